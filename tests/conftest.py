@@ -1,0 +1,63 @@
+"""What every test shares: quiet TensorFlow, a clean global state, and the ways to run a function."""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import hypothesis
+import numpy as np
+import pytest
+
+hypothesis.settings.register_profile("tfcourse", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tfcourse")
+pytest.register_assert_rewrite("tests.contracts")
+
+
+@pytest.fixture(autouse=True)
+def clean_keras_state():
+    """The same seeds before each test; the default dtype policy after it.
+
+    Imports nothing itself, so that tests without TensorFlow stay quick.
+    """
+    if keras := sys.modules.get("keras"):
+        keras.utils.set_random_seed(0)
+    yield
+    if keras := sys.modules.get("keras"):
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(params=["eager", "function", "jit"])
+def compiled(request):
+    """Makes a function of tensors run eagerly, as a ``tf.function``, or compiled by XLA."""
+    import tensorflow as tf
+
+    def wrap(function):
+        if request.param == "eager":
+            return function
+        return tf.function(function, jit_compile=request.param == "jit", autograph=False)
+
+    return wrap
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture
+def close(dtype):
+    """``assert_allclose`` with the tolerance that ``dtype`` allows."""
+
+    def assert_close(actual, expected, **tolerances):
+        tolerance = {"float32": 2e-5, "float64": 1e-11}[dtype]
+        tolerances = {"rtol": tolerance, "atol": tolerance, **tolerances}
+        assert np.asarray(actual).dtype == dtype
+        np.testing.assert_allclose(actual, expected, **tolerances)
+
+    return assert_close

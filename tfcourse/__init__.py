@@ -1,0 +1,63 @@
+"""tfcourse: hyperparameter tuning, batch normalization and softmax for TensorFlow 2 and Keras 3.
+
+Each public name is loaded on first use, so that importing the package, and the command line's
+help, cost no TensorFlow.
+"""
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tfcourse.errors import InputError
+    from tfcourse.layers.batch_norm import BatchNorm
+    from tfcourse.layers.softmax_head import SoftmaxHead
+    from tfcourse.optimizers.adam import Adam
+    from tfcourse.optimizers.gradient_descent import GradientDescent
+    from tfcourse.optimizers.momentum import Momentum
+    from tfcourse.optimizers.rmsprop import RMSprop
+    from tfcourse.search.run import Search
+    from tfcourse.toy import DivergedError, minimize_quadratic
+    from tfcourse.training.fit import fit
+
+_MODULES = {
+    "Adam": "tfcourse.optimizers.adam",
+    "BatchNorm": "tfcourse.layers.batch_norm",
+    "DivergedError": "tfcourse.toy",
+    "GradientDescent": "tfcourse.optimizers.gradient_descent",
+    "InputError": "tfcourse.errors",
+    "Momentum": "tfcourse.optimizers.momentum",
+    "RMSprop": "tfcourse.optimizers.rmsprop",
+    "Search": "tfcourse.search.run",
+    "SoftmaxHead": "tfcourse.layers.softmax_head",
+    "fit": "tfcourse.training.fit",
+    "minimize_quadratic": "tfcourse.toy",
+}
+
+__all__ = [
+    "Adam",
+    "BatchNorm",
+    "DivergedError",
+    "GradientDescent",
+    "InputError",
+    "Momentum",
+    "RMSprop",
+    "Search",
+    "SoftmaxHead",
+    "fit",
+    "minimize_quadratic",
+]
+
+__version__ = version("tfcourse")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'tfcourse' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,33 @@
+"""Side-by-side timings: ratios in one run, the figures that the README quotes."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from tfcourse.errors import InputError, one_of
+
+__all__ = ["BENCHES", "DESCRIPTIONS", "load_bench"]
+
+# Where each bench lies, "module:function". The modules are imported by `load_bench` alone, so
+# that listing the benches costs no TensorFlow.
+BENCHES: dict[str, str] = {
+    "startup": "tfcourse.bench.startup:bench",
+    "toy": "tfcourse.bench.toy:bench",
+}
+
+DESCRIPTIONS: dict[str, str] = {
+    "startup": "how long the commands take to start, beside Python's and TensorFlow's own start",
+    "toy": "1000 steps of gradient descent on w² - 10w + 25, beside six other ways to write it",
+}
+
+
+def load_bench(name: str) -> Callable[..., Any]:
+    """The bench of that name: a function of ``repeats`` that gives a list of `Comparison`.
+
+    Raises:
+        InputError: There is no such bench.
+    """
+    if name not in BENCHES:
+        raise InputError(one_of("bench", name, BENCHES))
+    module, function = BENCHES[name].split(":")
+    return getattr(importlib.import_module(module), function)

@@ -1,0 +1,76 @@
+"""A comparison as a table, ratios first."""
+
+import math
+import os
+import platform
+import sys
+from importlib.metadata import version
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tfcourse.bench.frame import Comparison, Spread
+
+__all__ = ["format_ratio", "format_seconds", "machine_line", "render"]
+
+TIMES = "×"  # noqa: RUF001
+DASH = "–"  # noqa: RUF001
+
+
+def render(comparison: Comparison, console: Console) -> None:
+    """Prints the comparison, and the line that says on which machine."""
+    table = Table(title=Text(comparison.title), title_justify="left", caption_justify="left")
+    table.caption = Text(f"baseline: {comparison.baseline}\n{machine_line()}")
+    # Text, not str, here and below: names and ranges hold brackets, rich's sign for markup.
+    table.add_column("contender", overflow="fold")
+    for heading in (f"{TIMES} baseline [min{DASH}max]", "median", "min", "max"):
+        table.add_column(Text(heading), justify="right", no_wrap=True)
+    for timing in comparison.timings:
+        ratio = _ratio_text(timing.ratios)
+        seconds = (timing.seconds.median, timing.seconds.low, timing.seconds.high)
+        table.add_row(Text(timing.name), Text(ratio), *(format_seconds(s) for s in seconds))
+    console.print(table)
+
+
+def _ratio_text(ratios: Spread) -> str:
+    low, high = format_ratio(ratios.low), format_ratio(ratios.high)
+    return f"{format_ratio(ratios.median)} [{low}{DASH}{high}]"
+
+
+def format_ratio(ratio: float) -> str:
+    """A ratio to three digits: 0.0123, 1.00, 12.3, 1234."""
+    if not math.isfinite(ratio) or ratio <= 0:
+        return f"{ratio:g}"
+    rounded = float(f"{ratio:.3g}")
+    decimals = min(max(2 - math.floor(math.log10(rounded)), 0), 6)
+    return f"{ratio:.{decimals}f}"
+
+
+def format_seconds(seconds: float) -> str:
+    """A duration to three digits in the largest of s, ms and µs that it reaches."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        # Compared after rounding: 0.99996 s is "1.00 s", not "1000 ms".
+        if float(f"{seconds:.3g}") >= size:
+            return f"{format_ratio(seconds / size)} {unit}"
+    return f"{format_ratio(seconds * 1e6)} µs"
+
+
+def machine_line() -> str:
+    """The machine and versions that a figure holds for, in one line.
+
+    Names the GPUs only where TensorFlow has been loaded: a bench that ran without it used none.
+    """
+    parts = [
+        f"{os.cpu_count()} CPUs ({platform.machine()})",
+        f"Python {platform.python_version()}",
+        f"TensorFlow {version('tensorflow')}",
+    ]
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            parts.insert(
+                1, tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+            )
+    return ", ".join(parts)

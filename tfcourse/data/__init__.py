@@ -1,0 +1,1 @@
+"""Data in: arrays, and their split into train, dev and test."""

@@ -1,0 +1,160 @@
+"""Where a search's examples come from: scikit-learn's digits, arrays in a file, keras.datasets.
+
+Everything is checked here, before any training: shapes, NaN, labels.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfcourse.data.splits import Part
+from tfcourse.errors import InputError, one_of
+from tfcourse.imports import load_function
+
+__all__ = ["KERAS_DATASETS", "check_source", "load"]
+
+KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+
+
+def load(source: str, path: Path | None = None, label: str | None = None) -> tuple[Part, int]:
+    """The examples of a source, and how many classes they have.
+
+    Args:
+        source: ``"digits"`` (1797 handwritten digits of 8×8, flat, in [0, 1]), ``"npz"`` (arrays
+            x and y), ``"csv"`` (a header, numbers, one label column), ``"keras:NAME"`` (a data
+            set that Keras downloads) or ``"package.module:function"`` (gives x and y).
+        path: The file of ``"npz"`` and ``"csv"``.
+        label: The label column of ``"csv"``; None is the last one.
+
+    Raises:
+        InputError: The source, its file or its contents are not usable.
+    """
+    check_source(source, path)
+    if source == "digits":
+        x, y = _digits()
+    elif source == "npz":
+        x, y = _npz(path or Path())
+    elif source == "csv":
+        x, y = _csv(path or Path(), label)
+    elif source.startswith("keras:"):
+        x, y = _keras(source.removeprefix("keras:"))
+    else:
+        x, y = _function(source)
+    return _checked(x, y, str(path) if path else source)
+
+
+def check_source(source: str, path: Path | None) -> None:
+    """Finds what can be found without reading the data.
+
+    Raises:
+        InputError: An unknown source, a missing package, file or function.
+    """
+    if source in ("npz", "csv"):
+        if path is None:
+            raise InputError(f'source "{source}" needs the key path, the file to read.')
+        if not path.is_file():
+            raise InputError(f"path: no such file: {path}.")
+    elif source == "digits":
+        if importlib.util.find_spec("sklearn") is None:
+            raise InputError(
+                'source "digits" needs scikit-learn. Install it: pip install "tfcourse[data]".'
+            )
+    elif source.startswith("keras:"):
+        name = source.removeprefix("keras:")
+        if name not in KERAS_DATASETS:
+            raise InputError(one_of("source: the data set after keras:", name, KERAS_DATASETS))
+    elif ":" in source:
+        load_function(source, "source")
+    else:
+        known = ("digits", "npz", "csv", "keras:NAME", "package.module:function")
+        raise InputError(one_of("source", source, known))
+
+
+def _digits() -> tuple[Any, Any]:
+    from sklearn.datasets import load_digits  # half a second, and an extra
+
+    x, y = load_digits(return_X_y=True)
+    return x / 16.0, y
+
+
+def _npz(path: Path) -> tuple[Any, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in ("x", "y") if name not in arrays]
+            if missing:
+                raise InputError(
+                    f"{path} must hold the arrays x and y. Received: {', '.join(arrays)}."
+                )
+            return arrays["x"], arrays["y"]
+    except (OSError, ValueError, EOFError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
+
+
+def _csv(path: Path, label: str | None) -> tuple[Any, Any]:
+    with path.open(encoding="utf-8") as lines:
+        names = [name.strip() for name in lines.readline().split(",")]
+    column = label if label is not None else names[-1]
+    if column not in names:
+        raise InputError(one_of(f"label: the column of {path}", column, names))
+    try:
+        table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    except ValueError as error:
+        raise InputError(f"{path} must hold numbers below its header: {error}") from None
+    index = names.index(column)
+    if table.shape[1] != len(names):
+        raise InputError(f"{path}: {len(names)} names in the header, {table.shape[1]} columns.")
+    return np.delete(table, index, axis=1), table[:, index]
+
+
+def _keras(name: str) -> tuple[Any, Any]:
+    import keras
+
+    try:
+        (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
+    except Exception as error:
+        raise InputError(
+            f'source "keras:{name}" could not be downloaded ({error}). Connect to the internet '
+            "once (Keras keeps the file), or give the data as a .npz file."
+        ) from None
+    x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
+    return x / 255.0, y.reshape(-1)
+
+
+def _function(source: str) -> tuple[Any, Any]:
+    function: Callable[[], Any] = load_function(source, "source")
+    given = function()
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise InputError(f"{source} must return (x, y). Received: {type(given).__name__}.")
+    return given
+
+
+def _checked(x: Any, y: Any, origin: str) -> tuple[Part, int]:
+    x, y = np.asarray(x), np.asarray(y)
+    if x.ndim < 2 or y.ndim != 1 or len(x) != len(y) or len(x) == 0:
+        raise InputError(
+            f"{origin}: x must have the shape (examples, ...) and y (examples,), with at least "
+            f"one example. Received: x of shape {x.shape}, y of shape {y.shape}."
+        )
+    if not np.issubdtype(x.dtype, np.number) or not np.issubdtype(y.dtype, np.number):
+        raise InputError(f"{origin}: x and y must be numbers. Received: {x.dtype}, {y.dtype}.")
+    bad = np.argwhere(~np.isfinite(x))
+    if len(bad):
+        where = tuple(int(i) for i in bad[0])
+        raise InputError(
+            f"{origin}: x holds {len(bad)} values that are not finite, the first at {where}: "
+            f"{x[where]}. Remove or fill them."
+        )
+    labels = np.unique(y)
+    classes = int(labels[-1]) + 1 if np.isfinite(labels[-1]) else 0
+    if not np.array_equal(labels, np.arange(classes)) or classes < 2:
+        shown = ", ".join(f"{v:g}" for v in labels[:8]) + (", …" if len(labels) > 8 else "")
+        raise InputError(
+            f"{origin}: the labels y must be 0, 1, … C-1, each of at least 2 classes present. "
+            f"Received: {shown}."
+        )
+    return Part(x.astype(np.float32), y.astype(np.int64)), classes

@@ -1,0 +1,42 @@
+"""Files that are whole or absent, whatever happens while they are written."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+__all__ = ["replace_atomically", "write_atomically"]
+
+
+def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Lets ``write`` make a temporary file beside ``path``, flushes it to disk and renames it.
+
+    A reader, also after a crash, sees the old file or the new one, never a part.
+
+    Args:
+        path: The file to make or replace; its folder exists.
+        write: Called with the temporary path (which keeps the suffix of ``path``).
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        _flush(temporary)
+        temporary.replace(path)
+        _flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a UTF-8 text file as `replace_atomically` does."""
+    replace_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

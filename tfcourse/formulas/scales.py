@@ -1,0 +1,77 @@
+"""Scales to search on: bijections between the unit interval and a range (course 1.4 and 1.5).
+
+A point drawn uniformly from [0, 1] and sent through a scale is drawn uniformly *on that scale*:
+``log`` gives each decade of a learning rate the same share, ``one_minus_log`` each decade of 1-β.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["SCALES", "Scale", "to_unit", "to_value"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A monotone map ``forward`` from values to coordinates, its ``inverse``, and its domain.
+
+    ``admits(low, high)`` is empty where the range lies in the scale's domain and otherwise says
+    what the domain is.
+    """
+
+    name: str
+    forward: Callable[[Any], Any]
+    inverse: Callable[[Any], Any]
+    admits: Callable[[float, float], str]
+
+
+def _identity(value: Any) -> Any:
+    return value
+
+
+def _one_minus_log(value: Any) -> Any:
+    return -np.log1p(-np.asarray(value, dtype=np.float64))
+
+
+def _one_minus_exp(coordinate: Any) -> Any:
+    return -np.expm1(-np.asarray(coordinate, dtype=np.float64))
+
+
+SCALES: dict[str, Scale] = {
+    "linear": Scale("linear", _identity, _identity, lambda low, high: ""),
+    "log": Scale("log", np.log, np.exp, lambda low, high: "" if low > 0 else "low > 0"),
+    "one_minus_log": Scale(
+        "one_minus_log",
+        _one_minus_log,
+        _one_minus_exp,
+        lambda low, high: "" if high < 1 else "high < 1",
+    ),
+}
+
+
+def to_value(unit: Any, low: float, high: float, scale: str) -> Any:
+    """The value at position ``unit`` (0 → low, 1 → high) of a range, measured on ``scale``.
+
+    ``log``: ``10^(a + (b-a)u)`` with a, b the exponents of low and high (erratum E1 corrected).
+    ``one_minus_log``: ``1 - 10^r`` with r uniform between the exponents of 1-low and 1-high.
+
+    Args:
+        unit: Position in [0, 1], a number or an array.
+        low: Lower end.
+        high: Upper end.
+        scale: ``"linear"``, ``"log"`` (low > 0) or ``"one_minus_log"`` (high < 1).
+    """
+    chosen = SCALES[scale]
+    start, end = chosen.forward(low), chosen.forward(high)
+    return np.clip(chosen.inverse(start + (end - start) * np.asarray(unit)), low, high)
+
+
+def to_unit(value: Any, low: float, high: float, scale: str) -> Any:
+    """The inverse of `to_value`: where in [0, 1] a value of the range lies; 0.5 if low = high."""
+    chosen = SCALES[scale]
+    start, end = chosen.forward(low), chosen.forward(high)
+    if start == end:
+        return np.full_like(np.asarray(value, dtype=np.float64), 0.5)
+    return np.clip((chosen.forward(value) - start) / (end - start), 0.0, 1.0)

@@ -1,0 +1,68 @@
+"""One pure update per optimizer of the course (sections 5.9 to 5.12).
+
+Every function takes the gradient, the state and the hyperparameters, and returns ``(step, *state)``:
+the amount to subtract from the weight, and the new state. Decays come as their complements 1-β,
+which keep their digits in float32 (see `tfcourse.formulas.averages.update_average`).
+All work on tensors of any float dtype, inside ``tf.function``, XLA and ``vectorized_map``.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from tfcourse.formulas.averages import update_average
+
+__all__ = ["adam", "gradient_descent", "momentum", "rmsprop"]
+
+
+def gradient_descent(gradient: Any, *, learning_rate: Any) -> Any:
+    """``w ← w - α dw``."""
+    return learning_rate * gradient
+
+
+def momentum(
+    gradient: Any, velocity: Any, *, learning_rate: Any, one_minus_momentum: Any
+) -> tuple[Any, Any]:
+    """``v ← βv + (1-β)dw;  w ← w - αv`` (course 5.9).
+
+    Keras's ``SGD(momentum=β)`` has no (1-β): it takes the same path with α scaled by 1-β.
+    """
+    velocity = update_average(velocity, gradient, one_minus_momentum)
+    return learning_rate * velocity, velocity
+
+
+def rmsprop(
+    gradient: Any, square: Any, *, learning_rate: Any, one_minus_rho: Any, epsilon: Any
+) -> tuple[Any, Any]:
+    """``s ← βs + (1-β)dw²;  w ← w - α dw/(√s + ε)`` (course 5.10; the ε is erratum E6).
+
+    Keras's ``RMSprop`` puts ε inside the root.
+    """
+    square = update_average(square, gradient * gradient, one_minus_rho)
+    return learning_rate * gradient / (tf.sqrt(square) + epsilon), square
+
+
+def adam(
+    gradient: Any,
+    average: Any,
+    square: Any,
+    *,
+    learning_rate: Any,
+    one_minus_beta_1: Any,
+    one_minus_beta_2: Any,
+    epsilon: Any,
+    correction_1: Any,
+    correction_2: Any,
+) -> tuple[Any, Any, Any]:
+    """Adam, Algorithm 1 of Kingma and Ba 2015 (course 5.11).
+
+    ``v ← β₁v + (1-β₁)dw;  s ← β₂s + (1-β₂)dw²;
+    w ← w - α · (v/(1-β₁ᵗ)) / (√(s/(1-β₂ᵗ)) + ε)``
+
+    ``correction_1`` and ``correction_2`` are 1-β₁ᵗ and 1-β₂ᵗ. Keras's ``Adam`` adds ε to
+    the uncorrected root instead, which is the paper's "epsilon hat", ε·√(1-β₂ᵗ) here.
+    """
+    average = update_average(average, gradient, one_minus_beta_1)
+    square = update_average(square, gradient * gradient, one_minus_beta_2)
+    direction = (average / correction_1) / (tf.sqrt(square / correction_2) + epsilon)
+    return learning_rate * direction, average, square

@@ -1,0 +1,209 @@
+"""Batch normalization with moving averages for test time (course section 2)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfcourse.formulas.averages import update_average
+from tfcourse.formulas.normalization import masked_moments, moments, normalize
+
+__all__ = ["BatchNorm"]
+
+
+@keras.saving.register_keras_serializable(package="tfcourse")
+class BatchNorm(keras.layers.Layer):
+    """Batch normalization: ``z̃ = γ (z-μ)/√(σ²+ε) + β``, one γ and β per feature.
+
+    In training μ and σ² (divided by m, not m-1) are those of the mini-batch, over every axis but
+    ``axis``, and the moving averages follow them: ``v ← momentum·v + (1-momentum)·statistic``.
+    At test time, and wherever ``trainable`` is False, the moving averages stand in for them, so
+    that one example gives the same result alone or in a batch (course 2.8).
+
+    A bias right before it is cancelled by the mean: build that layer with ``use_bias=False``
+    (course 2.4). The weights have the names and order of `keras.layers.BatchNormalization`, so
+    that ``get_weights`` and ``set_weights`` move between the two.
+
+    Input and output have the same shape, of any rank of 2 or more. Under mixed precision the
+    statistics are computed and kept in float32.
+
+    Args:
+        axis: The features' axis, which keeps its own statistics.
+        momentum: β of the moving averages, in [0, 1]; 0.9 spans about ten batches.
+        epsilon: ε > 0, added to the variance.
+        center: Whether to add β.
+        scale: Whether to multiply by γ.
+        beta_initializer: Initializer of β.
+        gamma_initializer: Initializer of γ.
+        moving_mean_initializer: Initializer of the moving mean.
+        moving_variance_initializer: Initializer of the moving variance.
+        beta_regularizer: Regularizer of β.
+        gamma_regularizer: Regularizer of γ.
+        beta_constraint: Constraint on β.
+        gamma_constraint: Constraint on γ.
+        synchronized: Whether replicas under ``tf.distribute`` share their batch statistics.
+        bias_correction: Whether the averages leave their initial values out, ``v_t/(1-β^t)``:
+            after the first batch they *are* its statistics. Adds a scalar weight,
+            ``moving_weight`` = 1-β^t, after the others.
+        **kwargs: ``name``, ``dtype``, ``trainable`` as for every Keras layer.
+
+    Call arguments:
+        inputs: The pre-activations z.
+        training: Whether to use and record the batch's statistics.
+        mask: Boolean, one rank less than ``inputs``: the positions that count in the statistics.
+
+    Raises:
+        ValueError: If momentum lies outside [0, 1], epsilon is not positive, the axis does not
+            exist in the input or its size is unknown, or the input is not floating point.
+
+    Source: Ioffe and Szegedy 2015, "Batch Normalization"; course sections 2.3 to 2.8.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.9,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        synchronized: bool = False,
+        bias_correction: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= momentum <= 1:
+            raise ValueError(
+                f"BatchNorm: momentum must be a number in [0, 1]. Received: {momentum!r}."
+            )
+        if not epsilon > 0:
+            raise ValueError(f"BatchNorm: epsilon must be a number > 0. Received: {epsilon!r}.")
+        self.axis = int(axis)
+        self.momentum = float(momentum)
+        self.epsilon = float(epsilon)
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = keras.initializers.get(beta_initializer)
+        self.gamma_initializer = keras.initializers.get(gamma_initializer)
+        self.moving_mean_initializer = keras.initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = keras.initializers.get(moving_variance_initializer)
+        self.beta_regularizer = keras.regularizers.get(beta_regularizer)
+        self.gamma_regularizer = keras.regularizers.get(gamma_regularizer)
+        self.beta_constraint = keras.constraints.get(beta_constraint)
+        self.gamma_constraint = keras.constraints.get(gamma_constraint)
+        self.synchronized = synchronized
+        self.bias_correction = bias_correction
+        self.gamma = self.beta = self.moving_weight = None
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Creates γ, β and the moving averages for the features of ``input_shape``."""
+        rank = len(input_shape)
+        if not -rank <= self.axis < rank:
+            raise ValueError(
+                f"BatchNorm: axis must lie in [{-rank}, {rank}) for an input of shape "
+                f"{tuple(input_shape)}. Received: axis={self.axis}."
+            )
+        features = input_shape[self.axis]
+        if features is None:
+            raise ValueError(
+                f"BatchNorm: the size of axis {self.axis} must be known. "
+                f"Received: input shape {tuple(input_shape)}."
+            )
+        if self.scale:
+            self.gamma = self._add_statistic("gamma", features, trainable=True)
+        if self.center:
+            self.beta = self._add_statistic("beta", features, trainable=True)
+        self.moving_mean = self._add_statistic("moving_mean", features)
+        self.moving_variance = self._add_statistic("moving_variance", features)
+        if self.bias_correction:
+            self.moving_weight = self.add_weight(
+                shape=(), name="moving_weight", initializer="zeros", trainable=False, autocast=False
+            )
+        self.input_spec = keras.layers.InputSpec(ndim=rank, axes={self.axis: features})
+
+    def _add_statistic(self, name: str, features: int, trainable: bool = False) -> Any:
+        return self.add_weight(
+            shape=(features,),
+            name=name,
+            initializer=getattr(self, f"{name}_initializer"),
+            regularizer=getattr(self, f"{name}_regularizer", None),
+            constraint=getattr(self, f"{name}_constraint", None),
+            trainable=trainable,
+            autocast=False,
+        )
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalizes ``inputs``; see the class docstring."""
+        if not tf.as_dtype(inputs.dtype).is_floating:
+            raise ValueError(
+                "BatchNorm: inputs must be floating point; cast them first. "
+                f"Received: dtype {inputs.dtype}."
+            )
+        dtype = tf.float64 if inputs.dtype == tf.float64 else tf.float32
+        z = tf.cast(inputs, dtype)
+        if training and self.trainable:
+            mean, variance = self._batch_moments(z, mask)
+            self._follow(mean, variance)
+        else:
+            mean, variance = tf.cast(self.moving_mean, dtype), tf.cast(self.moving_variance, dtype)
+
+        shape = [1] * len(inputs.shape)
+        shape[self.axis] = -1
+        gamma, beta = (
+            None if weight is None else tf.reshape(tf.cast(weight, dtype), shape)
+            for weight in (self.gamma, self.beta)
+        )
+        mean, variance = tf.reshape(mean, shape), tf.reshape(variance, shape)
+        outputs = normalize(z, mean, variance, gamma, beta, self.epsilon)
+        return tf.cast(outputs, self.compute_dtype)
+
+    def _batch_moments(self, z: Any, mask: Any) -> tuple[Any, Any]:
+        rank = len(z.shape)
+        axes = [a for a in range(rank) if a != self.axis % rank]
+        if mask is not None:
+            if len(mask.shape) != rank - 1:
+                raise ValueError(
+                    "BatchNorm: mask must have one rank less than the inputs. "
+                    f"Received: mask of shape {mask.shape}, inputs of shape {z.shape}."
+                )
+            return masked_moments(z, tf.expand_dims(mask, -1), axes)
+        if self.synchronized:
+            return keras.ops.moments(z, axes, synchronized=True)
+        return moments(z, axes)
+
+    def _follow(self, mean: Any, variance: Any) -> None:
+        rate: Any = 1.0 - self.momentum
+        if self.moving_weight is not None:
+            # The average of a constant 1 is the weight gathered so far, 1-β^t.
+            weight = update_average(tf.convert_to_tensor(self.moving_weight), 1.0, rate)
+            self.moving_weight.assign(weight)
+            rate = tf.math.divide_no_nan(rate, weight)
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            value = tf.cast(value, moving.dtype)
+            moving.assign(update_average(tf.convert_to_tensor(moving), value, rate))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, for saving."""
+        plain = ("axis", "momentum", "epsilon", "center", "scale", "synchronized")
+        config = {name: getattr(self, name) for name in (*plain, "bias_correction")}
+        for name in ("beta", "gamma", "moving_mean", "moving_variance"):
+            initializer = getattr(self, f"{name}_initializer")
+            config[f"{name}_initializer"] = keras.initializers.serialize(initializer)
+        for name in ("beta", "gamma"):
+            regularizer = getattr(self, f"{name}_regularizer")
+            constraint = getattr(self, f"{name}_constraint")
+            config[f"{name}_regularizer"] = keras.regularizers.serialize(regularizer)
+            config[f"{name}_constraint"] = keras.constraints.serialize(constraint)
+        return {**super().get_config(), **config}

@@ -1,0 +1,143 @@
+"""The softmax output layer (course section 3)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfcourse.formulas.softmax import hardmax
+
+__all__ = ["SoftmaxHead"]
+
+
+@keras.saving.register_keras_serializable(package="tfcourse")
+class SoftmaxHead(keras.layers.Layer):
+    """The output layer for C exclusive classes: ``z = x W + b``, ``a = e^z / Σ e^z``.
+
+    Input of shape ``(..., features)``, output of shape ``(..., classes)``: probabilities that sum
+    to 1. They carry their logits as those of Keras's own softmax do, so that the stock
+    cross-entropy with its default ``from_logits=False`` works on the logits and stays finite.
+    The output is float32 (float64 for a float64 layer), also under mixed precision.
+
+    Args:
+        classes: The number of classes C, at least 2. For two, it is logistic regression:
+            ``a[1] = sigmoid(z[1] - z[0])`` (course 3.3).
+        use_bias: Whether to add b.
+        kernel_initializer: Initializer of W.
+        bias_initializer: Initializer of b.
+        kernel_regularizer: Regularizer of W.
+        bias_regularizer: Regularizer of b.
+        kernel_constraint: Constraint on W.
+        bias_constraint: Constraint on b.
+        logits: Whether to give the logits z instead of the probabilities; the loss then takes
+            ``from_logits=True``.
+        **kwargs: ``name``, ``dtype``, ``trainable`` as for every Keras layer.
+
+    Raises:
+        ValueError: If ``classes`` is not a whole number of at least 2, or the number of input
+            features is unknown.
+
+    Source: course sections 3.1 to 3.6.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        logits: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if isinstance(classes, bool) or int(classes) != classes or classes < 2:
+            hint = (
+                ' For one yes-or-no output use Dense(1, activation="sigmoid").'
+                if classes == 1
+                else ""
+            )
+            raise ValueError(
+                f"SoftmaxHead: classes must be a whole number >= 2. Received: {classes!r}.{hint}"
+            )
+        self.classes = int(classes)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.logits = logits
+        self.bias = None
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Creates W and b for the features of ``input_shape``."""
+        features = input_shape[-1]
+        if features is None:
+            raise ValueError(
+                "SoftmaxHead: the size of the last input axis must be known. "
+                f"Received: input shape {tuple(input_shape)}."
+            )
+        self.kernel = self.add_weight(
+            shape=(features, self.classes),
+            name="kernel",
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                shape=(self.classes,),
+                name="bias",
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: features})
+
+    def compute_logits(self, features: Any) -> Any:
+        """``z = x W + b`` in float32 (float64 for a float64 layer)."""
+        z = keras.ops.matmul(features, self.kernel)
+        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        z = keras.ops.cast(z, dtype)
+        return z if self.bias is None else z + keras.ops.cast(self.bias, dtype)
+
+    def call(self, inputs: Any) -> Any:
+        """Probabilities, or logits with ``logits=True``."""
+        z = self.compute_logits(inputs)
+        return z if self.logits else keras.activations.softmax(z)
+
+    def hardmax(self, features: Any) -> Any:
+        """1 for the most probable class, 0 for the others (course 3.2)."""
+        return hardmax(self._logits_of(features))
+
+    def classify(self, features: Any) -> Any:
+        """The number of the most probable class, int64 of shape ``(...)``."""
+        return tf.argmax(self._logits_of(features), axis=-1)
+
+    def top_k(self, features: Any, k: int = 5) -> tuple[Any, Any]:
+        """The k most probable classes, best first: probabilities and class numbers."""
+        return tf.math.top_k(tf.nn.softmax(self._logits_of(features)), k=k)
+
+    def _logits_of(self, features: Any) -> Any:
+        if not self.built:
+            self(features)
+        return self.compute_logits(tf.cast(features, self.compute_dtype))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The input's shape with ``classes`` for the last axis."""
+        return (*input_shape[:-1], self.classes)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, for saving."""
+        config = {"classes": self.classes, "use_bias": self.use_bias, "logits": self.logits}
+        for name in ("kernel", "bias"):
+            for kind in ("initializer", "regularizer", "constraint"):
+                serialize = getattr(keras, f"{kind}s").serialize
+                config[f"{name}_{kind}"] = serialize(getattr(self, f"{name}_{kind}"))
+        return {**super().get_config(), **config}

@@ -1,0 +1,75 @@
+"""Model builders: ``build(input_shape, classes, **arguments)`` gives an uncompiled Keras model.
+
+TensorFlow is imported when a model is built, not with this module: the checks of a search
+config read the builders' arguments without it.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
+
+from tfcourse.errors import InputError, one_of
+from tfcourse.hyperparameters import check
+
+__all__ = ["BUILDERS", "Placement", "mlp"]
+
+Placement = Literal["before_activation", "after_activation", "none"]
+
+
+def mlp(
+    input_shape: Sequence[int],
+    classes: int,
+    layers: int = 2,
+    units: int = 64,
+    activation: str = "relu",
+    dropout: float = 0.0,
+    batch_norm: Placement = "before_activation",
+) -> Any:
+    """A multi-layer perceptron: blocks of Dense → BatchNorm → activation, and a `SoftmaxHead`.
+
+    A Dense before BatchNorm has no bias, which the mean would cancel (course 2.4).
+
+    Args:
+        input_shape: The shape of one example; it is flattened.
+        classes: The number of classes, at least 2.
+        layers: The number of hidden layers, at least 1.
+        units: Units of each hidden layer, at least 1.
+        activation: The name of a Keras activation.
+        dropout: The rate of dropout after each activation (1 - keep_prob of the course).
+        batch_norm: Where to normalize: ``"before_activation"`` (on z, the course's choice),
+            ``"after_activation"`` (on a; both are debated, course 2.2) or ``"none"``.
+
+    Returns:
+        An uncompiled ``keras.Sequential``.
+
+    Raises:
+        InputError: An argument is not admissible.
+    """
+    try:
+        for name, value in (("layers", layers), ("units", units), ("dropout", dropout)):
+            check(name, value, "mlp")
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if batch_norm not in get_args(Placement):
+        raise InputError(one_of("mlp: batch_norm", batch_norm, get_args(Placement)))
+
+    import keras
+
+    from tfcourse.layers import BatchNorm, SoftmaxHead
+
+    model = keras.Sequential([keras.Input(tuple(input_shape))], name="mlp")
+    if len(input_shape) != 1:
+        model.add(keras.layers.Flatten())
+    for _ in range(layers):
+        model.add(keras.layers.Dense(units, use_bias=batch_norm != "before_activation"))
+        if batch_norm == "before_activation":
+            model.add(BatchNorm())
+        model.add(keras.layers.Activation(activation))
+        if batch_norm == "after_activation":
+            model.add(BatchNorm())
+        if dropout:
+            model.add(keras.layers.Dropout(dropout))
+    model.add(SoftmaxHead(classes))
+    return model
+
+
+BUILDERS: dict[str, Callable[..., Any]] = {"mlp": mlp}

@@ -1,0 +1,31 @@
+"""Plain gradient descent."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from tfcourse.formulas import updates
+from tfcourse.optimizers.base import CourseOptimizer
+
+__all__ = ["GradientDescent"]
+
+
+@keras.saving.register_keras_serializable(package="tfcourse")
+class GradientDescent(CourseOptimizer):
+    """``w ← w - α dw``, as Keras's ``SGD`` without momentum.
+
+    Args:
+        learning_rate: α ≥ 0, a number, a Keras ``LearningRateSchedule`` or a callable.
+        **kwargs: The arguments of every Keras optimizer (``weight_decay``, ``clipnorm``, …).
+
+    Raises:
+        ValueError: If α is negative.
+    """
+
+    def __init__(self, learning_rate: Any = 0.01, **kwargs: Any) -> None:
+        super().__init__(learning_rate, **kwargs)
+
+    def update(self, gradient: Any, state: Sequence[Any], learning_rate: Any) -> Sequence[Any]:
+        """`tfcourse.formulas.updates.gradient_descent`."""
+        return (updates.gradient_descent(gradient, learning_rate=learning_rate),)

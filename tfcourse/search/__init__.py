@@ -1,0 +1,1 @@
+"""Searches: a TOML file in, a finished run directory out."""

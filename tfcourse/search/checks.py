@@ -1,0 +1,205 @@
+"""Checks of ``[space]`` and of the fixed arguments, against the builder and the optimizer."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from tfcourse.errors import nearest, one_of
+from tfcourse.formulas.scales import SCALES
+from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
+from tfcourse.search.builders import Builder
+from tfcourse.search.parameters import Choice, Parameter, Range
+from tfcourse.search.tables import ModelTable, SpaceTable, TrainingTable, parse
+
+__all__ = ["check_fixed", "parse_space"]
+
+TRAINING_NAMES = ("batch_size", "epochs", "optimizer")
+ALL_OPTIMIZER_NAMES = tuple(dict.fromkeys(n for v in OPTIMIZER_ARGUMENTS.values() for n in v))
+
+
+def parse_space(
+    raw: Any, builder: Builder | None, training: TrainingTable | None
+) -> tuple[dict[str, Parameter], list[str]]:
+    """``[space.*]`` as parameters by name, and a line for each error.
+
+    A None for the builder or the training table stands for one that has errors of its own: what
+    depends on it is then not checked.
+    """
+    if not isinstance(raw, Mapping) or not raw:
+        return {}, ["[space] must hold at least one table, such as [space.learning_rate]."]
+    space: dict[str, Parameter] = {}
+    errors: list[str] = []
+    for name, entry in raw.items():
+        table, lines = parse(SpaceTable, entry, f"space.{name}")
+        if table is not None:
+            parameter, lines = _parameter(name, table, builder)
+            if parameter is not None:
+                space[name] = parameter
+        errors += lines
+    optimizers = _optimizers(space, training)
+    errors += [line for name in raw if (line := _misplaced(name, builder, optimizers))]
+    return space, errors
+
+
+def check_fixed(
+    builder: Builder | None,
+    model: ModelTable | None,
+    training: TrainingTable | None,
+    space: Mapping[str, Parameter],
+) -> list[str]:
+    """A line for each fixed argument that is unknown, inadmissible or missing."""
+    errors: list[str] = []
+    if training is not None:
+        optimizers = _optimizers(space, training)
+        for name in ALL_OPTIMIZER_NAMES:
+            value = getattr(training, name)
+            if value is None:
+                continue
+            if not any(name in OPTIMIZER_ARGUMENTS[o] for o in optimizers):
+                errors.append(f"[training] {name} is not an argument of {_either(optimizers)}.")
+            elif problem := _inadmissible(name, value, None):
+                errors.append(f"[training] {name} {problem}")
+    if builder is None or model is None:
+        return errors
+    for name, value in model.arguments.items():
+        if name not in builder.arguments and not builder.takes_any:
+            errors.append(
+                f'[model] {name} is not an argument of the builder "{builder.name}".'
+                f"{nearest(name, builder.arguments)} Known: {', '.join(builder.arguments)}."
+            )
+        elif problem := _inadmissible(name, value, builder):
+            errors.append(f"[model] {name} {problem}")
+    for name, argument in builder.arguments.items():
+        if argument.default is inspect.Parameter.empty and not {name} & {*space, *model.arguments}:
+            errors.append(f'[model] {name} is required by the builder "{builder.name}".')
+    return errors
+
+
+def _optimizers(space: Mapping[str, Parameter], training: TrainingTable | None) -> list[str]:
+    searched = space.get("optimizer")
+    if isinstance(searched, Choice):
+        return [v for v in searched.values if v in OPTIMIZER_ARGUMENTS]
+    return list(OPTIMIZER_ARGUMENTS) if training is None else [training.optimizer]
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(f'the optimizer "{name}"' for name in names)
+
+
+def _misplaced(name: str, builder: Builder | None, optimizers: list[str]) -> str | None:
+    """What is wrong with a name in ``[space]``: nobody takes it."""
+    if builder is None or builder.takes_any or name in {*builder.arguments, *TRAINING_NAMES}:
+        return None
+    takers = [o for o, names in OPTIMIZER_ARGUMENTS.items() if name in names]
+    if takers and not {*takers} & {*optimizers}:
+        return (
+            f"[space.{name}] is an argument of {_either(takers)}. "
+            f"Received: {_either(optimizers)} in [training]."
+        )
+    if takers:
+        return None
+    own = [n for o in optimizers for n in OPTIMIZER_ARGUMENTS[o]]
+    known = list(dict.fromkeys([*builder.arguments, *own, *TRAINING_NAMES]))
+    return (
+        f'[space.{name}] is not an argument of the builder "{builder.name}", the optimizer or '
+        f"the training.{nearest(name, known)} Known: {', '.join(known)}."
+    )
+
+
+def _parameter(
+    name: str, table: SpaceTable, builder: Builder | None
+) -> tuple[Parameter | None, list[str]]:
+    where = f"[space.{name}]"
+    given = sorted(table.model_dump(exclude_none=True))
+    if table.values is not None:
+        others = [key for key in given if key != "values"]
+        if others:
+            return None, [f"{where} has values, which exclude {', '.join(others)}."]
+        return _choice(name, table.values, builder)
+    if table.low is None or table.high is None:
+        received = ", ".join(given) or "nothing"
+        return None, [f"{where} needs low and high, or values. Received: {received}."]
+    errors = [
+        f"{where} {key} {problem}"
+        for key in ("low", "high")
+        if (problem := _inadmissible(name, getattr(table, key), builder))
+    ]
+    if not table.low < table.high:
+        errors.append(f"{where} low must be < high. Received: {table.low} and {table.high}.")
+    if table.step is not None and not table.step > 0:
+        errors.append(f"{where} step must be > 0. Received: {table.step}.")
+    if errors:
+        return None, errors
+    whole = _is_whole(name, table, builder)
+    if whole and table.step is not None and not isinstance(table.step, int):
+        return None, [f"{where} step must be a whole number. Received: {table.step}."]
+    step = 1 if whole and table.step is None else table.step
+    scale = table.scale or "linear"
+    parameter = Range("int" if whole else "float", table.low, table.high, step, scale)
+    problem = _scale_problem(parameter, where)
+    return (None, [problem]) if problem else (parameter, [])
+
+
+def _choice(name: str, values: list[Any], builder: Builder | None) -> tuple[Any, list[str]]:
+    where = f"[space.{name}] values"
+    if not values or any(isinstance(value, list | dict) for value in values):
+        return None, [f"{where} must be a list of at least one value. Received: {values!r}."]
+    if len({(type(value), value) for value in values}) < len(values):
+        return None, [f"{where} must differ from each other. Received: {values!r}."]
+    problems = [p for value in values if (p := _inadmissible(name, value, builder))]
+    return (None, [f"{where} {p}" for p in problems]) if problems else (Choice(tuple(values)), [])
+
+
+def _is_whole(name: str, table: SpaceTable, builder: Builder | None) -> bool:
+    """Whole numbers if the argument takes them only, or if all that was written are whole."""
+    if name in HYPERPARAMETERS:
+        return HYPERPARAMETERS[name].kind is int
+    if builder is not None and name in builder.arguments:
+        annotation = builder.arguments[name].annotation
+        if annotation in (int, float):
+            return annotation is int
+    return all(isinstance(v, int) for v in (table.low, table.high, table.step or 1))
+
+
+def _scale_problem(parameter: Range, where: str) -> str | None:
+    scale = parameter.scale
+    if scale == "reverse_log":
+        return (
+            f'{where} scale: "reverse_log" is not a log scale on 1-x: on [0.9, 0.999] it puts '
+            'only 9.5 % of the samples above 0.99, where half belong. Use "one_minus_log".'
+        )
+    if scale not in SCALES:
+        return one_of(f"{where} scale", scale, SCALES)
+    low, high = parameter.edges
+    if demand := SCALES[scale].admits(low, high):
+        received = f"low {parameter.low}, high {parameter.high}"
+        if parameter.step is not None:
+            received += f", step {parameter.step} (half a step on each side counts)"
+        return f'{where} scale "{scale}" needs {demand}. Received: {received}.'
+    return None
+
+
+def _inadmissible(name: str, value: Any, builder: Builder | None) -> str | None:
+    """``must be ... Received: ...`` if the argument ``name`` can't be ``value``."""
+    if name == "optimizer":
+        return None if value in OPTIMIZER_ARGUMENTS else _named(value, OPTIMIZER_ARGUMENTS)
+    if name in HYPERPARAMETERS:
+        hyperparameter = HYPERPARAMETERS[name]
+        admissible = hyperparameter.admits(value)
+        return None if admissible else f"must be {hyperparameter.admissible}. Received: {value!r}."
+    argument = None if builder is None else builder.arguments.get(name)
+    if argument is None or argument.annotation is inspect.Parameter.empty:
+        return None
+    try:
+        TypeAdapter(argument.annotation, config=ConfigDict(strict=True)).validate_python(value)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].replace("Input should be", "must be").replace("'", '"')
+        return f"{said}. Received: {value!r}."
+    return None
+
+
+def _named(value: Any, known: Iterable[str]) -> str:
+    return one_of("", value, known).strip()
+

@@ -1,0 +1,143 @@
+"""A search's TOML file → `SearchConfig`, checked in full; every error is reported at once."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+
+from tfcourse.data.sources import check_source
+from tfcourse.errors import InputError, nearest, one_of
+from tfcourse.search.builders import Builder, find_builder
+from tfcourse.search.checks import check_fixed, parse_space
+from tfcourse.search.parameters import Parameter
+from tfcourse.search.tables import DataTable, ModelTable, SearchTable, TrainingTable, parse
+
+__all__ = ["OBJECTIVES", "SearchConfig", "load_config", "parse_config"]
+
+OBJECTIVES = ("val_accuracy", "val_loss", "accuracy", "loss")
+
+_TABLES = {"search": SearchTable, "data": DataTable, "model": ModelTable, "training": TrainingTable}
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """A search, checked: what to run, on what, over which space."""
+
+    search: SearchTable
+    data: DataTable
+    model: ModelTable
+    training: TrainingTable
+    space: Mapping[str, Parameter]
+    builder: Builder
+    raw_space: Mapping[str, Any]
+
+    @property
+    def direction(self) -> Literal["max", "min"]:
+        """Whether the objective is to be large or small; a loss is to be small."""
+        inferred: Literal["max", "min"] = "min" if "loss" in self.search.objective else "max"
+        return self.search.direction or inferred
+
+    def as_tables(self) -> dict[str, Any]:
+        """The config as run, all defaults filled in, as the tables of a TOML file."""
+        tables = {
+            "search": self.search.model_dump(exclude_none=True) | {"direction": self.direction},
+            "data": self.data.model_dump(exclude_none=True) | {"split": list(self.data.split)},
+            "model": self.model.model_dump(exclude_none=True),
+            "training": self.training.model_dump(exclude_none=True),
+        }
+        return {**tables, "space": {name: dict(table) for name, table in self.raw_space.items()}}
+
+    def as_toml(self) -> str:
+        """`as_tables` as the text of a TOML file, which can be searched again."""
+        return tomli_w.dumps(self.as_tables())
+
+
+def load_config(path: Path, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> SearchConfig:
+    """Reads and checks a search's TOML file.
+
+    Args:
+        path: The file. A relative ``[data] path`` is relative to its folder.
+        overrides: Values by table and key that replace those of the file.
+
+    Raises:
+        InputError: The file can't be read, or holds errors: a line for each.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror or error}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a TOML file: {error}.") from None
+    return parse_config(raw, str(path), path.parent, overrides)
+
+
+def parse_config(
+    raw: Mapping[str, Any],
+    origin: str,
+    folder: Path,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+) -> SearchConfig:
+    """Checks the tables of a search; ``origin`` names them in the errors.
+
+    Raises:
+        InputError: Every error, a line each.
+    """
+    tables = {name: raw.get(name, {}) for name in (*_TABLES, "space")}
+    for name, values in (overrides or {}).items():
+        if isinstance(tables[name], Mapping):
+            tables[name] = {**tables[name], **values}
+    errors = [
+        f"[{name}] is not a known table.{nearest(name, tables)} Known: {', '.join(tables)}."
+        for name in raw
+        if name not in tables
+    ]
+    parsed: dict[str, Any] = {}
+    for name, model in _TABLES.items():
+        parsed[name], lines = parse(model, tables[name], name)
+        errors += lines
+
+    # The raw one: it is judged also where another key keeps the table from being parsed.
+    objective = tables["search"].get("objective") if isinstance(tables["search"], Mapping) else None
+    if isinstance(objective, str) and objective not in OBJECTIVES:
+        errors.append(one_of("[search] objective", objective, OBJECTIVES))
+    parsed["data"] = _check_data(parsed["data"], folder, errors)
+    builder = _find(parsed["model"], errors)
+    # A table that didn't parse has its own errors; its names must not cause others here.
+    space, lines = parse_space(tables["space"], builder, parsed["training"])
+    errors += lines
+    errors += check_fixed(builder, parsed["model"], parsed["training"], space)
+    if errors:
+        raise InputError("\n".join(f"{origin}: {line}" for line in errors))
+    assert builder is not None
+    return SearchConfig(**parsed, space=space, builder=builder, raw_space=tables["space"])
+
+
+def _check_data(table: DataTable | None, folder: Path, errors: list[str]) -> DataTable | None:
+    if table is None:
+        return None
+    if min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
+        errors.append(
+            "[data] split must be three shares > 0 that sum to 1 (train, dev, test). "
+            f"Received: {list(table.split)}."
+        )
+    if table.path is not None:
+        table = table.model_copy(update={"path": str((folder / table.path).resolve())})
+    try:
+        check_source(table.source, None if table.path is None else Path(table.path))
+    except InputError as error:
+        errors.append(f"[data] {error}")
+    return table
+
+
+def _find(table: ModelTable | None, errors: list[str]) -> Builder | None:
+    if table is None:
+        return None
+    try:
+        return find_builder(table.builder)
+    except InputError as error:
+        errors.append(f"[model] {error}")
+        return None
+

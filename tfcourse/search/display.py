@@ -1,0 +1,86 @@
+"""What a search shows: a progress bar while it runs, and its best trials at the end."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from tfcourse.search.results import TrialRecord
+
+__all__ = ["SearchProgress", "best_table", "format_value"]
+
+
+class SearchProgress:
+    """A progress bar: trials done, best score so far, time passed and time left.
+
+    Args:
+        name: The search's name.
+        total: How many trials there are to be.
+        done: How many an earlier run finished.
+        best: The best score of those.
+        console: Where to draw.
+        disable: Whether to show nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        total: int,
+        done: int,
+        best: float | None,
+        console: Console,
+        disable: bool = False,
+    ) -> None:
+        self.progress = Progress(
+            TextColumn(f"[bold]{name}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("trials"),
+            TextColumn("best {task.fields[best]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=disable,
+        )
+        self.task = self.progress.add_task("trials", total=total, completed=done, best=_score(best))
+
+    def __enter__(self) -> "SearchProgress":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    def advance(self, best: float | None) -> None:
+        """One more trial is done."""
+        self.progress.update(self.task, advance=1, best=_score(best))
+
+
+def best_table(records: list[TrialRecord], objective: str, space: Mapping[str, Any]) -> Table:
+    """The given trials as a table: number, score, epoch, hyperparameters."""
+    table = Table(title=f"The {len(records)} best trials")
+    for column in ("trial", objective, "epoch", *space):
+        table.add_column(column, justify="right")
+    for record in records:
+        values = (format_value(record.values.get(name)) for name in space)
+        table.add_row(str(record.trial), _score(record.score), str(record.best_epoch), *values)
+    return table
+
+
+def format_value(value: Any) -> str:
+    """A hyperparameter's value, floats to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _score(score: float | None) -> str:
+    return "–" if score is None else f"{score:.4f}"

@@ -1,0 +1,37 @@
+"""Where a trial's values come from: (space, seed, trial number), and nothing else."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfcourse.search.parameters import Parameter
+
+__all__ = ["sample", "trial_seed"]
+
+
+def sample(space: Mapping[str, Parameter], seed: int, trial: int) -> dict[str, Any]:
+    """The values of trial number ``trial``: independent, uniform on each parameter's scale.
+
+    Each parameter has a stream of its own, named after it: adding one, or changing the order,
+    leaves the values of the others as they were.
+
+    Args:
+        space: The parameters by name.
+        seed: The search's seed, a whole number >= 0.
+        trial: The trial's number, from 0.
+    """
+    return {
+        name: parameter.value_at(np.random.default_rng([seed, trial, _key(name)]).random())
+        for name, parameter in space.items()
+    }
+
+
+def trial_seed(seed: int, trial: int) -> int:
+    """The seed of a trial's weights, dropout and shuffling, in [0, 2³¹)."""
+    return int(np.random.SeedSequence([seed, trial]).generate_state(1)[0] >> 1)
+
+
+def _key(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")

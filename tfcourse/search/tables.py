@@ -1,0 +1,109 @@
+"""The tables of a search's TOML file as pydantic models, and their errors in our words."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+
+from tfcourse.errors import nearest
+
+__all__ = ["DataTable", "ModelTable", "SearchTable", "SpaceTable", "Table", "TrainingTable", "parse"]
+
+Number = int | float
+
+
+class Table(BaseModel):
+    """A table: frozen, strict about types, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class SearchTable(Table):
+    """``[search]``: what to look for, how, how long."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    objective: str = "val_accuracy"
+    direction: Literal["max", "min"] | None = None
+    strategy: Literal["random"] = "random"
+    trials: int = Field(ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class DataTable(Table):
+    """``[data]``: where the examples come from, and their split into train, dev and test."""
+
+    source: str = "digits"
+    path: str | None = None
+    label: str | None = None
+    split: Annotated[tuple[float, float, float], Strict(False)] = (0.6, 0.2, 0.2)
+    seed: int = Field(default=0, ge=0)
+
+
+class ModelTable(Table):
+    """``[model]``: the builder; every other key is one of its arguments."""
+
+    model_config = ConfigDict(extra="allow")
+    builder: str = "mlp"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The builder's fixed arguments."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class TrainingTable(Table):
+    """``[training]``: the optimizer, its fixed hyperparameters, and the size of the work."""
+
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    optimizer: Literal["gradient_descent", "momentum", "rmsprop", "adam"] = "adam"
+    jit_compile: Literal["auto"] | bool = "auto"
+    learning_rate: float | None = None
+    momentum: float | None = None
+    beta_1: float | None = None
+    beta_2: float | None = None
+    rho: float | None = None
+    epsilon: float | None = None
+
+
+class SpaceTable(Table):
+    """``[space.NAME]``: low, high, perhaps step and scale; or values to choose from."""
+
+    low: Number | None = None
+    high: Number | None = None
+    step: Number | None = None
+    scale: str | None = None
+    values: list[Any] | None = None
+
+
+def parse(
+    model: type[Table], raw: Any, name: str, also_known: Iterable[str] = ()
+) -> tuple[Any, list[str]]:
+    """The table ``[name]`` as its model, or None and a line for each error."""
+    if not isinstance(raw, Mapping):
+        return None, [f"[{name}] must be a table. Received: {raw!r}."]
+    try:
+        return model.model_validate(dict(raw)), []
+    except ValidationError as error:
+        known = [*model.model_fields, *also_known]
+        lines = {_line(name, details, known): None for details in error.errors()}
+        return None, list(lines)
+
+
+def _line(table: str, details: Any, known: list[str]) -> str:
+    key = str(details["loc"][0]) if details["loc"] else ""
+    where = f"[{table}] {key}"
+    if details["type"] == "missing":
+        return f"{where} is required and missing."
+    if details["type"] == "extra_forbidden":
+        return f"{where} is not a known key.{nearest(key, known)} Known: {', '.join(known)}."
+    received = details["input"]
+    said = details["msg"].replace("Input should be", "must be")
+    if details["type"] == "string_pattern_mismatch":
+        said = "must be letters, digits, '.', '_' or '-', and start with a letter or digit"
+    hint = ""
+    if details["type"] == "literal_error" and isinstance(received, str):
+        expected = details["ctx"]["expected"].replace("'", '"')
+        hint = nearest(received, [w.strip(' "') for w in expected.replace(" or ", ", ").split(",")])
+        said = f"must be {expected}"
+    return f"{where}: {said}. Received: {received!r}.{hint}"

@@ -1,0 +1,218 @@
+"""The course's toy problem: minimise w² - 10w + 25 = (w-5)² (course sections 4.1 to 4.3)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tfcourse.errors import InputError, one_of
+from tfcourse.formulas import updates
+from tfcourse.formulas.averages import bias_correction
+from tfcourse.hyperparameters import check
+
+__all__ = ["OPTIMIZERS", "DivergedError", "ToyResult", "minimize_quadratic"]
+
+# The decays of the course (sections 5.9 to 5.11), and its epsilon.
+MOMENTUM, BETA_1, BETA_2, RHO, EPSILON = 0.9, 0.9, 0.999, 0.9, 1e-8
+
+
+def _gradient_descent(gradient: Any, state: Any, learning_rate: Any, step: Any) -> Any:
+    return updates.gradient_descent(gradient, learning_rate=learning_rate), *state
+
+
+def _momentum(gradient: Any, state: Any, learning_rate: Any, step: Any) -> Any:
+    velocity, unused = state
+    change, velocity = updates.momentum(
+        gradient, velocity, learning_rate=learning_rate, one_minus_momentum=1 - MOMENTUM
+    )
+    return change, velocity, unused
+
+
+def _rmsprop(gradient: Any, state: Any, learning_rate: Any, step: Any) -> Any:
+    unused, square = state
+    change, square = updates.rmsprop(
+        gradient, square, learning_rate=learning_rate, one_minus_rho=1 - RHO, epsilon=EPSILON
+    )
+    return change, unused, square
+
+
+def _adam(gradient: Any, state: Any, learning_rate: Any, step: Any) -> Any:
+    return updates.adam(
+        gradient,
+        *state,
+        learning_rate=learning_rate,
+        one_minus_beta_1=1 - BETA_1,
+        one_minus_beta_2=1 - BETA_2,
+        epsilon=EPSILON,
+        # The powers in float32, as in the course's program: its first step is 0.0999993 where
+        # exact arithmetic gives 0.1. tfcourse.Adam uses the exact form.
+        correction_1=bias_correction(tf.constant(BETA_1), step),
+        correction_2=bias_correction(tf.constant(BETA_2), step),
+    )
+
+
+OPTIMIZERS = {
+    "gradient_descent": _gradient_descent,
+    "momentum": _momentum,
+    "rmsprop": _rmsprop,
+    "adam": _adam,
+}
+
+
+@dataclass(frozen=True)
+class ToyResult:
+    """What `minimize_quadratic` found.
+
+    Attributes:
+        w: The last w.
+        cost: Its cost aw² + bw + c.
+        w_history: w before the first step and after each, float32 of length steps + 1.
+        cost_history: The cost at each of them.
+        minimum: The true minimum -b/2a.
+    """
+
+    w: np.float32
+    cost: np.float32
+    w_history: npt.NDArray[np.float32]
+    cost_history: npt.NDArray[np.float32]
+    minimum: float
+
+
+class DivergedError(RuntimeError):
+    """The descent did not come closer to the minimum. ``result`` holds what was computed."""
+
+    def __init__(self, message: str, result: ToyResult) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+def quadratic(w: Any, coefficients: Any) -> Any:
+    """``a w² + b w + c``."""
+    return coefficients[0] * w**2 + coefficients[1] * w + coefficients[2]
+
+
+@lru_cache(maxsize=16)
+def descent_program(optimizer: str, jit_compile: bool, record: bool) -> Any:
+    """The whole descent as one compiled program with w as a loop variable.
+
+    Returns a ``tf.function`` of (coefficients, start, learning_rate, steps) that gives the last
+    w and, with ``record``, w after each step.
+    """
+    update = OPTIMIZERS[optimizer]
+
+    def descend(coefficients: Any, start: Any, learning_rate: Any, steps: Any) -> Any:
+        def body(step: Any, w: Any, average: Any, square: Any, history: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(w)
+                cost = quadratic(w, coefficients)
+            gradient = tape.gradient(cost, w)
+            number = tf.cast(step + 1, w.dtype)
+            change, average, square = update(gradient, (average, square), learning_rate, number)
+            w = w - change
+            return step + 1, w, average, square, history.write(step, w) if record else history
+
+        zero = tf.zeros([])
+        history = tf.TensorArray(tf.float32, size=steps if record else 0, element_shape=[])
+        _, w, _, _, history = tf.while_loop(
+            lambda step, *_: step < steps, body, [tf.constant(0), start, zero, zero, history]
+        )
+        return w, history.stack() if record else None
+
+    if not record:
+        return tf.function(descend, jit_compile=jit_compile, autograph=False)
+    # A recorded history has one entry a step: XLA must know how many, so steps stays an int.
+    return tf.function(descend, jit_compile=jit_compile, autograph=False, reduce_retracing=True)
+
+
+def _check(
+    coefficients: Sequence[float], start: float, optimizer: str, steps: int
+) -> tuple[float, float, float]:
+    values = np.asarray(coefficients, dtype=np.float64).reshape(-1)
+    if values.shape != (3,) or not np.isfinite(values).all():
+        raise InputError(
+            "coefficients must be three finite numbers a, b, c of a·w² + b·w + c. "
+            f"Received: {coefficients!r}."
+        )
+    a, b, c = (float(v) for v in values)
+    if a <= 0:
+        raise InputError(
+            f"The first coefficient a must be > 0: with a = {a:g}, a·w² + b·w + c has no minimum."
+        )
+    if not math.isfinite(start):
+        raise InputError(f"start must be a finite number. Received: {start!r}.")
+    if optimizer not in OPTIMIZERS:
+        raise InputError(one_of("optimizer", optimizer, OPTIMIZERS))
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise InputError(f"steps must be a whole number >= 0. Received: {steps!r}.")
+    return a, b, c
+
+
+def minimize_quadratic(
+    coefficients: Sequence[float] = (1, -10, 25),
+    start: float = 0.0,
+    optimizer: str = "gradient_descent",
+    learning_rate: float = 0.01,
+    steps: int = 1000,
+    jit_compile: bool = False,
+) -> ToyResult:
+    """Minimises ``cost(w) = a w² + b w + c`` in float32; the gradient is a ``GradientTape``'s.
+
+    With the defaults w goes 0 → 0.099999994 → … → 4.9999886 (course 4.1).
+
+    Args:
+        coefficients: (a, b, c), of any shape with three entries, such as the course's (3, 1).
+        start: w before the first step.
+        optimizer: ``"gradient_descent"``, ``"momentum"``, ``"rmsprop"`` or ``"adam"``, with the
+            course's decays 0.9 (β₂ 0.999) and ε = 1e-8.
+        learning_rate: α ≥ 0.
+        steps: How many steps to take.
+        jit_compile: Whether to compile with XLA: faster, but the last digit may differ.
+
+    Raises:
+        InputError: a ≤ 0 (there is no minimum), or another argument is not admissible.
+        DivergedError: The last cost is not finite or not below the first.
+    """
+    a, b, c = _check(coefficients, start, optimizer, steps)
+    try:
+        check("learning_rate", learning_rate, "minimize_quadratic")
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+    triple = tf.constant([a, b, c], tf.float32)
+    program = descent_program(optimizer, jit_compile, True)
+    count = steps if jit_compile else tf.constant(steps)
+    first = tf.constant(start, tf.float32)
+    _, history = program(triple, first, tf.constant(learning_rate, tf.float32), count)
+    w_history = np.concatenate([[first.numpy()], history.numpy()])
+    cost_history = np.asarray(quadratic(tf.constant(w_history), triple))
+    result = ToyResult(w_history[-1], cost_history[-1], w_history, cost_history, -b / (2 * a))
+    _check_descended(result, optimizer, learning_rate, a)
+    return result
+
+
+def _check_descended(result: ToyResult, optimizer: str, learning_rate: float, a: float) -> None:
+    distance = np.abs(result.w_history.astype(np.float64) - result.minimum)
+    if len(distance) == 1 or learning_rate == 0 or distance[0] == 0:
+        return
+    remedy = "Choose a smaller learning rate"
+    if optimizer == "gradient_descent":
+        remedy += f": gradient descent converges below 1/a = {1 / a:g}"
+    if not math.isfinite(distance[-1]):
+        step = int(np.argmin(np.isfinite(distance)))
+        raise DivergedError(
+            f"Diverged: w is not finite after step {step} with learning rate {learning_rate:g}. "
+            f"{remedy}.",
+            result,
+        )
+    if distance[-1] >= distance[0]:
+        raise DivergedError(
+            f"Not descending: w is {distance[-1]:.4g} away from the minimum {result.minimum:g} "
+            f"after {len(distance) - 1} steps, {distance[0]:.4g} before the first, with learning "
+            f"rate {learning_rate:g}. {remedy}.",
+            result,
+        )

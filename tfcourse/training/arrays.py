@@ -1,0 +1,122 @@
+"""In-memory training data as tensors, and the batches of an epoch."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcourse.errors import InputError
+
+__all__ = ["Arrays", "epoch_order", "in_memory", "split_off_validation"]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Examples in memory: ``data`` is x, (x, y) or (x, y, sample_weight), of nested tensors."""
+
+    data: Any
+    count: int
+
+    def batches(self, batch_size: int) -> int:
+        """The number of mini-batches, the last one perhaps smaller."""
+        return math.ceil(self.count / batch_size)
+
+    def first(self, size: int) -> Any:
+        """The first ``size`` examples, to build a model with."""
+        return tf.nest.map_structure(lambda t: None if t is None else t[:size], self.data)
+
+    @staticmethod
+    def of(x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> "Arrays":
+        """Converts as Keras does: floats to ``keras.config.floatx()``, whole numbers as they are.
+
+        Raises:
+            InputError: No examples, or x, y and sample_weight differ in their number.
+        """
+        x, y, sample_weight = (_tensors(part) for part in (x, y, sample_weight))
+        if class_weight is not None:
+            sample_weight = _weights_of_classes(y, sample_weight, class_weight)
+        elif sample_weight is not None and tf.nest.is_nested(y):
+            if not tf.nest.is_nested(sample_weight):
+                weight = sample_weight
+                sample_weight = tf.nest.map_structure(lambda _: weight, y)
+        named = {"x": x, "y": y, "sample_weight": sample_weight}
+        counts = {
+            name: sorted({int(t.shape[0]) for t in tf.nest.flatten(part) if t is not None})
+            for name, part in named.items()
+            if part is not None
+        }
+        if len({count for found in counts.values() for count in found}) != 1:
+            found = ", ".join(f"{name}: {' and '.join(map(str, n))}" for name, n in counts.items())
+            raise InputError(
+                "x, y and sample_weight must hold the same number of examples (their first "
+                f"axis). Received: {found}."
+            )
+        count = counts["x"][0]
+        if count == 0:
+            raise InputError("x holds no examples: its first axis has length 0.")
+        return Arrays(keras.utils.pack_x_y_sample_weight(x, y, sample_weight), count)
+
+
+def in_memory(*parts: Any) -> bool:
+    """Whether every leaf is a dense array: NumPy, TensorFlow, or what NumPy makes of it."""
+    leaves = [leaf for part in parts for leaf in tf.nest.flatten(part) if leaf is not None]
+    return bool(leaves) and all(
+        isinstance(leaf, np.ndarray | tf.Tensor) or hasattr(leaf, "__array__") for leaf in leaves
+    )
+
+
+def epoch_order(count: int, shuffle: bool, seed: int, epoch: int) -> Any:
+    """The order of the examples in an epoch: a permutation drawn from (seed, epoch) alone."""
+    if not shuffle:
+        return tf.range(count)
+    order = np.random.default_rng([seed, epoch]).permutation(count)
+    return tf.constant(order, tf.int32)
+
+
+def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
+    """The first 1-fraction of the examples, and the rest; not shuffled, as in Keras.
+
+    Raises:
+        InputError: The fraction is not in (0, 1), or leaves one side without examples.
+    """
+    leaves = [leaf for leaf in tf.nest.flatten(parts) if leaf is not None]
+    count = len(leaves[0])
+    start = math.floor(count * (1 - fraction)) if 0 < fraction < 1 else 0
+    if start in (0, count):
+        raise InputError(
+            "validation_split must lie in (0, 1) and leave examples on both sides. "
+            f"Received: {fraction!r} of {count} examples."
+        )
+
+    def part(sliced: slice) -> Any:
+        return tf.nest.map_structure(lambda a: None if a is None else a[sliced], parts)
+
+    return part(slice(None, start)), part(slice(start, None))
+
+
+def _tensors(part: Any) -> Any:
+    def convert(leaf: Any) -> Any:
+        if leaf is None:
+            return None
+        tensor = tf.convert_to_tensor(leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf))
+        if not tensor.shape.rank:
+            raise InputError(f"x and y must be arrays of examples. Received: the number {leaf!r}.")
+        return tf.cast(tensor, keras.config.floatx()) if tensor.dtype.is_floating else tensor
+
+    return tf.nest.map_structure(convert, part)
+
+
+def _weights_of_classes(y: Any, sample_weight: Any, class_weight: Mapping[int, float]) -> Any:
+    if sample_weight is not None:
+        raise InputError("Pass class_weight or sample_weight, not both.")
+    if y is None or tf.nest.is_nested(y):
+        raise InputError("class_weight needs a model with one output, and its labels y.")
+    labels = y.numpy()
+    if labels.ndim > 1:
+        labels = labels.argmax(-1) if labels.shape[-1] > 1 else labels[..., 0]
+    weights = [class_weight.get(int(label), 1.0) for label in np.round(labels).astype(int)]
+    return tf.constant(weights, keras.config.floatx())
