@@ -1,4 +1,4 @@
-"""What every test shares: quiet TensorFlow, a clean global state, and the ways to run a function."""
+"""What every test shares: quiet TensorFlow, clean global state, ways to run a function."""
 
 import os
 import sys

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from tfcourse.errors import InputError
     from tfcourse.layers.batch_norm import BatchNorm
     from tfcourse.layers.softmax_head import SoftmaxHead
+    from tfcourse.models.saving import load_model
     from tfcourse.optimizers.adam import Adam
     from tfcourse.optimizers.gradient_descent import GradientDescent
     from tfcourse.optimizers.momentum import Momentum
     from tfcourse.optimizers.rmsprop import RMSprop
+    from tfcourse.search.execution import SearchFailedError
     from tfcourse.search.run import Search
     from tfcourse.toy import DivergedError, minimize_quadratic
     from tfcourse.training.fit import fit
@@ -30,7 +32,9 @@ _MODULES = {
     "RMSprop": "tfcourse.optimizers.rmsprop",
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",
+    "SearchFailedError": "tfcourse.search.execution",
     "fit": "tfcourse.training.fit",
+    "load_model": "tfcourse.models.saving",
     "minimize_quadratic": "tfcourse.toy",
 }
 
@@ -43,8 +47,10 @@ __all__ = [
     "Momentum",
     "RMSprop",
     "Search",
+    "SearchFailedError",
     "SoftmaxHead",
     "fit",
+    "load_model",
     "minimize_quadratic",
 ]
 

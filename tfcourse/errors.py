@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["InputError", "nearest", "one_of"]
+__all__ = ["InputError", "WorkFailedError", "nearest", "one_of"]
 
 
 class InputError(ValueError):
@@ -12,6 +12,10 @@ class InputError(ValueError):
 
     The command line prints it without a traceback and exits with 2.
     """
+
+
+class WorkFailedError(RuntimeError):
+    """The input was right but the work failed; the command line exits with 1."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

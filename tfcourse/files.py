@@ -1,7 +1,7 @@
 """Files that are whole or absent, whatever happens while they are written."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +17,8 @@ def replace_atomically(path: Path, write: Callable[[Path], object]) -> None:
         path: The file to make or replace; its folder exists.
         write: Called with the temporary path (which keeps the suffix of ``path``).
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    # Not tempfile's: its files are readable by their owner alone, and a record is to be shared.
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
         write(temporary)
         _flush(temporary)

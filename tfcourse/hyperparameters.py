@@ -55,9 +55,7 @@ def _decay(name: str, **advice: Any) -> Hyperparameter:
 HYPERPARAMETERS: dict[str, Hyperparameter] = {
     h.name: h
     for h in (
-        Hyperparameter(
-            "learning_rate", float, 0, priority=1, search=(1e-4, 1.0), scale="log"
-        ),
+        Hyperparameter("learning_rate", float, 0, priority=1, search=(1e-4, 1.0), scale="log"),
         _decay("momentum", priority=2, search=(0.9, 0.999), scale="one_minus_log"),
         Hyperparameter("units", int, 1, priority=2, search=(32, 128)),
         Hyperparameter("batch_size", int, 1, priority=2, search=(64, 512)),

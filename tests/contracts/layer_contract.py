@@ -111,9 +111,7 @@ class LayerContract:
     def call_arguments(self, training):
         return {}
 
-    @pytest.mark.parametrize(
-        "policy", ["float32", "float64", "mixed_float16", "mixed_bfloat16"]
-    )
+    @pytest.mark.parametrize("policy", ["float32", "float64", "mixed_float16", "mixed_bfloat16"])
     @pytest.mark.parametrize("jit_compile", [False, True])
     def test_dtype_policies(self, policy, jit_compile):
         layer = self.built(dtype=policy)

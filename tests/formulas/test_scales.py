@@ -90,7 +90,7 @@ def test_samples_have_the_exact_distribution(scale, low, high, distribution):
 
 
 def test_learning_rates_of_the_course(rng):
-    """Course 1.4: the uniform scale wastes 90 % on [0.1, 1], the log scale gives each decade 25 %."""
+    """Course 1.4: 90 % of uniform samples lie in [0.1, 1]; log gives each decade 25 %."""
     units = rng.random(100_000)
     uniform, log = (to_value(units, 1e-4, 1.0, scale) for scale in ("linear", "log"))
     assert np.mean(uniform >= 0.1) == pytest.approx(0.9, abs=0.005)

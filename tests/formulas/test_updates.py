@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.reference import averages, updates as reference
+from tests.reference import averages
+from tests.reference import updates as reference
 from tfcourse.formulas import updates
 
 STEPS = 100

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF012 - the attributes that fill in a contract are constants.
 import keras
 import numpy as np
 import pytest
@@ -136,10 +137,9 @@ class TestAgainstKeras:
         weights = []
         for layer in (BatchNorm, keras.layers.BatchNormalization):
             keras.utils.set_random_seed(1)
-            with keras.dtype_policies.DTypePolicyScope("mixed_float16") if hasattr(
-                keras.dtype_policies, "DTypePolicyScope"
-            ) else _policy("mixed_float16"):
-                model = keras.Sequential([keras.Input((4,)), layer(momentum=0.9)])
+            model = keras.Sequential(
+                [keras.Input((4,)), layer(momentum=0.9, dtype="mixed_float16")]
+            )
             model.compile(keras.optimizers.SGD(0.1), "mse")
             model.fit(x, y, batch_size=8, shuffle=False, verbose=0)
             weights.append(model.get_weights())
@@ -179,10 +179,10 @@ def test_a_mask_comes_from_the_layer_before():
     model(tokens, training=True)
     seen = np.asarray(embedding.embeddings)[[3, 1, 2]]  # the positions that are not padding
     np.testing.assert_allclose(layer.moving_mean, seen.mean(0), rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(layer.moving_variance, seen.var(0), rtol=1e-4)
+    np.testing.assert_allclose(layer.moving_variance, seen.var(0), rtol=1e-4, atol=1e-7)
 
 
-def test_integer_like_statistics_of_float16_inputs_stay_in_float32():
+def test_statistics_of_float16_inputs_are_kept_in_float32():
     """A float16 sum over 4096 values of 100 would overflow."""
     z = np.full((4096, 2), 100, "float16")
     z[::2] += 2

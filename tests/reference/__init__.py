@@ -1,1 +1,1 @@
-"""The course's equations once more, in float64 NumPy, written from the course and not from tfcourse."""
+"""The course's equations in float64 NumPy, written from the course and not from tfcourse."""

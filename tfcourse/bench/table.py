@@ -14,8 +14,8 @@ from tfcourse.bench.frame import Comparison, Spread
 
 __all__ = ["format_ratio", "format_seconds", "machine_line", "render"]
 
-TIMES = "×"  # noqa: RUF001
-DASH = "–"  # noqa: RUF001
+TIMES = "×"
+DASH = "–"
 
 
 def render(comparison: Comparison, console: Console) -> None:

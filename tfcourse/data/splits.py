@@ -48,13 +48,13 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
     for label in range(classes):
         members = np.flatnonzero(whole.y == label)
         order = np.random.default_rng([seed, label]).permutation(members)
-        for part, rows in enumerate(np.split(order, np.round(edges * len(members)).astype(int))):
-            which[rows] = part
-    parts = [Part(whole.x[which == part], whole.y[which == part]) for part in range(3)]
-    for name, part in zip(("train", "dev", "test"), parts, strict=True):
+        for number, rows in enumerate(np.split(order, np.round(edges * len(members)).astype(int))):
+            which[rows] = number
+    train, dev, test = (Part(whole.x[which == n], whole.y[which == n]) for n in range(3))
+    for name, part in (("train", train), ("dev", dev), ("test", test)):
         if len(part.y) == 0:
             raise InputError(
-                f"[data] split: the {name} set is empty. Received: {list(fractions)} of "
+                f"split: the {name} set is empty. Received: {list(fractions)} of "
                 f"{len(whole.y)} examples; give it a larger share or more data."
             )
-    return Split(*parts, classes=classes)
+    return Split(train, dev, test, classes)

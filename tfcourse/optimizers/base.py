@@ -11,7 +11,6 @@ from tfcourse.hyperparameters import check
 __all__ = ["CourseOptimizer", "Decay", "Scalar"]
 
 
-
 class Scalar:
     """A hyperparameter kept in a float64 variable of the optimizer, checked on every assignment.
 

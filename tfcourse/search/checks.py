@@ -202,4 +202,3 @@ def _inadmissible(name: str, value: Any, builder: Builder | None) -> str | None:
 
 def _named(value: Any, known: Iterable[str]) -> str:
     return one_of("", value, known).strip()
-

@@ -13,13 +13,18 @@ from tfcourse.errors import InputError, nearest, one_of
 from tfcourse.search.builders import Builder, find_builder
 from tfcourse.search.checks import check_fixed, parse_space
 from tfcourse.search.parameters import Parameter
-from tfcourse.search.tables import DataTable, ModelTable, SearchTable, TrainingTable, parse
+from tfcourse.search.tables import DataTable, ModelTable, SearchTable, Table, TrainingTable, parse
 
 __all__ = ["OBJECTIVES", "SearchConfig", "load_config", "parse_config"]
 
 OBJECTIVES = ("val_accuracy", "val_loss", "accuracy", "loss")
 
-_TABLES = {"search": SearchTable, "data": DataTable, "model": ModelTable, "training": TrainingTable}
+_TABLES: dict[str, type[Table]] = {
+    "search": SearchTable,
+    "data": DataTable,
+    "model": ModelTable,
+    "training": TrainingTable,
+}
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,16 @@ class SearchConfig:
         return tomli_w.dumps(self.as_tables())
 
 
-def load_config(path: Path, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> SearchConfig:
+def load_config(
+    path: Path, *, trials: int | None = None, epochs: int | None = None, seed: int | None = None
+) -> SearchConfig:
     """Reads and checks a search's TOML file.
 
     Args:
         path: The file. A relative ``[data] path`` is relative to its folder.
-        overrides: Values by table and key that replace those of the file.
+        trials: Replaces ``[search] trials``.
+        epochs: Replaces ``[training] epochs``.
+        seed: Replaces ``[search] seed``.
 
     Raises:
         InputError: The file can't be read, or holds errors: a line for each.
@@ -71,24 +80,21 @@ def load_config(path: Path, overrides: Mapping[str, Mapping[str, Any]] | None = 
         raise InputError(f"{path} can't be read: {error.strerror or error}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a TOML file: {error}.") from None
-    return parse_config(raw, str(path), path.parent, overrides)
+    overrides = {"search": {"trials": trials, "seed": seed}, "training": {"epochs": epochs}}
+    for table, values in overrides.items():
+        given = {key: value for key, value in values.items() if value is not None}
+        if given and isinstance(raw.setdefault(table, {}), dict):
+            raw[table].update(given)
+    return parse_config(raw, str(path), path.parent)
 
 
-def parse_config(
-    raw: Mapping[str, Any],
-    origin: str,
-    folder: Path,
-    overrides: Mapping[str, Mapping[str, Any]] | None = None,
-) -> SearchConfig:
+def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchConfig:
     """Checks the tables of a search; ``origin`` names them in the errors.
 
     Raises:
         InputError: Every error, a line each.
     """
     tables = {name: raw.get(name, {}) for name in (*_TABLES, "space")}
-    for name, values in (overrides or {}).items():
-        if isinstance(tables[name], Mapping):
-            tables[name] = {**tables[name], **values}
     errors = [
         f"[{name}] is not a known table.{nearest(name, tables)} Known: {', '.join(tables)}."
         for name in raw
@@ -140,4 +146,3 @@ def _find(table: ModelTable | None, errors: list[str]) -> Builder | None:
     except InputError as error:
         errors.append(f"[model] {error}")
         return None
-

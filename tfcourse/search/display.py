@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -14,9 +15,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from tfcourse.search.config import SearchConfig
+from tfcourse.search.parameters import Choice
 from tfcourse.search.results import TrialRecord
 
-__all__ = ["SearchProgress", "best_table", "format_value"]
+__all__ = ["SearchProgress", "best_table", "space_table"]
 
 
 class SearchProgress:
@@ -68,17 +71,38 @@ class SearchProgress:
 
 def best_table(records: list[TrialRecord], objective: str, space: Mapping[str, Any]) -> Table:
     """The given trials as a table: number, score, epoch, hyperparameters."""
-    table = Table(title=f"The {len(records)} best trials")
+    title = f"The {len(records)} best trials" if len(records) > 1 else "The best trial"
+    table = Table(title=title, box=SIMPLE_HEAD)
     for column in ("trial", objective, "epoch", *space):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     for record in records:
-        values = (format_value(record.values.get(name)) for name in space)
+        values = (_format(record.values.get(name)) for name in space)
         table.add_row(str(record.trial), _score(record.score), str(record.best_epoch), *values)
     return table
 
 
-def format_value(value: Any) -> str:
-    """A hyperparameter's value, floats to four digits."""
+def space_table(config: SearchConfig) -> Table:
+    """What a search is going to try: each hyperparameter's values and scale."""
+    search = config.search
+    table = Table(
+        title=f"{search.name}: {search.strategy} search, {search.trials} trials, "
+        f"{search.objective} ({config.direction})",
+        box=SIMPLE_HEAD,
+    )
+    for column in ("hyperparameter", "values", "scale"):
+        table.add_column(column)
+    for name, parameter in config.space.items():
+        if isinstance(parameter, Choice):
+            table.add_row(name, ", ".join(map(_format, parameter.values)), "choice")
+        else:
+            values = f"{_format(parameter.low)} to {_format(parameter.high)}"
+            if parameter.step is not None:
+                values += f", step {_format(parameter.step)}"
+            table.add_row(name, values, parameter.scale)
+    return table
+
+
+def _format(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -111,7 +111,11 @@ class RunDirectory:
         write_atomically(self.results, _csv([*fixed, *names], rows))
         metrics = list(dict.fromkeys(m for r in records for m in r.history))
         rows = [
-            [r.trial, epoch + 1, *(r.history[m][epoch] if m in r.history else None for m in metrics)]
+            [
+                r.trial,
+                epoch + 1,
+                *(r.history[m][epoch] if m in r.history else None for m in metrics),
+            ]
             for r in records
             for epoch in range(max(map(len, r.history.values()), default=0))
         ]

@@ -1,37 +1,18 @@
-"""A search from config to finished run directory."""
+"""A search from config to finished run directory; nothing here needs TensorFlow."""
 
 import shutil
-import time
 import tomllib
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
-from rich.console import Console
-
-from tfcourse import optimizers as _optimizers  # noqa: F401  (registers what best.keras holds)
-from tfcourse.data.sources import load
-from tfcourse.data.splits import Split, stratified_split
 from tfcourse.errors import InputError
 from tfcourse.search.config import SearchConfig, load_config
-from tfcourse.search.display import SearchProgress
-from tfcourse.search.oracle import RandomOracle
 from tfcourse.search.results import RunDirectory, Summary, TrialRecord, rank
-from tfcourse.search.sampling import sample
-from tfcourse.search.tuner import CourseTuner, build_trial
 
-__all__ = ["Search", "SearchFailedError", "SearchResult"]
-
-PACKAGES = ("tfcourse", "tensorflow", "keras", "keras-tuner", "numpy")
-SECONDS_BETWEEN_TABLES = 2.0
-
-
-class SearchFailedError(RuntimeError):
-    """Every trial failed: there is no best one. The run directory has their reasons."""
+__all__ = ["Search", "SearchResult"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +40,9 @@ class SearchResult:
 
     def best_model(self) -> Any:
         """The best trial's model, with the weights of its best epoch."""
-        return keras.models.load_model(RunDirectory(self.directory).best)
+        from tfcourse.models.saving import load_model
+
+        return load_model(RunDirectory(self.directory).best)
 
 
 @dataclass(frozen=True)
@@ -97,12 +80,8 @@ class Search:
         Raises:
             InputError: Every error of the file, a line each.
         """
-        asked = {"search": {"trials": trials, "seed": seed}, "training": {"epochs": epochs}}
-        overrides = {
-            table: {key: value for key, value in values.items() if value is not None}
-            for table, values in asked.items()
-        }
-        return Search(load_config(Path(path), overrides), Path(out))
+        config = load_config(Path(path), trials=trials, epochs=epochs, seed=seed)
+        return Search(config, Path(out))
 
     @property
     def directory(self) -> Path:
@@ -124,6 +103,21 @@ class Search:
             )
         shutil.rmtree(self.directory)
 
+    def completed(self) -> SearchResult | None:
+        """The result, if the run directory holds all of it; None if something is left to do.
+
+        Raises:
+            InputError: The run directory is another search's, or not a run directory.
+        """
+        directory = RunDirectory(self.directory)
+        records = self._finished(directory)
+        ranking = rank(records.values(), self.config.direction)
+        summary = directory.read_summary()
+        complete = all(number in records for number in range(self.config.search.trials))
+        if complete and ranking and summary and summary.trial == ranking[0].trial:
+            return SearchResult(self.directory, records, ranking, summary, was_complete=True)
+        return None
+
     def run(self, verbose: bool = True) -> SearchResult:
         """Runs the trials that the run directory does not hold yet, and measures the best one.
 
@@ -136,29 +130,15 @@ class Search:
             InputError: The data, the builder or an existing run directory does not fit.
             SearchFailedError: Every trial failed.
         """
-        directory = RunDirectory(self.directory)
-        finished = self._finished(directory)
-        missing = [i for i in range(self.config.search.trials) if i not in finished]
-        summary = directory.read_summary()
-        ranking = rank(finished.values(), self.config.direction)
-        if not missing and ranking and summary and summary.trial == ranking[0].trial:
-            return SearchResult(self.directory, finished, ranking, summary, was_complete=True)
+        if result := self.completed():
+            return result
+        # Here, and not above: a finished search is shown without TensorFlow.
+        from tfcourse.search.execution import execute
 
-        split = self._load()
-        self._rehearse(split)
-        directory.create(self.config.as_toml(), {name: version(name) for name in PACKAGES})
-        records = _Trials(self.config, directory, finished)
-        if missing:
-            self._run_missing(records, split, verbose)
-        ranking = rank(records.by_number.values(), self.config.direction)
-        if not ranking:
-            first = records.by_number[min(records.by_number)]
-            raise SearchFailedError(
-                f"All {len(records.by_number)} trials failed; the first with: {first.message} "
-                f"Each trial's reason is in {directory.results}."
-            )
-        summary = self._measure(directory, ranking[0], split)
-        return SearchResult(self.directory, records.by_number, ranking, summary, was_complete=False)
+        directory = RunDirectory(self.directory)
+        records, summary = execute(self.config, directory, self._finished(directory), verbose)
+        ranking = rank(records.values(), self.config.direction)
+        return SearchResult(self.directory, records, ranking, summary, was_complete=False)
 
     def _finished(self, directory: RunDirectory) -> dict[int, TrialRecord]:
         """The trials on record, after a check that they belong to this search."""
@@ -182,87 +162,6 @@ class Search:
             # The best model is lost: its trial, run again, gives the same one.
             del records[ranking[0].trial]
         return records
-
-    def _load(self) -> Split:
-        data = self.config.data
-        try:
-            whole, classes = load(data.source, Path(data.path) if data.path else None, data.label)
-        except InputError as error:
-            raise InputError(f"[data] {error}") from error
-        return stratified_split(whole, data.split, classes, data.seed)
-
-    def _rehearse(self, split: Split) -> None:
-        """Builds trial 0's model, so that a builder that can't work fails before any training."""
-        values = sample(self.config.space, self.config.search.seed, 0)
-        try:
-            build_trial(self.config, values, 0, split.train.x.shape[1:], split.classes)
-        except InputError:
-            raise
-        except Exception as error:
-            raise InputError(
-                f'[model] builder "{self.config.builder.name}" failed for {values} on examples '
-                f"of shape {split.train.x.shape[1:]}: {type(error).__name__}: {error}"
-            ) from error
-
-    def _run_missing(self, records: "_Trials", split: Split, verbose: bool) -> None:
-        config, total = self.config, self.config.search.trials
-        oracle = RandomOracle(config, total, records.by_number)
-        done = sum(number < total for number in records.by_number)
-        bar = SearchProgress(
-            config.search.name, total, done, records.best_score, Console(stderr=True), not verbose
-        )
-
-        def on_trial(record: TrialRecord, model: Any) -> None:
-            records.add(record, model)
-            bar.advance(records.best_score)
-
-        try:
-            with bar:
-                CourseTuner(oracle, config, split, self.directory, on_trial).search()
-        finally:
-            records.write_tables()
-
-    def _measure(self, directory: RunDirectory, best: TrialRecord, split: Split) -> Summary:
-        """The best model's test score: measured once, and kept."""
-        kept = directory.read_summary()
-        if kept is not None and kept.trial == best.trial:
-            return kept
-        model = keras.models.load_model(directory.best)
-        test = model.evaluate(split.test.x, split.test.y, verbose=0, return_dict=True)
-        summary = Summary(best.trial, self.config.search.objective, best.score or 0.0, test)
-        directory.write_summary(summary)
-        return summary
-
-
-class _Trials:
-    """The records of a running search, in memory and in the run directory."""
-
-    def __init__(
-        self, config: SearchConfig, directory: RunDirectory, finished: Mapping[int, TrialRecord]
-    ) -> None:
-        self.config, self.directory = config, directory
-        self.by_number = dict(finished)
-        self.tables_written = 0.0
-
-    @property
-    def best_score(self) -> float | None:
-        ranking = rank(self.by_number.values(), self.config.direction)
-        return ranking[0].score if ranking else None
-
-    def add(self, record: TrialRecord, model: Any) -> None:
-        known = {**self.by_number, record.trial: record}
-        ranking = rank(known.values(), self.config.direction)
-        # The model first: a crash between the two runs this trial again, and loses nothing.
-        if ranking and ranking[0].trial == record.trial:
-            self.directory.write_best(model)
-        self.directory.write_trial(record)
-        self.by_number = dict(sorted(known.items()))
-        if time.monotonic() - self.tables_written > SECONDS_BETWEEN_TABLES:
-            self.write_tables()
-
-    def write_tables(self) -> None:
-        self.directory.write_tables(self.by_number.values(), list(self.config.space))
-        self.tables_written = time.monotonic()
 
 
 def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from tfcourse.errors import nearest
 
-__all__ = ["DataTable", "ModelTable", "SearchTable", "SpaceTable", "Table", "TrainingTable", "parse"]
+__all__ = [
+    "DataTable",
+    "ModelTable",
+    "SearchTable",
+    "SpaceTable",
+    "Table",
+    "TrainingTable",
+    "parse",
+]
 
 Number = int | float
 

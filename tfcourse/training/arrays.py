@@ -39,10 +39,9 @@ class Arrays:
         x, y, sample_weight = (_tensors(part) for part in (x, y, sample_weight))
         if class_weight is not None:
             sample_weight = _weights_of_classes(y, sample_weight, class_weight)
-        elif sample_weight is not None and tf.nest.is_nested(y):
-            if not tf.nest.is_nested(sample_weight):
-                weight = sample_weight
-                sample_weight = tf.nest.map_structure(lambda _: weight, y)
+        elif sample_weight is not None and tf.nest.is_nested(y) and tf.is_tensor(sample_weight):
+            weight = sample_weight
+            sample_weight = tf.nest.map_structure(lambda _: weight, y)
         named = {"x": x, "y": y, "sample_weight": sample_weight}
         counts = {
             name: sorted({int(t.shape[0]) for t in tf.nest.flatten(part) if t is not None})

@@ -91,7 +91,5 @@ class EpochProgram:
         return logs if self.result is None else self.result()
 
     def _step_on(self, data: Any, rows: Any) -> Any:
-        batch = tf.nest.map_structure(
-            lambda t: None if t is None else tf.gather(t, rows), data
-        )
+        batch = tf.nest.map_structure(lambda t: None if t is None else tf.gather(t, rows), data)
         return self.step(batch)

@@ -97,9 +97,7 @@ def fit(
 
     batch_size = 32 if batch_size is None else batch_size
     validation_batch_size = validation_batch_size or batch_size
-    _check_sizes(
-        epochs=epochs, batch_size=batch_size, validation_batch_size=validation_batch_size
-    )
+    _check_sizes(epochs=epochs, batch_size=batch_size, validation_batch_size=validation_batch_size)
     if validation_split and validation_data is None:
         (x, y, sample_weight), val = split_off_validation((x, y, sample_weight), validation_split)
     train = Arrays.of(x, y, sample_weight, class_weight)

@@ -23,8 +23,10 @@ def _kept(model: Any, kind: str, jit_compile: bool, step: Any, result: Any) -> E
     # compile() makes a new loss tracker and metrics: while they are the same, so is the program.
     compiled = (model.optimizer, *model.metrics)
     kept = getattr(model, "_tfcourse_programs", None)
-    if kept is None or len(kept.compiled) != len(compiled) or any(
-        a is not b for a, b in zip(kept.compiled, compiled, strict=True)
+    if (
+        kept is None
+        or len(kept.compiled) != len(compiled)
+        or any(a is not b for a, b in zip(kept.compiled, compiled, strict=True))
     ):
         kept = _Programs(compiled)
         model._tfcourse_programs = kept

@@ -1,0 +1,207 @@
+"""The course's toy problem: ``w² - 10w + 25 = (w-5)²`` from w = 0 (course 4.1 to 4.3)."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.reference import tf1
+from tests.reference import updates as reference
+from tfcourse import DivergedError, InputError, minimize_quadratic
+from tfcourse.toy import descent_program
+
+TWENTY = [[1.0], [-20.0], [100.0]]  # (w-10)², in the course's shape (3, 1)
+
+
+class TestFiguresOfTheCourse:
+    @pytest.mark.parametrize(
+        ("steps", "w"), [(0, "0.0"), (1, "0.099999994"), (1000, "4.9999886"), (5001, "4.9999886")]
+    )
+    def test_gradient_descent(self, steps, w):
+        assert str(minimize_quadratic(steps=steps).w) == w
+
+    def test_coefficients_as_data(self):
+        assert str(minimize_quadratic(np.array(TWENTY)).w) == "9.999977"
+
+    @pytest.mark.parametrize(("steps", "w"), [(1, "0.0999993"), (1000, "5.000001")])
+    def test_adam(self, steps, w):
+        result = minimize_quadratic(optimizer="adam", learning_rate=0.1, steps=steps)
+        assert f"{result.w:.{len(w) - 2}f}" == w
+
+    def test_adam_with_keras_and_a_gradient_tape(self):
+        w, optimizer = tf.Variable(0.0), keras.optimizers.Adam(0.1)
+        optimizer.build([w])
+
+        @tf.function
+        def train(steps):
+            for _ in tf.range(steps):
+                with tf.GradientTape() as tape:
+                    cost = w**2 - 10 * w + 25
+                optimizer.apply([tape.gradient(cost, w)], [w])
+
+        train(tf.constant(1))
+        assert f"{w.numpy():.7f}" == "0.0999993"
+        train(tf.constant(999))
+        assert f"{w.numpy():.6f}" == "5.000001"
+
+
+@pytest.mark.parametrize("coefficients", [[[1.0], [-10.0], [25.0]], TWENTY])
+def test_every_step_is_that_of_the_tensorflow_1_program(coefficients):
+    expected = tf1.minimize(coefficients, steps=1000)
+    np.testing.assert_array_equal(minimize_quadratic(coefficients).w_history, expected)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_closed_form(jit_compile):
+    """``w_t = 5 (1 - (1-2α)^t)``."""
+    history = minimize_quadratic(steps=300, jit_compile=jit_compile).w_history
+    np.testing.assert_allclose(history, 5 * (1 - 0.98 ** np.arange(301)), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "hyperparameters"),
+    [
+        ("gradient_descent", {}),
+        ("momentum", {"momentum": 0.9}),
+        ("rmsprop", {"rho": 0.9, "epsilon": 1e-8}),
+        ("adam", {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}),
+    ],
+)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_every_optimizer_follows_its_equation(optimizer, hyperparameters, jit_compile):
+    result = minimize_quadratic(
+        (2, -8, 1), 7.0, optimizer, learning_rate=0.05, steps=200, jit_compile=jit_compile
+    )
+    expected = reference.descend(
+        getattr(reference, optimizer),
+        lambda w: 4 * w - 8,
+        7.0,
+        200 * [{"learning_rate": 0.05, **hyperparameters}],
+    )
+    # The toy's Adam takes the powers of its decays in float32, as the course's program does.
+    np.testing.assert_allclose(
+        result.w_history, expected, rtol=2e-4 if optimizer == "adam" else 1e-5
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["gradient_descent", "adam"])
+def test_xla_differs_in_the_last_digit_at_most(optimizer):
+    plain, jit = (minimize_quadratic(optimizer=optimizer, jit_compile=j) for j in (False, True))
+    np.testing.assert_allclose(jit.w_history, plain.w_history, rtol=1e-6)
+
+
+def test_the_result():
+    result = minimize_quadratic((2, -8, 1), start=7.0, steps=50)
+    assert result.w_history.dtype == result.cost_history.dtype == np.float32
+    assert result.w_history.shape == result.cost_history.shape == (51,)
+    assert (result.w_history[0], result.w_history[-1]) == (7.0, result.w)
+    assert result.cost == result.cost_history[-1]
+    costs = np.polyval([2.0, -8.0, 1.0], result.w_history.astype("float64"))
+    np.testing.assert_allclose(result.cost_history, costs, rtol=1e-5, atol=1e-5)
+    assert (np.diff(result.cost_history) <= 0).all()
+    assert result.minimum == 2.0
+
+
+def test_the_program_can_leave_the_history_out():
+    program = descent_program("gradient_descent", False, False)
+    w, history = program(tf.constant([1.0, -10, 25]), tf.constant(0.0), 0.01, tf.constant(1000))
+    assert str(w.numpy()) == "4.9999886"
+    assert history is None
+
+
+def test_one_program_serves_all_coefficients_rates_and_steps():
+    descent_program.cache_clear()
+    minimize_quadratic()
+    minimize_quadratic(TWENTY, steps=7)
+    minimize_quadratic((2, -8, 1), start=3.0, learning_rate=0.1, steps=0)
+    program = descent_program("gradient_descent", False, True)
+    assert program.experimental_get_tracing_count() == 1
+    spec = tf.TensorSpec([], tf.float32)
+    concrete = program.get_concrete_function(
+        tf.TensorSpec([3], tf.float32), spec, spec, tf.TensorSpec([], tf.int32)
+    )
+    assert "StatelessWhile" in {op.type for op in concrete.graph.get_operations()}
+    assert program.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("arguments", [{"learning_rate": 0}, {"start": 5.0}, {"steps": 0}])
+def test_standing_still_is_no_divergence(arguments):
+    assert minimize_quadratic(**arguments).w == arguments.get("start", 0.0)
+
+
+class TestErrors:
+    @pytest.mark.parametrize("a", [0, -1])
+    def test_no_minimum(self, a):
+        with pytest.raises(
+            InputError,
+            match=rf"a must be > 0: with a = {a}, a·w² \+ b·w \+ c has no minimum\.",
+        ):
+            minimize_quadratic((a, -10, 25))
+
+    @pytest.mark.parametrize(
+        "coefficients",
+        [(1, -10), (1, -10, 25, 0), (1, float("nan"), 25), (1, None, 2), "abc", (1e39, -10, 25)],
+        ids=str,
+    )
+    def test_coefficients(self, coefficients):
+        with pytest.raises(InputError, match=r"coefficients must be three finite numbers"):
+            minimize_quadratic(coefficients)
+
+    @pytest.mark.parametrize("start", [float("nan"), float("inf"), 1e39, "0", None])
+    def test_start(self, start):
+        with pytest.raises(InputError, match=r"start must be a finite number\. Received: "):
+            minimize_quadratic(start=start)
+
+    @pytest.mark.parametrize("steps", [-1, 1.5, True, None])
+    def test_steps(self, steps):
+        with pytest.raises(
+            InputError, match=rf"steps must be a whole number >= 0\. Received: {steps}\."
+        ):
+            minimize_quadratic(steps=steps)
+
+    @pytest.mark.parametrize("learning_rate", [-0.01, float("nan"), "0.1"])
+    def test_learning_rate(self, learning_rate):
+        with pytest.raises(
+            InputError,
+            match=rf"learning_rate must be a number >= 0\. Received: {learning_rate!r}\.",
+        ):
+            minimize_quadratic(learning_rate=learning_rate)
+
+    @pytest.mark.parametrize(
+        ("typo", "hint"), [("adm", ' Did you mean "adam"?'), ("newton", ""), (None, "")]
+    )
+    def test_optimizer(self, typo, hint):
+        with pytest.raises(InputError) as error:
+            minimize_quadratic(optimizer=typo)
+        assert str(error.value) == (
+            'optimizer must be one of "gradient_descent", "momentum", "rmsprop", "adam". '
+            f"Received: {typo!r}.{hint}"
+        )
+
+
+class TestDivergence:
+    def test_a_rate_that_oscillates(self):
+        with pytest.raises(
+            DivergedError,
+            match=r"Not descending: w is 5 away from the minimum 5 after 10 steps, 5 before the "
+            r"first, with learning rate 1\. .*gradient descent converges below 1/a = 1\.",
+        ):
+            minimize_quadratic(learning_rate=1, steps=10)
+
+    def test_a_rate_that_explodes(self):
+        with pytest.raises(
+            DivergedError,
+            match=r"Diverged: w is not finite after step \d+ with learning rate 2\. "
+            r"Choose a smaller learning rate: gradient descent converges below 1/a = 0\.5\.",
+        ) as error:
+            minimize_quadratic((2, -8, 1), learning_rate=2)
+        step = int(str(error.value).split("after step ")[1].split()[0])
+        finite = np.isfinite(error.value.result.w_history)
+        assert finite[:step].all()
+        assert not finite[step]
+
+    def test_the_limit_it_names_is_the_true_one(self):
+        for a in (0.5, 1, 4):
+            assert minimize_quadratic((a, 0, 0), start=1.0, learning_rate=0.98 / a).w < 1
+            with pytest.raises(DivergedError):
+                minimize_quadratic((a, 0, 0), start=1.0, learning_rate=1.02 / a)

@@ -1,0 +1,229 @@
+"""The commands: they read arguments, call the library and print; no logic of their own.
+
+TensorFlow is imported by the commands that need it, after everything that can be checked without.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+import tfcourse
+from tfcourse.errors import InputError, WorkFailedError
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="tfcourse",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Hyperparameter tuning, batch normalization and softmax for TensorFlow 2 and Keras 3.",
+)
+console = Console()
+errors = Console(stderr=True)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show an error's whole traceback.")]
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The search's TOML file.")]
+
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+
+
+@contextmanager
+def _reporting(debug: bool) -> Iterator[None]:
+    """Ends the command with a message and its exit code: 2 for wrong input, 1 for failed work."""
+    try:
+        yield
+    except (InputError, WorkFailedError) as error:
+        if debug:
+            raise
+        errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        code = WRONG_INPUT if isinstance(error, InputError) else FAILED
+        raise typer.Exit(code) from None
+
+
+def _import_tensorflow() -> None:
+    """Imports TensorFlow without the start-up lines that it writes to stderr."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        import tensorflow  # noqa: F401  (imported for its start-up alone)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"tfcourse {tfcourse.__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def toy(
+    coefficients: Annotated[
+        str, typer.Option(help="a,b,c of the cost a·w² + b·w + c.")
+    ] = "1,-10,25",
+    start: Annotated[float, typer.Option(help="w before the first step.")] = 0.0,
+    optimizer: Annotated[
+        str, typer.Option(help="gradient_descent, momentum, rmsprop or adam.")
+    ] = "gradient_descent",
+    learning_rate: Annotated[float, typer.Option(help="α.")] = 0.01,
+    steps: Annotated[int, typer.Option(help="How many steps to take.")] = 1000,
+    every: Annotated[
+        int | None, typer.Option(min=1, help="Show a table of w and cost, a row every N steps.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw w and the cost into this file.")] = None,
+    jit_compile: Annotated[
+        bool, typer.Option("--jit-compile", help="Compile with XLA; the last digit may differ.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Minimise w² - 10w + 25, the course's smoke test."""
+    with _reporting(debug):
+        try:
+            triple = [float(part) for part in coefficients.split(",")]
+        except ValueError:
+            raise InputError(
+                f"--coefficients must be three numbers a,b,c. Received: {coefficients!r}."
+            ) from None
+        _import_tensorflow()
+        from tfcourse.toy import check_plot_file, minimize_quadratic, save_plot
+
+        if plot is not None:
+            check_plot_file(plot)
+        result = minimize_quadratic(triple, start, optimizer, learning_rate, steps, jit_compile)
+        for step in sorted({0, min(1, steps), steps}):
+            name = "before" if step == 0 else f"after {step} step{'s' * (step > 1)}"
+            console.print(f"w {name:<18}{result.w_history[step]!s}", highlight=False)
+        if every is not None:
+            _print_descent(result, every)
+        if plot is not None:
+            save_plot(result, plot)
+            console.print(f"plot {plot}", highlight=False)
+
+
+def _print_descent(result: Any, every: int) -> None:
+    table = Table("step", "w", "cost")
+    last = len(result.w_history) - 1
+    for step in [*range(0, last, every), last]:
+        table.add_row(str(step), str(result.w_history[step]), str(result.cost_history[step]))
+    console.print(table)
+
+
+@app.command()
+def search(
+    config: ConfigFile,
+    trials: Annotated[int | None, typer.Option(help="Replaces [search] trials.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Replaces [training] epochs.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Replaces [search] seed.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder for the run directory.")] = Path("runs"),
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete what there is, start over.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Search hyperparameters as CONFIG says; run again, it goes on where it was."""
+    with _reporting(debug):
+        from tfcourse.search.run import Search
+
+        planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
+        if fresh and planned.directory.exists():
+            if not yes:
+                typer.confirm(f"Delete {planned.directory} and start over?", abort=True)
+            planned.delete()
+        result = planned.completed()
+        if result is None:
+            _import_tensorflow()
+            try:
+                result = planned.run()
+            except KeyboardInterrupt:
+                errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
+                errors.print("The same command goes on from there.")
+                raise typer.Exit(INTERRUPTED) from None
+        _print_result(result, planned)
+
+
+def _print_result(result: Any, planned: Any) -> None:
+    from tfcourse.search.display import best_table
+
+    objective = planned.config.search.objective
+    if result.was_complete:
+        console.print(f"The search is complete: all {len(result.trials)} trials are on record.")
+    console.print(best_table(result.ranking[:5], objective, planned.config.space))
+    failed = len(result.trials) - len(result.ranking)
+    if failed:
+        console.print(
+            f"{failed} of {len(result.trials)} trials failed: see the messages in results."
+        )
+    best, test = result.best, result.summary.test
+    lines = {
+        "dev set": f"{objective} {best.score:.4f} (trial {best.trial}, epoch {best.best_epoch})",
+        "test set": f"accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} (measured once)",
+        "best model": result.directory / "best.keras",
+        "results": result.directory / "results.csv",
+        "history": result.directory / "history.csv",
+        "record": result.directory,
+    }
+    for name, value in lines.items():
+        console.print(f"{name:<12}{value}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def check(config: ConfigFile, debug: Debug = False) -> None:
+    """Check CONFIG and its data without running anything."""
+    with _reporting(debug):
+        from tfcourse.search.config import load_config
+        from tfcourse.search.data import check_data
+        from tfcourse.search.display import space_table
+
+        checked = load_config(config)
+        check_data(checked)
+        console.print(space_table(checked))
+        console.print(f"{config} is valid.", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def bench(
+    name: Annotated[
+        str | None, typer.Argument(help="Which bench; without it they are listed.")
+    ] = None,
+    repeats: Annotated[int | None, typer.Option(min=1, help="Rounds to measure.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Time tfcourse beside its alternatives, in one run."""
+    with _reporting(debug):
+        from tfcourse.bench import DESCRIPTIONS, load_bench
+        from tfcourse.bench.table import render
+
+        if name is None:
+            for known, description in DESCRIPTIONS.items():
+                console.print(f"{known:<10}{description}", highlight=False)
+            return
+        if name in DESCRIPTIONS and name != "startup":
+            _import_tensorflow()
+        run = load_bench(name)
+        for comparison in run() if repeats is None else run(repeats=repeats):
+            render(comparison, console)

@@ -1,0 +1,22 @@
+"""Saved models back in, whatever of tfcourse they hold."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+# Importing them registers their classes with Keras, which looks them up by name.
+import tfcourse.layers
+import tfcourse.optimizers  # noqa: F401  (see above)
+
+__all__ = ["load_model"]
+
+
+def load_model(path: str | Path, compile: bool = True) -> Any:
+    """``keras.models.load_model`` for models that hold tfcourse's layers or optimizers.
+
+    Args:
+        path: A ``.keras`` file.
+        compile: Whether to restore the optimizer, loss and metrics too.
+    """
+    return keras.models.load_model(path, compile=compile)

@@ -1,0 +1,143 @@
+"""The work of a search: its missing trials, and the best model's one test."""
+
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from rich.console import Console
+
+from tfcourse.data.splits import Split
+from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.models.saving import load_model
+from tfcourse.search.config import SearchConfig
+from tfcourse.search.data import load_split
+from tfcourse.search.display import SearchProgress
+from tfcourse.search.oracle import RandomOracle
+from tfcourse.search.results import RunDirectory, Summary, TrialRecord, rank
+from tfcourse.search.sampling import sample
+from tfcourse.search.tuner import CourseTuner, build_trial
+
+__all__ = ["SearchFailedError", "execute"]
+
+PACKAGES = ("tfcourse", "tensorflow", "keras", "keras-tuner", "numpy")
+SECONDS_BETWEEN_TABLES = 2.0
+
+
+class SearchFailedError(WorkFailedError):
+    """Every trial failed: there is no best one. The run directory has their reasons."""
+
+
+def execute(
+    config: SearchConfig,
+    directory: RunDirectory,
+    finished: Mapping[int, TrialRecord],
+    verbose: bool,
+) -> tuple[dict[int, TrialRecord], Summary]:
+    """Runs the trials that are not finished, then measures the best model on the test set.
+
+    Args:
+        config: The search.
+        directory: Where its record goes.
+        finished: The trials that are already there.
+        verbose: Whether to show a progress bar.
+
+    Returns:
+        All records by number, and the summary.
+
+    Raises:
+        InputError: The data or the builder does not fit.
+        SearchFailedError: Every trial failed.
+    """
+    split = load_split(config)
+    _rehearse(config, split)
+    directory.create(config.as_toml(), {name: version(name) for name in PACKAGES})
+    records = _Records(config, directory, finished)
+    if any(number not in finished for number in range(config.search.trials)):
+        _run_missing(records, split, verbose)
+    ranking = rank(records.by_number.values(), config.direction)
+    if not ranking:
+        first = records.by_number[min(records.by_number)]
+        raise SearchFailedError(
+            f"All {len(records.by_number)} trials failed; the first with: {first.message} "
+            f"Each trial's reason is in {directory.results}."
+        )
+    return records.by_number, _measure(config, directory, ranking[0], split)
+
+
+def _rehearse(config: SearchConfig, split: Split) -> None:
+    """Builds trial 0's model, so that a builder that can't work fails before any training."""
+    values = sample(config.space, config.search.seed, 0)
+    try:
+        build_trial(config, values, 0, split.train.x.shape[1:], split.classes)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f'[model] builder "{config.builder.name}" failed for {values} on examples '
+            f"of shape {split.train.x.shape[1:]}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _run_missing(records: "_Records", split: Split, verbose: bool) -> None:
+    config, total = records.config, records.config.search.trials
+    oracle = RandomOracle(config, total, records.by_number)
+    done = sum(number < total for number in records.by_number)
+    bar = SearchProgress(
+        config.search.name, total, done, records.best_score, Console(stderr=True), not verbose
+    )
+
+    def on_trial(record: TrialRecord, model: Any) -> None:
+        records.add(record, model)
+        bar.advance(records.best_score)
+
+    try:
+        with bar:
+            CourseTuner(oracle, config, split, records.directory.path, on_trial).search()
+    finally:
+        records.write_tables()
+
+
+def _measure(
+    config: SearchConfig, directory: RunDirectory, best: TrialRecord, split: Split
+) -> Summary:
+    """The best model's test score: measured once, and kept."""
+    kept = directory.read_summary()
+    if kept is not None and kept.trial == best.trial:
+        return kept
+    model = load_model(directory.best)
+    test = model.evaluate(split.test.x, split.test.y, verbose=0, return_dict=True)
+    summary = Summary(best.trial, config.search.objective, best.score or 0.0, test)
+    directory.write_summary(summary)
+    return summary
+
+
+class _Records:
+    """The records of a running search, in memory and in the run directory."""
+
+    def __init__(
+        self, config: SearchConfig, directory: RunDirectory, finished: Mapping[int, TrialRecord]
+    ) -> None:
+        self.config, self.directory = config, directory
+        self.by_number = dict(finished)
+        self.tables_written = 0.0
+
+    @property
+    def best_score(self) -> float | None:
+        ranking = rank(self.by_number.values(), self.config.direction)
+        return ranking[0].score if ranking else None
+
+    def add(self, record: TrialRecord, model: Any) -> None:
+        known = {**self.by_number, record.trial: record}
+        ranking = rank(known.values(), self.config.direction)
+        # The model first: a crash between the two runs this trial again, and loses nothing.
+        if ranking and ranking[0].trial == record.trial:
+            self.directory.write_best(model)
+        self.directory.write_trial(record)
+        self.by_number = dict(sorted(known.items()))
+        if time.monotonic() - self.tables_written > SECONDS_BETWEEN_TABLES:
+            self.write_tables()
+
+    def write_tables(self) -> None:
+        self.directory.write_tables(self.by_number.values(), list(self.config.space))
+        self.tables_written = time.monotonic()
