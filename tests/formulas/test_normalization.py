@@ -63,6 +63,14 @@ def test_a_large_mean_costs_no_digits_of_the_variance(rng, compiled):
     np.testing.assert_allclose(actual, reference.batch_norm(z, epsilon=1e-6), atol=3e-3)
 
 
+def test_a_large_mean_costs_no_digits_of_the_output(rng, compiled):
+    z = rng.normal(1000, 0.1, (64, 3)).astype(np.float32)
+    mean, variance = (s.astype(np.float32) for s in reference.moments(z, (0,)))
+    actual = compiled(lambda z: normalize(z, mean, variance, None, None, 1e-6))(tf.constant(z))
+    expected = (z.astype(np.float64) - mean) / np.sqrt(variance.astype(np.float64) + 1e-6)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.fixture
 def problem(rng):
     """z, γ, β and the weights that make a scalar of z̃."""

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF012 - the attributes that fill in a contract are constants.
 import keras
 import pytest
 

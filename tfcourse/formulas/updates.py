@@ -1,8 +1,9 @@
 """One pure update per optimizer of the course (sections 5.9 to 5.12).
 
 Every function takes the gradient, the state and the hyperparameters, and returns
-``(step, *state)``: what to subtract from the weight, and the new state. Decays come as their complements 1-β,
-which keep their digits in float32 (see `tfcourse.formulas.averages.update_average`).
+``(step, *state)``: what to subtract from the weight, and the new state.
+Decays come as their complements 1-β, which keep their digits in float32 (see
+`tfcourse.formulas.averages.update_average`).
 All work on tensors of any float dtype, inside ``tf.function``, XLA and ``vectorized_map``.
 """
 

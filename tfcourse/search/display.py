@@ -72,7 +72,7 @@ class SearchProgress:
 def best_table(records: list[TrialRecord], objective: str, space: Mapping[str, Any]) -> Table:
     """The given trials as a table: number, score, epoch, hyperparameters."""
     title = f"The {len(records)} best trials" if len(records) > 1 else "The best trial"
-    table = Table(title=title, box=SIMPLE_HEAD)
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=0)
     for column in ("trial", objective, "epoch", *space):
         table.add_column(column, justify="right", overflow="fold")
     for record in records:

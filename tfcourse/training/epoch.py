@@ -14,9 +14,11 @@ class EpochProgram:
     All state (weights, optimizer, metrics, seeds) is in variables, so the program is traced once
     and serves every epoch, and every later call on data of the same shapes.
 
-    Without XLA the batch size is a tensor, and one trace serves all of them. Under XLA shapes
-    must be known: the full batches run in the loop, the smaller last one in a program of its
-    own. (Filling it up with masked examples would falsify the batch statistics.)
+    Without XLA the batch size is a tensor, and one trace serves all of them; only where it
+    divides the examples evenly is it part of the program, as it is in Keras, whose sums would
+    otherwise round differently. Under XLA shapes must be known: the full batches run in the
+    loop, the smaller last one in a program of its own. (Filling it up with masked examples
+    would falsify the batch statistics.)
 
     Args:
         step: A training or test step on a batch, such as ``model.train_step``.
@@ -45,7 +47,7 @@ class EpochProgram:
 
     def __call__(self, data: Any, order: Any, batch_size: int, start: int, stop: int) -> Any:
         """Steps ``start`` to ``stop`` - 1; gives the logs after the last of them."""
-        if not self.jit_compile:
+        if not self.jit_compile and len(order) % batch_size:
             size, first, last = (tf.constant(v) for v in (batch_size, start, stop))
             return self._loop(data, order, size, first, last)
         full = len(order) // batch_size
@@ -62,7 +64,7 @@ class EpochProgram:
 
         def run_step(index: Any) -> Any:
             begin = index * batch_size
-            if self.jit_compile:
+            if isinstance(batch_size, int):
                 rows = tf.slice(order, [begin], [batch_size])
             else:
                 rows = order[begin : tf.minimum(begin + batch_size, tf.shape(order)[0])]

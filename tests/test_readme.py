@@ -1,0 +1,64 @@
+"""The README's code runs, and what it says of the project is so."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return [block for name, block in fenced if name == language]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", blocks("python"), ids=["toy", "keras parts", "search"])
+def test_python_blocks_run(code, tmp_path):
+    (tmp_path / "tuner_configs").symlink_to(ROOT / "tuner_configs")
+    arguments = [sys.executable, "-W", "error::FutureWarning", "-c", code]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for figures in re.findall(r"print\(.*?\)  # (.*)", code):
+        assert figures in done.stdout
+
+
+def test_toy_figures():
+    """The figures beside the toy's commands are those that it prints."""
+    commands = re.findall(r"^tfcourse (toy.*?)\s+# .*?([\d.]+)$", README, flags=re.MULTILINE)
+    assert len(commands) == 3
+    from tfcourse import minimize_quadratic
+
+    results = [
+        minimize_quadratic(),
+        minimize_quadratic((1, -20, 100)),
+        minimize_quadratic(optimizer="adam", learning_rate=0.1),
+    ]
+    assert [figure for _, figure in commands] == [str(result.w) for result in results]
+
+
+def test_every_place_on_the_map_exists():
+    tree = next(block for block in blocks("") if block.startswith("tfcourse/"))
+    top = ""
+    for line in tree.splitlines():
+        name = line.split()[0]
+        if not re.fullmatch(r"[\w.]+(/|\.py)", name):
+            continue
+        if not line.startswith(" "):
+            top = name
+            assert (ROOT / top).is_dir(), top
+        elif line.startswith("  ") and not line.startswith("   "):
+            assert (ROOT / top / name).exists(), name
+
+
+def test_links_and_formulas_exist():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+    import importlib
+
+    for module, name in re.findall(r"`(formulas\.\w+)\.(\w+)`", README):
+        assert hasattr(importlib.import_module(f"tfcourse.{module}"), name)
