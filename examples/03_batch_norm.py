@@ -33,10 +33,9 @@ OUT.mkdir(parents=True, exist_ok=True)
 QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
 
 RATES = np.geomspace(1e-3, 1e1, 5 if QUICK else 13)
-SEEDS = range(1 if QUICK else 3)
-EPOCHS = 5 if QUICK else 15
+EPOCHS = 3 if QUICK else 10
 BATCH_SIZE = 64
-TARGET = 0.95
+TARGET = 0.9
 
 digits, classes = load("digits")
 split = stratified_split(digits, (0.6, 0.2, 0.2), classes, seed=0)
@@ -45,50 +44,53 @@ steps_per_epoch = -(-len(train.y) // BATCH_SIZE)
 print(f"{len(train.y)} digits to train on, {steps_per_epoch} steps an epoch")
 
 # %% [markdown]
-# Four hidden layers of 64 units. `batch_norm="before_activation"` puts the normalization on
+# Three hidden layers of 64 units. `batch_norm="before_activation"` puts the normalization on
 # z = W a, where the course has it, and leaves the bias out: the mean would cancel it (section 2.4).
 #
 # Each network is compiled once. Its weights and its optimizer are put back to their start before
-# every training, and the learning rate of a tfcourse optimizer is a variable, so that no new value
-# has to be compiled in.
+# every training, and the learning rate of a tfcourse optimizer is a variable, so that a new value
+# needs no new compilation. A training ends where it reaches the target.
 
 
 # %%
 def build(batch_norm):
-    return mlp((64,), classes, layers=4, units=64, batch_norm=batch_norm)
+    keras.utils.set_random_seed(0)
+    return mlp((64,), classes, layers=3, units=64, batch_norm=batch_norm)
+
+
+class StopAtTarget(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = logs["val_accuracy"] >= TARGET
 
 
 def epochs_to_target(batch_norm, optimizer):
-    """For every seed and learning rate the epochs it takes to reach the target; inf if too many."""
+    """How many epochs each learning rate takes to the target; inf for those that never get there."""
     model = build(batch_norm)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     optimizer.build(model.trainable_variables)
-    fresh = [variable.numpy() for variable in optimizer.variables]
+    variables = [*model.variables, *optimizer.variables]
+    start = [variable.numpy() for variable in variables]
 
-    needed = np.full((len(SEEDS), len(RATES)), np.inf)
-    for row, seed in enumerate(SEEDS):
-        keras.utils.set_random_seed(seed)
-        start = build(batch_norm).get_weights()
-        for column, rate in enumerate(RATES):
-            model.set_weights(start)
-            for variable, value in zip(optimizer.variables, fresh, strict=True):
-                variable.assign(value)
-            optimizer.learning_rate = rate
-            history = tfcourse.fit(
-                model,
-                train.x,
-                train.y,
-                batch_size=BATCH_SIZE,
-                epochs=EPOCHS,
-                validation_data=(dev.x, dev.y),
-                seed=seed,
-                verbose=0,
-                jit_compile=True,  # one compilation serves all these trainings
-            )
-            reached = np.flatnonzero(np.array(history.history["val_accuracy"]) >= TARGET)
-            if reached.size:
-                needed[row, column] = reached[0] + 1
-    return needed
+    needed = []
+    for rate in RATES:
+        for variable, value in zip(variables, start, strict=True):
+            variable.assign(value)
+        optimizer.learning_rate = rate
+        history = tfcourse.fit(
+            model,
+            train.x,
+            train.y,
+            batch_size=BATCH_SIZE,
+            epochs=EPOCHS,
+            validation_data=(dev.x, dev.y),
+            validation_batch_size=len(dev.y),
+            callbacks=[StopAtTarget()],
+            seed=0,
+            verbose=0,
+        )
+        accuracies = history.history["val_accuracy"]
+        needed.append(len(accuracies) if accuracies[-1] >= TARGET else np.inf)
+    return np.array(needed)
 
 
 PLACEMENTS = {"with batch norm": "before_activation", "without": "none"}
@@ -100,46 +102,43 @@ results = {
 }
 
 # %% [markdown]
-# A learning rate counts as working if the median over the seeds reaches the target. The course
-# gives no figures here; these are ours.
+# The course gives no figures here; these are ours, for one seed.
 
 # %%
 print(f"\nTo {TARGET:.0%} accuracy on the dev set, in at most {EPOCHS} epochs")
 print(f"{'':36}{'fewest':>8}{'fewest':>8}   learning rates")
 print(f"{'':36}{'epochs':>8}{'steps':>8}   that get there")
 for (optimizer, name), needed in results.items():
-    median = np.median(needed, axis=0)
-    works = RATES[np.isfinite(median)]
-    fewest = median.min()
-    text = f"{works.min():.2g} … {works.max():.2g} ({works.size} of {RATES.size})"
+    works = RATES[np.isfinite(needed)]
+    steps = needed.min() * steps_per_epoch
+    rates = f"{works[0]:.2g} … {works[-1]:.2g}" if works.size else "none"
     print(
-        f"{optimizer:18}{name:18}{fewest:8g}{fewest * steps_per_epoch:8g}   "
-        f"{text if works.size else 'none'}"
+        f"{optimizer:18}{name:18}{needed.min():8g}{steps:8g}   "
+        f"{rates} ({works.size} of {RATES.size})"
     )
 
 # %% [markdown]
 # ## The picture
 #
-# Lower is faster. Wider is easier to tune.
+# Lower is faster. Wider is easier to tune. A cross marks a learning rate that did not get there.
 
 # %%
 COLORS = {"with batch norm": "#0072B2", "without": "#D55E00"}
-NEVER = EPOCHS + 1.5
+NEVER = {"with batch norm": EPOCHS + 2.2, "without": EPOCHS + 1.4}
 
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True, layout="constrained")
 for ax, optimizer in zip(axes, OPTIMIZERS, strict=True):
     for name, color in COLORS.items():
-        median = np.median(results[optimizer, name], axis=0)
-        works = np.isfinite(median)
-        ax.plot(RATES[works], median[works], "o-", color=color, linewidth=2, label=name)
-        lift = 0.0 if name == "without" else 0.7
-        ax.plot(RATES[~works], np.full((~works).sum(), NEVER + lift), "x", color=color)
-    ax.axhline(EPOCHS + 0.7, color="0.8", linewidth=1)
-    ax.set(xscale="log", xlabel="learning rate α", ylim=(0, NEVER + 1.5))
-    ax.set_title(optimizer.capitalize(), loc="left")
+        needed = results[optimizer, name]
+        works = np.isfinite(needed)
+        ax.plot(RATES[works], needed[works], "o-", color=color, linewidth=2, label=name)
+        ax.plot(RATES[~works], np.full((~works).sum(), NEVER[name]), "x", color=color)
+    ax.axhline(EPOCHS + 0.7, color="0.85", linewidth=1)
+    ax.set(xscale="log", xlabel="learning rate α", ylim=(0, EPOCHS + 3))
+    ax.set_title(optimizer[0].upper() + optimizer[1:], loc="left")
     ax.spines[["top", "right"]].set_visible(False)
-ticks = range(0, EPOCHS + 1, 5)
-axes[0].set_yticks([*ticks, NEVER + 0.35], [*map(str, ticks), "never"])
+ticks = range(0, EPOCHS + 1, 2)
+axes[0].set_yticks([*ticks, EPOCHS + 1.8], [*map(str, ticks), "never"])
 axes[0].set_ylabel(f"epochs to {TARGET:.0%} dev accuracy")
 axes[0].legend(frameon=False, loc="lower left")
 fig.suptitle("With batch norm, training is faster and more learning rates work", x=0.01, ha="left")
@@ -155,7 +154,7 @@ fig.savefig(OUT / "03_batch_norm.png", dpi=150)
 
 # %%
 model = build("before_activation")
-model.compile(tfcourse.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+model.compile(tfcourse.Adam(0.005), "sparse_categorical_crossentropy", metrics=["accuracy"])
 tfcourse.fit(model, train.x, train.y, batch_size=BATCH_SIZE, epochs=5, seed=0, verbose=0)
 
 together = model(test.x, training=False).numpy()

@@ -5,10 +5,10 @@ help, cost no TensorFlow.
 """
 
 import importlib
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from tfcourse.errors import InputError
     from tfcourse.layers.batch_norm import BatchNorm
     from tfcourse.layers.softmax_head import SoftmaxHead
@@ -54,10 +54,12 @@ __all__ = [
     "minimize_quadratic",
 ]
 
-__version__ = version("tfcourse")
-
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # 50 ms, which only --version needs
+
+        return version("tfcourse")
     if name not in _MODULES:
         raise AttributeError(f"module 'tfcourse' has no attribute {name!r}")
     value = getattr(importlib.import_module(_MODULES[name]), name)

@@ -145,11 +145,11 @@ def test_the_last_step_does_not_pass_high_by_rounding():
     ("parameter", "kind"),
     [
         (Range("int", 1, 9, 2), int),
-        (Range("int", 1, 9, 2, "log"), int),
+        (Range("int", 2, 10, 2, "log"), int),
         (Range("float", 0.5, 1.5), float),
         (Range("float", 1, 9), float),
         (Range("float", 1, 9, 2), float),
-        (Range("float", 1, 9, 2, "log"), float),
+        (Range("float", 2, 10, 2, "log"), float),
     ],
 )
 def test_values_are_of_the_ranges_kind(parameter, kind):
@@ -171,7 +171,9 @@ def test_both_ends_are_reached(parameter):
 
 @given(CONTINUOUS)
 def test_both_ends_of_a_continuous_range_are_reached(parameter):
-    assert (parameter.value_at(0.0), parameter.value_at(1.0)) == (parameter.low, parameter.high)
+    # exp(log(x)) may be off by an ulp or two, but never outside: see above.
+    assert parameter.value_at(0.0) == pytest.approx(parameter.low, rel=1e-14)
+    assert parameter.value_at(1.0) == pytest.approx(parameter.high, rel=1e-14)
 
 
 @given(STEPPED)

@@ -4,6 +4,7 @@ Everything is checked here, before any training: shapes, NaN, labels.
 """
 
 import importlib.util
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,8 @@ def _digits() -> tuple[Any, Any]:
 
 
 def _npz(path: Path) -> tuple[Any, Any]:
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is not a whole .npz file; numpy.savez(path, x=x, y=y) makes one.")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             missing = [name for name in ("x", "y") if name not in arrays]

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +29,10 @@ _TABLES: dict[str, type[Table]] = {
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """A search, checked: what to run, on what, over which space."""
+    """A search, checked: what to run, on what, over which space.
+
+    ``origin`` is the file it came from, for error messages.
+    """
 
     search: SearchTable
     data: DataTable
@@ -38,6 +41,7 @@ class SearchConfig:
     space: Mapping[str, Parameter]
     builder: Builder
     raw_space: Mapping[str, Any]
+    origin: str = field(compare=False)
 
     @property
     def direction(self) -> Literal["max", "min"]:
@@ -118,7 +122,9 @@ def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchCon
     if errors:
         raise InputError("\n".join(f"{origin}: {line}" for line in errors))
     assert builder is not None
-    return SearchConfig(**parsed, space=space, builder=builder, raw_space=tables["space"])
+    return SearchConfig(
+        **parsed, space=space, builder=builder, raw_space=tables["space"], origin=origin
+    )
 
 
 def _check_data(table: DataTable | None, folder: Path, errors: list[str]) -> DataTable | None:

@@ -21,7 +21,7 @@ def load_split(config: SearchConfig) -> Split:
         whole, classes = load(data.source, _path(config), data.label)
         return stratified_split(whole, data.split, classes, data.seed)
     except InputError as error:
-        raise InputError(f"[data] {error}") from error
+        raise InputError(f"{config.origin}: [data] {error}") from error
 
 
 def check_data(config: SearchConfig) -> None:

@@ -70,11 +70,11 @@ def _rehearse(config: SearchConfig, split: Split) -> None:
     values = sample(config.space, config.search.seed, 0)
     try:
         build_trial(config, values, 0, split.train.x.shape[1:], split.classes)
-    except InputError:
-        raise
+    except InputError as error:
+        raise InputError(f"{config.origin}: [model] {error}") from error
     except Exception as error:
         raise InputError(
-            f'[model] builder "{config.builder.name}" failed for {values} on examples '
+            f'{config.origin}: [model] builder "{config.builder.name}" failed for {values} on examples '
             f"of shape {split.train.x.shape[1:]}: {type(error).__name__}: {error}"
         ) from error
 

@@ -54,12 +54,11 @@ def build_trial(
     model = builder.function(shape, classes, **arguments)
     if not isinstance(model, keras.Model):
         raise InputError(
-            f'[model] builder "{builder.name}" must return a keras.Model. '
-            f"Received: {type(model).__name__}."
+            f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'
         )
     if model.built and tuple(model.output_shape) != (None, classes):
         raise InputError(
-            f'[model] builder "{builder.name}" must give one output a class, shape '
+            f'builder "{builder.name}" must give one output a class, shape '
             f"{(None, classes)}. Received: {model.output_shape}."
         )
     name = given["optimizer"]

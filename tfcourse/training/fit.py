@@ -73,9 +73,9 @@ def fit(
         raise InputError(
             "fit needs a compiled model. Call model.compile(optimizer, loss, metrics) first."
         )
-    elsewhere = steps_per_epoch is not None or validation_steps is not None
     val = keras.utils.unpack_x_y_sample_weight(validation_data)
-    if elsewhere or _distributed(model) or not in_memory(x, y, sample_weight, *val):
+    counted = steps_per_epoch is not None or validation_steps is not None
+    if counted or _distributed(model) or not in_memory(x, y, sample_weight, *val):
         return model.fit(
             x,
             y,
@@ -94,7 +94,6 @@ def fit(
             validation_batch_size,
             validation_freq,
         )
-
     batch_size = 32 if batch_size is None else batch_size
     validation_batch_size = validation_batch_size or batch_size
     _check_sizes(epochs=epochs, batch_size=batch_size, validation_batch_size=validation_batch_size)
@@ -104,16 +103,38 @@ def fit(
     validation = None if val[0] is None else Arrays.of(*val)
     seed = int(np.random.randint(2**31 - 1)) if seed is None else seed
     plan = _Plan(batch_size, validation_batch_size, validation_freq, shuffle, seed)
+    return _fit_arrays(
+        model, train, validation, plan, callbacks, verbose, initial_epoch, epochs, jit_compile
+    )
 
-    build_state(model, train.first(batch_size))
-    steps = train.batches(batch_size)
+
+def _fit_arrays(
+    model: Any,
+    train: Arrays,
+    validation: Arrays | None,
+    plan: "_Plan",
+    callbacks: Any,
+    verbose: int | str,
+    initial_epoch: int,
+    epochs: int,
+    jit_compile: bool | Literal["auto"],
+) -> Any:
+    build_state(model, train.first(plan.batch_size))
+    steps = train.batches(plan.batch_size)
     if jit_compile == "auto":
-        jit_compile = choose_jit(
-            model, train.data, batch_size, steps * max(epochs - initial_epoch, 0)
+        planned = steps * max(epochs - initial_epoch, 0)
+        jit_compile = choose_jit(model, train.data, plan.batch_size, planned)
+    if not isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = keras.callbacks.CallbackList(
+            callbacks,
+            add_history=True,
+            add_progbar=verbose != 0,
+            verbose=verbose,
+            epochs=epochs,
+            steps=steps,
+            model=model,
         )
-    callbacks = _callback_list(model, callbacks, verbose, epochs, steps)
-    loop = _Loop(model, train, validation, plan, callbacks, bool(jit_compile))
-    return loop.run(initial_epoch, epochs)
+    return _Loop(model, train, validation, plan, callbacks, jit_compile).run(initial_epoch, epochs)
 
 
 @dataclass(frozen=True)
@@ -198,20 +219,6 @@ class _Loop:
 
 def _numbers(logs: Any) -> dict[str, Any]:
     return {name: float(value) for name, value in logs.items()}
-
-
-def _callback_list(model: Any, callbacks: Any, verbose: Any, epochs: int, steps: int) -> Any:
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks
-    return keras.callbacks.CallbackList(
-        callbacks,
-        add_history=True,
-        add_progbar=verbose != 0,
-        verbose=verbose,
-        epochs=epochs,
-        steps=steps,
-        model=model,
-    )
 
 
 def _acts_on_batches(callbacks: Any) -> bool:

@@ -1,0 +1,86 @@
+"""What the tests of searches share: configs on disk, and modules that a config can name."""
+
+import importlib
+import itertools
+import sys
+import textwrap
+import tomllib
+
+import pytest
+
+import tfcourse
+from tfcourse.search.config import load_config
+
+_NUMBERS = itertools.count()
+
+# Three clouds of points on a line and a linear classifier: a trial takes a fraction of a second.
+QUICK = """
+import keras
+import numpy as np
+
+def points():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    return rng.normal(size=(60, 4)) + 3 * y[:, None], y
+
+def linear(input_shape, classes):
+    return keras.Sequential(
+        [keras.Input(input_shape), keras.layers.Dense(classes, activation="softmax")]
+    )
+"""
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Writes a module into the current folder, a new one of the test's own; gives its name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    written = []
+
+    def write(source):
+        # A name of its own: Python keeps what it has imported.
+        name = f"written_for_a_test_{next(_NUMBERS)}"
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(source), encoding="utf-8")
+        importlib.invalidate_caches()
+        written.append(name)
+        return name
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def quick(module, tmp_path):
+    """A search of a quick builder, from its source and its ``[space]``: a `tfcourse.Search`.
+
+    ``source`` comes after `QUICK`; other keys replace those of the tables they name.
+    """
+
+    def make(source="", builder="linear", space=None, **tables):
+        name = module(QUICK + textwrap.dedent(source))
+        raw = {
+            "search": {"name": "quick", "trials": 3, **tables.pop("search", {})},
+            "data": {"source": f"{name}:points", **tables.pop("data", {})},
+            "model": {"builder": f"{name}:{builder}", **tables.pop("model", {})},
+            "training": {
+                "epochs": 2,
+                "batch_size": 12,
+                "optimizer": "gradient_descent",
+                **tables.pop("training", {}),
+            },
+            "space": space or {"learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"}},
+        }
+        return tfcourse.Search(load(tmp_path, raw), tmp_path / "runs")
+
+    return make
+
+
+def load(folder, tables):
+    """The config that a TOML file of these tables holds."""
+    import tomli_w
+
+    path = folder / "search.toml"
+    path.write_text(tomli_w.dumps(tables), encoding="utf-8")
+    assert tomllib.loads(path.read_text(encoding="utf-8")) == tables
+    return load_config(path)
