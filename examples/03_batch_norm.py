@@ -64,7 +64,7 @@ class StopAtTarget(keras.callbacks.Callback):
 
 
 def epochs_to_target(batch_norm, optimizer):
-    """How many epochs each learning rate takes to the target; inf for those that never get there."""
+    """How many epochs each learning rate takes to the target; inf if it never gets there."""
     model = build(batch_norm)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     optimizer.build(model.trainable_variables)
@@ -141,7 +141,8 @@ ticks = range(0, EPOCHS + 1, 2)
 axes[0].set_yticks([*ticks, EPOCHS + 1.8], [*map(str, ticks), "never"])
 axes[0].set_ylabel(f"epochs to {TARGET:.0%} dev accuracy")
 axes[0].legend(frameon=False, loc="lower left")
-fig.suptitle("With batch norm, training is faster and more learning rates work", x=0.01, ha="left")
+title = "With batch norm, training is faster and more learning rates work"
+fig.suptitle(title, x=0.01, ha="left", fontsize=14)
 fig.savefig(OUT / "03_batch_norm.png", dpi=150)
 
 # %% [markdown]
@@ -157,19 +158,20 @@ model = build("before_activation")
 model.compile(tfcourse.Adam(0.005), "sparse_categorical_crossentropy", metrics=["accuracy"])
 tfcourse.fit(model, train.x, train.y, batch_size=BATCH_SIZE, epochs=5, seed=0, verbose=0)
 
-together = model(test.x, training=False).numpy()
-alone = np.concatenate([model(x[None], training=False).numpy() for x in test.x])
-print(f"\nTest digits: {len(test.y)}, each predicted alone and in one batch with the others")
+x, y = test.x[:100], test.y[:100]
+together = model(x, training=False).numpy()
+alone = np.concatenate([model(one[None], training=False).numpy() for one in x])
+print("\n100 test digits, each predicted alone and in one batch with the others")
 print(f"  largest difference of a probability:     {np.abs(together - alone).max():.1e}")
-print(f"  accuracy, in one batch:                  {np.mean(together.argmax(1) == test.y):.1%}")
-print(f"  accuracy, alone:                         {np.mean(alone.argmax(1) == test.y):.1%}")
+print(f"  accuracy, in one batch:                  {np.mean(together.argmax(1) == y):.0%}")
+print(f"  accuracy, alone:                         {np.mean(alone.argmax(1) == y):.0%}")
 
 # %% [markdown]
-# And if one example were normalized with its *own* mean and variance, as `training=True` does?
-# Then z - μ = 0 in the first layer already, the digit is gone, and every image gets the same
-# answer.
+# And if one example were normalized with its *own* mean and variance? `training=True` does that
+# (and moves the averages, which is why it comes last here). Then z - μ = 0 in the first layer
+# already, the digit is gone, and every image gets the same answer.
 
 # %%
-own = np.concatenate([model(x[None], training=True).numpy() for x in test.x[:100]])
-print(f"  accuracy, alone with its own statistics: {np.mean(own.argmax(1) == test.y[:100]):.1%}")
-print(f"  different answers among 100 digits:      {len(np.unique(own.argmax(1)))}")
+own = np.concatenate([model(one[None], training=True).numpy() for one in x])
+print(f"  accuracy, alone with its own statistics: {np.mean(own.argmax(1) == y):.0%}")
+print(f"  different answers among the 100 digits:  {len(np.unique(own.argmax(1)))}")

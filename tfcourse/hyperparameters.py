@@ -4,6 +4,7 @@ The one table behind the optimizers' checks, the model builders' checks and the 
 """
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,10 +40,10 @@ class Hyperparameter:
 
     def admits(self, value: Any) -> bool:
         """Whether ``value`` is one of the admissible values."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        kind = numbers.Integral if self.kind is int else numbers.Real
+        if isinstance(value, bool) or not isinstance(value, kind):
             return False
-        if self.kind is int and not isinstance(value, int):
-            return False
+        value = float(value)
         above = value >= self.minimum if self.minimum_allowed else value > self.minimum
         below = value <= self.maximum if self.maximum_allowed else value < self.maximum
         return math.isfinite(value) and above and below

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -134,17 +135,23 @@ def descent_program(optimizer: str, jit_compile: bool, record: bool) -> Any:
         )
         return w, history.stack() if record else None
 
-    if not record:
-        return tf.function(descend, jit_compile=jit_compile, autograph=False)
-    # A recorded history has one entry a step: XLA must know how many, so steps stays an int.
-    return tf.function(descend, jit_compile=jit_compile, autograph=False, reduce_retracing=True)
+    program = tf.function(descend, jit_compile=jit_compile, autograph=False)
+    # A recorded history has an entry a step, and XLA must know how many: it traces anew for each
+    # number of steps, which is meant.
+    program._omit_frequent_tracing_warning = True
+    return program
 
 
 def _check(
     coefficients: Sequence[float], start: float, optimizer: str, steps: int
 ) -> tuple[float, float, float]:
-    values = np.asarray(coefficients, dtype=np.float64).reshape(-1)
-    if values.shape != (3,) or not np.isfinite(values).all():
+    try:
+        with np.errstate(over="ignore"):
+            values = np.asarray(coefficients, dtype=np.float64).reshape(-1)
+            fits = bool(np.isfinite(values.astype(np.float32)).all())
+    except (TypeError, ValueError):
+        fits = False
+    if not fits or values.shape != (3,):
         raise InputError(
             "coefficients must be three finite numbers a, b, c of a·w² + b·w + c. "
             f"Received: {coefficients!r}."
@@ -154,11 +161,11 @@ def _check(
         raise InputError(
             f"The first coefficient a must be > 0: with a = {a:g}, a·w² + b·w + c has no minimum."
         )
-    if not math.isfinite(start):
+    if not isinstance(start, numbers.Real) or not abs(start) <= float(np.finfo(np.float32).max):
         raise InputError(f"start must be a finite number. Received: {start!r}.")
-    if optimizer not in OPTIMIZERS:
+    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
         raise InputError(one_of("optimizer", optimizer, OPTIMIZERS))
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+    if isinstance(steps, bool) or not isinstance(steps, numbers.Integral) or steps < 0:
         raise InputError(f"steps must be a whole number >= 0. Received: {steps!r}.")
     return a, b, c
 
@@ -196,7 +203,7 @@ def minimize_quadratic(
 
     triple = tf.constant([a, b, c], tf.float32)
     program = descent_program(optimizer, jit_compile, True)
-    count = steps if jit_compile else tf.constant(steps)
+    count = int(steps) if jit_compile else tf.constant(steps, tf.int32)
     first = tf.constant(start, tf.float32)
     _, history = program(triple, first, tf.constant(learning_rate, tf.float32), count)
     w_history = np.concatenate([[first.numpy()], history.numpy()])

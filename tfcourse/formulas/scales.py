@@ -65,7 +65,9 @@ def to_value(unit: Any, low: float, high: float, scale: str) -> Any:
     """
     chosen = SCALES[scale]
     start, end = chosen.forward(low), chosen.forward(high)
-    return np.clip(chosen.inverse(start + (end - start) * np.asarray(unit)), low, high)
+    unit = np.asarray(unit)
+    value = np.clip(chosen.inverse(start + (end - start) * unit), low, high)
+    return np.where(unit == 0, low, np.where(unit == 1, high, value))[()]
 
 
 def to_unit(value: Any, low: float, high: float, scale: str) -> Any:

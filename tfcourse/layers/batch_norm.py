@@ -188,7 +188,8 @@ class BatchNorm(keras.layers.Layer):
             rate = tf.math.divide_no_nan(rate, weight)
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             value = tf.cast(value, moving.dtype)
-            moving.assign(update_average(tf.convert_to_tensor(moving), value, rate))
+            # Not as v + (1-β)(θ-v): this form is exact where one of the two weights is 0.
+            moving.assign(tf.convert_to_tensor(moving) * (1 - rate) + value * rate)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""

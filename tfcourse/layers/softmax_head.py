@@ -1,5 +1,6 @@
 """The softmax output layer (course section 3)."""
 
+import numbers
 from typing import Any
 
 import keras
@@ -54,7 +55,8 @@ class SoftmaxHead(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if isinstance(classes, bool) or int(classes) != classes or classes < 2:
+        whole = isinstance(classes, numbers.Real) and float(classes).is_integer()
+        if isinstance(classes, bool) or not whole or classes < 2:
             hint = (
                 ' For one yes-or-no output use Dense(1, activation="sigmoid").'
                 if classes == 1
@@ -132,6 +134,11 @@ class SoftmaxHead(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape with ``classes`` for the last axis."""
         return (*input_shape[:-1], self.classes)
+
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """Shape and dtype of the output, which is not of the compute dtype."""
+        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, for saving."""

@@ -1,5 +1,6 @@
 """What the course's optimizers share: hyperparameters as variables, and slots per weight."""
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,8 +61,8 @@ class Decay(Scalar):
         return 1.0 - value
 
     def decode(self, stored: float) -> float:
-        """β."""
-        return 1.0 - stored
+        """β, without the rounding of 1-β in its last digit."""
+        return round(1.0 - stored, 16)
 
 
 class CourseOptimizer(keras.optimizers.Optimizer):
@@ -90,7 +91,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if isinstance(value, int | float):
+        if isinstance(value, numbers.Real):
             check("learning_rate", value, type(self).__name__)
         keras.optimizers.Optimizer.learning_rate.fset(self, value)
 

@@ -74,8 +74,8 @@ def _rehearse(config: SearchConfig, split: Split) -> None:
         raise InputError(f"{config.origin}: [model] {error}") from error
     except Exception as error:
         raise InputError(
-            f'{config.origin}: [model] builder "{config.builder.name}" failed for {values} on examples '
-            f"of shape {split.train.x.shape[1:]}: {type(error).__name__}: {error}"
+            f'{config.origin}: [model] builder "{config.builder.name}" failed for {values} on '
+            f"examples of shape {split.train.x.shape[1:]}: {type(error).__name__}: {error}"
         ) from error
 
 

@@ -42,8 +42,7 @@ class EpochProgram:
         if run_eagerly:
             self._loop, self._last = self._run_loop, self._run_last
         else:
-            self._loop = tf.function(self._run_loop, jit_compile=jit_compile, autograph=False)
-            self._last = tf.function(self._run_last, jit_compile=jit_compile, autograph=False)
+            self._loop, self._last = (self._compiled(f) for f in (self._run_loop, self._run_last))
 
     def __call__(self, data: Any, order: Any, batch_size: int, start: int, stop: int) -> Any:
         """Steps ``start`` to ``stop`` - 1; gives the logs after the last of them."""
@@ -58,6 +57,12 @@ class EpochProgram:
         if stop > full:
             logs = self._last(data, order[full * batch_size :])
         return logs
+
+    def _compiled(self, function: Callable[..., Any]) -> Any:
+        compiled = tf.function(function, jit_compile=self.jit_compile, autograph=False)
+        # A program a model is meant; TensorFlow takes many of them for one that keeps retracing.
+        compiled._omit_frequent_tracing_warning = True
+        return compiled
 
     def _run_loop(self, data: Any, order: Any, batch_size: Any, start: Any, stop: Any) -> Any:
         self.traces += 1

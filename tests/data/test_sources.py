@@ -1,0 +1,284 @@
+"""Examples from every source, and what is found wrong with them before any training."""
+
+import importlib
+import re
+import sys
+
+import numpy as np
+import pytest
+import sklearn.datasets
+
+from tfcourse import InputError
+from tfcourse.data.sources import KERAS_DATASETS, check_source, load
+
+X = np.arange(24, dtype=np.float64).reshape(6, 4) / 8  # exact in float32
+Y = np.array([0, 1, 2, 0, 1, 2])
+
+
+@pytest.fixture
+def npz(tmp_path):
+    """Writes arrays into a file and loads it as a source."""
+
+    def load_arrays(**arrays):
+        np.savez(tmp_path / "data.npz", **arrays)
+        return load("npz", tmp_path / "data.npz")
+
+    return load_arrays
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """Loads text as a CSV file."""
+
+    def load_text(text, label=None, encoding="utf-8"):
+        (tmp_path / "data.csv").write_text(text, encoding=encoding)
+        return load("csv", tmp_path / "data.csv", label)
+
+    return load_text
+
+
+@pytest.fixture
+def function(tmp_path, monkeypatch):
+    """Loads what a function returns, as a source, from a module in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+
+    def load_from(returned):
+        source = f"import numpy as np\ndef points():\n    return {returned}\n"
+        (tmp_path / "data_of_a_test.py").write_text(source, encoding="utf-8")
+        importlib.invalidate_caches()
+        return load("data_of_a_test:points")
+
+    yield load_from
+    sys.modules.pop("data_of_a_test", None)
+
+
+def assert_is_x_and_y(loaded):
+    part, classes = loaded
+    np.testing.assert_array_equal(part.x, X)
+    np.testing.assert_array_equal(part.y, Y)
+    assert (part.x.dtype, part.y.dtype, classes) == (np.float32, np.int64, 3)
+
+
+def error(call, *args, **kwargs):
+    with pytest.raises(InputError) as caught:
+        call(*args, **kwargs)
+    return str(caught.value)
+
+
+def test_digits_are_scikit_learns_in_0_to_1():
+    part, classes = load("digits")
+    x, y = sklearn.datasets.load_digits(return_X_y=True)
+    np.testing.assert_array_equal(part.x * 16, x)
+    np.testing.assert_array_equal(part.y, y)
+    assert (part.x.shape, classes, part.x.min(), part.x.max()) == ((1797, 64), 10, 0, 1)
+
+
+class TestNpz:
+    @pytest.mark.parametrize("dtype", ["float64", "float16", "int64", "uint8"])
+    def test_arrays_of_any_number_type(self, npz, dtype):
+        x = (X * 8).astype(dtype)
+        part, _ = npz(x=x, y=Y.astype(dtype))
+        np.testing.assert_array_equal(part.x, x)
+        assert (part.x.dtype, part.y.dtype) == (np.float32, np.int64)
+
+    def test_x_and_y(self, npz):
+        assert_is_x_and_y(npz(x=X, y=Y))
+
+    def test_images_keep_their_shape(self, npz):
+        part, _ = npz(x=X.reshape(6, 2, 2), y=Y)
+        assert part.x.shape == (6, 2, 2)
+
+    def test_without_y(self, npz):
+        said = error(npz, x=X, labels=Y)
+        assert re.fullmatch(
+            r".*data\.npz must hold the arrays x and y\. Received: x, labels\.", said
+        )
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"x,y\n1,2\n", b"PK\x03\x04 cut off"],
+        ids=["empty", "text", "truncated"],
+    )
+    def test_no_npz_file(self, tmp_path, content):
+        (tmp_path / "data.npz").write_bytes(content)
+        said = error(load, "npz", tmp_path / "data.npz")
+        assert "data.npz is not a whole .npz file" in said
+
+    def test_one_array_is_no_npz_file(self, tmp_path):
+        with (tmp_path / "data.npz").open("wb") as file:
+            np.save(file, X)
+        said = error(load, "npz", tmp_path / "data.npz")
+        assert "data.npz is not a whole .npz file" in said
+
+    def test_no_code_is_run_from_a_file(self, npz):
+        """Arrays of objects are pickles, which can run anything."""
+        assert "is not a readable .npz file of numbers" in error(npz, x=X.astype(object), y=Y)
+
+
+class TestCsv:
+    TABLE = np.column_stack([X, Y])
+
+    def text(self, names="a,b,c,d,y", table=TABLE):
+        return "\n".join([names, *(",".join(map(str, row)) for row in table)]) + "\n"
+
+    def test_the_last_column_is_the_label(self, csv):
+        assert_is_x_and_y(csv(self.text()))
+
+    @pytest.mark.parametrize("column", [0, 2, 4])
+    def test_a_label_column_by_name(self, csv, column):
+        table = np.insert(X, column, Y, axis=1)
+        names = np.insert(["a", "b", "c", "d"], column, "y")
+        assert_is_x_and_y(csv(self.text(", ".join(names), table), label="y"))
+
+    def test_an_unknown_label_column(self, csv):
+        said = error(csv, self.text("a,b,c,d,kind"), label="kinds")
+        assert re.fullmatch(
+            r'label: the column of .*data\.csv must be one of "a", "b", "c", "d", "kind"\. '
+            r"Received: 'kinds'\. Did you mean \"kind\"\?",
+            said,
+        )
+
+    @pytest.mark.parametrize(
+        "bad", ["1,2,three,4,0\n", "1,2,,4,0\n", "1,2,3,0\n"], ids=["word", "gap", "short row"]
+    )
+    def test_rows_that_are_no_numbers(self, csv, bad):
+        said = error(csv, self.text() + bad)
+        assert re.match(r".*data\.csv must hold numbers below its header: .*", said)
+
+    def test_a_header_of_another_length(self, csv):
+        assert "data.csv: 4 names in the header, 5 columns." in error(csv, self.text("a,b,c,y"))
+
+    @pytest.mark.parametrize("text", ["", "a,b,y\n"], ids=["empty", "header only"])
+    def test_no_rows(self, csv, text):
+        assert "data.csv" in error(csv, text)
+
+    def test_another_encoding(self, csv):
+        assert "data.csv" in error(csv, self.text("a,b,c,d,größe"), encoding="latin-1")
+
+
+class TestFunction:
+    def test_x_and_y(self, function):
+        returned = "np.arange(24).reshape(6, 4) / 8, np.array([0, 1, 2, 0, 1, 2])"
+        assert_is_x_and_y(function(returned))
+
+    def test_lists(self, function):
+        assert_is_x_and_y(function(f"{X.tolist()}, {Y.tolist()}"))
+
+    @pytest.mark.parametrize(("returned", "kind"), [("None", "NoneType"), ("{}", "dict")])
+    def test_something_else(self, function, returned, kind):
+        said = error(function, returned)
+        assert said == f"data_of_a_test:points must return (x, y). Received: {kind}."
+
+    def test_a_function_that_fails(self, function):
+        """It is the user's code, but the message must say that it was the data's function."""
+        assert "data_of_a_test:points" in error(function, "1 / 0")
+
+
+class TestKeras:
+    @pytest.mark.parametrize("name", KERAS_DATASETS)
+    def test_training_and_test_examples_together_in_0_to_1(self, name, monkeypatch):
+        import keras
+
+        def load_data():
+            pixels = np.arange(2 * 6 * 6, dtype=np.uint8).reshape(2, 3, 2, 6) * 3
+            y = np.arange(3).reshape(3, 1)
+            return (pixels[0], y), (pixels[1], y)
+
+        monkeypatch.setattr(getattr(keras.datasets, name), "load_data", load_data)
+        part, classes = load(f"keras:{name}")
+        assert (part.x.shape, part.y.tolist(), classes) == ((6, 2, 6), [0, 1, 2, 0, 1, 2], 3)
+        np.testing.assert_allclose(part.x.reshape(-1), np.arange(72) * 3 / 255, rtol=1e-6)
+
+    def test_offline(self, monkeypatch):
+        import keras
+
+        def load_data():
+            raise Exception("URL fetch failure on https://storage: None -- no address")
+
+        monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
+        said = error(load, "keras:mnist")
+        assert said.startswith('source "keras:mnist" could not be downloaded (URL fetch failure')
+        assert "Connect to the internet once" in said
+        assert ".npz" in said
+
+
+class TestSourceNames:
+    @pytest.mark.parametrize(
+        ("source", "said"),
+        [
+            ("digit", r'source must be one of .* Did you mean "digits"\?'),
+            ("keras:imagenet", r"source: the data set after keras: must be one of \"mnist\", .*"),
+            ("npz", r'source "npz" needs the key path, the file to read\.'),
+            ("csv", r'source "csv" needs the key path, the file to read\.'),
+            ("no_such_module:load", r"source: the module \"no_such_module\" can't be imported .*"),
+            ("json:no_such_function", r'source: the module "json" has no function .*'),
+        ],
+    )
+    def test_unknown(self, source, said):
+        assert re.fullmatch(said, error(check_source, source, None))
+        assert re.fullmatch(said, error(load, source))
+
+    def test_no_file(self, tmp_path):
+        said = error(check_source, "npz", tmp_path / "no.npz")
+        assert said == f"path: no such file: {tmp_path / 'no.npz'}."
+
+    def test_without_scikit_learn(self, monkeypatch):
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        assert 'pip install "tfcourse[data]"' in error(check_source, "digits", None)
+
+
+class TestChecks:
+    @pytest.mark.parametrize(
+        ("x", "y"),
+        [
+            (X[:, 0], Y),
+            (X, Y[:, None]),
+            (X, Y[:5]),
+            (X[:0], Y[:0]),
+            (np.float64(3), Y),
+        ],
+        ids=["one axis", "labels of two axes", "fewer labels", "no examples", "a number"],
+    )
+    def test_shapes(self, npz, x, y):
+        said = error(npz, x=x, y=y)
+        assert "data.npz: x must have the shape (examples, ...) and y (examples,)" in said
+        assert f"Received: x of shape {np.shape(x)}, y of shape {np.shape(y)}." in said
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+    def test_values_that_are_not_finite_are_told_with_their_place(self, npz, bad):
+        x = X.copy()
+        x[[2, 4], [3, 1]] = bad, np.nan
+        said = error(npz, x=x, y=Y)
+        assert f"x holds 2 values that are not finite, the first at (2, 3): {bad}." in said
+
+    def test_values_that_float32_cannot_hold(self, npz):
+        x = X.copy()
+        x[2, 3] = 1e39
+        assert re.search(r"not finite, the first at \(2, 3\)", error(npz, x=x, y=Y))
+
+    @pytest.mark.parametrize("dtype", ["str", "bool"])
+    def test_kinds(self, npz, dtype):
+        assert "x and y must be numbers" in error(npz, x=X.astype(dtype), y=Y)
+
+    @pytest.mark.parametrize(
+        ("y", "shown"),
+        [
+            ([0, 1, 3, 0, 1, 3], "0, 1, 3"),
+            ([-1, 0, 1, -1, 0, 1], "-1, 0, 1"),
+            ([0, 0.5, 1, 0, 0.5, 1], "0, 0.5, 1"),
+            ([1, 2, 3, 1, 2, 3], "1, 2, 3"),
+            ([0, 0, 0, 0, 0, 0], "0"),
+            ([0, 1, np.nan, 0, 1, 0], "0, 1, nan"),
+            ([0, 1, np.inf, 0, 1, 0], "0, 1, inf"),
+        ],
+        ids=["gap", "negative", "fraction", "from 1", "one class", "nan", "inf"],
+    )
+    def test_labels(self, npz, y, shown):
+        said = error(npz, x=X, y=np.array(y))
+        assert "the labels y must be 0, 1, … C-1, each of at least 2 classes present." in said
+        assert said.endswith(f"Received: {shown}.")
+
+    def test_many_wrong_labels_are_not_all_listed(self, npz):
+        said = error(npz, x=np.zeros((20, 1)), y=np.arange(20) * 2)
+        assert said.endswith("Received: 0, 2, 4, 6, 8, 10, 12, 14, ….")
