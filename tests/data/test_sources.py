@@ -105,6 +105,13 @@ class TestNpz:
         said = error(load, "npz", tmp_path / "data.npz")
         assert "data.npz is not a whole .npz file" in said
 
+    def test_damaged_bytes(self, npz, tmp_path):
+        npz(x=X, y=Y)
+        content = bytearray((tmp_path / "data.npz").read_bytes())
+        content[content.index(X.tobytes()) + 50] ^= 1
+        (tmp_path / "data.npz").write_bytes(content)
+        assert "data.npz" in error(load, "npz", tmp_path / "data.npz")
+
     def test_one_array_is_no_npz_file(self, tmp_path):
         with (tmp_path / "data.npz").open("wb") as file:
             np.save(file, X)

@@ -1,6 +1,7 @@
 """A search's TOML file: every mistake is found, all at once, and told so that it can be mended."""
 
 import dataclasses
+import json
 import re
 import tomllib
 
@@ -290,6 +291,10 @@ SINGLE_ERRORS = {
         space("learning_rate", "values = [0.1, -1.0]"),
         r"\[space\.learning_rate\] values must be a number >= 0\. Received: -1\.0\.",
     ),
+    "values of several types": (
+        "[model]\nbuilder = 'MODULE:anything'\n" + space("mixed", "values = [1, 'a']"),
+        r"\[space\.mixed\] values must be .*one type.* Received: \[1, 'a'\]\.",
+    ),
     "optimizers": (
         space("optimizer", "values = ['adam', 'adm']"),
         r'\[space\.optimizer\] values must be one of "gradient_descent", .* '
@@ -490,12 +495,13 @@ class TestSpace:
         }
         assert parse(tables[0]).space == {"units": Range("int", 2, 8, 1)}
 
-    def test_values_keep_their_types_and_order(self, module):
+    @pytest.mark.parametrize("values", [(True, False), (3, 1.5, 2), ("b", "a")], ids=str)
+    def test_values_keep_their_types_and_order(self, values, module):
         name = module("def build(s, c, **arguments): ...")
-        fragment = f"[model]\nbuilder = '{name}:build'\n"
-        config = parse(fragment + space("anything", "values = [true, 1, 2.5, 'x']"))
-        values = config.space["anything"].values
-        assert [(type(v), v) for v in values] == [(bool, True), (int, 1), (float, 2.5), (str, "x")]
+        shown = json.dumps(list(values))
+        fragment = f"[model]\nbuilder = '{name}:build'\n" + space("any", f"values = {shown}")
+        kept = parse(fragment).space["any"].values
+        assert [(type(v), v) for v in kept] == [(type(v), v) for v in values]
 
     def test_an_argument_of_any_of_the_searched_optimizers(self):
         both = space("optimizer", "values = ['adam', 'momentum']")

@@ -1,0 +1,718 @@
+"""A search from config to finished run directory, and back into it after whatever happened."""
+
+import csv
+import json
+import logging
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import keras_tuner
+import numpy as np
+import pytest
+from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import TrialStatus
+
+import tfcourse
+from tfcourse import InputError, Search, SearchFailedError
+from tfcourse.search import execution
+from tfcourse.search.config import load_config
+from tfcourse.search.data import load_split
+from tfcourse.search.oracle import RandomOracle
+from tfcourse.search.parameters import Choice, Range
+from tfcourse.search.results import RunDirectory, TrialRecord
+from tfcourse.search.sampling import sample
+from tfcourse.search.space import to_hyperparameters
+
+TRIALS, EPOCHS = 3, 2
+DIGITS = f"""
+[search]
+name = "small"
+trials = {TRIALS}
+
+[model]
+layers = 1
+units = 16
+
+[training]
+epochs = {EPOCHS}
+batch_size = 256
+
+[space.learning_rate]
+low = 1e-4
+high = 0.1
+scale = "log"
+
+[space.beta_1]
+low = 0.9
+high = 0.999
+scale = "one_minus_log"
+
+[space.batch_norm]
+values = ["before_activation", "none"]
+"""
+NAMES = ["learning_rate", "beta_1", "batch_norm"]
+
+
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("config") / "search.toml"
+    path.write_text(DIGITS, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def tensorflow_logged():
+    """What TensorFlow logs while this module's searches run."""
+    logged = []
+
+    class Keep(logging.Handler):
+        def emit(self, record):
+            logged.append(record.getMessage())
+
+    handler = Keep(logging.WARNING)
+    logging.getLogger("tensorflow").addHandler(handler)
+    yield logged
+    logging.getLogger("tensorflow").removeHandler(handler)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(config_file, tmp_path_factory, tensorflow_logged):
+    """The search that the others are compared with; nobody changes its directory."""
+    return Search.from_toml(config_file, out=tmp_path_factory.mktemp("out")).run(verbose=False)
+
+
+@pytest.fixture
+def finished(config_file, undisturbed, tmp_path):
+    """A copy of the finished search that a test may damage."""
+    shutil.copytree(undisturbed.directory, tmp_path / "small")
+    return Search.from_toml(config_file, out=tmp_path)
+
+
+def trial_files(directory):
+    return sorted(path.name for path in (directory / "trials").iterdir())
+
+
+def record(directory, trial):
+    """A trial's record; all of it repeats but the seconds."""
+    fields = json.loads((directory / "trials" / f"{trial:04d}.json").read_text(encoding="utf-8"))
+    assert fields.pop("seconds") > 0
+    return fields
+
+
+def table(path):
+    """A table's header and rows; its ``seconds`` empty."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows, f"{path} is empty"
+    return [{**row, "seconds": ""} if "seconds" in row else row for row in rows]
+
+
+def assert_same_search(directory, expected):
+    assert trial_files(directory) == trial_files(expected)
+    for trial in range(len(trial_files(expected))):
+        assert record(directory, trial) == record(expected, trial)
+    for name in ("results.csv", "history.csv"):
+        assert table(directory / name) == table(expected / name)
+    for name in ("summary.json", "config.toml", "versions.json"):
+        assert (directory / name).read_bytes() == (expected / name).read_bytes()
+    ours, theirs = (
+        tfcourse.load_model(d / "best.keras").get_weights() for d in (directory, expected)
+    )
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def forbidden(*args, **kwargs):
+    raise AssertionError("nothing was to be trained")
+
+
+class TestRunDirectory:
+    """The record, and that it can be read without tfcourse."""
+
+    def test_its_files(self, undisturbed):
+        names = {path.name for path in undisturbed.directory.iterdir()}
+        assert names == {
+            "config.toml",
+            "versions.json",
+            "trials",
+            "results.csv",
+            "history.csv",
+            "best.keras",
+            "summary.json",
+        }
+        assert trial_files(undisturbed.directory) == ["0000.json", "0001.json", "0002.json"]
+
+    def test_config_toml_is_the_config_as_run(self, undisturbed, config_file):
+        asked = load_config(config_file)
+        kept = load_config(undisturbed.directory / "config.toml")
+        assert kept.as_tables() == asked.as_tables()
+        assert kept.space == asked.space
+
+    def test_versions(self, undisturbed):
+        kept = json.loads((undisturbed.directory / "versions.json").read_text())
+        packages = ["tfcourse", "tensorflow", "keras", "keras-tuner", "numpy"]
+        assert kept == {name: version(name) for name in packages}
+
+    def test_every_trial_has_the_values_of_its_number(self, undisturbed, config_file):
+        space = load_config(config_file).space
+        for trial in range(TRIALS):
+            assert record(undisturbed.directory, trial)["values"] == sample(space, 0, trial)
+
+    def test_the_score_is_the_best_epochs(self, undisturbed):
+        for trial in range(TRIALS):
+            fields = record(undisturbed.directory, trial)
+            scores = fields["history"]["val_accuracy"]
+            assert len(scores) == EPOCHS
+            assert fields["score"] == max(scores)
+            assert fields["best_epoch"] == scores.index(max(scores)) + 1
+            assert (fields["status"], fields["message"], fields["traceback"]) == (
+                "completed",
+                "",
+                "",
+            )
+
+    def test_results_csv(self, undisturbed):
+        lines = (undisturbed.directory / "results.csv").read_text().splitlines()
+        fixed = ["trial", "status", "score", "best_epoch", "seconds", "worker", "message"]
+        assert lines[0].split(",") == [*fixed, *NAMES]
+        rows = table(undisturbed.directory / "results.csv")
+        for trial, row in enumerate(rows):
+            fields = record(undisturbed.directory, trial)
+            for column in ("trial", "status", "score", "best_epoch", "worker", "message"):
+                assert row[column] == str(fields[column])
+            assert [row[name] for name in NAMES] == [str(v) for v in fields["values"].values()]
+        assert len(rows) == TRIALS
+
+    def test_history_csv(self, undisturbed):
+        rows = table(undisturbed.directory / "history.csv")
+        places = [(int(row["trial"]), int(row["epoch"])) for row in rows]
+        assert places == [(t, e) for t in range(TRIALS) for e in range(1, EPOCHS + 1)]
+        metrics = ["accuracy", "loss", "val_accuracy", "val_loss"]
+        assert list(rows[0]) == ["trial", "epoch", *metrics]
+        for row in rows:
+            history = record(undisturbed.directory, int(row["trial"]))["history"]
+            for metric in metrics:
+                assert float(row[metric]) == history[metric][int(row["epoch"]) - 1]
+
+    def test_best_keras_has_the_recorded_score_on_the_dev_set(self, undisturbed, config_file):
+        """Neither another trial's model nor another epoch's weights."""
+        dev = load_split(load_config(config_file)).dev
+        model = undisturbed.best_model()
+        found = model.evaluate(dev.x, dev.y, verbose=0, return_dict=True)
+        assert found["accuracy"] == pytest.approx(undisturbed.best.score, abs=1e-6)
+        best, epoch = undisturbed.best, undisturbed.best.best_epoch - 1
+        assert found["loss"] == pytest.approx(best.history["val_loss"][epoch], rel=1e-5)
+
+    def test_summary(self, undisturbed, config_file):
+        kept = json.loads((undisturbed.directory / "summary.json").read_text())
+        scores = [record(undisturbed.directory, trial)["score"] for trial in range(TRIALS)]
+        assert (kept["objective"], kept["score"]) == ("val_accuracy", max(scores))
+        assert kept["trial"] == scores.index(max(scores)) == undisturbed.best.trial
+        test = load_split(load_config(config_file)).test
+        found = undisturbed.best_model().evaluate(test.x, test.y, verbose=0, return_dict=True)
+        assert kept["test"] == pytest.approx(found, rel=1e-5)
+
+    def test_the_result(self, undisturbed):
+        assert not undisturbed.was_complete
+        assert list(undisturbed.trials) == list(range(TRIALS))
+        scores = [r.score for r in undisturbed.ranking]
+        assert scores == sorted(scores, reverse=True)
+
+    def test_tensorflow_has_nothing_to_complain_about(self, undisturbed, tensorflow_logged):
+        """Every trial traces its own programs, which TensorFlow takes for a mistake."""
+        assert tensorflow_logged == []
+
+
+class TestRunAgain:
+    def test_a_finished_search_is_complete_and_trains_nothing(self, finished, monkeypatch):
+        before = {p: p.stat().st_mtime_ns for p in finished.directory.rglob("*")}
+        monkeypatch.setattr(execution, "execute", forbidden)
+        result = finished.run()
+        assert result.was_complete
+        assert list(result.trials) == list(range(TRIALS))
+        assert {p: p.stat().st_mtime_ns for p in finished.directory.rglob("*")} == before
+
+    @pytest.mark.slow
+    def test_another_folder_gets_the_same_search(self, undisturbed, config_file, tmp_path):
+        keras.utils.set_random_seed(123)
+        again = Search.from_toml(config_file, out=tmp_path).run(verbose=False)
+        assert_same_search(again.directory, undisturbed.directory)
+
+    @pytest.mark.parametrize("trial", [1, 2])
+    def test_a_trial_does_not_depend_on_those_before_it(self, finished, undisturbed, trial):
+        (finished.directory / "trials" / f"{trial:04d}.json").unlink()
+        keras.utils.set_random_seed(123)
+        assert finished.completed() is None
+        assert not finished.run(verbose=False).was_complete
+        assert_same_search(finished.directory, undisturbed.directory)
+
+    def test_a_truncated_trial_is_run_again(self, finished, undisturbed):
+        path = finished.directory / "trials" / "0000.json"
+        path.write_text(path.read_text()[:100])
+        assert finished.completed() is None
+        finished.run(verbose=False)
+        assert_same_search(finished.directory, undisturbed.directory)
+
+    @pytest.mark.parametrize("damage", ["truncated", "missing", "empty"])
+    def test_a_lost_best_model_is_trained_again(self, finished, undisturbed, damage):
+        best = finished.directory / "best.keras"
+        if damage == "missing":
+            best.unlink()
+        else:
+            best.write_bytes(best.read_bytes()[: 2000 if damage == "truncated" else 0])
+        assert finished.completed() is None
+        finished.run(verbose=False)
+        assert_same_search(finished.directory, undisturbed.directory)
+
+    def test_the_tables_and_the_summary_come_back(self, finished, undisturbed, monkeypatch):
+        """Killed between the last trial and the tables: nothing is left to be trained."""
+        for name in ("results.csv", "history.csv", "summary.json"):
+            (finished.directory / name).unlink()
+        monkeypatch.setattr(execution.CourseTuner, "run_trial", forbidden)
+        assert finished.completed() is None
+        finished.run(verbose=False)
+        assert_same_search(finished.directory, undisturbed.directory)
+
+    def test_a_temporary_file_of_a_killed_run_is_no_record(self, finished):
+        lost = finished.directory / "trials" / "0001.json"
+        lost.rename(lost.with_name(".0001-0123abcd.json"))
+        assert finished.completed() is None
+
+    def test_more_trials_extend_the_search(self, config_file, finished, undisturbed):
+        names = [f"{trial:04d}.json" for trial in range(TRIALS)]
+        before = [(finished.directory / "trials" / name).read_bytes() for name in names]
+        more = Search.from_toml(config_file, trials=TRIALS + 1, out=finished.out)
+        assert more.completed() is None
+        result = more.run(verbose=False)
+        assert [(finished.directory / "trials" / name).read_bytes() for name in names] == before
+        assert list(result.trials) == list(range(TRIALS + 1))
+        assert [row["trial"] for row in table(finished.directory / "results.csv")] == list("0123")
+        kept = tomllib.loads((finished.directory / "config.toml").read_text())
+        assert kept["search"]["trials"] == TRIALS + 1
+        assert more.completed().was_complete
+
+
+class TestAnotherSearchInTheSamePlace:
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"seed": 1}, r"search\.seed is 0 there and 1 here"),
+            ({"epochs": 5}, r"training\.epochs is 2 there and 5 here"),
+        ],
+    )
+    def test_an_override(self, finished, config_file, change, said):
+        other = Search.from_toml(config_file, out=finished.out, **change)
+        with pytest.raises(InputError, match=rf"another config: {said}\. Start over with --fresh"):
+            other.run(verbose=False)
+
+    def test_every_difference_is_told(self, finished, config_file, tmp_path):
+        text = DIGITS.replace("units = 16", "units = 32\nactivation = 'tanh'").replace(
+            "0.9\n", "0.5\n"
+        )
+        (tmp_path / "other.toml").write_text(text)
+        other = Search.from_toml(tmp_path / "other.toml", out=finished.out)
+        with pytest.raises(InputError) as error:
+            other.run(verbose=False)
+        for said in (
+            "model.activation is 'not set' there and 'tanh' here",
+            "model.units is 16 there and 32 here",
+            "space.beta_1.low is 0.9 there and 0.5 here",
+        ):
+            assert said in str(error.value)
+
+    def test_a_folder_that_is_no_run_directory(self, config_file, tmp_path):
+        (tmp_path / "small").mkdir()
+        (tmp_path / "small" / "thesis.txt").write_text("mine")
+        search = Search.from_toml(config_file, out=tmp_path)
+        for attempt in (search.run, search.completed, search.delete):
+            with pytest.raises(InputError, match=r"not a run directory \(it has no config\.toml\)"):
+                attempt()
+        assert [path.name for path in (tmp_path / "small").iterdir()] == ["thesis.txt"]
+
+    @pytest.mark.parametrize("place", ["small", "."])
+    def test_a_file_in_the_place_of_a_folder(self, config_file, tmp_path, place):
+        out = tmp_path / "out"
+        path = (out / place).resolve()
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+        with pytest.raises(InputError, match=path.name):
+            Search.from_toml(config_file, out=out).run(verbose=False)
+        assert path.read_text() == "mine"
+
+    def test_a_record_whose_config_was_damaged(self, finished):
+        (finished.directory / "config.toml").write_text("[search\n")
+        with pytest.raises(InputError, match=r"config\.toml"):
+            finished.run(verbose=False)
+
+    def test_an_empty_folder_is_used(self, quick):
+        search = quick(search={"trials": 1})
+        search.directory.mkdir(parents=True)
+        assert list(search.run(verbose=False).trials) == [0]
+
+    def test_delete(self, finished, config_file, tmp_path):
+        finished.delete()
+        assert not finished.directory.exists()
+        finished.delete()
+
+
+def start(config_file, out, **kwargs):
+    command = [sys.executable, "-m", "tfcourse", "search", str(config_file), "--out", str(out)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
+    )
+
+
+def end_after_the_first_trial(process, directory, how):
+    """Sends a signal once the first trial is on record; the output."""
+    while not (directory / "trials" / "0000.json").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.send_signal(how)
+    output = process.communicate()
+    # It was really ended in the middle.
+    assert f"{TRIALS - 1:04d}.json" not in trial_files(directory)
+    assert not (directory / "summary.json").exists()
+    return output
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on_where_it_was(config_file, undisturbed, tmp_path):
+    directory = tmp_path / "small"
+    process = start(config_file, tmp_path)
+    end_after_the_first_trial(process, directory, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    first = (directory / "trials" / "0000.json").read_bytes()
+
+    process = start(config_file, tmp_path)
+    output, said = process.communicate()
+    assert (process.returncode, "complete" in output) == (0, False), said
+    assert (directory / "trials" / "0000.json").read_bytes() == first
+    for path in (directory / "trials").glob(".*"):
+        path.unlink()  # what a kill left of a write
+    assert_same_search(directory, undisturbed.directory)
+
+
+@pytest.mark.slow
+def test_an_interrupted_search_says_how_it_goes_on(config_file, tmp_path):
+    process = start(config_file, tmp_path)
+    _, said = end_after_the_first_trial(process, tmp_path / "small", signal.SIGINT)
+    assert process.returncode == 130
+    said = " ".join(said.split())
+    assert "Interrupted. The finished trials are in" in said
+    assert "The same command goes on from there." in said
+    assert "Traceback" not in said
+    # What was done by then can be read.
+    assert table(tmp_path / "small" / "results.csv")[0]["trial"] == "0"
+
+
+KINDS = """
+def kinds(input_shape, classes, kind="good"):
+    if kind == "raises":
+        raise ValueError("this kind can't be built\\nand here is why")
+    return linear(input_shape, classes)
+"""
+
+
+def seed_with(name, wanted, values):
+    """A seed that gives trials 0, 1, … the wanted ones of these values."""
+    space = {name: Choice(tuple(values))}
+    return next(
+        seed
+        for seed in range(1000)
+        if [sample(space, seed, trial)[name] for trial in range(len(wanted))] == wanted
+    )
+
+
+class TestFailures:
+    @pytest.fixture
+    def some_raise(self, quick):
+        values = ["good", "raises"]
+        seed = seed_with("kind", ["good", "raises", "good"], values)
+        space = {"kind": {"values": values}}
+        return quick(KINDS, "kinds", space, search={"seed": seed})
+
+    def test_a_trial_that_raises_is_recorded_and_the_search_goes_on(self, some_raise):
+        result = some_raise.run(verbose=False)
+        assert [r.status for r in result.trials.values()] == ["completed", "failed", "completed"]
+        assert sorted(r.trial for r in result.ranking) == [0, 2]
+        failed = record(result.directory, 1)
+        assert failed["message"] == "ValueError: this kind can't be built"
+        assert "and here is why" in failed["traceback"]
+        assert "in kinds" in failed["traceback"]
+        assert (failed["score"], failed["best_epoch"], failed["history"]) == (None, None, {})
+        row = table(result.directory / "results.csv")[1]
+        assert (row["status"], row["score"], row["message"]) == ("failed", "", failed["message"])
+        assert {row["trial"] for row in table(result.directory / "history.csv")} == {"0", "2"}
+
+    def test_a_failed_trial_is_finished(self, some_raise, monkeypatch):
+        some_raise.run(verbose=False)
+        monkeypatch.setattr(execution, "execute", forbidden)
+        assert some_raise.run().was_complete
+
+    @pytest.fixture
+    def some_diverge(self, quick):
+        """The second of three trials has a learning rate with which the weights overflow."""
+        rates = [0.01, 1e38]
+        seed = seed_with("learning_rate", [0.01, 1e38, 0.01, 0.01], rates)
+        search = {"seed": seed, "objective": "val_loss"}
+        return quick(space={"learning_rate": {"values": rates}}, search=search)
+
+    def test_a_loss_that_is_not_finite_is_a_failure(self, some_diverge):
+        result = some_diverge.run(verbose=False)
+        assert [r.status for r in result.trials.values()] == ["completed", "failed", "completed"]
+        assert sorted(r.trial for r in result.ranking) == [0, 2]
+        failed = record(result.directory, 1)
+        assert failed["message"].startswith("The loss was not finite in epoch 1: ")
+        # It was ended there.
+        assert len(failed["history"]["loss"]) == 1
+        # JSON knows neither nan nor inf.
+        assert "NaN" not in (result.directory / "trials" / "0001.json").read_text()
+
+    def test_the_table_of_a_diverged_trial_does_not_change_when_the_search_goes_on(
+        self, some_diverge, tmp_path
+    ):
+        result = some_diverge.run(verbose=False)
+        before = (result.directory / "history.csv").read_text()
+        longer = Search.from_toml(tmp_path / "search.toml", trials=4, out=tmp_path / "runs")
+        longer.run(verbose=False)
+        after = (result.directory / "history.csv").read_text()
+        assert after.startswith(before)
+        assert len(after) > len(before)
+
+    @pytest.mark.parametrize("objective", ["val_accuracy", "val_loss", "accuracy", "loss"])
+    def test_a_model_that_ends_at_nan_is_never_best(self, quick, objective):
+        """One step an epoch: the loss is finite, as it is taken before the step to nowhere."""
+        search = quick(
+            space={"learning_rate": {"values": [1e38]}},
+            search={"trials": 1, "objective": objective},
+            training={"epochs": 1, "batch_size": 60},
+        )
+        with pytest.raises(SearchFailedError, match=r"not finite in epoch 1"):
+            search.run(verbose=False)
+
+    def test_when_all_fail_there_is_a_record_and_an_error(self, quick):
+        search = quick(space={"learning_rate": {"values": [1e38, 2e38]}})
+        for _ in range(2):
+            with pytest.raises(SearchFailedError) as error:
+                search.run(verbose=False)
+            assert "All 3 trials failed; the first with: The loss was not finite in epoch 1" in str(
+                error.value
+            )
+            assert str(search.directory / "results.csv") in str(error.value)
+        rows = table(search.directory / "results.csv")
+        assert [row["status"] for row in rows] == ["failed"] * 3
+        assert not (search.directory / "best.keras").exists()
+
+    @pytest.mark.parametrize("method", ["write_trial", "write_best", "write_tables"])
+    def test_a_record_that_cannot_be_written_ends_the_search(self, quick, monkeypatch, method):
+        """A full disk is no failure of the trial: the next ones would be lost as well."""
+        trained = []
+        train = execution.CourseTuner._train
+
+        def counted(tuner, number, values):
+            trained.append(number)
+            return train(tuner, number, values)
+
+        def full(*args):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(execution.CourseTuner, "_train", counted)
+        monkeypatch.setattr(RunDirectory, method, full)
+        with pytest.raises(OSError, match="No space left on device"):
+            quick().run(verbose=False)
+        assert trained == [0]
+
+
+class TestBuilder:
+    @pytest.mark.parametrize(
+        ("body", "said"),
+        [
+            (
+                "return linear(input_shape, classes + 1)",
+                r"must give one output a class, shape \(None, 3\)\. Received: \(None, 4\)\.",
+            ),
+            ("return None", r"must return a keras\.Model\. Received: NoneType\."),
+            ("return classes", r"must return a keras\.Model\. Received: int\."),
+            (
+                "raise KeyError('units')",
+                r"failed for \{'learning_rate': .*\} .*: KeyError: 'units'",
+            ),
+        ],
+        ids=["shape", "nothing", "number", "raises"],
+    )
+    def test_a_builder_that_cannot_work_is_an_error_before_any_training(
+        self, quick, monkeypatch, tmp_path, body, said
+    ):
+        monkeypatch.setattr(execution.CourseTuner, "run_trial", forbidden)
+        search = quick(f"def broken(input_shape, classes):\n    {body}\n", "broken")
+        with pytest.raises(InputError) as error:
+            search.run(verbose=False)
+        message = str(error.value)
+        assert message.startswith(f"{tmp_path / 'search.toml'}: [model] builder ")
+        assert re.search(said, message), message
+        assert not search.directory.exists()
+
+    def test_its_arguments(self, quick):
+        """The fixed ones of [model], the searched ones, and those of the training that it names."""
+        search = quick(
+            """
+            got = []
+            def build(input_shape, classes, width, depth, epochs, *, rate=0.5, other=7):
+                got.append((input_shape, classes, width, depth, epochs, rate, other))
+                return linear(input_shape, classes)
+            """,
+            "build",
+            {"depth": {"values": [3]}, "rate": {"values": [0.25]}},
+            model={"width": 5},
+            search={"trials": 1},
+        )
+        search.run(verbose=False)
+        got = sys.modules[search.config.builder.function.__module__].got
+        assert set(got) == {((4,), 3, 5, 3, 2, 0.25, 7)}
+
+    def test_any_argument(self, quick):
+        search = quick(
+            """
+            got = []
+            def build(input_shape, classes, **arguments):
+                got.append(arguments)
+                return linear(input_shape, classes)
+            """,
+            "build",
+            {"depth": {"values": [3]}, "learning_rate": {"values": [0.1]}},
+            model={"width": 5},
+            search={"trials": 1},
+        )
+        search.run(verbose=False)
+        got = sys.modules[search.config.builder.function.__module__].got
+        assert all(arguments == {"width": 5, "depth": 3} for arguments in got)
+
+    def test_the_optimizer_and_its_hyperparameters(self, quick, monkeypatch):
+        compiled = []
+        train = execution.CourseTuner._train
+
+        def spy(tuner, number, values):
+            model, history = train(tuner, number, values)
+            compiled.append(model.optimizer)
+            return model, history
+
+        monkeypatch.setattr(execution.CourseTuner, "_train", spy)
+        space = {"momentum": {"values": [0.75]}, "optimizer": {"values": ["momentum"]}}
+        quick(space=space, search={"trials": 1}, training={"learning_rate": 0.5}).run(verbose=False)
+        (optimizer,) = compiled
+        assert type(optimizer) is tfcourse.Momentum
+        assert (float(optimizer.learning_rate), optimizer.momentum) == (0.5, 0.75)
+
+    def test_numbers_written_with_and_without_a_point(self, quick):
+        """[0, 0.25] for a dropout: TOML has two kinds of number, keras-tuner wants one."""
+        source = "def build(s, c, dropout=0.0):\n    return linear(s, c)\n"
+        search = quick(source, "build", {"dropout": {"values": [0, 0.25]}}, search={"trials": 2})
+        result = search.run(verbose=False)
+        assert [r.values for r in result.trials.values()] == [
+            sample(search.config.space, 0, trial) for trial in range(2)
+        ]
+
+    def test_epochs_and_batch_size_can_be_searched(self, quick):
+        space = {"epochs": {"values": [1, 3]}, "batch_size": {"values": [12, 36]}}
+        seed = seed_with("epochs", [3, 1], [1, 3])
+        result = quick(space=space, search={"trials": 2, "seed": seed}).run(verbose=False)
+        assert [r.values["epochs"] for r in result.trials.values()] == [3, 1]
+        for r in result.trials.values():
+            assert len(r.history["loss"]) == r.values["epochs"]
+
+    @pytest.mark.parametrize("objective", ["val_loss", "accuracy"])
+    def test_objectives(self, quick, objective):
+        result = quick(search={"objective": objective}).run(verbose=False)
+        choose = min if objective == "val_loss" else max
+        assert all(r.score == choose(r.history[objective]) for r in result.trials.values())
+        assert result.best.score == choose(r.score for r in result.trials.values())
+        assert result.summary.score == result.best.score
+
+
+class TestKerasTuner:
+    """The engine is keras-tuner's; what it does not do right is ours."""
+
+    def test_it_runs_the_search(self, quick, monkeypatch):
+        engines = []
+        run = BaseTuner.search
+
+        def spy(tuner, *args, **kwargs):
+            engines.append(tuner)
+            return run(tuner, *args, **kwargs)
+
+        monkeypatch.setattr(BaseTuner, "search", spy)
+        quick().run(verbose=False)
+        (tuner,) = engines
+        assert isinstance(tuner, BaseTuner)
+        assert isinstance(tuner.oracle, keras_tuner.Oracle)
+        trials = tuner.oracle.trials
+        assert [trials[key].status for key in sorted(trials)] == [TrialStatus.COMPLETED] * 3
+
+    def test_it_writes_nothing(self, undisturbed):
+        names = {path.name for path in undisturbed.directory.rglob("*")}
+        assert not {name for name in names if "oracle" in name or "tuner" in name}
+
+    @pytest.fixture
+    def oracle(self, config_file):
+        def make(trials, finished=()):
+            records = {
+                index: TrialRecord(index, "completed", {"learning_rate": 0.1}, 0.5, 1)
+                for index in finished
+            }
+            return RandomOracle(load_config(config_file), trials, records)
+
+        return make
+
+    def test_it_proposes_the_lowest_missing_trial(self, oracle, config_file):
+        proposes = oracle(5, finished=[0, 2])
+        space = load_config(config_file).space
+        first, second = proposes.create_trial("a"), proposes.create_trial("b")
+        assert (first.trial_id, second.trial_id) == ("0001", "0003")
+        for trial, number in ((first, 1), (second, 3)):
+            assert trial.status == TrialStatus.RUNNING
+            assert trial.hyperparameters.values == sample(space, 0, number)
+        # One that was given out is given out again to the same tuner, and to no other.
+        assert proposes.create_trial("a").trial_id == "0001"
+        assert proposes.create_trial("c").trial_id == "0004"
+        assert proposes.create_trial("d").status == TrialStatus.STOPPED
+
+    def test_a_finished_trial_is_not_proposed_again(self, oracle):
+        proposes = oracle(2)
+        trial = proposes.create_trial("a")
+        trial.status = TrialStatus.FAILED
+        proposes.end_trial(trial)
+        assert proposes.create_trial("a").trial_id == "0001"
+
+    def test_nothing_is_left_when_all_are_finished(self, oracle):
+        assert oracle(2, finished=[0, 1, 2]).create_trial("a").status == TrialStatus.STOPPED
+
+    def test_the_hyperparameters_have_the_ranges_of_the_space(self):
+        registered = to_hyperparameters(
+            {
+                "whole": Range("int", 0, 8, 2),
+                "negative": Range("int", -4, 0, 1),
+                "part": Range("float", 0.5, 2.0),
+                "choice": Choice(("a", "b")),
+            }
+        )
+        whole, negative, part, choice = registered.space
+        assert (whole.min_value, whole.max_value, whole.step) == (0, 8, 2)
+        assert (negative.min_value, negative.max_value, negative.step) == (-4, 0, 1)
+        assert (part.min_value, part.max_value) == (0.5, 2.0)
+        assert choice.values == ["a", "b"]
+
+
+def test_relative_paths_are_those_of_the_process(quick, tmp_path):
+    assert Path.cwd() == tmp_path
+    search = quick(search={"trials": 1})
+    relative = Search(search.config, Path("elsewhere"))
+    assert relative.run(verbose=False).directory == Path("elsewhere/quick")
+    assert (tmp_path / "elsewhere" / "quick" / "best.keras").is_file()

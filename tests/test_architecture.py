@@ -1,0 +1,206 @@
+"""The house rules: one direction of imports, one door to keras-tuner, small files and functions."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import tfcourse
+from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+
+ROOT = Path(tfcourse.__file__).parent
+FILES = {
+    ".".join(["tfcourse", *path.relative_to(ROOT).with_suffix("").parts]).removesuffix(
+        ".__init__"
+    ): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
+
+# A module imports from floors below its own, and from its own package. The foundation is what
+# every floor stands on; its modules are one package here.
+FLOORS = [
+    {"errors", "files", "hyperparameters", "imports"},
+    {"formulas", "data"},
+    {"layers", "optimizers", "toy"},
+    {"models", "training"},
+    {"search", "strategy"},
+    {"bench"},
+    {"cli"},
+    {"__main__"},
+]
+# The public names are loaded from everywhere, on first use; whoever imports it is at the top.
+PUBLIC = "tfcourse"
+
+LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 260, 45
+
+
+def package(module):
+    """``search`` for ``tfcourse.search.oracle``; the foundation for its modules."""
+    name = module.split(".")[1]
+    return "foundation" if name in FLOORS[0] else name
+
+
+def floor(module):
+    name = module.split(".")[1]
+    (number,) = (i for i, names in enumerate(FLOORS) if name in names)
+    return number
+
+
+def tree(module):
+    return ast.parse(FILES[module].read_text(encoding="utf-8"))
+
+
+def imported(nodes):
+    """The names of modules that import statements among the nodes ask for."""
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where a name comes from"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in FILES else node.module
+
+
+def all_imports(module):
+    """Also those inside functions."""
+    return set(imported(ast.walk(tree(module))))
+
+
+def imports_on_import(module):
+    """Those that run when the module is imported: not in functions, not for type checkers."""
+
+    def statements(body):
+        for node in body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+                yield from statements(node.orelse)
+                continue
+            yield node
+            for name in ("body", "orelse", "finalbody", "handlers"):
+                yield from statements(getattr(node, name, []))
+
+    return set(imported(statements(tree(module).body)))
+
+
+def within_tfcourse(names):
+    return {name for name in names if name.split(".")[0] == "tfcourse"}
+
+
+def test_the_walk_sees_what_it_must():
+    """A positive control: an import in a function, and one for type checkers only."""
+    assert "tensorflow" in all_imports("tfcourse.cli")
+    assert "tensorflow" not in imports_on_import("tfcourse.cli")
+    assert "tfcourse.toy" in all_imports("tfcourse")
+    assert "tfcourse.toy" not in imports_on_import("tfcourse")
+    assert "keras" in imports_on_import("tfcourse.models.saving")
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m != PUBLIC])
+def test_a_module_imports_only_from_floors_below(module):
+    own = floor(module)
+    for name in within_tfcourse(all_imports(module)):
+        if name == PUBLIC:
+            assert own >= floor("tfcourse.cli"), "only the commands use the public names"
+        else:
+            assert package(name) == package(module) or floor(name) < own, f"imports {name}"
+
+
+def test_one_door_to_keras_tuner():
+    doors = {m for m in FILES if any(n.split(".")[0] == "keras_tuner" for n in all_imports(m))}
+    assert doors == {"tfcourse.search.oracle", "tfcourse.search.tuner", "tfcourse.search.space"}
+
+
+def loaded_with(module):
+    """The modules of tfcourse that importing one of them runs: its imports, and all packages."""
+    loaded, waiting = set(), {module}
+    while waiting:
+        name = waiting.pop()
+        loaded.add(name)
+        parents = {".".join(name.split(".")[:n]) for n in range(1, name.count(".") + 1)}
+        waiting |= (parents | within_tfcourse(imports_on_import(name))) - loaded
+    return loaded
+
+
+@pytest.mark.parametrize(
+    "entry", ["tfcourse.cli", "tfcourse.__main__", "tfcourse.search.config", "tfcourse.search.run"]
+)
+def test_what_needs_no_training_imports_no_tensorflow(entry):
+    heavy = {"tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "scipy"}
+    loaded = loaded_with(entry)
+    assert entry in loaded
+    assert {
+        (module, name)
+        for module in loaded
+        for name in imports_on_import(module)
+        if name.split(".")[0] in heavy
+    } == set()
+
+
+def test_the_config_check_goes_through_the_modules_that_it_is_thought_to():
+    """A positive control of the walk above."""
+    needed = {"tfcourse.models.build", "tfcourse.data.sources", "tfcourse.hyperparameters"}
+    assert needed <= loaded_with("tfcourse.search.run")
+    assert "tfcourse.search.execution" not in loaded_with("tfcourse.search.run")
+
+
+def test_a_file_is_one_idea():
+    lines = {m: len(path.read_text(encoding="utf-8").splitlines()) for m, path in FILES.items()}
+    assert {m: count for m, count in lines.items() if count > LINES_OF_A_FILE} == {}
+
+
+def functions():
+    for module in FILES:
+        for node in ast.walk(tree(module)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield module, node
+
+
+def lines_of_code(module, function):
+    """The lines of a function without its docstring, comments and empty lines."""
+    lines = FILES[module].read_text(encoding="utf-8").splitlines()
+    counted = set(range(function.lineno, function.end_lineno + 1))
+    if ast.get_docstring(function) is not None:
+        docstring = function.body[0]
+        counted -= set(range(docstring.lineno, docstring.end_lineno + 1))
+    return sum(
+        bool(text := lines[number - 1].strip()) and not text.startswith("#") for number in counted
+    )
+
+
+def test_a_function_is_short():
+    lines = {f"{m}.{f.name}": lines_of_code(m, f) for m, f in functions()}
+    assert lines["tfcourse.errors.nearest"] == 3  # a positive control: it has a docstring too
+    assert {f: count for f, count in lines.items() if count > LINES_OF_A_FUNCTION} == {}
+
+
+def test_the_optimizers_arguments_are_those_that_a_config_may_set():
+    from tfcourse.optimizers import OPTIMIZERS
+
+    arguments = {
+        name: tuple(
+            p.name
+            for p in inspect.signature(optimizer).parameters.values()
+            if p.kind is not p.VAR_KEYWORD
+        )
+        for name, optimizer in OPTIMIZERS.items()
+    }
+    assert arguments == OPTIMIZER_ARGUMENTS
+
+
+def test_the_training_table_knows_every_optimizer_and_argument():
+    from typing import get_args
+
+    from tfcourse.search.tables import TrainingTable
+
+    fields = TrainingTable.model_fields
+    assert set(get_args(fields["optimizer"].annotation)) == set(OPTIMIZER_ARGUMENTS)
+    assert {n for names in OPTIMIZER_ARGUMENTS.values() for n in names} <= set(fields)
+
+
+def test_the_toy_knows_every_optimizer():
+    from tfcourse.toy import OPTIMIZERS
+
+    assert set(OPTIMIZERS) == set(OPTIMIZER_ARGUMENTS)

@@ -1,0 +1,437 @@
+"""The commands: what they print, where they write, and how they end."""
+
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import tfcourse
+from tfcourse.cli import app
+from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.search.run import Search
+
+DIGITS = Path(__file__).parents[1] / "tuner_configs" / "digits.toml"
+SMALL = """
+[search]
+name = "small"
+trials = 3
+
+[model]
+layers = 1
+units = 8
+
+[training]
+epochs = 5
+batch_size = 256
+
+[space.learning_rate]
+low = 1e-3
+high = 0.1
+scale = "log"
+"""
+
+
+def run(*arguments, **kwargs):
+    """The command in this process."""
+    return CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "200"}, **kwargs)
+
+
+def process(*arguments, options=(), **variables):
+    """The command in a process of its own, as a user's shell starts it."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_")} | variables
+    command = [sys.executable, *options, "-m", "tfcourse", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL, encoding="utf-8")
+    return path
+
+
+class TestToy:
+    def test_the_figures_of_the_course(self):
+        result = run("toy")
+        assert result.exit_code == 0
+        assert [line.split()[-1] for line in result.stdout.splitlines()] == [
+            "0.0",
+            "0.099999994",
+            "4.9999886",
+        ]
+
+    def test_another_quadratic(self):
+        result = run("toy", "--coefficients", "1,-20,100")
+        assert result.stdout.splitlines()[-1].split() == [
+            *("w", "after", "1000", "steps"),
+            "9.999977",
+        ]
+
+    def test_options_reach_the_toy(self):
+        result = run(
+            "toy", "--optimizer", "adam", "--learning-rate", 0.1, "--steps", 20, "--start", 1
+        )
+        expected = tfcourse.minimize_quadratic(
+            optimizer="adam", learning_rate=0.1, steps=20, start=1.0
+        )
+        assert [line.split()[-1] for line in result.stdout.splitlines()] == [
+            str(expected.w_history[step]) for step in (0, 1, 20)
+        ]
+
+    def test_with_xla(self):
+        last = run("toy", "--jit-compile").stdout.split()[-1]
+        assert float(last) == pytest.approx(4.9999886, abs=1e-5)
+
+    @pytest.mark.parametrize("steps", [0, 1])
+    def test_few_steps_are_shown_once(self, steps):
+        assert len(run("toy", "--steps", steps).stdout.splitlines()) == steps + 1
+
+    def test_a_table(self):
+        result = run("toy", "--steps", 250, "--every", 100)
+        rows = re.findall(r"^[│|] *(\d+) *[│|] *(\S+) *[│|] *(\S+) *[│|]$", result.stdout, re.M)
+        expected = tfcourse.minimize_quadratic(steps=250)
+        assert rows == [
+            (str(step), str(expected.w_history[step]), str(expected.cost_history[step]))
+            for step in (0, 100, 200, 250)
+        ]
+
+    def test_a_plot(self, tmp_path):
+        import matplotlib.image
+
+        path = tmp_path / "toy.png"
+        result = run("toy", "--plot", path)
+        assert result.exit_code == 0
+        assert str(path) in result.stdout.replace("\n", "")
+        picture = matplotlib.image.imread(path)
+        assert picture.min() < picture.max()
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["--coefficients", "1,-10"], "coefficients must be three finite numbers a, b, c"),
+            (["--coefficients", "a,b,c"], "three numbers a,b,c. Received: 'a,b,c'."),
+            (["--coefficients", "0,1,2"], "The first coefficient a must be > 0"),
+            (["--coefficients", "1,nan,2"], "coefficients must be three finite numbers a, b, c"),
+            (["--optimizer", "adma"], 'Did you mean "adam"?'),
+            (["--steps", "-1"], "steps must be a whole number >= 0. Received: -1."),
+            (["--learning-rate", "-1"], "learning_rate must be a number >= 0. Received: -1.0."),
+            (["--plot", "no_such_folder/toy.png"], "The plot's folder does not exist"),
+            (["--plot", "toy.gif"], "must be a .png, .svg or .pdf file. Received: toy.gif."),
+            (["--every", "0"], "Invalid value for '--every'"),
+            (["--steps", "many"], "Invalid value for '--steps'"),
+        ],
+        ids=" ".join,
+    )
+    def test_wrong_input_ends_with_2(self, arguments, said):
+        result = run("toy", *arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert said in result.stderr
+        assert "Traceback" not in result.stderr
+
+    def test_divergence_ends_with_1(self):
+        result = run("toy", "--learning-rate", "2")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("Error: Diverged: w is not finite after step")
+        assert "Choose a smaller learning rate" in result.stderr
+
+    def test_nothing_of_tensorflows_is_on_stderr(self):
+        ended = process("toy", "--steps", 1)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout.splitlines()[-1].endswith(" 0.099999994")
+
+
+class TestTracebacks:
+    @pytest.mark.parametrize(
+        ("rate", "code", "kind"), [("-1", 2, "InputError"), ("2", 1, "DivergedError")]
+    )
+    def test_only_with_debug(self, rate, code, kind):
+        plain = process("toy", "--learning-rate", rate)
+        assert plain.returncode == code
+        assert "Traceback" not in plain.stderr
+        assert len(plain.stderr.splitlines()) == 1
+        debug = process("toy", "--learning-rate", rate, "--debug")
+        assert "Traceback (most recent call last)" in debug.stderr
+        assert f"{kind}: " in debug.stderr
+        assert debug.returncode == code
+
+    def test_an_error_of_ours_is_never_hidden(self, small, monkeypatch):
+        """Only wrong input and failed work are told in a line; the rest is a bug to be seen."""
+        monkeypatch.setattr(Search, "from_toml", lambda *a, **k: 1 / 0)
+        result = run("search", small)
+        assert isinstance(result.exception, ZeroDivisionError)
+
+    def test_square_brackets_are_not_taken_for_markup(self, tmp_path):
+        (tmp_path / "small.toml").write_text(SMALL.replace("trials = 3", "trials = 0"))
+        assert "[search] trials" in run("check", tmp_path / "small.toml").stderr
+
+
+class TestCheck:
+    def test_a_valid_config(self):
+        result = run("check", DIGITS)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert f"{DIGITS} is valid." in result.stdout
+        for shown in (
+            "digits: random search, 24 trials, val_accuracy (max)",
+            *("0.0001 to 1", "32 to 128, step 32", "64, 128, 256", "one_minus_log", "choice"),
+        ):
+            assert shown in result.stdout
+
+    def test_every_config_of_ours_is_valid(self):
+        configs = sorted(DIGITS.parent.glob("*.toml"))
+        assert configs
+        assert [run("check", config).exit_code for config in configs] == [0] * len(configs)
+
+    def test_an_invalid_config(self, tmp_path):
+        path = tmp_path / "broken.toml"
+        path.write_text(SMALL.replace("learning_rate", "lerning_rate").replace("3", "0"))
+        result = run("check", path)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"{path}: [search] trials: must be" in result.stderr
+        assert 'Did you mean "learning_rate"?' in result.stderr
+
+    def test_data_of_ones_own_is_read(self, tmp_path):
+        (tmp_path / "data.csv").write_text("a,y\n1,0\n2,nan\n")
+        (tmp_path / "csv.toml").write_text(SMALL + "[data]\nsource = 'csv'\npath = 'data.csv'\n")
+        result = run("check", tmp_path / "csv.toml")
+        assert result.exit_code == 2
+        assert f"{tmp_path / 'csv.toml'}: [data] " in result.stderr
+        assert "the labels y must be 0, 1" in result.stderr
+
+    @pytest.mark.parametrize("command", ["check", "search"])
+    def test_no_such_file(self, command, tmp_path):
+        result = run(command, tmp_path / "no.toml")
+        assert result.exit_code == 2
+        assert "no.toml can't be read: No such file or directory." in result.stderr
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A search of one trial and one epoch, run as a user runs it: its folder and what it said."""
+    folder = tmp_path_factory.mktemp("searched")
+    (folder / "small.toml").write_text(SMALL, encoding="utf-8")
+    ended = process(*again(folder))
+    return folder, ended
+
+
+def again(folder):
+    return ("search", folder / "small.toml", *OVERRIDES, "--out", folder / "out")
+
+
+OVERRIDES = ("--trials", 1, "--epochs", 1)
+
+
+class TestSearch:
+    @pytest.mark.slow
+    def test_end_to_end(self, searched):
+        folder, ended = searched
+        assert ended.returncode == 0, ended.stderr
+        record = folder / "out" / "small"
+        assert {path.name for path in record.iterdir()} >= {"best.keras", "results.csv"}
+        assert len((record / "history.csv").read_text().splitlines()) == 2
+        for shown in (
+            r"The best trial",
+            r"dev set +val_accuracy 0\.\d{4} \(trial 0, epoch 1\)",
+            r"test set +accuracy 0\.\d{4}, loss \d+\.\d{4} \(measured once\)",
+            rf"best model +{re.escape(str(record / 'best.keras'))}",
+            rf"results +{re.escape(str(record / 'results.csv'))}",
+            rf"record +{re.escape(str(record))}\n",
+        ):
+            assert re.search(shown, ended.stdout), ended.stdout
+        assert "complete" not in ended.stdout
+
+    @pytest.mark.slow
+    def test_only_the_progress_is_on_stderr(self, searched):
+        _, ended = searched
+        assert "1/1 trials" in ended.stderr
+        for noise in ("WARNING", "tensorflow", "oneDNN", "cuda", "absl", "Traceback"):
+            assert noise.lower() not in ended.stderr.lower()
+
+    @pytest.mark.slow
+    def test_again_it_is_complete_without_tensorflow(self, searched):
+        folder, first = searched
+        ended = process(*again(folder), options=["-X", "importtime"])
+        assert ended.returncode == 0
+        assert "The search is complete: all 1 trials are on record." in ended.stdout
+        assert imported(ended.stderr) & HEAVY == set()
+        table = first.stdout[first.stdout.index("dev set") :]
+        assert ended.stdout.endswith(table)
+
+    @pytest.fixture
+    def record(self, searched, tmp_path):
+        """A copy of the finished record, and the arguments that search it again."""
+        shutil.copytree(searched[0], tmp_path, dirs_exist_ok=True)
+        return tmp_path / "out" / "small"
+
+    @pytest.fixture
+    def not_run(self, monkeypatch):
+        """Ends a search that would train, and says whether its record was there."""
+        there = []
+
+        def stop(search, *args, **kwargs):
+            there.append(search.directory.exists())
+            raise WorkFailedError("stopped by the test")
+
+        monkeypatch.setattr(Search, "run", stop)
+        return there
+
+    @pytest.mark.slow
+    def test_fresh_asks_and_no_keeps_everything(self, record, not_run, tmp_path):
+        before = {path: path.stat().st_mtime_ns for path in record.rglob("*")}
+        result = run(*again(tmp_path), "--fresh", input="n\n")
+        assert result.exit_code == 1
+        assert f"Delete {record} and start over?" in result.output.replace("\n", "")
+        assert {path: path.stat().st_mtime_ns for path in record.rglob("*")} == before
+        assert not_run == []
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("options", "typed"), [(["--yes"], None), ([], "y\n")])
+    def test_fresh_deletes_when_it_is_told_to(self, record, not_run, tmp_path, options, typed):
+        result = run(*again(tmp_path), "--fresh", *options, input=typed)
+        assert (result.exit_code, not_run) == (1, [False])
+        assert ("start over?" in result.output) == (typed is not None)
+
+    @pytest.mark.slow
+    def test_yes_alone_deletes_nothing(self, record, not_run, tmp_path):
+        assert run(*again(tmp_path), "--yes").exit_code == 0
+        assert (record / "best.keras").is_file()
+
+    @pytest.mark.slow
+    def test_another_config_is_told(self, record, not_run, tmp_path):
+        result = run(*again(tmp_path), "--seed", 1)
+        assert result.exit_code == 2
+        assert "search.seed is 0 there and 1 here" in result.stderr
+        assert "--fresh" in result.stderr
+
+    def test_fresh_deletes_no_folder_of_another_kind(self, small, tmp_path, not_run):
+        (tmp_path / "small").mkdir()
+        (tmp_path / "small" / "thesis.txt").write_text("mine")
+        result = run("search", small, "--out", tmp_path, "--fresh", "--yes")
+        assert result.exit_code == 2
+        assert "is not a run directory (it has no config.toml): it is not deleted" in result.stderr
+        assert (tmp_path / "small" / "thesis.txt").read_text() == "mine"
+
+    def test_overrides_reach_the_search(self, small, tmp_path, monkeypatch):
+        asked = []
+
+        def stop(search):
+            asked.append(search)
+            raise WorkFailedError("stopped by the test")
+
+        monkeypatch.setattr(Search, "run", stop)
+        overrides = ["--trials", 7, "--epochs", 2, "--seed", 5, "--out", tmp_path / "o"]
+        assert run("search", small, *overrides).exit_code == 1
+        (search,) = asked
+        config = search.config
+        assert (config.search.trials, config.training.epochs, config.search.seed) == (7, 2, 5)
+        assert search.directory == tmp_path / "o" / "small"
+
+    def test_an_override_is_checked(self, small):
+        result = run("search", small, "--trials", 0)
+        assert result.exit_code == 2
+        assert "[search] trials" in result.stderr
+
+    def test_an_interruption_ends_with_130(self, small, tmp_path, monkeypatch):
+        def interrupted(search):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Search, "run", interrupted)
+        result = run("search", small, "--out", tmp_path)
+        assert result.exit_code == 130
+        assert "The same command goes on from there." in result.stderr
+
+    @pytest.mark.parametrize(("error", "code"), [(InputError, 2), (WorkFailedError, 1)])
+    def test_exit_codes(self, small, tmp_path, monkeypatch, error, code):
+        def fail(search):
+            raise error("what was wrong")
+
+        monkeypatch.setattr(Search, "run", fail)
+        result = run("search", small, "--out", tmp_path)
+        assert (result.exit_code, result.stderr) == (code, "Error: what was wrong\n")
+
+
+class TestBench:
+    def test_they_are_listed(self):
+        from tfcourse.bench import BENCHES, DESCRIPTIONS
+
+        result = run("bench")
+        assert result.exit_code == 0
+        assert [line.split()[0] for line in result.stdout.splitlines()] == list(BENCHES)
+        assert list(BENCHES) == list(DESCRIPTIONS)
+
+    def test_an_unknown_name(self):
+        result = run("bench", "toi")
+        assert result.exit_code == 2
+        assert 'Did you mean "toy"?' in result.stderr
+
+    def test_one_is_run_and_shown(self, monkeypatch):
+        module = importlib.import_module("tfcourse.bench.startup")
+        ask = {}
+
+        def bench(**kwargs):
+            ask.update(kwargs)
+            return []
+
+        monkeypatch.setattr(module, "bench", bench)
+        assert run("bench", "startup", "--repeats", 3).exit_code == 0
+        assert ask == {"repeats": 3}
+
+
+def test_the_version():
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"tfcourse {tfcourse.__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"]])
+def test_the_help_lists_the_commands(arguments):
+    result = run(*arguments)
+    assert result.exit_code == (0 if arguments else 2)
+    for command in ("toy", "search", "check", "bench"):
+        assert re.search(rf"^[│ ] {command} ", result.stdout, re.M)
+
+
+@pytest.mark.parametrize("command", ["toy", "search", "check", "bench"])
+def test_every_option_of_a_command_is_explained(command):
+    result = run(command, "--help")
+    assert result.exit_code == 0
+    options = re.findall(
+        r"^[│ ] +(?:\*? +)?--([a-z-]+) +(?:[A-Z<].*? {2,})?(\S?.*)$", result.stdout, re.M
+    )
+    assert {"debug", "help"} <= {name for name, _ in options}
+    assert all(text.strip(" │") for _, text in options)
+
+
+def test_an_unknown_command():
+    result = run("serach")
+    assert result.exit_code == 2
+    assert "No such command" in result.stderr
+
+
+HEAVY = {"tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "scipy"}
+
+
+def imported(importtime):
+    """The top-level packages that ``-X importtime`` lists."""
+    names = re.findall(r"^import time: +\d+ \| +\d+ \| +(\S+)$", importtime, re.M)
+    assert "typer" in names
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["check", DIGITS], ["check", "no.toml"], ["bench"], ["toy", "-h"]],
+    ids=lambda arguments: " ".join(map(str, arguments[:1])),
+)
+def test_what_needs_no_tensorflow_does_not_import_it(arguments):
+    assert imported(process(*arguments, options=["-X", "importtime"]).stderr) & HEAVY == set()
+
+
+def test_the_toy_imports_tensorflow():
+    """A positive control of the test above."""
+    ended = process("toy", "--steps", 1, options=["-X", "importtime"])
+    assert "tensorflow" in imported(ended.stderr)

@@ -1,0 +1,100 @@
+"""Every example runs from any folder, prints the figures it is about and draws its picture."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("[0-9]*.py"))
+NAMES = [path.stem for path in EXAMPLES]
+
+# What an example must print, as regular expressions. Measured figures only: the course's own
+# stand beside them in the same line.
+FIGURES = {
+    "01_toy": [
+        r"w before the first step( +0\.0){3}\n",
+        r"w after 1 step( +0\.099999994){3}\n",
+        r"w after 1000 steps( +4\.9999886){3}\n",
+        r"1000 steps( +9\.999977){3}\n",
+        r"w after 10000 steps: 4\.9999886 ",
+        r"w after 1 step +0\.0999993( +0\.0999993\d?){2}\n",
+        r"w after 1000 steps( +5\.000001){3}\n",
+    ],
+    "02_scales": [
+        r"linear .* (89|90)\.\d%   course: 90 %",
+        r"log( +2[45]\.\d%){4}   course: 25 %",
+        r"E1, as circulated: α from 1\.\d+ to 99\d\d\.",
+        r"β = 0\.9005 +10\.05 ",
+        r"β = 0\.9995 +2000\.00 ",
+        r"reverse_log +9[01]\.\d% +[89]\.\d% ",
+        r"one_minus_log( +(49|50)\.\d%){2}",
+    ],
+    "03_batch_norm": [
+        r"largest difference of a probability: +(0\.0e\+00|\d\.\de-0[6-9])\n",
+        r"different answers among the 100 digits: +1\n",
+    ],
+    "04_softmax_boundaries": [
+        r"softmax \[0\.842 0\.042 0\.002 0\.114\] ",
+        r"hardmax \[1\. 0\. 0\. 0\.\] ",
+        r"no hidden layer( +\de-0[678])+\n",
+        r"two hidden layers( +0\.\d+)+\n",
+    ],
+    "05_search": [
+        r"3 trials, 3 completed",
+        r"measured once: +(0\.\d+)\n.*loaded model: +\1\n",
+    ],
+}
+
+
+def test_the_examples_are_found():
+    assert set(FIGURES) <= set(NAMES)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=NAMES)
+def test_an_example_opens_as_a_notebook(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# %% [markdown]\n# # ")
+    for cell in re.split(r"^# %%", text, flags=re.MULTILINE)[1:]:
+        kind, *lines = cell.rstrip("\n").split("\n")
+        assert kind in ("", " [markdown]")
+        if kind == " [markdown]":
+            assert all(line.startswith("#") for line in lines if line.strip())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EXAMPLES, ids=NAMES)
+def test_an_example_runs(path, tmp_path):
+    from matplotlib.image import imread
+
+    out, elsewhere = tmp_path / "pictures", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    settings = {
+        "TFCOURSE_EXAMPLES_OUT": str(out),
+        "TFCOURSE_QUICK": "1",
+        "MPLBACKEND": "Agg",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    done = subprocess.run(
+        [sys.executable, path],
+        cwd=elsewhere,
+        env={**os.environ, **settings},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+
+    for figure in FIGURES.get(path.stem, []):
+        assert re.search(figure, done.stdout), f"not printed: {figure}\n\n{done.stdout}"
+
+    assert (out / f"{path.stem}.png").is_file()
+    for picture in out.iterdir():
+        height, width, _ = imread(picture).shape
+        assert 600 <= width <= 3000
+        assert 400 <= height <= 3000
+        assert imread(picture)[..., :3].std() > 0.02, "the picture is blank"
+    assert not any(elsewhere.iterdir())
