@@ -11,11 +11,15 @@ __all__ = ["masked_moments", "moments", "normalize"]
 def moments(z: Any, axes: Sequence[int]) -> tuple[Any, Any]:
     """``μ = mean(z)`` and ``σ² = mean((z-μ)²)`` over ``axes``; the variance divides by m.
 
-    Two passes, so that a large mean costs no digits of the variance.
+    Two passes, so that a large mean costs no digits of the variance. The second one is about a
+    constant c = μ, ``mean((z-c)²) - (μ-c)²``, whose last term is 0 but not its second derivative:
+    all gradients are exact, and the first one does not run through the mean for nothing.
     """
     mean = tf.reduce_mean(z, axes, keepdims=True)
-    variance = tf.reduce_mean(tf.math.squared_difference(z, mean), axes)
-    return tf.squeeze(mean, axes), variance
+    constant = tf.stop_gradient(mean)
+    variance = tf.reduce_mean(tf.math.squared_difference(z, constant), axes, keepdims=True)
+    variance -= tf.square(mean - constant)
+    return tf.squeeze(mean, axes), tf.squeeze(variance, axes)
 
 
 def masked_moments(z: Any, mask: Any, axes: Sequence[int]) -> tuple[Any, Any]:

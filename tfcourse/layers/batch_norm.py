@@ -6,7 +6,13 @@ import keras
 import tensorflow as tf
 
 from tfcourse.formulas.averages import update_average
-from tfcourse.formulas.normalization import masked_moments, moments, normalize
+from tfcourse.formulas.normalization import masked_moments, moments
+from tfcourse.layers.batch_norm_kernels import (
+    apply_statistics,
+    fused_inference,
+    fused_training,
+    use_fused,
+)
 
 __all__ = ["BatchNorm"]
 
@@ -150,20 +156,39 @@ class BatchNorm(keras.layers.Layer):
         dtype = tf.float64 if inputs.dtype == tf.float64 else tf.float32
         z = tf.cast(inputs, dtype)
         if training and self.trainable:
-            mean, variance = self._batch_moments(z, mask)
-            self._follow(mean, variance)
+            outputs = self._normalize_by_batch(z, mask)
         else:
-            mean, variance = tf.cast(self.moving_mean, dtype), tf.cast(self.moving_variance, dtype)
-
-        shape = [1] * len(inputs.shape)
-        shape[self.axis] = -1
-        gamma, beta = (
-            None if weight is None else tf.reshape(tf.cast(weight, dtype), shape)
-            for weight in (self.gamma, self.beta)
-        )
-        mean, variance = tf.reshape(mean, shape), tf.reshape(variance, shape)
-        outputs = normalize(z, mean, variance, gamma, beta, self.epsilon)
+            outputs = self._normalize_by_moving_averages(z)
         return tf.cast(outputs, self.compute_dtype)
+
+    def _normalize_by_batch(self, z: Any, mask: Any) -> Any:
+        gamma, beta = self._parameters(z.dtype)
+        plain = mask is None and not self.synchronized
+        if plain and use_fused(z, self.axis, training=True):
+            outputs, mean, variance = fused_training(z, gamma, beta, self.epsilon)
+        else:
+            mean, variance = self._batch_moments(z, mask)
+            shape = self._broadcast_shape(z)
+            outputs = apply_statistics(z, mean, variance, gamma, beta, self.epsilon, shape)
+        self._follow(mean, variance)
+        return outputs
+
+    def _normalize_by_moving_averages(self, z: Any) -> Any:
+        statistics = (tf.cast(self.moving_mean, z.dtype), tf.cast(self.moving_variance, z.dtype))
+        gamma, beta = self._parameters(z.dtype)
+        if use_fused(z, self.axis, training=False):
+            return fused_inference(z, *statistics, gamma, beta, self.epsilon)
+        shape = self._broadcast_shape(z)
+        return apply_statistics(z, *statistics, gamma, beta, self.epsilon, shape)
+
+    def _parameters(self, dtype: Any) -> tuple[Any, Any]:
+        gamma = None if self.gamma is None else tf.cast(self.gamma, dtype)
+        return gamma, None if self.beta is None else tf.cast(self.beta, dtype)
+
+    def _broadcast_shape(self, z: Any) -> list[int]:
+        shape = [1] * len(z.shape)
+        shape[self.axis] = -1
+        return shape
 
     def _batch_moments(self, z: Any, mask: Any) -> tuple[Any, Any]:
         rank = len(z.shape)

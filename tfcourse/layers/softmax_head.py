@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.formulas.many_classes import blockwise_cross_entropy
 from tfcourse.formulas.softmax import hardmax
 
 __all__ = ["SoftmaxHead"]
@@ -113,6 +114,37 @@ class SoftmaxHead(keras.layers.Layer):
         """Probabilities, or logits with ``logits=True``."""
         z = self.compute_logits(inputs)
         return z if self.logits else keras.activations.softmax(z)
+
+    def cross_entropy(self, features: Any, labels: Any, sample_weight: Any = None) -> Any:
+        """The cost ``1/m Σ w_i L_i`` without the (m, C) matrix, for very many classes.
+
+        Equal to the layer's output with ``SparseCategoricalCrossentropy``, its gradients too, but
+        with only a block of examples' logits in memory at a time; see
+        `tfcourse.formulas.many_classes.blockwise_cross_entropy`. It has no second derivatives.
+
+        Args:
+            features: The layer's input, shape ``(..., features)``.
+            labels: The true classes, whole numbers of shape ``(...)``.
+            sample_weight: Weights w of shape ``(...)``; None is 1 for each.
+
+        Returns:
+            A scalar, float32 (float64 for a float64 layer).
+        """
+        if not self.built:
+            self.build(features.shape)
+        dtype = tf.float64 if self.compute_dtype == "float64" else tf.float32
+        labels = tf.reshape(labels, [-1])
+        weights = tf.ones(tf.shape(labels), dtype)
+        if sample_weight is not None:
+            weights = tf.reshape(tf.cast(sample_weight, dtype), [-1])
+        bias = tf.zeros([self.classes], dtype) if self.bias is None else self.bias
+        return blockwise_cross_entropy(
+            tf.reshape(tf.cast(features, self.compute_dtype), [-1, features.shape[-1]]),
+            tf.cast(self.kernel, self.compute_dtype),
+            tf.convert_to_tensor(bias),
+            labels,
+            weights,
+        )
 
     def hardmax(self, features: Any) -> Any:
         """1 for the most probable class, 0 for the others (course 3.2)."""

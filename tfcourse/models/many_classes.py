@@ -1,0 +1,73 @@
+"""A classifier of very many classes, trained without the (m, C) matrix."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfcourse.layers.softmax_head import SoftmaxHead
+
+__all__ = ["ManyClassModel"]
+
+
+@keras.saving.register_keras_serializable(package="tfcourse")
+class ManyClassModel(keras.Model):
+    """A body and a `SoftmaxHead` whose training loss is the head's blockwise cross-entropy.
+
+    Use it like any model: ``compile(optimizer)`` without a loss, ``fit``, ``evaluate``,
+    ``predict``. The loss, in training and evaluation, is ``head.cross_entropy``; ``predict``
+    gives the probabilities. It reports the loss alone: metrics need the whole (m, C) matrix.
+
+    Args:
+        body: A model or layer from the inputs to features of shape ``(m, features)``.
+        head: The output layer, with ``logits=False``.
+        **kwargs: ``name`` and the like.
+
+    Source: course sections 3.5 and 3.6.
+    """
+
+    def __init__(self, body: Any, head: SoftmaxHead, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.body, self.head = body, head
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The probabilities of all classes."""
+        return self.head(self.body(inputs, training=training))
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One step on the blockwise cost, and the model's other losses."""
+        with tf.GradientTape() as tape:
+            cost = self._cost(data, training=True)
+            scaled = self.optimizer.scale_loss(cost)
+        weights = self.trainable_weights
+        self.optimizer.apply(tape.gradient(scaled, weights), weights)
+        return self._report(data, cost)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """The blockwise cost, without a step."""
+        return self._report(data, self._cost(data, training=False))
+
+    def _cost(self, data: Any, training: bool) -> Any:
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+        features = self.body(x, training=training)
+        cost = self.head.cross_entropy(features, y, weights)
+        return tf.add_n([cost, *(tf.cast(loss, cost.dtype) for loss in self.losses)])
+
+    def _report(self, data: Any, cost: Any) -> dict[str, Any]:
+        count = tf.shape(tf.nest.flatten(data)[0])[0]
+        self._loss_tracker.update_state(cost, sample_weight=count)
+        return {"loss": self._loss_tracker.result()}
+
+    def get_config(self) -> dict[str, Any]:
+        """The two parts, for saving."""
+        return {
+            **super().get_config(),
+            "body": keras.saving.serialize_keras_object(self.body),
+            "head": keras.saving.serialize_keras_object(self.head),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "ManyClassModel":
+        """The model from its two parts."""
+        parts = {n: keras.saving.deserialize_keras_object(config.pop(n)) for n in ("body", "head")}
+        return cls(**parts, **config)
