@@ -23,7 +23,7 @@ FLOORS = [
     {"errors", "files", "hyperparameters", "imports"},
     {"formulas", "data"},
     {"layers", "optimizers", "toy"},
-    {"models", "training"},
+    {"models", "training", "toy_plot"},
     {"search", "strategy"},
     {"bench"},
     {"cli"},
@@ -159,9 +159,12 @@ def functions():
 
 
 def lines_of_code(module, function):
-    """The lines of a function without its docstring, comments and empty lines."""
+    """The lines of a function's body without its docstring, comments and empty lines.
+
+    Its signature does not count: a drop-in has as many arguments as what it replaces.
+    """
     lines = FILES[module].read_text(encoding="utf-8").splitlines()
-    counted = set(range(function.lineno, function.end_lineno + 1))
+    counted = set(range(function.body[0].lineno, function.end_lineno + 1))
     if ast.get_docstring(function) is not None:
         docstring = function.body[0]
         counted -= set(range(docstring.lineno, docstring.end_lineno + 1))
@@ -172,7 +175,7 @@ def lines_of_code(module, function):
 
 def test_a_function_is_short():
     lines = {f"{m}.{f.name}": lines_of_code(m, f) for m, f in functions()}
-    assert lines["tfcourse.errors.nearest"] == 3  # a positive control: it has a docstring too
+    assert lines["tfcourse.errors.nearest"] == 2  # a positive control: it has a docstring too
     assert {f: count for f, count in lines.items() if count > LINES_OF_A_FUNCTION} == {}
 
 

@@ -5,6 +5,7 @@ TensorFlow is imported by the commands that need it, after everything that can b
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,8 +43,11 @@ def _reporting(debug: bool) -> Iterator[None]:
         yield
     except (InputError, WorkFailedError) as error:
         if debug:
-            raise
-        errors.print(f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+            traceback.print_exc()
+        else:
+            errors.print(
+                f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True
+            )
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED
         raise typer.Exit(code) from None
 
@@ -109,7 +113,8 @@ def toy(
                 f"--coefficients must be three numbers a,b,c. Received: {coefficients!r}."
             ) from None
         _import_tensorflow()
-        from tfcourse.toy import check_plot_file, minimize_quadratic, save_plot
+        from tfcourse.toy import minimize_quadratic
+        from tfcourse.toy_plot import check_plot_file, save_plot
 
         if plot is not None:
             check_plot_file(plot)
@@ -216,7 +221,7 @@ def bench(
     """Time tfcourse beside its alternatives, in one run."""
     with _reporting(debug):
         from tfcourse.bench import DESCRIPTIONS, load_bench
-        from tfcourse.bench.table import render
+        from tfcourse.bench.table import render_all
 
         if name is None:
             for known, description in DESCRIPTIONS.items():
@@ -225,5 +230,4 @@ def bench(
         if name in DESCRIPTIONS and name != "startup":
             _import_tensorflow()
         run = load_bench(name)
-        for comparison in run() if repeats is None else run(repeats=repeats):
-            render(comparison, console)
+        render_all(run() if repeats is None else run(repeats=repeats), console)

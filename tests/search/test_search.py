@@ -628,6 +628,24 @@ class TestBuilder:
         for r in result.trials.values():
             assert len(r.history["loss"]) == r.values["epochs"]
 
+    def test_trials_of_equal_values_start_from_weights_of_their_own(self, quick):
+        result = quick(space={"learning_rate": {"values": [0.1]}}).run(verbose=False)
+        assert len({tuple(r.history["loss"]) for r in result.trials.values()}) == 3
+
+    def test_the_best_model_has_the_weights_of_its_best_epoch(self, quick):
+        """The loss falls, and it is to be large: the first epoch is the best one."""
+        search = quick(
+            space={"learning_rate": {"values": [0.01]}},
+            search={"trials": 1, "objective": "val_loss", "direction": "max"},
+        )
+        result = search.run(verbose=False)
+        losses = result.best.history["val_loss"]
+        assert (result.best.best_epoch, result.best.score) == (1, losses[0])
+        dev = load_split(search.config).dev
+        found = result.best_model().evaluate(dev.x, dev.y, verbose=0, return_dict=True)["loss"]
+        assert found == pytest.approx(losses[0], rel=1e-5)
+        assert found != pytest.approx(losses[1], rel=1e-3)
+
     @pytest.mark.parametrize("objective", ["val_loss", "accuracy"])
     def test_objectives(self, quick, objective):
         result = quick(search={"objective": objective}).run(verbose=False)

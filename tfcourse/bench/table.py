@@ -4,6 +4,7 @@ import math
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from rich.console import Console
@@ -12,10 +13,31 @@ from rich.text import Text
 
 from tfcourse.bench.frame import Comparison, Spread
 
-__all__ = ["format_ratio", "format_seconds", "machine_line", "render"]
+__all__ = ["format_ratio", "format_seconds", "machine_line", "render", "render_all"]
 
 TIMES = "×"
 DASH = "–"
+
+
+def render_all(comparisons: Sequence[Comparison], console: Console) -> None:
+    """Prints a table for each comparison; many of the same two contenders share one."""
+    pairs = {tuple(timing.name for timing in c.timings) for c in comparisons}
+    if len(comparisons) < 3 or len(pairs) > 1 or len(next(iter(pairs))) != 2:
+        for comparison in comparisons:
+            render(comparison, console)
+        return
+    ((ours, other),) = pairs
+    table = Table(title_justify="left", caption_justify="left")
+    table.title = Text(f"{other}, times {ours}")
+    table.caption = Text(machine_line())
+    table.add_column("work", overflow="fold")
+    for heading in (f"{TIMES} [min{DASH}max]", ours, other):
+        table.add_column(Text(heading), justify="right")
+    for comparison in comparisons:
+        first, second = comparison.timings
+        times = (format_seconds(t.seconds.median) for t in (first, second))
+        table.add_row(Text(comparison.title), Text(_ratio_text(second.ratios)), *times)
+    console.print(table)
 
 
 def render(comparison: Comparison, console: Console) -> None:

@@ -92,20 +92,25 @@ def _npz(path: Path) -> tuple[Any, Any]:
                     f"{path} must hold the arrays x and y. Received: {', '.join(arrays)}."
                 )
             return arrays["x"], arrays["y"]
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
 
 
 def _csv(path: Path, label: str | None) -> tuple[Any, Any]:
-    with path.open(encoding="utf-8") as lines:
-        names = [name.strip() for name in lines.readline().split(",")]
+    try:
+        header, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a UTF-8 file: {error}.") from None
+    if not any(row.strip() for row in rows):
+        raise InputError(f"{path} has no rows below its header.")
+    names = [name.strip() for name in header.split(",")]
     column = label if label is not None else names[-1]
     if column not in names:
         raise InputError(one_of(f"label: the column of {path}", column, names))
     try:
-        table = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+        table = np.loadtxt(rows, delimiter=",", ndmin=2)
     except ValueError as error:
         raise InputError(f"{path} must hold numbers below its header: {error}") from None
     index = names.index(column)
@@ -130,7 +135,10 @@ def _keras(name: str) -> tuple[Any, Any]:
 
 def _function(source: str) -> tuple[Any, Any]:
     function: Callable[[], Any] = load_function(source, "source")
-    given = function()
+    try:
+        given = function()
+    except Exception as error:
+        raise InputError(f"{source} failed: {type(error).__name__}: {error}") from error
     if not isinstance(given, tuple) or len(given) != 2:
         raise InputError(f"{source} must return (x, y). Received: {type(given).__name__}.")
     return given
@@ -145,7 +153,9 @@ def _checked(x: Any, y: Any, origin: str) -> tuple[Part, int]:
         )
     if not np.issubdtype(x.dtype, np.number) or not np.issubdtype(y.dtype, np.number):
         raise InputError(f"{origin}: x and y must be numbers. Received: {x.dtype}, {y.dtype}.")
-    bad = np.argwhere(~np.isfinite(x))
+    with np.errstate(over="ignore"):
+        single = x.astype(np.float32)
+    bad = np.argwhere(~np.isfinite(single))
     if len(bad):
         where = tuple(int(i) for i in bad[0])
         raise InputError(
@@ -160,4 +170,4 @@ def _checked(x: Any, y: Any, origin: str) -> tuple[Part, int]:
             f"{origin}: the labels y must be 0, 1, … C-1, each of at least 2 classes present. "
             f"Received: {shown}."
         )
-    return Part(x.astype(np.float32), y.astype(np.int64)), classes
+    return Part(single, y.astype(np.int64)), classes

@@ -56,6 +56,11 @@ def mlp(
 
     from tfcourse.layers import BatchNorm, SoftmaxHead
 
+    try:
+        keras.activations.get(activation)
+    except ValueError:
+        known = [name for name in dir(keras.activations) if not name.startswith("_")]
+        raise InputError(one_of("mlp: activation", activation, known)) from None
     model = keras.Sequential([keras.Input(tuple(input_shape))], name="mlp")
     if len(input_shape) != 1:
         model.add(keras.layers.Flatten())

@@ -41,7 +41,7 @@ def find_builder(name: str) -> Builder:
         function = BUILDERS[name]
     else:
         raise InputError(one_of("builder", name, [*BUILDERS, "package.module:function"]))
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = list(_signature(function).parameters.values())
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) < 2:
         shown = ", ".join(p.name for p in parameters)
@@ -52,3 +52,15 @@ def find_builder(name: str) -> Builder:
     arguments = {p.name: p for p in parameters[2:] if p.kind not in variadic}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     return Builder(name, function, arguments, takes_any)
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature with its annotations as types, where they can be had."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except Exception:  # evaluating an annotation can raise anything
+        pass
+    try:
+        return inspect.signature(function)
+    except ValueError:  # a function written in C
+        return inspect.Signature()

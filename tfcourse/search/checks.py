@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from tfcourse.errors import nearest, one_of
 from tfcourse.formulas.scales import SCALES
@@ -71,8 +71,13 @@ def check_fixed(
             )
         elif problem := _inadmissible(name, value, builder):
             errors.append(f"[model] {name} {problem}")
+    given = {
+        *space,
+        *model.arguments,
+        *(training.model_dump(exclude_none=True) if training else ()),
+    }
     for name, argument in builder.arguments.items():
-        if argument.default is inspect.Parameter.empty and not {name} & {*space, *model.arguments}:
+        if argument.default is inspect.Parameter.empty and name not in given:
             errors.append(f'[model] {name} is required by the builder "{builder.name}".')
     return errors
 
@@ -148,6 +153,8 @@ def _choice(name: str, values: list[Any], builder: Builder | None) -> tuple[Any,
         return None, [f"{where} must be a list of at least one value. Received: {values!r}."]
     if len({(type(value), value) for value in values}) < len(values):
         return None, [f"{where} must differ from each other. Received: {values!r}."]
+    if len({float if type(value) is int else type(value) for value in values}) > 1:
+        return None, [f"{where} must be of one type. Received: {values!r}."]
     problems = [p for value in values if (p := _inadmissible(name, value, builder))]
     return (None, [f"{where} {p}" for p in problems]) if problems else (Choice(tuple(values)), [])
 
@@ -194,6 +201,8 @@ def _inadmissible(name: str, value: Any, builder: Builder | None) -> str | None:
         return None
     try:
         TypeAdapter(argument.annotation, config=ConfigDict(strict=True)).validate_python(value)
+    except PydanticUserError:  # an annotation that pydantic knows nothing of: nothing to check
+        return None
     except ValidationError as error:
         said = error.errors()[0]["msg"].replace("Input should be", "must be").replace("'", '"')
         return f"{said}. Received: {value!r}."

@@ -130,7 +130,7 @@ def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchCon
 def _check_data(table: DataTable | None, folder: Path, errors: list[str]) -> DataTable | None:
     if table is None:
         return None
-    if min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
+    if len(table.split) != 3 or min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
         errors.append(
             "[data] split must be three shares > 0 that sum to 1 (train, dev, test). "
             f"Received: {list(table.split)}."

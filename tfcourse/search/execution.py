@@ -55,6 +55,7 @@ def execute(
     records = _Records(config, directory, finished)
     if any(number not in finished for number in range(config.search.trials)):
         _run_missing(records, split, verbose)
+    records.write_tables()  # also where a kill came between the last trial and them
     ranking = rank(records.by_number.values(), config.direction)
     if not ranking:
         first = records.by_number[min(records.by_number)]
@@ -133,8 +134,9 @@ class _Records:
         # The model first: a crash between the two runs this trial again, and loses nothing.
         if ranking and ranking[0].trial == record.trial:
             self.directory.write_best(model)
-        self.directory.write_trial(record)
+        # Known before it is on disk: an interrupt in between leaves it in the tables.
         self.by_number = dict(sorted(known.items()))
+        self.directory.write_trial(record)
         if time.monotonic() - self.tables_written > SECONDS_BETWEEN_TABLES:
             self.write_tables()
 

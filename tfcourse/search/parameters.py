@@ -55,7 +55,7 @@ class Range:
             return value
         position = min(math.floor((value - start) / self.step), self.count - 1)
         value = self.low + position * self.step
-        return round(value) if self.kind == "int" else value
+        return round(value) if self.kind == "int" else float(min(value, self.high))
 
     def unit_of(self, value: float) -> float:
         """The position of a value; ``value_at(unit_of(v)) == v``."""

@@ -5,7 +5,7 @@ import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,7 +92,7 @@ class RunDirectory:
     def read_trials(self) -> dict[int, TrialRecord]:
         """The finished trials by number. A file that can't be read counts as not finished."""
         records = {}
-        for path in sorted(self.trials.glob("*.json")):
+        for path in sorted(self.trials.glob("[0-9]*.json")):
             try:
                 record = TrialRecord(**json.loads(path.read_text(encoding="utf-8")))
             except (ValueError, TypeError):
@@ -102,7 +102,8 @@ class RunDirectory:
 
     def write_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> None:
         """``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch."""
-        records = list(records)
+        # As the trials' files have them: the tables of a resumed search are the same.
+        records = [replace(r, history=_without_nan(r.history)) for r in records]
         fixed = ("trial", "status", "score", "best_epoch", "seconds", "worker", "message")
         rows = [
             [*(getattr(r, column) for column in fixed), *(r.values.get(n) for n in names)]

@@ -143,13 +143,21 @@ class Search:
     def _finished(self, directory: RunDirectory) -> dict[int, TrialRecord]:
         """The trials on record, after a check that they belong to this search."""
         if not directory.config.is_file():
+            for path in (directory.path, *directory.path.parents):
+                if path.exists() and not path.is_dir():
+                    raise InputError(f"{path} is a file. Choose another --out or another name.")
             if directory.path.exists() and any(directory.path.iterdir()):
                 raise InputError(
                     f"{directory.path} exists and is not a run directory (it has no "
                     "config.toml). Choose another --out or another name."
                 )
             return {}
-        stored = tomllib.loads(directory.config.read_text(encoding="utf-8"))
+        try:
+            stored = tomllib.loads(directory.config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                f"{directory.config} is not a TOML file: {error}. Start over with --fresh."
+            ) from None
         changes = _differences(stored, tomllib.loads(self.config.as_toml()))
         if changes:
             raise InputError(

@@ -19,10 +19,13 @@ def to_hyperparameters(space: Mapping[str, Parameter]) -> Any:
     hyperparameters = keras_tuner.HyperParameters()
     for name, parameter in space.items():
         if isinstance(parameter, Choice):
-            hyperparameters.Choice(name, list(parameter.values))
+            values = list(parameter.values)
+            # keras-tuner wants one type, where TOML writes [0, 0.25].
+            mixed = len({type(value) for value in values}) > 1
+            hyperparameters.Choice(name, [float(v) for v in values] if mixed else values)
         elif parameter.kind == "int":
-            low, high, step = (int(v or 1) for v in (parameter.low, parameter.high, parameter.step))
-            hyperparameters.Int(name, low, high, step=step)
+            step = int(parameter.step or 1)
+            hyperparameters.Int(name, int(parameter.low), int(parameter.high), step=step)
         else:
             hyperparameters.Float(name, float(parameter.low), float(parameter.high))
     return hyperparameters

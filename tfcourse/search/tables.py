@@ -43,7 +43,7 @@ class DataTable(Table):
     source: str = "digits"
     path: str | None = None
     label: str | None = None
-    split: Annotated[tuple[float, float, float], Strict(False)] = (0.6, 0.2, 0.2)
+    split: Annotated[tuple[float, ...], Strict(False)] = (0.6, 0.2, 0.2)
     seed: int = Field(default=0, ge=0)
 
 
@@ -65,7 +65,7 @@ class TrainingTable(Table):
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=64, ge=1)
     optimizer: Literal["gradient_descent", "momentum", "rmsprop", "adam"] = "adam"
-    jit_compile: Literal["auto"] | bool = "auto"
+    jit_compile: Literal["auto", True, False] = "auto"
     learning_rate: float | None = None
     momentum: float | None = None
     beta_1: float | None = None
@@ -94,8 +94,9 @@ def parse(
         return model.model_validate(dict(raw)), []
     except ValidationError as error:
         known = [*model.model_fields, *also_known]
-        lines = {_line(name, details, known): None for details in error.errors()}
-        return None, list(lines)
+        # One line a key: of a union's errors (int | float) the last is the widest's.
+        lines = {details["loc"][:1]: _line(name, details, known) for details in error.errors()}
+        return None, list(lines.values())
 
 
 def _line(table: str, details: Any, known: list[str]) -> str:

@@ -112,10 +112,15 @@ class CourseTuner(BaseTuner):
             }
         seconds = round(time.perf_counter() - start, 3)
         record = TrialRecord(trial=number, values=values, seconds=seconds, **outcome)
-        self.on_trial(record, model if record.status == "completed" else None)
+        self.finished = record, model if record.status == "completed" else None
         if record.status == "failed" or record.score is None:
             raise keras_tuner.errors.FailedTrialError(record.message)
         return {self.config.search.objective: record.score}
+
+    def on_trial_end(self, trial: Any) -> None:
+        """Hands on the record; an error in `run_trial` would count as the trial's failure."""
+        self.on_trial(*self.finished)
+        super().on_trial_end(trial)
 
     def _train(self, number: int, values: Mapping[str, Any]) -> tuple[Any, dict[str, list[float]]]:
         config, split = self.config, self.split
@@ -147,10 +152,11 @@ class CourseTuner(BaseTuner):
     def _judge(self, history: Mapping[str, list[float]]) -> dict[str, Any]:
         """Status, score and best epoch of a finished training."""
         scores = np.asarray(history[self.config.search.objective])
-        losses = np.asarray(history["loss"])
-        if not (np.isfinite(losses).all() and np.isfinite(scores).all()):
-            epoch = int(np.argmin(np.isfinite(losses) & np.isfinite(scores))) + 1
-            message = f"The loss was not finite in epoch {epoch}: {losses[epoch - 1]}."
+        finite = np.isfinite(list(history.values()))
+        if not finite.all():
+            epoch = int(np.argmin(finite.all(axis=0)))
+            metric = next(m for m in ("loss", *history) if not math.isfinite(history[m][epoch]))
+            message = f"The {metric} was not finite in epoch {epoch + 1}: {history[metric][epoch]}."
             return {"status": "failed", "message": message, "history": history}
         best = int(np.argmax(scores) if self.config.direction == "max" else np.argmin(scores))
         return {
