@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tfcourse.errors import InputError
     from tfcourse.layers.batch_norm import BatchNorm
     from tfcourse.layers.softmax_head import SoftmaxHead
+    from tfcourse.models.lint import Finding, lint
+    from tfcourse.models.many_classes import ManyClassModel
     from tfcourse.models.saving import load_model
     from tfcourse.optimizers.adam import Adam
     from tfcourse.optimizers.gradient_descent import GradientDescent
@@ -26,14 +28,17 @@ _MODULES = {
     "Adam": "tfcourse.optimizers.adam",
     "BatchNorm": "tfcourse.layers.batch_norm",
     "DivergedError": "tfcourse.toy",
+    "Finding": "tfcourse.models.lint",
     "GradientDescent": "tfcourse.optimizers.gradient_descent",
     "InputError": "tfcourse.errors",
+    "ManyClassModel": "tfcourse.models.many_classes",
     "Momentum": "tfcourse.optimizers.momentum",
     "RMSprop": "tfcourse.optimizers.rmsprop",
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",
     "SearchFailedError": "tfcourse.search.execution",
     "fit": "tfcourse.training.fit",
+    "lint": "tfcourse.models.lint",
     "load_model": "tfcourse.models.saving",
     "minimize_quadratic": "tfcourse.toy",
 }
@@ -42,14 +47,17 @@ __all__ = [
     "Adam",
     "BatchNorm",
     "DivergedError",
+    "Finding",
     "GradientDescent",
     "InputError",
+    "ManyClassModel",
     "Momentum",
     "RMSprop",
     "Search",
     "SearchFailedError",
     "SoftmaxHead",
     "fit",
+    "lint",
     "load_model",
     "minimize_quadratic",
 ]

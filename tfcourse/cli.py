@@ -211,6 +211,35 @@ def check(config: ConfigFile, debug: Debug = False) -> None:
 
 
 @app.command()
+def lint(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A model saved as .keras.")],
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="How many training steps are planned.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Point out likely mistakes in a saved model; exits with 1 if there are any."""
+    with _reporting(debug):
+        if not file.is_file():
+            raise InputError(f"FILE must be a model saved as .keras. No such file: {file}.")
+        _import_tensorflow()
+        from tfcourse.models.lint import lint as find
+        from tfcourse.models.saving import load_model
+
+        try:
+            model = load_model(file)
+        except (OSError, TypeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"FILE must be a model saved as .keras. {file}: {reason}") from error
+        findings = find(model, steps=steps)
+        for finding in findings:
+            console.print(escape(str(finding)), highlight=False, soft_wrap=True)
+        if findings:
+            raise typer.Exit(FAILED)
+        console.print(f"No findings in {file}.", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def bench(
     name: Annotated[
         str | None, typer.Argument(help="Which bench; without it they are listed.")
@@ -225,7 +254,7 @@ def bench(
 
         if name is None:
             for known, description in DESCRIPTIONS.items():
-                console.print(f"{known:<10}{description}", highlight=False)
+                console.print(f"{known:<14}{description}", highlight=False, soft_wrap=True)
             return
         if name in DESCRIPTIONS and name != "startup":
             _import_tensorflow()

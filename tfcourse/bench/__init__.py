@@ -12,12 +12,14 @@ __all__ = ["BENCHES", "DESCRIPTIONS", "load_bench"]
 # that listing the benches costs no TensorFlow.
 BENCHES: dict[str, str] = {
     "layers": "tfcourse.bench.layers:bench",
+    "many-classes": "tfcourse.bench.many_classes:bench",
     "startup": "tfcourse.bench.startup:bench",
     "toy": "tfcourse.bench.toy:bench",
 }
 
 DESCRIPTIONS: dict[str, str] = {
     "layers": "BatchNorm beside Keras's, over 12 shapes, with and without XLA",
+    "many-classes": "the cross-entropy of 50 000 classes in blocks, time and memory",
     "startup": "how long the commands take to start, beside Python's and TensorFlow's own start",
     "toy": "1000 steps of gradient descent on w² - 10w + 25, beside six other ways to write it",
 }

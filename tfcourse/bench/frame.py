@@ -88,11 +88,15 @@ class Timing:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The timings of all contenders, in the order in which they ran."""
+    """The timings of all contenders, in the order in which they ran.
+
+    ``note`` is what else was measured, such as memory; it is printed below the table.
+    """
 
     title: str
     baseline: str
     timings: tuple[Timing, ...]
+    note: str = ""
 
     def __getitem__(self, name: str) -> Timing:
         for timing in self.timings:

@@ -43,7 +43,8 @@ def render_all(comparisons: Sequence[Comparison], console: Console) -> None:
 def render(comparison: Comparison, console: Console) -> None:
     """Prints the comparison, and the line that says on which machine."""
     table = Table(title=Text(comparison.title), title_justify="left", caption_justify="left")
-    table.caption = Text(f"baseline: {comparison.baseline}\n{machine_line()}")
+    note = f"{comparison.note}\n" if comparison.note else ""
+    table.caption = Text(f"baseline: {comparison.baseline}\n{note}{machine_line()}")
     # Text, not str, here and below: names and ranges hold brackets, rich's sign for markup.
     table.add_column("contender", overflow="fold")
     for heading in (f"{TIMES} baseline [min{DASH}max]", "median", "min", "max"):
