@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from tfcourse.errors import InputError
     from tfcourse.layers.batch_norm import BatchNorm
     from tfcourse.layers.softmax_head import SoftmaxHead
+    from tfcourse.models.fold import fold_batch_norm, fold_report
     from tfcourse.models.lint import Finding, lint
     from tfcourse.models.many_classes import ManyClassModel
+    from tfcourse.models.recalibrate import recalibrate
     from tfcourse.models.saving import load_model
+    from tfcourse.models.swap import swap
     from tfcourse.optimizers.adam import Adam
     from tfcourse.optimizers.gradient_descent import GradientDescent
     from tfcourse.optimizers.momentum import Momentum
@@ -38,9 +41,13 @@ _MODULES = {
     "SoftmaxHead": "tfcourse.layers.softmax_head",
     "SearchFailedError": "tfcourse.search.execution",
     "fit": "tfcourse.training.fit",
+    "fold_batch_norm": "tfcourse.models.fold",
+    "fold_report": "tfcourse.models.fold",
     "lint": "tfcourse.models.lint",
     "load_model": "tfcourse.models.saving",
     "minimize_quadratic": "tfcourse.toy",
+    "recalibrate": "tfcourse.models.recalibrate",
+    "swap": "tfcourse.models.swap",
 }
 
 __all__ = [
@@ -57,9 +64,13 @@ __all__ = [
     "SearchFailedError",
     "SoftmaxHead",
     "fit",
+    "fold_batch_norm",
+    "fold_report",
     "lint",
     "load_model",
     "minimize_quadratic",
+    "recalibrate",
+    "swap",
 ]
 
 

@@ -3,21 +3,23 @@
 TensorFlow is imported by the commands that need it, after everything that can be checked without.
 """
 
-import os
-import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import tfcourse
-from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.errors import InputError
+from tfcourse.terminal import (
+    FAILED,
+    INTERRUPTED,
+    console,
+    errors,
+    import_tensorflow,
+    reporting,
+)
 
 __all__ = ["app"]
 
@@ -27,43 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Hyperparameter tuning, batch normalization and softmax for TensorFlow 2 and Keras 3.",
 )
-console = Console()
-errors = Console(stderr=True)
-
 Debug = Annotated[bool, typer.Option("--debug", help="Show an error's whole traceback.")]
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The search's TOML file.")]
-
-FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
-
-
-@contextmanager
-def _reporting(debug: bool) -> Iterator[None]:
-    """Ends the command with a message and its exit code: 2 for wrong input, 1 for failed work."""
-    try:
-        yield
-    except (InputError, WorkFailedError) as error:
-        if debug:
-            traceback.print_exc()
-        else:
-            errors.print(
-                f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True
-            )
-        code = WRONG_INPUT if isinstance(error, InputError) else FAILED
-        raise typer.Exit(code) from None
-
-
-def _import_tensorflow() -> None:
-    """Imports TensorFlow without the start-up lines that it writes to stderr."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        import tensorflow  # noqa: F401  (imported for its start-up alone)
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
 
 
 def _print_version(wanted: bool) -> None:
@@ -105,14 +72,14 @@ def toy(
     debug: Debug = False,
 ) -> None:
     """Minimise w² - 10w + 25, the course's smoke test."""
-    with _reporting(debug):
+    with reporting(debug):
         try:
             triple = [float(part) for part in coefficients.split(",")]
         except ValueError:
             raise InputError(
                 f"--coefficients must be three numbers a,b,c. Received: {coefficients!r}."
             ) from None
-        _import_tensorflow()
+        import_tensorflow()
         from tfcourse.toy import minimize_quadratic
         from tfcourse.toy_plot import check_plot_file, save_plot
 
@@ -151,7 +118,7 @@ def search(
     debug: Debug = False,
 ) -> None:
     """Search hyperparameters as CONFIG says; run again, it goes on where it was."""
-    with _reporting(debug):
+    with reporting(debug):
         from tfcourse.search.run import Search
 
         planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
@@ -161,7 +128,7 @@ def search(
             planned.delete()
         result = planned.completed()
         if result is None:
-            _import_tensorflow()
+            import_tensorflow()
             try:
                 result = planned.run()
             except KeyboardInterrupt:
@@ -199,7 +166,7 @@ def _print_result(result: Any, planned: Any) -> None:
 @app.command()
 def check(config: ConfigFile, debug: Debug = False) -> None:
     """Check CONFIG and its data without running anything."""
-    with _reporting(debug):
+    with reporting(debug):
         from tfcourse.search.config import load_config
         from tfcourse.search.data import check_data
         from tfcourse.search.display import space_table
@@ -219,10 +186,10 @@ def lint(
     debug: Debug = False,
 ) -> None:
     """Point out likely mistakes in a saved model; exits with 1 if there are any."""
-    with _reporting(debug):
+    with reporting(debug):
         if not file.is_file():
             raise InputError(f"FILE must be a model saved as .keras. No such file: {file}.")
-        _import_tensorflow()
+        import_tensorflow()
         from tfcourse.models.lint import lint as find
         from tfcourse.models.saving import load_model
 
@@ -248,7 +215,7 @@ def bench(
     debug: Debug = False,
 ) -> None:
     """Time tfcourse beside its alternatives, in one run."""
-    with _reporting(debug):
+    with reporting(debug):
         from tfcourse.bench import DESCRIPTIONS, load_bench
         from tfcourse.bench.table import render_all
 
@@ -257,6 +224,6 @@ def bench(
                 console.print(f"{known:<14}{description}", highlight=False, soft_wrap=True)
             return
         if name in DESCRIPTIONS and name != "startup":
-            _import_tensorflow()
+            import_tensorflow()
         run = load_bench(name)
         render_all(run() if repeats is None else run(repeats=repeats), console)

@@ -11,6 +11,7 @@ __all__ = ["BENCHES", "DESCRIPTIONS", "load_bench"]
 # Where each bench lies, "module:function". The modules are imported by `load_bench` alone, so
 # that listing the benches costs no TensorFlow.
 BENCHES: dict[str, str] = {
+    "fold": "tfcourse.bench.fold:bench",
     "layers": "tfcourse.bench.layers:bench",
     "many-classes": "tfcourse.bench.many_classes:bench",
     "startup": "tfcourse.bench.startup:bench",
@@ -18,6 +19,7 @@ BENCHES: dict[str, str] = {
 }
 
 DESCRIPTIONS: dict[str, str] = {
+    "fold": "inference with batch norm folded away, beside the model as trained",
     "layers": "BatchNorm beside Keras's, over 12 shapes, with and without XLA",
     "many-classes": "the cross-entropy of 50 000 classes in blocks, time and memory",
     "startup": "how long the commands take to start, beside Python's and TensorFlow's own start",

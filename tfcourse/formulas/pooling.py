@@ -1,28 +1,49 @@
-"""Moments of a whole from the moments of its parts."""
+"""Moments of a whole from the moments of its parts (course section 2.8)."""
 
 from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["Moments", "pool_moments"]
+from tfcourse.formulas.normalization import masked_moments, moments
+
+__all__ = ["Moments", "feature_moments", "pool_moments"]
 
 Moments = tuple[Any, Any, Any]
 """(m, μ, σ²): how many values, their mean, and their variance divided by m."""
 
 
 def pool_moments(first: Moments, second: Moments) -> Moments:
-    """``μ = μ₁ + δs``, ``σ² = (1-s)σ₁² + sσ₂² + s(1-s)δ²`` with ``δ = μ₂-μ₁``, ``s = m₂/m``.
+    """``μ = μ₁ + sδ``, ``σ² = (1-s)σ₁² + sσ₂² + s(1-s)δ²`` with ``δ = μ₂-μ₁``, ``s = m₂/m``.
 
     Exact for parts of different sizes, and without squares of the means: a large mean costs no
-    digits of the variance. A part of no values (m = 0) changes nothing.
+    digits of the variance. A part of no values (m = 0, and finite μ and σ²) changes nothing.
 
-    Source: Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm for
-    computing sample variances", with σ² = M₂/m; course section 2.8.
+    Source: Chan, Golub and LeVeque 1979, "Updating Formulae and a Pairwise Algorithm for
+    Computing Sample Variances", with σ² for their S/m.
     """
     (count_1, mean_1, variance_1), (count_2, mean_2, variance_2) = first, second
     count = count_1 + count_2
     share = tf.math.divide_no_nan(count_2, count)
     difference = mean_2 - mean_1
-    mean = mean_1 + difference * share
     variance = (1 - share) * variance_1 + share * variance_2
-    return count, mean, variance + share * (1 - share) * tf.square(difference)
+    variance += share * (1 - share) * tf.square(difference)
+    return count, mean_1 + share * difference, variance
+
+
+def feature_moments(z: Any, axis: int, mask: Any = None) -> Moments:
+    """m, μ and σ² in float64 of each feature along ``axis``, over all other axes of ``z``.
+
+    Args:
+        z: The values, of known rank.
+        axis: The features' axis.
+        mask: Boolean, one rank less than ``z`` (its last axis left out): what counts.
+    """
+    z = tf.cast(z, tf.float64)
+    rank = len(z.shape)
+    axes = [a for a in range(rank) if a != axis % rank]
+    if mask is None:
+        mean, variance = moments(z, axes)
+        count = tf.size(z, tf.int64) // tf.size(mean, tf.int64)
+        return tf.fill(tf.shape(mean), tf.cast(count, z.dtype)), mean, variance
+    mask = tf.broadcast_to(tf.expand_dims(tf.cast(mask, tf.bool), -1), tf.shape(z))
+    return tf.reduce_sum(tf.cast(mask, z.dtype), axes), *masked_moments(z, mask, axes)

@@ -1,0 +1,63 @@
+"""Inference with batch norm folded into the layers before it, beside the model as trained."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcourse.bench.frame import Comparison, Contender, compare
+from tfcourse.models.build import mlp
+from tfcourse.models.fold import fold_batch_norm
+
+__all__ = ["bench"]
+
+FOLDED, TRAINED = "folded", "as trained"
+
+
+def bench(repeats: int = 7) -> list[Comparison]:
+    """Inference of an MLP, a small convnet and Keras's MobileNetV2, as one compiled call.
+
+    Args:
+        repeats: How many rounds.
+
+    Raises:
+        RuntimeError: A folded model gives other outputs.
+    """
+    works = {
+        "mlp 64-128-128-10, 256 examples": (mlp((64,), 10, units=128), (256, 64)),
+        "convnet 28×28, 64 examples": (_convnet(), (64, 28, 28, 1)),
+        "MobileNetV2 96×96, 8 examples": (
+            keras.applications.MobileNetV2((96, 96, 3), weights=None),
+            (8, 96, 96, 3),
+        ),
+    }
+    return [_compare(name, model, shape, repeats) for name, (model, shape) in works.items()]
+
+
+def _convnet() -> Any:
+    blocks = []
+    for filters in (32, 64):
+        blocks += [
+            keras.layers.Conv2D(filters, 3, padding="same", use_bias=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.MaxPooling2D(),
+        ]
+    head = [keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
+    return keras.Sequential([keras.Input((28, 28, 1)), *blocks, *head])
+
+
+def _compare(name: str, model: Any, shape: tuple[int, ...], repeats: int) -> Comparison:
+    inputs = tf.random.stateless_normal(shape, [0, 1])
+    runs = {FOLDED: _inference(fold_batch_norm(model), inputs), TRAINED: _inference(model, inputs)}
+    folded, trained = (run() for run in runs.values())
+    if not np.allclose(folded, trained, rtol=1e-4, atol=1e-6):
+        raise RuntimeError(f"The folded model of {name} gives other outputs.")
+    return compare(name, [Contender(n, run) for n, run in runs.items()], repeats=repeats)
+
+
+def _inference(model: Any, inputs: Any) -> Callable[[], Any]:
+    program = tf.function(lambda x: model(x, training=False))
+    return lambda: program(inputs).numpy()

@@ -1,0 +1,237 @@
+"""Batch norm folded into the linear layer before it, for inference (course sections 2.4, 2.8)."""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from tfcourse.errors import InputError
+from tfcourse.layers.batch_norm import BatchNorm
+from tfcourse.models.swap import clone_layer, copy_weights, has_graph, uncompiled
+
+__all__ = ["FoldReport", "fold_batch_norm", "fold_report"]
+
+_BATCH_NORMS = (BatchNorm, layers.BatchNormalization)
+_TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
+_DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
+_SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
+_PLAIN = (layers.Dense, layers.Conv1D, layers.Conv2D, layers.Conv3D)
+_LINEAR = (*_PLAIN, *_TRANSPOSED, *_DEPTHWISE, *_SEPARABLE)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class FoldReport:
+    """What `fold_batch_norm` does with each batch-norm layer of a model, by name.
+
+    Attributes:
+        folded: The layer that takes it in.
+        left: Why it stays.
+    """
+
+    folded: Mapping[str, str]
+    left: Mapping[str, str]
+
+
+def fold_batch_norm(model: Any) -> Any:
+    """A copy of a model for inference, with batch norm folded into the layers before it.
+
+    With the moving averages ``γ (xW+b-μ)/√(σ²+ε) + β = xW' + b'``, where ``W' = W s``,
+    ``b' = (b-μ)s + β`` and ``s = γ/√(σ²+ε)``: the same outputs to rounding, without the layer's
+    work and weights. Folded are ``tfcourse.BatchNorm`` and ``keras.layers.BatchNormalization``
+    that directly follow a Dense, Conv, DepthwiseConv, SeparableConv or ConvTranspose layer, also
+    in models inside the model. The others stay; `fold_report` says which and why, and so does the
+    log ``tfcourse.models.fold`` at level INFO.
+
+    Args:
+        model: A built Sequential or functional model; left as it is.
+
+    Returns:
+        The copy, Sequential or functional like the model, not compiled.
+
+    Raises:
+        InputError: The model is subclassed or not built.
+    """
+    report = fold_report(model)
+    for name, layer in report.folded.items():
+        _log.info('folded "%s" into "%s"', name, layer)
+    for name, reason in report.left.items():
+        _log.info('left "%s": %s', name, reason)
+    return _folded(model)
+
+
+def fold_report(model: Any) -> FoldReport:
+    """What `fold_batch_norm` would fold, and what it would leave for which reason.
+
+    A layer in a model inside the model goes by both names: ``"inner/layer"``.
+
+    Args:
+        model: A built Sequential or functional model; left as it is.
+
+    Raises:
+        InputError: The model is subclassed or not built.
+    """
+    plan = _plan(_functional(model))
+    folded = {norm.name: layer.name for layer, norms in plan.takes.items() for norm in norms}
+    left = dict(plan.left)
+    for part in plan.layers:
+        if has_graph(part):
+            inner = fold_report(part)
+            folded |= {f"{part.name}/{k}": f"{part.name}/{v}" for k, v in inner.folded.items()}
+            left |= {f"{part.name}/{k}": v for k, v in inner.left.items()}
+        elif isinstance(part, keras.Layer):
+            for norm in part._flatten_layers(include_self=False):
+                if isinstance(norm, _BATCH_NORMS):
+                    reason = f'it is inside "{part.name}" ({type(part).__name__})'
+                    left[f"{part.name}/{norm.name}"] = reason
+    return FoldReport(folded, left)
+
+
+def _functional(model: Any) -> Any:
+    """The model as a functional one of the same layers."""
+    if not has_graph(model):
+        raise InputError(
+            "fold_batch_norm: model must be a Sequential or functional Keras model, whose layers "
+            f"are known. Received: {type(model).__name__}."
+        )
+    if not isinstance(model, keras.Sequential):
+        return model
+    if not model.built:
+        raise InputError(
+            f'fold_batch_norm: model "{model.name}" must be built. Give it a keras.Input, or call '
+            "it on a batch."
+        )
+    return keras.Model(model.inputs, model.outputs, name=model.name)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    layers: list[Any]
+    takes: dict[Any, list[Any]]
+    left: dict[str, str]
+
+
+def _plan(model: Any) -> _Plan:
+    """The batch-norm layers that each layer of a functional model takes in, and the others."""
+    depths = sorted(model._nodes_by_depth, reverse=True)
+    nodes = [node for depth in depths for node in model._nodes_by_depth[depth]]
+    calls = Counter(node.operation for node in nodes)
+    uses = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
+    uses.update(map(id, model.outputs))
+    source = {id(tensor): node.operation for node in nodes for tensor in node.outputs}
+    plan = _Plan(list(calls), {}, {})
+    for node in nodes:
+        norm = node.operation
+        if not isinstance(norm, _BATCH_NORMS):
+            continue
+        tensor = node.input_tensors[0]
+        layer = source[id(tensor)]
+        reason = _obstacle_in_call(node, calls) or _obstacle_before(norm, layer, tensor)
+        if not reason and calls[layer] > 1:
+            reason = f'"{layer.name}" before it is called {calls[layer]} times'
+        if not reason and uses[id(tensor)] > 1:
+            reason = f'the output of "{layer.name}" is used elsewhere too'
+        if reason:
+            plan.left[norm.name] = reason
+        else:
+            plan.takes.setdefault(layer, []).append(norm)
+            source[id(node.outputs[0])] = layer
+    return plan
+
+
+def _obstacle_in_call(node: Any, calls: Counter[Any]) -> str:
+    """What in the way a batch-norm layer is called keeps it, or nothing."""
+    norm = node.operation
+    if type(norm) not in _BATCH_NORMS:
+        return f"its class {type(norm).__name__} may compute something else"
+    if calls[norm] > 1:
+        return f"it is called {calls[norm]} times"
+    if node.arguments.kwargs.get("training"):
+        return "it is called with training=True"
+    mask = node.arguments.kwargs.get("mask")
+    if mask is not None and mask is not getattr(node.input_tensors[0], "_keras_mask", None):
+        return "it is called with a mask of its own"
+    return ""
+
+
+def _obstacle_before(norm: Any, layer: Any, tensor: Any) -> str:
+    """What in the layer before batch norm keeps it, or nothing."""
+    if type(layer) not in _LINEAR:
+        return f'it follows "{layer.name}" ({type(layer).__name__}), not a linear layer'
+    if layer.activation is not keras.activations.linear:
+        return f'"{layer.name}" before it has an activation'
+    if layer.quantization_mode or getattr(layer, "lora_enabled", False):
+        return f'"{layer.name}" before it is quantized or has LoRA weights'
+    if layer.compute_dtype != norm.compute_dtype:
+        return f'"{layer.name}" before it computes in {layer.compute_dtype}'
+    rank = len(tensor.shape)
+    first = getattr(layer, "data_format", None) == "channels_first"
+    if norm.axis % rank != (1 if first and type(layer) is not layers.Dense else rank - 1):
+        return f'its axis {norm.axis} is not that of the units or filters of "{layer.name}"'
+    return ""
+
+
+def _folded(model: Any) -> Any:
+    """The copy without what the plan takes in; models inside are folded by themselves."""
+    view = _functional(model)
+    plan = _plan(view)
+    absorbed = {norm for norms in plan.takes.values() for norm in norms}
+    pairs: list[tuple[Any, Any]] = []
+
+    def clone(layer: Any) -> Any:
+        if layer in absorbed:
+            return layer
+        if has_graph(layer):
+            return _folded(layer)
+        new = clone_layer(layer, **({"use_bias": True} if layer in plan.takes else {}))
+        pairs.append((layer, new))
+        return new
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if layer in absorbed:
+            return args[0] if args else kwargs["inputs"]
+        return layer(*args, **kwargs)
+
+    with uncompiled(view):
+        copy = keras.models.clone_model(view, clone_function=clone, call_function=call)
+    for layer, new in pairs:
+        if layer in plan.takes:
+            _fold_weights(layer, new, plan.takes[layer])
+        else:
+            copy_weights(layer, new)
+    return keras.Sequential(copy.layers, name=model.name) if view is not model else copy
+
+
+def _fold_weights(layer: Any, new: Any, norms: list[Any]) -> None:
+    """``W' = W s`` and ``b' = (b-μ)s + β`` in float64, once for each batch-norm layer."""
+    scale: Any = 1.0
+    shift: Any = 0.0 if layer.bias is None else _array(layer.bias)
+    for norm in norms:
+        factor = 1 / np.sqrt(_array(norm.moving_variance) + norm.epsilon)
+        if norm.gamma is not None:
+            factor = factor * _array(norm.gamma)
+        scale, shift = scale * factor, (shift - _array(norm.moving_mean)) * factor
+        if norm.beta is not None:
+            shift = shift + _array(norm.beta)
+    name = "pointwise_kernel" if isinstance(layer, _SEPARABLE) else "kernel"
+    kernel = _array(getattr(layer, name))
+    if isinstance(layer, _TRANSPOSED):  # (..., filters, channels)
+        weights = kernel * scale[:, None]
+    elif isinstance(layer, _DEPTHWISE):  # (..., channels, multiplier)
+        weights = kernel * scale.reshape(kernel.shape[-2:])
+    else:  # (..., units or filters)
+        weights = kernel * scale
+    if isinstance(layer, _SEPARABLE):
+        new.depthwise_kernel.assign(layer.depthwise_kernel)
+    getattr(new, name).assign(weights)
+    new.bias.assign(shift)
+
+
+def _array(variable: Any) -> Any:
+    return np.asarray(variable, np.float64)

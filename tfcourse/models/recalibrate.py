@@ -1,0 +1,249 @@
+"""The exact statistics of the whole data in place of batch norm's moving averages (course 2.8)."""
+
+import inspect
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.formulas.pooling import Moments, feature_moments, pool_moments
+from tfcourse.hyperparameters import check
+from tfcourse.layers.batch_norm import BatchNorm
+
+__all__ = ["recalibrate"]
+
+# A layer called on what follows from its own output is measured again until its statistics stay
+# within this, in units of its standard deviation; or until this many passes were in vain.
+_SETTLED, _PASSES = 1e-5, 50
+
+
+def recalibrate(model: Any, data: Any, batch_size: int = 32, verbose: bool = True) -> None:
+    """Replaces the moving averages of all batch norm by the exact statistics of the whole data.
+
+    μ and σ² (divided by m) of every ``tfcourse.BatchNorm`` and
+    ``keras.layers.BatchNormalization`` become those of its inputs over all of ``data`` in the
+    final network at test time: a layer is measured after those before it have their new
+    statistics, in one pass over the data for each layer of a chain. Frozen layers take part; a
+    layer called several times pools its calls; masked positions do not count. The moments are
+    computed in float64. If anything fails, the model is left as it was.
+
+    Args:
+        model: Any Keras model: Sequential, functional, nested or subclassed.
+        data: What to take the statistics of, usually the training set: an array; a dict or list
+            of arrays for several inputs; (x, y), of which x is used; or batches as ``model.fit``
+            takes them, in a ``tf.data.Dataset``, a ``keras.utils.PyDataset``, a list, or
+            whatever else can be iterated again and again.
+        batch_size: How many examples of arrays to take at a time: a matter of memory only.
+        verbose: Whether to show the progress.
+
+    Raises:
+        InputError: The model calls no batch norm, or calls it inside a loop; the data is empty,
+            endless or can be iterated only once; the statistics are not finite.
+        WorkFailedError: A layer called on its own output has no stable statistics.
+
+    Source: Ioffe and Szegedy 2015, "Batch Normalization", Algorithm 2; course section 2.8.
+    """
+    if not isinstance(model, keras.Layer):
+        raise InputError(f"recalibrate: model must be a Keras model. Received: {model!r}.")
+    batches, count = _batches(model, data, batch_size)
+    first = next(iter(batches), None)
+    if first is None:
+        raise InputError("recalibrate: data must hold at least one example. Received: none.")
+    if not model.built:
+        _infer(model, _inputs_of(first))
+    groups = _groups(needs := _dependencies(model, _inputs_of(first)))
+    bar = keras.utils.Progbar(count and count * len(groups), verbose=int(bool(verbose)))
+    before = [(variable, variable.numpy()) for variable in model.non_trainable_variables]
+    try:
+        for layers in groups:
+            _calibrate(model, layers, any(needs[a] & {*layers} for a in layers), batches, bar)
+    except BaseException:
+        for variable, value in before:
+            variable.assign(value)
+        raise
+
+
+def _calibrate(model: Any, layers: list[Any], cyclic: bool, batches: Any, bar: Any) -> None:
+    @tf.function(reduce_retracing=True, autograph=False)
+    def step(totals: list[Moments], x: Any) -> list[Moments]:
+        totals = [*totals]  # TensorFlow executes what they need, not the rest of the model.
+        for call in _calls(model, layers, x):
+            i = layers.index(call.layer)
+            moments = feature_moments(call.inputs, call.layer.axis, call.mask)
+            totals[i] = pool_moments(totals[i], moments)
+        return totals
+
+    step._omit_frequent_tracing_warning = True  # A trace for each group is meant.
+    for _ in range(_PASSES):
+        zeros = [tf.zeros(layer.moving_mean.shape, tf.float64) for layer in layers]
+        totals: list[Moments] = [(zero, zero, zero) for zero in zeros]
+        for batch in batches:
+            totals = step(totals, _inputs_of(batch))
+            bar.add(1)
+        change = max(map(_assign, layers, totals))
+        if not cyclic or change <= _SETTLED:
+            return
+    raise WorkFailedError(
+        f"recalibrate: in {_PASSES} passes the statistics of {_names(layers)} did not settle: "
+        "what they normalize depends on them. Give each call a layer of its own."
+    )
+
+
+def _assign(layer: Any, totals: Moments) -> float:
+    """Sets a layer's statistics; gives the largest change, in units of its deviation."""
+    count, mean, variance = (np.asarray(total) for total in totals)
+    if not (count.all() and np.isfinite(mean).all() and np.isfinite(variance).all()):
+        raise InputError(
+            f"recalibrate: the inputs of batch-norm layer {_names([layer])} have no finite mean "
+            "and variance. Look for NaN, infinity or masks of all positions in the data, and for "
+            "NaN in the weights."
+        )
+    deviation = np.sqrt(variance + layer.epsilon)
+    moved = np.abs(layer.moving_mean.numpy() - mean) / deviation
+    spread = np.abs(layer.moving_variance.numpy() - variance) / deviation**2
+    layer.moving_mean.assign(mean)
+    layer.moving_variance.assign(variance)
+    if getattr(layer, "moving_weight", None) is not None:
+        layer.moving_weight.assign(1.0)
+    if getattr(layer, "renorm", False):  # Keras derives the next moving variance from it.
+        layer.moving_stddev.assign(deviation)
+    return float(max(moved.max(), spread.max()))
+
+
+class _Call(NamedTuple):
+    """One call of a batch-norm layer, as tensors of the model's graph."""
+
+    layer: Any
+    inputs: Any
+    mask: Any
+    outputs: Any
+
+
+def _calls(model: Any, layers: list[Any], x: Any) -> list[_Call]:
+    """The calls of the layers in the model at test time, seen through their ``call``."""
+    calls = []
+
+    def seen(layer: Any, original: Any) -> Callable[..., Any]:
+        def call(inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
+            outputs = original(inputs, training=training, mask=mask, **kwargs)
+            calls.append(_Call(layer, inputs, mask, outputs))
+            return outputs
+
+        return call
+
+    own = {layer: {"call": vars(layer)["call"]} for layer in layers if "call" in vars(layer)}
+    try:
+        for layer in layers:
+            vars(layer)["call"] = seen(layer, layer.call)
+        _infer(model, x)
+    finally:
+        for layer in layers:
+            vars(layer).pop("call", None)
+            vars(layer).update(own.get(layer, {}))
+    return calls
+
+
+def _infer(model: Any, x: Any) -> Any:
+    takes_training = "training" in inspect.signature(model.call).parameters
+    return model(x, training=False) if takes_training else model(x)
+
+
+def _names(layers: Iterable[Any]) -> str:
+    return ", ".join(f'"{layer.name}"' for layer in layers)
+
+
+def _dependencies(model: Any, x: Any) -> dict[Any, set[Any]]:
+    """The batch-norm layers that the model calls, each with all that its inputs follow from."""
+    kinds = (BatchNorm, keras.layers.BatchNormalization)
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]
+    calls: list[_Call] = []
+    trace = tf.function(lambda x: calls.extend(_calls(model, layers, x)), autograph=False)
+    graph = trace.get_concrete_function(x).graph
+    if not calls:
+        raise InputError(f'recalibrate: model must call batch norm. "{model.name}" does not.')
+    if inside := [call.layer for call in calls if call.inputs.graph is not graph]:
+        raise InputError(
+            f"recalibrate: batch-norm layer {_names(inside[:1])} is called inside a loop or a "
+            "tf.function of its own, where it cannot be measured. Call it outside."
+        )
+    ends = {call.outputs.op: call.layer for call in calls}
+    needs: dict[Any, set[Any]] = {call.layer: set() for call in calls}
+    for call in calls:
+        waiting, visited = [call.inputs.op], set()
+        while waiting:
+            op = waiting.pop()
+            if op in ends:
+                needs[call.layer].add(ends[op])
+            if op not in visited:
+                visited.add(op)
+                waiting += [*(tensor.op for tensor in op.inputs), *op.control_inputs]
+    return needs
+
+
+def _groups(needs: dict[Any, set[Any]]) -> list[list[Any]]:
+    """What one pass can measure, in order: each layer after all that its inputs follow from."""
+    groups: list[list[Any]] = []
+    waiting = [*needs]
+    while waiting:
+        ready = [
+            layer
+            for layer in waiting
+            if all(other not in waiting or layer in needs[other] for other in needs[layer])
+        ]
+        groups.append(ready)
+        waiting = [layer for layer in waiting if layer not in ready]
+    return groups
+
+
+def _batches(model: Any, data: Any, batch_size: int) -> tuple[Iterable[Any], int | None]:
+    """Batches to go through again and again, and how many they are if that is known."""
+    try:
+        check("batch_size", batch_size, "recalibrate")
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if (whole := _whole(model, data)) is not None:
+        sizes = sorted({len(array) for array in tf.nest.flatten(whole)})
+        if len(sizes) != 1:
+            raise InputError(f"recalibrate: the inputs must be of one length. Received: {sizes}.")
+        data = tf.data.Dataset.from_tensor_slices((whole,)).batch(batch_size)
+    if isinstance(data, Iterator) or not isinstance(data, Iterable):
+        raise InputError(
+            "recalibrate: data must be arrays, or batches that can be iterated several times: for "
+            f"a generator, list(generator). Received: {type(data).__name__}."
+        )
+    cardinality = getattr(data, "cardinality", lambda: operator.length_hint(data, -2))
+    if (count := int(cardinality())) == tf.data.INFINITE_CARDINALITY:
+        raise InputError("recalibrate: data must end. Received: an endless dataset; use take(n).")
+    return data, None if count == tf.data.UNKNOWN_CARDINALITY else count
+
+
+def _whole(model: Any, data: Any) -> Any:
+    """The inputs, if ``data`` is arrays; None if it is batches of them."""
+    several = isinstance(data, list | tuple) and data and all(map(_is_array, data))
+    inputs = len(getattr(model, "inputs", None) or ())  # 0: a subclassed model does not say
+    if several and len(data) == inputs:
+        return tuple(data) if inputs > 1 else data[0]
+    if isinstance(data, tuple):
+        return _whole(model, data[0]) if data else None
+    if several:
+        return None if inputs == 1 else tuple(data)
+    return data if _is_array(data) or isinstance(data, Mapping) else None
+
+
+def _is_array(data: Any) -> bool:
+    return hasattr(data, "__array__") and np.ndim(data) > 0
+
+
+def _inputs_of(batch: Any) -> Any:
+    x = keras.utils.unpack_x_y_sample_weight(batch)[0]
+    for leaf in tf.nest.flatten(x):
+        if not len(getattr(leaf, "shape", ())):
+            raise InputError(
+                "recalibrate: a batch must be arrays: x, (x, y) or (x, y, sample_weight). "
+                f"Received: {leaf!r}."
+            )
+    return x

@@ -1,0 +1,58 @@
+"""What the commands share: consoles, exit codes, and a quiet TensorFlow."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tfcourse.errors import InputError, WorkFailedError
+
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "WRONG_INPUT",
+    "console",
+    "errors",
+    "import_tensorflow",
+    "reporting",
+]
+
+FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+
+console = Console()
+errors = Console(stderr=True)
+
+
+@contextmanager
+def reporting(debug: bool) -> Iterator[None]:
+    """Ends the command with a message and its exit code: 2 for wrong input, 1 for failed work."""
+    try:
+        yield
+    except (InputError, WorkFailedError) as error:
+        if debug:
+            traceback.print_exc()
+        else:
+            errors.print(
+                f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True
+            )
+        code = WRONG_INPUT if isinstance(error, InputError) else FAILED
+        raise typer.Exit(code) from None
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow without the start-up lines that it writes to stderr."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        import tensorflow  # noqa: F401  (imported for its start-up alone)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
