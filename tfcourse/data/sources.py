@@ -1,6 +1,7 @@
 """Where a search's examples come from: scikit-learn's digits, arrays in a file, keras.datasets.
 
-Everything is checked here, before any training: shapes, NaN, labels.
+Everything is checked here, before any training: shapes, NaN, labels. NumPy is imported by what
+reads data, so that the check of a config is quick.
 """
 
 import importlib.util
@@ -8,8 +9,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tfcourse.data.splits import Part
 from tfcourse.errors import InputError, one_of
@@ -82,6 +81,8 @@ def _digits() -> tuple[Any, Any]:
 
 
 def _npz(path: Path) -> tuple[Any, Any]:
+    import numpy as np
+
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a whole .npz file; numpy.savez(path, x=x, y=y) makes one.")
     try:
@@ -99,6 +100,8 @@ def _npz(path: Path) -> tuple[Any, Any]:
 
 
 def _csv(path: Path, label: str | None) -> tuple[Any, Any]:
+    import numpy as np
+
     try:
         header, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
     except UnicodeDecodeError as error:
@@ -121,6 +124,7 @@ def _csv(path: Path, label: str | None) -> tuple[Any, Any]:
 
 def _keras(name: str) -> tuple[Any, Any]:
     import keras
+    import numpy as np
 
     try:
         (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
@@ -145,6 +149,8 @@ def _function(source: str) -> tuple[Any, Any]:
 
 
 def _checked(x: Any, y: Any, origin: str) -> tuple[Part, int]:
+    import numpy as np
+
     x, y = np.asarray(x), np.asarray(y)
     if x.ndim < 2 or y.ndim != 1 or len(x) != len(y) or len(x) == 0:
         raise InputError(

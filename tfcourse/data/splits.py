@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from tfcourse.errors import InputError
+
+if TYPE_CHECKING:  # the check of a config imports this module, and needs no NumPy
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["Part", "Split", "stratified_split"]
 
@@ -15,8 +17,8 @@ __all__ = ["Part", "Split", "stratified_split"]
 class Part:
     """Examples x of shape ``(m, ...)`` and their labels y of shape ``(m,)``."""
 
-    x: npt.NDArray[np.float32]
-    y: npt.NDArray[np.int64]
+    x: "npt.NDArray[np.float32]"
+    y: "npt.NDArray[np.int64]"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
     Raises:
         InputError: A set would stay empty.
     """
+    import numpy as np
+
     which = np.empty(len(whole.y), dtype=np.int64)
     edges = np.cumsum(fractions)[:-1]
     for label in range(classes):

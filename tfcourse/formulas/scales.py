@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 __all__ = ["SCALES", "Scale", "to_unit", "to_value"]
 
 
@@ -31,17 +29,34 @@ def _identity(value: Any) -> Any:
     return value
 
 
+# NumPy is imported where numbers are: the check of a config needs only the scales' domains.
+def _log(value: Any) -> Any:
+    import numpy as np
+
+    return np.log(value)
+
+
+def _exp(coordinate: Any) -> Any:
+    import numpy as np
+
+    return np.exp(coordinate)
+
+
 def _one_minus_log(value: Any) -> Any:
+    import numpy as np
+
     return -np.log1p(-np.asarray(value, dtype=np.float64))
 
 
 def _one_minus_exp(coordinate: Any) -> Any:
+    import numpy as np
+
     return -np.expm1(-np.asarray(coordinate, dtype=np.float64))
 
 
 SCALES: dict[str, Scale] = {
     "linear": Scale("linear", _identity, _identity, lambda low, high: ""),
-    "log": Scale("log", np.log, np.exp, lambda low, high: "" if low > 0 else "low > 0"),
+    "log": Scale("log", _log, _exp, lambda low, high: "" if low > 0 else "low > 0"),
     "one_minus_log": Scale(
         "one_minus_log",
         _one_minus_log,
@@ -63,6 +78,8 @@ def to_value(unit: Any, low: float, high: float, scale: str) -> Any:
         high: Upper end.
         scale: ``"linear"``, ``"log"`` (low > 0) or ``"one_minus_log"`` (high < 1).
     """
+    import numpy as np
+
     chosen = SCALES[scale]
     start, end = chosen.forward(low), chosen.forward(high)
     unit = np.asarray(unit)
@@ -72,6 +89,8 @@ def to_value(unit: Any, low: float, high: float, scale: str) -> Any:
 
 def to_unit(value: Any, low: float, high: float, scale: str) -> Any:
     """The inverse of `to_value`: where in [0, 1] a value of the range lies; 0.5 if low = high."""
+    import numpy as np
+
     chosen = SCALES[scale]
     start, end = chosen.forward(low), chosen.forward(high)
     if start == end:

@@ -4,8 +4,6 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-
 from tfcourse.formulas.scales import to_unit, to_value
 
 __all__ = ["Choice", "Parameter", "Range"]
@@ -79,7 +77,7 @@ class Choice:
 
     def unit_of(self, value: Any) -> float:
         """The middle of the value's share of [0, 1]."""
-        return float(np.float64(self.values.index(value) + 0.5) / len(self.values))
+        return (self.values.index(value) + 0.5) / len(self.values)
 
 
 Parameter = Range | Choice
