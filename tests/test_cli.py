@@ -393,6 +393,45 @@ class TestBench:
         assert ask == {"repeats": 3}
 
 
+class TestLint:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def folder(cls, tmp_path_factory):
+        import keras
+
+        folder = tmp_path_factory.mktemp("models")
+        for name, use_bias in (("good", False), ("bad", True)):
+            blocks = [keras.layers.Dense(4, use_bias=use_bias, name="hidden"), tfcourse.BatchNorm()]
+            model = keras.Sequential([keras.Input((3,)), *blocks, tfcourse.SoftmaxHead(2)])
+            model.compile("sgd", "sparse_categorical_crossentropy")
+            model.save(folder / f"{name}.keras")
+        (folder / "broken.keras").write_text("no model")
+        return folder
+
+    def test_a_finding_has_the_layer_the_reason_and_the_fix(self, folder):
+        result = run("lint", folder / "bad.keras")
+        assert result.exit_code == 1
+        assert re.match(
+            r"\[useless_bias\] hidden: .*Fix: .*use_bias=False", result.stdout, re.DOTALL
+        )
+
+    def test_no_finding(self, folder):
+        result = run("lint", folder / "good.keras")
+        assert (result.exit_code, result.stdout[:11]) == (0, "No findings")
+
+    def test_the_planned_steps_are_used(self, folder):
+        result = run("lint", folder / "good.keras", "--steps", 10)
+        assert result.exit_code == 1
+        assert "[slow_average] batch_norm" in result.stdout
+
+    @pytest.mark.parametrize("name", ["broken.keras", "missing.keras"])
+    def test_no_model(self, folder, name):
+        result = run("lint", folder / name)
+        assert result.exit_code == 2
+        assert "Error: FILE must be a model saved as .keras." in result.stderr
+        assert name in result.stderr
+
+
 def test_the_version():
     result = run("--version")
     assert (result.exit_code, result.stdout) == (0, f"tfcourse {tfcourse.__version__}\n")

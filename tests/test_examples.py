@@ -42,6 +42,10 @@ FIGURES = {
         r"no hidden layer( +\de-0[678])+\n",
         r"two hidden layers( +0\.\d+)+\n",
     ],
+    "06_many_classes": [
+        r"m × C matrix: +(\d\.\d{3})\d+\ncost in blocks: +\1",
+        r"log C = 6\.908, ",
+    ],
     "05_search": [
         r"3 trials, 3 completed",
         r"measured once: +(0\.\d+)\n.*loaded model: +\1\n",

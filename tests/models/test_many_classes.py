@@ -79,6 +79,30 @@ def test_the_heads_cost_is_that_of_the_stock_loss(rng, policy, use_bias):
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.slow
+def test_fifty_thousand_classes(rng):
+    """Several blocks, the last one filled up, against Dense's equations at full size."""
+    x, kernel, bias = (
+        tf.constant(rng.normal(size=shape) * scale, tf.float32)
+        for shape, scale in (((1000, 256), 1), ((256, 50_000), 0.05), ((50_000,), 1))
+    )
+    labels, weights = tf.constant(rng.integers(50_000, size=1000), tf.int32), tf.ones(1000)
+
+    def plain(x, kernel, bias):
+        logits = tf.matmul(x, kernel) + bias
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+    results = []
+    for cost in (plain, lambda *parts: blockwise_cross_entropy(*parts, labels, weights)):
+        with tf.GradientTape() as tape:
+            tape.watch((x, kernel, bias))
+            value = cost(x, kernel, bias)
+        results.append((value, *tape.gradient(value, (x, kernel, bias))))
+    for theirs, ours in zip(*results, strict=True):
+        size = float(tf.reduce_max(tf.abs(theirs)))
+        np.testing.assert_allclose(ours, theirs, atol=1e-5 * size, rtol=0)
+
+
 def test_extreme_logits_stay_finite():
     head = SoftmaxHead(3, use_bias=False, kernel_initializer=keras.initializers.Identity())
     features = tf.constant([[1e4, -1e4, 0.0], [-1e4, 1e4, 0.0]])
