@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from tfcourse.errors import InputError
+    from tfcourse.errors import InputError, WorkFailedError
     from tfcourse.layers.batch_norm import BatchNorm
     from tfcourse.layers.softmax_head import SoftmaxHead
     from tfcourse.models.fold import fold_batch_norm, fold_report
@@ -40,6 +40,7 @@ _MODULES = {
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",
     "SearchFailedError": "tfcourse.search.execution",
+    "WorkFailedError": "tfcourse.errors",
     "fit": "tfcourse.training.fit",
     "fold_batch_norm": "tfcourse.models.fold",
     "fold_report": "tfcourse.models.fold",
@@ -63,6 +64,7 @@ __all__ = [
     "Search",
     "SearchFailedError",
     "SoftmaxHead",
+    "WorkFailedError",
     "fit",
     "fold_batch_norm",
     "fold_report",

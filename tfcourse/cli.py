@@ -3,6 +3,7 @@
 TensorFlow is imported by the commands that need it, after everything that can be checked without.
 """
 
+import zipfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,15 +123,13 @@ def search(
         from tfcourse.search.run import Search
 
         planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
-        if fresh and planned.directory.exists():
-            if not yes:
-                typer.confirm(f"Delete {planned.directory} and start over?", abort=True)
-            planned.delete()
-        result = planned.completed()
+        if fresh and planned.directory.exists() and not yes:
+            typer.confirm(f"Delete {planned.directory} and start over?", abort=True)
+        result = None if fresh else planned.completed()
         if result is None:
             import_tensorflow()
             try:
-                result = planned.run()
+                result = planned.run(fresh=fresh)
             except KeyboardInterrupt:
                 errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
                 errors.print("The same command goes on from there.")
@@ -197,7 +196,10 @@ def lint(
             model = load_model(file)
         except (OSError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise InputError(f"FILE must be a model saved as .keras. {file}: {reason}") from error
+            wanted = "FILE must be a model saved as .keras"
+            if zipfile.is_zipfile(file):
+                wanted = "A model with classes of your own: call tfcourse.lint(model) in Python"
+            raise InputError(f"{file} could not be loaded: {reason} {wanted}.") from error
         findings = find(model, steps=steps)
         for finding in findings:
             console.print(escape(str(finding)), highlight=False, soft_wrap=True)

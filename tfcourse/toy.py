@@ -90,6 +90,11 @@ class ToyResult:
     minimum: float
     coefficients: tuple[float, float, float]
 
+    @property
+    def history(self) -> dict[str, npt.NDArray[np.float32]]:
+        """``w_history`` and ``cost_history`` as ``{"w": ..., "cost": ...}``, as Keras has it."""
+        return {"w": self.w_history, "cost": self.cost_history}
+
 
 class DivergedError(WorkFailedError):
     """The descent did not come closer to the minimum. ``result`` holds what was computed."""

@@ -18,7 +18,7 @@ def check_plot_file(path: Path) -> None:
         InputError: matplotlib is missing, the folder does not exist, or the format is unknown.
     """
     if importlib.util.find_spec("matplotlib") is None:
-        raise InputError('A plot needs matplotlib. Install it: pip install "tfcourse[plot]".')
+        raise InputError("A plot needs matplotlib. Install it: pip install matplotlib.")
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"The plot must be a .png, .svg or .pdf file. Received: {path}.")
     if not path.parent.is_dir():

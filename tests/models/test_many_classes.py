@@ -1,5 +1,8 @@
 """Very many classes: the blockwise cost is the plain one, in a layer and in a model."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -142,3 +145,16 @@ def test_training_equals_the_plain_model(rng, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), probabilities)
+    # In a process that has imported nothing of tfcourse yet, as a user's next one.
+    program = "import tfcourse; print(type(tfcourse.load_model('model.keras')).__name__)"
+    arguments = [sys.executable, "-c", program]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.stdout == "ManyClassModel\n", done.stderr
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
+def test_labels_of_any_type(rng, dtype):
+    head = SoftmaxHead(7)
+    features, labels = rng.normal(size=(9, 5)).astype("float32"), rng.integers(7, size=9)
+    expected = keras.losses.SparseCategoricalCrossentropy()(labels, head(features))
+    np.testing.assert_allclose(head.cross_entropy(features, labels.astype(dtype)), expected, 1e-5)

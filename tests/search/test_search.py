@@ -332,8 +332,8 @@ class TestAnotherSearchInTheSamePlace:
         (tmp_path / "small").mkdir()
         (tmp_path / "small" / "thesis.txt").write_text("mine")
         search = Search.from_toml(config_file, out=tmp_path)
-        for attempt in (search.run, search.completed, search.delete):
-            with pytest.raises(InputError, match=r"not a run directory \(it has no config\.toml\)"):
+        for attempt in (search.run, search.completed, lambda: search.run(fresh=True)):
+            with pytest.raises(InputError, match=r"not a run directory \(it lacks config\.toml"):
                 attempt()
         assert [path.name for path in (tmp_path / "small").iterdir()] == ["thesis.txt"]
 
@@ -357,10 +357,34 @@ class TestAnotherSearchInTheSamePlace:
         search.directory.mkdir(parents=True)
         assert list(search.run(verbose=False).trials) == [0]
 
-    def test_delete(self, finished, config_file, tmp_path):
-        finished.delete()
-        assert not finished.directory.exists()
-        finished.delete()
+    def test_a_fresh_run_starts_over(self, finished):
+        mark = finished.directory / "mark"
+        mark.touch()
+        result = finished.run(verbose=False, fresh=True)
+        assert not result.was_complete
+        assert not mark.exists()
+
+    def test_a_fresh_run_that_cannot_work_deletes_nothing(self, finished, monkeypatch):
+        import tfcourse.search.execution as execution
+
+        def fails(config):
+            raise InputError("the data is gone")
+
+        monkeypatch.setattr(execution, "load_split", fails)
+        with pytest.raises(InputError, match="the data is gone"):
+            finished.run(verbose=False, fresh=True)
+        monkeypatch.undo()
+        assert finished.run(verbose=False).was_complete
+
+    @pytest.mark.parametrize("fresh", [False, True])
+    def test_a_folder_that_only_has_a_config_is_not_touched(self, quick, fresh):
+        search = quick(search={"trials": 1})
+        search.directory.mkdir(parents=True)
+        theirs = search.directory / "config.toml"
+        theirs.write_text('title = "another program\'s"')
+        with pytest.raises(InputError, match=r"is not a run directory .*Choose another --out"):
+            search.run(verbose=False, fresh=fresh)
+        assert theirs.exists()
 
 
 def start(config_file, out, **kwargs):
@@ -545,8 +569,18 @@ class TestBuilder:
                 "raise KeyError('units')",
                 r"failed for \{'learning_rate': .*\} .*: KeyError: 'units'",
             ),
+            (
+                "return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(classes)])",
+                r"must end in probabilities, one a class: \[output_and_loss\] dense",
+            ),
+            (
+                "return keras.Sequential([keras.Input(input_shape), "
+                "keras.layers.Lambda(lambda x: 2 * x), "
+                "keras.layers.Dense(classes, 'softmax')])",
+                r"its model can't be saved and loaded again .* and use no lambda\.",
+            ),
         ],
-        ids=["shape", "nothing", "number", "raises"],
+        ids=["shape", "nothing", "number", "raises", "logits", "lambda"],
     )
     def test_a_builder_that_cannot_work_is_an_error_before_any_training(
         self, quick, monkeypatch, tmp_path, body, said

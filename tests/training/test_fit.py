@@ -157,6 +157,14 @@ def test_same_arguments(arguments, data):
     assert_same(both(mlp, *data, **arguments))
 
 
+def test_metrics_of_several_values(data):
+    x, y = data
+    make = lambda: mlp(loss="categorical_crossentropy", metrics=[keras.metrics.F1Score()])  # noqa: E731
+    results = both(make, x, np.eye(CLASSES, dtype="float32")[y])
+    assert_same(results)
+    assert np.shape(results[1][1].history["f1_score"]) == (3, CLASSES)
+
+
 def test_validation_weights(data):
     x, y = data
     validation = (x, y, np.linspace(0, 1, ROWS).astype("float32"))
@@ -195,7 +203,8 @@ class Recorder(keras.callbacks.Callback):
         super().__init__()
         self.calls = []
         hooks = ["train_begin", "train_end", "epoch_begin", "epoch_end", "test_begin", "test_end"]
-        for hook in hooks + (["train_batch_begin", "train_batch_end"] if batches else []):
+        on_batches = ["train_batch_begin", "train_batch_end", "test_batch_begin", "test_batch_end"]
+        for hook in hooks + (on_batches if batches else []):
             setattr(self, f"on_{hook}", self._recorder(hook))
 
     def _recorder(self, hook):
@@ -335,6 +344,7 @@ def test_progress_is_shown_as_keras_shows_it(data, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"steps_per_epoch": 2, "seed": 1}, r"seed and jit_compile are for data in memory"),
         ({"batch_size": 0}, r"batch_size must be a whole number >= 1\. Received: 0\."),
         ({"batch_size": 2.5}, r"batch_size must be a whole number >= 1\. Received: 2\.5\."),
         ({"epochs": 0}, r"epochs must be a whole number >= 1\. Received: 0\."),

@@ -60,7 +60,7 @@ def check_source(source: str, path: Path | None) -> None:
     elif source == "digits":
         if importlib.util.find_spec("sklearn") is None:
             raise InputError(
-                'source "digits" needs scikit-learn. Install it: pip install "tfcourse[data]".'
+                'source "digits" needs scikit-learn. Install it: pip install scikit-learn.'
             )
     elif source.startswith("keras:"):
         name = source.removeprefix("keras:")
@@ -103,7 +103,7 @@ def _csv(path: Path, label: str | None) -> tuple[Any, Any]:
     import numpy as np
 
     try:
-        header, *rows = path.read_text(encoding="utf-8").splitlines() or [""]
+        header, *rows = path.read_text(encoding="utf-8-sig").splitlines() or [""]
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not a UTF-8 file: {error}.") from None
     if not any(row.strip() for row in rows):
@@ -134,7 +134,7 @@ def _keras(name: str) -> tuple[Any, Any]:
             "once (Keras keeps the file), or give the data as a .npz file."
         ) from None
     x, y = np.concatenate([x, x_test]), np.concatenate([y, y_test])
-    return x / 255.0, y.reshape(-1)
+    return x / np.float32(255), y.reshape(-1)
 
 
 def _function(source: str) -> tuple[Any, Any]:

@@ -133,7 +133,8 @@ class SoftmaxHead(keras.layers.Layer):
         if not self.built:
             self.build(features.shape)
         dtype = tf.float64 if self.compute_dtype == "float64" else tf.float32
-        labels = tf.reshape(labels, [-1])
+        # As the stock loss does, which takes class numbers of any type.
+        labels = tf.cast(tf.reshape(labels, [-1]), tf.int64)
         weights = tf.ones(tf.shape(labels), dtype)
         if sample_weight is not None:
             weights = tf.reshape(tf.cast(sample_weight, dtype), [-1])

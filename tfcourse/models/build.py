@@ -10,8 +10,12 @@ from typing import Any, Literal, get_args
 from tfcourse.errors import InputError, one_of
 from tfcourse.hyperparameters import check
 
-__all__ = ["BUILDERS", "Placement", "mlp"]
+__all__ = ["BUILDERS", "Activation", "Placement", "mlp"]
 
+Activation = Literal[
+    "relu", "leaky_relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh",
+    "sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh", "softplus", "softsign", "linear",
+]  # fmt: skip
 Placement = Literal["before_activation", "after_activation", "none"]
 
 
@@ -20,7 +24,7 @@ def mlp(
     classes: int,
     layers: int = 2,
     units: int = 64,
-    activation: str = "relu",
+    activation: Activation = "relu",
     dropout: float = 0.0,
     batch_norm: Placement = "before_activation",
 ) -> Any:
@@ -49,6 +53,8 @@ def mlp(
             check(name, value, "mlp")
     except ValueError as error:
         raise InputError(str(error)) from None
+    if activation not in get_args(Activation):
+        raise InputError(one_of("mlp: activation", activation, get_args(Activation)))
     if batch_norm not in get_args(Placement):
         raise InputError(one_of("mlp: batch_norm", batch_norm, get_args(Placement)))
 
@@ -56,11 +62,6 @@ def mlp(
 
     from tfcourse.layers import BatchNorm, SoftmaxHead
 
-    try:
-        keras.activations.get(activation)
-    except ValueError:
-        known = [name for name in dir(keras.activations) if not name.startswith("_")]
-        raise InputError(one_of("mlp: activation", activation, known)) from None
     model = keras.Sequential([keras.Input(tuple(input_shape))], name="mlp")
     if len(input_shape) != 1:
         model.add(keras.layers.Flatten())

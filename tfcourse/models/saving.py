@@ -7,6 +7,7 @@ import keras
 
 # Importing them registers their classes with Keras, which looks them up by name.
 import tfcourse.layers
+import tfcourse.models.many_classes
 import tfcourse.optimizers  # noqa: F401  (see above)
 
 __all__ = ["load_model"]

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfcourse.errors import InputError, one_of
 from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.softmax_head import SoftmaxHead
+from tfcourse.optimizers.base import CourseOptimizer
 
 __all__ = ["clone_layer", "copy_weights", "has_graph", "swap", "uncompiled"]
 
@@ -27,7 +28,8 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
     to ``"keras"``, the reverse, and every `SoftmaxHead` becomes a ``Dense`` with softmax, so that
     the model loads without tfcourse. Names, configuration and statistics are kept;
     ``bias_correction``, which Keras does not have, ends with what it gave. A compiled model's
-    copy is compiled alike and has a copy of the optimizer's state, so that training goes on.
+    copy is compiled alike and has a copy of the optimizer's state, so that training goes on; but
+    to ``"keras"`` a model with one of tfcourse's optimizers becomes one that is not compiled.
 
     Args:
         model: A Sequential or functional model, perhaps with such models inside; left as it is.
@@ -59,7 +61,7 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
     for layer, new in pairs:
         copy_weights(layer, new)
     if model.compiled:
-        _compile_alike(model, copy)
+        _compile_alike(model, copy, to)
     return copy
 
 
@@ -132,13 +134,15 @@ def _check_that_none_is_left(model: Any, reached: list[Any], to: str) -> None:
             )
 
 
-def _compile_alike(model: Any, copy: Any) -> None:
+def _compile_alike(model: Any, copy: Any, to: str) -> None:
     """Compiles the copy with objects of its own, and the optimizer's state."""
     kinds = (keras.optimizers.Optimizer, keras.losses.Loss, keras.metrics.Metric)
 
     def again(part: Any) -> Any:
         return type(part).from_config(part.get_config()) if isinstance(part, kinds) else part
 
+    if to == "keras" and isinstance(model.optimizer, CourseOptimizer):
+        return  # the copy is to load where tfcourse is not
     given = model._compile_config.config
     copy.compile(**{name: tf.nest.map_structure(again, part) for name, part in given.items()})
     if getattr(model.optimizer, "built", False):

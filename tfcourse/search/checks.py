@@ -9,6 +9,7 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from tfcourse.errors import nearest, one_of
 from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
+from tfcourse.models.build import BUILDERS
 from tfcourse.search.builders import Builder
 from tfcourse.search.parameters import Choice, Parameter, Range
 from tfcourse.search.tables import ModelTable, SpaceTable, TrainingTable, parse
@@ -159,9 +160,15 @@ def _choice(name: str, values: list[Any], builder: Builder | None) -> tuple[Any,
     return (None, [f"{where} {p}" for p in problems]) if problems else (Choice(tuple(values)), [])
 
 
+def _is_ours(name: str, builder: Builder | None) -> bool:
+    """Whether the course's table says what ``name`` may be, and not a builder of one's own."""
+    own = builder is not None and builder.name not in BUILDERS and name in builder.arguments
+    return name in HYPERPARAMETERS and not own
+
+
 def _is_whole(name: str, table: SpaceTable, builder: Builder | None) -> bool:
     """Whole numbers if the argument takes them only, or if all that was written are whole."""
-    if name in HYPERPARAMETERS:
+    if _is_ours(name, builder):
         return HYPERPARAMETERS[name].kind is int
     if builder is not None and name in builder.arguments:
         annotation = builder.arguments[name].annotation
@@ -192,7 +199,7 @@ def _inadmissible(name: str, value: Any, builder: Builder | None) -> str | None:
     """``must be ... Received: ...`` if the argument ``name`` can't be ``value``."""
     if name == "optimizer":
         return None if value in OPTIMIZER_ARGUMENTS else _named(value, OPTIMIZER_ARGUMENTS)
-    if name in HYPERPARAMETERS:
+    if _is_ours(name, builder):
         hyperparameter = HYPERPARAMETERS[name]
         admissible = hyperparameter.admits(value)
         return None if admissible else f"must be {hyperparameter.admissible}. Received: {value!r}."

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -78,11 +79,20 @@ class RunDirectory:
         self.best = path / "best.keras"
         self.summary = path / "summary.json"
 
+    def exists(self) -> bool:
+        """Whether it is one: a folder with all that `create` makes."""
+        return self.config.is_file() and self.versions.is_file() and self.trials.is_dir()
+
+    def delete(self) -> None:
+        """Deletes it; a folder that is not a run directory stays."""
+        if self.exists():
+            shutil.rmtree(self.path)
+
     def create(self, config: str, versions: Mapping[str, str]) -> None:
         """Makes the folder and writes what was asked for, and with which versions."""
         self.trials.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.config, config)
         write_atomically(self.versions, json.dumps(versions, indent=2) + "\n")
+        write_atomically(self.config, config)
 
     def write_trial(self, record: TrialRecord) -> None:
         """Adds a finished trial to the record."""

@@ -1,6 +1,5 @@
 """A search from config to finished run directory; nothing here needs TensorFlow."""
 
-import shutil
 import tomllib
 import zipfile
 from collections.abc import Mapping
@@ -88,21 +87,6 @@ class Search:
         """The run directory."""
         return self.out / self.config.search.name
 
-    def delete(self) -> None:
-        """Deletes the run directory, if there is one.
-
-        Raises:
-            InputError: The folder exists and is not a run directory.
-        """
-        if not self.directory.exists():
-            return
-        if not RunDirectory(self.directory).config.is_file():
-            raise InputError(
-                f"{self.directory} is not a run directory (it has no config.toml): it is not "
-                "deleted. Choose another --out."
-            )
-        shutil.rmtree(self.directory)
-
     def completed(self) -> SearchResult | None:
         """The result, if the run directory holds all of it; None if something is left to do.
 
@@ -118,39 +102,52 @@ class Search:
             return SearchResult(self.directory, records, ranking, summary, was_complete=True)
         return None
 
-    def run(self, verbose: bool = True) -> SearchResult:
+    def run(self, verbose: bool = True, fresh: bool = False) -> SearchResult:
         """Runs the trials that the run directory does not hold yet, and measures the best one.
 
         Interrupted or killed, the next call goes on where this one was.
 
         Args:
             verbose: Whether to show a progress bar (on stderr).
+            fresh: Whether to delete the run directory and start over. Data and builder are
+                checked before it is deleted.
 
         Raises:
             InputError: The data, the builder or an existing run directory does not fit.
             SearchFailedError: Every trial failed.
         """
-        if result := self.completed():
+        if fresh:
+            self._check_place(RunDirectory(self.directory))
+        elif result := self.completed():
             return result
         # Here, and not above: a finished search is shown without TensorFlow.
         from tfcourse.search.execution import execute
 
         directory = RunDirectory(self.directory)
-        records, summary = execute(self.config, directory, self._finished(directory), verbose)
+        finished = {} if fresh else self._finished(directory)
+        records, summary = execute(self.config, directory, finished, verbose, fresh)
         ranking = rank(records.values(), self.config.direction)
         return SearchResult(self.directory, records, ranking, summary, was_complete=False)
 
+    def _check_place(self, directory: RunDirectory) -> None:
+        """Refuses a place that holds something else than a run directory."""
+        for path in (directory.path, *directory.path.parents):
+            if path.exists() and not path.is_dir():
+                raise InputError(f"{path} is a file. Choose another --out or another name.")
+        if directory.exists() or not directory.path.exists():
+            return
+        # What a kill left of a directory that was just being made is none of the user's.
+        left = {p.name for p in directory.path.iterdir()} - {directory.trials.name, "versions.json"}
+        if left:
+            raise InputError(
+                f"{directory.path} exists and is not a run directory (it lacks config.toml, "
+                "versions.json or trials/). Choose another --out or another name."
+            )
+
     def _finished(self, directory: RunDirectory) -> dict[int, TrialRecord]:
         """The trials on record, after a check that they belong to this search."""
-        if not directory.config.is_file():
-            for path in (directory.path, *directory.path.parents):
-                if path.exists() and not path.is_dir():
-                    raise InputError(f"{path} is a file. Choose another --out or another name.")
-            if directory.path.exists() and any(directory.path.iterdir()):
-                raise InputError(
-                    f"{directory.path} exists and is not a run directory (it has no "
-                    "config.toml). Choose another --out or another name."
-                )
+        self._check_place(directory)
+        if not directory.exists():
             return {}
         try:
             stored = tomllib.loads(directory.config.read_text(encoding="utf-8"))

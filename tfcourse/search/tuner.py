@@ -143,7 +143,7 @@ class CourseTuner(BaseTuner):
             verbose=0,
             callbacks=[best, _StopIfNotFinite()],
             validation_data=(split.dev.x, split.dev.y),
-            validation_batch_size=len(split.dev.y),
+            validation_batch_size=min(len(split.dev.y), 1024),
             seed=seed,
             jit_compile=config.training.jit_compile,
         ).history

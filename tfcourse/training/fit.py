@@ -10,12 +10,11 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.training.arrays import Arrays, epoch_order, in_memory, split_off_validation
+from tfcourse.training.callbacks import TEST_HOOKS, TRAIN_HOOKS, acts_on_batches, numbers_of
 from tfcourse.training.jit import choose_jit
 from tfcourse.training.step import build_state, test_program, train_program
 
 __all__ = ["fit"]
-
-_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 
 
 def fit(
@@ -49,7 +48,7 @@ def fit(
 
     Data of other kinds (``tf.data``, ``PyDataset``, generators), ``steps_per_epoch``,
     ``validation_steps`` and models under a ``tf.distribute`` strategy are handed to Keras's own
-    loop, ``model.fit``, with the same arguments.
+    loop, ``model.fit``, with the same arguments; ``seed`` and ``jit_compile`` can't be had there.
 
     Args:
         model: A compiled ``keras.Model``.
@@ -67,7 +66,8 @@ def fit(
 
     Raises:
         InputError: The model is not compiled, the data is empty or its parts differ in length,
-            or a size is not a positive whole number.
+            a size is not a positive whole number, or ``seed`` or ``jit_compile`` is given for
+            data that Keras's loop takes.
     """
     if getattr(model, "optimizer", None) is None or not model.compiled:
         raise InputError(
@@ -76,6 +76,12 @@ def fit(
     val = keras.utils.unpack_x_y_sample_weight(validation_data)
     counted = steps_per_epoch is not None or validation_steps is not None
     if counted or _distributed(model) or not in_memory(x, y, sample_weight, *val):
+        if seed is not None or jit_compile != "auto":
+            raise InputError(
+                "seed and jit_compile are for data in memory, without steps_per_epoch, "
+                "validation_steps or a tf.distribute strategy. Leave them out: this training runs "
+                "in Keras's own loop, by the model's jit_compile and the data's own shuffling."
+            )
         return model.fit(
             x,
             y,
@@ -146,7 +152,7 @@ class _Plan:
     seed: int
 
     def validates(self, epoch: int) -> bool:
-        if isinstance(self.validation_freq, int):
+        if isinstance(self.validation_freq, int | np.integer):
             return (epoch + 1) % self.validation_freq == 0
         return epoch + 1 in self.validation_freq
 
@@ -165,7 +171,8 @@ class _Loop:
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
         self.plan, self.callbacks, self.jit_compile = plan, callbacks, jit_compile
-        self.steps_per_call = 1 if _acts_on_batches(callbacks) else train.batches(plan.batch_size)
+        self.train_step_by_step = acts_on_batches(callbacks, TRAIN_HOOKS)
+        self.test_step_by_step = acts_on_batches(callbacks, TEST_HOOKS)
 
     def run(self, initial_epoch: int, epochs: int) -> Any:
         model, callbacks, logs = self.model, self.callbacks, None
@@ -181,7 +188,7 @@ class _Loop:
             callbacks.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
-        if isinstance(model.optimizer, keras.optimizers.Optimizer) and epochs > 0:
+        if isinstance(model.optimizer, keras.optimizers.Optimizer):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
         return model.history
@@ -192,14 +199,15 @@ class _Loop:
         steps = train.batches(plan.batch_size)
         program = train_program(self.model, self.jit_compile)
         logs: Any = {}
-        for start in range(0, steps, self.steps_per_call):
-            stop = min(start + self.steps_per_call, steps)
+        stride = 1 if self.train_step_by_step else steps
+        for start in range(0, steps, stride):
+            stop = start + stride
             self.callbacks.on_train_batch_begin(start)
             logs = program(train.data, order, plan.batch_size, start, stop)
             self.callbacks.on_train_batch_end(stop - 1, logs)
             if self.model.stop_training:
                 break
-        return _numbers(logs)
+        return numbers_of(logs)
 
     def _validate(self) -> dict[str, Any]:
         model, callbacks, validation = self.model, self.callbacks, self.validation
@@ -209,34 +217,15 @@ class _Loop:
         program = test_program(model, self.jit_compile)
         callbacks.on_test_begin()
         model.reset_metrics()
-        callbacks.on_test_batch_begin(0)
-        logs = program(validation.data, tf.range(validation.count), size, 0, steps)
-        callbacks.on_test_batch_end(steps - 1, logs)
-        logs = _numbers(logs)
+        order, stride = tf.range(validation.count), 1 if self.test_step_by_step else steps
+        logs: Any = {}
+        for start in range(0, steps, stride):
+            callbacks.on_test_batch_begin(start)
+            logs = program(validation.data, order, size, start, start + stride)
+            callbacks.on_test_batch_end(start + stride - 1, logs)
+        logs = numbers_of(logs)
         callbacks.on_test_end(logs)
         return logs
-
-
-def _numbers(logs: Any) -> dict[str, Any]:
-    return {name: float(value) for name, value in logs.items()}
-
-
-def _acts_on_batches(callbacks: Any) -> bool:
-    return any(_has_batch_hook(callback) for callback in callbacks.callbacks)
-
-
-def _has_batch_hook(callback: Any) -> bool:
-    """Whether a callback must see every batch; Keras's own do so only if told to."""
-    if isinstance(callback, keras.callbacks.ProgbarLogger | keras.callbacks.History):
-        return False
-    for frequency in ("save_freq", "update_freq"):
-        if getattr(callback, frequency, None) == "epoch":
-            return False
-    base = keras.callbacks.Callback
-    return any(
-        name in vars(callback) or getattr(type(callback), name) is not getattr(base, name)
-        for name in _BATCH_HOOKS
-    )
 
 
 def _distributed(model: Any) -> bool:
