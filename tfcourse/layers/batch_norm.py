@@ -30,6 +30,11 @@ class BatchNorm(keras.layers.Layer):
     (course 2.4). The weights have the names and order of `keras.layers.BatchNormalization`, so
     that ``get_weights`` and ``set_weights`` move between the two.
 
+    When: between a linear layer and its activation, with mini-batches large enough for their
+    statistics, whose noise falls as 1/√m (course 2.7). ``bias_correction`` for a training of few
+    steps; `tfcourse.recalibrate` afterwards, for exact statistics; `tfcourse.fold_batch_norm` for
+    a model that only predicts.
+
     Input and output have the same shape, of any rank of 2 or more. Under mixed precision the
     statistics are computed and kept in float32.
 

@@ -21,6 +21,10 @@ class SoftmaxHead(keras.layers.Layer):
     cross-entropy with its default ``from_logits=False`` works on the logits and stays finite.
     The output is float32 (float64 for a float64 layer), also under mixed precision.
 
+    When: the classes exclude each other. Where several can be true of one example, use a Dense
+    with sigmoid; where the next stage wants logits, ``logits=True``; for very many classes train
+    by `cross_entropy`, or with `tfcourse.ManyClassModel`.
+
     Args:
         classes: The number of classes C, at least 2. For two, it is logistic regression:
             ``a[1] = sigmoid(z[1] - z[0])`` (course 3.3).
