@@ -232,7 +232,7 @@ class TestSourceNames:
 
     def test_without_scikit_learn(self, monkeypatch):
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-        assert 'pip install "tfcourse[data]"' in error(check_source, "digits", None)
+        assert "pip install scikit-learn" in error(check_source, "digits", None)
 
 
 class TestChecks:
