@@ -1,15 +1,32 @@
-"""A whole epoch as one compiled program: the step in a loop, the batches gathered inside it."""
+"""A whole epoch as one compiled program: the step in a loop, its batches taken inside it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-__all__ = ["EpochProgram"]
+from tfcourse.training.step import Step
+
+__all__ = ["EpochProgram", "Outcome", "compiled", "outcome_of"]
+
+
+class Outcome(NamedTuple):
+    """What one call of a program did.
+
+    Attributes:
+        steps: How many steps it took: fewer than asked for when the data ended or the loss was
+            not finite.
+        finite: Whether the loss of every step was a finite number.
+        logs: The metrics after the last step.
+    """
+
+    steps: int
+    finite: bool
+    logs: Any
 
 
 class EpochProgram:
-    """Runs ``step`` over the mini-batches ``start`` to ``stop`` of an order in one call.
+    """Runs a step over the mini-batches ``start`` to ``stop`` of an order, in one call.
 
     All state (weights, optimizer, metrics, seeds) is in variables, so the program is traced once
     and serves every epoch, and every later call on data of the same shapes.
@@ -21,82 +38,92 @@ class EpochProgram:
     would falsify the batch statistics.)
 
     Args:
-        step: A training or test step on a batch, such as ``model.train_step``.
-        result: What to return after the last step, such as ``model.get_metrics_result``; None
-            to return what the last step returned.
+        step: The step that is repeated.
         jit_compile: Whether to compile with XLA.
         run_eagerly: Whether not to compile at all, for debugging.
     """
 
-    def __init__(
-        self,
-        step: Callable[[Any], Any],
-        result: Callable[[], Any] | None,
-        jit_compile: bool,
-        run_eagerly: bool = False,
-    ) -> None:
+    def __init__(self, step: Step, jit_compile: bool, run_eagerly: bool = False) -> None:
         self.step = step
-        self.result = result
         self.jit_compile = jit_compile
         self.traces = 0
-        if run_eagerly:
-            self._loop, self._last = self._run_loop, self._run_last
-        else:
-            self._loop, self._last = (self._compiled(f) for f in (self._run_loop, self._run_last))
+        self._loop = compiled(self._run_loop, jit_compile, run_eagerly)
+        self._last = compiled(self._run_last, jit_compile, run_eagerly)
 
-    def __call__(self, data: Any, order: Any, batch_size: int, start: int, stop: int) -> Any:
-        """Steps ``start`` to ``stop`` - 1; gives the logs after the last of them."""
+    def __call__(self, data: Any, order: Any, batch_size: int, start: int, stop: int) -> Outcome:
+        """Steps ``start`` to ``stop`` - 1."""
         if not self.jit_compile and len(order) % batch_size:
             size, first, last = (tf.constant(v) for v in (batch_size, start, stop))
-            return self._loop(data, order, size, first, last)
+            return outcome_of(self._loop(data, order, size, first, last))
         full = len(order) // batch_size
-        logs = None
-        if start < full:
-            first, last = tf.constant(start), tf.constant(min(stop, full))
-            logs = self._loop(data, order, batch_size, first, last)
-        if stop > full:
-            logs = self._last(data, order[full * batch_size :])
-        return logs
+        rest = order[full * batch_size :] if stop > full else None
+        return self.full_and_rest(data, order, batch_size, start, min(stop, full), rest)
 
-    def _compiled(self, function: Callable[..., Any]) -> Any:
-        compiled = tf.function(function, jit_compile=self.jit_compile, autograph=False)
-        # A program a model is meant; TensorFlow takes many of them for one that keeps retracing.
-        compiled._omit_frequent_tracing_warning = True
-        return compiled
+    def full_and_rest(
+        self, data: Any, order: Any, batch_size: int, start: int, stop: int, rest: Any
+    ) -> Outcome:
+        """The full batches ``start`` to ``stop`` - 1, then one of the rows ``rest``, if any."""
+        outcome = Outcome(0, True, None)
+        if start < stop:
+            first, last = tf.constant(start), tf.constant(stop)
+            outcome = outcome_of(self._loop(data, order, batch_size, first, last))
+        if rest is not None and outcome.finite:
+            last_one = outcome_of(self._last(data, rest))
+            outcome = Outcome(outcome.steps + 1, last_one.finite, last_one.logs)
+        return outcome
 
     def _run_loop(self, data: Any, order: Any, batch_size: Any, start: Any, stop: Any) -> Any:
         self.traces += 1
 
-        def run_step(index: Any) -> Any:
+        def fetch(index: Any) -> Any:
             begin = index * batch_size
             if isinstance(batch_size, int):
-                rows = tf.slice(order, [begin], [batch_size])
-            else:
-                rows = order[begin : tf.minimum(begin + batch_size, tf.shape(order)[0])]
-            return self._step_on(data, rows)
+                return _rows(data, tf.slice(order, [begin], [batch_size]))
+            return _rows(data, order[begin : tf.minimum(begin + batch_size, tf.shape(order)[0])])
 
-        def body(index: Any) -> Any:
-            run_step(index)
-            return (index + 1,)
+        def run(index: Any) -> Any:
+            return self.step.call(fetch(index))
 
-        if self.result is not None:
-            tf.while_loop(lambda i: i < stop, body, [start], parallel_iterations=1)
-            return self.result()
-        # The last step's logs are wanted, and their structure is known only after a first step.
-        logs = run_step(start)
-        _, logs = tf.while_loop(
-            lambda i, _: i < stop,
-            lambda i, _: (i + 1, run_step(i)),
-            [start + 1, logs],
+        index, finite, logs = start, True, ()
+        if self.step.result is None:
+            # The last step's logs are wanted, whose structure is known only after a first step.
+            logs = run(start)
+            index, finite = start + 1, self.step.finite(logs)
+
+        def body(index: Any, finite: Any, logs: Any) -> Any:
+            new = run(index)
+            kept = new if self.step.result is None else ()
+            return index + 1, self.step.finite(new), kept
+
+        index, finite, logs = tf.while_loop(
+            lambda index, finite, _: (index < stop) & finite,
+            body,
+            (index, tf.convert_to_tensor(finite), logs),
             parallel_iterations=1,
         )
-        return logs
+        return index - start, finite, self.step.logs_after(logs)
 
     def _run_last(self, data: Any, rows: Any) -> Any:
         self.traces += 1
-        logs = self._step_on(data, rows)
-        return logs if self.result is None else self.result()
+        logs = self.step.call(_rows(data, rows))
+        return 1, self.step.finite(logs), self.step.logs_after(logs)
 
-    def _step_on(self, data: Any, rows: Any) -> Any:
-        batch = tf.nest.map_structure(lambda t: None if t is None else tf.gather(t, rows), data)
-        return self.step(batch)
+
+def compiled(function: Callable[..., Any], jit_compile: bool, run_eagerly: bool) -> Any:
+    """The function as a ``tf.function``, or as it is for ``run_eagerly``."""
+    if run_eagerly:
+        return function
+    program = tf.function(function, jit_compile=jit_compile, autograph=False)
+    # A program a model is meant; TensorFlow takes many of them for one that keeps retracing.
+    program._omit_frequent_tracing_warning = True
+    return program
+
+
+def outcome_of(result: Any) -> Outcome:
+    """The `Outcome` of a program's tensors; waits until they are computed."""
+    steps, finite, logs = result
+    return Outcome(int(steps), bool(finite), logs)
+
+
+def _rows(data: Any, rows: Any) -> Any:
+    return tf.nest.map_structure(lambda t: None if t is None else tf.gather(t, rows), data)

@@ -1,65 +1,69 @@
-"""The model's own step, and the state it needs before it can run inside a compiled loop."""
+"""The model's own step, and the programs that repeat it."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-from tfcourse.training.epoch import EpochProgram
-
-__all__ = ["build_state", "test_program", "train_program"]
+__all__ = ["Step", "test_step", "train_step"]
 
 
-def build_state(model: Any, batch: Any) -> None:
-    """Creates all variables (weights, loss, metrics, optimizer) on symbols of a batch's shape.
+@dataclass(frozen=True)
+class Step:
+    """A step on a batch, and what a loop of such steps must know of it.
 
-    No variable can be created inside the compiled loop. Keras's fit does the same with this
-    private method, before its first step.
+    Attributes:
+        call: The step, such as ``model.train_step``.
+        result: Reads the metrics after the last step; None when what the step itself returned
+            last counts, as for a model with a step of its own.
+        loss: Reads a number that is finite only as long as every loss was, from what the step
+            returned; None not to look.
     """
-    model._symbolic_build(data_batch=batch)
+
+    call: Callable[[Any], Any]
+    result: Callable[[], Any] | None
+    loss: Callable[[Any], Any] | None = None
+
+    def finite(self, logs: Any) -> Any:
+        """Whether the loss is still a finite number, as a tensor."""
+        if self.loss is None:
+            return tf.constant(True)
+        return tf.reduce_all(tf.math.is_finite(self.loss(logs)))
+
+    def logs_after(self, logs: Any) -> Any:
+        """The logs after the last step."""
+        return logs if self.result is None else self.result()
 
 
-def _kept(model: Any, kind: str, jit_compile: bool, step: Any, result: Any) -> EpochProgram:
-    """The model's program of this kind, made once and again after a new ``compile``."""
-    # compile() makes a new loss tracker and metrics: while they are the same, so is the program.
-    compiled = (model.optimizer, *model.metrics)
-    kept = getattr(model, "_tfcourse_programs", None)
-    if (
-        kept is None
-        or len(kept.compiled) != len(compiled)
-        or any(a is not b for a, b in zip(kept.compiled, compiled, strict=True))
-    ):
-        kept = _Programs(compiled)
-        model._tfcourse_programs = kept
-    key = (kind, jit_compile, model.run_eagerly)
-    if key not in kept.programs:
-        kept.programs[key] = EpochProgram(step, result, jit_compile, model.run_eagerly)
-    return kept.programs[key]
+def train_step(model: Any, guarded: bool) -> Step:
+    """``model.train_step`` (a ``GradientTape`` step, or the model's own).
+
+    A model's own step returns its own logs; Keras's gives the metrics, read once at the end.
+
+    Args:
+        model: A compiled model.
+        guarded: Whether the loop is to end when the loss is no finite number any more.
+    """
+    own = _overrides(model, "train_step")
+    result = None if own or _overrides(model, "compute_metrics") else model.get_metrics_result
+    loss = None
+    if guarded:
+        loss = _logged_loss if own else lambda _: model._loss_tracker.total
+    return Step(model.train_step, result, loss)
 
 
-class _Programs:
-    """Compiled programs and what they were compiled for; plain, so that Keras leaves it alone."""
-
-    def __init__(self, compiled: tuple[Any, ...]) -> None:
-        self.compiled = compiled
-        self.programs: dict[tuple[Any, ...], EpochProgram] = {}
+def test_step(model: Any) -> Step:
+    """``model.test_step``, or the model's own."""
+    own = _overrides(model, "test_step") or _overrides(model, "compute_metrics")
+    return Step(model.test_step, None if own else model.get_metrics_result)
 
 
 def _overrides(model: Any, name: str) -> bool:
     return getattr(type(model), name) is not getattr(keras.Model, name)
 
 
-def train_program(model: Any, jit_compile: bool) -> EpochProgram:
-    """``model.train_step`` (a ``GradientTape`` step, or the model's own) as an epoch program.
-
-    A model's own step returns its own logs; Keras's gives the metrics, read once at the end.
-    """
-    own = _overrides(model, "train_step") or _overrides(model, "compute_metrics")
-    result = None if own else model.get_metrics_result
-    return _kept(model, "train", jit_compile, model.train_step, result)
-
-
-def test_program(model: Any, jit_compile: bool) -> EpochProgram:
-    """``model.test_step`` as an epoch program."""
-    own = _overrides(model, "test_step") or _overrides(model, "compute_metrics")
-    result = None if own else model.get_metrics_result
-    return _kept(model, "test", jit_compile, model.test_step, result)
+def _logged_loss(logs: Any) -> Any:
+    loss = logs.get("loss") if isinstance(logs, dict) else None
+    return tf.constant(0.0) if loss is None else tf.cast(loss, "float32")

@@ -1,0 +1,119 @@
+"""The epochs of one call of `fit`: training, validation and callbacks in Keras's order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfcourse.training.callbacks import TEST_HOOKS, TRAIN_HOOKS, acts_on_batches, numbers_of
+from tfcourse.training.feeds import Feed, StreamFeed
+from tfcourse.training.programs import test_program, train_program
+
+__all__ = ["Loop", "Plan", "evaluate_feed"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an epoch is run.
+
+    Attributes:
+        jit_compile: Whether to compile with XLA.
+        steps_per_call: The most steps of one call of a program, so that the progress bar moves
+            and Ctrl-C is heard.
+        validation_freq: As for ``model.fit``.
+        guarded: Whether a loss that is not finite ends the training.
+    """
+
+    jit_compile: bool
+    steps_per_call: int
+    validation_freq: int | Sequence[int] = 1
+    guarded: bool = False
+
+    def validates(self, epoch: int) -> bool:
+        """Whether the epoch (counted from 0) ends with a validation."""
+        if isinstance(self.validation_freq, int | np.integer):
+            return (epoch + 1) % self.validation_freq == 0
+        return epoch + 1 in self.validation_freq
+
+
+class Loop:
+    """Trains a model: it only iterates."""
+
+    def __init__(
+        self, model: Any, train: Feed, validation: Feed | None, plan: Plan, callbacks: Any
+    ) -> None:
+        self.model, self.train, self.validation = model, train, validation
+        self.plan, self.callbacks = plan, callbacks
+        self.stride = _stride(model, callbacks, TRAIN_HOOKS, plan.steps_per_call)
+
+    def run(self, initial_epoch: int, epochs: int) -> Any:
+        """All epochs; gives the model's ``History``."""
+        model, callbacks, logs = self.model, self.callbacks, None
+        model.stop_training = False
+        callbacks.on_train_begin()
+        # BackupAndRestore sets the epoch to continue from on the model.
+        for epoch in range(model._initial_epoch or initial_epoch, epochs):
+            model.reset_metrics()
+            callbacks.on_epoch_begin(epoch)
+            logs = self._train_epoch(epoch)
+            if self.validation is not None and self.plan.validates(epoch):
+                validation = self._validate()
+                logs |= {f"val_{name}": value for name, value in validation.items()}
+            callbacks.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        if isinstance(model.optimizer, keras.optimizers.Optimizer):
+            model.optimizer.finalize_variable_values(model.trainable_weights)
+        callbacks.on_train_end(logs)
+        return model.history
+
+    def _train_epoch(self, epoch: int) -> dict[str, Any]:
+        plan, train, logs = self.plan, self.train, {}
+        program = train_program(self.model, train.stream, plan.jit_compile, plan.guarded)
+        for chunk in train.chunks(epoch, self.stride):
+            self.callbacks.on_train_batch_begin(chunk.start)
+            outcome = chunk.run(program)
+            if not outcome.steps:
+                break
+            logs = outcome.logs
+            self.callbacks.on_train_batch_end(chunk.start + outcome.steps - 1, logs)
+            if self.model.stop_training:
+                break
+        return numbers_of(logs)
+
+    def _validate(self) -> dict[str, Any]:
+        assert self.validation is not None
+        return evaluate_feed(self.model, self.validation, self.plan, self.callbacks)
+
+
+def evaluate_feed(model: Any, feed: Feed, plan: Plan, callbacks: Any) -> dict[str, Any]:
+    """The loss and metrics of a model on a feed's data."""
+    if isinstance(feed, StreamFeed):
+        feed.restart()
+    program = test_program(model, feed.stream, plan.jit_compile)
+    stride = _stride(model, callbacks, TEST_HOOKS, plan.steps_per_call)
+    model.stop_evaluating = False
+    callbacks.on_test_begin()
+    model.reset_metrics()
+    logs: Any = {}
+    for chunk in feed.chunks(0, stride):
+        callbacks.on_test_batch_begin(chunk.start)
+        outcome = chunk.run(program)
+        if not outcome.steps:
+            break
+        logs = outcome.logs
+        callbacks.on_test_batch_end(chunk.start + outcome.steps - 1, logs)
+        if model.stop_evaluating:
+            break
+    logs = numbers_of(logs)
+    callbacks.on_test_end(logs)
+    return logs
+
+
+def _stride(model: Any, callbacks: Any, hooks: Sequence[str], most: int) -> int:
+    """The steps of a call: as Keras counts them where a callback must see every batch."""
+    if acts_on_batches(callbacks, hooks):
+        return int(model.steps_per_execution)
+    return most
