@@ -289,7 +289,7 @@ def test_the_second_call_traces_nothing(jit_compile, data):
     for _ in range(2):
         fit(model, *data, batch_size=16, verbose=0, validation_data=data, jit_compile=jit_compile)
     # Under XLA the smaller last batch has a program of its own.
-    assert {key[0]: p.traces for key, p in programs(model).items()} == (
+    assert {k[0]: p.traces for k, p in programs(model).items() if k != "state"} == (
         {"train": 2, "test": 2} if jit_compile else {"train": 1, "test": 1}
     )
     fit(model, *data, batch_size=20, verbose=0, jit_compile=jit_compile)

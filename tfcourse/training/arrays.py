@@ -25,6 +25,10 @@ class Arrays:
         """The number of mini-batches, the last one perhaps smaller."""
         return math.ceil(self.count / batch_size)
 
+    def batch_size(self, asked: int | None, steps: int | None) -> int:
+        """The examples of a step: as asked for, else what makes ``steps`` steps, else 32."""
+        return asked or (math.ceil(self.count / steps) if steps else 32)
+
     def first(self, size: int) -> Any:
         """The first ``size`` examples, to build a model with."""
         return tf.nest.map_structure(lambda t: None if t is None else t[:size], self.data)
@@ -80,8 +84,14 @@ def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
     """The first 1-fraction of the examples, and the rest; not shuffled, as in Keras.
 
     Raises:
-        InputError: The fraction is not in (0, 1), or leaves one side without examples.
+        InputError: The parts are not arrays, or the fraction is not in (0, 1) or leaves one side
+            without examples.
     """
+    if not in_memory(parts):
+        raise InputError(
+            "validation_split needs x, y and sample_weight as arrays in memory. Pass "
+            "validation_data instead."
+        )
     leaves = [leaf for leaf in tf.nest.flatten(parts) if leaf is not None]
     count = len(leaves[0])
     start = math.floor(count * (1 - fraction)) if 0 < fraction < 1 else 0

@@ -16,7 +16,7 @@ class Outcome(NamedTuple):
     Attributes:
         steps: How many steps it took: fewer than asked for when the data ended or the loss was
             not finite.
-        finite: Whether the loss of every step was a finite number.
+        finite: Whether the loss of every step was a finite number, and the weights after the last.
         logs: The metrics after the last step.
     """
 
@@ -101,19 +101,23 @@ class EpochProgram:
             (index, tf.convert_to_tensor(finite), logs),
             parallel_iterations=1,
         )
-        return index - start, finite, self.step.logs_after(logs)
+        return index - start, finite & self.step.finite_weights(), self.step.logs_after(logs)
 
     def _run_last(self, data: Any, rows: Any) -> Any:
         self.traces += 1
         logs = self.step.call(_rows(data, rows))
-        return 1, self.step.finite(logs), self.step.logs_after(logs)
+        finite = self.step.finite(logs) & self.step.finite_weights()
+        return 1, finite, self.step.logs_after(logs)
 
 
 def compiled(function: Callable[..., Any], jit_compile: bool, run_eagerly: bool) -> Any:
     """The function as a ``tf.function``, or as it is for ``run_eagerly``."""
     if run_eagerly:
         return function
-    program = tf.function(function, jit_compile=jit_compile, autograph=False)
+    # Without XLA, data of a third length is not traced again.
+    program = tf.function(
+        function, jit_compile=jit_compile, autograph=False, reduce_retracing=not jit_compile
+    )
     # A program a model is meant; TensorFlow takes many of them for one that keeps retracing.
     program._omit_frequent_tracing_warning = True
     return program

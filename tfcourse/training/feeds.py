@@ -125,7 +125,9 @@ class StreamFeed(Feed):
     stream = True
     repeatable = False
 
-    def __init__(self, adapter: Any, strategy: Any, steps_per_epoch: int | None = None) -> None:
+    def __init__(
+        self, adapter: Any, strategy: Any, steps_per_epoch: int | None = None, reset: bool = True
+    ) -> None:
         self.adapter = adapter
         dataset = adapter.get_tf_dataset()
         self.sample = _symbols(dataset.element_spec)
@@ -146,7 +148,8 @@ class StreamFeed(Feed):
         self.dataset = dataset
         self._iterator: Any = None
         # As model.fit does before its first epoch: a PyDataset may shuffle here.
-        adapter.on_epoch_end()
+        if reset:
+            adapter.on_epoch_end()
 
     def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
         """The epoch in chunks of at most ``stride`` steps; it can't begin inside an epoch."""
@@ -160,9 +163,9 @@ class StreamFeed(Feed):
                 chunk = Chunk(done, size, partial(_run_stream, iterator, size))
                 yield chunk
                 done += chunk.outcome.steps
-                if chunk.outcome.steps < size:
+                if chunk.outcome.steps < size and chunk.outcome.finite:
                     self._iterator = None
-                    if self.steps is not None and chunk.outcome.finite:
+                    if self.steps is not None:
                         _warn_of_the_end(done, self.steps)
                     break
         finally:  # also when the training is stopped inside the epoch
@@ -187,6 +190,7 @@ def stream_of(
     steps_argument: str,
     shuffle: bool = False,
     class_weight: Any = None,
+    reset: bool = True,
 ) -> StreamFeed:
     """A feed from any data that Keras takes and that isn't arrays in memory.
 
@@ -197,6 +201,8 @@ def stream_of(
         steps_argument: What the caller calls ``steps``, for the message.
         shuffle: Whether Keras shuffles the batches of a ``PyDataset``.
         class_weight: A weight for every class.
+        reset: Whether a ``PyDataset`` is told of an epoch's end before the first, as
+            ``model.fit`` and ``model.evaluate`` do; ``model.predict`` does not.
 
     Raises:
         InputError: Keras knows no such data, or it is infinite and ``steps`` is None.
@@ -219,7 +225,7 @@ def stream_of(
         )
     except ValueError as error:
         raise InputError(str(error)) from error
-    return StreamFeed(adapter, strategy, steps)
+    return StreamFeed(adapter, strategy, steps, reset)
 
 
 def _warn_of_the_end(steps: int, wanted: int) -> None:

@@ -4,19 +4,23 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import keras
-import numpy as np
+from keras.callbacks import TerminateOnNaN
 
 from tfcourse.errors import InputError
-from tfcourse.training.arrays import Arrays, in_memory, split_off_validation
-from tfcourse.training.feeds import ArrayFeed, Feed, stream_of
-from tfcourse.training.jit import choose_jit, seconds_of_step
+from tfcourse.training.arrays import split_off_validation
+from tfcourse.training.inputs import (
+    Order,
+    check_sizes,
+    evaluation_feed,
+    steps_per_call,
+    train_feed,
+)
+from tfcourse.training.jit import choose_jit
 from tfcourse.training.loop import Loop, Plan
+from tfcourse.training.non_finite import OnNan, check_on_nan
 from tfcourse.training.state import build_state
 
 __all__ = ["fit"]
-
-# A call of a program can't be interrupted: this long it may last, by the estimate of the jit rule.
-SECONDS_PER_CALL = 0.5
 
 
 def fit(
@@ -40,6 +44,7 @@ def fit(
     *,
     seed: int | None = None,
     jit_compile: bool | Literal["auto"] = "auto",
+    on_nan: OnNan = "stop",
 ) -> Any:
     """Trains a compiled Keras model: ``model.fit``'s arguments and its numbers, in less time.
 
@@ -63,10 +68,18 @@ def fit(
             `tfcourse.training.jit.choose_jit`. Under XLA the numbers agree to float tolerance,
             and dropout draws from XLA's generator.
 
+        on_nan: What to do when the loss, or a weight, becomes NaN or infinite. ``"stop"`` raises
+            an error that names the batch and the layer, and leaves the model with its last
+            finite weights (of arrays those before that batch); a ``TerminateOnNaN`` callback
+            comes first. ``"rollback"`` goes back to the last copy of the state, at most the
+            beginning of the epoch, with half the learning rate, up to three times.
+            ``"ignore"`` goes on, as Keras does.
+
     Returns:
         ``keras.callbacks.History``.
 
     Raises:
+        NonFiniteLossError: See ``on_nan``.
         InputError: The model is not compiled, the data is empty or its parts differ in length,
             a size is not a positive whole number, or ``seed`` or ``jit_compile`` is given for
             data that Keras's loop takes.
@@ -75,97 +88,47 @@ def fit(
         raise InputError(
             "fit needs a compiled model. Call model.compile(optimizer, loss, metrics) first."
         )
-    _check_sizes(
+    check_on_nan(on_nan, model.optimizer)
+    check_sizes(
         epochs=epochs,
         batch_size=batch_size,
         validation_batch_size=validation_batch_size,
         steps_per_epoch=steps_per_epoch,
         validation_steps=validation_steps,
     )
+    data = x, y, sample_weight
     if validation_split and validation_data is None:
-        if not in_memory(x, y, sample_weight):
-            raise InputError(
-                "validation_split needs x, y and sample_weight as arrays in memory. Pass "
-                "validation_data instead."
-            )
-        (x, y, sample_weight), validation_data = split_off_validation(
-            (x, y, sample_weight), validation_split
-        )
-    train = _train_feed(
-        model, (x, y, sample_weight), batch_size, shuffle, seed, steps_per_epoch, class_weight,
-        initial_epoch,
-    )  # fmt: skip
+        data, validation_data = split_off_validation(data, validation_split)
+    order = Order(shuffle, seed, initial_epoch)
+    train = train_feed(model, data, batch_size, steps_per_epoch, order, class_weight)
     build_state(model, train.sample)
     validation = None
     if validation_data is not None:
         parts = keras.utils.unpack_x_y_sample_weight(validation_data)
         size = validation_batch_size or batch_size
         validation = evaluation_feed(model, parts, size, validation_steps, "validation_steps")
+    callbacks = _callback_list(callbacks, model, verbose, epochs, train.steps)
+    if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):
+        on_nan = "ignore"
     if jit_compile == "auto":
         planned = train.steps and train.steps * max(epochs - initial_epoch, 0)
         jit_compile = choose_jit(model, train.sample, train.batch_size, planned)
-    plan = Plan(jit_compile, _steps_per_call(model, train), validation_freq)
-    if not isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = keras.callbacks.CallbackList(
-            callbacks,
-            add_history=True,
-            add_progbar=verbose != 0,
-            verbose=verbose,
-            epochs=epochs,
-            steps=train.steps,
-            model=model,
-        )
+    plan = Plan(jit_compile, steps_per_call(model, train), validation_freq, on_nan)
     return Loop(model, train, validation, plan, callbacks).run(initial_epoch, epochs)
 
 
-def _train_feed(
-    model: Any,
-    data: Any,
-    batch_size: int | None,
-    shuffle: bool,
-    seed: int | None,
-    steps: int | None,
-    class_weight: Any,
-    first_epoch: int,
-) -> Feed:
-    if not in_memory(*data):
-        if seed is not None:
-            raise InputError(
-                "seed is for arrays in memory: data of other kinds brings its own order. Leave it "
-                "out, and seed the data (a dataset's .shuffle(buffer_size, seed))."
-            )
-        strategy = model.distribute_strategy
-        return stream_of(data, strategy, steps, "steps_per_epoch", shuffle, class_weight)
-    x, y, sample_weight = data
-    arrays = Arrays.of(x, y, sample_weight, class_weight)
-    seed = int(np.random.randint(2**31 - 1)) if seed is None else seed
-    return ArrayFeed(arrays, batch_size or 32, shuffle, seed, steps, first_epoch)
-
-
-def evaluation_feed(
-    model: Any, data: Any, batch_size: int | None, steps: int | None, steps_argument: str
-) -> Feed:
-    """The data of a validation, in its own order.
-
-    Args:
-        model: The model that it is for.
-        data: ``(x, y, sample_weight)``.
-        batch_size: Examples in a step, for arrays; None is 32.
-        steps: The most steps; None for all.
-        steps_argument: What the caller calls ``steps``, for the messages.
-    """
-    if not in_memory(*data):
-        return stream_of(data, model.distribute_strategy, steps, steps_argument)
-    return ArrayFeed(Arrays.of(*data), batch_size or 32, steps_per_epoch=steps)
-
-
-def _steps_per_call(model: Any, feed: Feed) -> int:
-    return max(1, int(SECONDS_PER_CALL / seconds_of_step(model, feed.sample, feed.batch_size)))
-
-
-def _check_sizes(**sizes: Any) -> None:
-    for name, size in sizes.items():
-        if size is None and name != "epochs":
-            continue
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-            raise InputError(f"{name} must be a whole number >= 1. Received: {size!r}.")
+def _callback_list(
+    callbacks: Any, model: Any, verbose: int | str, epochs: int, steps: int | None
+) -> Any:
+    """The callbacks with Keras's history and progress bar, as ``model.fit`` makes them."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    return keras.callbacks.CallbackList(
+        callbacks,
+        add_history=True,
+        add_progbar=verbose != 0,
+        verbose=verbose,
+        epochs=epochs,
+        steps=steps,
+        model=model,
+    )

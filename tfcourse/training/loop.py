@@ -9,6 +9,7 @@ import numpy as np
 
 from tfcourse.training.callbacks import TEST_HOOKS, TRAIN_HOOKS, acts_on_batches, numbers_of
 from tfcourse.training.feeds import Feed, StreamFeed
+from tfcourse.training.non_finite import Guard, OnNan
 from tfcourse.training.programs import test_program, train_program
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
@@ -23,13 +24,13 @@ class Plan:
         steps_per_call: The most steps of one call of a program, so that the progress bar moves
             and Ctrl-C is heard.
         validation_freq: As for ``model.fit``.
-        guarded: Whether a loss that is not finite ends the training.
+        on_nan: What to do about a loss that is not finite.
     """
 
     jit_compile: bool
     steps_per_call: int
     validation_freq: int | Sequence[int] = 1
-    guarded: bool = False
+    on_nan: OnNan = "ignore"
 
     def validates(self, epoch: int) -> bool:
         """Whether the epoch (counted from 0) ends with a validation."""
@@ -47,6 +48,10 @@ class Loop:
         self.model, self.train, self.validation = model, train, validation
         self.plan, self.callbacks = plan, callbacks
         self.stride = _stride(model, callbacks, TRAIN_HOOKS, plan.steps_per_call)
+        self.guard = None
+        if plan.on_nan != "ignore":
+            # Repeating the steps since the last copy takes seconds; the copies cost little.
+            self.guard = Guard(model, train, plan.on_nan, every=16 * plan.steps_per_call)
 
     def run(self, initial_epoch: int, epochs: int) -> Any:
         """All epochs; gives the model's ``History``."""
@@ -69,19 +74,37 @@ class Loop:
         callbacks.on_train_end(logs)
         return model.history
 
-    def _train_epoch(self, epoch: int) -> dict[str, Any]:
-        plan, train, logs = self.plan, self.train, {}
-        program = train_program(self.model, train.stream, plan.jit_compile, plan.guarded)
-        for chunk in train.chunks(epoch, self.stride):
-            self.callbacks.on_train_batch_begin(chunk.start)
+    def _train_epoch(self, epoch: int, start: int = 0) -> dict[str, Any]:
+        """The steps of an epoch from ``start`` on, and again those before a loss that is NaN."""
+        program = train_program(
+            self.model, self.train.stream, self.plan.jit_compile, self.guard is not None
+        )
+        logs: Any = None
+        again: int | None = start
+        while again is not None:
+            logs, again = self._train_steps(program, epoch, again)
+        return numbers_of(logs)
+
+    def _train_steps(self, program: Any, epoch: int, start: int) -> tuple[Any, int | None]:
+        """The logs after the last step, and where to begin again, if anywhere."""
+        callbacks, logs = self.callbacks, {}
+        for chunk in self.train.chunks(epoch, self.stride, start):
+            if self.guard is not None:
+                self.guard.keep(chunk.start, first=chunk.start == start)
+            callbacks.on_train_batch_begin(chunk.start)
             outcome = chunk.run(program)
             if not outcome.steps:
                 break
             logs = outcome.logs
-            self.callbacks.on_train_batch_end(chunk.start + outcome.steps - 1, logs)
+            if self.guard is not None and not outcome.finite:
+                again = self.guard.handle(epoch, chunk.start + outcome.steps - 1, program)
+                if self.train.repeatable:
+                    return logs, again
+                logs = self.model.get_metrics_result()
+            callbacks.on_train_batch_end(chunk.start + outcome.steps - 1, logs)
             if self.model.stop_training:
                 break
-        return numbers_of(logs)
+        return logs, None
 
     def _validate(self) -> dict[str, Any]:
         assert self.validation is not None

@@ -1,11 +1,11 @@
 """All that training changes in a model: weights, seeds, optimizer and metrics."""
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-__all__ = ["Snapshot", "build_state", "state_variables"]
+__all__ = ["StateCopier", "build_state", "state_variables"]
 
 
 def build_state(model: Any, batch: Any) -> None:
@@ -24,26 +24,23 @@ def state_variables(model: Any) -> list[Any]:
     return list({id(variable): variable for variable in found}.values())
 
 
-class Snapshot:
-    """A copy of a model's whole state in memory, to go back to.
+class StateCopier:
+    """Copies a model's whole state, and assigns such a copy.
 
-    Taking one is a single compiled call: for a small model its cost is that of the call.
+    A copy is one compiled call: for a small model it costs what a call costs.
+
+    Args:
+        model: A model with all its state built.
     """
 
     def __init__(self, model: Any) -> None:
-        self.variables = [v.value for v in state_variables(model)]
-        self._read = tf.function(lambda: [tf.identity(v) for v in self.variables], autograph=False)
-        self.values: list[Any] = []
+        self.variables = [variable.value for variable in state_variables(model)]
+        own = {id(variable) for variable in [*model.variables, *model.optimizer.variables]}
+        self.without_metrics = len(own)
+        self.copy = tf.function(lambda: [tf.identity(v) for v in self.variables], autograph=False)
 
-    def take(self) -> None:
-        """Keeps the values of now."""
-        self.values = self._read()
-
-    def restore(self) -> None:
-        """Assigns the values kept."""
-        for variable, value in zip(self.variables, self.values, strict=True):
+    def assign(self, values: Sequence[Any], metrics: bool = True) -> None:
+        """Goes back to a copy, with or without the metrics' part of it."""
+        count = len(self.variables) if metrics else self.without_metrics
+        for variable, value in zip(self.variables[:count], values, strict=False):
             variable.assign(value)
-
-    def is_finite(self) -> bool:
-        """Whether all values kept are finite numbers."""
-        return all(np.isfinite(v).all() for v in self.values if v.dtype.is_floating)

@@ -1,0 +1,101 @@
+"""From the arguments of `fit` and `evaluate` to the feeds that they run on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfcourse.errors import InputError
+from tfcourse.training.arrays import Arrays, in_memory
+from tfcourse.training.feeds import ArrayFeed, Feed, stream_of
+from tfcourse.training.jit import seconds_of_step
+
+__all__ = ["Order", "check_sizes", "evaluation_feed", "steps_per_call", "train_feed"]
+
+# A call of a program can't be interrupted: this long it may last, by the estimate of the jit rule.
+SECONDS_PER_CALL = 0.5
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which order the examples come.
+
+    Attributes:
+        shuffle: Whether an epoch's order is a permutation.
+        seed: What it is drawn from; None to draw the seed itself.
+        first_epoch: The number of the call's first epoch.
+    """
+
+    shuffle: bool
+    seed: int | None
+    first_epoch: int
+
+
+def train_feed(
+    model: Any,
+    data: Any,
+    batch_size: int | None,
+    steps: int | None,
+    order: Order,
+    class_weight: Any,
+) -> Feed:
+    """The data of a training.
+
+    Args:
+        model: The model that it is for.
+        data: ``(x, y, sample_weight)``.
+        batch_size: Examples in a step, for arrays; None is 32.
+        steps: Steps in an epoch; None for as many as there are.
+        order: The order of the examples, for arrays.
+        class_weight: A weight for every class.
+
+    Raises:
+        InputError: A seed for data that isn't arrays, or what `Arrays.of` and `stream_of` raise.
+    """
+    if not in_memory(*data):
+        if order.seed is not None:
+            raise InputError(
+                "seed is for arrays in memory: data of other kinds brings its own order. Leave it "
+                "out, and seed the data (a dataset's .shuffle(buffer_size, seed))."
+            )
+        strategy = model.distribute_strategy
+        return stream_of(data, strategy, steps, "steps_per_epoch", order.shuffle, class_weight)
+    x, y, sample_weight = data
+    arrays = Arrays.of(x, y, sample_weight, class_weight)
+    seed = int(np.random.randint(2**31 - 1)) if order.seed is None else order.seed
+    return ArrayFeed(arrays, batch_size or 32, order.shuffle, seed, steps, order.first_epoch)
+
+
+def evaluation_feed(
+    model: Any, data: Any, batch_size: int | None, steps: int | None, steps_argument: str
+) -> Feed:
+    """The data of a validation, in its own order.
+
+    Args:
+        model: The model that it is for.
+        data: ``(x, y, sample_weight)``.
+        batch_size: Examples in a step, for arrays; None is 32.
+        steps: The most steps; None for all.
+        steps_argument: What the caller calls ``steps``, for the messages.
+    """
+    if not in_memory(*data):
+        return stream_of(data, model.distribute_strategy, steps, steps_argument)
+    return ArrayFeed(Arrays.of(*data), batch_size or 32, steps_per_epoch=steps)
+
+
+def steps_per_call(model: Any, feed: Feed) -> int:
+    """How many steps a program takes in one call, at most."""
+    return max(1, int(SECONDS_PER_CALL / seconds_of_step(model, feed.sample, feed.batch_size)))
+
+
+def check_sizes(**sizes: Any) -> None:
+    """Whether all are whole numbers >= 1; all but the epochs may be None.
+
+    Raises:
+        InputError: One is not.
+    """
+    for name, size in sizes.items():
+        if size is None and name != "epochs":
+            continue
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+            raise InputError(f"{name} must be a whole number >= 1. Received: {size!r}.")
