@@ -50,6 +50,13 @@ FIGURES = {
         r"3 trials, 3 completed",
         r"measured once: +(0\.\d+)\n.*loaded model: +\1\n",
     ],
+    "07_backpropagation": [
+        r"ReLU( +\d\.\de-1[5-7]){4}\n",
+        r"tanh( +\d\.\de-1[5-7]){4}\n",
+        r"difference of a weight after \d+ steps: \d\.\de-1[3-7]\n",
+        r"written out( +\d\.\de-(08|09|10)){5}\n",
+        r"erratum E9 +\d\.\de-(08|09|10)( +[5-9]\.\de-01){3} +\d\.\de-(08|09|10)\n",
+    ],
 }
 
 

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from tests.reference import averages as reference
+from tfcourse.errors import InputError
 from tfcourse.formulas import averages
 
 
@@ -30,20 +31,50 @@ def test_bias_correction_divides_by_the_weight_gathered(rng, beta):
     )
 
 
-def test_the_corrected_average_of_a_constant_is_the_constant():
-    corrected = averages.weighted_average([7.0] * 20, 0.98, bias_correction=True)
+def test_the_cold_start_of_an_uncorrected_average():
+    assert averages.weighted_average([7.0] * 20, 0.98)[0] == pytest.approx(0.14)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.9, 0.999, 1 - 1e-6, 1 - 1e-12])
+def test_the_corrected_average_of_a_constant_is_the_constant_for_every_beta(beta):
+    corrected = averages.weighted_average([7.0] * 1000, beta, bias_correction=True)
     np.testing.assert_allclose(corrected, 7.0, rtol=1e-13)
-    assert averages.weighted_average([7.0] * 20, 0.98)[0] == pytest.approx(0.14)  # the cold start
 
 
-def test_an_empty_series_has_an_empty_average():
-    assert averages.weighted_average([]).shape == (0,)
+@pytest.mark.parametrize("bias_correction", [False, True])
+def test_a_beta_in_float32_is_taken_as_it_is(rng, bias_correction):
+    values, beta = rng.normal(size=50), np.float32(0.999)
+    np.testing.assert_array_equal(
+        averages.weighted_average(values, beta, bias_correction),
+        averages.weighted_average(values, float(beta), bias_correction),
+    )
 
 
-@pytest.mark.parametrize("beta", [1.0, 1.5, -0.1, float("nan")])
+def test_whole_numbers_and_their_average_are_numbers():
+    average = averages.weighted_average([1, 0, 0], 0.5)
+    assert average.dtype == "float64"
+    np.testing.assert_array_equal(average, [0.5, 0.25, 0.125])
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 3)])
+@pytest.mark.parametrize("bias_correction", [False, True])
+def test_an_empty_series_has_an_empty_average(shape, bias_correction):
+    empty = averages.weighted_average(np.empty(shape), bias_correction=bias_correction)
+    assert empty.shape == shape
+
+
+@pytest.mark.parametrize("beta", [1.0, 1.5, -0.1, float("nan"), "0.9", None])
 def test_weighted_average_rejects_a_beta_outside_its_range(beta):
-    with pytest.raises(ValueError, match=rf"beta must lie in \[0, 1\)\. Received: beta={beta}"):
+    with pytest.raises(InputError) as error:
         averages.weighted_average([1.0], beta)
+    assert str(error.value) == (
+        f"weighted_average: beta must be a number in [0, 1). Received: {beta!r}."
+    )
+
+
+def test_weighted_average_rejects_a_single_number():
+    with pytest.raises(InputError, match=r"values must be a series\. Received: 3\.0\."):
+        averages.weighted_average(3.0)
 
 
 def test_update_average(rng, compiled, dtype, close):
@@ -58,6 +89,15 @@ def test_update_average(rng, compiled, dtype, close):
 )
 def test_effective_window(beta, window):
     assert averages.effective_window(beta) == pytest.approx(window, rel=1e-4)
+    np.testing.assert_allclose(averages.effective_window(np.array([beta])), [window], rtol=1e-4)
+
+
+@pytest.mark.parametrize("beta", [0.98, 0.999])
+def test_what_the_window_means(beta):
+    """One value, and the weight it still has a window later: β^(1/(1-β)) ≈ 1/e of the first."""
+    window = round(averages.effective_window(beta))
+    weights = averages.weighted_average([1.0] + window * [0.0], beta)
+    assert weights[window] / weights[0] == pytest.approx(np.exp(-1), rel=0.02)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.9, 0.999, 0.99999])

@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tfcourse.errors import InputError
+from tfcourse.hyperparameters import Hyperparameter
+
 __all__ = [
     "bias_correction",
     "bias_correction_from_complement",
@@ -22,10 +25,11 @@ def update_average(average: Any, value: Any, one_minus_beta: Any) -> Any:
     return average + one_minus_beta * (value - average)
 
 
-def effective_window(beta: float) -> float:
-    """``1/(1-β)``: about how many past values the average spans (course 1.5).
+def effective_window(beta: Any) -> Any:
+    """``1/(1-β)``: about how many past values the average spans, for β < 1 (course 1.5).
 
-    0.9 → 10, 0.9005 → 10.05, 0.999 → 1000, 0.9995 → 2000.
+    0.9 → 10, 0.9005 → 10.05, 0.999 → 1000, 0.9995 → 2000. A value that old has about 1/e of the
+    newest one's weight.
     """
     return 1.0 / (1.0 - beta)
 
@@ -63,14 +67,21 @@ def weighted_average(
         bias_correction: Whether to divide by the weight gathered so far.
 
     Raises:
-        ValueError: If β lies outside [0, 1).
+        InputError: β lies outside [0, 1), or ``values`` is a single number.
     """
-    if not 0 <= beta < 1:
-        raise ValueError(f"beta must lie in [0, 1). Received: beta={beta}.")
+    decay = Hyperparameter("beta", float, 0, 1, maximum_allowed=False)
+    if not decay.admits(beta):
+        raise InputError(f"weighted_average: beta must be {decay.admissible}. Received: {beta!r}.")
     series = np.asarray(values, dtype=np.float64)
+    if series.ndim == 0:
+        raise InputError(f"weighted_average: values must be a series. Received: {values!r}.")
+    one_minus_beta = 1 - float(beta)  # a float32 β would carry its few digits on
     averages = np.empty_like(series)
-    average = np.zeros_like(series[0]) if len(series) else series
-    for t, value in enumerate(series, start=1):
-        average = update_average(average, value, 1 - beta)
-        averages[t - 1] = average / (1 - beta**t) if bias_correction else average
+    average, weight = np.zeros(series.shape[1:]), 0.0
+    for t, value in enumerate(series):
+        average = update_average(average, value, one_minus_beta)
+        # The weight 1 - β^t as the average of ones: without the subtraction, which near β = 1
+        # costs its digits.
+        weight = update_average(weight, 1.0, one_minus_beta)
+        averages[t] = average / weight if bias_correction else average
     return averages
