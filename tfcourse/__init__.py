@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from tfcourse.errors import InputError, WorkFailedError
+    from tfcourse.formulas.regularization import l1_factor, l2_factor
     from tfcourse.layers.batch_norm import BatchNorm
     from tfcourse.layers.softmax_head import SoftmaxHead
     from tfcourse.models.fold import fold_batch_norm, fold_report
+    from tfcourse.models.gradient_check import GradientCheck, gradient_check
     from tfcourse.models.lint import Finding, lint
     from tfcourse.models.many_classes import ManyClassModel
     from tfcourse.models.recalibrate import recalibrate
@@ -26,16 +28,19 @@ if TYPE_CHECKING:
     from tfcourse.search.run import Search
     from tfcourse.toy import DivergedError, minimize_quadratic
     from tfcourse.training.fit import fit
+    from tfcourse.training.non_finite import NonFiniteLossError
 
 _MODULES = {
     "Adam": "tfcourse.optimizers.adam",
     "BatchNorm": "tfcourse.layers.batch_norm",
     "DivergedError": "tfcourse.toy",
     "Finding": "tfcourse.models.lint",
+    "GradientCheck": "tfcourse.models.gradient_check",
     "GradientDescent": "tfcourse.optimizers.gradient_descent",
     "InputError": "tfcourse.errors",
     "ManyClassModel": "tfcourse.models.many_classes",
     "Momentum": "tfcourse.optimizers.momentum",
+    "NonFiniteLossError": "tfcourse.training.non_finite",
     "RMSprop": "tfcourse.optimizers.rmsprop",
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",
@@ -44,6 +49,9 @@ _MODULES = {
     "fit": "tfcourse.training.fit",
     "fold_batch_norm": "tfcourse.models.fold",
     "fold_report": "tfcourse.models.fold",
+    "gradient_check": "tfcourse.models.gradient_check",
+    "l1_factor": "tfcourse.formulas.regularization",
+    "l2_factor": "tfcourse.formulas.regularization",
     "lint": "tfcourse.models.lint",
     "load_model": "tfcourse.models.saving",
     "minimize_quadratic": "tfcourse.toy",
@@ -56,10 +64,12 @@ __all__ = [
     "BatchNorm",
     "DivergedError",
     "Finding",
+    "GradientCheck",
     "GradientDescent",
     "InputError",
     "ManyClassModel",
     "Momentum",
+    "NonFiniteLossError",
     "RMSprop",
     "Search",
     "SearchFailedError",
@@ -68,6 +78,9 @@ __all__ = [
     "fit",
     "fold_batch_norm",
     "fold_report",
+    "gradient_check",
+    "l1_factor",
+    "l2_factor",
     "lint",
     "load_model",
     "minimize_quadratic",

@@ -1,0 +1,248 @@
+"""A cost as a compiled float64 function of its parameters, be it built in float32 or not."""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcourse.errors import InputError
+
+__all__ = ["Cost", "model_cost", "trace"]
+
+# What goes wrong in code that makes float32 tensors of its own, besides plain mistakes.
+_MISMATCHES = (TypeError, ValueError, NotImplementedError, tf.errors.InvalidArgumentError)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A scalar function of several parameters, each given as a flat float64 vector.
+
+    Attributes:
+        names: What each parameter is called.
+        values: Where the function is to be looked at: the parameters, each in its own shape.
+        evaluate: The flat parameters -> J.
+        gradient: The flat parameters -> the gradient with respect to each, flat.
+        unconnected: The names of those that J does not depend on as far as the tape can see.
+    """
+
+    names: list[str]
+    values: list[Any]
+    evaluate: Callable[..., Any]
+    gradient: Callable[..., Any]
+    unconnected: list[str]
+
+
+def trace(what: str, function: Callable[..., Any], names: list[str], values: list[Any]) -> Cost:
+    """Compiles a function of float64 parameters and its gradient, each once.
+
+    Args:
+        what: What the function is, for messages: ``'model "mlp"'``.
+        function: Takes the parameters in their own shapes, and gives a scalar.
+        names: One for each parameter.
+        values: The parameters, as float64 arrays.
+
+    Raises:
+        InputError: The function fails, does not give a floating-point scalar, or computes in less
+            than float64 somewhere between the parameters and the cost.
+    """
+    unconnected: list[str] = []
+
+    def evaluate(*flat: Any) -> Any:
+        shaped = [tf.reshape(v, value.shape) for v, value in zip(flat, values, strict=True)]
+        cost = tf.convert_to_tensor(function(*shaped))
+        if cost.shape.rank != 0 or not cost.dtype.is_floating:
+            raise InputError(
+                f"gradient_check: {what} must give a scalar cost, a floating-point number. "
+                f"Received: shape {cost.shape}, {cost.dtype.name}."
+            )
+        return cost
+
+    def gradient(*flat: Any) -> list[Any]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(flat)
+            cost = evaluate(*flat)
+        gradients = tape.gradient(cost, flat)
+        unconnected[:] = [n for n, g in zip(names, gradients, strict=True) if g is None]
+        pairs = zip(flat, gradients, strict=True)
+        return [tf.zeros_like(v) if g is None else tf.convert_to_tensor(g) for v, g in pairs]
+
+    specs = [tf.TensorSpec([value.size], tf.float64) for value in values]
+    try:
+        try:
+            program = tf.function(evaluate, autograph=False).get_concrete_function(*specs)
+        except tf.errors.OperatorNotAllowedInGraphError:  # ``if cost > 0:`` and the like
+            function = tf.autograph.to_graph(function)
+            program = tf.function(evaluate, autograph=False).get_concrete_function(*specs)
+        gradient_program = tf.function(gradient, autograph=False).get_concrete_function(*specs)
+    except InputError:
+        raise
+    except _MISMATCHES as error:
+        raise InputError(
+            f"gradient_check: {what} could not be computed in float64: {_reason(error)}. If this "
+            "is a matter of dtypes, let it make tensors of the dtype of its inputs, such as "
+            "tf.zeros_like(x), not of float32."
+        ) from error
+    _check_precision(what, program.graph, program.graph.inputs[: len(specs)])
+    return Cost(names, values, program, gradient_program, unconnected)
+
+
+def _reason(error: Exception) -> str:
+    """The beginning of a message; Keras puts the layer first, and the reason behind it in bold."""
+    lines = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
+    first = lines[:2] if "Exception encountered" in str(error) else lines[:1]
+    return " ".join(first or [type(error).__name__]).strip().rstrip(".")
+
+
+def _check_precision(what: str, graph: Any, parameters: list[Any]) -> None:
+    """Refuses a cost that is rounded to less than float64 on its way from the parameters."""
+    needed, waiting = set(), [graph.outputs[0].op]
+    while waiting:
+        if (op := waiting.pop()) not in needed:
+            needed.add(op)
+            waiting += [tensor.op for tensor in op.inputs]
+    reached = {tensor.name for tensor in parameters}
+    for op in graph.get_operations():  # inputs come before what uses them
+        if not any(tensor.name in reached for tensor in op.inputs):
+            continue
+        # What follows from a comparison, a class or a shape has no slope.
+        outputs = [t for t in op.outputs if not (t.dtype.is_integer or t.dtype.is_bool)]
+        reached |= {tensor.name for tensor in outputs}
+        if op in needed and (narrow := [t.dtype for t in outputs if _is_narrow(t.dtype)]):
+            raise _imprecise(what, op.name, narrow[0])
+    for body in graph.as_graph_def().library.function:  # loops and branches
+        for node in body.node_def:
+            if node.op == "Cast" and node.attr["SrcT"].type == tf.float64.as_datatype_enum:
+                dtype = tf.as_dtype(node.attr["DstT"].type)
+                if _is_narrow(dtype):
+                    raise _imprecise(what, node.name, dtype)
+
+
+def _is_narrow(dtype: Any) -> bool:
+    return bool(dtype.is_floating and dtype != tf.float64)
+
+
+def _imprecise(what: str, operation: str, dtype: Any) -> InputError:
+    return InputError(
+        f'gradient_check: {what} computes "{operation}" in {dtype.name}, whose rounding is larger '
+        "than the differences to be seen. Let it keep the dtype of its inputs there; a loss or "
+        'layer inside another may need dtype="float64".'
+    )
+
+
+def model_cost(
+    model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, training: bool
+) -> tuple[Callable[..., Any], list[str], list[Any]]:
+    """The cost of a Keras model as a function of its trainable weights in float64.
+
+    Keras's own float32 code is traced with the weights, inputs, dtype policies and losses set to
+    float64 for as long as that takes, and the weights replaced by the function's arguments. So
+    it is this model that is computed, not a copy made from its config, whatever it is made of;
+    and what a call changes (moving statistics, seeds, the states of layers) is changed in that
+    trace alone: each evaluation begins with the same.
+
+    Args:
+        model: A built Keras model.
+        x: Its inputs: an array, or a list or dict of them.
+        y: The labels, likewise.
+        sample_weight: The examples' weights, or None.
+        loss: A loss for the model instead of the compiled one, or None.
+        training: Whether to call the model as in training.
+
+    Returns:
+        The function, and the paths and values of its arguments.
+    """
+    weights = model.trainable_weights
+    x, y, sample_weight = (_in_float64(data) for data in (x, y, sample_weight))
+    others = [v for v in model.variables if not any(v is weight for weight in weights)]
+    state = [(variable, _in_float64(variable.numpy())) for variable in others]
+    compiled = model._compile_loss if loss is None else _compiled(model, loss)
+    with keras.StatelessScope():
+        keras.random.uniform(())  # Keras's global seed generator must not be made in the trace.
+
+    def cost(*parameters: Any) -> Any:
+        scope = keras.StatelessScope(collect_losses=True, initialize_variables=False)
+        for variable, value in [*zip(weights, parameters, strict=True), *state]:
+            scope.add_update((variable, value))
+        with _computing_in_float64(model, compiled), scope:
+            outputs = model(x, training=training) if model._call_has_training_arg else model(x)
+            return model._compute_loss(x, y, outputs, sample_weight, training)
+
+    paths: list[str] = []
+    for weight in weights:
+        again = sum(path.split("#")[0] == weight.path for path in paths)
+        paths.append(f"{weight.path}#{again + 1}" if again else weight.path)
+    return cost, paths, [weight.numpy().astype(np.float64) for weight in weights]
+
+
+def _compiled(model: Any, loss: Any) -> Any:
+    """A loss as ``model.compile`` would keep it, without compiling the model."""
+    holder = keras.Sequential()
+    holder.compile(loss=loss)
+    holder._compile_loss.output_names = getattr(model, "output_names", None)
+    return holder._compile_loss
+
+
+def _in_float64(data: Any) -> Any:
+    """Arrays as tensors, those of floating point as float64."""
+
+    def convert(leaf: Any) -> Any:
+        tensor = tf.convert_to_tensor(leaf)
+        return tf.cast(tensor, tf.float64) if tensor.dtype.is_floating else tensor
+
+    return None if data is None else tf.nest.map_structure(convert, data)
+
+
+@contextlib.contextmanager
+def _computing_in_float64(model: Any, compiled: Any) -> Iterator[None]:
+    floatx = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    before = []
+    try:
+        for thing, name, value in _settings(model, compiled):
+            before.append((thing, name, vars(thing)[name]))
+            vars(thing)[name] = value
+        yield
+    finally:
+        for thing, name, value in reversed(before):
+            vars(thing)[name] = value
+        keras.config.set_floatx(floatx)
+
+
+def _settings(model: Any, compiled: Any) -> Iterator[tuple[Any, str, Any]]:
+    """What makes a model compute in float64: attributes, and their values for that while.
+
+    Set past ``__setattr__``, which tracks what it sees. The lists of losses, which a call empties,
+    are replaced by others.
+    """
+    for layer in model._flatten_layers():
+        if keras.backend.is_float_dtype(layer.compute_dtype):
+            yield layer, "_dtype_policy", keras.DTypePolicy("float64")
+        yield layer, "_losses", []
+        yield layer, "_loss_ids", set()
+        yield layer, "_called", layer._called
+        # A functional model's inputs say what to cast to. A Sequential model has one inside, and
+        # asks its input layer, too.
+        graph = getattr(layer, "_functional", None) or layer
+        inputs = [layer] if isinstance(layer, keras.layers.InputLayer) else []
+        for thing in filter(_is_float, [*inputs, *vars(graph).get("_inputs", ())]):
+            yield thing, "_dtype", "float64"
+    for variable in filter(_is_float, model.variables):
+        yield variable, "_dtype", "float64"
+    if compiled is not None:
+        for part in tf.nest.flatten(compiled._user_loss):
+            if isinstance(part, keras.losses.Loss):
+                yield part, "_dtype", "float64"
+        # Unbuilt, so that what it makes of strings and functions is of float64.
+        fresh = type(compiled)(
+            compiled._user_loss, compiled._user_loss_weights, output_names=compiled.output_names
+        )
+        yield model, "_compile_loss", fresh
+
+
+def _is_float(thing: Any) -> bool:
+    return bool(keras.backend.is_float_dtype(thing.dtype))
