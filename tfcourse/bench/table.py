@@ -4,7 +4,7 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 
 from rich.console import Console
@@ -19,8 +19,15 @@ TIMES = "×"
 DASH = "–"
 
 
-def render_all(comparisons: Sequence[Comparison], console: Console) -> None:
-    """Prints a table for each comparison; many of the same two contenders share one."""
+def render_all(comparisons: Iterable[Comparison], console: Console) -> None:
+    """Prints a table for each comparison, at once if they are still being measured.
+
+    Many of the same two contenders share one table.
+    """
+    if not isinstance(comparisons, Sequence):
+        for comparison in comparisons:
+            render(comparison, console)
+        return
     pairs = {tuple(timing.name for timing in c.timings) for c in comparisons}
     if len(comparisons) < 3 or len(pairs) > 1 or len(next(iter(pairs))) != 2:
         for comparison in comparisons:

@@ -1,0 +1,32 @@
+import pytest
+
+from tfcourse.bench import fit as bench_fit
+from tfcourse.bench.fit_work import WORKS, works
+
+
+def test_every_contender_takes_part_in_a_small_bench():
+    warm, new = bench_fit.bench(repeats=1, names=["digits"], scale=0.1)
+    ours, theirs = [bench_fit.JIT, bench_fit.NO_JIT], list(bench_fit.KERAS)
+    assert [t.name for t in warm.timings if t.name != bench_fit.TORCH] == ours + theirs
+    assert [t.name for t in new.timings] == [bench_fit.AUTO, *ours, *theirs]
+    assert warm.title == "digits, MLP 64-64 with batch norm, batch 64, 2 epochs, warm"
+    assert new.title.endswith("1 epochs of a new model")
+
+
+def test_a_model_for_which_xla_is_no_choice():
+    warm, new = bench_fit.bench(repeats=1, names=["convnet"], scale=0.03)
+    names = [t.name for t in (*warm.timings, *new.timings)]
+    assert bench_fit.NO_JIT in names and not any("jit_compile=True" in name for name in names)
+
+
+def test_trainings_that_do_not_agree_end_the_bench():
+    with pytest.raises(RuntimeError, match=r"The trainings of digits.* don't agree: .*'b': 0\.2"):
+        bench_fit._check_agreement(works(0.1)["digits"], {"a": 0.05, "b": 0.2})
+
+
+def test_all_works_can_be_made():
+    small = works(0.05)
+    assert tuple(small) == WORKS
+    for work in small.values():
+        assert work.model().output_shape == (None, 10)
+        assert work.epochs >= 1 and len(work.x) == len(work.y) > work.batch_size

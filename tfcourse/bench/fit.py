@@ -1,0 +1,114 @@
+"""`fit` beside ``model.fit`` in its three settings, and beside a PyTorch loop."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfcourse.bench.fit_work import WORKS, Work, torch_training, works
+from tfcourse.bench.frame import Comparison, Contender, compare
+from tfcourse.training.fit import fit
+
+__all__ = ["AUTO", "DEFAULT", "JIT", "NO_JIT", "TORCH", "bench"]
+
+JIT, NO_JIT, AUTO = "fit, jit_compile=True", "fit, jit_compile=False", 'fit, "auto"'
+DEFAULT = "model.fit"
+KERAS: dict[str, dict[str, Any]] = {
+    DEFAULT: {},
+    "model.fit, steps_per_execution=32": {"steps_per_execution": 32},
+    "model.fit, jit_compile=True": {"jit_compile": True},
+}
+TORCH = "PyTorch loop"
+# The epochs of one trial of a search, for the comparison with build, trace and compile.
+TRIAL_EPOCHS = 10
+
+
+def bench(
+    repeats: int = 3, names: Sequence[str] = WORKS, scale: float = 1.0
+) -> Iterator[Comparison]:
+    """Trainings of models that are warm (traced and compiled), and of new ones.
+
+    The baseline of a warm comparison is the faster of `fit` with and without XLA; of a new model
+    it is ``"auto"``, as which of the two pays then depends on the work.
+
+    Args:
+        repeats: How many rounds.
+        names: The works.
+        scale: What part of the examples and epochs to take; less than 1 to try it out.
+
+    Raises:
+        RuntimeError: The contenders don't agree on the loss.
+    """
+    known = works(scale)
+    for name in names:
+        yield _warm(known[name], repeats)
+    for name in names:
+        yield _new(known[name], repeats, scale)
+
+
+def _ways(work: Work) -> dict[str, bool | str]:
+    ways: dict[str, bool | str] = {JIT: True} if work.with_jit else {}
+    return {**ways, NO_JIT: False}
+
+
+def _warm(work: Work, repeats: int) -> Comparison:
+    """All contenders, each with a model that has been trained before."""
+    runs = {name: _ours(work, work.model(), jit) for name, jit in _ways(work).items()}
+    for name, compile_arguments in KERAS.items():
+        if work.with_jit or "jit_compile" not in compile_arguments:
+            runs[name] = _keras(work, work.model(**compile_arguments))
+    torch = torch_training(work)
+    if torch is not None:
+        runs[TORCH] = torch
+    losses = {name: run() for name, run in runs.items()}
+    _check_agreement(work, {n: loss for n, loss in losses.items() if n != TORCH})
+    contenders = [Contender(name, run, number=1) for name, run in runs.items()]
+    title = f"{work.name}, {work.epochs} epochs, warm"
+    return compare(title, contenders, repeats=repeats, warmup=0)
+
+
+def _new(work: Work, repeats: int, scale: float) -> Comparison:
+    """A new model each time: built, traced, compiled and trained, as a trial of a search is."""
+    epochs = min(TRIAL_EPOCHS, work.epochs) if scale == 1 else 1
+
+    def trial(train: Callable[..., Any], compile_arguments: Any, **kwargs: Any) -> Any:
+        def run() -> float:
+            model = work.model(**compile_arguments)
+            arguments = {**work.arguments(), "epochs": epochs, "verbose": 0, **kwargs}
+            return train(model, arguments)
+
+        return run
+
+    runs = {AUTO: trial(_fit, {}, jit_compile="auto")}
+    runs |= {name: trial(_fit, {}, jit_compile=jit) for name, jit in _ways(work).items()}
+    for name, compile_arguments in KERAS.items():
+        if work.with_jit or "jit_compile" not in compile_arguments:
+            runs[name] = trial(_model_fit, compile_arguments)
+    contenders = [Contender(name, run, number=1) for name, run in runs.items()]
+    title = f"{work.name}, {epochs} epochs of a new model"
+    return compare(title, contenders, repeats=repeats, warmup=0)
+
+
+def _fit(model: Any, arguments: dict[str, Any]) -> float:
+    return fit(model, **arguments).history["loss"][-1]
+
+
+def _model_fit(model: Any, arguments: dict[str, Any]) -> float:
+    return model.fit(**arguments).history["loss"][-1]
+
+
+def _ours(work: Work, model: Any, jit_compile: bool | str) -> Callable[[], float]:
+    arguments = {**work.arguments(), "epochs": work.epochs, "verbose": 0}
+    return lambda: _fit(model, {**arguments, "jit_compile": jit_compile})
+
+
+def _keras(work: Work, model: Any) -> Callable[[], float]:
+    arguments = {**work.arguments(), "epochs": work.epochs, "verbose": 0}
+    return lambda: _model_fit(model, arguments)
+
+
+def _check_agreement(work: Work, losses: dict[str, float]) -> None:
+    """Other orders of the examples give other losses, but not very different ones."""
+    values = np.array(list(losses.values()))
+    if not np.isfinite(values).all() or values.max() > 1.5 * values.min() + 0.05:
+        raise RuntimeError(f"The trainings of {work.name} don't agree: {losses}.")

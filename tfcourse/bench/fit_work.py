@@ -1,0 +1,145 @@
+"""What `fit` is timed on: five models, each with its data, and the same in PyTorch."""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcourse.data.sources import load
+from tfcourse.layers.batch_norm import BatchNorm
+from tfcourse.layers.softmax_head import SoftmaxHead
+from tfcourse.optimizers.adam import Adam
+
+__all__ = ["WORKS", "Work", "torch_training", "works"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A training that is timed.
+
+    Attributes:
+        name: What the table calls it.
+        hidden: Makes the layers before the softmax.
+        x, y: The examples.
+        batch_size: Examples a step.
+        epochs: Epochs a training.
+        as_dataset: Whether the examples come as a ``tf.data`` pipeline.
+        with_jit: Whether XLA takes part: in convolutions it is slower by factors.
+    """
+
+    name: str
+    hidden: Callable[[], Sequence[Any]]
+    x: Any
+    y: Any
+    batch_size: int
+    epochs: int = 20
+    as_dataset: bool = False
+    with_jit: bool = True
+
+    def model(self, **compile_arguments: Any) -> Any:
+        """A new model, compiled; always with the same weights."""
+        keras.utils.set_random_seed(0)
+        layers = [keras.Input(self.x.shape[1:]), *self.hidden(), SoftmaxHead(10)]
+        model = keras.Sequential(layers)
+        loss = "sparse_categorical_crossentropy"
+        model.compile(Adam(1e-3), loss, metrics=["accuracy"], **compile_arguments)
+        return model
+
+    def arguments(self) -> dict[str, Any]:
+        """The data as arguments of ``fit``."""
+        if not self.as_dataset:
+            return {"x": self.x, "y": self.y, "batch_size": self.batch_size}
+        examples = tf.data.Dataset.from_tensor_slices((self.x, self.y))
+        examples = examples.shuffle(len(self.x), seed=0).batch(self.batch_size)
+        # shuffle: Keras warns that it doesn't shuffle a dataset.
+        return {"x": examples.prefetch(tf.data.AUTOTUNE), "shuffle": False}
+
+
+def _dense(*units: int) -> Callable[[], Sequence[Any]]:
+    return lambda: [keras.layers.Dense(n, "relu") for n in units]
+
+
+def _normalized(*units: int) -> Callable[[], Sequence[Any]]:
+    return lambda: [
+        layer
+        for n in units
+        for layer in (keras.layers.Dense(n, use_bias=False), BatchNorm(), keras.layers.ReLU())
+    ]
+
+
+def _recurrent() -> Sequence[Any]:
+    return [keras.layers.LSTM(32)]
+
+
+def _convolutions() -> Sequence[Any]:
+    return [
+        *(
+            layer
+            for filters in (32, 64)
+            for layer in (
+                keras.layers.Conv2D(filters, 3, padding="same", use_bias=False),
+                BatchNorm(),
+                keras.layers.ReLU(),
+                keras.layers.MaxPooling2D(),
+            )
+        ),
+        keras.layers.Flatten(),
+    ]
+
+
+def works(scale: float = 1.0) -> dict[str, Work]:
+    """The works by their short names.
+
+    Args:
+        scale: What part of the examples and epochs to take; less than 1 to try it out.
+    """
+    rng = np.random.default_rng(0)
+    digits, _ = load("digits")
+    x, y = digits.x[:1437].astype("float32"), digits.y[:1437].astype("int32")
+
+    def random(name: str, hidden: Any, shape: tuple[int, ...], batch: int, **kwargs: Any) -> Work:
+        inputs = rng.normal(size=shape).astype("float32")
+        labels = rng.integers(0, 10, shape[0]).astype("int32")
+        return Work(name, hidden, inputs, labels, batch, **kwargs)
+
+    mlp = Work("digits, MLP 64-64 with batch norm, batch 64", _normalized(64, 64), x, y, 64)
+    found = {
+        "digits": mlp,
+        "mlp": random(
+            "MLP 784-256-128, 20 000 rows, batch 128", _dense(256, 128), (20_000, 784), 128
+        ),
+        "lstm": random("LSTM 32, T = 32, batch 64", _recurrent, (1440, 32, 8), 64),
+        "dataset": replace(mlp, name="digits as a tf.data pipeline", as_dataset=True),
+        "convnet": random(
+            "convnet 28×28, batch 64",
+            _convolutions,
+            (2000, 28, 28, 1),
+            64,
+            epochs=2,
+            with_jit=False,
+        ),
+    }
+    if scale == 1:
+        return found
+    return {name: _smaller(work, scale) for name, work in found.items()}
+
+
+def _smaller(work: Work, scale: float) -> Work:
+    rows = max(int(len(work.x) * scale), work.batch_size + 1)
+    return replace(work, x=work.x[:rows], y=work.y[:rows], epochs=max(int(work.epochs * scale), 1))
+
+
+def torch_training(work: Work) -> Callable[[], float] | None:
+    """The same training as a plain PyTorch loop, giving the last loss; None without PyTorch."""
+    if work.as_dataset or importlib.util.find_spec("torch") is None:
+        return None
+    from tfcourse.bench.fit_torch import training
+
+    return training(work)
+
+
+WORKS = ("digits", "mlp", "lstm", "dataset", "convnet")
