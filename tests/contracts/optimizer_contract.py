@@ -14,6 +14,40 @@ BOWL = reference.Bowl()
 ALPHA = 2**-6  # exact in float32, in which Keras keeps a learning rate
 
 
+def inverse_time_decay(alpha):
+    """Course 5.12, here with epochs of 5 steps."""
+    return keras.optimizers.schedules.InverseTimeDecay(alpha, 5, 0.5, staircase=True)
+
+
+# What Keras's base class offers; the learning rate as a function of α.
+OPTIONS = {
+    "none": {},
+    "schedule": {"learning_rate": inverse_time_decay},
+    "callable": {"learning_rate": lambda alpha: lambda: alpha},
+    "weight_decay": {"weight_decay": 0.25},
+    "clipnorm": {"clipnorm": 0.5},
+    "clipvalue": {"clipvalue": 0.25},
+    "global_clipnorm": {"global_clipnorm": 0.5},
+    "ema": {"use_ema": True, "ema_momentum": 0.75},
+    "ema_overwrite": {"use_ema": True, "ema_momentum": 0.75, "ema_overwrite_frequency": 3},
+    "accumulation": {"gradient_accumulation_steps": 3},
+    "loss_scale": {"loss_scale_factor": 8.0},
+    "several": {
+        "learning_rate": inverse_time_decay,
+        "weight_decay": 0.25,
+        "global_clipnorm": 0.5,
+        "use_ema": True,
+        "ema_overwrite_frequency": 2,
+        "gradient_accumulation_steps": 2,
+        "loss_scale_factor": 8.0,
+    },
+}
+NOT_A_NUMBER = [float("nan"), float("inf"), "0.5", True, None]
+NOT_A_RATE = [-1, -0.001, np.float32(-1), tf.constant(-1.0), *NOT_A_NUMBER]
+NOT_A_DECAY = [-0.1, 1, 1.0, 1.5, *NOT_A_NUMBER]
+NOT_AN_EPSILON = [0, 0.0, -1e-8, *NOT_A_NUMBER]
+
+
 class OptimizerContract:
     """Fill in the attributes.
 
@@ -23,6 +57,11 @@ class OptimizerContract:
         hyperparameters: Every one but the learning rate, with a value that is not the default.
         changed: Another value for each, the learning rate included.
         inadmissible: Pairs of one constructor argument and the words of its error.
+        twin: Keras's class that takes the same steps, and its arguments.
+        matched: Our hyperparameters with which it does.
+        twin_alpha: Its learning rate over ours.
+        twin_follows_schedules: Whether it does while its learning rate changes.
+        twin_tolerance: How far apart the two may be in float64.
     """
 
     optimizer_class: type
@@ -30,13 +69,30 @@ class OptimizerContract:
     hyperparameters: dict
     changed: dict
     inadmissible: list
+    twin: tuple
+    matched: dict
+    twin_alpha = 1.0
+    twin_follows_schedules = True
+    twin_tolerance = 1e-10
 
     def make(self, **kwargs):
         return self.optimizer_class(**{"learning_rate": ALPHA, **self.hyperparameters, **kwargs})
 
-    def weight_and_step(self, optimizer, wrap=lambda step: step, dtype="float64"):
+    def pair(self, learning_rate=lambda alpha: alpha, weight_decay=None, **options):
+        """Ours and Keras's, with matched settings and the same options."""
+        theirs, arguments = self.twin
+        factor = self.twin_alpha
+        if not self.twin_follows_schedules and learning_rate is inverse_time_decay:
+            learning_rate = float
+        ours = {"learning_rate": learning_rate(ALPHA), "weight_decay": weight_decay, **options}
+        options["learning_rate"] = learning_rate(ALPHA * factor)
+        # Keras's decay of the weights is by its learning rate times it.
+        options["weight_decay"] = weight_decay and weight_decay / factor
+        return self.make(**self.matched, **ours), theirs(**arguments, **options)
+
+    def weight_and_step(self, optimizer, wrap=lambda step: step, dtype="float64", start=BOWL.start):
         """A weight at the start, and what takes a step with a gradient of it."""
-        w = keras.Variable(BOWL.start, dtype=dtype)
+        w = keras.Variable(start, dtype=dtype)
         optimizer.build([w])
         return w, wrap(lambda dw: optimizer.apply([dw], [w]))
 
@@ -52,36 +108,79 @@ class OptimizerContract:
         """The path of a float64 weight down the bowl."""
         return self.walk(*self.weight_and_step(optimizer), steps, gradient)
 
-    def expected(self, steps, update=None, gradient=BOWL.gradient, **hyperparameters):
+    def expected(
+        self, steps, update=None, gradient=BOWL.gradient, start=BOWL.start, **hyperparameters
+    ):
         now = {"learning_rate": ALPHA, **self.hyperparameters, **hyperparameters}
-        return reference.descend(update or self.update, gradient, BOWL.start, steps * [now])
+        return reference.descend(update or self.update, gradient, start, steps * [now])
 
     def assert_equal(self, path, expected, tolerance=1e-10):
         np.testing.assert_allclose(path, expected, rtol=tolerance, atol=tolerance)
 
     # The update.
 
-    def test_hundred_steps_equal_the_equations(self, compiled):
-        path = self.walk(*self.weight_and_step(self.make(), compiled), 100)
-        self.assert_equal(path, self.expected(100))
+    @pytest.mark.parametrize("seed", [0, 1, 2])
+    def test_hundred_steps_equal_the_equations(self, compiled, seed):
+        bowl = reference.Bowl(seed)
+        where = {"start": bowl.start}
+        path = self.walk(
+            *self.weight_and_step(self.make(), compiled, **where), 100, gradient=bowl.gradient
+        )
+        self.assert_equal(path, self.expected(100, gradient=bowl.gradient, **where))
 
     def test_hundred_steps_in_float32(self):
         path = self.walk(*self.weight_and_step(self.make(), tf.function, "float32"), 100)
         self.assert_equal(path, self.expected(100), tolerance=5e-5)
 
-    def test_a_sparse_gradient_equals_its_dense_one(self, rng):
-        table = rng.normal(size=(10, 4)).astype("float32")
+    def test_weights_of_two_dtypes_and_one_without_a_gradient(self, compiled):
+        weights = [keras.Variable(BOWL.start, dtype=d) for d in ("float32", "float64", "float64")]
+        optimizer = self.make()
+        optimizer.build(weights)
+
+        def step():
+            gradients = [tf.constant(BOWL.b, dtype) for dtype in ("float32", "float64")]
+            # The last first, and the middle one not at all.
+            optimizer.apply([gradients[1], gradients[0]], [weights[2], weights[0]])
+
+        step = compiled(step)
+        for _ in range(20):
+            step()
+        expected = self.expected(20, gradient=lambda w: BOWL.b)[-1]
+        self.assert_equal(weights[2].numpy(), expected)
+        self.assert_equal(weights[0].numpy(), expected, tolerance=1e-5)
+        np.testing.assert_array_equal(weights[1].numpy(), BOWL.start)
+
+    @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+    def test_a_gradient_that_was_always_zero_takes_no_step(self, compiled, dtype):
+        """Erratum E6: 0/0 without ε, which has to be there in every dtype."""
+        w = keras.Variable(tf.ones(3), dtype=dtype)
+        optimizer = self.optimizer_class()
+        optimizer.build([w])
+        compiled(lambda dw: optimizer.apply([dw], [w]))(tf.zeros(3, dtype))
+        np.testing.assert_array_equal(w.numpy(), [1, 1, 1])
+
+    @pytest.mark.parametrize("option", ["none", "clipnorm", "global_clipnorm", "several"])
+    def test_a_sparse_gradient_equals_its_dense_one(self, compiled, option, rng):
+        table = rng.normal(size=(10, 4))
         results = []
         for as_given in (lambda gradient: gradient, tf.convert_to_tensor):
-            w, optimizer = keras.Variable(table), self.make()
-            for indices in ([1, 3, 3, 7], [1, 2, 2, 2], [0, 9, 3, 1]):
+            optimizer, _ = self.pair(**OPTIONS[option])
+            layer = keras.layers.Embedding(10, 4)
+            layer.build()
+            layer.set_weights([table])
+            optimizer.build(layer.trainable_weights)
+
+            def step(indices, layer=layer, optimizer=optimizer, as_given=as_given):
                 with tf.GradientTape() as tape:
-                    rows = tf.gather(w.value, indices)
-                    cost = tf.reduce_sum(rows**2)
-                gradient = tape.gradient(cost, w.value)
+                    cost = tf.reduce_sum(layer(indices) ** 2)
+                (gradient,) = tape.gradient(cost, layer.trainable_weights)
                 assert isinstance(gradient, tf.IndexedSlices)
-                optimizer.apply([as_given(gradient)], [w])
-            results.append(w.numpy())
+                optimizer.apply([as_given(gradient)], layer.trainable_weights)
+
+            step = compiled(step)
+            for indices in ([1, 3, 3, 7], [1, 2, 2, 2], [0, 9, 3, 1], [4, 4, 4, 4]):
+                step(tf.constant(indices))
+            results.append(layer.get_weights()[0])
         np.testing.assert_array_equal(*results)
         assert np.abs(results[0] - table).max() > 1e-3
 
@@ -102,6 +201,28 @@ class OptimizerContract:
             assert np.abs(path[-1] - self.expected(10)[-1]).max() > 1e-6
             assert step.experimental_get_tracing_count() == 1
 
+    @pytest.mark.parametrize("jit_compile", [False, True])
+    def test_a_compiled_model_takes_assignments_at_its_next_step(
+        self, rng, jit_compile, monkeypatch
+    ):
+        x, y = rng.normal(size=(2, 16, 3)).astype("float32")
+        results, traced = [], []
+        for options in ({"run_eagerly": True}, {"jit_compile": jit_compile}):
+            keras.utils.set_random_seed(0)
+            model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+            model.compile(self.make(), "mse", **options)
+            costs = []
+            for name, value in [("learning_rate", ALPHA), *self.changed.items()]:
+                setattr(model.optimizer, name, value)
+                costs += [model.train_on_batch(x, y) for _ in range(2)]
+                if "jit_compile" in options and not traced:
+                    # From here on the compiled program runs, and no Python of the update.
+                    monkeypatch.setattr(model.optimizer, "update_step", traced.append)
+                    traced.append("once")
+            results.append(costs)
+        np.testing.assert_allclose(*results, rtol=1e-5)
+        assert traced == ["once"]
+
     @pytest.mark.parametrize("value", [0.001, 0.1, 0.3, 0.456789, 0.5, 0.9, 0.99, 0.999, 0.999999])
     def test_hyperparameters_are_read_back_exactly(self, value):
         optimizer = self.make()
@@ -110,7 +231,7 @@ class OptimizerContract:
             assert getattr(optimizer, name) == value
             assert optimizer.get_config()[name] == value
 
-    def test_inadmissible_values(self):
+    def test_errors_name_the_value_and_what_is_allowed(self):
         for arguments, text in [
             ({"learning_rate": -1}, r"learning_rate must be a number >= 0\. Received: -1\."),
             ({"learning_rate": float("nan")}, r"learning_rate must .* Received: nan\."),
@@ -119,12 +240,27 @@ class OptimizerContract:
             text = f"{self.optimizer_class.__name__}: {text}"
             with pytest.raises(ValueError, match=text):
                 self.optimizer_class(**arguments)
-            ((name, value),) = arguments.items()
+
+    def test_every_assignment_is_checked(self):
+        ranges = {"learning_rate": NOT_A_RATE, "epsilon": NOT_AN_EPSILON}
+        for name in self.changed:
+            for value in ranges.get(name, NOT_A_DECAY):
+                with pytest.raises(ValueError, match=f"{name} must be a number"):
+                    self.make(**{name: value})
+                optimizer = self.make()
+                before = optimizer.get_config()
+                with pytest.raises(ValueError, match=f"{name} must be a number"):
+                    setattr(optimizer, name, value)
+                assert optimizer.get_config() == before
+
+    def test_the_ends_of_the_ranges_that_are_allowed(self):
+        ends = {"learning_rate": 0, "epsilon": 1e-30}
+        for name in self.changed:
+            value = ends.get(name, 0)
+            assert float(getattr(self.make(**{name: value}), name)) == value
             optimizer = self.make()
-            before = optimizer.get_config()
-            with pytest.raises(ValueError, match=text):
-                setattr(optimizer, name, value)
-            assert optimizer.get_config() == before
+            setattr(optimizer, name, value)
+            assert float(getattr(optimizer, name)) == value
 
     # Config and saving.
 
@@ -167,10 +303,70 @@ class OptimizerContract:
 
     # What Keras's base class gives.
 
+    @pytest.mark.parametrize("option", OPTIONS)
+    def test_each_option_does_what_it_does_in_keras(self, rng, option):
+        starts = [rng.normal(size=shape) for shape in ((3, 4), (4,), (2,))]
+        steps = 12 if OPTIONS[option] else 100
+        gradients = [[tf.constant(rng.normal(size=s.shape)) for s in starts] for _ in range(steps)]
+        results = []
+        for optimizer in self.pair(**OPTIONS[option]):
+            weights = [keras.Variable(start, dtype="float64") for start in starts]
+            optimizer.exclude_from_weight_decay(var_list=weights[2:])
+            for step in gradients:
+                optimizer.apply(step, weights)
+            results.append([w.numpy() for w in weights])
+            optimizer.finalize_variable_values(weights)
+            results[-1] += [w.numpy() for w in weights]
+        tolerance = self.twin_tolerance
+        for ours, theirs in zip(*results, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+        for ours, start in zip(results[0], starts, strict=False):
+            assert np.abs(ours - start).max() > 1e-5
+
+    @pytest.mark.parametrize("option", ["none", "several"])
+    def test_xla_in_a_keras_model(self, rng, option):
+        x, y = rng.normal(size=(2, 32, 3)).astype("float32")
+        results = []
+        for jit_compile in (False, True):
+            keras.utils.set_random_seed(0)
+            model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+            optimizer, _ = self.pair(**OPTIONS[option])
+            model.compile(optimizer, "mse", jit_compile=jit_compile)
+            model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+            results.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+        np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-6)
+
+    def test_mixed_precision(self, rng):
+        keras.config.set_dtype_policy("mixed_float16")
+        x, y = rng.normal(size=(2, 32, 3)).astype("float32")
+        results = []
+        for optimizer in self.pair():
+            keras.utils.set_random_seed(0)
+            model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
+            model.compile(optimizer, "mse")
+            assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+            assert model.optimizer.inner_optimizer is optimizer
+            model.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0)
+            results.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+        np.testing.assert_allclose(*results, rtol=1e-4, atol=1e-5)
+
+    def test_a_strategys_replica_takes_the_same_path(self):
+        strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+        with strategy.scope():
+            w = keras.Variable(BOWL.start, dtype="float64")
+            optimizer = self.make()
+            optimizer.build([w])
+
+        @tf.function
+        def step(dw):
+            # The strategy asks on which device a gradient is; a constant is on none.
+            strategy.run(lambda dw: optimizer.apply([tf.identity(dw)], [w]), (dw,))
+
+        self.assert_equal(self.walk(w, step, 5), self.expected(5))
+
     def test_a_schedule(self):
-        """Course 5.12: ``α = α0 / (1 + decay_rate · epoch)``, here with epochs of 5 steps."""
-        schedule = keras.optimizers.schedules.InverseTimeDecay(ALPHA, 5, 0.5, staircase=True)
-        path = self.descend(self.make(learning_rate=schedule), 20)
+        """Course 5.12: ``α = α0 / (1 + decay_rate · epoch)``."""
+        path = self.descend(self.make(learning_rate=inverse_time_decay(ALPHA)), 20)
         alphas = [{"learning_rate": ALPHA / (1 + 0.5 * (t // 5))} for t in range(20)]
         expected = reference.descend(
             self.update, BOWL.gradient, BOWL.start, [{**self.hyperparameters, **a} for a in alphas]

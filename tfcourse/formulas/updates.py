@@ -26,7 +26,8 @@ def momentum(
 ) -> tuple[Any, Any]:
     """``v ← βv + (1-β)dw;  w ← w - αv`` (course 5.9).
 
-    Keras's ``SGD(momentum=β)`` has no (1-β): it takes the same path with α scaled by 1-β.
+    Keras's ``SGD(momentum=β)`` has no (1-β): with a constant α, scaled by 1-β, it takes the
+    same path.
     """
     velocity = update_average(velocity, gradient, one_minus_momentum)
     return learning_rate * velocity, velocity

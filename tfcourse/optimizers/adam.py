@@ -1,6 +1,5 @@
 """Adam, as in the paper's Algorithm 1."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -36,6 +35,7 @@ class Adam(CourseOptimizer):
     """
 
     slots = ("average", "square")
+    formula = staticmethod(updates.adam)
     beta_1 = Decay()
     beta_2 = Decay()
     epsilon = Scalar()
@@ -53,23 +53,12 @@ class Adam(CourseOptimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def update(self, gradient: Any, state: Sequence[Any], learning_rate: Any) -> Sequence[Any]:
-        """`tfcourse.formulas.updates.adam`."""
-        average, square = state
-        dtype = gradient.dtype
-        step = tf.cast(self.iterations + 1, tf.float64)
-        correction_1, correction_2 = (
-            tf.cast(bias_correction_from_complement(self.stored(name, tf.float64), step), dtype)
-            for name in ("beta_1", "beta_2")
-        )
-        return updates.adam(
-            gradient,
-            average,
-            square,
-            learning_rate=learning_rate,
-            one_minus_beta_1=self.stored("beta_1", dtype),
-            one_minus_beta_2=self.stored("beta_2", dtype),
-            epsilon=self.stored("epsilon", dtype),
-            correction_1=correction_1,
-            correction_2=correction_2,
-        )
+    def now(self, learning_rate: Any, dtype: str) -> dict[str, Any]:
+        """Also 1-β₁ᵗ and 1-β₂ᵗ, computed in double."""
+        now = super().now(learning_rate, dtype)
+        t = tf.cast(self.iterations + 1, tf.float64)
+        for i in (1, 2):
+            one_minus_beta = tf.convert_to_tensor(self.hyperparameters[f"beta_{i}"])
+            correction = bias_correction_from_complement(one_minus_beta, t)
+            now[f"correction_{i}"] = tf.cast(correction, dtype)
+        return now

@@ -1,10 +1,10 @@
 """What the course's optimizers share: hyperparameters as variables, and slots per weight."""
 
-import numbers
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfcourse.hyperparameters import check
@@ -22,6 +22,7 @@ class Scalar:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
+        self.stored_name = f"{self.prefix}{name}"
 
     def __get__(self, optimizer: Any, owner: type | None = None) -> Any:
         if optimizer is None:
@@ -37,7 +38,7 @@ class Scalar:
                 shape=(),
                 dtype="float64",
                 aggregation="only_first_replica",
-                name=f"{self.prefix}{self.name}",
+                name=self.stored_name,
             )
         # Assigned rather than initialized: Keras's constant initializer rounds to float32.
         optimizer.hyperparameters[self.name].assign(encoded)
@@ -66,10 +67,11 @@ class Decay(Scalar):
 
 
 class CourseOptimizer(keras.optimizers.Optimizer):
-    """Base of the course's optimizers; a subclass names its ``slots`` and gives ``update``.
+    """Base of the course's optimizers; a subclass names its ``slots`` and its ``formula``.
 
     Learning-rate schedules, weight decay, clipping, moving averages of the weights, gradient
-    accumulation and loss scaling are Keras's own.
+    accumulation and loss scaling are Keras's own. A sparse gradient (of an Embedding) counts as
+    the dense one it stands for.
 
     Args:
         learning_rate: α ≥ 0, a number, a Keras ``LearningRateSchedule`` or a callable.
@@ -77,6 +79,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
     """
 
     slots: Sequence[str] = ()
+    formula: ClassVar[Callable[..., Any]]
 
     def __init__(self, learning_rate: Any, **kwargs: Any) -> None:
         if not callable(learning_rate):
@@ -91,8 +94,8 @@ class CourseOptimizer(keras.optimizers.Optimizer):
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if isinstance(value, numbers.Real):
-            check("learning_rate", value, type(self).__name__)
+        if not (callable(value) or tf.is_symbolic_tensor(value)):
+            check("learning_rate", np.asarray(value).item(), type(self).__name__)
         keras.optimizers.Optimizer.learning_rate.fset(self, value)
 
     def build(self, variables: Sequence[Any]) -> None:
@@ -102,29 +105,60 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         super().build(variables)
         self._slot_variables = [self.add_optimizer_variables(variables, s) for s in self.slots]
 
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """Takes a step, as Keras's ``apply``."""
+        # Dense before Keras clips: of a sparse one it would clip rows that have yet to be added.
+        super().apply([_dense(gradient) for gradient in grads], trainable_variables)
+
+    def _backend_update_step(
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
+    ) -> None:
+        """Keras's hook for all weights of a step: what they share is computed once."""
+        dtypes = [tf.as_dtype(variable.dtype).name for variable in trainable_variables]
+        now = {dtype: self.now(learning_rate, dtype) for dtype in dict.fromkeys(dtypes)}
+        if tf.executing_eagerly() and not tf.distribute.has_strategy():
+            # Without Keras's detour over the replicas, which eagerly takes as long as the step.
+            for gradient, variable in zip(grads, trainable_variables, strict=True):
+                self.update_step(gradient, variable, now)
+        else:
+            super()._backend_update_step(grads, trainable_variables, now)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Subtracts the formula's step from ``variable`` and stores the new slots."""
-        dtype = variable.dtype
+        """Subtracts the formula's step from ``variable`` and stores the new slots.
+
+        Args:
+            gradient: The gradient of ``variable``, dense.
+            variable: One of the weights that the optimizer was built with.
+            learning_rate: α, or what `now` gives for each dtype.
+        """
+        dtype = tf.as_dtype(variable.dtype).name
+        shared = isinstance(learning_rate, dict)
+        now = learning_rate[dtype] if shared else self.now(learning_rate, dtype)
         index = self._get_variable_index(variable)
         slots = [variables[index] for variables in self._slot_variables]
-        step, *state = self.update(
-            # A sparse gradient (of an Embedding) counts as the dense one it stands for.
-            tf.cast(tf.convert_to_tensor(gradient), dtype),
-            [tf.convert_to_tensor(slot) for slot in slots],
-            tf.cast(learning_rate, dtype),
-        )
+        state = [tf.convert_to_tensor(slot) for slot in slots]
+        step = self.formula(tf.cast(gradient, dtype), *state, **now)
+        if slots:
+            step, *state = step
         for slot, value in zip(slots, state, strict=True):
             self.assign(slot, value)
         self.assign_sub(variable, step)
 
-    def update(self, gradient: Any, state: Sequence[Any], learning_rate: Any) -> Sequence[Any]:
-        """``(step, *new state)`` by the formula in `tfcourse.formulas.updates`."""
-        raise NotImplementedError(f"{type(self).__name__} must define update().")
-
-    def stored(self, name: str, dtype: Any) -> Any:
-        """The variable behind a hyperparameter (for a decay, 1-β) as a tensor of ``dtype``."""
-        return tf.cast(self.hyperparameters[name], dtype)
+    def now(self, learning_rate: Any, dtype: str) -> dict[str, Any]:
+        """The formula's hyperparameters at this step, as scalars of ``dtype``."""
+        now = {"learning_rate": tf.cast(learning_rate, dtype)}
+        for name, variable in self.hyperparameters.items():
+            now[getattr(type(self), name).stored_name] = tf.cast(variable, dtype)
+        if dtype == "float16" and "epsilon" in now:
+            # It has no 1e-8: ε would be 0, and 0/0 the step of a gradient that has been 0. Its
+            # smallest normal number, 6.1e-5, is below every root of a square that it does have.
+            now["epsilon"] = tf.maximum(now["epsilon"], np.finfo(np.float16).tiny)
+        return now
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments with their values now."""
         return {**super().get_config(), **{n: getattr(self, n) for n in self.hyperparameters}}
+
+
+def _dense(gradient: Any) -> Any:
+    return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient

@@ -1,6 +1,5 @@
 """Plain gradient descent."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -23,9 +22,7 @@ class GradientDescent(CourseOptimizer):
         ValueError: If α is negative.
     """
 
+    formula = staticmethod(updates.gradient_descent)
+
     def __init__(self, learning_rate: Any = 0.01, **kwargs: Any) -> None:
         super().__init__(learning_rate, **kwargs)
-
-    def update(self, gradient: Any, state: Sequence[Any], learning_rate: Any) -> Sequence[Any]:
-        """`tfcourse.formulas.updates.gradient_descent`."""
-        return (updates.gradient_descent(gradient, learning_rate=learning_rate),)

@@ -1,6 +1,5 @@
 """RMSprop, in the course's form."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -31,6 +30,7 @@ class RMSprop(CourseOptimizer):
     """
 
     slots = ("square",)
+    formula = staticmethod(updates.rmsprop)
     rho = Decay()
     epsilon = Scalar()
 
@@ -40,14 +40,3 @@ class RMSprop(CourseOptimizer):
         super().__init__(learning_rate, **kwargs)
         self.rho = rho
         self.epsilon = epsilon
-
-    def update(self, gradient: Any, state: Sequence[Any], learning_rate: Any) -> Sequence[Any]:
-        """`tfcourse.formulas.updates.rmsprop`."""
-        (square,) = state
-        return updates.rmsprop(
-            gradient,
-            square,
-            learning_rate=learning_rate,
-            one_minus_rho=self.stored("rho", gradient.dtype),
-            epsilon=self.stored("epsilon", gradient.dtype),
-        )
