@@ -57,6 +57,12 @@ FIGURES = {
         r"written out( +\d\.\de-(08|09|10)){5}\n",
         r"erratum E9 +\d\.\de-(08|09|10)( +[5-9]\.\de-01){3} +\d\.\de-(08|09|10)\n",
     ],
+    "08_multi_worker": [
+        r"worker 0 of 2: dev accuracy 0\.[89]",
+        r"worker 1 of 2: dev accuracy 0\.[89]",
+        r"between the two workers: +0\.0e\+00\n",
+        r"between them and one process: +(0\.0e\+00|\d\.\de-0[5-9])\n",
+    ],
 }
 
 

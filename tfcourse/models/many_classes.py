@@ -38,7 +38,9 @@ class ManyClassModel(keras.Model):
         """One step on the blockwise cost, and the model's other losses."""
         with tf.GradientTape() as tape:
             cost = self._cost(data, training=True)
-            scaled = self.optimizer.scale_loss(cost)
+            # Under a tf.distribute strategy the replicas' gradients are added up.
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(cost / replicas)
         weights = self.trainable_weights
         self.optimizer.apply(tape.gradient(scaled, weights), weights)
         return self._report(data, cost)

@@ -1,6 +1,7 @@
 """In-memory training data as tensors, and the batches of an epoch."""
 
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,10 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 
-__all__ = ["Arrays", "epoch_order", "in_memory", "split_off_validation"]
+__all__ = ["Arrays", "epoch_order", "in_memory", "refuse_lists", "split_off_validation"]
+
+
+NAMES = ("x", "y", "sample_weight")
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,15 @@ class Arrays:
         Raises:
             InputError: No examples, or x, y and sample_weight differ in their number.
         """
-        x, y, sample_weight = (_tensors(part) for part in (x, y, sample_weight))
+        x, y, sample_weight = (
+            _tensors(name, part) for name, part in zip(NAMES, (x, y, sample_weight), strict=True)
+        )
         if class_weight is not None:
             sample_weight = _weights_of_classes(y, sample_weight, class_weight)
         elif sample_weight is not None and tf.nest.is_nested(y) and tf.is_tensor(sample_weight):
             weight = sample_weight
             sample_weight = tf.nest.map_structure(lambda _: weight, y)
-        named = {"x": x, "y": y, "sample_weight": sample_weight}
+        named = dict(zip(NAMES, (x, y, sample_weight), strict=True))
         counts = {
             name: sorted({int(t.shape[0]) for t in tf.nest.flatten(part) if t is not None})
             for name, part in named.items()
@@ -107,11 +113,36 @@ def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
     return part(slice(None, start)), part(slice(start, None))
 
 
-def _tensors(part: Any) -> Any:
+def refuse_lists(**parts: Any) -> None:
+    """Refuses Python lists of numbers, which Keras would take for lists of inputs.
+
+    Raises:
+        InputError: A part is one; names the remedy.
+    """
+    for name, part in parts.items():
+        first = part
+        while isinstance(first, list | tuple) and first:
+            first = first[0]
+        if isinstance(first, int | float | str):
+            kind = type(first).__name__
+            raise InputError(
+                f"{name} must be an array. Received: a Python {type(part).__name__} of {kind}. "
+                f"Pass np.asarray({name})."
+            )
+
+
+def _tensors(name: str, part: Any) -> Any:
     def convert(leaf: Any) -> Any:
         if leaf is None:
             return None
-        tensor = tf.convert_to_tensor(leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf))
+        array = leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf)
+        try:
+            tensor = tf.convert_to_tensor(array)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{name} can't be a tensor: it is of dtype {array.dtype}. Make it numbers, as with "
+                '.astype("float32"), all rows of one length.'
+            ) from error
         if not tensor.shape.rank:
             raise InputError(f"x and y must be arrays of examples. Received: the number {leaf!r}.")
         return tf.cast(tensor, keras.config.floatx()) if tensor.dtype.is_floating else tensor
@@ -119,11 +150,21 @@ def _tensors(part: Any) -> Any:
     return tf.nest.map_structure(convert, part)
 
 
+def _is_whole(key: Any) -> bool:
+    return isinstance(key, numbers.Real) and float(key).is_integer()
+
+
 def _weights_of_classes(y: Any, sample_weight: Any, class_weight: Mapping[int, float]) -> Any:
     if sample_weight is not None:
         raise InputError("Pass class_weight or sample_weight, not both.")
     if y is None or tf.nest.is_nested(y):
         raise InputError("class_weight needs a model with one output, and its labels y.")
+    strange = [key for key in class_weight if not _is_whole(key)]
+    if strange:
+        raise InputError(
+            "The keys of class_weight must be class numbers, such as {0: 1.0, 1: 2.5}. "
+            f"Received: {strange[0]!r}."
+        )
     labels = y.numpy()
     if labels.ndim > 1:
         labels = labels.argmax(-1) if labels.shape[-1] > 1 else labels[..., 0]

@@ -6,7 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-__all__ = ["TEST_HOOKS", "TRAIN_HOOKS", "acts_on_batches", "numbers_of"]
+from tfcourse.training.step import overrides
+
+__all__ = ["TEST_HOOKS", "TRAIN_HOOKS", "acts_on_batches", "epoch_logs", "numbers_of"]
 
 TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
@@ -19,16 +21,32 @@ def acts_on_batches(callbacks: Any, hooks: Sequence[str]) -> bool:
 
 def _has_batch_hook(callback: Any, hooks: Sequence[str]) -> bool:
     """Whether a callback must see every batch; Keras's own do so only if told to."""
-    if isinstance(callback, keras.callbacks.ProgbarLogger | keras.callbacks.History):
-        return False
-    for frequency in ("save_freq", "update_freq"):
-        if getattr(callback, frequency, None) == "epoch":
-            return False
-    base = keras.callbacks.Callback
-    return any(
-        name in vars(callback) or getattr(type(callback), name) is not getattr(base, name)
-        for name in hooks
+    rare = isinstance(callback, keras.callbacks.ProgbarLogger) or any(
+        getattr(callback, frequency, None) == "epoch" for frequency in ("save_freq", "update_freq")
     )
+    rare = rare and not getattr(callback, "_should_trace", False)  # TensorBoard's profile_batch
+    for name in hooks:
+        hook = vars(callback).get(name) or getattr(type(callback), name)
+        default = hook is getattr(keras.callbacks.Callback, name)
+        if not default and not (rare and hook.__module__.startswith("keras.")):
+            return True
+    return False
+
+
+def epoch_logs(model: Any, logs: Any, step: str) -> dict[str, Any]:
+    """What the epoch came to, from what its last step returned, as Keras has it.
+
+    Where a step of the model's own reports the metrics' names and no others, what the metrics
+    say counts.
+
+    Args:
+        model: The model.
+        logs: The last step's.
+        step: ``"train_step"`` or ``"test_step"``.
+    """
+    if overrides(model, step) or overrides(model, "compute_metrics"):
+        logs = model._get_metrics_result_or_logs(logs)
+    return numbers_of(logs)
 
 
 def numbers_of(logs: Any) -> dict[str, Any]:

@@ -10,11 +10,10 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from tfcourse.errors import InputError
 from tfcourse.training.arrays import Arrays, epoch_order
 from tfcourse.training.epoch import Outcome
 
-__all__ = ["ArrayFeed", "Chunk", "Feed", "StreamFeed", "stream_of"]
+__all__ = ["ArrayFeed", "Chunk", "Feed", "StreamFeed"]
 
 
 @dataclass
@@ -126,7 +125,11 @@ class StreamFeed(Feed):
     repeatable = False
 
     def __init__(
-        self, adapter: Any, strategy: Any, steps_per_epoch: int | None = None, reset: bool = True
+        self,
+        adapter: Any,
+        steps_per_epoch: int | None = None,
+        reset: bool = True,
+        once: bool = False,
     ) -> None:
         self.adapter = adapter
         dataset = adapter.get_tf_dataset()
@@ -138,15 +141,15 @@ class StreamFeed(Feed):
         self.repeated = (
             isinstance(dataset, tf.data.Dataset)
             and steps_per_epoch is None
+            and not once
             and int(dataset.cardinality()) > 0
         )
         if self.repeated:
             dataset = dataset.repeat()
         self.continued = self.repeated or steps_per_epoch is not None
-        if not isinstance(dataset, tf.distribute.DistributedDataset):
-            dataset = strategy.experimental_distribute_dataset(dataset)
         self.dataset = dataset
         self._iterator: Any = None
+        self._used = False
         # As model.fit does before its first epoch: a PyDataset may shuffle here.
         if reset:
             adapter.on_epoch_end()
@@ -154,13 +157,15 @@ class StreamFeed(Feed):
     def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
         """The epoch in chunks of at most ``stride`` steps; it can't begin inside an epoch."""
         self.adapter.on_epoch_begin()
-        if self._iterator is None or not self.continued:
+        self._used = True
+        carried_on = self._iterator is not None and self.continued
+        if not carried_on:
             self._iterator = iter(self.dataset)
-        done, iterator = 0, self._iterator
+        done = 0
         try:
             while self.steps is None or done < self.steps:
                 size = stride if self.steps is None else min(stride, self.steps - done)
-                chunk = Chunk(done, size, partial(_run_stream, iterator, size))
+                chunk = Chunk(done, size, partial(self._call, size, carried_on and not done))
                 yield chunk
                 done += chunk.outcome.steps
                 if chunk.outcome.steps < size and chunk.outcome.finite:
@@ -175,57 +180,19 @@ class StreamFeed(Feed):
 
     def restart(self) -> None:
         """Lets the next epoch begin with the first batch, as every validation does."""
+        if self._used:
+            # Once more, as model.evaluate does before each of its epochs.
+            self.adapter.on_epoch_end()
         if not self.repeated:
             self._iterator = None
 
-
-def _run_stream(iterator: Any, steps: int, program: Any) -> Outcome:
-    return program(iterator, steps)
-
-
-def stream_of(
-    data: Any,
-    strategy: Any,
-    steps: int | None,
-    steps_argument: str,
-    shuffle: bool = False,
-    class_weight: Any = None,
-    reset: bool = True,
-) -> StreamFeed:
-    """A feed from any data that Keras takes and that isn't arrays in memory.
-
-    Args:
-        data: ``(x, y, sample_weight)``; y and sample_weight are None where x holds them.
-        strategy: The model's ``tf.distribute`` strategy.
-        steps: Steps in an epoch; None for as many as there are.
-        steps_argument: What the caller calls ``steps``, for the message.
-        shuffle: Whether Keras shuffles the batches of a ``PyDataset``.
-        class_weight: A weight for every class.
-        reset: Whether a ``PyDataset`` is told of an epoch's end before the first, as
-            ``model.fit`` and ``model.evaluate`` do; ``model.predict`` does not.
-
-    Raises:
-        InputError: Keras knows no such data, or it is infinite and ``steps`` is None.
-    """
-    # The one place where Keras's own adapters are used: they are not public, and the rules of
-    # what it takes as data are theirs.
-    from keras.src.trainers.data_adapters import get_data_adapter
-
-    x, y, sample_weight = data
-    infinite = steps is None and (
-        (isinstance(x, tf.data.Dataset) and int(x.cardinality()) == tf.data.INFINITE_CARDINALITY)
-        or (isinstance(x, keras.utils.PyDataset) and x.num_batches is None)
-    )
-    if infinite:
-        raise InputError(f"The data never ends: say with {steps_argument} how long an epoch is.")
-    shuffle = shuffle and isinstance(x, keras.utils.PyDataset) and x.num_batches is not None
-    try:
-        adapter = get_data_adapter(
-            x, y, sample_weight, steps_per_epoch=steps, shuffle=shuffle, class_weight=class_weight
-        )
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    return StreamFeed(adapter, strategy, steps, reset)
+    def _call(self, steps: int, carried_on: bool, program: Any) -> Outcome:
+        """The next steps; from the first batch where the data has ended with the last epoch."""
+        outcome: Outcome = program(self._iterator, steps)
+        if carried_on and not outcome.steps:
+            self._iterator = iter(self.dataset)
+            outcome = program(self._iterator, steps)
+        return outcome
 
 
 def _warn_of_the_end(steps: int, wanted: int) -> None:

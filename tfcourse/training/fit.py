@@ -1,6 +1,8 @@
 """``fit``: a drop-in for ``model.fit`` that runs whole epochs as one compiled program."""
 
+import os
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Literal
 
 import keras
@@ -8,6 +10,13 @@ from keras.callbacks import TerminateOnNaN
 
 from tfcourse.errors import InputError
 from tfcourse.training.arrays import split_off_validation
+from tfcourse.training.data_checks import check_training
+from tfcourse.training.distribution import (
+    agree,
+    check_distribution,
+    check_feeds,
+    distributed_errors,
+)
 from tfcourse.training.inputs import (
     Order,
     check_sizes,
@@ -18,6 +27,7 @@ from tfcourse.training.inputs import (
 from tfcourse.training.jit import choose_jit
 from tfcourse.training.loop import Loop, Plan
 from tfcourse.training.non_finite import OnNan, check_on_nan
+from tfcourse.training.resume import saving_of
 from tfcourse.training.state import build_state
 
 __all__ = ["fit"]
@@ -45,6 +55,10 @@ def fit(
     seed: int | None = None,
     jit_compile: bool | Literal["auto"] = "auto",
     on_nan: OnNan = "stop",
+    checkpoint_dir: str | os.PathLike[str] | None = None,
+    save_every: int | timedelta = 1,
+    keep_checkpoints: int = 3,
+    check_data: bool = True,
 ) -> Any:
     """Trains a compiled Keras model: ``model.fit``'s arguments and its numbers, in less time.
 
@@ -54,8 +68,21 @@ def fit(
     are those of ``model.fit``. A callback that acts on batches gets every batch. A model's own
     ``train_step`` is kept.
 
+    Under ``MirroredStrategy`` and ``MultiWorkerMirroredStrategy`` a step is that of the whole
+    batch, of which each replica takes its part: create and compile the model in the strategy's
+    scope, with ``synchronized=True`` in its batch normalization, and give every worker the same
+    whole data. Dropout draws the same units on all replicas.
+
     A dataset that shuffles anew in each epoch gives other orders than under ``model.fit``,
     which takes two iterators an epoch from it where one is needed.
+
+    A checkpoint (``checkpoint_dir``) holds all variables (weights, seed generators, metrics, the
+    optimizer with its learning rate), the history, the seed of the shuffling, and those of the
+    callbacks' attributes that the training changed and that are numbers, texts, arrays or
+    collections of them. It doesn't hold NumPy's and TensorFlow's global generators, files that
+    your own callbacks keep open (a ``CSVLogger``'s is continued), or the data: of arrays their
+    number, shapes and types must be the same; a dataset or generator begins anew with the epoch
+    that it continues with, and so must give the same batches in every epoch.
 
     Args:
         model: A compiled ``keras.Model``.
@@ -74,20 +101,33 @@ def fit(
             comes first. ``"rollback"`` goes back to the last copy of the state, at most the
             beginning of the epoch, with half the learning rate, up to three times.
             ``"ignore"`` goes on, as Keras does.
+        checkpoint_dir: A folder for the training's state. When it holds a checkpoint, as after
+            the process was killed, the same call goes on from it, and ends with the weights and
+            the history that it would have had without the interruption. When the training in it
+            is finished, the call trains nothing; with more ``epochs`` it goes on.
+        save_every: A number of epochs from one checkpoint to the next, or a
+            ``datetime.timedelta``, after which also an epoch of arrays is saved in its middle.
+            The end of the training is always saved.
+        keep_checkpoints: How many are kept. A damaged newest one is left out, with a warning.
+        check_data: Whether to look through the data before the first step: for NaN and infinity,
+            shapes and types that don't suit the model, and labels that the loss can't take.
 
     Returns:
         ``keras.callbacks.History``.
 
     Raises:
         NonFiniteLossError: See ``on_nan``.
-        InputError: The model is not compiled, the data is empty or its parts differ in length,
-            a size is not a positive whole number, or ``seed`` or ``jit_compile`` is given for
-            data that Keras's loop takes.
+        WorkFailedError: A checkpoint can't be written, as on a full disk; those before are intact.
+        InputError: The model is not compiled, the data is empty, its parts differ in length or
+            don't suit the model, a size is not a positive whole number, a checkpoint is of
+            another model or of other data, or ``seed`` or ``jit_compile`` is given for data that
+            Keras's loop takes.
     """
     if getattr(model, "optimizer", None) is None or not model.compiled:
         raise InputError(
             "fit needs a compiled model. Call model.compile(optimizer, loss, metrics) first."
         )
+    jit_compile = check_distribution(model, jit_compile)
     check_on_nan(on_nan, model.optimizer)
     check_sizes(
         epochs=epochs,
@@ -96,17 +136,21 @@ def fit(
         steps_per_epoch=steps_per_epoch,
         validation_steps=validation_steps,
     )
+    saving = saving_of(checkpoint_dir, save_every, keep_checkpoints, seed, verbose)
     data = x, y, sample_weight
     if validation_split and validation_data is None:
         data, validation_data = split_off_validation(data, validation_split)
     order = Order(shuffle, seed, initial_epoch)
     train = train_feed(model, data, batch_size, steps_per_epoch, order, class_weight)
-    build_state(model, train.sample)
     validation = None
     if validation_data is not None:
         parts = keras.utils.unpack_x_y_sample_weight(validation_data)
         size = validation_batch_size or batch_size
         validation = evaluation_feed(model, parts, size, validation_steps, "validation_steps")
+    if check_data:
+        check_training(model, train, validation)
+    build_state(model, train.sample)
+    check_feeds(model, train, validation)
     callbacks = _callback_list(callbacks, model, verbose, epochs, train.steps)
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):
         on_nan = "ignore"
@@ -114,7 +158,10 @@ def fit(
         planned = train.steps and train.steps * max(epochs - initial_epoch, 0)
         jit_compile = choose_jit(model, train.sample, train.batch_size, planned)
     plan = Plan(jit_compile, steps_per_call(model, train), validation_freq, on_nan)
-    return Loop(model, train, validation, plan, callbacks).run(initial_epoch, epochs)
+    loop = Loop(model, train, validation, plan, callbacks, saving)
+    with distributed_errors(model):
+        agree(loop, seed, epochs, initial_epoch)
+        return loop.run(initial_epoch, epochs)
 
 
 def _callback_list(

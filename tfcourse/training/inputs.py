@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from tfcourse.errors import InputError
+from tfcourse.training.adapters import stream_of
 from tfcourse.training.arrays import Arrays, in_memory
-from tfcourse.training.feeds import ArrayFeed, Feed, stream_of
+from tfcourse.training.feeds import ArrayFeed, Feed
 from tfcourse.training.jit import seconds_of_step
 
 __all__ = ["Order", "check_sizes", "evaluation_feed", "steps_per_call", "train_feed"]
@@ -44,7 +45,7 @@ def train_feed(
     Args:
         model: The model that it is for.
         data: ``(x, y, sample_weight)``.
-        batch_size: Examples in a step, for arrays; None is 32.
+        batch_size: Examples in a step, for arrays; None is 32, or what makes ``steps`` steps.
         steps: Steps in an epoch; None for as many as there are.
         order: The order of the examples, for arrays.
         class_weight: A weight for every class.
@@ -58,29 +59,38 @@ def train_feed(
                 "seed is for arrays in memory: data of other kinds brings its own order. Leave it "
                 "out, and seed the data (a dataset's .shuffle(buffer_size, seed))."
             )
-        strategy = model.distribute_strategy
-        return stream_of(data, strategy, steps, "steps_per_epoch", order.shuffle, class_weight)
+        return stream_of(
+            data, steps, "steps_per_epoch", order.shuffle, class_weight, batch_size=batch_size
+        )
     x, y, sample_weight = data
     arrays = Arrays.of(x, y, sample_weight, class_weight)
     seed = int(np.random.randint(2**31 - 1)) if order.seed is None else order.seed
-    return ArrayFeed(arrays, batch_size or 32, order.shuffle, seed, steps, order.first_epoch)
+    size = arrays.batch_size(batch_size, steps)
+    return ArrayFeed(arrays, size, order.shuffle, seed, steps, order.first_epoch)
 
 
 def evaluation_feed(
-    model: Any, data: Any, batch_size: int | None, steps: int | None, steps_argument: str
+    model: Any,
+    data: Any,
+    batch_size: int | None,
+    steps: int | None,
+    steps_argument: str,
+    once: bool = False,
 ) -> Feed:
-    """The data of a validation, in its own order.
+    """The data of a validation or an evaluation, in its own order.
 
     Args:
         model: The model that it is for.
         data: ``(x, y, sample_weight)``.
-        batch_size: Examples in a step, for arrays; None is 32.
+        batch_size: Examples in a step, for arrays; None is 32, or what makes ``steps`` steps.
         steps: The most steps; None for all.
         steps_argument: What the caller calls ``steps``, for the messages.
+        once: Whether it is used once only.
     """
     if not in_memory(*data):
-        return stream_of(data, model.distribute_strategy, steps, steps_argument)
-    return ArrayFeed(Arrays.of(*data), batch_size or 32, steps_per_epoch=steps)
+        return stream_of(data, steps, steps_argument, once=once, batch_size=batch_size)
+    arrays = Arrays.of(*data)
+    return ArrayFeed(arrays, arrays.batch_size(batch_size, steps), steps_per_epoch=steps)
 
 
 def steps_per_call(model: Any, feed: Feed) -> int:

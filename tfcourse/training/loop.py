@@ -7,10 +7,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcourse.training.callbacks import TEST_HOOKS, TRAIN_HOOKS, acts_on_batches, numbers_of
+from tfcourse.training.callbacks import TEST_HOOKS, TRAIN_HOOKS, acts_on_batches, epoch_logs
 from tfcourse.training.feeds import Feed, StreamFeed
 from tfcourse.training.non_finite import Guard, OnNan
 from tfcourse.training.programs import test_program, train_program
+from tfcourse.training.resume import Checkpoints, Saving, Start
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
 
@@ -43,7 +44,13 @@ class Loop:
     """Trains a model: it only iterates."""
 
     def __init__(
-        self, model: Any, train: Feed, validation: Feed | None, plan: Plan, callbacks: Any
+        self,
+        model: Any,
+        train: Feed,
+        validation: Feed | None,
+        plan: Plan,
+        callbacks: Any,
+        saving: Saving | None = None,
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
         self.plan, self.callbacks = plan, callbacks
@@ -52,27 +59,41 @@ class Loop:
         if plan.on_nan != "ignore":
             # Repeating the steps since the last copy takes seconds; the copies cost little.
             self.guard = Guard(model, train, plan.on_nan, every=16 * plan.steps_per_call)
+        self.checkpoints = None
+        if saving is not None:
+            self.checkpoints = Checkpoints(saving, model, train, callbacks, self.guard)
 
     def run(self, initial_epoch: int, epochs: int) -> Any:
         """All epochs; gives the model's ``History``."""
-        model, callbacks, logs = self.model, self.callbacks, None
+        model, callbacks = self.model, self.callbacks
         model.stop_training = False
-        callbacks.on_train_begin()
-        # BackupAndRestore sets the epoch to continue from on the model.
-        for epoch in range(model._initial_epoch or initial_epoch, epochs):
-            model.reset_metrics()
-            callbacks.on_epoch_begin(epoch)
-            logs = self._train_epoch(epoch)
+        start = self._begin(initial_epoch, epochs)
+        logs, step = start.logs, start.step
+        for epoch in start.epochs:
+            if not step:
+                model.reset_metrics()
+                callbacks.on_epoch_begin(epoch)
+            logs, step = self._train_epoch(epoch, step), 0
             if self.validation is not None and self.plan.validates(epoch):
                 validation = self._validate()
                 logs |= {f"val_{name}": value for name, value in validation.items()}
             callbacks.on_epoch_end(epoch, logs)
+            if self.checkpoints is not None:
+                last = model.stop_training or epoch + 1 == epochs
+                self.checkpoints.after_epoch(epoch, logs, last)
             if model.stop_training:
                 break
         if isinstance(model.optimizer, keras.optimizers.Optimizer):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
         return model.history
+
+    def _begin(self, initial_epoch: int, epochs: int) -> Start:
+        if self.checkpoints is not None:
+            return self.checkpoints.begin(initial_epoch, epochs)
+        self.callbacks.on_train_begin()
+        # BackupAndRestore sets the epoch to continue from on the model.
+        return Start(range(self.model._initial_epoch or initial_epoch, epochs))
 
     def _train_epoch(self, epoch: int, start: int = 0) -> dict[str, Any]:
         """The steps of an epoch from ``start`` on, and again those before a loss that is NaN."""
@@ -83,12 +104,14 @@ class Loop:
         again: int | None = start
         while again is not None:
             logs, again = self._train_steps(program, epoch, again)
-        return numbers_of(logs)
+        return epoch_logs(self.model, logs, "train_step")
 
     def _train_steps(self, program: Any, epoch: int, start: int) -> tuple[Any, int | None]:
         """The logs after the last step, and where to begin again, if anywhere."""
         callbacks, logs = self.callbacks, {}
         for chunk in self.train.chunks(epoch, self.stride, start):
+            if self.checkpoints is not None:
+                self.checkpoints.before_steps(epoch, chunk.start)
             if self.guard is not None:
                 self.guard.keep(chunk.start, first=chunk.start == start)
             callbacks.on_train_batch_begin(chunk.start)
@@ -130,7 +153,7 @@ def evaluate_feed(model: Any, feed: Feed, plan: Plan, callbacks: Any) -> dict[st
         callbacks.on_test_batch_end(chunk.start + outcome.steps - 1, logs)
         if model.stop_evaluating:
             break
-    logs = numbers_of(logs)
+    logs = epoch_logs(model, logs, "test_step")
     callbacks.on_test_end(logs)
     return logs
 

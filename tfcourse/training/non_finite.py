@@ -73,7 +73,7 @@ class Guard:
         older = min(self.useless, len(self.copies) - 1)
         self.useless += 1
         self.rollbacks += 1
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         self._assign(self.copies[-1])
         self._assign(self.copies[-1 - older], metrics=False)
         self.model.optimizer.learning_rate = rate / 2
@@ -91,7 +91,9 @@ class Guard:
     def _assign(self, copy: Any, metrics: bool = True) -> None:
         """Goes back to a copy, but not to the learning rate from before a rollback."""
         optimizer = self.model.optimizer
-        rate = float(optimizer.learning_rate) if self.rollbacks else None
+        rate = (
+            float(keras.ops.convert_to_numpy(optimizer.learning_rate)) if self.rollbacks else None
+        )
         self.state.assign(copy, metrics)
         if rate is not None:
             optimizer.learning_rate = rate
@@ -106,7 +108,7 @@ class Guard:
             self._assign(self.copies[-1])
             kept = self.step
         often = f" after {self.rollbacks} rollbacks" if self.rollbacks else ""
-        rate = float(self.model.optimizer.learning_rate)
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         return NonFiniteLossError(
             f"The loss is not finite in epoch {epoch + 1}, batch {step + 1}{often}, at learning "
             f"rate {rate:g}. {cause}\nThe model has the weights from before batch {kept + 1}. "

@@ -1,12 +1,15 @@
 """The compiled programs of a model, kept with it from one call to the next."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from tfcourse.training.collect import CollectProgram
 from tfcourse.training.epoch import EpochProgram
+from tfcourse.training.state import StateCopier
 from tfcourse.training.step import Step, test_step, train_step
 from tfcourse.training.stream import BufferedProgram, StreamProgram
 
-__all__ = ["test_program", "train_program"]
+__all__ = ["predict_program", "state_copier", "test_program", "train_program"]
 
 
 def train_program(model: Any, stream: bool, jit_compile: bool, guarded: bool) -> Any:
@@ -36,6 +39,24 @@ def test_program(model: Any, stream: bool, jit_compile: bool) -> Any:
     return programs[key]
 
 
+def state_copier(model: Any) -> StateCopier:
+    """What copies the model's state; compiled once a model."""
+    programs = _programs(model)
+    if "state" not in programs:
+        programs["state"] = StateCopier(model)
+    return programs["state"]
+
+
+def predict_program(model: Any, jit_compile: bool) -> CollectProgram:
+    """The program that predicts with ``model``, which need not be compiled."""
+    # Quantization and LoRA give a layer other variables, without a new compile().
+    programs, key, variables = _programs(model), ("predict", jit_compile), model.variables
+    kept = programs.get(key)
+    if kept is None or not _same(kept[0], variables):
+        kept = programs[key] = variables, CollectProgram(model.predict_step, jit_compile)
+    return kept[1]
+
+
 def _program(step: Step, stream: bool, jit_compile: bool, run_eagerly: bool) -> Any:
     if stream and not jit_compile:
         return StreamProgram(step, run_eagerly)
@@ -43,19 +64,20 @@ def _program(step: Step, stream: bool, jit_compile: bool, run_eagerly: bool) -> 
     return BufferedProgram(program) if stream else program
 
 
-def _programs(model: Any) -> dict[tuple[Any, ...], Any]:
+def _programs(model: Any) -> dict[Any, Any]:
     """The model's programs by their kind; none after a new ``compile``."""
     # compile() makes a new loss tracker and metrics: while they are the same, so is the program.
-    compiled = (model.optimizer, *model.metrics)
+    compiled = (getattr(model, "optimizer", None), *model.metrics)
     kept = getattr(model, "_tfcourse_programs", None)
-    if (
-        kept is None
-        or len(kept.compiled) != len(compiled)
-        or any(a is not b for a, b in zip(kept.compiled, compiled, strict=True))
-    ):
+    if kept is None or not _same(kept.compiled, compiled):
         kept = _Programs(compiled)
         model._tfcourse_programs = kept
     return kept.programs
+
+
+def _same(these: Sequence[Any], those: Sequence[Any]) -> bool:
+    """Whether two sequences hold the very same objects."""
+    return len(these) == len(those) and all(a is b for a, b in zip(these, those, strict=True))
 
 
 class _Programs:
@@ -63,4 +85,4 @@ class _Programs:
 
     def __init__(self, compiled: tuple[Any, ...]) -> None:
         self.compiled = compiled
-        self.programs: dict[tuple[Any, ...], Any] = {}
+        self.programs: dict[Any, Any] = {}

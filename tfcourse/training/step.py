@@ -1,13 +1,19 @@
 """The model's own step, and the programs that repeat it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-__all__ = ["Step", "test_step", "train_step"]
+from tfcourse.training.replicas import (
+    distributed_test_step,
+    distributed_train_step,
+    is_distributed,
+)
+
+__all__ = ["Step", "overrides", "test_step", "train_step"]
 
 
 @dataclass(frozen=True)
@@ -20,17 +26,24 @@ class Step:
             last counts, as for a model with a step of its own.
         loss: Reads a number that is finite only as long as every loss was, from what the step
             returned; None not to look.
+        weights: The variables that must be finite after the last step.
     """
 
     call: Callable[[Any], Any]
     result: Callable[[], Any] | None
     loss: Callable[[Any], Any] | None = None
+    weights: Sequence[Any] = ()
 
     def finite(self, logs: Any) -> Any:
         """Whether the loss is still a finite number, as a tensor."""
         if self.loss is None:
             return tf.constant(True)
         return tf.reduce_all(tf.math.is_finite(self.loss(logs)))
+
+    def finite_weights(self) -> Any:
+        """Whether all weights are finite numbers, as a tensor."""
+        checks = [tf.reduce_all(tf.math.is_finite(weight)) for weight in self.weights]
+        return tf.reduce_all(tf.stack(checks)) if checks else tf.constant(True)
 
     def logs_after(self, logs: Any) -> Any:
         """The logs after the last step."""
@@ -44,23 +57,29 @@ def train_step(model: Any, guarded: bool) -> Step:
 
     Args:
         model: A compiled model.
-        guarded: Whether the loop is to end when the loss is no finite number any more.
+        guarded: Whether the loop is to end when the loss is no finite number any more, and to
+            look at the weights when it ends.
     """
-    own = _overrides(model, "train_step")
-    result = None if own or _overrides(model, "compute_metrics") else model.get_metrics_result
-    loss = None
-    if guarded:
-        loss = _logged_loss if own else lambda _: model._loss_tracker.total
-    return Step(model.train_step, result, loss)
+    own = overrides(model, "train_step")
+    result = None if own or overrides(model, "compute_metrics") else model.get_metrics_result
+    call = model.train_step
+    if is_distributed(model):
+        call = distributed_train_step(model, own, logs=result is None)
+    if not guarded:
+        return Step(call, result)
+    loss = _logged_loss if own else lambda _: model._loss_tracker.total
+    return Step(call, result, loss, model.trainable_variables)
 
 
 def test_step(model: Any) -> Step:
     """``model.test_step``, or the model's own."""
-    own = _overrides(model, "test_step") or _overrides(model, "compute_metrics")
-    return Step(model.test_step, None if own else model.get_metrics_result)
+    own = overrides(model, "test_step") or overrides(model, "compute_metrics")
+    call = distributed_test_step(model, logs=own) if is_distributed(model) else model.test_step
+    return Step(call, None if own else model.get_metrics_result)
 
 
-def _overrides(model: Any, name: str) -> bool:
+def overrides(model: Any, name: str) -> bool:
+    """Whether the model has a method of its own in the place of ``keras.Model``'s."""
     return getattr(type(model), name) is not getattr(keras.Model, name)
 
 

@@ -43,7 +43,11 @@ class StreamProgram:
         self.traces += 1
         index, finite, logs = 0, True, ()
         if self.step.result is None:
-            logs = self._call(iterator.get_next())  # OutOfRangeError if no batch is left
+            batch = iterator.get_next()  # OutOfRangeError if no batch is left
+            # Nothing of the step before that is known: what needs no batch, such as counting
+            # the iterations, would have been done for one that isn't there.
+            with tf.control_dependencies([t for t in tf.nest.flatten(batch) if tf.is_tensor(t)]):
+                logs = self._call(batch)
             index, finite = 1, self.step.finite(logs)
 
         def following(index: Any) -> Any:
@@ -67,7 +71,7 @@ class StreamProgram:
             (index, tf.convert_to_tensor(finite), following(index), logs),
             parallel_iterations=1,
         )
-        return index, finite, self.step.logs_after(logs)
+        return index, finite & self.step.finite_weights(), self.step.logs_after(logs)
 
 
 class BufferedProgram:

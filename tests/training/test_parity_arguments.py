@@ -1,0 +1,211 @@
+"""`fit` gives ``model.fit``'s numbers to the last bit, whatever it is asked for."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.training.parity import (
+    CLASSES,
+    FEATURES,
+    ROWS,
+    assert_same,
+    both,
+    both_again,
+    compiled,
+    examples,
+    mlp,
+    network,
+    small,
+    weighted,
+)
+from tests.training.test_parity_models import IMAGE, SEQUENCE, Penalty
+from tfcourse import Adam, BatchNorm, SoftmaxHead
+
+layers, regularizers = keras.layers, keras.regularizers
+
+
+def two_inputs_two_outputs(**kwargs):
+    a, b = keras.Input((FEATURES,), name="a"), keras.Input((FEATURES,), name="b")
+    h = layers.Dense(5, activation="tanh")(layers.Concatenate()([a, b]))
+    outputs = {"c": SoftmaxHead(CLASSES, name="c")(h), "r": layers.Dense(1, name="r")(h)}
+    losses = {"c": "sparse_categorical_crossentropy", "r": "mse"}
+    metrics = {"c": ["accuracy"], "r": ["mae"]}
+    return compiled(
+        keras.Model({"a": a, "b": b}, outputs),
+        **{"loss": losses, "metrics": metrics, "weighted_metrics": metrics, **kwargs},
+    )
+
+
+def several(x, y):
+    return {"a": x, "b": x[:, ::-1]}, {"c": y, "r": x[:, :1]}
+
+
+WEIGHTS = np.linspace(0, 2, ROWS, dtype="float32")
+
+
+@pytest.mark.parametrize(
+    "weights", [WEIGHTS, {"c": WEIGHTS, "r": WEIGHTS[::-1]}], ids=["one", "each"]
+)
+def test_several_inputs_and_outputs(weights):
+    data = several(*examples())
+    make = lambda: two_inputs_two_outputs(loss_weights={"c": 0.3, "r": 2.0})  # noqa: E731
+    assert_same(both(make, data, sample_weight=weights, validation_data=data))
+
+
+def test_lists_of_inputs_and_outputs():
+    def make():
+        inputs = [keras.Input((FEATURES,)), keras.Input((2,))]
+        h = layers.Concatenate()(inputs)
+        return compiled(
+            keras.Model(inputs, [layers.Dense(1, name="p")(h), layers.Dense(2, name="q")(h)]),
+            loss=["mse", "mae"],
+            metrics=[["mae"], ["mse"]],
+        )
+
+    x, _ = examples()
+    data = [x, x[:, :2]], [x[:, :1], x[:, 2:4]]
+    assert_same(both(make, data, validation_data=data))
+
+
+class Positives(keras.metrics.Metric):
+    """A metric of one's own, with state."""
+
+    def __init__(self):
+        super().__init__(name="positives")
+        self.total = self.add_weight(shape=(), initializer="zeros", name="total")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.total.assign_add(tf.reduce_sum(tf.cast(y_pred[:, 1] > 0.4, tf.float32)))
+
+    def result(self):
+        return self.total + 0.0  # not the variable itself: Keras reads that after a validation
+
+
+def distance(y_true, y_pred):
+    return tf.reduce_mean(tf.abs(y_true - y_pred), -1)
+
+
+def one_hot_metrics():
+    metrics = keras.metrics
+    return [
+        "accuracy",
+        distance,
+        Positives(),
+        metrics.AUC(name="auc"),
+        metrics.TopKCategoricalAccuracy(2, name="top"),
+        metrics.Precision(0.4, name="precision"),
+        metrics.F1Score(name="f1"),
+    ]
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["no weights", "weights"])
+def test_metrics(weights):
+    def make():
+        weighted = [keras.metrics.AUC(name="weighted_auc"), "categorical_accuracy"]
+        return small(
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=0.1),
+            metrics=one_hot_metrics(),
+            weighted_metrics=weighted,
+        )
+
+    x, y = examples()
+    y = np.eye(CLASSES, dtype="float32")[y]
+    validation = (x, y) if weights is None else None
+    runs = both(make, (x, y), sample_weight=weights, validation_data=validation)
+    assert_same(runs)
+    assert np.shape(runs[1].history.history["f1"]) == (2, CLASSES), "a value per class"
+
+
+ARGUMENTS = {
+    "sample weights": {"sample_weight": WEIGHTS},
+    "class weights": {"class_weight": {0: 0.5, 2: 3.0}},
+    "validation_split": {"validation_split": 0.2},
+    "validation_batch_size": {"validation_split": 0.2, "validation_batch_size": 7},
+    "validation_freq": {"validation_split": 0.2, "validation_freq": 2, "epochs": 3},
+    "validation_freq as a list": {"validation_split": 0.2, "validation_freq": [1, 3], "epochs": 3},
+    "validation weights": {"validation_data": (*examples(), WEIGHTS)},
+    "initial_epoch": {"initial_epoch": 1},
+    "default batch size": {"batch_size": None},
+    "one example a batch": {"batch_size": 1, "epochs": 1},
+    "all in one batch": {"batch_size": ROWS},
+    "more than all in one batch": {"batch_size": 1000},
+    "no partial batch": {"batch_size": 25},
+    "one example left": {"batch_size": 37},
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_same_arguments(name):
+    assert_same(both_again(weighted, examples(), **ARGUMENTS[name]))
+
+
+def test_weights_of_time_steps():
+    def make():
+        losses = {"loss": "mse", "metrics": None, "weighted_metrics": ["mae"]}
+        return network(SEQUENCE, layers.Dense(4), head=layers.Dense(1), **losses)
+
+    x, _ = examples()
+    weights = np.linspace(0, 1, ROWS * 3, dtype="float32").reshape(ROWS, 3)
+    assert_same(both(make, (x, x[:, :3, None]), sample_weight=weights))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(policy):
+    keras.mixed_precision.set_global_policy(policy)
+    assert_same(both(lambda: mlp(dropout=0.2), examples()))
+
+
+def test_the_loss_scale_falls_after_an_overflow_and_grows_again():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+
+    def make():
+        optimizer = keras.optimizers.LossScaleOptimizer(
+            Adam(0.01), initial_scale=2.0**30, dynamic_growth_steps=3
+        )
+        return small(optimizer=optimizer)
+
+    runs = both(make, examples(), epochs=8)
+    assert_same(runs)
+    assert 0 < int(runs[1].model.optimizer.inner_optimizer.iterations) < 8 * 5
+
+
+def test_steps_per_execution():
+    make = lambda: mlp(dropout=0.2, steps_per_execution=3)  # noqa: E731
+    assert_same(both(make, examples()))
+
+
+def test_running_eagerly():
+    # Eager operations round as those of a graph do, except where the graph optimizer fuses them.
+    make = lambda: mlp(dropout=0.2, run_eagerly=True)  # noqa: E731
+    assert_same(both(make, examples(), epochs=1))
+
+
+def test_all_at_once():
+    """TensorFlow's graph optimizer may take the sums of a larger program in another order."""
+    keras.mixed_precision.set_global_policy("mixed_float16")
+
+    def make():
+        return network(
+            IMAGE,
+            layers.Conv2D(4, 2, kernel_regularizer=regularizers.L2(0.01)),
+            BatchNorm(),
+            layers.Dropout(0.3),
+            layers.Flatten(),
+            Penalty(),
+            layers.Dense(4, kernel_constraint="max_norm", kernel_regularizer=regularizers.L1(0.01)),
+            optimizer=keras.optimizers.AdamW(
+                keras.optimizers.schedules.CosineDecay(0.1, 8),
+                use_ema=True,
+                global_clipnorm=0.5,
+                gradient_accumulation_steps=2,
+            ),
+            loss="categorical_crossentropy",
+            metrics=[keras.metrics.AUC(name="auc")],
+            weighted_metrics=["accuracy"],
+        )
+
+    x, y = examples()
+    data = (x, np.eye(CLASSES, dtype="float32")[y], WEIGHTS)
+    arguments = {"sample_weight": WEIGHTS, "epochs": 3}
+    assert_same(both(make, data[:2], validation_data=data, **arguments), tolerance=1e-6)

@@ -1,0 +1,147 @@
+"""`fit` gives ``model.fit``'s numbers to the last bit, whatever the optimizer does."""
+
+import inspect
+
+import keras
+import pytest
+
+from tests.training.parity import (
+    FEATURES,
+    assert_same,
+    assert_same_variables,
+    both,
+    compiled,
+    examples,
+    keras_fit,
+    network,
+)
+from tfcourse import Adam, GradientDescent, Momentum, RMSprop, SoftmaxHead, fit
+
+layers, optimizers, schedules = keras.layers, keras.optimizers, keras.optimizers.schedules
+
+
+def two_optimizers():
+    """One optimizer for kernels, another for the rest."""
+    if not hasattr(optimizers, "MultiOptimizer"):
+        pytest.skip("this Keras has no MultiOptimizer")
+    kernels, rest = optimizers.Adam(0.01), optimizers.SGD(0.1)
+    return optimizers.MultiOptimizer(lambda v: kernels if "kernel" in v.path else rest)
+
+
+OPTIMIZERS = {
+    **{
+        name: lambda cls=cls: cls(0.01)
+        for name, cls in inspect.getmembers(optimizers, inspect.isclass)
+        if issubclass(cls, optimizers.Optimizer) and cls is not optimizers.Optimizer
+    },
+    "LossScaleOptimizer": lambda: optimizers.LossScaleOptimizer(
+        optimizers.Adam(0.01), initial_scale=1024.0, dynamic_growth_steps=4
+    ),
+    "MultiOptimizer": two_optimizers,
+    "SGD, Nesterov": lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "RMSprop, centered": lambda: optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+    "Adam, amsgrad": lambda: optimizers.Adam(0.01, amsgrad=True),
+    "our GradientDescent": lambda: GradientDescent(0.1),
+    "our Momentum": lambda: Momentum(0.1),
+    "our RMSprop": lambda: RMSprop(0.01),
+    "our Adam": lambda: Adam(0.01),
+}
+
+
+def test_every_optimizer_of_keras_is_here():
+    """A positive control: the list is made of what Keras has."""
+    assert {"SGD", "Adam", "AdamW", "Ftrl", "Lion", "Muon", "Nadam"} <= set(OPTIMIZERS)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer(name):
+    def make():
+        model = network(optimizer=OPTIMIZERS[name]())
+        # Before, because Keras's ScheduleFreeAdamW assigns to its momentum in build. Left to
+        # model.fit that becomes a part of every step; `fit` builds it outside of the steps.
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    assert_same(both(make, examples(), epochs=3))
+
+
+OPTIONS = {
+    "clipnorm": {"clipnorm": 0.05},
+    "clipvalue": {"clipvalue": 0.01},
+    "global_clipnorm": {"global_clipnorm": 0.1},
+    "weight decay": {"weight_decay": 0.1},
+    "EMA": {"use_ema": True, "ema_momentum": 0.9},
+    "EMA written back": {"use_ema": True, "ema_overwrite_frequency": 3},
+    "gradient accumulation": {"gradient_accumulation_steps": 2},
+    "a loss scale": {"loss_scale_factor": 8.0},
+}
+OURS_TOO = ["global_clipnorm", "EMA written back", "gradient accumulation"]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name"),
+    [(optimizers.Adam, name) for name in OPTIONS] + [(Adam, name) for name in OURS_TOO],
+    ids=[f"Keras's, {name}" for name in OPTIONS] + [f"ours, {name}" for name in OURS_TOO],
+)
+def test_every_option(optimizer, name):
+    assert_same(both(lambda: network(optimizer=optimizer(0.01, **OPTIONS[name])), examples()))
+
+
+class OneOverStep(schedules.LearningRateSchedule):
+    """A schedule of one's own."""
+
+    def __call__(self, step):
+        return 0.1 / (1 + keras.ops.cast(step, "float32"))
+
+
+SCHEDULES = {
+    "exponential": lambda: schedules.ExponentialDecay(0.1, 2, 0.9),
+    "piecewise": lambda: schedules.PiecewiseConstantDecay([2, 5], [0.1, 0.01, 0.001]),
+    "polynomial": lambda: schedules.PolynomialDecay(0.1, 4, power=2, cycle=True),
+    "inverse time": lambda: schedules.InverseTimeDecay(0.1, 3, 0.5, staircase=True),
+    "cosine": lambda: schedules.CosineDecay(0.0, 4, warmup_target=0.1, warmup_steps=3),
+    "cosine restarts": lambda: schedules.CosineDecayRestarts(0.1, 3),
+    "one's own": OneOverStep,
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule(name):
+    # Keras's optimizer and ours in turn: both take a schedule by the same base class.
+    optimizer = [Momentum, optimizers.SGD][list(SCHEDULES).index(name) % 2]
+    assert_same(both(lambda: network(optimizer=optimizer(SCHEDULES[name]())), examples()))
+
+
+@pytest.mark.parametrize("optimizer", [Momentum, optimizers.Adam])
+def test_sparse_gradients_of_an_embedding(optimizer):
+    def make():
+        words = layers.Lambda(lambda x: keras.ops.cast(keras.ops.abs(x) * 4, "int32"))
+        return network(words, layers.Embedding(30, 3), layers.Flatten(), optimizer=optimizer(0.05))
+
+    assert_same(both(make, examples()))
+
+
+@pytest.mark.parametrize("optimizer", [Adam, optimizers.AdamW])
+def test_all_options_at_once(optimizer):
+    """Together within 1e-6: the graph optimizer may take sums in another order."""
+
+    def make():
+        options = {name: value for each in OPTIONS.values() for name, value in each.items()}
+        del options["clipnorm"], options["clipvalue"]  # only one way to clip is allowed
+        return network(optimizer=optimizer(schedules.CosineDecay(0.1, 12), **options))
+
+    assert_same(both(make, examples(), epochs=3), tolerance=1e-6)
+
+
+def test_the_learning_rate_may_be_changed_between_two_calls():
+    trained = []
+    for train, own in ((keras_fit, {}), (fit, {"jit_compile": False})):
+        keras.utils.set_random_seed(7)
+        model = compiled(
+            keras.Sequential([keras.Input((FEATURES,)), SoftmaxHead(3)]), Momentum(0.1)
+        )
+        for rate in (0.1, 0.01):
+            model.optimizer.learning_rate = rate
+            train(model, *examples(), verbose=0, shuffle=False, **own)
+        trained.append(model)
+    assert_same_variables(*trained)

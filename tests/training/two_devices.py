@@ -1,0 +1,415 @@
+"""Trains on one device and on two (logical CPUs); prints what came of each case as JSON.
+
+A program of its own, because a process can split its CPU only before it uses TensorFlow.
+"""
+
+import json
+import sys
+import warnings
+from functools import cache
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcourse import Adam, BatchNorm, ManyClassModel, Momentum, SoftmaxHead, fit
+from tfcourse.training import replicas
+
+layers = keras.layers
+ROWS, FEATURES, CLASSES = 75, 6, 3  # 75 = 4 batches of 16 and one of 11, for 2 replicas 5 and 6
+rng = np.random.default_rng(0)
+x = rng.normal(size=(ROWS, FEATURES)).astype("float32")
+y = (x[:, 0] > 0).astype("int64") + (x[:, 1] > 0.5)
+weights = np.linspace(0, 2, ROWS).astype("float32")
+words = rng.integers(0, 9, (ROWS, 4))
+
+CASES = {}
+
+
+def case(function):
+    CASES[function.__name__] = function
+    return function
+
+
+@cache  # a process can't have two of them on the same devices
+def mirrored(devices):
+    return tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(devices)])
+
+
+def compiled(model, optimizer=None, **kwargs):
+    kwargs = {"metrics": ["accuracy"], "weighted_metrics": ["accuracy"], **kwargs}
+    loss = kwargs.pop("loss", "sparse_categorical_crossentropy")
+    model.compile(Momentum(0.1) if optimizer is None else optimizer(), loss, **kwargs)
+    return model
+
+
+def mlp(optimizer=None, synchronized=True, **kwargs):
+    l2 = keras.regularizers.L2(0.01)
+    dense = layers.Dense(8, use_bias=False, kernel_regularizer=l2)
+    blocks = [dense, BatchNorm(synchronized=synchronized), layers.ReLU(), SoftmaxHead(CLASSES)]
+    return compiled(keras.Sequential([keras.Input((FEATURES,)), *blocks]), optimizer, **kwargs)
+
+
+def two_inputs_two_outputs():
+    a, b = keras.Input((FEATURES,), name="a"), keras.Input((FEATURES,), name="b")
+    h = layers.Dense(5, activation="tanh")(layers.Concatenate()([a, b]))
+    outputs = {"c": SoftmaxHead(CLASSES, name="c")(h), "r": layers.Dense(1, name="r")(h)}
+    losses = {"c": "sparse_categorical_crossentropy", "r": "mse"}
+    metrics = {"c": ["accuracy"], "r": ["mae"]}
+    return compiled(
+        keras.Model({"a": a, "b": b}, outputs), loss=losses, metrics=metrics, weighted_metrics=None
+    )
+
+
+def embedding(optimizer=None):
+    body = [layers.Embedding(9, 5), layers.Flatten(), SoftmaxHead(CLASSES)]
+    return compiled(keras.Sequential([keras.Input((4,), dtype="int32"), *body]), optimizer)
+
+
+class OwnStep(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.head = SoftmaxHead(CLASSES)
+
+    def call(self, x):
+        return self.head(x)
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(x, y, self(x))
+        self.optimizer.apply(tape.gradient(loss, self.trainable_weights), self.trainable_weights)
+        whole = loss * tf.distribute.get_replica_context().num_replicas_in_sync
+        return {"loss": whole, "both": tf.stack([whole, 2 * whole])}
+
+
+class OwnMetrics(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.head = SoftmaxHead(CLASSES)
+
+    def call(self, x):
+        return self.head(x)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return {"highest": tf.reduce_mean(tf.reduce_max(y_pred, -1))}
+
+
+def trained(make, data, strategy=None, inside=False, **kwargs):
+    """A model and its history, trained without a strategy or under one."""
+    keras.utils.set_random_seed(7)
+    options = {"epochs": 3, "verbose": 0, **kwargs}
+    if strategy is None:
+        model = make()
+        return model, fit(model, *data, **options).history
+    with strategy.scope():
+        model = make()
+        if inside:
+            return model, fit(model, *data, **options).history
+    return model, fit(model, *data, **options).history
+
+
+def difference(these, those):
+    return max(float(np.abs(np.subtract(a, b)).max()) for a, b in zip(these, those, strict=True))
+
+
+def compare(make=mlp, data=(x, y), devices=2, inside=False, arguments=dict, **kwargs):
+    """The largest differences between one device and two, and whether the replicas agree."""
+    if data and isinstance(data[0], np.ndarray | dict):
+        kwargs = {"batch_size": 16, "seed": 3, **kwargs}
+    one, history = trained(make, data, **kwargs, **arguments())
+    strategy = mirrored(devices)
+    two, distributed = trained(make, data, strategy, inside, **kwargs, **arguments())
+    assert set(history) == set(distributed)
+    copies = [strategy.experimental_local_results(w.value) for w in two.trainable_variables]
+    return {
+        "weights": difference(one.get_weights(), two.get_weights()),
+        "slots": difference(*([v.numpy() for v in m.optimizer.variables] for m in (one, two))),
+        "history": difference(history.values(), distributed.values()),
+        "copies": difference([c[0] for c in copies], [c[-1] for c in copies]),
+        "of each": {n: difference([v], [distributed[n]]) for n, v in history.items()},
+        "epochs": len(next(iter(history.values()))),
+    }
+
+
+@case
+def everything_at_once():
+    return compare(data=(x, y), sample_weight=weights, validation_data=(x[:33], y[:33]))
+
+
+@case
+def class_weights():
+    return compare(class_weight={0: 0.5, 2: 3.0}, validation_split=0.2)
+
+
+@case
+def clipped():
+    return compare(lambda: mlp(lambda: Adam(0.01, global_clipnorm=0.1)))
+
+
+@case
+def accumulated():
+    return compare(lambda: mlp(lambda: Momentum(0.1, gradient_accumulation_steps=2)))
+
+
+@case
+def averaged():
+    return compare(lambda: mlp(lambda: Adam(0.01, use_ema=True, ema_overwrite_frequency=3)))
+
+
+@case
+def loss_scaled():
+    scaled = keras.optimizers.LossScaleOptimizer
+    return compare(lambda: mlp(lambda: scaled(keras.optimizers.SGD(0.1))))
+
+
+@case
+def loss_scaled_and_clipped():
+    scaled = keras.optimizers.LossScaleOptimizer
+    return compare(lambda: mlp(lambda: scaled(keras.optimizers.SGD(0.1, clipnorm=0.05))))
+
+
+@case
+def keras_optimizer():
+    return compare(lambda: mlp(lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1)))
+
+
+@case
+def several_inputs_and_outputs():
+    return compare(two_inputs_two_outputs, ({"a": x, "b": x[:, ::-1]}, {"c": y, "r": x[:, :1]}))
+
+
+@case
+def sparse_gradients():
+    return compare(lambda: embedding(lambda: keras.optimizers.Adam(0.01)), (words, y))
+
+
+@case
+def sparse_gradients_clipped():
+    return compare(lambda: embedding(lambda: keras.optimizers.SGD(0.1, clipnorm=0.01)), (words, y))
+
+
+@case
+def dataset():
+    batches = tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(16)
+    return compare(data=(batches,), validation_data=batches)
+
+
+@case
+def dataset_of_known_shapes():
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(15, drop_remainder=True)
+    return compare(data=(batches,))
+
+
+@case
+def py_dataset():
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            rows = slice(index * 16, (index + 1) * 16)
+            return x[rows], y[rows]
+
+    return compare(arguments=lambda: {"x": Batches(), "shuffle": False}, data=())
+
+
+@case
+def fit_inside_the_scope():
+    return compare(inside=True)
+
+
+@case
+def one_replica():
+    return compare(devices=1)
+
+
+@case
+def own_train_step():
+    make = lambda: compiled(OwnStep(), metrics=None, weighted_metrics=None)  # noqa: E731
+    return compare(make, (x[:64], y[:64]))
+
+
+@case
+def many_classes():
+    def make():
+        body = keras.Sequential([keras.Input((FEATURES,)), layers.Dense(5, activation="tanh")])
+        model = ManyClassModel(body, SoftmaxHead(CLASSES))
+        model.compile(Momentum(0.1))
+        return model
+
+    return compare(make, (x[:64], y[:64]))
+
+
+@case
+def own_metrics():
+    return compare(lambda: compiled(OwnMetrics(), metrics=None, weighted_metrics=None),
+                   (x[:64], y[:64]))  # fmt: skip
+
+
+@case
+def stops_early():
+    def arguments():
+        stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
+        return {"callbacks": [stop], "epochs": 12, "validation_data": (x, y), "shuffle": False}
+
+    return compare(lambda: mlp(lambda: Momentum(3.0)), arguments=arguments)
+
+
+@case
+def every_batch_has_its_callback():
+    calls = []
+    counter = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: calls.append(1))
+    trained(mlp, (x, y), mirrored(2), batch_size=16, callbacks=[counter])
+    return {"calls": len(calls)}
+
+
+@case
+def control_without_synchronized_batch_norm():
+    return compare(lambda: mlp(synchronized=False))
+
+
+@case
+def control_without_shares():
+    parts = replicas._parts
+    replicas._parts = lambda *a, **k: [(part, tf.constant(1.0)) for part, _ in parts(*a, **k)]
+    try:
+        return compare()
+    finally:
+        replicas._parts = parts
+
+
+def fails(function):
+    """What a training under a strategy raises."""
+    try:
+        function()
+    except Exception as error:
+        return {"type": type(error).__name__, "message": str(error)}
+    return {"type": None, "message": "trained"}
+
+
+def fails_on_two(make=mlp, data=(x, y), **kwargs):
+    return fails(lambda: trained(make, data, mirrored(2), **{"batch_size": 16, **kwargs}))
+
+
+@case
+def error_jit_compile():
+    return fails_on_two(jit_compile=True)
+
+
+@case
+def error_run_eagerly():
+    return fails_on_two(lambda: mlp(run_eagerly=True))
+
+
+@case
+def error_strategy():
+    cpu = tf.distribute.experimental.CentralStorageStrategy(["CPU:0", "CPU:1"])
+    return fails(lambda: trained(mlp, (x, y), cpu))
+
+
+@case
+def error_model_outside():
+    model = mlp()
+    with mirrored(2).scope():
+        return fails(lambda: fit(model, x, y))
+
+
+@case
+def error_optimizer_outside():
+    optimizer = Momentum(0.1)
+    return fails_on_two(lambda: mlp(lambda: optimizer))
+
+
+@case
+def error_metric_outside():
+    metric = keras.metrics.SparseCategoricalAccuracy()
+    return fails_on_two(lambda: mlp(metrics=[metric]))
+
+
+@case
+def error_reduction():
+    loss = keras.losses.SparseCategoricalCrossentropy(reduction="sum")
+    return fails_on_two(lambda: mlp(loss=loss))
+
+
+@case
+def error_clipping_inside():
+    return fails_on_two(lambda: mlp(lambda: Momentum(0.1, clipnorm=1.0)), inside=True)
+
+
+@case
+def error_accumulation_in_own_step():
+    optimizer = lambda: Momentum(0.1, gradient_accumulation_steps=2)  # noqa: E731
+    make = lambda: compiled(OwnStep(), optimizer, metrics=None, weighted_metrics=None)  # noqa: E731
+    return fails_on_two(make)
+
+
+@case
+def error_small_batch():
+    return fails_on_two(batch_size=1)
+
+
+@case
+def error_small_last_batch():
+    return fails_on_two(batch_size=37)
+
+
+@case
+def error_small_validation_batch():
+    return fails_on_two(validation_data=(x, y), validation_batch_size=1)
+
+
+@case
+def error_uneven_batch_of_an_own_step():
+    return fails_on_two(lambda: compiled(OwnStep(), metrics=None, weighted_metrics=None))
+
+
+@case
+def error_small_batch_of_a_dataset():
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(37)
+    return fails_on_two(data=(batches,), batch_size=None)
+
+
+@case
+def error_small_batch_of_known_shape():
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(1, drop_remainder=True)
+    with mirrored(2).scope():
+        model = mlp()
+    step = replicas.distributed_test_step(model, logs=False)
+    return fails(lambda: step(next(iter(batches))))
+
+
+@case
+def error_distributed_dataset():
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+    data = (mirrored(2).experimental_distribute_dataset(batches),)
+    return fails_on_two(data=data, batch_size=None)
+
+
+@case
+def error_loss_not_finite():
+    return fails_on_two(lambda: mlp(lambda: Momentum(1e38)))
+
+
+@case
+def rollback():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make = lambda: mlp(lambda: Momentum(1e38))  # noqa: E731
+        found = fails_on_two(make, on_nan="rollback")
+    return {**found, "warnings": sum("not finite" in str(w.message) for w in caught)}
+
+
+@case
+def error_second_strategy():  # the last one: other strategies are of no use after it
+    trained(mlp, (x, y), mirrored(2), batch_size=16)
+    another = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return fails(lambda: trained(embedding, (words, y), another, batch_size=16))
+
+
+if __name__ == "__main__":
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    for name in sys.argv[1:] or CASES:
+        print(json.dumps({"case": name, **CASES[name]()}), flush=True)
