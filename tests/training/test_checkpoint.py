@@ -308,6 +308,12 @@ class TestFolder:
             found.append((record.epoch, record.step))
         assert found == [(0, 0), (0, 2), (0, 4), (1, 0), (1, 2), (1, 4), (2, 0)]
 
+    def test_where_it_went_on_is_not_saved_again(self, data, tmp_path, interrupted, short_calls):
+        arguments = {"epochs": 2, "checkpoint_dir": tmp_path, "save_every": AT_ONCE}
+        interrupted(3, mlp, data, **arguments)
+        train(mlp, data, **arguments)
+        assert names(tmp_path)[-1] == "checkpoint-000006.npz"
+
     def test_seldom_means_at_the_beginning_and_at_the_end(self, data, tmp_path):
         train(mlp, data, checkpoint_dir=tmp_path, save_every=timedelta(hours=1))
         assert names(tmp_path) == ["checkpoint-000000.npz", "checkpoint-000001.npz"]
@@ -374,7 +380,7 @@ class TestDamage:
         content = newest.read_bytes()
         newest.write_bytes(content[: int(left * len(content)) if left == 0.5 else left])
         with pytest.warns(UserWarning) as warned:
-            assert_same(train(mlp, data, epochs=4, checkpoint_dir=folder), expected)
+            train(mlp, data, epochs=2, checkpoint_dir=folder)
         (message,) = {str(w.message) for w in warned}
         assert message.startswith(f"{newest} can't be read (BadZipFile: ")
         assert message.endswith(
@@ -382,7 +388,8 @@ class TestDamage:
         )
         assert warned[0].filename == __file__
         # The damaged one is gone, and three good ones are kept.
-        assert names(folder) == [f"checkpoint-00000{n}.npz" for n in (3, 4, 5)]
+        assert names(folder) == [f"checkpoint-00000{n}.npz" for n in (0, 1, 3)]
+        assert_same(train(mlp, data, epochs=4, checkpoint_dir=folder), expected)
 
     def test_a_changed_byte_is_found_or_does_no_harm(self, trained):
         folder = CheckpointFolder(trained[0], 3)
@@ -817,6 +824,21 @@ class TestCallbacks:
                     assert getattr(ours, name) == getattr(theirs, name), name
                 assert type(ours.pair[1]) is np.float32 and type(ours.last) is deque
                 assert same(ours.sum, theirs.sum)
+
+    def test_what_changes_only_once_is_not_forgotten(self, data, tmp_path, interrupted):
+        """Not even where an interrupted training goes on with the same callback, as it then is."""
+
+        class First(keras.callbacks.Callback):
+            first = None
+
+            def on_epoch_end(self, epoch, logs=None):
+                self.first = self.first or logs["loss"]
+
+        same_one = First()
+        for count in (3, 2):
+            interrupted(count, mlp, data, checkpoint_dir=tmp_path, callbacks=[lambda: same_one])
+        result = train(mlp, data, checkpoint_dir=tmp_path, callbacks=[First])
+        assert result.callbacks[0].first == same_one.first == result.history["loss"][0]
 
     def test_arguments_are_those_that_are_passed_now(self, data, tmp_path, interrupted):
         stop = lambda: keras.callbacks.EarlyStopping("loss", patience=3, mode="max")  # noqa: E731

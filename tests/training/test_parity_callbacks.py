@@ -256,15 +256,3 @@ def test_terminate_on_nan_with_an_error():
         with pytest.raises(RuntimeError, match="NaN or Inf loss encountered at batch 2"):
             train(model, *with_nan_in_batch_2(), callbacks=terminate, **options, **own)
         assert int(model.optimizer.iterations) == 3
-
-
-def test_callbacks_are_those_of_this_keras():
-    """A new one must be added above. OrbaxCheckpoint needs a package of its own."""
-    bases = {"Callback", "CallbackList", "History", "ProgbarLogger", "LambdaCallback"}
-    tested = {
-        "BackupAndRestore", "CSVLogger", "EarlyStopping", "LearningRateScheduler",
-        "ModelCheckpoint", "ReduceLROnPlateau", "RemoteMonitor", "SwapEMAWeights", "TensorBoard",
-        "TerminateOnNaN",
-    }  # fmt: skip
-    found = {name for name in vars(callbacks) if name[0].isupper()}
-    assert found - bases - tested <= {"OrbaxCheckpoint"}

@@ -37,6 +37,7 @@ from tests.training.parity import (
     small,
     weighted,
 )
+from tests.training.test_parity_models import OwnStep, all_metrics
 from tfcourse import SoftmaxHead, fit
 
 layers = keras.layers
@@ -75,6 +76,12 @@ ARRAYS = {
 def test_arrays(name):
     make, data = ARRAYS[name]
     assert_same(both_again(make, data, batch_size=BATCH))
+
+
+def test_sparse_arrays_are_shuffled():
+    make, data = ARRAYS["sparse"]
+    in_order, shuffled = (both_again(make, data, shuffle=s)[1].history.history for s in (0, 1))
+    assert in_order != shuffled
 
 
 @pytest.mark.parametrize("name", ["tensors", "dicts", "lists"])
@@ -134,6 +141,18 @@ def test_a_dataset_of_unknown_length(steps):
         theirs, _ = both_again(small, lambda: (rows(X, Y),), **arguments)
         _, ours = both(small, lambda: (unknown(rows(X, Y)),), **arguments)
         assert_same((theirs, ours))
+
+
+def own_step():
+    return compiled(OwnStep(all_metrics))
+
+
+def test_a_step_of_ones_own_is_not_begun_without_a_batch():
+    """Where a callback looks at every batch, and the length is unknown."""
+    look = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    theirs, _ = both(own_step, lambda: (rows(X, Y),))
+    _, ours = both(own_step, lambda: (unknown(rows(X, Y)),), callbacks=[look])
+    assert_same((theirs, ours))
 
 
 def test_an_epoch_never_begins_at_the_end_of_the_data():

@@ -134,8 +134,6 @@ def _attributes(callback: Any) -> State:
     if hasattr(callback, "monitor_op"):
         # Keras turns the sign of min_delta when it sets monitor_op, which can't be stored.
         other |= {"min_delta"}
-    if isinstance(callback, keras.callbacks.CSVLogger):
-        other |= {"append", "append_header", LENGTH}
     if isinstance(callback, keras.callbacks.TensorBoard):
         other |= {"_is_tracing", "_profiler_started"}  # a trace ends with its process
     return {name: value for name, value in vars(callback).items() if name not in other}
