@@ -50,6 +50,11 @@ FIGURES = {
         r"3 trials, 3 completed",
         r"measured once: +(0\.\d+)\n.*loaded model: +\1\n",
     ],
+    "09_random_or_grid": [
+        r"5 × 5 grid +5 .*\n +random +25 ",
+        r"random is better in ([6-9]|10) of 10 seeds ",
+        r"bowl( +\d\S*){2} +\d+ of 10\nbranin( +\d\S*){2} .*\nrosenbrock( +\d\S*){2} ",
+    ],
     "07_backpropagation": [
         r"ReLU( +\d\.\de-1[5-7]){4}\n",
         r"tanh( +\d\.\de-1[5-7]){4}\n",

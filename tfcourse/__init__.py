@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from tfcourse.optimizers.momentum import Momentum
     from tfcourse.optimizers.rmsprop import RMSprop
     from tfcourse.search.execution import SearchFailedError
+    from tfcourse.search.helpers import log_uniform, one_minus_log
     from tfcourse.search.run import Search
     from tfcourse.toy import DivergedError, minimize_quadratic
+    from tfcourse.training.evaluate import evaluate
     from tfcourse.training.fit import fit
     from tfcourse.training.non_finite import NonFiniteLossError
+    from tfcourse.training.predict import predict
 
 _MODULES = {
     "Adam": "tfcourse.optimizers.adam",
@@ -46,6 +49,7 @@ _MODULES = {
     "SoftmaxHead": "tfcourse.layers.softmax_head",
     "SearchFailedError": "tfcourse.search.execution",
     "WorkFailedError": "tfcourse.errors",
+    "evaluate": "tfcourse.training.evaluate",
     "fit": "tfcourse.training.fit",
     "fold_batch_norm": "tfcourse.models.fold",
     "fold_report": "tfcourse.models.fold",
@@ -54,7 +58,10 @@ _MODULES = {
     "l2_factor": "tfcourse.formulas.regularization",
     "lint": "tfcourse.models.lint",
     "load_model": "tfcourse.models.saving",
+    "log_uniform": "tfcourse.search.helpers",
     "minimize_quadratic": "tfcourse.toy",
+    "one_minus_log": "tfcourse.search.helpers",
+    "predict": "tfcourse.training.predict",
     "recalibrate": "tfcourse.models.recalibrate",
     "swap": "tfcourse.models.swap",
 }
@@ -75,6 +82,7 @@ __all__ = [
     "SearchFailedError",
     "SoftmaxHead",
     "WorkFailedError",
+    "evaluate",
     "fit",
     "fold_batch_norm",
     "fold_report",
@@ -83,7 +91,10 @@ __all__ = [
     "l2_factor",
     "lint",
     "load_model",
+    "log_uniform",
     "minimize_quadratic",
+    "one_minus_log",
+    "predict",
     "recalibrate",
     "swap",
 ]

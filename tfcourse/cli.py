@@ -138,12 +138,14 @@ def search(
 
 
 def _print_result(result: Any, planned: Any) -> None:
-    from tfcourse.search.display import best_table
+    from tfcourse.search.display import best_table, rounds_table
 
     objective = planned.config.search.objective
     if result.was_complete:
         console.print(f"The search is complete: all {len(result.trials)} trials are on record.")
-    console.print(best_table(result.ranking[:5], objective, planned.config.space))
+    if rounds := result.rounds:
+        console.print(rounds_table(rounds))
+    console.print(best_table(result.ranking[:5], objective, planned.config.columns))
     failed = len(result.trials) - len(result.ranking)
     if failed:
         console.print(

@@ -56,6 +56,13 @@ def space(name, *lines):
     return "\n".join([f"[space.{name}]", *lines])
 
 
+def when(name, condition):
+    return space(name, "low = 0.5", "high = 0.9", f"when = {condition}\n")
+
+
+CHOICES = "\n[space.learning_rate]\nvalues = [0.1, 0.2, 0.3]\n"
+OPTIMIZERS = "[space.optimizer]\nvalues = ['adam', 'momentum']\n"
+
 SINGLE_ERRORS = {
     # Tables and keys.
     "unknown table": (
@@ -332,6 +339,88 @@ SINGLE_ERRORS = {
         space("units", "low = 1", "high = 9", "step = 0.5"),
         r"\[space\.units\] step must be a whole number\. Received: 0\.5\.",
     ),
+    # Strategies.
+    "another strategy's settings": (
+        search("strategy = 'grid'\n[search.hyperband]\nfactor = 3") + CHOICES,
+        r'\[search\.hyperband\] is for strategy "hyperband" only\. Received: "grid"\.',
+    ),
+    "a setting's value": (
+        search("strategy = 'coarse_to_fine'\n[search.coarse_to_fine]\nkeep = 0.0"),
+        r"\[search\.coarse_to_fine\] keep: must be greater than 0\. Received: 0\.0\.",
+    ),
+    "a setting's name": (
+        search("strategy = 'coarse_to_fine'\n[search.coarse_to_fine]\nflor = 0.1"),
+        r"\[search\.coarse_to_fine\] flor is not a known key\. Did you mean \"floor\"\? "
+        r"Known: trials_per_round, keep, shrink, floor\.",
+    ),
+    "no settings table": (
+        search("strategy = 'bayesian'\nbayesian = 3"),
+        r"\[search\.bayesian\] must be a table\. Received: 3\.",
+    ),
+    "a mistyped strategy's table": (
+        search("[search.hyperbnd]\nfactor = 3"),
+        r'\[search\] hyperbnd is not a known key\. Did you mean "hyperband"\? Known: name, .*',
+    ),
+    "a grid of every number": (
+        search("strategy = 'grid'"),
+        r"\[space\.learning_rate\] points or step is required by the grid, which can't hold every "
+        r"number from 0\.0001 to 1\.0\.",
+    ),
+    "more trials than points": (
+        "[search]\nname = 'x'\ntrials = 4\nstrategy = 'grid'\n" + CHOICES,
+        r"\[search\] trials must be <= 3, the points of the grid\. Received: 4\.",
+    ),
+    "a grid too large": (
+        search("strategy = 'grid'")
+        + "\n[space.learning_rate]\nlow = 0.1\nhigh = 0.2\npoints = 200000",
+        r"\[space\] has a grid of 200000 points\. At most 100000 are searched: give fewer .*",
+    ),
+    "points without a grid": (
+        space("learning_rate", "low = 0.1", "high = 0.2", "points = 3"),
+        r'\[space\.learning_rate\] points is for strategy "grid" only\. Received: "random"\.',
+    ),
+    "points and steps": (
+        space("units", "low = 1", "high = 9", "points = 3"),
+        r"\[space\.units\] points is for numbers without a step\. Received: step 1\.",
+    ),
+    "hyperband's own epochs": (
+        search("strategy = 'hyperband'") + "\n[space.epochs]\nvalues = [1, 3]",
+        r"\[space\.epochs\] is set by strategy \"hyperband\" itself and can't be searched\.",
+    ),
+    # Conditions.
+    "unknown parent": (
+        OPTIMIZERS + when("beta_1", "{ optimiser = 'adam' }"),
+        r"\[space\.beta_1\] when: optimiser is not in \[space\]\. Did you mean \"optimizer\"\? "
+        r"Known: optimizer, beta_1\.",
+    ),
+    "parent's value": (
+        OPTIMIZERS + when("beta_1", "{ optimizer = 'adm' }"),
+        r'\[space\.beta_1\] when: optimizer must be one of "adam", "momentum"\. '
+        r"Received: 'adm'\. Did you mean \"adam\"\?",
+    ),
+    "parent without values": (
+        space("units", "low = 1", "high = 9") + "\n" + when("beta_1", "{ units = 3 }"),
+        r"\[space\.beta_1\] when: units must have values to choose from\. "
+        r"Received: low and high\.",
+    ),
+    "a condition on nothing": (
+        when("beta_1", "{}"),
+        r"\[space\.beta_1\] when must name a parent and its value\. Received: \{\}\.",
+    ),
+    "no condition": (
+        when("beta_1", "'adam'"),
+        r"\[space\.beta_1\] when: must be a valid dictionary\. Received: 'adam'\.",
+    ),
+    "a condition on itself": (
+        "[space.units]\nvalues = [3, 4]\nwhen = { layers = 1 }\n"
+        "[space.layers]\nvalues = [1, 2]\nwhen = { units = 3 }",
+        r"\[space\.units\] when must not depend on itself\. Received: units → layers → units\.",
+    ),
+    "a required argument with a condition": (
+        "[model]\nbuilder = 'MODULE:build'\n[space.kind]\nvalues = ['a', 'b']\n"
+        "[space.width]\nvalues = [3]\nwhen = { kind = 'a' }",
+        r'\[model\] width is required by the builder "MODULE:build"\.',
+    ),
     "range's unknown key": (
         space("units", "low = 1", "high = 9", "steps = 2"),
         r'\[space\.units\] steps is not a known key\. Did you mean "step"\? Known: low, .*',
@@ -372,6 +461,15 @@ def test_annotations_as_strings_are_checked_like_others(module, tmp_path):
     assert config.space == {"rate": Range("float", 1, 9)}
     (line,) = errors_of(builder + "kind = 'c'\n" + searched, tmp_path)
     assert re.fullmatch(r'\[model\] kind must be "a" or "b"\. Received: \'c\'\.', line)
+
+
+def test_bayesian_needs_scikit_learn(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    source = "[data]\nsource = 'builtins:max'\n"
+    lines = errors_of(source + search("strategy = 'bayesian'"), tmp_path)
+    assert (
+        '[search] strategy "bayesian" needs scikit-learn. Install it: pip install scikit-learn.'
+    ) in lines
 
 
 BROKEN = """

@@ -25,7 +25,7 @@ from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.search import execution
 from tfcourse.search.config import load_config
 from tfcourse.search.data import load_split
-from tfcourse.search.oracle import RandomOracle
+from tfcourse.search.oracle import SearchOracle
 from tfcourse.search.parameters import Choice, Range
 from tfcourse.search.results import RunDirectory, TrialRecord
 from tfcourse.search.sampling import sample
@@ -719,7 +719,7 @@ class TestKerasTuner:
                 index: TrialRecord(index, "completed", {"learning_rate": 0.1}, 0.5, 1)
                 for index in finished
             }
-            return RandomOracle(load_config(config_file), trials, records)
+            return SearchOracle(load_config(config_file), trials, records)
 
         return make
 

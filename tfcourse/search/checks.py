@@ -11,7 +11,8 @@ from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.builders import Builder
-from tfcourse.search.parameters import Choice, Parameter, Range
+from tfcourse.search.conditions import condition_problems
+from tfcourse.search.parameters import Choice, Parameter, Range, When
 from tfcourse.search.tables import ModelTable, SpaceTable, TrainingTable, parse
 
 __all__ = ["check_fixed", "parse_space"]
@@ -41,7 +42,7 @@ def parse_space(
         errors += lines
     optimizers = _optimizers(space, training)
     errors += [line for name in raw if (line := _misplaced(name, builder, optimizers))]
-    return space, errors
+    return space, errors + condition_problems(space, raw)
 
 
 def check_fixed(
@@ -73,7 +74,7 @@ def check_fixed(
         elif problem := _inadmissible(name, value, builder):
             errors.append(f"[model] {name} {problem}")
     given = {
-        *space,
+        *(name for name, parameter in space.items() if not parameter.when),
         *model.arguments,
         *(training.model_dump(exclude_none=True) if training else ()),
     }
@@ -118,12 +119,13 @@ def _parameter(
     name: str, table: SpaceTable, builder: Builder | None
 ) -> tuple[Parameter | None, list[str]]:
     where = f"[space.{name}]"
-    given = sorted(table.model_dump(exclude_none=True))
+    given = sorted(table.model_dump(exclude_none=True, exclude={"when"}))
+    when = tuple((table.when or {}).items())
     if table.values is not None:
         others = [key for key in given if key != "values"]
         if others:
             return None, [f"{where} has values, which exclude {', '.join(others)}."]
-        return _choice(name, table.values, builder)
+        return _choice(name, table.values, builder, when)
     if table.low is None or table.high is None:
         received = ", ".join(given) or "nothing"
         return None, [f"{where} needs low and high, or values. Received: {received}."]
@@ -142,13 +144,24 @@ def _parameter(
     if whole and table.step is not None and not isinstance(table.step, int):
         return None, [f"{where} step must be a whole number. Received: {table.step}."]
     step = 1 if whole and table.step is None else table.step
-    scale = table.scale or "linear"
-    parameter = Range("int" if whole else "float", table.low, table.high, step, scale)
+    if step is not None and table.points is not None:
+        return None, [f"{where} points is for numbers without a step. Received: step {step}."]
+    parameter = Range(
+        "int" if whole else "float",
+        table.low,
+        table.high,
+        step,
+        table.scale or "linear",
+        when,
+        table.points,
+    )
     problem = _scale_problem(parameter, where)
     return (None, [problem]) if problem else (parameter, [])
 
 
-def _choice(name: str, values: list[Any], builder: Builder | None) -> tuple[Any, list[str]]:
+def _choice(
+    name: str, values: list[Any], builder: Builder | None, when: When
+) -> tuple[Any, list[str]]:
     where = f"[space.{name}] values"
     if not values or any(isinstance(value, list | dict) for value in values):
         return None, [f"{where} must be a list of at least one value. Received: {values!r}."]
@@ -157,7 +170,9 @@ def _choice(name: str, values: list[Any], builder: Builder | None) -> tuple[Any,
     if len({float if type(value) is int else type(value) for value in values}) > 1:
         return None, [f"{where} must be of one type. Received: {values!r}."]
     problems = [p for value in values if (p := _inadmissible(name, value, builder))]
-    return (None, [f"{where} {p}" for p in problems]) if problems else (Choice(tuple(values)), [])
+    if problems:
+        return None, [f"{where} {problem}" for problem in problems]
+    return Choice(tuple(values), when), []
 
 
 def _is_ours(name: str, builder: Builder | None) -> bool:

@@ -1,10 +1,11 @@
 """A search's TOML file → `SearchConfig`, checked in full; every error is reported at once."""
 
+import importlib.util
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import tomli_w
 
@@ -12,12 +13,23 @@ from tfcourse.data.sources import check_source
 from tfcourse.errors import InputError, nearest, one_of
 from tfcourse.search.builders import Builder, find_builder
 from tfcourse.search.checks import check_fixed, parse_space
-from tfcourse.search.parameters import Parameter
-from tfcourse.search.tables import DataTable, ModelTable, SearchTable, Table, TrainingTable, parse
+from tfcourse.search.grid import grid_problems
+from tfcourse.search.parameters import Parameter, Range
+from tfcourse.search.tables import (
+    STRATEGIES,
+    DataTable,
+    ModelTable,
+    SearchTable,
+    Table,
+    TrainingTable,
+    parse,
+)
 
-__all__ = ["OBJECTIVES", "SearchConfig", "load_config", "parse_config"]
+__all__ = ["HYPERBAND_VALUES", "OBJECTIVES", "SearchConfig", "load_config", "parse_config"]
 
 OBJECTIVES = ("val_accuracy", "val_loss", "accuracy", "loss")
+# What hyperband adds to a trial's values: how long it trains, and the trial whose run it goes on.
+HYPERBAND_VALUES = ("epochs", "continues")
 
 _TABLES: dict[str, type[Table]] = {
     "search": SearchTable,
@@ -31,10 +43,12 @@ _TABLES: dict[str, type[Table]] = {
 class SearchConfig:
     """A search, checked: what to run, on what, over which space.
 
-    ``origin`` is the file it came from, for error messages.
+    ``settings`` are the strategy's own, None where it has none; ``origin`` is the file it came
+    from, for error messages.
     """
 
     search: SearchTable
+    settings: Any
     data: DataTable
     model: ModelTable
     training: TrainingTable
@@ -49,10 +63,22 @@ class SearchConfig:
         inferred: Literal["max", "min"] = "min" if "loss" in self.search.objective else "max"
         return self.search.direction or inferred
 
+    @property
+    def columns(self) -> list[str]:
+        """The names that a trial's values can have; hyperband sets its epochs as well."""
+        return [*self.space, *(HYPERBAND_VALUES if self.search.strategy == "hyperband" else ())]
+
     def as_tables(self) -> dict[str, Any]:
         """The config as run, all defaults filled in, as the tables of a TOML file."""
+        own: dict[str, Any] = {}
+        if self.settings is not None:
+            own[self.search.strategy] = self.settings.model_dump(exclude_none=True)
         tables = {
-            "search": self.search.model_dump(exclude_none=True) | {"direction": self.direction},
+            "search": {
+                **self.search.model_dump(exclude_none=True),
+                "direction": self.direction,
+                **own,
+            },
             "data": self.data.model_dump(exclude_none=True) | {"split": list(self.data.split)},
             "model": self.model.model_dump(exclude_none=True),
             "training": self.training.model_dump(exclude_none=True),
@@ -105,8 +131,12 @@ def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchCon
         if name not in tables
     ]
     parsed: dict[str, Any] = {}
+    tables["search"], settings, lines = _settings(tables["search"])
+    errors += lines
     for name, model in _TABLES.items():
-        parsed[name], lines = parse(model, tables[name], name)
+        parsed[name], lines = parse(
+            model, tables[name], name, STRATEGIES if name == "search" else ()
+        )
         errors += lines
 
     # The raw one: it is judged also where another key keeps the table from being parsed.
@@ -116,15 +146,63 @@ def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchCon
     parsed["data"] = _check_data(parsed["data"], folder, errors)
     builder = _find(parsed["model"], errors)
     # A table that didn't parse has its own errors; its names must not cause others here.
-    space, lines = parse_space(tables["space"], builder, parsed["training"])
-    errors += lines
+    space, space_lines = parse_space(tables["space"], builder, parsed["training"])
+    errors += space_lines
     errors += check_fixed(builder, parsed["model"], parsed["training"], space)
+    if parsed["search"] is not None and not space_lines:
+        errors += _misfits(parsed["search"], space)
     if errors:
         raise InputError("\n".join(f"{origin}: {line}" for line in errors))
     assert builder is not None
     return SearchConfig(
-        **parsed, space=space, builder=builder, raw_space=tables["space"], origin=origin
+        **parsed,
+        settings=settings,
+        space=space,
+        builder=builder,
+        raw_space=tables["space"],
+        origin=origin,
     )
+
+
+def _settings(raw: Any) -> tuple[Any, Table | None, list[str]]:
+    """``[search]`` without the strategies' own tables, the chosen one's, and its errors."""
+    if not isinstance(raw, Mapping):
+        return raw, None, []
+    rest = {key: value for key, value in raw.items() if key not in STRATEGIES}
+    strategy = raw.get("strategy", "random")
+    if strategy not in get_args(SearchTable.model_fields["strategy"].annotation):
+        return rest, None, []  # nothing can be said of the settings of an unknown one
+    errors = [
+        f'[search.{name}] is for strategy "{name}" only. Received: "{strategy}".'
+        for name in STRATEGIES
+        if name in raw and name != strategy
+    ]
+    if strategy not in STRATEGIES:
+        return rest, None, errors
+    settings, lines = parse(STRATEGIES[strategy], raw.get(strategy, {}), f"search.{strategy}")
+    return rest, settings, errors + lines
+
+
+def _misfits(search: SearchTable, space: Mapping[str, Parameter]) -> list[str]:
+    """A line for each way in which the space does not fit the strategy."""
+    if search.strategy == "grid":
+        return grid_problems(space, search.trials)
+    errors = [
+        f'[space.{name}] points is for strategy "grid" only. Received: "{search.strategy}".'
+        for name, parameter in space.items()
+        if isinstance(parameter, Range) and parameter.points is not None
+    ]
+    if search.strategy == "bayesian" and importlib.util.find_spec("sklearn") is None:
+        errors.append(
+            '[search] strategy "bayesian" needs scikit-learn. Install it: pip install scikit-learn.'
+        )
+    if search.strategy == "hyperband":
+        errors += [
+            f'[space.{name}] is set by strategy "hyperband" itself and can\'t be searched.'
+            for name in HYPERBAND_VALUES
+            if name in space
+        ]
+    return errors
 
 
 def _check_data(table: DataTable | None, folder: Path, errors: list[str]) -> DataTable | None:

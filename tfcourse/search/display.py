@@ -1,6 +1,6 @@
 """What a search shows: a progress bar while it runs, and its best trials at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -16,10 +16,11 @@ from rich.progress import (
 from rich.table import Table
 
 from tfcourse.search.config import SearchConfig
+from tfcourse.search.grid import grid_size
 from tfcourse.search.parameters import Choice
 from tfcourse.search.results import TrialRecord
 
-__all__ = ["SearchProgress", "best_table", "space_table"]
+__all__ = ["SearchProgress", "best_table", "rounds_table", "space_table"]
 
 
 class SearchProgress:
@@ -69,8 +70,9 @@ class SearchProgress:
         self.progress.update(self.task, advance=1, best=_score(best))
 
 
-def best_table(records: list[TrialRecord], objective: str, space: Mapping[str, Any]) -> Table:
+def best_table(records: list[TrialRecord], objective: str, space: Iterable[str]) -> Table:
     """The given trials as a table: number, score, epoch, hyperparameters."""
+    space = list(space)
     title = f"The {len(records)} best trials" if len(records) > 1 else "The best trial"
     table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=0)
     for column in ("trial", objective, "epoch", *space):
@@ -81,6 +83,28 @@ def best_table(records: list[TrialRecord], objective: str, space: Mapping[str, A
     return table
 
 
+def rounds_table(rounds: list[dict[str, Any]]) -> Table:
+    """The boxes of a search from coarse to fine; of many rounds the first and the last three."""
+    shown = rounds if len(rounds) <= 4 else [rounds[0], *rounds[-3:]]
+    table = Table(title="From coarse to fine", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("trials")
+    for entry in shown:
+        table.add_column(f"{entry['first_trial']} to {entry['last_trial']}", overflow="fold")
+    for name in rounds[0]["box"]:
+        table.add_row(name, *(_box(entry["box"][name]) for entry in shown))
+    if shown is not rounds:
+        table.caption = f"{len(shown)} of {len(rounds)} rounds; all are in rounds.json"
+    return table
+
+
+def _box(part: Mapping[str, Any]) -> str:
+    """A range's ends, or the values of a choice from the likeliest on."""
+    if "low" in part:
+        return f"{_format(part['low'])} to {_format(part['high'])}"
+    shares = sorted(zip(part["weights"], part["values"], strict=True), key=lambda s: -s[0])
+    return ", ".join(f"{_format(value)} {weight:.0%}" for weight, value in shares)
+
+
 def space_table(config: SearchConfig) -> Table:
     """What a search is going to try: each hyperparameter's values and scale."""
     search = config.search
@@ -89,20 +113,29 @@ def space_table(config: SearchConfig) -> Table:
         f"{search.objective} ({config.direction})",
         box=SIMPLE_HEAD,
     )
+    if search.strategy == "grid" and search.trials < (size := grid_size(config.space)):
+        table.caption = f"{search.trials} of the grid's {size} points, chosen by the seed"
     for column in ("hyperparameter", "values", "scale"):
         table.add_column(column)
     for name, parameter in config.space.items():
         if isinstance(parameter, Choice):
-            table.add_row(name, ", ".join(map(_format, parameter.values)), "choice")
+            values, scale = ", ".join(map(_format, parameter.values)), "choice"
         else:
             values = f"{_format(parameter.low)} to {_format(parameter.high)}"
             if parameter.step is not None:
                 values += f", step {_format(parameter.step)}"
-            table.add_row(name, values, parameter.scale)
+            if parameter.points is not None:
+                values += f", {parameter.points} points"
+            scale = parameter.scale
+        for parent, value in parameter.when:
+            values += f", when {parent} is {_format(value)}"
+        table.add_row(name, values, scale)
     return table
 
 
 def _format(value: Any) -> str:
+    if value is None:
+        return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -17,9 +17,9 @@ from tfcourse.models.saving import load_model
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.data import load_split
 from tfcourse.search.display import SearchProgress
-from tfcourse.search.oracle import RandomOracle
+from tfcourse.search.oracle import SearchOracle, propose
 from tfcourse.search.results import RunDirectory, Summary, TrialRecord, rank
-from tfcourse.search.sampling import sample
+from tfcourse.search.strategies import rounds_on_record
 from tfcourse.search.tuner import CourseTuner, build_trial
 
 __all__ = ["SearchFailedError", "execute"]
@@ -76,7 +76,7 @@ def execute(
 
 def _rehearse(config: SearchConfig, split: Split) -> None:
     """Builds trial 0's model, so that a builder that can't work fails before any training."""
-    values = sample(config.space, config.search.seed, 0)
+    values = propose(config, 0, {}) or {}
     shape = split.train.x.shape[1:]
     try:
         model = build_trial(config, values, 0, shape, split.classes)
@@ -116,7 +116,7 @@ def _check_own_model(name: str, model: Any, shape: tuple[int, ...]) -> None:
 
 def _run_missing(records: "_Records", split: Split, verbose: bool) -> None:
     config, total = records.config, records.config.search.trials
-    oracle = RandomOracle(config, total, records.by_number)
+    oracle = SearchOracle(config, total, records.by_number)
     done = sum(number < total for number in records.by_number)
     bar = SearchProgress(
         config.search.name, total, done, records.best_score, Console(stderr=True), not verbose
@@ -175,5 +175,7 @@ class _Records:
             self.write_tables()
 
     def write_tables(self) -> None:
-        self.directory.write_tables(self.by_number.values(), list(self.config.space))
+        self.directory.write_tables(self.by_number.values(), self.config.columns)
+        if rounds := rounds_on_record(self.config, self.by_number):
+            self.directory.write_rounds(rounds)
         self.tables_written = time.monotonic()

@@ -1,12 +1,15 @@
 """The parameters of a search space: each a bijection from the unit interval to its values."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tfcourse.formulas.scales import to_unit, to_value
 
-__all__ = ["Choice", "Parameter", "Range"]
+__all__ = ["Choice", "Parameter", "Range", "When", "active"]
+
+When = tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,8 @@ class Range:
         high: The largest value (a stepped range ends at the last step below it).
         step: Distance of neighbouring values; None for every float. An int has a step.
         scale: ``"linear"``, ``"log"`` or ``"one_minus_log"``.
+        when: The parents' values, as (name, value), with which it is a parameter at all.
+        points: How many values a grid takes of a continuous range, both ends among them.
     """
 
     kind: Literal["float", "int"]
@@ -29,6 +34,8 @@ class Range:
     high: float
     step: float | None = None
     scale: str = "linear"
+    when: When = ()
+    points: int | None = None
 
     @property
     def count(self) -> int | None:
@@ -62,9 +69,10 @@ class Range:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of ``values``, each equally likely; also for booleans."""
+    """One of ``values``, each equally likely; also for booleans. ``when``: as in `Range`."""
 
     values: tuple[Any, ...]
+    when: When = ()
 
     @property
     def count(self) -> int:
@@ -81,3 +89,16 @@ class Choice:
 
 
 Parameter = Range | Choice
+
+
+def active(space: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of those parameters whose conditions these values fulfil, in the space's order.
+
+    A parameter with a parent that is not active is not active either.
+    """
+
+    def holds(name: str) -> bool:
+        when: When = space[name].when
+        return all(holds(parent) and values[parent] == value for parent, value in when)
+
+    return {name: values[name] for name in space if holds(name)}

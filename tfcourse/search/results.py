@@ -65,8 +65,8 @@ class RunDirectory:
     """The files of one search under ``path``; every write is atomic.
 
     ``config.toml`` (as run), ``versions.json``, ``trials/0007.json`` (a `TrialRecord` each),
-    ``results.csv``, ``history.csv``, ``best.keras`` and ``summary.json``. The trials' files are
-    the record; the tables are made from them.
+    ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json`` and, of a search from coarse
+    to fine, ``rounds.json``. The trials' files are the record; the tables are made from them.
     """
 
     def __init__(self, path: Path) -> None:
@@ -78,6 +78,7 @@ class RunDirectory:
         self.history = path / "history.csv"
         self.best = path / "best.keras"
         self.summary = path / "summary.json"
+        self.rounds = path / "rounds.json"
 
     def exists(self) -> bool:
         """Whether it is one: a folder with all that `create` makes."""
@@ -131,6 +132,17 @@ class RunDirectory:
             for epoch in range(max(map(len, r.history.values()), default=0))
         ]
         write_atomically(self.history, _csv(["trial", "epoch", *metrics], rows))
+
+    def write_rounds(self, rounds: Sequence[Mapping[str, Any]]) -> None:
+        """``rounds.json``: each round's trials and the box that they were drawn from."""
+        write_atomically(self.rounds, json.dumps(rounds, indent=2) + "\n")
+
+    def read_rounds(self) -> list[dict[str, Any]]:
+        """The rounds; none if the search has none, or they can't be read."""
+        try:
+            return list(json.loads(self.rounds.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return []
 
     def write_best(self, model: Any) -> None:
         """Saves the best model so far."""

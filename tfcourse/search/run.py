@@ -37,6 +37,11 @@ class SearchResult:
         """The best trial."""
         return self.ranking[0]
 
+    @property
+    def rounds(self) -> list[dict[str, Any]]:
+        """Coarse to fine: each round's first and last trial, and its box; otherwise none."""
+        return RunDirectory(self.directory).read_rounds()
+
     def best_model(self) -> Any:
         """The best trial's model, with the weights of its best epoch."""
         from tfcourse.models.saving import load_model

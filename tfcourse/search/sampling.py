@@ -6,26 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.search.parameters import Parameter
+from tfcourse.search.parameters import active
 
 __all__ = ["sample", "trial_seed"]
 
 
-def sample(space: Mapping[str, Parameter], seed: int, trial: int) -> dict[str, Any]:
+def sample(space: Mapping[str, Any], seed: int, trial: int) -> dict[str, Any]:
     """The values of trial number ``trial``: independent, uniform on each parameter's scale.
 
     Each parameter has a stream of its own, named after it: adding one, or changing the order,
-    leaves the values of the others as they were.
+    leaves the values of the others as they were. One whose condition does not hold has no value.
 
     Args:
-        space: The parameters by name.
+        space: The parameters by name, or a box of them (`tfcourse.search.refine`).
         seed: The search's seed, a whole number >= 0.
         trial: The trial's number, from 0.
     """
-    return {
+    drawn = {
         name: parameter.value_at(np.random.default_rng([seed, trial, _key(name)]).random())
         for name, parameter in space.items()
     }
+    return active(space, drawn)
 
 
 def trial_seed(seed: int, trial: int) -> int:

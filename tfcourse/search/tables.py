@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 from tfcourse.errors import nearest
 
 __all__ = [
+    "STRATEGIES",
+    "BayesianTable",
+    "CoarseToFineTable",
     "DataTable",
+    "HyperbandTable",
     "ModelTable",
     "SearchTable",
     "SpaceTable",
@@ -32,9 +36,52 @@ class SearchTable(Table):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     objective: str = "val_accuracy"
     direction: Literal["max", "min"] | None = None
-    strategy: Literal["random"] = "random"
+    strategy: Literal["random", "coarse_to_fine", "grid", "bayesian", "hyperband"] = "random"
     trials: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
+
+
+class CoarseToFineTable(Table):
+    """``[search.coarse_to_fine]``: see `tfcourse.search.refine.refine`.
+
+    The size of a round is fixed, and not the number of rounds: more trials are then more rounds,
+    and leave those before them as they were.
+    """
+
+    trials_per_round: int = Field(default=8, ge=1)
+    keep: float = Field(default=0.25, gt=0, le=1)
+    shrink: float = Field(default=0.5, gt=0, lt=1)
+    floor: float = Field(default=0.05, gt=0, le=1)
+
+
+class BayesianTable(Table):
+    """``[search.bayesian]``: keras-tuner's Gaussian process.
+
+    ``initial``: random trials before it, three a hyperparameter if it is not set. ``parallel``: how
+    many trials may run at a time; they don't know each other's results. ``beta``: how much an
+    unsure place is worth beside a good one.
+    """
+
+    initial: int | None = Field(default=None, ge=1)
+    parallel: int = Field(default=1, ge=1)
+    beta: float = Field(default=2.6, ge=0)
+
+
+class HyperbandTable(Table):
+    """``[search.hyperband]``: each round keeps one in ``factor`` trials, for as many more epochs.
+
+    ``[training] epochs`` is the most that a trial gets.
+    """
+
+    factor: int = Field(default=3, ge=2)
+
+
+# The strategies that have settings of their own, in ``[search.STRATEGY]``.
+STRATEGIES: dict[str, type[Table]] = {
+    "coarse_to_fine": CoarseToFineTable,
+    "bayesian": BayesianTable,
+    "hyperband": HyperbandTable,
+}
 
 
 class DataTable(Table):
@@ -75,13 +122,18 @@ class TrainingTable(Table):
 
 
 class SpaceTable(Table):
-    """``[space.NAME]``: low, high, perhaps step and scale; or values to choose from."""
+    """``[space.NAME]``: low, high, perhaps step and scale; or values to choose from.
+
+    ``when`` makes it depend on others' values; ``points`` is for the grid.
+    """
 
     low: Number | None = None
     high: Number | None = None
     step: Number | None = None
     scale: str | None = None
     values: list[Any] | None = None
+    points: int | None = Field(default=None, ge=1)
+    when: dict[str, Any] | None = None
 
 
 def parse(

@@ -124,7 +124,11 @@ class CourseTuner(BaseTuner):
 
     def _train(self, number: int, values: Mapping[str, Any]) -> tuple[Any, dict[str, list[float]]]:
         config, split = self.config, self.split
-        seed = trial_seed(config.search.seed, number)
+        values, origin = dict(values), number
+        if config.search.strategy == "hyperband":
+            # A trial that goes on with another is that run again, for longer.
+            origin = values.pop("continues", number)
+        seed = trial_seed(config.search.seed, origin)
         model = build_trial(config, values, seed, split.train.x.shape[1:], split.classes)
         epochs = values.get("epochs", config.training.epochs)
         best = keras.callbacks.EarlyStopping(
@@ -146,6 +150,7 @@ class CourseTuner(BaseTuner):
             validation_batch_size=min(len(split.dev.y), 1024),
             seed=seed,
             jit_compile=config.training.jit_compile,
+            on_nan="ignore",  # the record of a failed trial keeps its history up to there
         ).history
         return model, history
 

@@ -1,0 +1,158 @@
+# %% [markdown]
+# # Random or grid, and then from coarse to fine
+#
+# Section 1.2 of the course: try random points, not a grid, because nobody knows beforehand which
+# hyperparameter matters. Section 1.3: then sample more densely in a smaller box around the points
+# that did well. Both are claims about searches of the *same number of trials*, so both can be
+# counted, over many seeds. Nothing is trained here: the losses are formulas, whose lowest value is
+# known.
+
+# %%
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # keras-tuner imports TensorFlow
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from tfcourse.search.config import parse_config
+from tfcourse.search.oracle import propose
+from tfcourse.search.results import TrialRecord
+
+HERE = Path(globals().get("__file__", "notebook")).resolve().parent
+OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
+OUT.mkdir(parents=True, exist_ok=True)
+QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
+SEEDS = range(10 if QUICK else 30)
+
+# %% [markdown]
+# ## A search of two hyperparameters
+#
+# The learning rate α and Adam's ε, as in the course, both on a log scale. A loss is a function of
+# their positions on those scales, from 0 to 1. Every search below is the one that
+# `tfcourse search` runs, with the same values; only the training is replaced by the formula.
+
+# %%
+AXES = {
+    "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},
+    "epsilon": {"low": 1e-10, "high": 1e-2, "scale": "log"},
+}
+
+
+def search(strategy, seed, loss, trials):
+    """The positions that a search tries, and the loss at each."""
+    space = {name: dict(axis) for name, axis in AXES.items()}
+    if strategy == "grid":
+        for axis in space.values():
+            axis["points"] = round(trials**0.5)
+    chosen = {"name": "example", "strategy": strategy, "trials": trials, "seed": seed}
+    chosen["objective"] = "val_loss"
+    config = parse_config({"search": chosen, "space": space}, "example", HERE)
+    records, positions = {}, []
+    for trial in range(trials):
+        values = propose(config, trial, records)
+        position = [config.space[name].unit_of(value) for name, value in values.items()]
+        positions.append(position)
+        records[trial] = TrialRecord(trial, "completed", values, float(loss(*position, seed)))
+    return np.array(positions), np.array([record.score for record in records.values()])
+
+
+# %% [markdown]
+# ## 25 random points or a 5 × 5 grid
+#
+# α matters, ε hardly does, and nobody knows where α's best value is: another place for each seed.
+# The grid spends its 25 trials on five values of α. Random search tries 25.
+
+
+# %%
+def one_matters(a, e, seed):
+    best = np.random.default_rng(seed).random()
+    return (a - best) ** 2 + 1e-4 * (e - 0.5) ** 2
+
+
+grid, points = search("grid", 0, one_matters, 25)[0], search("random", 0, one_matters, 25)[0]
+print("different values of α in 25 trials")
+print(f"  5 × 5 grid  {len(np.unique(grid[:, 0].round(9))):3}   course: 5")
+print(f"  random      {len(np.unique(points[:, 0])):3}   course: 25")
+
+found = {
+    strategy: np.array([search(strategy, s, one_matters, 25)[1].min() for s in SEEDS])
+    for strategy in ("grid", "random")
+}
+wins = np.sum(found["random"] < found["grid"])
+print(f"\nbest loss, median over {len(SEEDS)} seeds")
+for strategy, best in found.items():
+    print(f"  {strategy:10}{np.median(best):10.2g}")
+print(f"random is better in {wins} of {len(SEEDS)} seeds   course: in most")
+
+# %% [markdown]
+# ## From coarse to fine
+#
+# Three valleys of different kinds: a bowl, three equal valleys (Branin's function), and a long
+# bent one (Rosenbrock's). `strategy = "coarse_to_fine"` draws eight trials from the whole space,
+# then eight from a box of half the width around the best ones, and so on, measured on the scale.
+
+
+# %%
+def bowl(a, e, seed):
+    return (a - 0.7) ** 2 + (e - 0.2) ** 2
+
+
+def branin(a, e, seed):
+    x, y = 15 * a - 5, 15 * e
+    parabola = y - 5.1 / (4 * np.pi**2) * x**2 + 5 / np.pi * x - 6
+    return parabola**2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(x) + 10 - 0.397887
+
+
+def rosenbrock(a, e, seed):
+    x, y = 4 * a - 2, 4 * e - 1
+    return (1 - x) ** 2 + 100 * (y - x**2) ** 2
+
+
+print(f"\nbest loss of 24 trials, median over {len(SEEDS)} seeds")
+print(f"{'':12}{'random':>10}{'coarse to fine':>17}{'better in':>12}")
+for loss in (bowl, branin, rosenbrock):
+    random, fine = (
+        np.array([search(strategy, s, loss, 24)[1].min() for s in SEEDS])
+        for strategy in ("random", "coarse_to_fine")
+    )
+    share = f"{np.sum(fine < random)} of {len(SEEDS)}"
+    print(f"{loss.__name__:12}{np.median(random):10.2g}{np.median(fine):17.2g}{share:>12}")
+
+# %% [markdown]
+# ## The picture
+#
+# Left and middle: the course's picture. Each trial casts a shadow on the α axis, which is all that
+# the loss sees. Right: three rounds of eight trials in Branin's valleys, from light to dark.
+
+# %%
+BLUE, ORANGE = "#0072B2", "#D55E00"
+ROUNDS = ["#9CC9E6", "#3D93C9", "#08306B"]
+
+fig, axes = plt.subplots(1, 3, figsize=(12, 4.3), layout="constrained", sharey=True)
+for ax, (name, positions), color in zip(
+    axes, {"5 × 5 grid": grid, "25 random points": points}.items(), (ORANGE, BLUE), strict=False
+):
+    ax.plot(*positions.T, "o", color=color, markersize=7)
+    ax.plot(positions[:, 0], np.full(25, -0.09), "|", color=color, markersize=14, clip_on=False)
+    tried = len(np.unique(positions[:, 0].round(9)))
+    ax.set_title(f"{name}: {tried} values of α", loc="left")
+
+ax = axes[2]
+a, e = np.meshgrid(np.linspace(0, 1, 200), np.linspace(0, 1, 200))
+ax.contour(a, e, np.log10(branin(a, e, 0) + 1), 9, colors="0.8", linewidths=1)
+positions, _ = search("coarse_to_fine", 0, branin, 24)
+for number, color in enumerate(ROUNDS):
+    part = positions[8 * number : 8 * number + 8]
+    ax.plot(*part.T, "o", color=color, markersize=7, label=f"round {number + 1}")
+ax.legend(loc="upper right", framealpha=0.9)
+ax.set_title("Coarse to fine: each round a smaller box", loc="left")
+
+for ax in axes:
+    ax.set(xlim=(-0.03, 1.03), ylim=(-0.14, 1.05), xlabel="learning rate α (log scale)")
+    ax.set_xticks(np.linspace(0, 1, 5), ["1e-4", "1e-3", "0.01", "0.1", "1"])
+    ax.spines[["top", "right"]].set_visible(False)
+axes[0].set_yticks(np.linspace(0, 1, 5), ["1e-10", "1e-8", "1e-6", "1e-4", "0.01"])
+axes[0].set_ylabel("Adam's ε (log scale)")
+fig.savefig(OUT / "09_random_or_grid.png", dpi=150)

@@ -1,0 +1,192 @@
+"""What every strategy of a search keeps to; a test class inherits it.
+
+The objective is a formula, so that nothing is trained: what is tested is who gets which values.
+"""
+
+import json
+import math
+import random
+from dataclasses import asdict
+
+import pytest
+from keras_tuner.engine.trial import TrialStatus
+
+from tfcourse.search.config import parse_config
+from tfcourse.search.oracle import SearchOracle, propose
+from tfcourse.search.parameters import Choice, active
+from tfcourse.search.results import TrialRecord
+
+SPACE = {
+    "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},
+    "optimizer": {"values": ["adam", "momentum"]},
+    "momentum": {
+        "low": 0.9,
+        "high": 0.999,
+        "scale": "one_minus_log",
+        "when": {"optimizer": "momentum"},
+    },
+    "units": {"low": 32, "high": 128, "step": 32},
+}
+
+
+def score(values):
+    """A loss: a valley at α = 0.01 with 96 units and momentum; None stands for a failure."""
+    if values["learning_rate"] > 0.3:
+        return None
+    valley = (math.log10(values["learning_rate"]) + 2) ** 2 + (values["units"] - 96) ** 2 / 1e4
+    return valley + (values["optimizer"] == "adam") / 4 + values.get("momentum", 0) / 10
+
+
+def ended(trial, values):
+    """A trial's record, as it comes back from its file."""
+    found = score(values)
+    status = "failed" if found is None else "completed"
+    record = TrialRecord(trial, status, values, found, 1)
+    return TrialRecord(**json.loads(json.dumps(asdict(record))))
+
+
+class Search:
+    """A search's oracle and what its workers do, in an order drawn from ``order``."""
+
+    def __init__(self, config, records=(), workers=1, order=0):
+        self.config, self.records = config, dict(records)
+        self.oracle = SearchOracle(config, config.search.trials, self.records)
+        self.random, self.idle = random.Random(order), 0
+        self.running = dict.fromkeys(f"worker{number}" for number in range(workers))
+
+    def run(self, steps=10_000):
+        """Goes on until every worker is told to stop, or for so many steps."""
+        for _ in range(steps):
+            if not self.running:
+                return self.records
+            worker = self.random.choice(list(self.running))
+            if self.running[worker] is None:
+                self.begin(worker)
+            else:
+                self.end(worker)
+        return self.records
+
+    def begin(self, worker):
+        trial = self.oracle.create_trial(worker)
+        if trial.status == TrialStatus.STOPPED:
+            del self.running[worker]
+        elif trial.status == TrialStatus.IDLE:
+            self.idle += 1
+            assert any(self.running.values()), "it waits for nobody"
+        else:
+            assert int(trial.trial_id) not in self.records
+            self.running[worker] = trial
+
+    def end(self, worker):
+        trial = self.running[worker]
+        self.running[worker] = None
+        record = ended(int(trial.trial_id), dict(trial.hyperparameters.values))
+        if record.score is not None:
+            self.oracle.update_trial(trial.trial_id, {"val_loss": record.score})
+        trial.status = TrialStatus.FAILED if record.score is None else TrialStatus.COMPLETED
+        self.oracle.end_trial(trial)
+        self.records[record.trial] = record
+
+
+def values_of(records):
+    return {trial: records[trial].values for trial in sorted(records)}
+
+
+class OracleContract:
+    """Fill in the attributes.
+
+    Attributes:
+        strategy: Its name.
+        settings: What its own table says.
+        space: The tables of ``[space]``.
+        trials: How many trials are played.
+        waits: Whether a trial may have to wait for others.
+    """
+
+    strategy: str
+    settings: dict = {}
+    space: dict = SPACE
+    trials = 24
+    waits = False
+
+    @classmethod
+    def config(cls, trials=None, seed=0):
+        own = {cls.strategy: cls.settings} if cls.settings else {}
+        search = {"name": "played", "objective": "val_loss", "strategy": cls.strategy, **own}
+        search |= {"trials": trials or cls.trials, "seed": seed}
+        raw = {"search": search, "training": {"epochs": 9}, "space": cls.space}
+        return parse_config(raw, "contract", None)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def undisturbed(cls):
+        return Search(cls.config()).run()
+
+    def test_every_trial_runs_once_and_then_it_stops(self, undisturbed):
+        assert list(undisturbed) == list(range(self.trials))
+        search = Search(self.config(), undisturbed)
+        search.begin("worker0")
+        assert search.running == {}
+
+    def test_failures_are_among_them(self, undisturbed):
+        """The contract is about searches with failures as well."""
+        failed = [record for record in undisturbed.values() if record.status == "failed"]
+        assert 0 < len(failed) < self.trials
+
+    def test_the_values_lie_in_the_space_and_only_active_ones_are_there(self, undisturbed):
+        space = self.config().space
+        for record in undisturbed.values():
+            own = {name: record.values[name] for name in space if name in record.values}
+            assert list(own) == list(active(space, {**dict.fromkeys(space), **own}))
+            for name, value in own.items():
+                parameter = space[name]
+                if isinstance(parameter, Choice):
+                    assert value in parameter.values
+                else:
+                    assert parameter.low <= value <= parameter.high
+                    assert type(value) is {"int": int, "float": float}[parameter.kind]
+        assert any("momentum" not in record.values for record in undisturbed.values())
+
+    def test_a_trial_is_what_the_records_before_it_make_it(self, undisturbed):
+        """No memory: its values can be asked for at any time, in any order."""
+        for trial in [self.trials - 1, 0, self.trials // 2]:
+            shuffled = sorted(undisturbed.items(), key=lambda item: item[0] * 7 % 5)
+            earlier = {t: record for t, record in shuffled if t < trial}
+            assert propose(self.config(), trial, earlier) == undisturbed[trial].values
+            assert propose(self.config(), trial, dict(shuffled)) == undisturbed[trial].values
+
+    def test_a_tuner_that_asks_again_gets_its_own_trial(self):
+        search = Search(self.config())
+        first = search.oracle.create_trial("worker0")
+        assert search.oracle.create_trial("worker0").trial_id == first.trial_id
+        assert search.oracle.create_trial("worker1").trial_id != first.trial_id
+
+    @pytest.mark.parametrize("workers", [2, 5])
+    def test_many_workers_find_the_same_trials(self, undisturbed, workers):
+        search = Search(self.config(), workers=workers, order=workers)
+        assert values_of(search.run()) == values_of(undisturbed)
+        assert (search.idle > 0) == self.waits
+
+    @pytest.mark.parametrize("steps", [3, 9, 17])
+    def test_an_interrupted_search_finds_the_same_trials(self, undisturbed, steps):
+        """Several workers were stopped with trials under way: the record has holes."""
+        search = Search(self.config(), workers=3, order=steps)
+        records = search.run(steps)
+        assert len(records) < self.trials
+        assert values_of(Search(self.config(), records).run()) == values_of(undisturbed)
+
+    def test_a_trial_that_was_lost_is_found_again(self, undisturbed):
+        lost = self.trials // 2
+        records = {t: record for t, record in undisturbed.items() if t != lost}
+        assert values_of(Search(self.config(), records).run()) == values_of(undisturbed)
+
+    def test_more_trials_leave_those_before_as_they_were(self, undisturbed):
+        short = self.config(self.trials - 3)
+        records = Search(short).run()
+        assert list(records) == list(range(self.trials - 3))
+        assert values_of(Search(self.config(), records).run()) == values_of(undisturbed)
+
+    def test_a_seed_decides_and_zero_is_one(self, undisturbed):
+        assert values_of(Search(self.config(seed=0)).run()) == values_of(undisturbed)
+        firsts = [propose(self.config(seed=seed), 0, {}) for seed in range(8)]
+        assert len({json.dumps(values) for values in firsts}) > 4

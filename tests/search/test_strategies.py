@@ -1,0 +1,363 @@
+"""Each strategy keeps to the oracles' contract, and does what is its own."""
+
+import json
+import statistics
+
+import numpy as np
+import pytest
+from keras_tuner import Objective
+from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.oracles import HyperbandOracle
+
+from tests.contracts.oracle_contract import SPACE, OracleContract, Search, ended, values_of
+from tfcourse import Search as TfcourseSearch
+from tfcourse.search import execution
+from tfcourse.search.config import load_config, parse_config
+from tfcourse.search.display import rounds_table, space_table
+from tfcourse.search.grid import grid_size, grid_values
+from tfcourse.search.oracle import propose
+from tfcourse.search.parameters import Choice, Range
+from tfcourse.search.results import TrialRecord
+from tfcourse.search.sampling import sample
+from tfcourse.search.strategies import rounds_on_record
+
+
+class TestRandom(OracleContract):
+    strategy = "random"
+
+
+class TestCoarseToFine(OracleContract):
+    strategy = "coarse_to_fine"
+    settings = {"trials_per_round": 5}
+    waits = True
+
+    def test_the_first_round_is_the_random_search(self, undisturbed):
+        config = self.config()
+        for trial in range(5):
+            assert undisturbed[trial].values == sample(config.space, 0, trial)
+
+    def test_a_round_waits_for_the_one_before(self):
+        search = Search(self.config(), workers=6)
+        for worker in range(5):
+            search.begin(f"worker{worker}")
+        search.begin("worker5")
+        assert search.idle == 1
+        for worker in range(4):
+            search.end(f"worker{worker}")
+        search.begin("worker5")
+        assert search.idle == 2
+        search.end("worker4")
+        search.begin("worker5")
+        assert search.running["worker5"].trial_id == "0005"
+
+    def test_the_order_of_the_results_does_not_matter(self, undisturbed):
+        turned = dict(reversed(list(undisturbed.items())[:20]))
+        assert propose(self.config(), 20, turned) == undisturbed[20].values
+
+    def test_equal_scores_are_ranked_by_number(self):
+        """And an infinite or absent score is no score."""
+        config = self.config()
+
+        def proposals(scores):
+            records = {
+                trial: TrialRecord(trial, "completed", sample(config.space, 0, trial), value)
+                for trial, value in enumerate(scores)
+            }
+            return propose(config, 5, records)
+
+        assert proposals([1, 1, 1, 1, 1]) == proposals([1, 2, 3, 4, 5])
+        nothing = proposals([None, float("nan"), float("inf"), float("-inf"), None])
+        assert set(nothing) <= set(config.space)
+
+    def test_the_box_gets_smaller_around_the_valley(self, undisturbed):
+        rates = [
+            np.log10([undisturbed[t].values["learning_rate"] for t in range(first, first + 5)])
+            for first in (0, 15)
+        ]
+        assert np.ptp(rates[1]) < np.ptp(rates[0]) / 2
+        assert abs(rates[1].mean() + 2) < 0.5
+
+    def test_the_rounds_on_record(self, undisturbed):
+        config = self.config()
+        rounds = rounds_on_record(config, undisturbed)
+        places = [(r["first_trial"], r["last_trial"]) for r in rounds]
+        assert places == [(0, 4), (5, 9), (10, 14), (15, 19), (20, 23)]
+        assert rounds[0]["box"]["learning_rate"] == {"low": 1e-4, "high": 1.0, "scale": "log"}
+        for entry in rounds:
+            for trial in range(entry["first_trial"], entry["last_trial"] + 1):
+                values = undisturbed[trial].values
+                for name, part in entry["box"].items():
+                    if "low" in part and name in values:
+                        assert part["low"] <= values[name] <= part["high"]
+        begun = {trial: undisturbed[trial] for trial in range(7)}
+        assert rounds_on_record(config, begun) == rounds[:2]
+        assert rounds_on_record(config, {}) == rounds[:1]
+        assert rounds_on_record(TestRandom.config(), undisturbed) == []
+
+
+class TestGrid(OracleContract):
+    strategy = "grid"
+    space = {
+        **SPACE,
+        "learning_rate": {**SPACE["learning_rate"], "points": 3},
+        "momentum": {**SPACE["momentum"], "points": 4},
+    }
+
+    def test_every_point_is_met_once(self):
+        """3 rates × (adam, or momentum with 4 of its values) × 4 sizes, in an order of the seed."""
+        config = self.config(trials=60)
+        points = [propose(config, trial, {}) for trial in range(60)]
+        assert grid_size(config.space) == 60
+        assert len({json.dumps(point) for point in points}) == 60
+        rates = sorted({point["learning_rate"] for point in points})
+        assert rates == pytest.approx([1e-4, 0.01, 1.0])
+        momenta = sorted({p["momentum"] for p in points if "momentum" in p})
+        windows = [1 / (1 - momentum) for momentum in momenta]
+        assert windows == pytest.approx([10, 10 ** (5 / 3), 10 ** (7 / 3), 1000])
+        other = [propose(self.config(trials=60, seed=1), trial, {}) for trial in range(60)]
+        assert sorted(map(json.dumps, other)) == sorted(map(json.dumps, points))
+        assert other != points
+
+    def test_steps_and_values(self):
+        space = {
+            "part": Range("float", 0.1, 0.75, 0.2),
+            "whole": Range("int", 3, 9, 3),
+            "one": Range("float", 1.0, 100.0, None, "log", points=1),
+            "any": Choice((True, False)),
+        }
+        points = [grid_values(space, 0, trial) for trial in range(grid_size(space))]
+        assert len(points) == 4 * 3 * 1 * 2
+        found = {name: {point[name] for point in points} for name in space}
+        assert sorted(found["part"]) == pytest.approx([0.1, 0.3, 0.5, 0.7])
+        assert (found["whole"], found["any"]) == ({3, 6, 9}, {True, False})
+        assert list(found["one"]) == pytest.approx([10.0])
+        assert all(type(point["whole"]) is int for point in points)
+
+    def test_the_check_says_when_not_all_points_are_tried(self):
+        assert "24 of the grid's 60 points" in space_table(self.config()).caption
+        assert space_table(self.config(60)).caption is None
+
+
+class TestHyperband(OracleContract):
+    strategy = "hyperband"
+    waits = True
+
+    def test_it_is_keras_tuners(self, undisturbed):
+        """Its own oracle, played one trial at a time with these results, decides the same."""
+        stock = HyperbandOracle(
+            Objective("val_loss", "min"),
+            max_epochs=9,
+            factor=3,
+            hyperband_iterations=2,
+            seed=1,
+            hyperparameters=hyperparameters(["x"]),
+        )
+        first = {}
+        config = self.config()
+        undisturbed = dict(undisturbed)
+        for trial in range(46):
+            asked = stock.populate_space(str(trial))["values"]
+            values = propose(config, trial, undisturbed)
+            assert values["epochs"] == asked["tuner/epochs"]
+            past = asked.get("tuner/trial_id")
+            first[trial] = trial if past is None else first[int(past)]
+            assert values.get("continues", trial) == first[trial]
+            undisturbed[trial] = ended(trial, values)
+            of_keras_tuner = Trial(hyperparameters(["x"]), str(trial), TrialStatus.COMPLETED)
+            of_keras_tuner.hyperparameters.values = asked
+            found = undisturbed[trial].score
+            of_keras_tuner.score = float("inf") if found is None else found
+            stock.trials[str(trial)] = of_keras_tuner
+        # Two iterations; ours would go on with a third.
+        assert stock.populate_space("46")["status"] == TrialStatus.STOPPED
+
+    def test_one_that_goes_on_has_the_values_of_the_one_it_continues(self, undisturbed):
+        going_on = [r for r in undisturbed.values() if "continues" in r.values]
+        assert going_on
+        for record in going_on:
+            first = undisturbed[record.values["continues"]]
+            own = {k: v for k, v in record.values.items() if k not in ("epochs", "continues")}
+            assert own == {k: v for k, v in first.values.items() if k != "epochs"}
+            assert record.values["epochs"] > first.values["epochs"]
+            assert "continues" not in first.values
+
+
+def hyperparameters(names):
+    import keras_tuner
+
+    made = keras_tuner.HyperParameters()
+    for name in names:
+        made.Float(name, 0.0, 1.0)
+    return made
+
+
+class TestBayesian(OracleContract):
+    strategy = "bayesian"
+    settings = {"initial": 7, "parallel": 2}
+    trials = 10
+    waits = True
+
+    def test_it_begins_at_random(self, undisturbed):
+        space = self.config().space
+        for trial in range(7):
+            assert undisturbed[trial].values == sample(space, 0, trial)
+        assert undisturbed[8].values != sample(space, 0, 8)
+
+    def test_trials_of_one_batch_differ(self, undisturbed):
+        assert undisturbed[8].values != undisturbed[9].values
+
+    def test_without_a_completed_trial_it_goes_on_at_random(self):
+        config = self.config()
+        records = {t: TrialRecord(t, "failed", sample(config.space, 0, t)) for t in range(8)}
+        assert propose(config, 8, records) == sample(config.space, 0, 8)
+
+
+# Losses on the unit square, as if of two hyperparameters; each with its own kind of valley.
+def bowl(a, b):
+    return (a - 0.7) ** 2 + (b - 0.2) ** 2
+
+
+def branin(a, b):
+    """Three valleys alike, Branin's; 0 at the bottom."""
+    x, y = 15 * a - 5, 15 * b
+    parabola = y - 5.1 / (4 * np.pi**2) * x**2 + 5 / np.pi * x - 6
+    return parabola**2 + 10 * (1 - 1 / (8 * np.pi)) * np.cos(x) + 10 - 0.397887
+
+
+def rosenbrock(a, b):
+    """One long bent valley."""
+    x, y = 4 * a - 2, 4 * b - 1
+    return (1 - x) ** 2 + 100 * (y - x**2) ** 2
+
+
+@pytest.mark.parametrize("loss", [bowl, branin, rosenbrock])
+def test_coarse_to_fine_beats_random(loss):
+    """Course 1.3: with the same number of trials, in the median over seeds."""
+
+    def best(strategy, seed):
+        names = {"learning_rate": "log", "beta_1": "one_minus_log"}
+        space = {n: {"low": 0.01, "high": 0.99, "scale": s} for n, s in names.items()}
+        search = {"name": "f", "trials": 24, "strategy": strategy, "seed": seed}
+        config = parse_config({"search": search | {"direction": "min"}, "space": space}, "f", None)
+        records = {}
+        for trial in range(24):
+            values = propose(config, trial, records)
+            units = (config.space[name].unit_of(value) for name, value in values.items())
+            records[trial] = TrialRecord(trial, "completed", values, loss(*units))
+        return min(record.score for record in records.values())
+
+    medians = {
+        strategy: statistics.median(best(strategy, seed) for seed in range(30))
+        for strategy in ("random", "coarse_to_fine")
+    }
+    assert medians["coarse_to_fine"] < 0.8 * medians["random"]
+
+
+ROUNDS = {"strategy": "coarse_to_fine", "trials": 5, "coarse_to_fine": {"trials_per_round": 2}}
+
+
+class TestARunDirectory:
+    """Searches that train, with the strategies that leave something of their own there."""
+
+    @pytest.fixture
+    def fine(self, quick):
+        return quick(search=ROUNDS)
+
+    def test_the_rounds_are_on_record(self, fine):
+        result = fine.run(verbose=False)
+        kept = json.loads((result.directory / "rounds.json").read_text())
+        assert kept == result.rounds == rounds_on_record(fine.config, result.trials)
+        assert [(r["first_trial"], r["last_trial"]) for r in kept] == [(0, 1), (2, 3), (4, 4)]
+        shown = rounds_table(result.rounds)
+        assert [column.header for column in shown.columns] == [
+            "trials",
+            "0 to 1",
+            "2 to 3",
+            "4 to 4",
+        ]
+        assert [next(iter(column.cells)) for column in shown.columns][:2] == [
+            "learning_rate",
+            "0.01 to 0.1",
+        ]
+        many = rounds_table(kept * 2)
+        assert (len(many.columns), many.caption) == (
+            5,
+            "4 of 6 rounds; all are in rounds.json",
+        )
+
+    def test_interrupted_in_the_middle_of_a_round(self, fine, monkeypatch):
+        expected = fine.run(verbose=False)
+        values, boxes = values_of(expected.trials), expected.rounds
+        for lost in ([3], [2, 3, 4], [1, 3, 4]):
+            for trial in lost:
+                (expected.directory / "trials" / f"{trial:04d}.json").unlink()
+            again = fine.run(verbose=False)
+            assert values_of(again.trials) == values
+            assert again.rounds == boxes
+
+    def test_ended_after_three_trials_and_started_again(self, fine, monkeypatch, tmp_path):
+        expected = values_of(fine.run(verbose=False).trials)
+        train, done = execution.CourseTuner._train, []
+
+        def stops(tuner, number, values):
+            if len(done) == 3:
+                raise KeyboardInterrupt
+            done.append(number)
+            return train(tuner, number, values)
+
+        monkeypatch.setattr(execution.CourseTuner, "_train", stops)
+        elsewhere = TfcourseSearch(fine.config, tmp_path / "elsewhere")
+        with pytest.raises(KeyboardInterrupt):
+            elsewhere.run(verbose=False)
+        assert done == [0, 1, 2]
+        assert len(json.loads((elsewhere.directory / "rounds.json").read_text())) == 2
+        monkeypatch.undo()
+        assert values_of(elsewhere.run(verbose=False).trials) == expected
+
+    def test_more_trials(self, fine, tmp_path):
+        before = values_of(fine.run(verbose=False).trials)
+        longer = TfcourseSearch(
+            load_config(tmp_path / "search.toml", trials=7), tmp_path / "runs"
+        ).run(verbose=False)
+        after = values_of(longer.trials)
+        assert list(after) == list(range(7))
+        assert {trial: after[trial] for trial in before} == before
+        assert longer.rounds[-1]["last_trial"] == 6
+
+    def test_the_config_on_record_has_the_settings(self, fine):
+        result = fine.run(verbose=False)
+        kept = load_config(result.directory / "config.toml")
+        assert kept.settings == fine.config.settings
+        assert kept.settings.keep == 0.25
+
+    def test_hyperband_trains_the_same_run_for_longer(self, quick):
+        search = quick(
+            search={"strategy": "hyperband", "trials": 9, "objective": "val_loss"},
+            training={"epochs": 4},
+        )
+        result = search.run(verbose=False)
+        going_on = [r for r in result.trials.values() if "continues" in r.values]
+        assert going_on
+        for record in result.trials.values():
+            assert len(record.history["loss"]) == record.values["epochs"]
+        for record in going_on:
+            first = result.trials[record.values["continues"]].history["loss"]
+            assert record.history["loss"][: len(first)] == first
+        header, *rows = (result.directory / "results.csv").read_text().splitlines()
+        assert header.endswith("message,learning_rate,epochs,continues")
+        assert rows[0].endswith(",")
+
+    def test_a_condition_is_recorded_empty(self, quick):
+        space = {
+            "learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"},
+            "optimizer": {"values": ["adam", "momentum"]},
+            "momentum": {"low": 0.5, "high": 0.9, "when": {"optimizer": "momentum"}},
+        }
+        result = quick(space=space, search={"trials": 5}).run(verbose=False)
+        header, *rows = (result.directory / "results.csv").read_text().splitlines()
+        assert header.endswith("learning_rate,optimizer,momentum")
+        found = {r.values["optimizer"] for r in result.trials.values()}
+        assert found == {"adam", "momentum"}
+        for row, record in zip(rows, result.trials.values(), strict=True):
+            _, optimizer, momentum = row.rsplit(",", 2)
+            assert (optimizer == "momentum") == (momentum != "") == ("momentum" in record.values)

@@ -1,0 +1,103 @@
+"""Which values a trial gets: a function of the config, its number and the records before it.
+
+Nothing is remembered between two calls: a search that was interrupted, or that runs in several
+processes, proposes the same values. keras-tuner's own `bayesian` is in `tfcourse.search.oracle`.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tfcourse.search.config import SearchConfig
+from tfcourse.search.grid import grid_values
+from tfcourse.search.hyperband import hyperband_round
+from tfcourse.search.refine import Part, Weighted, as_record, refine
+from tfcourse.search.results import TrialRecord, rank
+from tfcourse.search.sampling import sample
+
+__all__ = ["PROPOSALS", "Records", "by_quality", "rounds_on_record"]
+
+Records = Mapping[int, TrialRecord]
+Proposal = Callable[[SearchConfig, int, Records], dict[str, Any] | None]
+
+
+def by_quality(records: Records, direction: str) -> tuple[list[TrialRecord], list[TrialRecord]]:
+    """The trials with a score, best first (of equal ones the earlier), and those without."""
+    finite = {t for t, r in records.items() if r.score is not None and math.isfinite(r.score)}
+    ranked = rank((records[trial] for trial in finite), direction)
+    good = {record.trial for record in ranked}
+    return ranked, [record for trial, record in sorted(records.items()) if trial not in good]
+
+
+def rounds_on_record(config: SearchConfig, finished: Records) -> list[dict[str, Any]]:
+    """Coarse to fine: each round's first and last trial and its box, as far as they are known."""
+    if config.search.strategy != "coarse_to_fine":
+        return []
+    size, total = config.settings.trials_per_round, config.search.trials
+    rounds: list[dict[str, Any]] = []
+    for first in range(0, total, size):
+        box = _box(config, first // size, finished)
+        if box is None:
+            break
+        last = min(first + size, total) - 1
+        rounds.append({"first_trial": first, "last_trial": last, "box": as_record(box)})
+    return rounds
+
+
+def _random(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
+    return sample(config.space, config.search.seed, trial)
+
+
+def _grid(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
+    return grid_values(config.space, config.search.seed, trial)
+
+
+def _coarse_to_fine(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
+    box = _box(config, trial // config.settings.trials_per_round, finished)
+    return None if box is None else sample(box, config.search.seed, trial)
+
+
+def _box(config: SearchConfig, number: int, finished: Records) -> dict[str, Part | Weighted] | None:
+    """The box of round ``number``, from the rounds before it; None while one is unfinished."""
+    before = range(number * config.settings.trials_per_round)
+    if any(trial not in finished for trial in before):
+        return None
+    ranked, failed = by_quality({trial: finished[trial] for trial in before}, config.direction)
+    return refine(
+        config.space,
+        [record.values for record in ranked],
+        [record.values for record in failed],
+        number,
+        keep=config.settings.keep,
+        shrink=config.settings.shrink,
+        floor=config.settings.floor,
+    )
+
+
+def _hyperband(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
+    """Of each round the best go on, for ``factor`` times as many epochs; see `hyperband_round`.
+
+    A trial that goes on is trained anew, from the seed of the trial that it continues: the same run
+    for longer.
+    """
+    place = hyperband_round(trial, config.training.epochs, config.settings.factor)
+    if place.before is None:
+        values = sample(config.space, config.search.seed, trial)
+        return {**values, "epochs": place.epochs}
+    before = range(*place.before)
+    if any(t not in finished for t in before):
+        return None
+    ranked, failed = by_quality({t: finished[t] for t in before}, config.direction)
+    best = [*ranked, *failed][trial - place.first]
+    origin = best.values.get("continues", best.trial)
+    return {**best.values, "epochs": place.epochs, "continues": origin}
+
+
+# Given the config, a trial's number and the records of the trials that have ended: its values, or
+# None if trials before it must end first.
+PROPOSALS: dict[str, Proposal] = {
+    "random": _random,
+    "grid": _grid,
+    "coarse_to_fine": _coarse_to_fine,
+    "hyperband": _hyperband,
+}
