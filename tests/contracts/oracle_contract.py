@@ -6,7 +6,7 @@ The objective is a formula, so that nothing is trained: what is tested is who ge
 import json
 import math
 import random
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from keras_tuner.engine.trial import TrialStatus
@@ -121,6 +121,12 @@ class OracleContract:
     @classmethod
     def undisturbed(cls):
         return Search(cls.config()).run()
+
+    def test_the_order_of_the_tables_in_the_file_does_not_matter(self, undisturbed):
+        turned = self.config()
+        turned = replace(turned, space=dict(reversed(turned.space.items())))
+        for trial in range(self.trials):
+            assert propose(turned, trial, undisturbed) == undisturbed[trial].values
 
     def test_every_trial_runs_once_and_then_it_stops(self, undisturbed):
         assert list(undisturbed) == list(range(self.trials))

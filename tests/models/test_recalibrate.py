@@ -385,7 +385,7 @@ X = np.ones((6, 4), np.float32)
         ([X, X * np.nan], "have no finite mean and variance"),
         ([X, X * np.inf], "have no finite mean and variance"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_inadmissible_data(data, said):
     model = shake(model_of(BatchNorm()))

@@ -66,7 +66,7 @@ def swapped(model, to, x=None):
         {"gamma_regularizer": keras.regularizers.L2(0.1), "beta_constraint": "non_neg"},
         {"gamma_initializer": keras.initializers.Constant(3), "dtype": "float64"},
     ],
-    ids=str,
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else str(value),
 )
 def test_the_layer_and_its_configuration(source, to, arguments):
     model = sequential(L.Dense(5), NORMS[source](**arguments), L.ReLU())

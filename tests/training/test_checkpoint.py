@@ -296,6 +296,11 @@ class TestFolder:
         assert names(tmp_path) == ["checkpoint-000002.npz", "checkpoint-000003.npz"]
         assert CheckpointFolder(tmp_path, 9).newest()[1].epoch == 8
 
+    @pytest.mark.parametrize("keep", [1, 3, 4, 5])
+    def test_so_many_are_kept(self, keep, data, tmp_path):
+        train(mlp, data, epochs=7, checkpoint_dir=tmp_path, keep_checkpoints=keep)
+        assert names(tmp_path) == [f"checkpoint-{n:06d}.npz" for n in range(8 - keep, 8)]
+
     def test_by_time_an_epoch_is_saved_in_its_middle(
         self, data, tmp_path, interrupted, short_calls
     ):
@@ -646,6 +651,7 @@ class TestRefused:
             ({"save_every": 1.5}, r"or a datetime\.timedelta\. Received: 1\.5\."),
             ({"save_every": True}, r"save_every must be .* Received: True\."),
             ({"save_every": timedelta(0)}, r"save_every must be more than no time"),
+            ({"keep_checkpoints": None}, r"keep_checkpoints must be a whole number >= 1\."),
             ({"keep_checkpoints": 0}, r"keep_checkpoints must be a whole number >= 1\. Rec.*: 0\."),
             ({"checkpoint_dir": 3}, r"checkpoint_dir must be a path\. Received: 3\."),
             ({"checkpoint_dir": ""}, r"checkpoint_dir must be a path\. Received: ''\."),

@@ -78,6 +78,13 @@ def test_the_first_layer_is_named(data):
     assert caught.value.layer == "bad"
 
 
+def test_the_first_layer_is_named_in_bfloat16(data):
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    middle = [layers.Dense(4), layers.Lambda(lambda x: x * 1e38 * 1e3, name="bad"), layers.ReLU()]
+    with pytest.raises(NonFiniteLossError, match=r'is that of layer "bad"\.'):
+        train(linear(0.1, *middle), *data)
+
+
 def test_a_layer_inside_a_nested_model_is_named(data):
     inner = keras.Sequential([layers.Dense(4), layers.Lambda(tf.math.log, name="log")])
     with pytest.raises(NonFiniteLossError, match=r'is that of layer "log"\.'):

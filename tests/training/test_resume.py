@@ -127,7 +127,7 @@ PARTS = {
     "the seed of the shuffling": lambda record, _: replace(record, seed=record.seed + 1),
     "the steps done": lambda record, _: replace(record, step=0),
     "the epochs done": lambda record, _: replace(record, epoch=record.epoch - 1),
-    "the weights": without(lambda path: 0.1 * path.endswith("dense/kernel")),
+    "the weights": without(lambda path: 0.1 * path.endswith("/kernel")),
     "the seed of the dropout": without(lambda path: path.endswith("seed_generator_state")),
     "the optimizer's averages": without(lambda path: 0.1 * path.endswith("kernel_square")),
     "the learning rate": without(lambda path: 0.1 * path.endswith("learning_rate")),

@@ -5,6 +5,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from tfcourse.search.parameters import Choice, Parameter, Range, active
@@ -38,7 +39,7 @@ def grid_problems(space: Mapping[str, Parameter], trials: int | None) -> list[st
 
 def grid_size(space: Mapping[str, Parameter]) -> int:
     """How many different points the grid has; a parameter that is not active has no value."""
-    return len(_places(tuple(space.items())))
+    return len(_places(tuple(sorted(space.items(), key=itemgetter(0)))))
 
 
 def grid_values(space: Mapping[str, Parameter], seed: int, trial: int) -> dict[str, Any]:
@@ -46,7 +47,8 @@ def grid_values(space: Mapping[str, Parameter], seed: int, trial: int) -> dict[s
 
     So a search of fewer trials than points covers the grid evenly, and not one corner of it.
     """
-    points = _places(tuple(space.items()))
+    # Sorted: the tables' order in the file must not matter.
+    points = _places(tuple(sorted(space.items(), key=itemgetter(0))))
     order = _order(seed, len(points))
     place = dict(points[order[trial]])
     return {name: _value(space[name], place[name]) for name in space if name in place}

@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -135,7 +135,8 @@ def _bayesian(config: SearchConfig, trial: int, finished: Records) -> dict[str, 
     liar"), so that the next one looks elsewhere; so are trials that failed.
     """
     settings, space, seed = config.settings, config.space, config.search.seed
-    if trial < (settings.initial or max(3 * len(space), 3)):
+    initial = settings.initial or max(3 * len(space), 3)
+    if trial < initial:
         return sample(space, seed, trial)
     first = trial // settings.parallel * settings.parallel
     if any(t not in finished for t in range(first)):
@@ -143,21 +144,32 @@ def _bayesian(config: SearchConfig, trial: int, finished: Records) -> dict[str, 
     ranked, failed = by_quality({t: finished[t] for t in range(first)}, config.direction)
     if not ranked:
         return sample(space, seed, trial)
-    pending = [_bayesian(config, t, finished) or {} for t in range(first, trial)]
     worst = ranked[-1].score
     seen = [(record.values, record.score) for record in ranked]
-    seen += [(values, worst) for values in [*(record.values for record in failed), *pending]]
+    seen += [(record.values, worst) for record in failed]
+    values: dict[str, Any] = {}
+    for number in range(first, trial + 1):
+        drawn = number < initial
+        values = sample(space, seed, number) if drawn else _next_values(config, number, seen)
+        seen.append((values, worst))
+    return values
+
+
+def _next_values(config: SearchConfig, trial: int, seen: Sequence[Any]) -> dict[str, Any]:
+    """The values where keras-tuner's oracle goes on after those of ``seen``, with their scores."""
+    space = config.space
+    names = sorted(space)  # the tables' order in the file must not matter
     point = _next_point(
         # The middle where a trial had no value of its own.
         tuple(
-            (tuple(p.unit_of(values[n]) if n in values else 0.5 for n, p in space.items()), score)
+            (tuple(space[n].unit_of(values[n]) if n in values else 0.5 for n in names), score)
             for values, score in seen
         ),
         config.direction,
-        settings.beta,
-        trial_seed(seed, trial) + 1,  # keras-tuner takes 0 for "draw one"
+        config.settings.beta,
+        trial_seed(config.search.seed, trial) + 1,  # keras-tuner takes 0 for "draw one"
     )
-    units = dict(zip(space, point, strict=True))
+    units = dict(zip(names, point, strict=True))
     return active(space, {name: p.value_at(units[name]) for name, p in space.items()})
 
 

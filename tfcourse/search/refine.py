@@ -112,12 +112,19 @@ def refine(
     return box
 
 
+def _highest(part: Part) -> Any:
+    """The largest value that can be drawn: at the end of a stepped part the next one begins."""
+    stepped = part.parameter.step is not None or part.parameter.kind == "int"
+    inside = stepped and part.end < 1
+    return part.parameter.value_at(max(part.start, part.end - 1e-9) if inside else part.end)
+
+
 def as_record(box: Mapping[str, Part | Weighted]) -> dict[str, dict[str, Any]]:
     """A box in the words of a config: low, high and scale, or values and their weights."""
     return {
         name: {
             "low": part.value_at(0.0),
-            "high": part.value_at(1.0),
+            "high": _highest(part),
             "scale": part.parameter.scale,
         }
         if isinstance(part, Part)

@@ -33,7 +33,9 @@ def rounds_on_record(config: SearchConfig, finished: Records) -> list[dict[str, 
     """Coarse to fine: each round's first and last trial and its box, as far as they are known."""
     if config.search.strategy != "coarse_to_fine":
         return []
-    size, total = config.settings.trials_per_round, config.search.trials
+    size = config.settings.trials_per_round
+    # The record may hold more trials than are asked for now.
+    total = max([config.search.trials, *(trial + 1 for trial in finished)])
     rounds: list[dict[str, Any]] = []
     for first in range(0, total, size):
         box = _box(config, first // size, finished)
@@ -78,7 +80,7 @@ def _hyperband(config: SearchConfig, trial: int, finished: Records) -> dict[str,
     """Of each round the best go on, for ``factor`` times as many epochs; see `hyperband_round`.
 
     A trial that goes on is trained anew, from the seed of the trial that it continues: the same run
-    for longer.
+    for longer. Where more have failed than go on, new ones take their places.
     """
     place = hyperband_round(trial, config.training.epochs, config.settings.factor)
     if place.before is None:
@@ -87,8 +89,11 @@ def _hyperband(config: SearchConfig, trial: int, finished: Records) -> dict[str,
     before = range(*place.before)
     if any(t not in finished for t in before):
         return None
-    ranked, failed = by_quality({t: finished[t] for t in before}, config.direction)
-    best = [*ranked, *failed][trial - place.first]
+    ranked, _ = by_quality({t: finished[t] for t in before}, config.direction)
+    if trial - place.first >= len(ranked):
+        values = sample(config.space, config.search.seed, trial)
+        return {**values, "epochs": place.epochs}
+    best = ranked[trial - place.first]
     origin = best.values.get("continues", best.trial)
     return {**best.values, "epochs": place.epochs, "continues": origin}
 

@@ -58,6 +58,8 @@ class Arrays:
             for name, part in named.items()
             if part is not None
         }
+        if not counts.get("x"):
+            raise InputError("x is missing: pass the examples, or a dataset of them.")
         if len({count for found in counts.values() for count in found}) != 1:
             found = ", ".join(f"{name}: {' and '.join(map(str, n))}" for name, n in counts.items())
             raise InputError(
@@ -159,6 +161,11 @@ def _weights_of_classes(y: Any, sample_weight: Any, class_weight: Mapping[int, f
         raise InputError("Pass class_weight or sample_weight, not both.")
     if y is None or tf.nest.is_nested(y):
         raise InputError("class_weight needs a model with one output, and its labels y.")
+    if not isinstance(class_weight, Mapping):
+        raise InputError(
+            "class_weight must be a dict of a weight for every class, such as {0: 1.0, 1: 2.5}. "
+            f"Received: {class_weight!r}."
+        )
     strange = [key for key in class_weight if not _is_whole(key)]
     if strange:
         raise InputError(
@@ -168,5 +175,10 @@ def _weights_of_classes(y: Any, sample_weight: Any, class_weight: Mapping[int, f
     labels = y.numpy()
     if labels.ndim > 1:
         labels = labels.argmax(-1) if labels.shape[-1] > 1 else labels[..., 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "biuf":
+        raise InputError(
+            "class_weight needs one class number per example. Received: y of shape "
+            f"{tuple(y.shape)} and type {y.dtype.name}. Use sample_weight."
+        )
     weights = [class_weight.get(int(label), 1.0) for label in np.round(labels).astype(int)]
     return tf.constant(weights, keras.config.floatx())

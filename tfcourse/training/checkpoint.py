@@ -112,7 +112,7 @@ class CheckpointFolder:
         good = [file for file in files if file not in self.unreadable]
         try:
             replace_atomically(path, lambda temporary: _write(temporary, record))
-            for file in [*self.unreadable, *good[: len(good) + 1 - self.keep]]:
+            for file in [*self.unreadable, *good[: max(0, len(good) + 1 - self.keep)]]:
                 file.unlink(missing_ok=True)
         except OSError as error:
             left = f"{good[-1].name} is intact" if good else "There is no earlier one"

@@ -34,7 +34,7 @@ class EpochProgram:
     Without XLA the batch size is a tensor, and one trace serves all of them; only where it
     divides the examples evenly is it part of the program, as it is in Keras, whose sums would
     otherwise round differently. Under XLA shapes must be known: the full batches run in the
-    loop, the smaller last one in a program of its own. (Filling it up with masked examples
+    loop, the smaller last one is a step of its own after it. (Filling it up with masked examples
     would falsify the batch statistics.)
 
     Args:
@@ -56,8 +56,10 @@ class EpochProgram:
             size, first, last = (tf.constant(v) for v in (batch_size, start, stop))
             return outcome_of(self._loop(data, order, size, first, last))
         full = len(order) // batch_size
-        rest = order[full * batch_size :] if stop > full else None
-        return self.full_and_rest(data, order, batch_size, start, min(stop, full), rest)
+        first, last = tf.constant(start), tf.constant(min(stop, full))
+        if start < full:
+            return outcome_of(self._loop(data, order, batch_size, first, last, stop > full))
+        return outcome_of(self._last(data, order[full * batch_size :]))
 
     def full_and_rest(
         self, data: Any, order: Any, batch_size: int, start: int, stop: int, rest: Any
@@ -72,7 +74,10 @@ class EpochProgram:
             outcome = Outcome(outcome.steps + 1, last_one.finite, last_one.logs)
         return outcome
 
-    def _run_loop(self, data: Any, order: Any, batch_size: Any, start: Any, stop: Any) -> Any:
+    def _run_loop(
+        self, data: Any, order: Any, batch_size: Any, start: Any, stop: Any, rest: bool = False
+    ) -> Any:
+        """The steps, and with ``rest`` a last one of the examples that fill no batch."""
         self.traces += 1
 
         def fetch(index: Any) -> Any:
@@ -101,7 +106,13 @@ class EpochProgram:
             (index, tf.convert_to_tensor(finite), logs),
             parallel_iterations=1,
         )
-        return index - start, finite & self.step.finite_weights(), self.step.logs_after(logs)
+        steps = index - start
+        if rest:
+            # After a loss that is not finite as well: the state is not used then.
+            logs = self.step.call(_rows(data, order[order.shape[0] // batch_size * batch_size :]))
+            steps += tf.cast(finite, steps.dtype)
+            finite &= self.step.finite(logs)
+        return steps, finite & self.step.finite_weights(), self.step.logs_after(logs)
 
     def _run_last(self, data: Any, rows: Any) -> Any:
         self.traces += 1

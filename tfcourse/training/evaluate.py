@@ -6,7 +6,13 @@ import keras
 
 from tfcourse.errors import InputError
 from tfcourse.training.data_checks import check_feed
-from tfcourse.training.inputs import check_sizes, evaluation_feed, steps_per_call
+from tfcourse.training.inputs import (
+    can_compile,
+    check_choices,
+    check_sizes,
+    evaluation_feed,
+    steps_per_call,
+)
 from tfcourse.training.loop import Plan, evaluate_feed
 from tfcourse.training.target_checks import outputs_on
 
@@ -54,6 +60,7 @@ def evaluate(
             "evaluate needs a compiled model. Call model.compile(loss=..., metrics=...) first."
         )
     check_sizes(batch_size=batch_size, steps=steps)
+    check_choices(jit_compile=jit_compile)
     data = (x, y, sample_weight)
     feed = evaluation_feed(model, data, batch_size, steps, "steps", once=True)
     check_feed(model, feed, "test_step", thorough=False)
@@ -67,6 +74,7 @@ def evaluate(
             steps=feed.steps,
             model=model,
         )
+    can_compile([feed], jit_compile)
     plan = Plan(jit_compile is True, steps_per_call(model, feed))
     logs = evaluate_feed(model, feed, plan, callbacks)
     if not logs:

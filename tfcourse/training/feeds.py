@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
+from tfcourse.errors import InputError
 from tfcourse.training.arrays import Arrays, epoch_order
 from tfcourse.training.epoch import Outcome
 
@@ -45,12 +46,14 @@ class Feed(Protocol):
         stream: Whether its programs take an iterator.
         repeatable: Whether the same epoch can be run again, from any step of it.
         sample: Symbols or tensors of a batch's shapes.
+        known_shapes: Whether all shapes but the batch's size are known, as XLA needs them.
         steps: How many steps an epoch has; None if only its end will tell.
         batch_size: Examples in a step; None if unknown.
     """
 
     stream: bool
     repeatable: bool
+    known_shapes: bool
     sample: Any
 
     steps: int | None
@@ -69,6 +72,7 @@ class ArrayFeed(Feed):
 
     stream = False
     repeatable = True
+    known_shapes = True
 
     def __init__(
         self,
@@ -134,6 +138,7 @@ class StreamFeed(Feed):
         self.adapter = adapter
         dataset = adapter.get_tf_dataset()
         self.sample = _symbols(dataset.element_spec)
+        self.known_shapes = all(map(_is_known, tf.nest.flatten(dataset.element_spec)))
         self.batch_size = adapter.batch_size
         self.steps = steps_per_epoch or adapter.num_batches
         # A dataset of known length is repeated, and its iterator serves all epochs: to end one
@@ -150,6 +155,7 @@ class StreamFeed(Feed):
         self.dataset = dataset
         self._iterator: Any = None
         self._used = False
+        self._first_length: int | None = None
         # As model.fit does before its first epoch: a PyDataset may shuffle here.
         if reset:
             adapter.on_epoch_end()
@@ -170,8 +176,10 @@ class StreamFeed(Feed):
                 done += chunk.outcome.steps
                 if chunk.outcome.steps < size and chunk.outcome.finite:
                     self._iterator = None
-                    if self.steps is not None:
-                        _warn_of_the_end(done, self.steps)
+                    self._first_length = self._first_length or done
+                    wanted = self.steps or self._first_length
+                    if done < wanted:
+                        _warn_of_the_end(done, wanted)
                     break
         finally:  # also when the training is stopped inside the epoch
             if self.repeated and done != self.steps:
@@ -203,12 +211,23 @@ def _warn_of_the_end(steps: int, wanted: int) -> None:
     )
 
 
+def _is_known(spec: Any) -> bool:
+    if isinstance(spec, tf.OptionalSpec):
+        return True
+    return isinstance(spec, tf.TensorSpec) and spec.shape[1:].is_fully_defined()
+
+
 def _symbols(spec: Any) -> Any:
     """Symbols of the shapes of a batch; None where Keras's adapters put an Optional."""
 
     def symbol(leaf: Any) -> Any:
         if isinstance(leaf, tf.OptionalSpec):
             return None
+        if leaf.shape.rank is None:
+            raise InputError(
+                "The dataset's elements have no known rank. Set their shapes, with "
+                ".map(lambda x, y: (tf.ensure_shape(x, ...), tf.ensure_shape(y, ...)))."
+            )
         return keras.KerasTensor(leaf.shape, keras.backend.standardize_dtype(leaf.dtype))
 
     return keras.tree.map_structure(symbol, spec)

@@ -19,6 +19,8 @@ from tfcourse.training.distribution import (
 )
 from tfcourse.training.inputs import (
     Order,
+    can_compile,
+    check_choices,
     check_sizes,
     evaluation_feed,
     steps_per_call,
@@ -89,12 +91,11 @@ def fit(
         x, y, batch_size, epochs, verbose, callbacks, validation_split, validation_data,
         shuffle, class_weight, sample_weight, initial_epoch, steps_per_epoch, validation_steps,
         validation_batch_size, validation_freq: As for ``model.fit``.
-        seed: The shuffling of epoch e comes from (seed, e) alone. None draws a seed from
-            NumPy's global generator, which ``keras.utils.set_random_seed`` sets.
+        seed: For arrays: the shuffling of epoch e comes from (seed, e) alone. None draws a seed
+            from NumPy's global generator, which ``keras.utils.set_random_seed`` sets.
         jit_compile: Whether to compile with XLA; ``"auto"`` chooses by
             `tfcourse.training.jit.choose_jit`. Under XLA the numbers agree to float tolerance,
             and dropout draws from XLA's generator.
-
         on_nan: What to do when the loss, or a weight, becomes NaN or infinite. ``"stop"`` raises
             an error that names the batch and the layer, and leaves the model with its last
             finite weights (of arrays those before that batch); a ``TerminateOnNaN`` callback
@@ -120,13 +121,14 @@ def fit(
         WorkFailedError: A checkpoint can't be written, as on a full disk; those before are intact.
         InputError: The model is not compiled, the data is empty, its parts differ in length or
             don't suit the model, a size is not a positive whole number, a checkpoint is of
-            another model or of other data, or ``seed`` or ``jit_compile`` is given for data that
-            Keras's loop takes.
+            another model or of other data, ``seed`` is given for data that isn't arrays in
+            memory, or XLA is wanted where it can't be had.
     """
     if getattr(model, "optimizer", None) is None or not model.compiled:
         raise InputError(
             "fit needs a compiled model. Call model.compile(optimizer, loss, metrics) first."
         )
+    check_choices(seed, initial_epoch, validation_freq, jit_compile)
     jit_compile = check_distribution(model, jit_compile)
     check_on_nan(on_nan, model.optimizer)
     check_sizes(
@@ -154,9 +156,10 @@ def fit(
     callbacks = _callback_list(callbacks, model, verbose, epochs, train.steps)
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):
         on_nan = "ignore"
+    possible = can_compile((train, validation), jit_compile)
     if jit_compile == "auto":
         planned = train.steps and train.steps * max(epochs - initial_epoch, 0)
-        jit_compile = choose_jit(model, train.sample, train.batch_size, planned)
+        jit_compile = possible and choose_jit(model, train.sample, train.batch_size, planned)
     plan = Plan(jit_compile, steps_per_call(model, train), validation_freq, on_nan)
     loop = Loop(model, train, validation, plan, callbacks, saving)
     with distributed_errors(model):

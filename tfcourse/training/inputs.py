@@ -1,5 +1,6 @@
 """From the arguments of `fit` and `evaluate` to the feeds that they run on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,15 @@ from tfcourse.training.arrays import Arrays, in_memory
 from tfcourse.training.feeds import ArrayFeed, Feed
 from tfcourse.training.jit import seconds_of_step
 
-__all__ = ["Order", "check_sizes", "evaluation_feed", "steps_per_call", "train_feed"]
+__all__ = [
+    "Order",
+    "can_compile",
+    "check_choices",
+    "check_sizes",
+    "evaluation_feed",
+    "steps_per_call",
+    "train_feed",
+]
 
 # A call of a program can't be interrupted: this long it may last, by the estimate of the jit rule.
 SECONDS_PER_CALL = 0.5
@@ -96,6 +105,38 @@ def evaluation_feed(
 def steps_per_call(model: Any, feed: Feed) -> int:
     """How many steps a program takes in one call, at most."""
     return max(1, int(SECONDS_PER_CALL / seconds_of_step(model, feed.sample, feed.batch_size)))
+
+
+def check_choices(
+    seed: Any = None, initial_epoch: Any = 0, validation_freq: Any = 1, jit_compile: Any = "auto"
+) -> None:
+    """Whether these arguments of `fit` are what they can be.
+
+    Raises:
+        InputError: One is not.
+    """
+    for name, number in (("seed", 0 if seed is None else seed), ("initial_epoch", initial_epoch)):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
+            raise InputError(f"{name} must be a whole number >= 0. Received: {number!r}.")
+    if not isinstance(validation_freq, Sequence | set | np.ndarray):
+        check_sizes(validation_freq=0 if validation_freq is None else validation_freq)
+    if not isinstance(jit_compile, bool) and jit_compile != "auto":
+        raise InputError(f'jit_compile must be True, False or "auto". Received: {jit_compile!r}.')
+
+
+def can_compile(feeds: Sequence[Feed | None], jit_compile: Any) -> bool:
+    """Whether XLA can be had for these data.
+
+    Raises:
+        InputError: It can't, and ``jit_compile`` is True.
+    """
+    known = all(feed.known_shapes for feed in feeds if feed is not None)
+    if jit_compile is True and not known:
+        raise InputError(
+            "jit_compile=True needs dense data whose shapes are known. Received: a stream with "
+            "sparse or ragged parts or of unknown shapes. Pad to one length, or leave it out."
+        )
+    return known
 
 
 def check_sizes(**sizes: Any) -> None:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import tensorflow as tf
+from keras.src.trainers.trainer import model_supports_jit  # not public: the rule is Keras's own
 
 __all__ = ["choose_jit", "seconds_of_step"]
 
@@ -26,11 +27,14 @@ def choose_jit(model: Any, sample: Any, batch_size: int | None, steps: int | Non
         batch_size: Examples a step; None if unknown.
         steps: How many steps are planned in all; None if unknown, which gives False.
     """
-    layers = model._flatten_layers()
-    if steps is None or not all(layer.supports_jit for layer in layers):
+    if steps is None or not model_supports_jit(model):
         return False
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    if on_gpu and not model.jit_compile:  # there Keras compiles by default: it was told not to
+        return False
+    layers = model._flatten_layers()
     families = {base.__name__ for layer in layers for base in type(layer).__mro__}
-    if any("Conv" in name for name in families) and not tf.config.list_physical_devices("GPU"):
+    if any("Conv" in name for name in families) and not on_gpu:
         return False
     return steps * seconds_of_step(model, sample, batch_size) > WORTH_COMPILING
 

@@ -117,7 +117,7 @@ class Loop:
             callbacks.on_train_batch_begin(chunk.start)
             outcome = chunk.run(program)
             if not outcome.steps:
-                break
+                continue  # the feed says why, and ends
             logs = outcome.logs
             if self.guard is not None and not outcome.finite:
                 again = self.guard.handle(epoch, chunk.start + outcome.steps - 1, program)
@@ -148,7 +148,7 @@ def evaluate_feed(model: Any, feed: Feed, plan: Plan, callbacks: Any) -> dict[st
         callbacks.on_test_batch_begin(chunk.start)
         outcome = chunk.run(program)
         if not outcome.steps:
-            break
+            continue
         logs = outcome.logs
         callbacks.on_test_batch_end(chunk.start + outcome.steps - 1, logs)
         if model.stop_evaluating:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import keras
-import numpy as np
+import tensorflow as tf
 
 from tfcourse.errors import InputError, WorkFailedError, one_of
 from tfcourse.training.feeds import ArrayFeed, Feed
@@ -197,5 +197,6 @@ def _outputs_watched(model: Any) -> Iterator[list[str]]:
 
 
 def _finite(tensors: Any) -> bool:
-    leaves = [keras.ops.convert_to_numpy(t) for t in keras.tree.flatten(tensors) if t is not None]
-    return all(np.isfinite(leaf).all() for leaf in leaves if leaf.dtype.kind == "f")
+    leaves = [leaf for leaf in keras.tree.flatten(tensors) if isinstance(leaf, tf.Tensor)]
+    checks = [tf.reduce_all(tf.math.is_finite(leaf)) for leaf in leaves if leaf.dtype.is_floating]
+    return all(bool(check) for check in checks)

@@ -190,7 +190,7 @@ def saving_of(
     Raises:
         InputError: One of them is wrong, or the folder can't be made.
     """
-    check_sizes(keep_checkpoints=keep_checkpoints)
+    check_sizes(keep_checkpoints=0 if keep_checkpoints is None else keep_checkpoints)
     if isinstance(save_every, datetime.timedelta):
         if save_every <= datetime.timedelta():
             raise InputError(f"save_every must be more than no time. Received: {save_every!r}.")

@@ -39,7 +39,8 @@ def check_targets(model: Any, x: Any, y: Any, of: str, values: bool, trace: bool
         y: All targets, or symbols of a batch.
         of: What the data is called in messages.
         values: Whether y's values can be looked at.
-        trace: Whether to trace a model whose outputs aren't known otherwise.
+        trace: Whether to trace a model whose outputs aren't known otherwise, and to refuse
+            binary labels with which Keras computes something all the same.
 
     Raises:
         InputError: y is missing, or is what the loss can't take.
@@ -59,7 +60,7 @@ def check_targets(model: Any, x: Any, y: Any, of: str, values: bool, trace: bool
         return
     for name, known, target, output in _triples(model, outputs, y, loss):
         if known is not None:
-            _check(f"y{of}{name}", known, target, output, values)
+            _check(f"y{of}{name}", known, target, output, values, values and trace)
 
 
 def from_keras(model: Any) -> bool:
@@ -142,7 +143,9 @@ def _traced(model: Any, x: Any) -> Any:
         return None
 
 
-def _check(name: str, loss: KerasLoss, target: Any, output: Any, values: bool) -> None:
+def _check(
+    name: str, loss: KerasLoss, target: Any, output: Any, values: bool, thorough: bool
+) -> None:
     if keras.backend.standardize_dtype(target.dtype) == "string":
         raise InputError(
             f"{name} holds strings, {loss.name} takes numbers. Number the classes: "
@@ -157,7 +160,7 @@ def _check(name: str, loss: KerasLoss, target: Any, output: Any, values: bool) -
             _check_labels(name, target, classes, loss.ignore_class)
     elif loss.name == "categorical_crossentropy" and classes is not None:
         _check_one_hot(name, target, output)
-    elif loss.name in CHECKED and loss.name.startswith("binary") and values:
+    elif loss.name in CHECKED and loss.name.startswith("binary") and thorough:
         _check_binary(name, target, loss.name)
 
 
