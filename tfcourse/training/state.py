@@ -38,6 +38,7 @@ class StateCopier:
         own = {id(variable) for variable in [*model.variables, *model.optimizer.variables]}
         self.without_metrics = len(own)
         self.copy = tf.function(lambda: [tf.identity(v) for v in self.variables], autograph=False)
+        self.copy._omit_frequent_tracing_warning = True  # one a model is meant
 
     def assign(self, values: Sequence[Any], metrics: bool = True) -> None:
         """Goes back to a copy, with or without the metrics' part of it."""

@@ -86,7 +86,7 @@ class BufferedProgram:
 
     def __init__(self, program: EpochProgram) -> None:
         self.program = program
-        self._read = tf.function(_read_batches, autograph=False, reduce_retracing=True)
+        self._read = compiled(_read_batches, jit_compile=False, run_eagerly=False)
 
     @property
     def traces(self) -> int:
