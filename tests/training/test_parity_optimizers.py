@@ -22,8 +22,6 @@ layers, optimizers, schedules = keras.layers, keras.optimizers, keras.optimizers
 
 def two_optimizers():
     """One optimizer for kernels, another for the rest."""
-    if not hasattr(optimizers, "MultiOptimizer"):
-        pytest.skip("this Keras has no MultiOptimizer")
     kernels, rest = optimizers.Adam(0.01), optimizers.SGD(0.1)
     return optimizers.MultiOptimizer(lambda v: kernels if "kernel" in v.path else rest)
 

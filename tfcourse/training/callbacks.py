@@ -8,10 +8,48 @@ import numpy as np
 
 from tfcourse.training.step import overrides
 
-__all__ = ["TEST_HOOKS", "TRAIN_HOOKS", "acts_on_batches", "epoch_logs", "numbers_of"]
+__all__ = [
+    "TEST_HOOKS",
+    "TRAIN_HOOKS",
+    "acts_on_batches",
+    "callback_list",
+    "epoch_logs",
+    "numbers_of",
+]
 
 TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+
+
+def callback_list(
+    callbacks: Any,
+    model: Any,
+    verbose: int | str,
+    steps: int | None,
+    epochs: int = 1,
+    add_history: bool = False,
+) -> Any:
+    """The callbacks with Keras's progress bar, as its own loops make them; such a list as it is.
+
+    Args:
+        callbacks: What the caller passed.
+        model: The model that they watch.
+        verbose: As for ``model.fit``; 0 for no progress bar.
+        steps: Steps in an epoch, if known.
+        epochs: The last epoch's number, from 1.
+        add_history: Whether to add a ``History``.
+    """
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    return keras.callbacks.CallbackList(
+        callbacks,
+        add_history=add_history,
+        add_progbar=verbose != 0,
+        verbose=verbose,
+        epochs=epochs,
+        steps=steps,
+        model=model,
+    )
 
 
 def acts_on_batches(callbacks: Any, hooks: Sequence[str]) -> bool:

@@ -62,12 +62,12 @@ class EpochProgram:
         return outcome_of(self._last(data, order[full * batch_size :]))
 
     def full_and_rest(
-        self, data: Any, order: Any, batch_size: int, start: int, stop: int, rest: Any
+        self, data: Any, order: Any, batch_size: int, full: int, rest: Any
     ) -> Outcome:
-        """The full batches ``start`` to ``stop`` - 1, then one of the rows ``rest``, if any."""
+        """The first ``full`` batches, then one of the rows ``rest``, if any."""
         outcome = Outcome(0, True, None)
-        if start < stop:
-            first, last = tf.constant(start), tf.constant(stop)
+        if full:
+            first, last = tf.constant(0), tf.constant(full)
             outcome = outcome_of(self._loop(data, order, batch_size, first, last))
         if rest is not None and outcome.finite:
             last_one = outcome_of(self._last(data, rest))

@@ -2,9 +2,8 @@
 
 from typing import Any, Literal
 
-import keras
-
 from tfcourse.errors import InputError
+from tfcourse.training.callbacks import callback_list
 from tfcourse.training.data_checks import check_feed
 from tfcourse.training.inputs import (
     can_compile,
@@ -62,18 +61,10 @@ def evaluate(
     check_sizes(batch_size=batch_size, steps=steps)
     check_choices(jit_compile=jit_compile)
     data = (x, y, sample_weight)
-    feed = evaluation_feed(model, data, batch_size, steps, "steps", once=True)
+    feed = evaluation_feed(data, batch_size, steps, "steps", once=True)
     check_feed(model, feed, "test_step", thorough=False)
     _build(model, feed.sample)
-    if not isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = keras.callbacks.CallbackList(
-            callbacks,
-            add_progbar=verbose != 0,
-            verbose=verbose,
-            epochs=1,
-            steps=feed.steps,
-            model=model,
-        )
+    callbacks = callback_list(callbacks, model, verbose, feed.steps)
     can_compile([feed], jit_compile)
     plan = Plan(jit_compile is True, steps_per_call(model, feed))
     logs = evaluate_feed(model, feed, plan, callbacks)

@@ -10,6 +10,7 @@ from keras.callbacks import TerminateOnNaN
 
 from tfcourse.errors import InputError
 from tfcourse.training.arrays import split_off_validation
+from tfcourse.training.callbacks import callback_list
 from tfcourse.training.data_checks import check_training
 from tfcourse.training.distribution import (
     agree,
@@ -143,17 +144,17 @@ def fit(
     if validation_split and validation_data is None:
         data, validation_data = split_off_validation(data, validation_split)
     order = Order(shuffle, seed, initial_epoch)
-    train = train_feed(model, data, batch_size, steps_per_epoch, order, class_weight)
+    train = train_feed(data, batch_size, steps_per_epoch, order, class_weight)
     validation = None
     if validation_data is not None:
         parts = keras.utils.unpack_x_y_sample_weight(validation_data)
         size = validation_batch_size or batch_size
-        validation = evaluation_feed(model, parts, size, validation_steps, "validation_steps")
+        validation = evaluation_feed(parts, size, validation_steps, "validation_steps")
     if check_data:
         check_training(model, train, validation)
     build_state(model, train.sample)
     check_feeds(model, train, validation)
-    callbacks = _callback_list(callbacks, model, verbose, epochs, train.steps)
+    callbacks = callback_list(callbacks, model, verbose, train.steps, epochs, add_history=True)
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):
         on_nan = "ignore"
     possible = can_compile((train, validation), jit_compile)
@@ -165,20 +166,3 @@ def fit(
     with distributed_errors(model):
         agree(loop, seed, epochs, initial_epoch)
         return loop.run(initial_epoch, epochs)
-
-
-def _callback_list(
-    callbacks: Any, model: Any, verbose: int | str, epochs: int, steps: int | None
-) -> Any:
-    """The callbacks with Keras's history and progress bar, as ``model.fit`` makes them."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        return callbacks
-    return keras.callbacks.CallbackList(
-        callbacks,
-        add_history=True,
-        add_progbar=verbose != 0,
-        verbose=verbose,
-        epochs=epochs,
-        steps=steps,
-        model=model,
-    )

@@ -42,7 +42,6 @@ class Order:
 
 
 def train_feed(
-    model: Any,
     data: Any,
     batch_size: int | None,
     steps: int | None,
@@ -52,7 +51,6 @@ def train_feed(
     """The data of a training.
 
     Args:
-        model: The model that it is for.
         data: ``(x, y, sample_weight)``.
         batch_size: Examples in a step, for arrays; None is 32, or what makes ``steps`` steps.
         steps: Steps in an epoch; None for as many as there are.
@@ -79,7 +77,6 @@ def train_feed(
 
 
 def evaluation_feed(
-    model: Any,
     data: Any,
     batch_size: int | None,
     steps: int | None,
@@ -89,7 +86,6 @@ def evaluation_feed(
     """The data of a validation or an evaluation, in its own order.
 
     Args:
-        model: The model that it is for.
         data: ``(x, y, sample_weight)``.
         batch_size: Examples in a step, for arrays; None is 32, or what makes ``steps`` steps.
         steps: The most steps; None for all.

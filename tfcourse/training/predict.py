@@ -3,13 +3,12 @@
 import math
 from typing import Any, Literal
 
-import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.training.adapters import stream_of
 from tfcourse.training.arrays import Arrays, in_memory
-from tfcourse.training.callbacks import acts_on_batches
+from tfcourse.training.callbacks import acts_on_batches, callback_list
 from tfcourse.training.collect import batch_specs
 from tfcourse.training.data_checks import check_feed
 from tfcourse.training.feeds import ArrayFeed, Feed, StreamFeed
@@ -70,15 +69,7 @@ def predict(
     outputs = program.outputs(specs)
     if outputs is None:
         return model.predict(_again(feed, x), batch_size, verbose, steps, callbacks)
-    if not isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = keras.callbacks.CallbackList(
-            callbacks,
-            add_progbar=verbose != 0,
-            verbose=verbose,
-            epochs=1,
-            steps=feed.steps,
-            model=model,
-        )
+    callbacks = callback_list(callbacks, model, verbose, feed.steps)
     stride = min(steps_per_call(model, feed), _steps_of_bytes(outputs, feed.batch_size))
     if acts_on_batches(callbacks, PREDICT_HOOKS):
         stride = int(model.steps_per_execution)

@@ -116,7 +116,7 @@ class BufferedProgram:
             data = tf.nest.map_structure(lambda t: _shaped(t, capacity * first), data)
             order = tf.range(capacity * first)
             rest = order[full * first : int(sizes.sum())] if full < len(sizes) else None
-            return self.program.full_and_rest(data, order, first, 0, full, rest)
+            return self.program.full_and_rest(data, order, first, full, rest)
         ends = np.cumsum(sizes)
         outcome = Outcome(0, True, None)
         for start, end in zip(ends - sizes, ends, strict=True):
