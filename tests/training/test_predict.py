@@ -309,3 +309,15 @@ def test_a_dataset_without_batches(x):
     for empty in (dataset, dataset.filter(lambda x: True)):
         with pytest.raises(InputError, match="x holds no batches"):
             predict(mlp(), empty, verbose=0)
+
+
+def test_data_that_ends_early_is_said():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    dataset = tf.data.Dataset.from_tensor_slices(np.ones((6, 3), "float32")).batch(2)
+
+    class Batches(keras.callbacks.Callback):
+        def on_predict_batch_end(self, batch, logs=None):
+            pass
+
+    with pytest.warns(UserWarning, match="The data ended after 3 of the 5 steps of an epoch"):
+        predict(model, dataset, steps=5, verbose=0, callbacks=[Batches()])

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.training.epoch import Outcome, compiled
+from tfcourse.training.stream import next_batch, none_for_optionals
 
 __all__ = ["CollectProgram", "batch_specs"]
 
@@ -88,24 +89,20 @@ class CollectProgram:
     def _run_stream(self, iterator: Any, limit: Any) -> Any:
         self.traces += 1
 
-        def following(index: Any) -> Any:
-            """The next batch, if one is wanted: a batch taken and not used would be lost."""
-            return tf.cond(
-                index < limit,
-                iterator.get_next_as_optional,
-                lambda: tf.experimental.Optional.empty(iterator.element_spec),
+        def body(index: Any, batch: Any, arrays: Any) -> Any:
+            found = self._step(none_for_optionals(batch.get_value()))
+            return (
+                index + 1,
+                next_batch(iterator, index + 1 < limit),
+                _written(arrays, index, found),
             )
 
-        def body(index: Any, batch: Any, arrays: Any) -> Any:
-            found = self._step(_none_for_optionals(batch.get_value()))
-            return index + 1, following(index + 1), _written(arrays, index, found)
-
-        spec = self.outputs(_none_for_optionals(iterator.element_spec))
+        spec = self.outputs(none_for_optionals(iterator.element_spec))
         index = tf.constant(0)
         index, _, arrays = tf.while_loop(
             lambda index, batch, _: batch.has_value(),
             body,
-            (index, following(index), _empty(spec, size=0, dynamic_size=True)),
+            (index, next_batch(iterator, index < limit), _empty(spec, size=0, dynamic_size=True)),
             parallel_iterations=1,
         )
         return index, tf.nest.pack_sequence_as(spec, [array.concat() for array in arrays])
@@ -114,7 +111,7 @@ class CollectProgram:
 def batch_specs(feed: Any) -> Any:
     """Specs of a feed's batches, as the program will see them."""
     if feed.stream:
-        return _none_for_optionals(feed.dataset.element_spec)
+        return none_for_optionals(feed.dataset.element_spec)
     size = _static_size(feed.arrays.count, feed.batch_size)
     return _map(lambda t: tf.TensorSpec([size, *t.shape[1:]], t.dtype), feed.arrays.data)
 
@@ -142,12 +139,6 @@ def _empty(outputs: Any, **size: Any) -> list[Any]:
 def _written(arrays: list[Any], index: Any, outputs: Any) -> list[Any]:
     found = tf.nest.flatten(outputs)
     return [array.write(index, output) for array, output in zip(arrays, found, strict=True)]
-
-
-def _none_for_optionals(batch: Any) -> Any:
-    """A batch, or the specs of one, in which Keras's adapters put an Optional for None."""
-    optional = (tf.experimental.Optional, tf.OptionalSpec)
-    return tf.nest.map_structure(lambda leaf: None if isinstance(leaf, optional) else leaf, batch)
 
 
 def _map(function: Callable[[Any], Any], batch: Any) -> Any:

@@ -90,7 +90,7 @@ def _collect(model: Any, feed: Feed, program: Any, stride: int, callbacks: Any) 
         callbacks.on_predict_batch_begin(chunk.start)
         outcome = chunk.run(program)
         if not outcome.steps:
-            break
+            continue  # the feed says why, and ends
         parts.append(outcome.logs)
         callbacks.on_predict_batch_end(chunk.start + outcome.steps - 1, {"outputs": outcome.logs})
         if model.stop_predicting:

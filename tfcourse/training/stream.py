@@ -1,17 +1,15 @@
 """Batches of a ``tf.data`` iterator, many steps in one compiled call."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tfcourse.training.epoch import EpochProgram, Outcome, compiled, outcome_of
 from tfcourse.training.step import Step
 
-__all__ = ["BufferedProgram", "StreamProgram"]
+__all__ = ["BufferedProgram", "StreamProgram", "next_batch", "none_for_optionals"]
 
 # What `BufferedProgram` holds at most: enough that the loop's own cost is small.
 BUFFER_BYTES = 64 * 2**20
@@ -29,7 +27,7 @@ class StreamProgram:
     def __init__(self, step: Step, run_eagerly: bool = False) -> None:
         self.step = step
         self.traces = 0
-        self._call = _without_optionals(step.call)
+        self._call = lambda batch: step.call(none_for_optionals(batch))
         self._loop = compiled(self._run_loop, False, run_eagerly)
 
     def __call__(self, iterator: Any, limit: int) -> Outcome:
@@ -50,25 +48,17 @@ class StreamProgram:
                 logs = self._call(batch)
             index, finite = 1, self.step.finite(logs)
 
-        def following(index: Any) -> Any:
-            """The next batch, if one is wanted: a batch taken and not used would be lost."""
-            return tf.cond(
-                index < limit,
-                iterator.get_next_as_optional,
-                lambda: tf.experimental.Optional.empty(iterator.element_spec),
-            )
-
         def body(index: Any, finite: Any, batch: Any, logs: Any) -> Any:
             new = self._call(batch.get_value())
             finite = self.step.finite(new)
             kept = new if self.step.result is None else ()
-            return index + 1, finite, following(tf.where(finite, index + 1, limit)), kept
+            return index + 1, finite, next_batch(iterator, finite & (index + 1 < limit)), kept
 
         index = tf.constant(index)
         index, finite, _, logs = tf.while_loop(
             lambda index, finite, batch, _: (index < limit) & finite & batch.has_value(),
             body,
-            (index, tf.convert_to_tensor(finite), following(index), logs),
+            (index, tf.convert_to_tensor(finite), next_batch(iterator, index < limit), logs),
             parallel_iterations=1,
         )
         return index, finite & self.step.finite_weights(), self.step.logs_after(logs)
@@ -129,27 +119,31 @@ class BufferedProgram:
         return outcome
 
 
-def _without_optionals(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The step on batches in which Keras's adapters put an empty Optional for None."""
+def next_batch(iterator: Any, wanted: Any) -> Any:
+    """The next batch as an Optional, if one is wanted: one taken and not used would be lost."""
+    return tf.cond(
+        wanted,
+        iterator.get_next_as_optional,
+        lambda: tf.experimental.Optional.empty(iterator.element_spec),
+    )
 
-    def convert(leaf: Any) -> Any:
-        return None if isinstance(leaf, tf.experimental.Optional) else leaf
 
-    return lambda batch: call(keras.tree.map_structure(convert, batch))
+def none_for_optionals(batch: Any) -> Any:
+    """A batch, or the specs of one, in which Keras's adapters put an Optional for None."""
+    optional = (tf.experimental.Optional, tf.OptionalSpec)
+    return tf.nest.map_structure(lambda leaf: None if isinstance(leaf, optional) else leaf, batch)
 
 
 def _read_batches(iterator: Any, wanted: Any, capacity: Any) -> tuple[Any, Any]:
     """Up to ``wanted`` batches end to end, with room for ``capacity`` of them, and their sizes."""
     spec = iterator.element_spec
     leaves = [leaf for leaf in tf.nest.flatten(spec) if isinstance(leaf, tf.TensorSpec)]
-    nothing = tf.experimental.Optional.empty(spec)
 
     def body(index: Any, batch: Any, sizes: Any, buffers: Any) -> Any:
         tensors = [t for t in tf.nest.flatten(batch.get_value()) if tf.is_tensor(t)]
         sizes = sizes.write(index, tf.shape(tensors[0])[0])
         buffers = [b.write(index, t) for b, t in zip(buffers, tensors, strict=True)]
-        following = tf.cond(index + 1 < wanted, iterator.get_next_as_optional, lambda: nothing)
-        return index + 1, following, sizes, buffers
+        return index + 1, next_batch(iterator, index + 1 < wanted), sizes, buffers
 
     growing = {"size": 0, "dynamic_size": True, "infer_shape": False}
     start = (
