@@ -276,7 +276,7 @@ class TestRunAgain:
         """Killed between the last trial and the tables: nothing is left to be trained."""
         for name in ("results.csv", "history.csv", "summary.json"):
             (finished.directory / name).unlink()
-        monkeypatch.setattr(execution.CourseTuner, "run_trial", forbidden)
+        monkeypatch.setattr(execution.TrialRunner, "run", forbidden)
         assert finished.completed() is None
         finished.run(verbose=False)
         assert_same_search(finished.directory, undisturbed.directory)
@@ -539,7 +539,7 @@ class TestFailures:
     def test_a_record_that_cannot_be_written_ends_the_search(self, quick, monkeypatch, method):
         """A full disk is no failure of the trial: the next ones would be lost as well."""
         trained = []
-        train = execution.CourseTuner._train
+        train = execution.TrialRunner.train
 
         def counted(tuner, number, values):
             trained.append(number)
@@ -548,7 +548,7 @@ class TestFailures:
         def full(*args):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(execution.CourseTuner, "_train", counted)
+        monkeypatch.setattr(execution.TrialRunner, "train", counted)
         monkeypatch.setattr(RunDirectory, method, full)
         with pytest.raises(OSError, match="No space left on device"):
             quick().run(verbose=False)
@@ -585,7 +585,7 @@ class TestBuilder:
     def test_a_builder_that_cannot_work_is_an_error_before_any_training(
         self, quick, monkeypatch, tmp_path, body, said
     ):
-        monkeypatch.setattr(execution.CourseTuner, "run_trial", forbidden)
+        monkeypatch.setattr(execution.TrialRunner, "run", forbidden)
         search = quick(f"def broken(input_shape, classes):\n    {body}\n", "broken")
         with pytest.raises(InputError) as error:
             search.run(verbose=False)
@@ -631,14 +631,14 @@ class TestBuilder:
 
     def test_the_optimizer_and_its_hyperparameters(self, quick, monkeypatch):
         compiled = []
-        train = execution.CourseTuner._train
+        train = execution.TrialRunner.train
 
         def spy(tuner, number, values):
             model, history = train(tuner, number, values)
             compiled.append(model.optimizer)
             return model, history
 
-        monkeypatch.setattr(execution.CourseTuner, "_train", spy)
+        monkeypatch.setattr(execution.TrialRunner, "train", spy)
         space = {"momentum": {"values": [0.75]}, "optimizer": {"values": ["momentum"]}}
         quick(space=space, search={"trials": 1}, training={"learning_rate": 0.5}).run(verbose=False)
         (optimizer,) = compiled

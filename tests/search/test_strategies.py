@@ -297,7 +297,7 @@ class TestARunDirectory:
 
     def test_ended_after_three_trials_and_started_again(self, fine, monkeypatch, tmp_path):
         expected = values_of(fine.run(verbose=False).trials)
-        train, done = execution.CourseTuner._train, []
+        train, done = execution.TrialRunner.train, []
 
         def stops(tuner, number, values):
             if len(done) == 3:
@@ -305,7 +305,7 @@ class TestARunDirectory:
             done.append(number)
             return train(tuner, number, values)
 
-        monkeypatch.setattr(execution.CourseTuner, "_train", stops)
+        monkeypatch.setattr(execution.TrialRunner, "train", stops)
         elsewhere = TfcourseSearch(fine.config, tmp_path / "elsewhere")
         with pytest.raises(KeyboardInterrupt):
             elsewhere.run(verbose=False)

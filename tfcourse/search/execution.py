@@ -20,7 +20,8 @@ from tfcourse.search.display import SearchProgress
 from tfcourse.search.oracle import SearchOracle, propose
 from tfcourse.search.results import RunDirectory, Summary, TrialRecord, rank
 from tfcourse.search.strategies import rounds_on_record
-from tfcourse.search.tuner import CourseTuner, build_trial
+from tfcourse.search.trial import TrialRunner, build_trial
+from tfcourse.search.tuner import CourseTuner
 
 __all__ = ["SearchFailedError", "execute"]
 
@@ -128,7 +129,8 @@ def _run_missing(records: "_Records", split: Split, verbose: bool) -> None:
 
     try:
         with bar:
-            CourseTuner(oracle, config, split, records.directory.path, on_trial).search()
+            runner = TrialRunner(config, split)
+            CourseTuner(oracle, runner, records.directory.path, on_trial).search()
     finally:
         records.write_tables()
 

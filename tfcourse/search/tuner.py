@@ -1,183 +1,49 @@
-"""The tuner trains: the one place that subclasses keras-tuner's tuner."""
+"""The tuner asks for trials: the one place that subclasses keras-tuner's tuner."""
 
-import math
-import time
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import keras_tuner
-import numpy as np
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from tfcourse import optimizers
-from tfcourse.data.splits import Split
-from tfcourse.errors import InputError
-from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
-from tfcourse.search.config import SearchConfig
 from tfcourse.search.results import TrialRecord
-from tfcourse.search.sampling import trial_seed
-from tfcourse.search.tables import TrainingTable
-from tfcourse.training.fit import fit
+from tfcourse.search.trial import TrialRunner
 
-__all__ = ["CourseTuner", "build_trial"]
+__all__ = ["CourseTuner"]
 
 OnTrial = Callable[[TrialRecord, Any], None]
 
 
-def build_trial(
-    config: SearchConfig, values: Mapping[str, Any], seed: int, shape: tuple[int, ...], classes: int
-) -> Any:
-    """The compiled model of a trial: its weights and dropout come from ``seed``.
-
-    Args:
-        config: The search.
-        values: The trial's hyperparameters; they win over the config's fixed ones.
-        seed: The trial's seed. It is set globally, for any builder's layers to draw from.
-        shape: The shape of one example.
-        classes: The number of classes.
-
-    Raises:
-        InputError: The builder gave something else than a model with an output a class.
-    """
-    keras.utils.set_random_seed(seed)
-    given = config.training.model_dump(exclude_none=True) | config.model.arguments | dict(values)
-    builder = config.builder
-    arguments = {
-        name: value
-        for name, value in given.items()
-        if name in builder.arguments
-        or (builder.takes_any and name not in TrainingTable.model_fields)
-    }
-    model = builder.function(shape, classes, **arguments)
-    if not isinstance(model, keras.Model):
-        raise InputError(
-            f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'
-        )
-    if model.built and tuple(model.output_shape) != (None, classes):
-        raise InputError(
-            f'builder "{builder.name}" must give one output a class, shape '
-            f"{(None, classes)}. Received: {model.output_shape}."
-        )
-    name = given["optimizer"]
-    hyperparameters = {n: given[n] for n in OPTIMIZER_ARGUMENTS[name] if n in given}
-    model.compile(
-        optimizers.create(name, **hyperparameters),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-    )
-    return model
-
-
 class CourseTuner(BaseTuner):
-    """Trains each proposed trial with `tfcourse.fit` and hands on its record.
+    """Has each proposed trial run, and hands on its record.
 
     Args:
         oracle: Proposes the trials.
-        config: The search.
-        split: The data.
+        runner: Runs them.
         directory: An existing folder; nothing is written there.
         on_trial: Called with each trial's record and, if it completed, its model with the
             weights of its best epoch.
     """
 
     def __init__(
-        self,
-        oracle: keras_tuner.Oracle,
-        config: SearchConfig,
-        split: Split,
-        directory: Path,
-        on_trial: OnTrial,
+        self, oracle: keras_tuner.Oracle, runner: TrialRunner, directory: Path, on_trial: OnTrial
     ) -> None:
-        self.config, self.split, self.on_trial = config, split, on_trial
+        self.runner, self.on_trial = runner, on_trial
         super().__init__(oracle, directory=str(directory), project_name=".")
 
     def run_trial(self, trial: Any) -> dict[str, float]:
-        """Trains one trial; a failure becomes a record with its reason."""
-        number, values = int(trial.trial_id), dict(trial.hyperparameters.values)
-        start = time.perf_counter()
-        model: Any = None
-        outcome: dict[str, Any]
-        try:
-            model, history = self._train(number, values)
-            outcome = self._judge(history)
-        except Exception as error:
-            message = f"{type(error).__name__}: {error}".splitlines()[0]
-            outcome = {
-                "status": "failed",
-                "message": message,
-                "traceback": traceback.format_exc(),
-            }
-        seconds = round(time.perf_counter() - start, 3)
-        record = TrialRecord(trial=number, values=values, seconds=seconds, **outcome)
-        self.finished = record, model if record.status == "completed" else None
+        """Runs one trial; a failure is one for keras-tuner too."""
+        record, model = self.runner.run(int(trial.trial_id), dict(trial.hyperparameters.values))
+        self.finished = record, model
         if record.status == "failed" or record.score is None:
             raise keras_tuner.errors.FailedTrialError(record.message)
-        return {self.config.search.objective: record.score}
+        return {self.runner.config.search.objective: record.score}
 
     def on_trial_end(self, trial: Any) -> None:
         """Hands on the record; an error in `run_trial` would count as the trial's failure."""
         self.on_trial(*self.finished)
         super().on_trial_end(trial)
 
-    def _train(self, number: int, values: Mapping[str, Any]) -> tuple[Any, dict[str, list[float]]]:
-        config, split = self.config, self.split
-        values, origin = dict(values), number
-        if config.search.strategy == "hyperband":
-            # A trial that goes on with another is that run again, for longer.
-            origin = values.pop("continues", number)
-        seed = trial_seed(config.search.seed, origin)
-        model = build_trial(config, values, seed, split.train.x.shape[1:], split.classes)
-        epochs = values.get("epochs", config.training.epochs)
-        best = keras.callbacks.EarlyStopping(
-            config.search.objective,
-            mode=config.direction,
-            # It only keeps the best weights: the patience never ends.
-            patience=epochs + 1,
-            restore_best_weights=True,
-        )
-        history = fit(
-            model,
-            split.train.x,
-            split.train.y,
-            batch_size=values.get("batch_size", config.training.batch_size),
-            epochs=epochs,
-            verbose=0,
-            callbacks=[best, _StopIfNotFinite()],
-            validation_data=(split.dev.x, split.dev.y),
-            validation_batch_size=min(len(split.dev.y), 1024),
-            seed=seed,
-            jit_compile=config.training.jit_compile,
-            on_nan="ignore",  # the record of a failed trial keeps its history up to there
-        ).history
-        return model, history
-
-    def _judge(self, history: Mapping[str, list[float]]) -> dict[str, Any]:
-        """Status, score and best epoch of a finished training."""
-        scores = np.asarray(history[self.config.search.objective])
-        finite = np.isfinite(list(history.values()))
-        if not finite.all():
-            epoch = int(np.argmin(finite.all(axis=0)))
-            metric = next(m for m in ("loss", *history) if not math.isfinite(history[m][epoch]))
-            message = f"The {metric} was not finite in epoch {epoch + 1}: {history[metric][epoch]}."
-            return {"status": "failed", "message": message, "history": history}
-        best = int(np.argmax(scores) if self.config.direction == "max" else np.argmin(scores))
-        return {
-            "status": "completed",
-            "score": float(scores[best]),
-            "best_epoch": best + 1,
-            "history": history,
-        }
-
     def save(self) -> None:
         """Writes nothing: the run directory is the record."""
-
-
-class _StopIfNotFinite(keras.callbacks.Callback):
-    """Ends a training whose loss became NaN or infinite, at the end of the epoch."""
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        if not math.isfinite((logs or {})["loss"]):
-            self.model.stop_training = True

@@ -1,0 +1,162 @@
+"""One trial: its values → a model → its training → its record. Nothing of keras-tuner."""
+
+import math
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfcourse import optimizers
+from tfcourse.data.splits import Split
+from tfcourse.errors import InputError
+from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+from tfcourse.search.config import SearchConfig
+from tfcourse.search.results import TrialRecord
+from tfcourse.search.sampling import trial_seed
+from tfcourse.search.tables import TrainingTable
+from tfcourse.training.fit import fit
+
+__all__ = ["TrialRunner", "build_trial"]
+
+
+def build_trial(
+    config: SearchConfig, values: Mapping[str, Any], seed: int, shape: tuple[int, ...], classes: int
+) -> Any:
+    """The compiled model of a trial: its weights and dropout come from ``seed``.
+
+    Args:
+        config: The search.
+        values: The trial's hyperparameters; they win over the config's fixed ones.
+        seed: The trial's seed. It is set globally, for any builder's layers to draw from.
+        shape: The shape of one example.
+        classes: The number of classes.
+
+    Raises:
+        InputError: The builder gave something else than a model with an output a class.
+    """
+    keras.utils.set_random_seed(seed)
+    given = config.training.model_dump(exclude_none=True) | config.model.arguments | dict(values)
+    builder = config.builder
+    arguments = {
+        name: value
+        for name, value in given.items()
+        if name in builder.arguments
+        or (builder.takes_any and name not in TrainingTable.model_fields)
+    }
+    model = builder.function(shape, classes, **arguments)
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'
+        )
+    if model.built and tuple(model.output_shape) != (None, classes):
+        raise InputError(
+            f'builder "{builder.name}" must give one output a class, shape '
+            f"{(None, classes)}. Received: {model.output_shape}."
+        )
+    name = given["optimizer"]
+    hyperparameters = {n: given[n] for n in OPTIMIZER_ARGUMENTS[name] if n in given}
+    model.compile(
+        optimizers.create(name, **hyperparameters),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model
+
+
+class TrialRunner:
+    """Trains a search's trials with `tfcourse.fit` and judges them.
+
+    Args:
+        config: The search.
+        split: The data.
+        worker: Who runs them, for the records.
+    """
+
+    def __init__(self, config: SearchConfig, split: Split, worker: str = "main") -> None:
+        self.config, self.split, self.worker = config, split, worker
+
+    def run(self, number: int, values: Mapping[str, Any]) -> tuple[TrialRecord, Any]:
+        """Trains trial ``number``; a failure becomes a record with its reason.
+
+        Returns:
+            The record and, if the trial completed, its model with the weights of its best epoch.
+        """
+        start = time.perf_counter()
+        model: Any = None
+        outcome: dict[str, Any]
+        try:
+            model, history = self.train(number, values)
+            outcome = self._judge(history)
+        except Exception as error:
+            message = f"{type(error).__name__}: {error}".splitlines()[0]
+            outcome = {
+                "status": "failed",
+                "message": message,
+                "traceback": traceback.format_exc(),
+            }
+        seconds = round(time.perf_counter() - start, 3)
+        record = TrialRecord(
+            trial=number, values=dict(values), seconds=seconds, worker=self.worker, **outcome
+        )
+        return record, model if record.status == "completed" else None
+
+    def train(self, number: int, values: Mapping[str, Any]) -> tuple[Any, dict[str, list[float]]]:
+        """The trained model of a trial, with the weights of its best epoch, and its history."""
+        config, split = self.config, self.split
+        values, origin = dict(values), number
+        if config.search.strategy == "hyperband":
+            # A trial that goes on with another is that run again, for longer.
+            origin = values.pop("continues", number)
+        seed = trial_seed(config.search.seed, origin)
+        model = build_trial(config, values, seed, split.train.x.shape[1:], split.classes)
+        epochs = values.get("epochs", config.training.epochs)
+        best = keras.callbacks.EarlyStopping(
+            config.search.objective,
+            mode=config.direction,
+            # It only keeps the best weights: the patience never ends.
+            patience=epochs + 1,
+            restore_best_weights=True,
+        )
+        history = fit(
+            model,
+            split.train.x,
+            split.train.y,
+            batch_size=values.get("batch_size", config.training.batch_size),
+            epochs=epochs,
+            verbose=0,
+            callbacks=[best, _StopIfNotFinite()],
+            validation_data=(split.dev.x, split.dev.y),
+            validation_batch_size=min(len(split.dev.y), 1024),
+            seed=seed,
+            jit_compile=config.training.jit_compile,
+            on_nan="ignore",  # the record of a failed trial keeps its history up to there
+        ).history
+        return model, history
+
+    def _judge(self, history: Mapping[str, list[float]]) -> dict[str, Any]:
+        """Status, score and best epoch of a finished training."""
+        scores = np.asarray(history[self.config.search.objective])
+        finite = np.isfinite(list(history.values()))
+        if not finite.all():
+            epoch = int(np.argmin(finite.all(axis=0)))
+            metric = next(m for m in ("loss", *history) if not math.isfinite(history[m][epoch]))
+            message = f"The {metric} was not finite in epoch {epoch + 1}: {history[metric][epoch]}."
+            return {"status": "failed", "message": message, "history": history}
+        best = int(np.argmax(scores) if self.config.direction == "max" else np.argmin(scores))
+        return {
+            "status": "completed",
+            "score": float(scores[best]),
+            "best_epoch": best + 1,
+            "history": history,
+        }
+
+
+class _StopIfNotFinite(keras.callbacks.Callback):
+    """Ends a training whose loss became NaN or infinite, at the end of the epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        if not math.isfinite((logs or {})["loss"]):
+            self.model.stop_training = True
