@@ -152,9 +152,11 @@ def _print_result(result: Any, planned: Any) -> None:
             f"{failed} of {len(result.trials)} trials failed: see the messages in results."
         )
     best, test = result.best, result.summary.test
+    shown = sorted(test, key=lambda name: name == "loss")  # the loss last
+    metrics = ", ".join(f"{name} {test[name]:.4f}" for name in shown)
     lines = {
         "dev set": f"{objective} {best.score:.4f} (trial {best.trial}, epoch {best.best_epoch})",
-        "test set": f"accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} (measured once)",
+        "test set": f"{metrics} (measured once)",
         "best model": result.directory / "best.keras",
         "results": result.directory / "results.csv",
         "history": result.directory / "history.csv",

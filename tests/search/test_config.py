@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from tfcourse import InputError
 from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
-from tfcourse.search.config import OBJECTIVES, load_config, parse_config
+from tfcourse.search.config import load_config, parse_config
+from tfcourse.search.metrics import objectives
 from tfcourse.search.parameters import Choice, Range
+
+OBJECTIVES = objectives(("accuracy",))
 
 BASE = """
 [search]
@@ -114,7 +117,8 @@ SINGLE_ERRORS = {
     # [training]
     "optimizer": (
         "[training]\noptimizer = 'adm'",
-        r'\[training\] optimizer: must be "gradient_descent", "momentum", "rmsprop" or "adam"\. '
+        r'\[training\] optimizer: must be "gradient_descent", "momentum", "rmsprop", "adam", '
+        r'"keras:.*'
         r"Received: 'adm'\. Did you mean \"adam\"\?",
     ),
     "epochs": (
@@ -167,7 +171,7 @@ SINGLE_ERRORS = {
     "unknown argument": (
         "[model]\nunit = 3",
         r'\[model\] unit is not an argument of the builder "mlp"\. Did you mean "units"\? '
-        r"Known: layers, units, activation, dropout, batch_norm\.",
+        r"Known: layers, units, activation, dropout, batch_norm, output\.",
     ),
     "argument's value": (
         "[model]\nunits = 0",

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcourse import optimizers
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
-from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+from tfcourse.search import optimizers
+from tfcourse.search.compilation import keras_metrics, stopping_callbacks
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.results import TrialRecord
 from tfcourse.search.sampling import trial_seed
@@ -32,10 +32,10 @@ def build_trial(
         values: The trial's hyperparameters; they win over the config's fixed ones.
         seed: The trial's seed. It is set globally, for any builder's layers to draw from.
         shape: The shape of one example.
-        classes: The number of classes.
+        classes: The number of outputs.
 
     Raises:
-        InputError: The builder gave something else than a model with an output a class.
+        InputError: The builder gave something else than a model with an output a class or number.
     """
     keras.utils.set_random_seed(seed)
     given = config.training.model_dump(exclude_none=True) | config.model.arguments | dict(values)
@@ -51,17 +51,18 @@ def build_trial(
         raise InputError(
             f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'
         )
+    each = "number" if config.targets == "numbers" else "class"
     if model.built and tuple(model.output_shape) != (None, classes):
         raise InputError(
-            f'builder "{builder.name}" must give one output a class, shape '
+            f'builder "{builder.name}" must give one output a {each}, shape '
             f"{(None, classes)}. Received: {model.output_shape}."
         )
     name = given["optimizer"]
-    hyperparameters = {n: given[n] for n in OPTIMIZER_ARGUMENTS[name] if n in given}
+    hyperparameters = {n: given[n] for n in optimizers.ARGUMENTS[name] if n in given}
     model.compile(
         optimizers.create(name, **hyperparameters),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        loss=config.training.loss,
+        metrics=keras_metrics(config.training),
     )
     return model
 
@@ -113,13 +114,6 @@ class TrialRunner:
         seed = trial_seed(config.search.seed, origin)
         model = build_trial(config, values, seed, split.train.x.shape[1:], split.classes)
         epochs = values.get("epochs", config.training.epochs)
-        best = keras.callbacks.EarlyStopping(
-            config.search.objective,
-            mode=config.direction,
-            # It only keeps the best weights: the patience never ends.
-            patience=epochs + 1,
-            restore_best_weights=True,
-        )
         history = fit(
             model,
             split.train.x,
@@ -127,7 +121,7 @@ class TrialRunner:
             batch_size=values.get("batch_size", config.training.batch_size),
             epochs=epochs,
             verbose=0,
-            callbacks=[best, _StopIfNotFinite()],
+            callbacks=[*stopping_callbacks(config, epochs), _StopIfNotFinite()],
             validation_data=(split.dev.x, split.dev.y),
             validation_batch_size=min(len(split.dev.y), 1024),
             seed=seed,
