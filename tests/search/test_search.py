@@ -541,9 +541,9 @@ class TestFailures:
         trained = []
         train = execution.TrialRunner.train
 
-        def counted(tuner, number, values):
+        def counted(tuner, number, *more):
             trained.append(number)
-            return train(tuner, number, values)
+            return train(tuner, number, *more)
 
         def full(*args):
             raise OSError(28, "No space left on device")
@@ -633,8 +633,8 @@ class TestBuilder:
         compiled = []
         train = execution.TrialRunner.train
 
-        def spy(tuner, number, values):
-            model, history = train(tuner, number, values)
+        def spy(*arguments):
+            model, history = train(*arguments)
             compiled.append(model.optimizer)
             return model, history
 

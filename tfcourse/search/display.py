@@ -79,7 +79,10 @@ def best_table(records: list[TrialRecord], objective: str, space: Iterable[str])
         table.add_column(column, justify="right", overflow="fold")
     for record in records:
         values = (_format(record.values.get(name)) for name in space)
-        table.add_row(str(record.trial), _score(record.score), str(record.best_epoch), *values)
+        score = _score(record.score)
+        if record.score_std is not None:
+            score += f" ± {record.score_std:.4f}"
+        table.add_row(str(record.trial), score, str(record.best_epoch), *values)
     return table
 
 

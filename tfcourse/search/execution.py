@@ -17,6 +17,7 @@ from tfcourse.models.saving import load_model
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.data import load_split
 from tfcourse.search.display import SearchProgress
+from tfcourse.search.folds import check_folds
 from tfcourse.search.oracle import SearchOracle, propose
 from tfcourse.search.results import RunDirectory, Summary, TrialRecord, rank
 from tfcourse.search.strategies import rounds_on_record
@@ -57,6 +58,7 @@ def execute(
         SearchFailedError: Every trial failed.
     """
     split = load_split(config)
+    check_folds(split, config)
     _rehearse(config, split)
     if fresh:
         directory.delete()

@@ -30,6 +30,9 @@ class TrialRecord:
         message: Why it failed.
         history: Every metric of every epoch.
         traceback: The whole error, if it failed with one.
+        score_std: The standard deviation of ``scores``.
+        scores: Of each training, if the trial has several (folds, repeats): ``score`` and
+            ``history`` are then means, see `tfcourse.search.judging.combine`.
     """
 
     trial: int
@@ -42,6 +45,8 @@ class TrialRecord:
     message: str = ""
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     traceback: str = ""
+    score_std: float | None = None
+    scores: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,8 @@ class RunDirectory:
         """``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch."""
         # As the trials' files have them: the tables of a resumed search are the same.
         records = [replace(r, history=_without_nan(r.history)) for r in records]
-        fixed = ("trial", "status", "score", "best_epoch", "seconds", "worker", "message")
+        fixed = ["trial", "status", "score", "best_epoch", "seconds", "worker", "message"]
+        fixed += ["score_std"] * any(r.score_std is not None for r in records)
         rows = [
             [*(getattr(r, column) for column in fixed), *(r.values.get(n) for n in names)]
             for r in records

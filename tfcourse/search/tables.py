@@ -86,12 +86,16 @@ STRATEGIES: dict[str, type[Table]] = {
 
 
 class DataTable(Table):
-    """``[data]``: where the examples come from, and their split into train, dev and test."""
+    """``[data]``: where the examples come from, and their split into train, dev and test.
+
+    ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model holds it as a layer.
+    """
 
     source: str = "digits"
     path: str | None = None
     label: str | None = None
     split: Annotated[tuple[float, ...], Strict(False)] = (0.6, 0.2, 0.2)
+    normalize: Literal["none", "standardize", "min_max"] = "none"
     seed: int = Field(default=0, ge=0)
 
 
@@ -129,12 +133,18 @@ class EarlyStoppingTable(Table):
 
 
 class TrainingTable(Table):
-    """``[training]``: the loss, the optimizer, its fixed hyperparameters, the size of the work."""
+    """``[training]``: the loss, the optimizer, its fixed hyperparameters, the size of the work.
+
+    ``folds``: from 2 on, train and dev together are cut into folds, each the dev set of one
+    training. ``repeats``: how many trainings, each with a seed of its own, a trial has on each.
+    """
 
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=64, ge=1)
     loss: str = "sparse_categorical_crossentropy"
     metrics: Annotated[tuple[str, ...], Strict(False)] = ("accuracy",)
+    folds: int = Field(default=1, ge=1)
+    repeats: int = Field(default=1, ge=1)
     early_stopping: EarlyStoppingTable | None = None
     optimizer: OptimizerName = "adam"
     jit_compile: Literal["auto", True, False] = "auto"
