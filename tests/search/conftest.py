@@ -31,6 +31,9 @@ def linear(input_shape, classes):
 """
 
 
+RATE = {"learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"}}
+
+
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     """Writes a module into the current folder, a new one of the test's own; gives its name."""
@@ -71,7 +74,7 @@ def quick(module, tmp_path):
                 "optimizer": "gradient_descent",
                 **tables.pop("training", {}),
             },
-            "space": space or {"learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"}},
+            "space": RATE if space is None else space,
         }
         raw = json.loads(json.dumps(raw).replace("SOURCE:", f"{name}:"))
         return tfcourse.Search(load(tmp_path, raw), tmp_path / "runs")

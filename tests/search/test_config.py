@@ -157,8 +157,8 @@ SINGLE_ERRORS = {
     ),
     "builder without classes": (
         "[model]\nbuilder = 'MODULE:no_classes'",
-        r'\[model\] builder: "MODULE:no_classes" must take \(input_shape, classes, \.\.\.\)\. '
-        r"Received: \(input_shape\)\.",
+        r'\[model\] builder: "MODULE:no_classes", which takes one argument, was called as '
+        r"build\(hp\) with the defaults and gave no model\. Received: NoneType\.",
     ),
     "builder of keywords": (
         "[model]\nbuilder = 'MODULE:only_keywords'",
@@ -410,6 +410,14 @@ SINGLE_ERRORS = {
     "a condition on nothing": (
         when("beta_1", "{}"),
         r"\[space\.beta_1\] when must name a parent and its value\. Received: \{\}\.",
+    ),
+    "an argument of another optimizer": (
+        OPTIMIZERS + when("momentum", "{ optimizer = 'adam' }"),
+        r'\[space\.momentum\] when: momentum is not an argument of the optimizer "adam"\.',
+    ),
+    "one of several values of a parent": (
+        OPTIMIZERS + when("beta_1", "{ optimizer = ['adam', 'adm'] }"),
+        r'\[space\.beta_1\] when: optimizer must be one of "adam", "momentum"\. .*',
     ),
     "no condition": (
         when("beta_1", "'adam'"),

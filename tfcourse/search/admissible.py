@@ -18,7 +18,7 @@ __all__ = ["inadmissible", "is_whole"]
 
 def inadmissible(name: str, value: Any, builder: Builder | None) -> str | None:
     """``must be ... Received: ...`` if the argument ``name`` can't be ``value``."""
-    if name == "optimizer":
+    if name == "optimizer" and not (builder is not None and builder.compiles):
         return None if value in ARGUMENTS else _named(value, ARGUMENTS)
     if name in FLAGS and not _is_own(name, builder):
         return None if isinstance(value, bool) else f"must be true or false. Received: {value!r}."

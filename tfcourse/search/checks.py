@@ -11,7 +11,7 @@ from tfcourse.search.admissible import inadmissible, is_whole
 from tfcourse.search.builders import Builder
 from tfcourse.search.conditions import condition_problems
 from tfcourse.search.optimizers import ALL_ARGUMENTS, ARGUMENTS
-from tfcourse.search.parameters import Choice, Parameter, Range, When
+from tfcourse.search.parameters import Choice, Parameter, Range, When, any_of
 from tfcourse.search.tables import ModelTable, SpaceTable, TrainingTable, parse
 
 __all__ = ["check_fixed", "parse_space"]
@@ -27,7 +27,7 @@ def parse_space(
     A None for the builder or the training table stands for one that has errors of its own: what
     depends on it is then not checked.
     """
-    if not isinstance(raw, Mapping) or not raw:
+    if not isinstance(raw, Mapping) or (not raw and builder is not None):
         return {}, ["[space] must hold at least one table, such as [space.learning_rate]."]
     space: dict[str, Parameter] = {}
     errors: list[str] = []
@@ -38,8 +38,9 @@ def parse_space(
             if parameter is not None:
                 space[name] = parameter
         errors += lines
-    optimizers = _optimizers(space, training)
+    optimizers = _optimizers(space, training, builder)
     errors += [line for name in raw if (line := _misplaced(name, builder, optimizers))]
+    errors += [line for n, p in space.items() if (line := _contradiction(n, p, builder))]
     return space, errors + condition_problems(space, raw)
 
 
@@ -52,12 +53,14 @@ def check_fixed(
     """A line for each fixed argument that is unknown, inadmissible or missing."""
     errors: list[str] = []
     if training is not None:
-        optimizers = _optimizers(space, training)
+        optimizers = _optimizers(space, training, builder)
         for name in ALL_ARGUMENTS:
             value = getattr(training, name)
             if value is None:
                 continue
-            if not any(name in ARGUMENTS[o] for o in optimizers):
+            if not optimizers:
+                errors.append(f"[training] {name} has no effect: the builder compiles its models.")
+            elif not any(name in ARGUMENTS[o] for o in optimizers):
                 errors.append(f"[training] {name} is not an argument of {_either(optimizers)}.")
             elif problem := inadmissible(name, value, None):
                 errors.append(f"[training] {name} {problem}")
@@ -82,11 +85,29 @@ def check_fixed(
     return errors
 
 
-def _optimizers(space: Mapping[str, Parameter], training: TrainingTable | None) -> list[str]:
+def _optimizers(
+    space: Mapping[str, Parameter], training: TrainingTable | None, builder: Builder | None
+) -> list[str]:
+    """The optimizers that a trial may have; none if the builder compiles its models itself."""
+    if builder is not None and builder.compiles:
+        return []
+    fixed: list[str] = [*ARGUMENTS] if training is None else [training.optimizer]
     searched = space.get("optimizer")
-    if isinstance(searched, Choice):
-        return [v for v in searched.values if v in ARGUMENTS]
-    return list(ARGUMENTS) if training is None else [training.optimizer]
+    if not isinstance(searched, Choice):
+        return fixed
+    known = [value for value in searched.values if value in ARGUMENTS]
+    # Where the condition does not hold it is the fixed one.
+    return list(dict.fromkeys([*known, *fixed])) if searched.when else known
+
+
+def _contradiction(name: str, parameter: Parameter, builder: Builder | None) -> str | None:
+    """What is wrong with an optimizer's argument that is searched with other optimizers only."""
+    takers = [optimizer for optimizer, names in ARGUMENTS.items() if name in names]
+    asked = [o for o in any_of(dict(parameter.when).get("optimizer", ())) if o in ARGUMENTS]
+    own = builder is None or builder.takes_any or {name, "optimizer"} & {*builder.arguments}
+    if own or not takers or not asked or {*takers} & {*asked}:
+        return None
+    return f"[space.{name}] when: {name} is not an argument of {_either(asked)}."
 
 
 def _either(names: Iterable[str]) -> str:
@@ -95,21 +116,23 @@ def _either(names: Iterable[str]) -> str:
 
 def _misplaced(name: str, builder: Builder | None, optimizers: list[str]) -> str | None:
     """What is wrong with a name in ``[space]``: nobody takes it."""
-    if builder is None or builder.takes_any or name in {*builder.arguments, *TRAINING_NAMES}:
+    trained = [n for n in TRAINING_NAMES if optimizers or n != "optimizer"]
+    if builder is None or builder.takes_any or name in {*builder.arguments, *trained}:
         return None
     takers = [o for o, names in ARGUMENTS.items() if name in names]
-    if takers and not {*takers} & {*optimizers}:
+    if takers and optimizers and not {*takers} & {*optimizers}:
         own = [taker for taker in takers if taker in OPTIMIZER_ARGUMENTS]
         return (
             f"[space.{name}] is an argument of {_either(own or takers)}. "
             f"Received: {_either(optimizers)} in [training]."
         )
-    if takers:
+    if takers and optimizers:
         return None
     own = [n for o in optimizers for n in ARGUMENTS[o]]
-    known = list(dict.fromkeys([*builder.arguments, *own, *TRAINING_NAMES]))
+    known = list(dict.fromkeys([*builder.arguments, *own, *trained]))
+    compiles = ", which compiles its models itself" if builder.compiles else ", the optimizer"
     return (
-        f'[space.{name}] is not an argument of the builder "{builder.name}", the optimizer or '
+        f'[space.{name}] is not an argument of the builder "{builder.name}"{compiles} or '
         f"the training.{nearest(name, known)} Known: {', '.join(known)}."
     )
 
@@ -119,7 +142,10 @@ def _parameter(
 ) -> tuple[Parameter | None, list[str]]:
     where = f"[space.{name}]"
     given = sorted(table.model_dump(exclude_none=True, exclude={"when"}))
-    when = tuple((table.when or {}).items())
+    when = tuple(
+        (parent, tuple(value) if isinstance(value, list) else value)
+        for parent, value in (table.when or {}).items()
+    )
     if table.values is not None:
         others = [key for key in given if key != "values"]
         if others:

@@ -10,7 +10,7 @@ import tomli_w
 
 from tfcourse.data.sources import check_source
 from tfcourse.errors import InputError, nearest
-from tfcourse.search.builders import Builder, find_builder
+from tfcourse.search.builders import Builder, find_builder, whole_space
 from tfcourse.search.checks import check_fixed, parse_space
 from tfcourse.search.metrics import (
     LOSSES,
@@ -151,9 +151,12 @@ def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchCon
 
     if parsed["training"] is not None:
         errors += training_problems(parsed["training"])
-    errors += objective_problems(tables["search"], tables["training"])
     parsed["data"] = _check_data(parsed["data"], folder, errors)
     builder = _find(parsed["model"], errors)
+    own = builder is not None and builder.compiles
+    errors += objective_problems(tables["search"], tables["training"], any_metric=own)
+    fixed = {} if parsed["model"] is None else parsed["model"].arguments
+    tables["space"] = whole_space(builder, tables["space"], fixed)
     # A table that didn't parse has its own errors; its names must not cause others here.
     space, space_lines = parse_space(tables["space"], builder, parsed["training"])
     errors += space_lines

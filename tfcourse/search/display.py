@@ -17,7 +17,7 @@ from rich.table import Table
 
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.grid import grid_size
-from tfcourse.search.parameters import Choice
+from tfcourse.search.parameters import Choice, any_of
 from tfcourse.search.results import TrialRecord
 
 __all__ = ["SearchProgress", "best_table", "rounds_table", "space_table"]
@@ -131,7 +131,7 @@ def space_table(config: SearchConfig) -> Table:
                 values += f", {parameter.points} points"
             scale = parameter.scale
         for parent, value in parameter.when:
-            values += f", when {parent} is {_format(value)}"
+            values += f", when {parent} is {' or '.join(map(_format, any_of(value)))}"
         table.add_row(name, values, scale)
     return table
 

@@ -1,27 +1,24 @@
 """The work of a search: its missing trials, and the best model's one test."""
 
-import tempfile
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from tfcourse.data.splits import Split
-from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.models.build import BUILDERS
-from tfcourse.models.lint import lint
+from tfcourse.errors import WorkFailedError
 from tfcourse.models.saving import load_model
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.data import load_split
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.folds import check_folds
-from tfcourse.search.oracle import SearchOracle, propose
+from tfcourse.search.oracle import SearchOracle
+from tfcourse.search.rehearsal import rehearse
 from tfcourse.search.results import RunDirectory, Summary, TrialRecord, rank
 from tfcourse.search.strategies import rounds_on_record
-from tfcourse.search.trial import TrialRunner, build_trial
+from tfcourse.search.trial import TrialRunner
 from tfcourse.search.tuner import CourseTuner
 
 __all__ = ["SearchFailedError", "execute"]
@@ -59,7 +56,7 @@ def execute(
     """
     split = load_split(config)
     check_folds(split, config)
-    _rehearse(config, split)
+    rehearse(config, split)
     if fresh:
         directory.delete()
     directory.create(config.as_toml(), {name: version(name) for name in PACKAGES})
@@ -75,46 +72,6 @@ def execute(
             f"Each trial's reason is in {directory.results}."
         )
     return records.by_number, _measure(config, directory, ranking[0], split)
-
-
-def _rehearse(config: SearchConfig, split: Split) -> None:
-    """Builds trial 0's model, so that a builder that can't work fails before any training."""
-    values = propose(config, 0, {}) or {}
-    shape = split.train.x.shape[1:]
-    try:
-        model = build_trial(config, values, 0, shape, split.classes)
-        if config.builder.name not in BUILDERS:
-            _check_own_model(config.builder.name, model, shape)
-    except InputError as error:
-        raise InputError(f"{config.origin}: [model] {error}") from error
-    except Exception as error:
-        raise InputError(
-            f'{config.origin}: [model] builder "{config.builder.name}" failed for {values} on '
-            f"examples of shape {shape}: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _check_own_model(name: str, model: Any, shape: tuple[int, ...]) -> None:
-    """Refuses a model that the loss misreads, or that can't be loaded again at the end."""
-    wrong = ("output_and_loss", "loss_and_labels", "sigmoid_classes")
-    findings = [str(finding) for finding in lint(model) if finding.rule in wrong]
-    if findings:
-        raise InputError(f'builder "{name}" must end in probabilities, one a class: {findings[0]}')
-    if not model.built:
-        model.build((None, *shape))
-    model.optimizer.build(model.trainable_variables)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        try:
-            model.save(path)
-            load_model(path)
-        except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f'builder "{name}": its model can\'t be saved and loaded again '
-                f"({type(error).__name__}: {reason}). Give layers of your own get_config and "
-                "@keras.saving.register_keras_serializable(), and use no lambda."
-            ) from error
 
 
 def _run_missing(records: "_Records", split: Split, verbose: bool) -> None:

@@ -169,8 +169,11 @@ def training_problems(training: TrainingTable) -> list[str]:
     return problems
 
 
-def objective_problems(search: Any, training: Any) -> list[str]:
-    """What is wrong with the objective; judged also where other keys of the tables are wrong."""
+def objective_problems(search: Any, training: Any, any_metric: bool) -> list[str]:
+    """What is wrong with the objective; judged also where other keys of the tables are wrong.
+
+    ``any_metric``: whether the model has metrics of its own, which are not known yet.
+    """
     tables = [table if isinstance(table, Mapping) else {} for table in (search, training)]
     objective = tables[0].get("objective", "val_accuracy")
     metrics = tables[1].get("metrics", ["accuracy"])
@@ -181,7 +184,7 @@ def objective_problems(search: Any, training: Any) -> list[str]:
     monitor = stopping.get("monitor") if isinstance(stopping, Mapping) else None
     if isinstance(monitor, str):
         where = "[training.early_stopping] monitor"
-        if monitor not in known:
+        if monitor not in known and not any_metric:
             problems.append(one_of(where, monitor, known))
         elif monitor != objective and direction_of(monitor) is None:
             problems.append(
@@ -190,7 +193,7 @@ def objective_problems(search: Any, training: Any) -> list[str]:
             )
     if not isinstance(objective, str):
         return problems  # its type is an error of its own
-    if objective not in known:
+    if objective not in known and not any_metric:
         problems.append(one_of("[search] objective", objective, known))
     elif tables[0].get("direction") is None and direction_of(objective) is None:
         problems.append(

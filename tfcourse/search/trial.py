@@ -60,6 +60,8 @@ def build_trial(
             f'builder "{builder.name}" must give one output a {each}, shape '
             f"{(None, classes)}. Received: {model.output_shape}."
         )
+    if builder.compiles:
+        return model
     name = given["optimizer"]
     hyperparameters = {n: given[n] for n in optimizers.ARGUMENTS[name] if n in given}
     model.compile(
