@@ -121,7 +121,7 @@ def assert_same_search(directory, expected):
         assert record(directory, trial) == record(expected, trial)
     for name in ("results.csv", "history.csv"):
         assert table(directory / name) == table(expected / name)
-    for name in ("summary.json", "config.toml", "versions.json"):
+    for name in ("summary.json", "config.toml", "versions.json", "data.json"):
         assert (directory / name).read_bytes() == (expected / name).read_bytes()
     ours, theirs = (
         tfcourse.load_model(d / "best.keras").get_weights() for d in (directory, expected)
@@ -142,6 +142,7 @@ class TestRunDirectory:
         assert names == {
             "config.toml",
             "versions.json",
+            "data.json",
             "trials",
             "results.csv",
             "history.csv",

@@ -72,6 +72,11 @@ def check_source(source: str, path: Path | None) -> None:
             raise InputError(one_of("source: the data set after keras:", name, KERAS_DATASETS))
     elif ":" in source:
         load_function(source, "source")
+    elif source == "arrays":
+        raise InputError(
+            'source "arrays" stands for data given in Python, which no file holds: '
+            "tfcourse.Search(data=(x, y), ...)."
+        )
     else:
         known = ("digits", "npz", "csv", "keras:NAME", "package.module:function")
         raise InputError(one_of("source", source, known))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tfcourse.errors import InputError
@@ -10,7 +11,7 @@ if TYPE_CHECKING:  # the check of a config imports this module, and needs no Num
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Part", "Split", "shuffled_classes", "stratified_split"]
+__all__ = ["Part", "Split", "shuffled_classes", "split_at", "stratified_split"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,15 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
                 f"split: the {name} set is empty. Received: {list(fractions)} of "
                 f"{len(whole.y)} examples; give it a larger share or more data."
             )
+    return Split(train, dev, test, classes)
+
+
+def split_at(whole: Part, starts: tuple[int, int], classes: int) -> Split:
+    """Examples in the order train, dev, test, of which dev and test begin with these rows."""
+    edges = (0, *starts, len(whole.y))
+    train, dev, test = (
+        Part(whole.x[first:last], whole.y[first:last]) for first, last in pairwise(edges)
+    )
     return Split(train, dev, test, classes)
 
 

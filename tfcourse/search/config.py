@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import tomli_w
 
+from tfcourse.data.given import Given
 from tfcourse.data.sources import check_source
 from tfcourse.errors import InputError, nearest
 from tfcourse.search.builders import Builder, find_builder, whole_space
@@ -48,7 +49,8 @@ class SearchConfig:
     """A search, checked: what to run, on what, over which space.
 
     ``settings`` are the strategy's own, None where it has none; ``origin`` is the file it came
-    from, for error messages.
+    from, for error messages; ``arrays`` the data, where it was given as such. ``in_memory``:
+    whether data or builder were given as objects, which another process can't read from a file.
     """
 
     search: SearchTable
@@ -60,6 +62,8 @@ class SearchConfig:
     builder: Builder
     raw_space: Mapping[str, Any]
     origin: str = field(compare=False)
+    arrays: Given | None = field(default=None, compare=False, repr=False)
+    in_memory: bool = field(default=False, compare=False)
 
     @property
     def direction(self) -> Literal["max", "min"]:
@@ -128,8 +132,21 @@ def load_config(
     return parse_config(raw, str(path), path.parent)
 
 
-def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchConfig:
-    """Checks the tables of a search; ``origin`` names them in the errors.
+def parse_config(
+    raw: Mapping[str, Any],
+    origin: str,
+    folder: Path,
+    build: Any = None,
+    arrays: Given | None = None,
+) -> SearchConfig:
+    """Checks the tables of a search.
+
+    Args:
+        raw: The tables.
+        origin: Names them in the errors.
+        folder: What a relative path of theirs is relative to.
+        build: The builder as an object, of which ``[model] builder`` is only the name.
+        arrays: The data, of which ``[data] source`` is only a name.
 
     Raises:
         InputError: Every error, a line each.
@@ -151,8 +168,8 @@ def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchCon
 
     if parsed["training"] is not None:
         errors += training_problems(parsed["training"])
-    parsed["data"] = _check_data(parsed["data"], folder, errors)
-    builder = _find(parsed["model"], errors)
+    parsed["data"] = _check_data(parsed["data"], folder, arrays, errors)
+    builder = _find(parsed["model"], build, errors)
     own = builder is not None and builder.compiles
     errors += objective_problems(tables["search"], tables["training"], any_metric=own)
     fixed = {} if parsed["model"] is None else parsed["model"].arguments
@@ -173,10 +190,14 @@ def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchCon
         builder=builder,
         raw_space=tables["space"],
         origin=origin,
+        arrays=arrays,
+        in_memory=build is not None or arrays is not None,
     )
 
 
-def _check_data(table: DataTable | None, folder: Path, errors: list[str]) -> DataTable | None:
+def _check_data(
+    table: DataTable | None, folder: Path, arrays: Given | None, errors: list[str]
+) -> DataTable | None:
     if table is None:
         return None
     if len(table.split) != 3 or min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
@@ -186,6 +207,8 @@ def _check_data(table: DataTable | None, folder: Path, errors: list[str]) -> Dat
         )
     if table.path is not None:
         table = table.model_copy(update={"path": str((folder / table.path).resolve())})
+    if arrays is not None:
+        return table
     try:
         check_source(table.source, None if table.path is None else Path(table.path))
     except InputError as error:
@@ -193,11 +216,11 @@ def _check_data(table: DataTable | None, folder: Path, errors: list[str]) -> Dat
     return table
 
 
-def _find(table: ModelTable | None, errors: list[str]) -> Builder | None:
+def _find(table: ModelTable | None, build: Any, errors: list[str]) -> Builder | None:
     if table is None:
         return None
     try:
-        return find_builder(table.builder)
+        return find_builder(table.builder if build is None else build)
     except InputError as error:
         errors.append(f"[model] {error}")
         return None

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfcourse.data.sources import check_source, load
-from tfcourse.data.splits import Part, Split, stratified_split
+from tfcourse.data.sources import check_source, checked, load
+from tfcourse.data.splits import Part, Split, split_at, stratified_split
 from tfcourse.errors import InputError
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.metrics import Targets
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["as_labels", "check_data", "load_split"]
+__all__ = ["as_labels", "at_hand", "check_data", "load_split"]
 
 
 def load_split(config: SearchConfig) -> Split:
@@ -22,10 +22,17 @@ def load_split(config: SearchConfig) -> Split:
     Raises:
         InputError: The source, its file, its shapes, values or labels are wrong.
     """
-    data = config.data
+    data, given, numbers = config.data, config.arrays, config.targets == "numbers"
     try:
-        whole, outputs = load(data.source, _path(config), data.label, config.targets == "numbers")
-        return _encoded(stratified_split(whole, data.split, outputs, data.seed), config)
+        if given is None:
+            whole, outputs = load(data.source, _path(config), data.label, numbers)
+        else:
+            whole, outputs = checked(given.x, given.y, "the arrays", numbers)
+        if given is not None and given.starts is not None:
+            split = split_at(whole, given.starts, outputs)
+        else:
+            split = stratified_split(whole, data.split, outputs, data.seed)
+        return _encoded(split, config)
     except InputError as error:
         raise InputError(f"{config.origin}: [data] {error}") from error
 
@@ -42,15 +49,20 @@ def as_labels(y: "npt.NDArray[np.generic]", targets: Targets) -> "npt.NDArray[np
 
 
 def check_data(config: SearchConfig) -> None:
-    """`load_split` for a file of one's own; for other sources only whether they can be had.
+    """`load_split` for data at hand; for other sources only whether they can be had.
 
     Raises:
         InputError: As `load_split`.
     """
-    if config.data.source in ("npz", "csv"):
+    if at_hand(config):
         load_split(config)
     else:
         check_source(config.data.source, _path(config))
+
+
+def at_hand(config: SearchConfig) -> bool:
+    """Whether the data is in memory or a file: quickly read, and without code of others."""
+    return config.arrays is not None or config.data.source in ("npz", "csv")
 
 
 def _encoded(split: Split, config: SearchConfig) -> Split:

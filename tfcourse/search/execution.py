@@ -12,6 +12,7 @@ from tfcourse.errors import WorkFailedError
 from tfcourse.models.saving import load_model
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.data import load_split
+from tfcourse.search.data_record import check_same_data, data_record, write_data_record
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.folds import check_folds
 from tfcourse.search.oracle import SearchOracle
@@ -56,10 +57,14 @@ def execute(
     """
     split = load_split(config)
     check_folds(split, config)
+    data = data_record(split)
+    if not fresh:
+        check_same_data(directory.path, data)
     rehearse(config, split)
     if fresh:
         directory.delete()
     directory.create(config.as_toml(), {name: version(name) for name in PACKAGES})
+    write_data_record(directory.path, data)
     records = _Records(config, directory, finished)
     if any(number not in finished for number in range(config.search.trials)):
         _run_missing(records, split, verbose)

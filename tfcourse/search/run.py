@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError
+from tfcourse.search.arguments import config_from_arguments
 from tfcourse.search.config import SearchConfig, load_config
+from tfcourse.search.data import at_hand, load_split
 from tfcourse.search.results import RunDirectory, Summary, TrialRecord, rank
 
 __all__ = ["Search", "SearchResult"]
@@ -49,19 +51,60 @@ class SearchResult:
         return load_model(RunDirectory(self.directory).best)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Search:
-    """A hyperparameter search, from its checked config; the Python form of ``tfcourse search``.
+    """A hyperparameter search; the Python form of ``tfcourse search``.
 
-    ``Search.from_toml("tuner_configs/digits.toml").run()``
+    ``Search.from_toml("tuner_configs/digits.toml").run()``, or without a file
 
-    Attributes:
-        config: What to search.
+    ``Search(space={"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"}}, trials=24).run()``
+
+    Its attributes are its ``config``, a checked `tfcourse.search.config.SearchConfig`, and ``out``.
+
+    Args:
+        config: A checked config; it excludes all that follows ``out``.
         out: The folder that holds run directories; this one is ``out/name``.
+        space: The tables of ``[space]`` by name.
+        build: ``"mlp"``, ``"package.module:function"``, or the function ``build(input_shape,
+            classes, ...)``, keras-tuner's ``build(hp)`` or ``HyperModel`` itself.
+        arguments: Fixed arguments of ``build``.
+        data: The examples (x, y), to be split.
+        train: The examples (x, y) of the train set, with ``dev`` and ``test``.
+        dev: Those of the dev set.
+        test: Those of the test set.
+        settings: Every key of ``[search]``, ``[data]`` and ``[training]``, with its default there:
+            ``trials`` (required), ``name`` (``"search"``), ``objective``, ``strategy``, ``seed``,
+            ``epochs``, ``batch_size``, ``optimizer``, ``loss``, ``metrics``, ``folds``, ``source``,
+            ``normalize`` and so on; ``data_seed`` is ``[data] seed``.
+
+    Raises:
+        InputError: Every error, a line each.
     """
 
     config: SearchConfig
-    out: Path = Path("runs")
+    out: Path
+
+    def __init__(
+        self,
+        config: SearchConfig | None = None,
+        out: str | Path = "runs",
+        *,
+        space: Mapping[str, Mapping[str, Any]] | None = None,
+        build: Any = "mlp",
+        arguments: Mapping[str, Any] | None = None,
+        data: Any = None,
+        train: Any = None,
+        dev: Any = None,
+        test: Any = None,
+        **settings: Any,
+    ) -> None:
+        if config is None:
+            arrays = {"data": data, "train": train, "dev": dev, "test": test}
+            config = config_from_arguments(space, build, arguments, arrays, settings)
+        elif settings or any(given is not None for given in (space, arguments, data, train)):
+            raise InputError("Search: config says everything; give it alone, with out.")
+        object.__setattr__(self, "config", config)
+        object.__setattr__(self, "out", Path(out))
 
     @staticmethod
     def from_toml(
@@ -96,10 +139,15 @@ class Search:
         """The result, if the run directory holds all of it; None if something is left to do.
 
         Raises:
-            InputError: The run directory is another search's, or not a run directory.
+            InputError: The run directory is another search's or of other data (of arrays and
+                files; others are not read for it), or not a run directory.
         """
         directory = RunDirectory(self.directory)
         records = self._finished(directory)
+        if records and at_hand(self.config):
+            from tfcourse.search.data_record import check_same_data, data_record
+
+            check_same_data(directory.path, data_record(load_split(self.config)))
         ranking = rank(records.values(), self.config.direction)
         summary = directory.read_summary()
         complete = all(number in records for number in range(self.config.search.trials))
