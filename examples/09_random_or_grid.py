@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tfcourse.search.config import parse_config
-from tfcourse.search.oracle import propose
+from tfcourse.search.engine.oracle import propose
 from tfcourse.search.results import TrialRecord
 
 HERE = Path(globals().get("__file__", "notebook")).resolve().parent

@@ -20,6 +20,7 @@ from tfcourse.terminal import (
     errors,
     import_tensorflow,
     reporting,
+    signals_interrupt,
 )
 
 __all__ = ["app"]
@@ -116,10 +117,13 @@ def search(
         bool, typer.Option("--fresh", help="Delete what there is, start over.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    workers: Annotated[
+        str | None, typer.Option(help='How many processes train, or "auto".', metavar="N")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Search hyperparameters as CONFIG says; run again, it goes on where it was."""
-    with reporting(debug):
+    with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
 
         planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
@@ -127,14 +131,24 @@ def search(
             typer.confirm(f"Delete {planned.directory} and start over?", abort=True)
         result = None if fresh else planned.completed()
         if result is None:
-            import_tensorflow()
+            count = _workers(workers)
+            if (count or planned.config.search.workers) == 1:
+                import_tensorflow()
             try:
-                result = planned.run(fresh=fresh)
+                result = planned.run(fresh=fresh, workers=count)
             except KeyboardInterrupt:
                 errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
                 errors.print("The same command goes on from there.")
                 raise typer.Exit(INTERRUPTED) from None
         _print_result(result, planned)
+
+
+def _workers(given: str | None) -> Any:
+    if given is None or given == "auto":
+        return given
+    if not given.isdecimal() or int(given) < 1:
+        raise InputError(f'--workers must be a whole number >= 1 or "auto". Received: {given!r}.')
+    return int(given)
 
 
 def _print_result(result: Any, planned: Any) -> None:

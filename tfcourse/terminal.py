@@ -1,6 +1,7 @@
 """What the commands share: consoles, exit codes, and a quiet TensorFlow."""
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ __all__ = [
     "errors",
     "import_tensorflow",
     "reporting",
+    "signals_interrupt",
 ]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -42,6 +44,22 @@ def reporting(debug: bool) -> Iterator[None]:
             )
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED
         raise typer.Exit(code) from None
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Has the signals that ask for an end do what Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    kinds = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {kind: signal.signal(kind, interrupt) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
 
 
 def import_tensorflow() -> None:

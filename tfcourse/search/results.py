@@ -1,10 +1,12 @@
 """The run directory: a search's record, readable without tfcourse."""
 
+import contextlib
 import csv
 import io
 import json
 import math
 import shutil
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -76,9 +78,11 @@ class RunDirectory:
         self.trials = path / "trials"
         self.results = path / "results.csv"
         self.history = path / "history.csv"
+        self.models = path / "models"
         self.best = path / "best.keras"
         self.summary = path / "summary.json"
         self.rounds = path / "rounds.json"
+        self.claims = path / "claims.json"
 
     def exists(self) -> bool:
         """Whether it is one: a folder with all that `create` makes."""
@@ -100,16 +104,32 @@ class RunDirectory:
         text = json.dumps(_without_nan(asdict(record)), indent=2) + "\n"
         write_atomically(self.trials / f"{record.trial:04d}.json", text)
 
+    def read_trial(self, trial: int) -> TrialRecord | None:
+        """A finished trial; None if it isn't finished, or its file can't be read."""
+        try:
+            text = (self.trials / f"{trial:04d}.json").read_text(encoding="utf-8")
+            return TrialRecord(**json.loads(text))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
     def read_trials(self) -> dict[int, TrialRecord]:
         """The finished trials by number. A file that can't be read counts as not finished."""
-        records = {}
-        for path in sorted(self.trials.glob("[0-9]*.json")):
-            try:
-                record = TrialRecord(**json.loads(path.read_text(encoding="utf-8")))
-            except (ValueError, TypeError):
-                continue
-            records[record.trial] = record
-        return dict(sorted(records.items()))
+        stems = (path.stem for path in self.trials.glob("*.json"))
+        numbers = sorted(int(stem) for stem in stems if stem.isdecimal())
+        read = {number: self.read_trial(number) for number in numbers}
+        return {number: record for number, record in read.items() if record is not None}
+
+    def forget_trial(self, trial: int) -> None:
+        """Takes a trial off the record, to be run again."""
+        (self.trials / f"{trial:04d}.json").unlink(missing_ok=True)
+
+    def forget_running(self) -> None:
+        """Removes what only a running search needs."""
+        self.claims.unlink(missing_ok=True)
+        for model in self.models.glob("*.keras"):
+            model.unlink()
+        with contextlib.suppress(OSError):  # it is not there, or holds something else
+            self.models.rmdir()
 
     def write_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> None:
         """``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch."""
@@ -144,9 +164,36 @@ class RunDirectory:
         except (OSError, ValueError, TypeError):
             return []
 
-    def write_best(self, model: Any) -> None:
-        """Saves the best model so far."""
-        replace_atomically(self.best, model.save)
+    def write_model(self, model: Any, trial: int) -> None:
+        """Saves the model of a trial, which may become the best one."""
+
+        def save(path: Path) -> None:
+            model.save(path)
+            with zipfile.ZipFile(path, "a") as file:  # so that the file itself says whose it is
+                file.comment = f"trial {trial}".encode()
+
+        self.models.mkdir(exist_ok=True)
+        replace_atomically(self.model_of(trial), save)
+
+    def model_of(self, trial: int) -> Path:
+        """Where the model of a trial is until the trial has ended."""
+        return self.models / f"{trial:04d}.keras"
+
+    def keep_model(self, trial: int, best: bool) -> None:
+        """Makes the model of a trial that has ended the best one, or deletes it."""
+        model = self.model_of(trial)
+        if best and _trial_of(model) == trial:
+            model.replace(self.best)
+        else:
+            model.unlink(missing_ok=True)
+
+    def best_trial(self) -> int | None:
+        """The trial of the best model; None if there is no model, or it is damaged."""
+        return _trial_of(self.best)
+
+    def has_model(self, trial: int) -> bool:
+        """Whether the model of a trial is there: as the best one, or about to become it."""
+        return trial in (self.best_trial(), _trial_of(self.model_of(trial)))
 
     def write_summary(self, summary: Summary) -> None:
         """Records the best trial and its test score."""
@@ -158,6 +205,15 @@ class RunDirectory:
             return Summary(**json.loads(self.summary.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+
+
+def _trial_of(model: Path) -> int | None:
+    """The trial that a saved model is of; None if it can't be read."""
+    try:
+        with zipfile.ZipFile(model) as file:
+            return int(file.comment.removeprefix(b"trial "))
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

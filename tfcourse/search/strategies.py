@@ -1,7 +1,7 @@
 """Which values a trial gets: a function of the config, its number and the records before it.
 
 Nothing is remembered between two calls: a search that was interrupted, or that runs in several
-processes, proposes the same values. keras-tuner's own `bayesian` is in `tfcourse.search.oracle`.
+processes, proposes the same values. keras-tuner's own `bayesian` is in `tfcourse.search.engine`.
 """
 
 import math
