@@ -2,7 +2,6 @@
 
 import contextlib
 import hmac
-import ipaddress
 import json
 import threading
 import time
@@ -21,7 +20,7 @@ from tfcourse.search.config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.space import to_hyperparameters
 
-__all__ = ["OracleServer", "RemoteOracle", "is_loopback"]
+__all__ = ["OracleServer", "RemoteOracle"]
 
 SECONDS_BETWEEN_SIGNS = 2.0
 SECONDS_IDLE = 0.2
@@ -30,14 +29,6 @@ VALUES = "values"
 # Two servers on one port would share its calls.
 OPTIONS = (("grpc.so_reuseport", 0),)
 PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the host."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class OracleServer:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 import tfcourse
+from tfcourse.cli.machines import add_commands
 from tfcourse.errors import InputError
 from tfcourse.terminal import (
     FAILED,
@@ -245,3 +246,6 @@ def bench(
             import_tensorflow()
         run = load_bench(name)
         render_all(run() if repeats is None else run(repeats=repeats), console)
+
+
+add_commands(app, _print_result)
