@@ -1,8 +1,6 @@
 """What the commands share: consoles, exit codes, and a quiet TensorFlow."""
 
-import os
 import signal
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.quiet import quiet_start
 
 __all__ = [
     "FAILED",
@@ -64,13 +63,5 @@ def signals_interrupt() -> Iterator[None]:
 
 def import_tensorflow() -> None:
     """Imports TensorFlow without the start-up lines that it writes to stderr."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
+    with quiet_start():
         import tensorflow  # noqa: F401  (imported for its start-up alone)
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)

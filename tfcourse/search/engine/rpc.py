@@ -154,6 +154,15 @@ class RemoteOracle(keras_tuner.Oracle):
         self.stub = protos.get_service_grpc().OracleStub(grpc.insecure_channel(address, options))
         self.signs = threading.Thread(target=self._give_signs, daemon=True)
 
+    def reach(self) -> None:
+        """Waits until the chief can be reached.
+
+        Raises:
+            InputError: It refuses the token.
+            WorkFailedError: It could not be reached for ``patience`` seconds.
+        """
+        self._call(self.stub.GetSpace, protos.get_service().GetSpaceRequest())
+
     def create_trial(self, tuner_id: str) -> Any:
         """The trial that the chief gives this worker."""
         request = protos.get_service().CreateTrialRequest(tuner_id=tuner_id)

@@ -1,33 +1,48 @@
-"""A child process of a search: chief or worker, as its parent says on stdin.
+"""A child process of a search: chief or worker, as its parent says.
 
-The first line is its settings, the later ones what happens meanwhile; the end of stdin is the
-parent's death, and the child's. What it has to say goes to stdout, a JSON object a line.
+It hears and speaks through a connection, in dicts. The end of the connection is the parent's
+death, and the child's.
 """
 
-import json
 import os
 import queue
 import sys
 import threading
 import tomllib
 from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError, WorkFailedError
 
-__all__ = ["main"]
+__all__ = ["run_child"]
 
 Say = Callable[[dict[str, Any]], None]
+Heard = queue.Queue[dict[str, Any]]
 
 
-def main() -> None:
-    """Does the work of one child; exits with 1 after an error that it has told."""
-    say = _speaker()
-    settings = json.loads(sys.stdin.buffer.readline())
-    heard: queue.Queue[dict[str, Any]] = queue.Queue()
-    threading.Thread(target=_listen, args=(heard,), daemon=True).start()
-    sys.path[:] = settings["path"]
+def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> None:
+    """Does the work of one child; exits with 1 after an error that it has told.
+
+    Args:
+        settings: What it is to do, and its environment.
+        connection: To its parent.
+        log: The file for all that it prints.
+    """
+    if hasattr(os, "setsid"):
+        os.setsid()  # Ctrl-C is for the parent, which ends its children
+    _print_into(log)
+    os.environ.clear()
+    os.environ.update(settings["environ"])
+    heard: Heard = queue.Queue()
+    threading.Thread(target=_listen, args=(connection, heard), daemon=True).start()
+    lock = threading.Lock()
+
+    def say(message: dict[str, Any]) -> None:
+        with lock:
+            connection.send(message)
+
     try:
         {"chief": _chief, "worker": _worker}[settings["role"]](settings, say, heard)
     except Exception as error:
@@ -39,23 +54,19 @@ def main() -> None:
         sys.exit(1)
 
 
-def _speaker() -> Say:
-    """Keeps stdout for what the parent is to hear; what anybody else prints goes to stderr."""
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    lock = threading.Lock()
-
-    def say(message: dict[str, Any]) -> None:
-        with lock:
-            print(json.dumps(message), file=channel, flush=True)
-
-    return say
+def _print_into(log: str) -> None:
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    os.close(file)
 
 
-def _listen(heard: "queue.Queue[dict[str, Any]]") -> None:
-    for line in sys.stdin.buffer:
-        heard.put(json.loads(line))
-    os._exit(1)  # without the parent there is nothing to do; everything is on record
+def _listen(connection: Connection, heard: Heard) -> None:
+    try:
+        while True:
+            heard.put(connection.recv())
+    except (EOFError, OSError):
+        os._exit(1)  # without the parent there is nothing to do; everything is on record
 
 
 def _search(settings: Mapping[str, Any]) -> Any:
@@ -66,7 +77,7 @@ def _search(settings: Mapping[str, Any]) -> Any:
     return Search(parse_config(raw, settings["origin"], Path.cwd()), Path(settings["out"]))
 
 
-def _chief(settings: Mapping[str, Any], say: Say, heard: "queue.Queue[dict[str, Any]]") -> None:
+def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     from tfcourse.search.results import RunDirectory, TrialRecord
     from tfcourse.search.workers.chief import Chief, Service
 
@@ -89,7 +100,7 @@ def _chief(settings: Mapping[str, Any], say: Say, heard: "queue.Queue[dict[str, 
     say({"what": "done"})
 
 
-def _worker(settings: Mapping[str, Any], say: Say, heard: "queue.Queue[dict[str, Any]]") -> None:
+def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     from tfcourse.search.engine.rpc import RemoteOracle
     from tfcourse.search.results import RunDirectory, TrialRecord
     from tfcourse.search.workers.worker import work
@@ -101,12 +112,20 @@ def _worker(settings: Mapping[str, Any], say: Say, heard: "queue.Queue[dict[str,
         say({"what": "recorded", "trial": record.trial})
 
     search, name = _search(settings), settings["name"]
-    say({"what": "ready"})
     address = heard.get()["address"]  # of the chief, which may take longer to begin
     oracle = RemoteOracle(search.config, address, settings["token"], name, settings["patience"])
+    if settings["elsewhere"]:
+        _check_shared(search, oracle)
     work(search.config, RunDirectory(search.directory), oracle, name, on_begin, on_end)
     say({"what": "done"})
 
 
-if __name__ == "__main__":
-    main()
+def _check_shared(search: Any, oracle: Any) -> None:
+    """Refuses a worker whose run directory, or config, is not that of the chief."""
+    oracle.reach()  # from then on the chief has made the directory
+    if not search.directory.is_dir():
+        raise InputError(
+            f"{search.directory} is not there, where the chief at {oracle.address} keeps its run "
+            "directory. Put it on storage that both share, and give both the same --out."
+        )
+    search.finished()

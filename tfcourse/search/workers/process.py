@@ -1,26 +1,31 @@
 """A child process as its parent sees it: started, heard, ended."""
 
-import json
 import queue
-import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Mapping
+import types
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
+
+from tfcourse.search.workers.child import run_child
 
 __all__ = ["Child"]
 
+# On Linux children are forked from a process that has TensorFlow imported, and begin at once.
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 LINES_OF_A_LOG = 12
 
 
 class Child:
-    """Starts ``python -m tfcourse.search.workers.child``; it dies with this process.
+    """Starts `run_child` in a process of its own, which dies with this one.
 
     Args:
         name: Its name.
         settings: What it is to do.
-        environ: Its environment.
+        log: The file for all that it prints.
         heard: Gets its messages, as (child, message); None as the last one, when it has ended.
     """
 
@@ -28,36 +33,32 @@ class Child:
         self,
         name: str,
         settings: Mapping[str, Any],
-        environ: Mapping[str, str],
+        log: Path,
         heard: "queue.Queue[tuple[Child, dict[str, Any] | None]]",
     ) -> None:
-        self.name = name
+        self.name, self.log = name, log
         self._heard = heard
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the child)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tfcourse.search.workers.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env=dict(environ),
-            start_new_session=True,  # Ctrl-C is for the parent, which ends its children
+        context: Any = get_context(METHOD)
+        if METHOD == "forkserver":
+            context.set_forkserver_preload(["tfcourse.search.workers.preload"])
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=run_child, args=(dict(settings), theirs, str(log)), daemon=True
         )
-        self.tell(settings)
+        with _without_main():
+            self._process.start()
+        theirs.close()
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
     def pid(self) -> int:
         """Its process number."""
-        return self._process.pid
+        return int(self._process.pid)
 
     def tell(self, message: Mapping[str, Any]) -> None:
         """Sends it a message; one that has ended hears nothing."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass
+        with suppress(OSError):
+            self._connection.send(dict(message))
 
     def kill(self) -> None:
         """Ends it at once."""
@@ -65,17 +66,34 @@ class Child:
 
     def wait(self) -> int:
         """Waits for its end; gives its exit status, negative for a signal."""
-        return self._process.wait()
+        self._process.join()
+        return int(self._process.exitcode)
 
     def end_of_log(self) -> str:
-        """The last lines that it wrote to stderr."""
-        self._log.seek(0)
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        """The last lines that it printed."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            return ""
         return "\n".join(lines[-LINES_OF_A_LOG:])
 
     def _listen(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._heard.put((self, json.loads(line)))
-        self._process.wait()
+        with suppress(EOFError, OSError):
+            while True:
+                self._heard.put((self, self._connection.recv()))
         self._heard.put((self, None))
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keeps multiprocessing from running the user's script again in each child.
+
+    Nothing of it is needed there, and a script without ``if __name__ == "__main__"`` would start
+    the search once more.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -3,10 +3,11 @@
 import os
 import queue
 import signal
-import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError, WorkFailedError
@@ -65,16 +66,18 @@ class Supervisor:
             SearchFailedError: Every trial failed.
             WorkFailedError: The chief, or all workers, kept dying.
         """
-        try:
-            if self.crew.chief is None:
-                self._start(CHIEF)
-            for name in self.crew.workers:
-                self._start(name)
-            while self.children:
-                self._hear()
-                self._end_slow_trials()
-        finally:
-            self._end_all()
+        with tempfile.TemporaryDirectory(prefix="tfcourse-") as logs:
+            self.logs = Path(logs)
+            try:
+                if self.crew.chief is None:
+                    self._start(CHIEF)
+                for name in self.crew.workers:
+                    self._start(name)
+                while self.children:
+                    self._hear()
+                    self._end_slow_trials()
+            finally:
+                self._end_all()
         given_up = set(self.crew.workers) - self.done
         if CHIEF not in self.done and (self.crew.chief is None or given_up):
             raise WorkFailedError(self._why(given_up))
@@ -87,9 +90,9 @@ class Supervisor:
             "config": config.as_toml(),
             "origin": config.origin,
             "out": str(self.crew.out),
-            "path": sys.path,
             "token": self.crew.token,
             "patience": self.crew.patience,
+            "elsewhere": self.crew.chief is not None,
         }
         if name == CHIEF:
             settings |= {"host": "127.0.0.1", "port": self.port, "fresh": self.fresh}
@@ -99,8 +102,8 @@ class Supervisor:
             environ = environment(
                 workers.index(name), len(workers), cores(), gpus(os.environ), os.environ
             )
-        environ["TF_CPP_MIN_LOG_LEVEL"] = environ.get("TF_CPP_MIN_LOG_LEVEL", "2")
-        self.children[name] = Child(name, settings, environ, self.heard)
+        settings |= {"environ": environ}
+        self.children[name] = Child(name, settings, self.logs / f"{name}.log", self.heard)
         if name != CHIEF and self.address is not None:
             self.children[name].tell({"address": self.address})
 
