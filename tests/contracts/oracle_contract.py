@@ -14,7 +14,7 @@ from keras_tuner.engine.trial import TrialStatus
 from tfcourse.search.config import parse_config
 from tfcourse.search.engine.oracle import SearchOracle, propose
 from tfcourse.search.parameters import Choice, active
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},

@@ -21,6 +21,7 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import TrialStatus
 
 import tfcourse
+from tests.search.ledger import Ledger
 from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search import execution
@@ -29,7 +30,8 @@ from tfcourse.search.data import load_split
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.parameters import Choice, Range
-from tfcourse.search.results import RunDirectory, TrialRecord
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.results import RunDirectory
 from tfcourse.search.sampling import sample
 
 TRIALS, EPOCHS = 3, 2
@@ -160,6 +162,7 @@ class TestRunDirectory:
     def test_versions(self, undisturbed):
         kept = json.loads((undisturbed.directory / "versions.json").read_text())
         packages = ["tfcourse", "tensorflow", "keras", "keras-tuner", "numpy"]
+        assert len(kept.pop("search")) == 64  # says whose search it is should the config be lost
         assert kept == {name: version(name) for name in packages}
 
     def test_every_trial_has_the_values_of_its_number(self, undisturbed, config_file):
@@ -348,10 +351,16 @@ class TestAnotherSearchInTheSamePlace:
             Search.from_toml(config_file, out=out).run(verbose=False)
         assert path.read_text() == "mine"
 
-    def test_a_record_whose_config_was_damaged(self, finished):
-        (finished.directory / "config.toml").write_text("[search\n")
-        with pytest.raises(InputError, match=r"config\.toml"):
-            finished.run(verbose=False)
+    @pytest.mark.parametrize("left", ["[search\n", "", "[search]\nname = 'small'\n"])
+    def test_a_record_whose_config_was_damaged(self, finished, config_file, left):
+        config = finished.directory / "config.toml"
+        whole = config.read_bytes()
+        config.write_text(left)
+        other = Search.from_toml(config_file, out=finished.out, seed=1)
+        with pytest.raises(InputError, match=r"config\.toml is not a TOML|another config"):
+            other.run(verbose=False)
+        finished.run(verbose=False)
+        assert config.read_bytes() == whole
 
     def test_an_empty_folder_is_used(self, quick):
         search = quick(search={"trials": 1})
@@ -688,23 +697,6 @@ class TestBuilder:
         assert all(r.score == choose(r.history[objective]) for r in result.trials.values())
         assert result.best.score == choose(r.score for r in result.trials.values())
         assert result.summary.score == result.best.score
-
-
-class Ledger:
-    """What an oracle is told; a test puts the workers' records in ``records``."""
-
-    def __init__(self):
-        self.records, self.told, self.claims = {}, [], {}
-
-    def recorded(self, trial):
-        return self.records.get(trial)
-
-    def claimed(self, claims):
-        self.claims.clear()
-        self.claims.update(claims)
-
-    def ended(self, record):
-        self.told.append(record)
 
 
 class TestKerasTuner:

@@ -17,7 +17,7 @@ from tfcourse.search.display import rounds_table, space_table
 from tfcourse.search.engine.oracle import propose
 from tfcourse.search.grid import grid_size, grid_values
 from tfcourse.search.parameters import Choice, Range
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 from tfcourse.search.sampling import sample
 from tfcourse.search.strategies import rounds_on_record
 

@@ -12,7 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 import tfcourse
-from tfcourse.cli.machines import add_commands
+from tfcourse.cli.machines import chief, worker
+from tfcourse.cli.output import print_result
 from tfcourse.errors import InputError
 from tfcourse.terminal import (
     FAILED,
@@ -141,7 +142,7 @@ def search(
                 errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
                 errors.print("The same command goes on from there.")
                 raise typer.Exit(INTERRUPTED) from None
-        _print_result(result, planned)
+        print_result(result, planned)
 
 
 def _workers(given: str | None) -> Any:
@@ -150,33 +151,6 @@ def _workers(given: str | None) -> Any:
     if not given.isdecimal() or int(given) < 1:
         raise InputError(f'--workers must be a whole number >= 1 or "auto". Received: {given!r}.')
     return int(given)
-
-
-def _print_result(result: Any, planned: Any) -> None:
-    from tfcourse.search.display import best_table, rounds_table
-
-    objective = planned.config.search.objective
-    if result.was_complete:
-        console.print(f"The search is complete: all {len(result.trials)} trials are on record.")
-    if rounds := result.rounds:
-        console.print(rounds_table(rounds))
-    console.print(best_table(result.ranking[:5], objective, planned.config.columns))
-    failed = len(result.trials) - len(result.ranking)
-    if failed:
-        console.print(
-            f"{failed} of {len(result.trials)} trials failed: see the messages in results."
-        )
-    best, test = result.best, result.summary.test
-    lines = {
-        "dev set": f"{objective} {best.score:.4f} (trial {best.trial}, epoch {best.best_epoch})",
-        "test set": f"accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} (measured once)",
-        "best model": result.directory / "best.keras",
-        "results": result.directory / "results.csv",
-        "history": result.directory / "history.csv",
-        "record": result.directory,
-    }
-    for name, value in lines.items():
-        console.print(f"{name:<12}{value}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -248,4 +222,5 @@ def bench(
         render_all(run() if repeats is None else run(repeats=repeats), console)
 
 
-add_commands(app, _print_result)
+for command in (chief, worker):
+    app.command()(command)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from tfcourse.cli.output import print_result
 from tfcourse.errors import InputError
 from tfcourse.terminal import (
     INTERRUPTED,
@@ -16,7 +17,7 @@ from tfcourse.terminal import (
     signals_interrupt,
 )
 
-__all__ = ["add_commands"]
+__all__ = ["chief", "worker"]
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The search's TOML file.")]
 Out = Annotated[Path, typer.Option(help="The folder of the run directory, shared by all.")]
@@ -26,76 +27,67 @@ Token = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="Show an error's whole traceback.")]
 
 
-def add_commands(app: typer.Typer, print_result: Any) -> None:
-    """Adds ``chief`` and ``worker``.
+def chief(
+    config: ConfigFile,
+    bind: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 finds a free one.")
+    ] = "127.0.0.1:0",
+    token: Token = None,
+    out: Out = Path("runs"),
+    expire_after: Annotated[
+        float, typer.Option(min=10, help="Seconds after which a silent worker is lost.")
+    ] = 60.0,
+    debug: Debug = False,
+) -> None:
+    """Hand out the trials of CONFIG to workers on other machines, and conclude the search."""
+    with reporting(debug), signals_interrupt():
+        from tfcourse.search.run import Search
 
-    Args:
-        app: The commands.
-        print_result: Prints a finished search.
-    """
-
-    @app.command()
-    def chief(
-        config: ConfigFile,
-        bind: Annotated[
-            str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 finds a free one.")
-        ] = "127.0.0.1:0",
-        token: Token = None,
-        out: Out = Path("runs"),
-        expire_after: Annotated[
-            float, typer.Option(min=10, help="Seconds after which a silent worker is lost.")
-        ] = 60.0,
-        debug: Debug = False,
-    ) -> None:
-        """Hand out the trials of CONFIG to workers on other machines, and conclude the search."""
-        with reporting(debug), signals_interrupt():
-            from tfcourse.search.run import Search
-
-            host, port = _address(bind, "--bind")
-            planned = Search.from_toml(config, out=out)
-            result = planned.completed()
-            if result is None:
-                try:
-                    result = _serve(planned, host, port, token, expire_after)
-                except KeyboardInterrupt:
-                    errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
-                    errors.print("The same command goes on from there; the workers may go on.")
-                    raise typer.Exit(INTERRUPTED) from None
-            print_result(result, planned)
-
-    @app.command()
-    def worker(
-        config: ConfigFile,
-        connect: Annotated[str, typer.Option(metavar="HOST:PORT", help="The chief's address.")],
-        name: Annotated[str, typer.Option("--id", help="This worker's name, of no other one.")],
-        token: Token = None,
-        out: Out = Path("runs"),
-        patience: Annotated[
-            float, typer.Option(min=1, help="Seconds to go on trying to reach the chief.")
-        ] = 600.0,
-        debug: Debug = False,
-    ) -> None:
-        """Train the trials that the chief of CONFIG hands out, until there is none left."""
-        with reporting(debug), signals_interrupt():
-            from tfcourse.search.config import load_config
-            from tfcourse.search.workers.crew import Crew
-            from tfcourse.search.workers.supervisor import Supervisor
-
-            host, port = _address(connect, "--connect")
-            crew = Crew(
-                load_config(config),
-                out,
-                (_name(name),),
-                chief=f"{host}:{port}",
-                token=token or "",
-                patience=patience,
-            )
+        host, port = _address(bind, "--bind")
+        planned = Search.from_toml(config, out=out)
+        result = planned.completed()
+        if result is None:
             try:
-                Supervisor(crew, _Lines()).run()
+                result = _serve(planned, host, port, token, expire_after)
             except KeyboardInterrupt:
-                errors.print(f"\nInterrupted. Started again as {name}, it goes on with its trial;")
-                errors.print("otherwise the chief hands that out again.")
+                errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
+                errors.print("The same command goes on from there; the workers may go on.")
                 raise typer.Exit(INTERRUPTED) from None
+        print_result(result, planned)
+
+
+def worker(
+    config: ConfigFile,
+    connect: Annotated[str, typer.Option(metavar="HOST:PORT", help="The chief's address.")],
+    name: Annotated[str, typer.Option("--id", help="This worker's name, of no other one.")],
+    token: Token = None,
+    out: Out = Path("runs"),
+    patience: Annotated[
+        float, typer.Option(min=1, help="Seconds to go on trying to reach the chief.")
+    ] = 600.0,
+    debug: Debug = False,
+) -> None:
+    """Train the trials that the chief of CONFIG hands out, until there is none left."""
+    with reporting(debug), signals_interrupt():
+        from tfcourse.search.config import load_config
+        from tfcourse.search.workers.crew import Crew
+        from tfcourse.search.workers.supervisor import Supervisor
+
+        host, port = _address(connect, "--connect")
+        crew = Crew(
+            load_config(config),
+            out,
+            (_name(name),),
+            chief=f"{host}:{port}",
+            token=token or "",
+            patience=patience,
+        )
+        try:
+            Supervisor(crew, _Lines()).run()
+        except KeyboardInterrupt:
+            errors.print(f"\nInterrupted. Started again as {name}, it goes on with its trial;")
+            errors.print("otherwise the chief hands that out again.")
+            raise typer.Exit(INTERRUPTED) from None
 
 
 class _Lines:
@@ -122,7 +114,7 @@ def _serve(planned: Any, host: str, port: int, token: str | None, expire_after: 
         import_tensorflow()
         from tfcourse.search.workers.chief import Chief, Service
 
-        finished, total = planned.finished(), planned.config.search.trials
+        finished, total = planned.finished(forget=True), planned.config.search.trials
         bar = SearchProgress(
             planned.config.search.name,
             total,

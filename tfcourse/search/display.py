@@ -18,7 +18,7 @@ from rich.table import Table
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.grid import grid_size
 from tfcourse.search.parameters import Choice
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 
 __all__ = ["SearchProgress", "best_table", "rounds_table", "space_table"]
 

@@ -19,7 +19,8 @@ from tfcourse.search.engine.oracle import SearchOracle, propose
 from tfcourse.search.engine.tuner import CourseTuner
 from tfcourse.search.ledger import SearchLedger, TrialWriter
 from tfcourse.search.outcome import SearchFailedError
-from tfcourse.search.results import RunDirectory, Summary, TrialRecord
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.results import RunDirectory, Summary
 from tfcourse.search.strategies import Records
 from tfcourse.search.trial import TrialRunner, build_trial
 
@@ -44,7 +45,7 @@ def execute(
         InputError: The data or the builder does not fit.
         SearchFailedError: Every trial failed.
     """
-    split = prepare(config, directory, finished, fresh)
+    split = prepare(config, directory, fresh)
     total = config.search.trials
 
     def on_end(record: TrialRecord, best: float | None) -> None:
@@ -68,15 +69,13 @@ def execute(
     conclude(config, directory, ledger, split)
 
 
-def prepare(config: SearchConfig, directory: RunDirectory, finished: Records, fresh: bool) -> Split:
+def prepare(config: SearchConfig, directory: RunDirectory, fresh: bool) -> Split:
     """Checks data and builder, and makes the run directory ready; as `execute`."""
     split = load_split(config)
     _rehearse(config, split)
     if fresh:
         directory.delete()
     directory.create(config.as_toml(), {name: version(name) for name in PACKAGES})
-    for trial in directory.read_trials().keys() - finished.keys():
-        directory.forget_trial(trial)  # its model is lost: it is run again
     return split
 
 

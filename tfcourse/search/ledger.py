@@ -6,7 +6,8 @@ from typing import Any
 
 from tfcourse.search.claims import Claim, write_claims
 from tfcourse.search.config import SearchConfig
-from tfcourse.search.results import RunDirectory, TrialRecord, rank
+from tfcourse.search.records import TrialRecord, rank
+from tfcourse.search.results import RunDirectory
 from tfcourse.search.strategies import Records, rounds_on_record
 
 __all__ = ["SearchLedger", "TrialWriter"]

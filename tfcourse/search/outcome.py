@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import WorkFailedError
-from tfcourse.search.results import RunDirectory, Summary, TrialRecord
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.results import RunDirectory, Summary
 
 __all__ = ["SearchFailedError", "SearchResult"]
 

@@ -4,20 +4,19 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.config import SearchConfig, load_config
+from tfcourse.search.identity import differences, identity
 from tfcourse.search.lock import locked
 from tfcourse.search.outcome import SearchResult
-from tfcourse.search.results import RunDirectory, TrialRecord, rank
+from tfcourse.search.records import TrialRecord, rank
+from tfcourse.search.results import RunDirectory
 from tfcourse.search.workers.local import supervise
 from tfcourse.search.workers.surroundings import worker_count
 
 __all__ = ["Search"]
-
-# What a search may be continued with another value of: the trials stay the same.
-MAY_CHANGE = ("search.trials", "search.workers", "search.trial_timeout")
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class Search:
         elif result := self.completed():
             return result
         with locked(self.directory):
-            finished = {} if fresh else self.finished()
+            finished = {} if fresh else self.finished(forget=True)
             # Here, and not above: a finished search is shown without TensorFlow.
             if workers == 1 and config.search.trial_timeout is None:
                 from tfcourse.search.execution import execute
@@ -118,6 +117,23 @@ class Search:
             raise WorkFailedError(f"{self.directory} was changed while the search ran.")
         return result
 
+    def _check_same(self, directory: RunDirectory) -> None:
+        """Refuses a run directory of another search."""
+        asked = tomllib.loads(self.config.as_toml())
+        if not directory.has_whole_config() and directory.identity() == identity(asked):
+            return  # it is written again
+        try:
+            stored = tomllib.loads(directory.config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                f"{directory.config} is not a TOML file: {error}. Start over with --fresh."
+            ) from None
+        if changes := differences(stored, asked):
+            raise InputError(
+                f"{directory.path} holds a search with another config: {'; '.join(changes)}. "
+                "Start over with --fresh, or choose another --out or another name."
+            )
+
     def _result(
         self, records: Mapping[int, TrialRecord], was_complete: bool
     ) -> SearchResult | None:
@@ -127,6 +143,12 @@ class Search:
         if not ranking or summary is None or summary.trial != ranking[0].trial:
             return None
         if directory.best_trial() != summary.trial:
+            return None
+        if not directory.has_tables(records.values(), self.config.columns):
+            return None
+        if self.config.search.strategy == "coarse_to_fine" and not directory.read_rounds():
+            return None
+        if not directory.has_whole_config():
             return None
         return SearchResult(self.directory, records, ranking, summary, was_complete)
 
@@ -145,8 +167,11 @@ class Search:
                 "versions.json or trials/). Choose another --out or another name."
             )
 
-    def finished(self) -> dict[int, TrialRecord]:
+    def finished(self, forget: bool = False) -> dict[int, TrialRecord]:
         """The trials on record that need not be run again.
+
+        Args:
+            forget: Whether to take a trial that must be run again off the record.
 
         Raises:
             InputError: The run directory is another search's, or not a run directory.
@@ -155,39 +180,12 @@ class Search:
         self._check_place(directory)
         if not directory.exists():
             return {}
-        try:
-            stored = tomllib.loads(directory.config.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(
-                f"{directory.config} is not a TOML file: {error}. Start over with --fresh."
-            ) from None
-        changes = _differences(stored, tomllib.loads(self.config.as_toml()))
-        if changes:
-            raise InputError(
-                f"{directory.path} holds a search with another config: {'; '.join(changes)}. "
-                "Start over with --fresh, or choose another --out or another name."
-            )
+        self._check_same(directory)
         records = directory.read_trials()
         ranking = rank(records.values(), self.config.direction)
         if ranking and not directory.has_model(ranking[0].trial):
             # The best model is lost: its trial, run again, gives the same one.
             del records[ranking[0].trial]
+            if forget:
+                directory.forget_trial(ranking[0].trial)
         return records
-
-
-def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """What differs between two configs, in words."""
-
-    def flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-        leaves: dict[str, Any] = {}
-        for key, value in tables.items():
-            name = f"{prefix}.{key}" if prefix else key
-            leaves |= flat(value, name) if isinstance(value, Mapping) else {name: value}
-        return leaves
-
-    old, new = flat(stored), flat(asked)
-    return [
-        f"{name} is {old.get(name, 'not set')!r} there and {new.get(name, 'not set')!r} here"
-        for name in sorted({*old, *new})
-        if name not in MAY_CHANGE and old.get(name) != new.get(name)
-    ]

@@ -11,8 +11,8 @@ from typing import Any
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.grid import grid_values
 from tfcourse.search.hyperband import hyperband_round
+from tfcourse.search.records import TrialRecord, rank
 from tfcourse.search.refine import Part, Weighted, as_record, refine
-from tfcourse.search.results import TrialRecord, rank
 from tfcourse.search.sampling import sample
 
 __all__ = ["PROPOSALS", "Records", "by_quality", "rounds_on_record"]

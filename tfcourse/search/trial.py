@@ -14,7 +14,7 @@ from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.config import SearchConfig
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 from tfcourse.search.sampling import trial_seed
 from tfcourse.search.tables import TrainingTable
 from tfcourse.training.fit import fit

@@ -14,7 +14,7 @@ from tfcourse.search.claims import Claim
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.engine.bayesian import bayesian
 from tfcourse.search.engine.space import to_hyperparameters
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 from tfcourse.search.strategies import PROPOSALS, Records
 
 __all__ = ["Ledger", "SearchOracle", "propose"]

@@ -7,7 +7,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 from tfcourse.search.trial import TrialRunner
 
 __all__ = ["CourseTuner"]

@@ -11,7 +11,8 @@ from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.rpc import OracleServer
 from tfcourse.search.execution import conclude, prepare
 from tfcourse.search.ledger import SearchLedger
-from tfcourse.search.results import RunDirectory, TrialRecord
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.results import RunDirectory
 from tfcourse.search.strategies import Records
 
 __all__ = ["Chief", "Service"]
@@ -76,7 +77,7 @@ class Chief:
             InputError: The data, the builder or the address does not fit.
             SearchFailedError: Every trial failed.
         """
-        split = prepare(self.config, self.directory, finished, fresh)
+        split = prepare(self.config, self.directory, fresh)
         ledger = SearchLedger(self.config, self.directory, finished, self.on_end, True)
         claims = read_claims(self.directory.claims)
         oracle = SearchOracle(self.config, self.config.search.trials, finished, ledger, claims)

@@ -78,7 +78,8 @@ def _search(settings: Mapping[str, Any]) -> Any:
 
 
 def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
-    from tfcourse.search.results import RunDirectory, TrialRecord
+    from tfcourse.search.records import TrialRecord
+    from tfcourse.search.results import RunDirectory
     from tfcourse.search.workers.chief import Chief, Service
 
     def on_end(record: TrialRecord, best: float | None) -> None:
@@ -102,7 +103,8 @@ def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
 
 def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     from tfcourse.search.engine.rpc import RemoteOracle
-    from tfcourse.search.results import RunDirectory, TrialRecord
+    from tfcourse.search.records import TrialRecord
+    from tfcourse.search.results import RunDirectory
     from tfcourse.search.workers.worker import work
 
     def on_begin(trial: int, values: Mapping[str, Any]) -> None:

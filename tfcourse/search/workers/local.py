@@ -6,7 +6,8 @@ from rich.console import Console
 
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.display import SearchProgress
-from tfcourse.search.results import RunDirectory, rank
+from tfcourse.search.records import rank
+from tfcourse.search.results import RunDirectory
 from tfcourse.search.strategies import Records
 from tfcourse.search.workers.crew import Crew
 from tfcourse.search.workers.supervisor import Supervisor

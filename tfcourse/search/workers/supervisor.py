@@ -12,7 +12,8 @@ from typing import Any
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.outcome import SearchFailedError
-from tfcourse.search.results import RunDirectory, TrialRecord
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.results import RunDirectory
 from tfcourse.search.workers.crew import Crew, Display
 from tfcourse.search.workers.process import Child
 from tfcourse.search.workers.surroundings import cores, environment, gpus

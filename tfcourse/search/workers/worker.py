@@ -8,7 +8,8 @@ from tfcourse.search.data import load_split
 from tfcourse.search.engine.rpc import RemoteOracle
 from tfcourse.search.engine.tuner import CourseTuner
 from tfcourse.search.ledger import TrialWriter
-from tfcourse.search.results import RunDirectory, TrialRecord
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.results import RunDirectory
 from tfcourse.search.trial import TrialRunner
 
 __all__ = ["work"]

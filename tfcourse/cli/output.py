@@ -1,0 +1,35 @@
+"""What a finished search prints."""
+
+from typing import Any
+
+from tfcourse.terminal import console
+
+__all__ = ["print_result"]
+
+
+def print_result(result: Any, planned: Any) -> None:
+    """Prints the best trials of a search, the test's outcome and where the record is."""
+    from tfcourse.search.display import best_table, rounds_table
+
+    objective = planned.config.search.objective
+    if result.was_complete:
+        console.print(f"The search is complete: all {len(result.trials)} trials are on record.")
+    if rounds := result.rounds:
+        console.print(rounds_table(rounds))
+    console.print(best_table(result.ranking[:5], objective, planned.config.columns))
+    failed = len(result.trials) - len(result.ranking)
+    if failed:
+        console.print(
+            f"{failed} of {len(result.trials)} trials failed: see the messages in results."
+        )
+    best, test = result.best, result.summary.test
+    lines = {
+        "dev set": f"{objective} {best.score:.4f} (trial {best.trial}, epoch {best.best_epoch})",
+        "test set": f"accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} (measured once)",
+        "best model": result.directory / "best.keras",
+        "results": result.directory / "results.csv",
+        "history": result.directory / "history.csv",
+        "record": result.directory,
+    }
+    for name, value in lines.items():
+        console.print(f"{name:<12}{value}", highlight=False, soft_wrap=True)
