@@ -17,8 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tfcourse.search.config import parse_config
-from tfcourse.search.oracle import propose
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.engine.oracle import propose
+from tfcourse.search.records import TrialRecord
 
 HERE = Path(globals().get("__file__", "notebook")).resolve().parent
 OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))

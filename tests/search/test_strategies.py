@@ -14,10 +14,10 @@ from tfcourse import Search as TfcourseSearch
 from tfcourse.search import execution
 from tfcourse.search.config import load_config, parse_config
 from tfcourse.search.display import rounds_table, space_table
+from tfcourse.search.engine.oracle import propose
 from tfcourse.search.grid import grid_size, grid_values
-from tfcourse.search.oracle import propose
 from tfcourse.search.parameters import Choice, Range
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 from tfcourse.search.sampling import sample
 from tfcourse.search.strategies import rounds_on_record
 

@@ -46,7 +46,7 @@ def find_builder(given: Any) -> Builder:
     """The builder called ``given``: ours, or ``package.module:function``; or that object itself.
 
     A function of one argument, an object or a class with ``build`` is keras-tuner's: see
-    `tfcourse.search.hypermodels`.
+    `tfcourse.search.engine.hypermodels`.
 
     Raises:
         InputError: There is none, it can't be imported, or does not take a shape and classes.
@@ -64,7 +64,7 @@ def find_builder(given: Any) -> Builder:
     has_build = not inspect.isfunction(function) and callable(getattr(function, "build", None))
     if has_build or (len(positional) == len(required) == 1):
         # keras-tuner brings TensorFlow with it, which other builders are checked without.
-        from tfcourse.search.hypermodels import hypermodel_builder
+        from tfcourse.search.engine.hypermodels import hypermodel_builder
 
         return hypermodel_builder(function, name)
     if len(positional) < 2:

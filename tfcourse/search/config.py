@@ -87,12 +87,9 @@ class SearchConfig:
         own: dict[str, Any] = {}
         if self.settings is not None:
             own[self.search.strategy] = self.settings.model_dump(exclude_none=True)
+        search = self.search.model_copy(update={"direction": self.direction})
         tables = {
-            "search": {
-                **self.search.model_dump(exclude_none=True),
-                "direction": self.direction,
-                **own,
-            },
+            "search": search.model_dump(exclude_none=True) | own,
             "data": self.data.model_dump(exclude_none=True) | {"split": list(self.data.split)},
             "model": self.model.model_dump(exclude_none=True),
             "training": self.training.model_dump(exclude_none=True),

@@ -18,13 +18,13 @@ from rich.table import Table
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.grid import grid_size
 from tfcourse.search.parameters import Choice, any_of
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 
 __all__ = ["SearchProgress", "best_table", "rounds_table", "space_table"]
 
 
 class SearchProgress:
-    """A progress bar: trials done, best score so far, time passed and time left.
+    """A progress bar: trials done, best score, time passed and left, and each worker's trial.
 
     Args:
         name: The search's name.
@@ -53,10 +53,14 @@ class SearchProgress:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("[dim]{task.fields[running]}"),
             console=console,
             disable=disable,
         )
-        self.task = self.progress.add_task("trials", total=total, completed=done, best=_score(best))
+        self.task = self.progress.add_task(
+            "trials", total=total, completed=done, best=_score(best), running=""
+        )
+        self.running: dict[str, int] = {}
 
     def __enter__(self) -> "SearchProgress":
         self.progress.start()
@@ -64,6 +68,20 @@ class SearchProgress:
 
     def __exit__(self, *error: object) -> None:
         self.progress.stop()
+
+    def began(self, worker: str, trial: int) -> None:
+        """A worker has begun a trial."""
+        self.running[worker] = trial
+        self._show_running()
+
+    def ended(self, worker: str) -> None:
+        """A worker runs nothing any more."""
+        self.running.pop(worker, None)
+        self._show_running()
+
+    def _show_running(self) -> None:
+        shown = ", ".join(f"{worker}: {trial}" for worker, trial in sorted(self.running.items()))
+        self.progress.update(self.task, running=shown)
 
     def advance(self, best: float | None) -> None:
         """One more trial is done."""

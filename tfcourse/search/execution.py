@@ -1,45 +1,35 @@
 """The work of a search: its missing trials, and the best model's one test."""
 
-import time
-from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any
 
 from rich.console import Console
 
 from tfcourse.data.splits import Split
-from tfcourse.errors import WorkFailedError
 from tfcourse.models.saving import load_model
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.data import load_split
 from tfcourse.search.data_record import check_same_data, data_record, write_data_record
 from tfcourse.search.display import SearchProgress
+from tfcourse.search.engine.oracle import SearchOracle
+from tfcourse.search.engine.tuner import CourseTuner
 from tfcourse.search.folds import check_folds
-from tfcourse.search.oracle import SearchOracle
+from tfcourse.search.ledger import SearchLedger, TrialWriter
+from tfcourse.search.outcome import SearchFailedError
+from tfcourse.search.records import TrialRecord
 from tfcourse.search.rehearsal import rehearse
-from tfcourse.search.results import RunDirectory, Summary, TrialRecord, rank
-from tfcourse.search.strategies import rounds_on_record
+from tfcourse.search.results import RunDirectory, Summary
+from tfcourse.search.strategies import Records
 from tfcourse.search.trial import TrialRunner
-from tfcourse.search.tuner import CourseTuner
 
-__all__ = ["SearchFailedError", "execute"]
+__all__ = ["conclude", "execute", "prepare"]
 
 PACKAGES = ("tfcourse", "tensorflow", "keras", "keras-tuner", "numpy")
-SECONDS_BETWEEN_TABLES = 2.0
-
-
-class SearchFailedError(WorkFailedError):
-    """Every trial failed: there is no best one. The run directory has their reasons."""
 
 
 def execute(
-    config: SearchConfig,
-    directory: RunDirectory,
-    finished: Mapping[int, TrialRecord],
-    verbose: bool,
-    fresh: bool,
-) -> tuple[dict[int, TrialRecord], Summary]:
-    """Runs the trials that are not finished, then measures the best model on the test set.
+    config: SearchConfig, directory: RunDirectory, finished: Records, verbose: bool, fresh: bool
+) -> None:
+    """Runs the trials that are not finished in this process, then concludes the search.
 
     Args:
         config: The search.
@@ -48,13 +38,36 @@ def execute(
         verbose: Whether to show a progress bar.
         fresh: Whether to delete what the directory holds, once data and builder are checked.
 
-    Returns:
-        All records by number, and the summary.
-
     Raises:
         InputError: The data or the builder does not fit.
         SearchFailedError: Every trial failed.
     """
+    split = prepare(config, directory, fresh)
+    total = config.search.trials
+
+    def on_end(record: TrialRecord, best: float | None) -> None:
+        bar.advance(best)
+
+    ledger = SearchLedger(config, directory, finished, on_end)
+    done = sum(number < total for number in finished)
+    bar = SearchProgress(
+        config.search.name, total, done, ledger.best_score, Console(stderr=True), not verbose
+    )
+    if done < total:
+        oracle = SearchOracle(config, total, finished, ledger)
+        writer = TrialWriter(config, directory)
+        tuner = CourseTuner(oracle, TrialRunner(config, split), directory.path, writer.add)
+        try:
+            with bar:
+                tuner.search()
+        except BaseException:
+            ledger.break_off()
+            raise
+    conclude(config, directory, ledger, split)
+
+
+def prepare(config: SearchConfig, directory: RunDirectory, fresh: bool) -> Split:
+    """Checks data and builder, and makes the run directory ready; as `execute`."""
     split = load_split(config)
     check_folds(split, config)
     data = data_record(split)
@@ -65,83 +78,28 @@ def execute(
         directory.delete()
     directory.create(config.as_toml(), {name: version(name) for name in PACKAGES})
     write_data_record(directory.path, data)
-    records = _Records(config, directory, finished)
-    if any(number not in finished for number in range(config.search.trials)):
-        _run_missing(records, split, verbose)
-    records.write_tables()  # also where a kill came between the last trial and them
-    ranking = rank(records.by_number.values(), config.direction)
-    if not ranking:
-        first = records.by_number[min(records.by_number)]
+    return split
+
+
+def conclude(
+    config: SearchConfig, directory: RunDirectory, ledger: SearchLedger, split: Split
+) -> None:
+    """Completes the record, and measures the best model on the test set: once, and it is kept.
+
+    Raises:
+        SearchFailedError: Every trial failed.
+    """
+    ledger.tidy()
+    best = ledger.best
+    if best is None:
+        first = ledger.by_number[min(ledger.by_number)]
         raise SearchFailedError(
-            f"All {len(records.by_number)} trials failed; the first with: {first.message} "
+            f"All {len(ledger.by_number)} trials failed; the first with: {first.message} "
             f"Each trial's reason is in {directory.results}."
         )
-    return records.by_number, _measure(config, directory, ranking[0], split)
-
-
-def _run_missing(records: "_Records", split: Split, verbose: bool) -> None:
-    config, total = records.config, records.config.search.trials
-    oracle = SearchOracle(config, total, records.by_number)
-    done = sum(number < total for number in records.by_number)
-    bar = SearchProgress(
-        config.search.name, total, done, records.best_score, Console(stderr=True), not verbose
-    )
-
-    def on_trial(record: TrialRecord, model: Any) -> None:
-        records.add(record, model)
-        bar.advance(records.best_score)
-
-    try:
-        with bar:
-            runner = TrialRunner(config, split)
-            CourseTuner(oracle, runner, records.directory.path, on_trial).search()
-    finally:
-        records.write_tables()
-
-
-def _measure(
-    config: SearchConfig, directory: RunDirectory, best: TrialRecord, split: Split
-) -> Summary:
-    """The best model's test score: measured once, and kept."""
     kept = directory.read_summary()
-    if kept is not None and kept.trial == best.trial:
-        return kept
-    model = load_model(directory.best)
-    test = model.evaluate(split.test.x, split.test.y, verbose=0, return_dict=True)
-    summary = Summary(best.trial, config.search.objective, best.score or 0.0, test)
-    directory.write_summary(summary)
-    return summary
-
-
-class _Records:
-    """The records of a running search, in memory and in the run directory."""
-
-    def __init__(
-        self, config: SearchConfig, directory: RunDirectory, finished: Mapping[int, TrialRecord]
-    ) -> None:
-        self.config, self.directory = config, directory
-        self.by_number = dict(finished)
-        self.tables_written = 0.0
-
-    @property
-    def best_score(self) -> float | None:
-        ranking = rank(self.by_number.values(), self.config.direction)
-        return ranking[0].score if ranking else None
-
-    def add(self, record: TrialRecord, model: Any) -> None:
-        known = {**self.by_number, record.trial: record}
-        ranking = rank(known.values(), self.config.direction)
-        # The model first: a crash between the two runs this trial again, and loses nothing.
-        if ranking and ranking[0].trial == record.trial:
-            self.directory.write_best(model)
-        # Known before it is on disk: an interrupt in between leaves it in the tables.
-        self.by_number = dict(sorted(known.items()))
-        self.directory.write_trial(record)
-        if time.monotonic() - self.tables_written > SECONDS_BETWEEN_TABLES:
-            self.write_tables()
-
-    def write_tables(self) -> None:
-        self.directory.write_tables(self.by_number.values(), self.config.columns)
-        if rounds := rounds_on_record(self.config, self.by_number):
-            self.directory.write_rounds(rounds)
-        self.tables_written = time.monotonic()
+    if kept is None or kept.trial != best.trial:
+        model = load_model(directory.best)
+        test = model.evaluate(split.test.x, split.test.y, verbose=0, return_dict=True)
+        score = best.score or 0.0
+        directory.write_summary(Summary(best.trial, config.search.objective, score, test))

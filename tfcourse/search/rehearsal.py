@@ -12,7 +12,7 @@ from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model
 from tfcourse.search.config import SearchConfig
-from tfcourse.search.oracle import propose
+from tfcourse.search.engine.oracle import propose
 from tfcourse.search.trial import build_trial
 
 __all__ = ["rehearse"]

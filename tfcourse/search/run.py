@@ -1,54 +1,24 @@
 """A search from config to finished run directory; nothing here needs TensorFlow."""
 
 import tomllib
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.arguments import config_from_arguments
 from tfcourse.search.config import SearchConfig, load_config
 from tfcourse.search.data import at_hand, load_split
-from tfcourse.search.results import RunDirectory, Summary, TrialRecord, rank
+from tfcourse.search.identity import differences, identity
+from tfcourse.search.lock import locked
+from tfcourse.search.outcome import SearchResult
+from tfcourse.search.records import TrialRecord, rank
+from tfcourse.search.results import RunDirectory
+from tfcourse.search.workers.local import supervise
+from tfcourse.search.workers.surroundings import worker_count
 
-__all__ = ["Search", "SearchResult"]
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """A finished search.
-
-    Attributes:
-        directory: The run directory.
-        trials: All records, by number.
-        ranking: The completed ones, best first.
-        summary: The best trial, its dev score, and its score on the test set.
-        was_complete: Whether nothing was left to do.
-    """
-
-    directory: Path
-    trials: Mapping[int, TrialRecord]
-    ranking: list[TrialRecord]
-    summary: Summary
-    was_complete: bool
-
-    @property
-    def best(self) -> TrialRecord:
-        """The best trial."""
-        return self.ranking[0]
-
-    @property
-    def rounds(self) -> list[dict[str, Any]]:
-        """Coarse to fine: each round's first and last trial, and its box; otherwise none."""
-        return RunDirectory(self.directory).read_rounds()
-
-    def best_model(self) -> Any:
-        """The best trial's model, with the weights of its best epoch."""
-        from tfcourse.models.saving import load_model
-
-        return load_model(RunDirectory(self.directory).best)
+__all__ = ["Search"]
 
 
 @dataclass(frozen=True, init=False)
@@ -142,20 +112,20 @@ class Search:
             InputError: The run directory is another search's or of other data (of arrays and
                 files; others are not read for it), or not a run directory.
         """
-        directory = RunDirectory(self.directory)
-        records = self._finished(directory)
+        records = self.finished()
         if records and at_hand(self.config):
             from tfcourse.search.data_record import check_same_data, data_record
 
-            check_same_data(directory.path, data_record(load_split(self.config)))
-        ranking = rank(records.values(), self.config.direction)
-        summary = directory.read_summary()
+            check_same_data(self.directory, data_record(load_split(self.config)))
         complete = all(number in records for number in range(self.config.search.trials))
-        if complete and ranking and summary and summary.trial == ranking[0].trial:
-            return SearchResult(self.directory, records, ranking, summary, was_complete=True)
-        return None
+        return self._result(records, was_complete=True) if complete else None
 
-    def run(self, verbose: bool = True, fresh: bool = False) -> SearchResult:
+    def run(
+        self,
+        verbose: bool = True,
+        fresh: bool = False,
+        workers: int | Literal["auto"] | None = None,
+    ) -> SearchResult:
         """Runs the trials that the run directory does not hold yet, and measures the best one.
 
         Interrupted or killed, the next call goes on where this one was.
@@ -164,23 +134,77 @@ class Search:
             verbose: Whether to show a progress bar (on stderr).
             fresh: Whether to delete the run directory and start over. Data and builder are
                 checked before it is deleted.
+            workers: How many processes train; ``"auto"``: one for every two cores, or one for
+                every GPU. None is the config's, 1 if it has none. The trials are the same
+                whatever their number.
 
         Raises:
-            InputError: The data, the builder or an existing run directory does not fit.
+            InputError: The data, the builder or an existing run directory does not fit, or
+                another process is searching there.
             SearchFailedError: Every trial failed.
+            WorkFailedError: The processes kept dying.
         """
+        directory = RunDirectory(self.directory)
+        config = self.config
+        workers = worker_count(config.search.workers if workers is None else workers)
+        alone = workers == 1 and config.search.trial_timeout is None
+        if config.in_memory and not alone:
+            raise InputError(
+                "Search: data and build given as objects stay in this process; workers and "
+                "trial_timeout need others. Name them: a file, or package.module:function."
+            )
         if fresh:
-            self._check_place(RunDirectory(self.directory))
+            self._check_place(directory)
         elif result := self.completed():
             return result
-        # Here, and not above: a finished search is shown without TensorFlow.
-        from tfcourse.search.execution import execute
+        with locked(self.directory):
+            finished = {} if fresh else self.finished(forget=True)
+            # Here, and not above: a finished search is shown without TensorFlow.
+            if alone:
+                from tfcourse.search.execution import execute
 
+                execute(config, directory, finished, verbose, fresh)
+            else:
+                supervise(config, directory, finished, workers, verbose, fresh)
+            result = self._result(self.finished(), was_complete=False)
+        if result is None:
+            raise WorkFailedError(f"{self.directory} was changed while the search ran.")
+        return result
+
+    def _check_same(self, directory: RunDirectory) -> None:
+        """Refuses a run directory of another search."""
+        asked = tomllib.loads(self.config.as_toml())
+        if not directory.has_whole_config() and directory.identity() == identity(asked):
+            return  # it is written again
+        try:
+            stored = tomllib.loads(directory.config.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                f"{directory.config} is not a TOML file: {error}. Start over with --fresh."
+            ) from None
+        if changes := differences(stored, asked):
+            raise InputError(
+                f"{directory.path} holds a search with another config: {'; '.join(changes)}. "
+                "Start over with --fresh, or choose another --out or another name."
+            )
+
+    def _result(
+        self, records: Mapping[int, TrialRecord], was_complete: bool
+    ) -> SearchResult | None:
         directory = RunDirectory(self.directory)
-        finished = {} if fresh else self._finished(directory)
-        records, summary = execute(self.config, directory, finished, verbose, fresh)
         ranking = rank(records.values(), self.config.direction)
-        return SearchResult(self.directory, records, ranking, summary, was_complete=False)
+        summary = directory.read_summary()
+        if not ranking or summary is None or summary.trial != ranking[0].trial:
+            return None
+        if directory.best_trial() != summary.trial:
+            return None
+        if not directory.has_tables(records.values(), self.config.columns):
+            return None
+        if self.config.search.strategy == "coarse_to_fine" and not directory.read_rounds():
+            return None
+        if not directory.has_whole_config():
+            return None
+        return SearchResult(self.directory, records, ranking, summary, was_complete)
 
     def _check_place(self, directory: RunDirectory) -> None:
         """Refuses a place that holds something else than a run directory."""
@@ -197,44 +221,25 @@ class Search:
                 "versions.json or trials/). Choose another --out or another name."
             )
 
-    def _finished(self, directory: RunDirectory) -> dict[int, TrialRecord]:
-        """The trials on record, after a check that they belong to this search."""
+    def finished(self, forget: bool = False) -> dict[int, TrialRecord]:
+        """The trials on record that need not be run again.
+
+        Args:
+            forget: Whether to take a trial that must be run again off the record.
+
+        Raises:
+            InputError: The run directory is another search's, or not a run directory.
+        """
+        directory = RunDirectory(self.directory)
         self._check_place(directory)
         if not directory.exists():
             return {}
-        try:
-            stored = tomllib.loads(directory.config.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(
-                f"{directory.config} is not a TOML file: {error}. Start over with --fresh."
-            ) from None
-        changes = _differences(stored, tomllib.loads(self.config.as_toml()))
-        if changes:
-            raise InputError(
-                f"{directory.path} holds a search with another config: {'; '.join(changes)}. "
-                "Start over with --fresh, or choose another --out or another name."
-            )
+        self._check_same(directory)
         records = directory.read_trials()
         ranking = rank(records.values(), self.config.direction)
-        if ranking and not zipfile.is_zipfile(directory.best):
+        if ranking and not directory.has_model(ranking[0].trial):
             # The best model is lost: its trial, run again, gives the same one.
             del records[ranking[0].trial]
+            if forget:
+                directory.forget_trial(ranking[0].trial)
         return records
-
-
-def _differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """What differs between two configs, in words; the number of trials may."""
-
-    def flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-        leaves: dict[str, Any] = {}
-        for key, value in tables.items():
-            name = f"{prefix}.{key}" if prefix else key
-            leaves |= flat(value, name) if isinstance(value, Mapping) else {name: value}
-        return leaves
-
-    old, new = flat(stored), flat(asked)
-    return [
-        f"{name} is {old.get(name, 'not set')!r} there and {new.get(name, 'not set')!r} here"
-        for name in sorted({*old, *new})
-        if name != "search.trials" and old.get(name) != new.get(name)
-    ]

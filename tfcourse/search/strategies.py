@@ -1,7 +1,7 @@
 """Which values a trial gets: a function of the config, its number and the records before it.
 
 Nothing is remembered between two calls: a search that was interrupted, or that runs in several
-processes, proposes the same values. keras-tuner's own `bayesian` is in `tfcourse.search.oracle`.
+processes, proposes the same values. keras-tuner's own `bayesian` is in `tfcourse.search.engine`.
 """
 
 import math
@@ -11,8 +11,8 @@ from typing import Any
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.grid import grid_values
 from tfcourse.search.hyperband import hyperband_round
+from tfcourse.search.records import TrialRecord, rank
 from tfcourse.search.refine import Part, Weighted, as_record, refine
-from tfcourse.search.results import TrialRecord, rank
 from tfcourse.search.sampling import sample
 
 __all__ = ["PROPOSALS", "Records", "by_quality", "rounds_on_record"]

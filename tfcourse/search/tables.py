@@ -32,7 +32,11 @@ class Table(BaseModel):
 
 
 class SearchTable(Table):
-    """``[search]``: what to look for, how, how long."""
+    """``[search]``: what to look for, how, how long.
+
+    ``workers``: how many processes train. ``trial_timeout``: after how many seconds a trial counts
+    as failed.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     objective: str = "val_accuracy"
@@ -40,6 +44,8 @@ class SearchTable(Table):
     strategy: Literal["random", "coarse_to_fine", "grid", "bayesian", "hyperband"] = "random"
     trials: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
+    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
+    trial_timeout: float | None = Field(default=None, gt=0)
 
 
 class CoarseToFineTable(Table):

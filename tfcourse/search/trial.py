@@ -18,7 +18,7 @@ from tfcourse.search.config import SearchConfig
 from tfcourse.search.folds import Training, fold_split, trainings
 from tfcourse.search.judging import combine, judge
 from tfcourse.search.normalized import normalize, with_scaling
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 from tfcourse.search.tables import TrainingTable
 from tfcourse.training.fit import fit
 

@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 import tfcourse
+from tfcourse.cli.machines import chief, worker
+from tfcourse.cli.output import print_result
 from tfcourse.errors import InputError
 from tfcourse.terminal import (
     FAILED,
@@ -20,6 +22,7 @@ from tfcourse.terminal import (
     errors,
     import_tensorflow,
     reporting,
+    signals_interrupt,
 )
 
 __all__ = ["app"]
@@ -116,10 +119,13 @@ def search(
         bool, typer.Option("--fresh", help="Delete what there is, start over.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    workers: Annotated[
+        str | None, typer.Option(help='How many processes train, or "auto".', metavar="N")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Search hyperparameters as CONFIG says; run again, it goes on where it was."""
-    with reporting(debug):
+    with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
 
         planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
@@ -127,45 +133,24 @@ def search(
             typer.confirm(f"Delete {planned.directory} and start over?", abort=True)
         result = None if fresh else planned.completed()
         if result is None:
-            import_tensorflow()
+            count = _workers(workers)
+            if (count or planned.config.search.workers) == 1:
+                import_tensorflow()
             try:
-                result = planned.run(fresh=fresh)
+                result = planned.run(fresh=fresh, workers=count)
             except KeyboardInterrupt:
                 errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
                 errors.print("The same command goes on from there.")
                 raise typer.Exit(INTERRUPTED) from None
-        _print_result(result, planned)
+        print_result(result, planned)
 
 
-def _print_result(result: Any, planned: Any) -> None:
-    from tfcourse.search.display import best_table, rounds_table
-
-    objective = planned.config.search.objective
-    if result.was_complete:
-        console.print(f"The search is complete: all {len(result.trials)} trials are on record.")
-    if rounds := result.rounds:
-        console.print(rounds_table(rounds))
-    console.print(best_table(result.ranking[:5], objective, planned.config.columns))
-    failed = len(result.trials) - len(result.ranking)
-    if failed:
-        console.print(
-            f"{failed} of {len(result.trials)} trials failed: see the messages in results."
-        )
-    best, test = result.best, result.summary.test
-    shown = sorted(test, key=lambda name: name == "loss")  # the loss last
-    metrics = ", ".join(f"{name} {test[name]:.4f}" for name in shown)
-    spread = f" ± {best.score_std:.4f}, {len(best.scores)} trainings" if best.scores else ""
-    lines = {
-        "dev set": f"{objective} {best.score:.4f}{spread} "
-        f"(trial {best.trial}, epoch {best.best_epoch})",
-        "test set": f"{metrics} (measured once)",
-        "best model": result.directory / "best.keras",
-        "results": result.directory / "results.csv",
-        "history": result.directory / "history.csv",
-        "record": result.directory,
-    }
-    for name, value in lines.items():
-        console.print(f"{name:<12}{value}", highlight=False, soft_wrap=True)
+def _workers(given: str | None) -> Any:
+    if given is None or given == "auto":
+        return given
+    if not given.isdecimal() or int(given) < 1:
+        raise InputError(f'--workers must be a whole number >= 1 or "auto". Received: {given!r}.')
+    return int(given)
 
 
 @app.command()
@@ -235,3 +220,7 @@ def bench(
             import_tensorflow()
         run = load_bench(name)
         render_all(run() if repeats is None else run(repeats=repeats), console)
+
+
+for command in (chief, worker):
+    app.command()(command)

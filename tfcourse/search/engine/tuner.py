@@ -1,18 +1,19 @@
 """The tuner asks for trials: the one place that subclasses keras-tuner's tuner."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from tfcourse.search.results import TrialRecord
+from tfcourse.search.records import TrialRecord
 from tfcourse.search.trial import TrialRunner
 
 __all__ = ["CourseTuner"]
 
 OnTrial = Callable[[TrialRecord, Any], None]
+OnBegin = Callable[[int, Mapping[str, Any]], None]
 
 
 class CourseTuner(BaseTuner):
@@ -24,13 +25,27 @@ class CourseTuner(BaseTuner):
         directory: An existing folder; nothing is written there.
         on_trial: Called with each trial's record and, if it completed, its model with the
             weights of its best epoch.
+        name: The name under which the oracle knows this tuner.
+        on_begin: Called with the number and values of each trial before it begins.
     """
 
     def __init__(
-        self, oracle: keras_tuner.Oracle, runner: TrialRunner, directory: Path, on_trial: OnTrial
+        self,
+        oracle: keras_tuner.Oracle,
+        runner: TrialRunner,
+        directory: Path,
+        on_trial: OnTrial,
+        name: str = "main",
+        on_begin: OnBegin | None = None,
     ) -> None:
-        self.runner, self.on_trial = runner, on_trial
+        self.runner, self.on_trial, self.on_begin = runner, on_trial, on_begin
         super().__init__(oracle, directory=str(directory), project_name=".")
+        self.tuner_id = name
+
+    def on_trial_begin(self, trial: Any) -> None:
+        """Tells who asked for it."""
+        if self.on_begin is not None:
+            self.on_begin(int(trial.trial_id), trial.hyperparameters.values)
 
     def run_trial(self, trial: Any) -> dict[str, float]:
         """Runs one trial; a failure is one for keras-tuner too."""

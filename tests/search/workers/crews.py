@@ -1,0 +1,70 @@
+"""Searches in several processes whose trials take a while, and hands that disturb them."""
+
+import os
+import signal
+import threading
+import time
+
+from tfcourse.search.workers.supervisor import Supervisor
+
+# A trial takes long enough to be disturbed in the middle.
+SLOW = """
+import os, resource, signal, time
+from pathlib import Path
+
+def slow(input_shape, classes, does=""):
+    time.sleep(0.15)
+    model = linear(input_shape, classes)
+    if does == "fail":
+        raise ValueError("asked to fail")
+    if does == "full" and Path("full").exists():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+    if does == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if does == "hang":
+        time.sleep(600)
+    return model
+"""
+
+
+def same(result):
+    """What must not depend on who ran a trial, or how often."""
+    return {
+        trial: (record.values, record.status, record.score, record.best_epoch, record.history)
+        for trial, record in result.trials.items()
+    }
+
+
+class Watched(Supervisor):
+    """A supervisor that a test can look into; the newest one is ``Watched.newest``."""
+
+    newest = None
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.started = []
+        type(self).newest = self
+
+    def _start(self, name):
+        super()._start(name)
+        self.started.append(name)
+
+
+def kill_when(ready, name, how=signal.SIGKILL):
+    """Kills a process of the newest supervisor as soon as ``ready(supervisor)``; a thread."""
+
+    def wait_and_kill():
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            crew = Watched.newest
+            if crew is not None and name in crew.children and ready(crew):
+                os.kill(crew.children[name].pid, how)
+                thread.killed = True
+                return
+            time.sleep(0.002)
+
+    thread = threading.Thread(target=wait_and_kill, daemon=True)
+    thread.killed = False
+    thread.start()
+    return thread

@@ -1,0 +1,210 @@
+"""A search in several processes: the trials of one process, whoever dies on the way."""
+
+import shutil
+
+import pytest
+
+from tests.search.workers.crews import SLOW, Watched, kill_when, same
+from tfcourse import InputError, Search, SearchFailedError
+from tfcourse.errors import WorkFailedError
+from tfcourse.search.parameters import Choice
+from tfcourse.search.results import RunDirectory
+from tfcourse.search.sampling import sample
+from tfcourse.search.workers import local
+
+TRIALS = 6
+SPACE = {
+    "learning_rate": {"low": 0.01, "high": 0.5, "scale": "log"},
+    "batch_size": {"values": [8, 12, 36]},
+}
+
+
+@pytest.fixture(autouse=True)
+def watched(monkeypatch):
+    monkeypatch.setattr(local, "Supervisor", Watched)
+    Watched.newest = None
+
+
+@pytest.fixture
+def slow(quick):
+    """A search of slow trials; ``does`` are the values of the builder's argument."""
+
+    def make(does=None, **search):
+        space = SPACE | ({"does": {"values": ["", does]}} if does else {})
+        return quick(
+            SLOW,
+            builder="slow",
+            space=space,
+            search={"trials": TRIALS, "seed": one_does(does), **search},
+        )
+
+    return make
+
+
+def one_does(does):
+    """A seed with which one trial of six, not the first (which is rehearsed), does it."""
+    choice = {"does": Choice(("", does))}
+    drawn = (
+        (seed, [sample(choice, seed, trial)["does"] == does for trial in range(TRIALS)])
+        for seed in range(1000)
+    )
+    return next(seed for seed, each in drawn if sum(each) == 1 and not each[0])
+
+
+def elsewhere(search, out):
+    return Search(search.config, out)
+
+
+@pytest.fixture
+def alone(slow, tmp_path):
+    """The search, and what one process gives."""
+    search = slow()
+    return search, same(elsewhere(search, tmp_path / "alone").run(verbose=False))
+
+
+def files(directory):
+    return sorted(p.name for p in directory.iterdir())
+
+
+@pytest.mark.slow
+class TestTheSameTrials:
+    @pytest.mark.parametrize("workers", [2, 4])
+    def test_whatever_the_number_of_workers(self, alone, workers, tmp_path):
+        search, expected = alone
+        result = search.run(verbose=False, workers=workers)
+        assert same(result) == expected
+        assert len({record.worker for record in result.trials.values()}) > 1
+        assert files(result.directory) == files(tmp_path / "alone" / "quick")
+        assert elsewhere(search, tmp_path / "alone").run().summary == result.summary
+        assert search.run(workers=workers).was_complete
+
+    def test_coarse_to_fine(self, slow, tmp_path):
+        search = slow(strategy="coarse_to_fine", coarse_to_fine={"trials_per_round": 3})
+        expected = elsewhere(search, tmp_path / "alone").run(verbose=False)
+        result = search.run(verbose=False, workers=2)
+        assert same(result) == same(expected)
+        assert result.rounds == expected.rounds
+
+    def test_begun_by_one_process_and_continued_by_two(self, alone):
+        search, expected = alone
+        search.run(verbose=False)
+        directory = RunDirectory(search.directory)
+        for trial in (1, 2, 4):
+            directory.forget_trial(trial)
+        assert same(search.run(verbose=False, workers=2)) == expected
+
+    def test_a_failed_trial_is_recorded_and_the_others_go_on(self, slow):
+        result = slow("fail").run(verbose=False, workers=2)
+        (failed,) = [record for record in result.trials.values() if record.status == "failed"]
+        assert failed.message == "ValueError: asked to fail"
+        assert "in slow" in failed.traceback
+
+
+@pytest.mark.slow
+class TestErrors:
+    def test_every_trial_failed(self, quick):
+        search = quick(space={"learning_rate": {"values": [1e38]}}, search={"trials": 2})
+        with pytest.raises(SearchFailedError, match=r"All 2 trials failed; .*not finite in epoch"):
+            search.run(verbose=False, workers=2)
+
+    def test_a_builder_that_cannot_work(self, quick):
+        search = quick(SLOW, builder="slow", model={"does": "fail"})
+        with pytest.raises(InputError, match=r'builder ".*:slow" failed for .*asked to fail'):
+            search.run(verbose=False, workers=2)
+        assert not search.directory.exists()
+
+    def test_a_full_disk_ends_the_search_and_loses_nothing(self, slow, tmp_path):
+        search = slow("full")
+        (tmp_path / "full").touch()
+        with pytest.raises(WorkFailedError, match=r"OSError: .*(File too large|errno = 27)"):
+            search.run(verbose=False, workers=2)
+        (tmp_path / "full").unlink()
+        kept = search.finished()
+        assert len(kept) < TRIALS
+        expected = same(elsewhere(search, tmp_path / "alone").run(verbose=False))
+        result = same(search.run(verbose=False, workers=2))
+        assert result == expected
+
+
+def began(number):
+    return lambda crew: any(running.trial >= number for running in crew.running.values())
+
+
+@pytest.mark.slow
+class TestDeaths:
+    def test_a_killed_worker_comes_back_to_its_trial(self, alone):
+        search, expected = alone
+
+        def ready(crew):
+            return "w1" in crew.running and crew.running["w1"].trial >= 1
+
+        killer = kill_when(ready, "w1")
+        assert same(search.run(verbose=False, workers=2)) == expected
+        assert killer.killed
+        assert Watched.newest.started.count("w1") == 2
+
+    def test_a_killed_chief_comes_back_on_its_port(self, alone):
+        search, expected = alone
+        killer = kill_when(began(2), "chief")
+        assert same(search.run(verbose=False, workers=2)) == expected
+        assert killer.killed
+        assert Watched.newest.started.count("chief") == 2
+        # The workers went on: nobody ran a trial twice.
+        assert Watched.newest.started.count("w1") == Watched.newest.started.count("w2") == 1
+
+    def test_a_trial_that_kills_its_workers_is_given_up(self, slow):
+        result = slow("die").run(verbose=False, workers=2)
+        (died,) = [record for record in result.trials.values() if record.status == "failed"]
+        assert died.values["does"] == "die"
+        assert died.message == (
+            "The worker died 3 times in this trial, the last time by SIGKILL: "
+            "perhaps the system was out of memory."
+        )
+
+    def test_a_trial_that_takes_too_long_is_ended(self, slow):
+        search = slow("hang", trial_timeout=8.0)
+        result = search.run(verbose=False, workers=2)
+        (late,) = [record for record in result.trials.values() if record.status == "failed"]
+        assert late.message == "Ended after trial_timeout = 8 s."
+        assert late.values["does"] == "hang"
+        assert 8 <= late.seconds < 60
+
+    def test_a_chief_that_keeps_dying_ends_the_search(self, slow, monkeypatch):
+        search = slow()
+
+        class Cursed(Watched):
+            def _start(self, name):
+                super()._start(name)
+                if name == "chief":
+                    self.children["chief"].kill()
+
+        monkeypatch.setattr(local, "Supervisor", Cursed)
+        with pytest.raises(WorkFailedError, match=r"kept dying: chief, the last time by SIGKILL"):
+            search.run(verbose=False, workers=2)
+        assert Watched.newest is None
+        assert Cursed.newest.started.count("chief") == 3
+        assert Cursed.newest.children == {}
+
+
+@pytest.mark.slow
+class TestDamagedFiles:
+    """Every file of the run directory, cut at some place, one at a time."""
+
+    def test_each_of_them(self, alone, tmp_path):
+        search, expected = alone
+        whole = search.run(verbose=False, workers=2)
+        names = sorted(str(p.relative_to(search.directory)) for p in search.directory.rglob("*.*"))
+        assert {"best.keras", "results.csv", "summary.json", "trials/0003.json"} <= set(names)
+        for number, name in enumerate(names):
+            copy = tmp_path / f"copy{number}"
+            shutil.copytree(search.out, copy)
+            path = copy / "quick" / name
+            data = path.read_bytes()
+            path.write_bytes(data[: len(data) * (number % 4) // 4])
+            again = elsewhere(search, copy).run(verbose=False)
+            assert same(again) == expected
+            assert again.summary == whole.summary
+            if name != "best.keras":  # a zip file has its time in it
+                assert path.read_bytes() == data or name.startswith("trials/")
+            assert again.was_complete is False
+            assert again.best_model() is not None

@@ -1,0 +1,151 @@
+"""The commands of a search on several machines: one chief, and workers anywhere."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tfcourse.cli.output import print_result
+from tfcourse.errors import InputError
+from tfcourse.terminal import (
+    INTERRUPTED,
+    console,
+    errors,
+    import_tensorflow,
+    reporting,
+    signals_interrupt,
+)
+
+__all__ = ["chief", "worker"]
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The search's TOML file.")]
+Out = Annotated[Path, typer.Option(help="The folder of the run directory, shared by all.")]
+Token = Annotated[
+    str | None, typer.Option(envvar="TFCOURSE_TOKEN", help="The secret of chief and workers.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show an error's whole traceback.")]
+
+
+def chief(
+    config: ConfigFile,
+    bind: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where to listen; port 0 finds a free one.")
+    ] = "127.0.0.1:0",
+    token: Token = None,
+    out: Out = Path("runs"),
+    expire_after: Annotated[
+        float, typer.Option(min=10, help="Seconds after which a silent worker is lost.")
+    ] = 60.0,
+    debug: Debug = False,
+) -> None:
+    """Hand out the trials of CONFIG to workers on other machines, and conclude the search."""
+    with reporting(debug), signals_interrupt():
+        from tfcourse.search.run import Search
+
+        host, port = _address(bind, "--bind")
+        planned = Search.from_toml(config, out=out)
+        result = planned.completed()
+        if result is None:
+            try:
+                result = _serve(planned, host, port, token, expire_after)
+            except KeyboardInterrupt:
+                errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
+                errors.print("The same command goes on from there; the workers may go on.")
+                raise typer.Exit(INTERRUPTED) from None
+        print_result(result, planned)
+
+
+def worker(
+    config: ConfigFile,
+    connect: Annotated[str, typer.Option(metavar="HOST:PORT", help="The chief's address.")],
+    name: Annotated[str, typer.Option("--id", help="This worker's name, of no other one.")],
+    token: Token = None,
+    out: Out = Path("runs"),
+    patience: Annotated[
+        float, typer.Option(min=1, help="Seconds to go on trying to reach the chief.")
+    ] = 600.0,
+    debug: Debug = False,
+) -> None:
+    """Train the trials that the chief of CONFIG hands out, until there is none left."""
+    with reporting(debug), signals_interrupt():
+        from tfcourse.search.config import load_config
+        from tfcourse.search.workers.crew import Crew
+        from tfcourse.search.workers.supervisor import Supervisor
+
+        host, port = _address(connect, "--connect")
+        crew = Crew(
+            load_config(config),
+            out,
+            (_name(name),),
+            chief=f"{host}:{port}",
+            token=token or "",
+            patience=patience,
+        )
+        try:
+            Supervisor(crew, _Lines()).run()
+        except KeyboardInterrupt:
+            errors.print(f"\nInterrupted. Started again as {name}, it goes on with its trial;")
+            errors.print("otherwise the chief hands that out again.")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+class _Lines:
+    """Tells what a worker does, a line each."""
+
+    def began(self, worker: str, trial: int) -> None:
+        console.print(f"{worker} trains trial {trial}.", highlight=False)
+
+    def ended(self, worker: str) -> None:
+        pass
+
+    def advance(self, best: float | None) -> None:
+        pass
+
+
+def _serve(planned: Any, host: str, port: int, token: str | None, expire_after: float) -> Any:
+    from tfcourse.search.display import SearchProgress
+    from tfcourse.search.lock import locked
+    from tfcourse.search.results import RunDirectory
+    from tfcourse.search.workers.bind import check_bind
+
+    check_bind(host, token)
+    with locked(planned.directory):
+        import_tensorflow()
+        from tfcourse.search.workers.chief import Chief, Service
+
+        finished, total = planned.finished(forget=True), planned.config.search.trials
+        bar = SearchProgress(
+            planned.config.search.name,
+            total,
+            sum(number < total for number in finished),
+            None,
+            Console(stderr=True),
+        )
+        directory = RunDirectory(planned.directory)
+        chief = Chief(planned.config, directory, lambda record, best: bar.advance(best))
+
+        def on_serving(port: int) -> None:
+            console.print(f"Serving at {host}:{port}.", highlight=False)
+            bar.__enter__()
+
+        try:
+            chief.run(Service(host, port, token or "", expire_after), finished, False, on_serving)
+        finally:
+            bar.__exit__()
+    return planned.completed()
+
+
+def _address(given: str, option: str) -> tuple[str, int]:
+    host, colon, port = given.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise InputError(
+            f"{option} must be HOST:PORT, such as 127.0.0.1:8700. Received: {given!r}."
+        )
+    return host, int(port)
+
+
+def _name(given: str) -> str:
+    if not given or not given.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise InputError(f"--id must be letters, digits, '.', '-' and '_'. Received: {given!r}.")
+    return given

@@ -1,0 +1,185 @@
+"""The oracle proposes: the one place that subclasses keras-tuner's ``Oracle``."""
+
+import heapq
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import keras_tuner
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from tfcourse.errors import WorkFailedError
+from tfcourse.search.claims import Claim
+from tfcourse.search.config import SearchConfig
+from tfcourse.search.engine.bayesian import bayesian
+from tfcourse.search.engine.space import to_hyperparameters
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.strategies import PROPOSALS, Records
+
+__all__ = ["Ledger", "SearchOracle", "propose"]
+
+
+class Ledger(Protocol):
+    """Where the oracle learns what a trial gave, and tells who runs which."""
+
+    def recorded(self, trial: int) -> TrialRecord | None:
+        """The record of a trial, or None if there is none."""
+
+    def claimed(self, claims: Mapping[str, Claim]) -> None:
+        """Called with all trials under way, by worker, whenever they change."""
+
+    def ended(self, record: TrialRecord) -> None:
+        """Called with the record of each trial that ends."""
+
+
+class SearchOracle(keras_tuner.Oracle):
+    """Hands out the trials of a search: trial i has the values that `propose` gives it.
+
+    The record of finished trials is the run directory's: keras-tuner's own state, which it
+    writes in steps that a crash can come between, is not written at all. Its lock is not used
+    either: an error inside leaves it locked.
+
+    Args:
+        config: The search.
+        trials: How many trials there are to be.
+        finished: Trials that an earlier run finished; they are not proposed again.
+        ledger: Holds the record of a trial before its worker says that it has ended.
+        claims: Trials that were under way when an oracle before this one died, by worker.
+    """
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        trials: int,
+        finished: Records,
+        ledger: Ledger,
+        claims: Mapping[str, Claim] | None = None,
+    ) -> None:
+        super().__init__(
+            objective=keras_tuner.Objective(config.search.objective, config.direction),
+            max_trials=trials,
+            hyperparameters=to_hyperparameters(config.space),
+            seed=config.search.seed,
+        )
+        self.verbose = 0
+        self.config, self.ledger = config, ledger
+        self.finished = {i: record for i, record in finished.items() if i < trials}
+        self.claims = {
+            name: claim
+            for name, claim in (claims or {}).items()
+            if claim.trial < trials and claim.trial not in self.finished
+        }
+        taken = {*self.finished, *(claim.trial for claim in self.claims.values())}
+        self._free = [i for i in range(trials) if i not in taken]  # sorted: a heap
+        self._lock = threading.RLock()
+
+    def create_trial(self, tuner_id: str) -> Any:
+        """The tuner's trial under way, or the lowest-numbered that nobody has run or is running.
+
+        Its status is IDLE while others, on which its values depend, have not ended.
+        """
+        with self._lock:
+            self._settle(tuner_id)
+            if tuner_id not in self.claims:
+                index = self._next_free()
+                if index is None:
+                    # A trial of a worker that gets lost is handed out again.
+                    idle = TrialStatus.STOPPED if self.complete else TrialStatus.IDLE
+                    return self._trial(self.max_trials, idle)
+                response = self.populate_space(f"{index:04d}")
+                if response["status"] != TrialStatus.RUNNING:
+                    heapq.heappush(self._free, index)
+                    return self._trial(index, response["status"])
+                self.claims[tuner_id] = Claim(index, response["values"], time.time())
+            self.ledger.claimed(self.claims)
+            claim = self.claims[tuner_id]
+            trial = self._trial(claim.trial, TrialStatus.RUNNING, claim.values)
+            self.trials[trial.trial_id] = trial
+            return trial
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """The values of a trial, from its number and what has ended."""
+        values = propose(self.config, int(trial_id), self.finished)
+        if values is None:
+            return {"status": TrialStatus.IDLE, "values": None}
+        return {"status": TrialStatus.RUNNING, "values": values}
+
+    def end_trial(self, trial: Any) -> None:
+        """Takes over the record of a trial; keras-tuner's messages would round its score.
+
+        Raises:
+            WorkFailedError: There is no record.
+        """
+        index = int(trial.trial_id)
+        with self._lock:
+            record = self.ledger.recorded(index)
+            if record is None:
+                raise WorkFailedError(
+                    f"Trial {index} ended, and its record can't be found. "
+                    "All workers must use the chief's run directory, on storage that they share."
+                )
+            self._finish(record)
+
+    def release(self, tuner_id: str) -> None:
+        """Takes the trial of a lost worker back, for another one."""
+        with self._lock:
+            claim = self.claims.pop(tuner_id, None)
+            if claim is not None:
+                heapq.heappush(self._free, claim.trial)
+                self.ledger.claimed(self.claims)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all trials have ended."""
+        return len(self.finished) == self.max_trials
+
+    def _settle(self, tuner_id: str) -> None:
+        """Ends a trial that is on record though its worker, which died, never said so."""
+        claim = self.claims.get(tuner_id)
+        if claim is not None and (record := self.ledger.recorded(claim.trial)) is not None:
+            self._finish(record)
+
+    def _next_free(self) -> int | None:
+        while self._free:
+            index = heapq.heappop(self._free)
+            # A worker that was given up for lost may have ended its trial after all.
+            record = self.ledger.recorded(index)
+            if record is None:
+                return index
+            self._finish(record)
+        return None
+
+    def _finish(self, record: TrialRecord) -> None:
+        known = record.trial in self.finished
+        self.finished[record.trial] = record
+        for name in [n for n, claim in self.claims.items() if claim.trial == record.trial]:
+            del self.claims[name]
+        self.ledger.claimed(self.claims)
+        self.trials.pop(f"{record.trial:04d}", None)
+        if not known:
+            self.ledger.ended(record)
+
+    def _trial(self, index: int, status: str, values: Mapping[str, Any] | None = None) -> Any:
+        hyperparameters = self.hyperparameters.copy()
+        if values is not None:
+            hyperparameters.values = dict(values)
+        return Trial(hyperparameters, f"{index:04d}", status)
+
+    def save(self) -> None:
+        """Writes nothing: the run directory is the record."""
+
+    def _save_trial(self, trial: Any) -> None:
+        """Writes nothing: the run directory is the record."""
+
+
+def propose(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
+    """The values of trial number ``trial``, or None if trials before it must end first.
+
+    Args:
+        config: The search.
+        trial: The trial's number, from 0.
+        finished: The records of the trials that have ended, by number.
+    """
+    strategy = config.search.strategy
+    return (bayesian if strategy == "bayesian" else PROPOSALS[strategy])(config, trial, finished)

@@ -1,0 +1,108 @@
+"""The chief: prepares the search, hands out its trials, and concludes it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tfcourse.search.claims import read_claims
+from tfcourse.search.config import SearchConfig
+from tfcourse.search.engine.oracle import SearchOracle
+from tfcourse.search.engine.rpc import OracleServer
+from tfcourse.search.execution import conclude, prepare
+from tfcourse.search.ledger import SearchLedger
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.results import RunDirectory
+from tfcourse.search.strategies import Records
+
+__all__ = ["Chief", "Service"]
+
+TICK = 0.1
+# A worker that gave no sign for so long is not waited for at the end.
+SECONDS_OF_FAREWELL = 6.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """Where and how a chief serves.
+
+    Attributes:
+        host: The address to listen on.
+        port: The port; 0 for a free one.
+        token: What every worker must bring.
+        expire_after: After how many seconds of silence a worker's trial is handed out again.
+    """
+
+    host: str
+    port: int
+    token: str
+    expire_after: float = 60.0
+
+
+class Chief:
+    """Serves a search's trials until all have ended.
+
+    Args:
+        config: The search.
+        directory: Its run directory.
+        on_end: Called with each trial that ends, and the best score so far.
+    """
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        directory: RunDirectory,
+        on_end: Callable[[TrialRecord, float | None], None],
+    ) -> None:
+        self.config, self.directory, self.on_end = config, directory, on_end
+        self.lost: list[str] = []
+        self._lock = threading.Lock()
+
+    def run(
+        self,
+        service: Service,
+        finished: Records,
+        fresh: bool,
+        on_serving: Callable[[int], None],
+    ) -> None:
+        """Prepares, serves, concludes.
+
+        Args:
+            service: Where and how to serve.
+            finished: The trials that are on record.
+            fresh: Whether to delete what the directory holds, once data and builder are checked.
+            on_serving: Called with the port once workers can connect.
+
+        Raises:
+            InputError: The data, the builder or the address does not fit.
+            SearchFailedError: Every trial failed.
+        """
+        split = prepare(self.config, self.directory, fresh)
+        ledger = SearchLedger(self.config, self.directory, finished, self.on_end, True)
+        claims = read_claims(self.directory.claims)
+        oracle = SearchOracle(self.config, self.config.search.trials, finished, ledger, claims)
+        server = OracleServer(oracle, service.token)
+        on_serving(server.start(service.host, service.port))
+        try:
+            self._serve(oracle, server, service.expire_after)
+        finally:
+            server.stop()
+        conclude(self.config, self.directory, ledger, split)
+
+    def release(self, worker: str) -> None:
+        """Hands out the trial of a worker that won't come back; from any thread."""
+        with self._lock:
+            self.lost.append(worker)
+
+    def _serve(self, oracle: SearchOracle, server: OracleServer, expire_after: float) -> None:
+        while not oracle.complete:
+            with self._lock:
+                lost, self.lost = self.lost, []
+            for worker in lost:
+                oracle.release(worker)
+            server.expire(expire_after)
+            time.sleep(TICK)
+        # So that the workers hear that there is nothing left, and end.
+        end = time.monotonic() + SECONDS_OF_FAREWELL
+        while server.waits(SECONDS_OF_FAREWELL) and time.monotonic() < end:
+            time.sleep(TICK)

@@ -1,0 +1,133 @@
+"""A child process of a search: chief or worker, as its parent says.
+
+It hears and speaks through a connection, in dicts. The end of the connection is the parent's
+death, and the child's.
+"""
+
+import os
+import queue
+import sys
+import threading
+import tomllib
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from tfcourse.errors import InputError, WorkFailedError
+
+__all__ = ["run_child"]
+
+Say = Callable[[dict[str, Any]], None]
+Heard = queue.Queue[dict[str, Any]]
+
+
+def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> None:
+    """Does the work of one child; exits with 1 after an error that it has told.
+
+    Args:
+        settings: What it is to do, and its environment.
+        connection: To its parent.
+        log: The file for all that it prints.
+    """
+    if hasattr(os, "setsid"):
+        os.setsid()  # Ctrl-C is for the parent, which ends its children
+    _print_into(log)
+    os.environ.clear()
+    os.environ.update(settings["environ"])
+    heard: Heard = queue.Queue()
+    threading.Thread(target=_listen, args=(connection, heard), daemon=True).start()
+    lock = threading.Lock()
+
+    def say(message: dict[str, Any]) -> None:
+        with lock:
+            connection.send(message)
+
+    try:
+        {"chief": _chief, "worker": _worker}[settings["role"]](settings, say, heard)
+    except Exception as error:
+        told = isinstance(error, InputError | WorkFailedError)
+        message = str(error) if told else f"{type(error).__name__}: {error}"
+        say({"what": "error", "kind": type(error).__name__, "message": message})
+        if not told:
+            raise
+        sys.exit(1)
+
+
+def _print_into(log: str) -> None:
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    os.close(file)
+
+
+def _listen(connection: Connection, heard: Heard) -> None:
+    try:
+        while True:
+            heard.put(connection.recv())
+    except (EOFError, OSError):
+        os._exit(1)  # without the parent there is nothing to do; everything is on record
+
+
+def _search(settings: Mapping[str, Any]) -> Any:
+    from tfcourse.search.config import parse_config
+    from tfcourse.search.run import Search
+
+    raw = tomllib.loads(settings["config"])
+    return Search(parse_config(raw, settings["origin"], Path.cwd()), Path(settings["out"]))
+
+
+def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
+    from tfcourse.search.records import TrialRecord
+    from tfcourse.search.results import RunDirectory
+    from tfcourse.search.workers.chief import Chief, Service
+
+    def on_end(record: TrialRecord, best: float | None) -> None:
+        say({"what": "ended", "trial": record.trial, "best": best})
+
+    def release() -> None:
+        while True:
+            chief.release(heard.get()["release"])
+
+    search = _search(settings)
+    chief = Chief(search.config, RunDirectory(search.directory), on_end)
+    threading.Thread(target=release, daemon=True).start()
+    chief.run(
+        Service(settings["host"], settings["port"], settings["token"]),
+        {} if settings["fresh"] else search.finished(),
+        settings["fresh"],
+        lambda port: say({"what": "serving", "port": port}),
+    )
+    say({"what": "done"})
+
+
+def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
+    from tfcourse.search.engine.rpc import RemoteOracle
+    from tfcourse.search.records import TrialRecord
+    from tfcourse.search.results import RunDirectory
+    from tfcourse.search.workers.worker import work
+
+    def on_begin(trial: int, values: Mapping[str, Any]) -> None:
+        say({"what": "began", "trial": trial, "values": dict(values)})
+
+    def on_end(record: TrialRecord) -> None:
+        say({"what": "recorded", "trial": record.trial})
+
+    search, name = _search(settings), settings["name"]
+    address = heard.get()["address"]  # of the chief, which may take longer to begin
+    oracle = RemoteOracle(search.config, address, settings["token"], name, settings["patience"])
+    if settings["elsewhere"]:
+        _check_shared(search, oracle)
+    work(search.config, RunDirectory(search.directory), oracle, name, on_begin, on_end)
+    say({"what": "done"})
+
+
+def _check_shared(search: Any, oracle: Any) -> None:
+    """Refuses a worker whose run directory, or config, is not that of the chief."""
+    oracle.reach()  # from then on the chief has made the directory
+    if not search.directory.is_dir():
+        raise InputError(
+            f"{search.directory} is not there, where the chief at {oracle.address} keeps its run "
+            "directory. Put it on storage that both share, and give both the same --out."
+        )
+    search.finished()

@@ -1,0 +1,48 @@
+"""The processes of a search on one machine, and who shows what they do."""
+
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tfcourse.search.config import SearchConfig
+
+__all__ = ["Crew", "Display"]
+
+PATIENCE = 60.0
+
+
+class Display(Protocol):
+    """Shows what a search's processes do."""
+
+    def began(self, worker: str, trial: int) -> None:
+        """A worker has begun a trial."""
+
+    def ended(self, worker: str) -> None:
+        """A worker runs nothing any more."""
+
+    def advance(self, best: float | None) -> None:
+        """One more trial is done; the best score so far."""
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The processes of a search on this machine.
+
+    Attributes:
+        config: The search.
+        out: The folder of the run directory.
+        workers: The workers' names.
+        fresh: Whether the chief is to delete the run directory once it has checked the rest.
+        chief: The ``host:port`` of a chief elsewhere; None starts one here.
+        token: That chief's token.
+        patience: For how many seconds a worker tries to reach the chief.
+    """
+
+    config: SearchConfig
+    out: Path
+    workers: tuple[str, ...]
+    fresh: bool = False
+    chief: str | None = None
+    token: str = field(default_factory=secrets.token_hex)
+    patience: float = PATIENCE

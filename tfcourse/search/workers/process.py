@@ -1,0 +1,99 @@
+"""A child process as its parent sees it: started, heard, ended."""
+
+import queue
+import sys
+import threading
+import types
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tfcourse.search.workers.child import run_child
+
+__all__ = ["Child"]
+
+# On Linux children are forked from a process that has TensorFlow imported, and begin at once.
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+LINES_OF_A_LOG = 12
+
+
+class Child:
+    """Starts `run_child` in a process of its own, which dies with this one.
+
+    Args:
+        name: Its name.
+        settings: What it is to do.
+        log: The file for all that it prints.
+        heard: Gets its messages, as (child, message); None as the last one, when it has ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        log: Path,
+        heard: "queue.Queue[tuple[Child, dict[str, Any] | None]]",
+    ) -> None:
+        self.name, self.log = name, log
+        self._heard = heard
+        context: Any = get_context(METHOD)
+        if METHOD == "forkserver":
+            context.set_forkserver_preload(["tfcourse.search.workers.preload"])
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=run_child, args=(dict(settings), theirs, str(log)), daemon=True
+        )
+        with _without_main():
+            self._process.start()
+        theirs.close()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+        return int(self._process.pid)
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Sends it a message; one that has ended hears nothing."""
+        with suppress(OSError):
+            self._connection.send(dict(message))
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.kill()
+
+    def wait(self) -> int:
+        """Waits for its end; gives its exit status, negative for a signal."""
+        self._process.join()
+        return int(self._process.exitcode)
+
+    def end_of_log(self) -> str:
+        """The last lines that it printed."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            return ""
+        return "\n".join(lines[-LINES_OF_A_LOG:])
+
+    def _listen(self) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                self._heard.put((self, self._connection.recv()))
+        self._heard.put((self, None))
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keeps multiprocessing from running the user's script again in each child.
+
+    Nothing of it is needed there, and a script without ``if __name__ == "__main__"`` would start
+    the search once more.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -1,0 +1,238 @@
+"""The parent of a search's processes: starts them, starts the dead again, and ends them all."""
+
+import os
+import queue
+import signal
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.search.outcome import SearchFailedError
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.results import RunDirectory
+from tfcourse.search.workers.crew import Crew, Display
+from tfcourse.search.workers.process import Child
+from tfcourse.search.workers.surroundings import cores, environment, gpus
+
+__all__ = ["Supervisor"]
+
+TICK = 0.1
+# How often the same thing may kill a process before it is given up.
+DEATHS = 3
+CHIEF = "chief"
+
+
+@dataclass
+class _Running:
+    """A trial under way."""
+
+    trial: int
+    values: Mapping[str, Any]
+    since: float
+
+
+class Supervisor:
+    """Runs a crew to its end.
+
+    A worker that dies is started again under its name, and the chief hands it its trial again. A
+    trial that killed three of them, or took too long, is recorded as failed. A chief that dies is
+    started again on its port.
+
+    Args:
+        crew: The processes.
+        display: Shows what they do.
+    """
+
+    def __init__(self, crew: Crew, display: Display) -> None:
+        self.crew, self.display = crew, display
+        self.directory = RunDirectory(crew.out / crew.config.search.name)
+        self.heard: queue.Queue[tuple[Child, dict[str, Any] | None]] = queue.Queue()
+        self.children: dict[str, Child] = {}
+        self.address = crew.chief
+        self.port, self.fresh = 0, crew.fresh
+        self.running: dict[str, _Running] = {}
+        self.deaths: dict[str | int, int] = {}  # by process, or by the trial that it ran
+        self.done: set[str] = set()
+        self.errors: dict[str, dict[str, Any]] = {}
+
+    def run(self) -> None:
+        """Starts the crew and waits for its end.
+
+        Raises:
+            InputError: What a child says of the input.
+            SearchFailedError: Every trial failed.
+            WorkFailedError: The chief, or all workers, kept dying.
+        """
+        with tempfile.TemporaryDirectory(prefix="tfcourse-") as logs:
+            self.logs = Path(logs)
+            try:
+                if self.crew.chief is None:
+                    self._start(CHIEF)
+                for name in self.crew.workers:
+                    self._start(name)
+                while self.children:
+                    self._hear()
+                    self._end_slow_trials()
+            finally:
+                self._end_all()
+        given_up = set(self.crew.workers) - self.done
+        if CHIEF not in self.done and (self.crew.chief is None or given_up):
+            raise WorkFailedError(self._why(given_up))
+
+    def _start(self, name: str) -> None:
+        config = self.crew.config
+        settings = {
+            "role": CHIEF if name == CHIEF else "worker",
+            "name": name,
+            "config": config.as_toml(),
+            "origin": config.origin,
+            "out": str(self.crew.out),
+            "token": self.crew.token,
+            "patience": self.crew.patience,
+            "elsewhere": self.crew.chief is not None,
+        }
+        if name == CHIEF:
+            settings |= {"host": "127.0.0.1", "port": self.port, "fresh": self.fresh}
+            environ = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+        else:
+            workers = self.crew.workers
+            environ = environment(
+                workers.index(name), len(workers), cores(), gpus(os.environ), os.environ
+            )
+        settings |= {"environ": environ}
+        self.children[name] = Child(name, settings, self.logs / f"{name}.log", self.heard)
+        if name != CHIEF and self.address is not None:
+            self.children[name].tell({"address": self.address})
+
+    def _hear(self) -> None:
+        try:
+            child, message = self.heard.get(timeout=TICK)
+        except queue.Empty:
+            return
+        if self.children.get(child.name) is not child:
+            return  # of one that is gone
+        if message is None:
+            self._ended(child)
+            return
+        name = child.name
+        match message["what"]:
+            case "serving":
+                self._serving(message["port"])
+            case "began":
+                self.running[name] = _Running(message["trial"], message["values"], time.monotonic())
+                self.display.began(name, message["trial"])
+            case "recorded":
+                self.running.pop(name, None)
+                self.deaths.pop(name, None)
+                self.display.ended(name)
+            case "ended":
+                self.deaths.pop(CHIEF, None)
+                self.display.advance(message["best"])
+            case "done":
+                self.done.add(name)
+            case "error":
+                self.errors[name] = message
+
+    def _serving(self, port: int) -> None:
+        self.port, self.fresh = port, False
+        if self.address is None:
+            self.address = f"127.0.0.1:{port}"
+            for name, child in self.children.items():
+                if name != CHIEF:
+                    child.tell({"address": self.address})
+
+    def _ended(self, child: Child) -> None:
+        """A child has ended: of itself, by an error that it told, or without a word."""
+        name = child.name
+        status = child.wait()
+        del self.children[name]
+        running = self.running.pop(name, None)
+        self.display.ended(name)
+        if name in self.done:
+            return
+        if (error := self.errors.pop(name, None)) is not None:
+            raise _ERRORS.get(error["kind"], WorkFailedError)(error["message"])
+        reason = _reason(status)
+        cause: str | int = name if running is None else running.trial
+        self.deaths[cause] = self.deaths.get(cause, 0) + 1
+        if self.deaths[cause] < DEATHS:
+            self._start(name)
+        elif running is not None:
+            said = f"The worker died {DEATHS} times in this trial, the last time {reason}."
+            self._record_failure(name, running, said, child.end_of_log())
+            self._start(name)
+        else:
+            self.errors[name] = {"message": f"{reason}. {child.end_of_log()}".strip()}
+            self._give_up(name)
+
+    def _give_up(self, name: str) -> None:
+        chief = self.children.get(CHIEF)
+        if name == CHIEF or not any(n != CHIEF for n in self.children):
+            for child in self.children.values():
+                child.kill()
+            self.children.clear()
+        elif chief is not None:
+            chief.tell({"release": name})
+
+    def _end_slow_trials(self) -> None:
+        timeout = self.crew.config.search.trial_timeout
+        if timeout is None:
+            return
+        for name, running in list(self.running.items()):
+            if time.monotonic() - running.since > timeout:
+                child = self.children.pop(name)
+                child.kill()
+                child.wait()
+                del self.running[name]
+                self.display.ended(name)
+                said = f"Ended after trial_timeout = {timeout:g} s."
+                self._record_failure(name, running, said, child.end_of_log())
+                self._start(name)
+
+    def _record_failure(self, name: str, running: _Running, message: str, log: str) -> None:
+        """Puts a trial on record that no worker could; the chief finds it there."""
+        if self.directory.read_trial(running.trial) is not None:
+            return  # it ended in the last moment
+        seconds = round(time.monotonic() - running.since, 3)
+        self.directory.write_trial(
+            TrialRecord(
+                running.trial,
+                "failed",
+                running.values,
+                seconds=seconds,
+                worker=name,
+                message=message,
+                traceback=log,
+            )
+        )
+
+    def _end_all(self) -> None:
+        for child in self.children.values():
+            child.kill()
+        for child in self.children.values():
+            child.wait()
+        self.children.clear()
+
+    def _why(self, given_up: set[str]) -> str:
+        told = [name for name in (CHIEF, *sorted(given_up)) if name in self.errors]
+        last = f"{told[0]}, the last time {self.errors[told[0]]['message']}" if told else "one"
+        return (
+            f"A process of the search kept dying: {last} The finished trials are in "
+            f"{self.directory.path}; the same command goes on from there."
+        )
+
+
+_ERRORS = {error.__name__: error for error in (InputError, WorkFailedError, SearchFailedError)}
+
+
+def _reason(status: int) -> str:
+    """How a process ended, in words."""
+    if status >= 0:
+        return f"with exit status {status}"
+    name = signal.Signals(-status).name
+    memory = ": perhaps the system was out of memory" if name == "SIGKILL" else ""
+    return f"by {name}{memory}"

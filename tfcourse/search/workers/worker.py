@@ -1,0 +1,52 @@
+"""A worker: trains the trials that the chief gives it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tfcourse.search.config import SearchConfig
+from tfcourse.search.data import load_split
+from tfcourse.search.data_record import check_same_data, data_record
+from tfcourse.search.engine.rpc import RemoteOracle
+from tfcourse.search.engine.tuner import CourseTuner
+from tfcourse.search.ledger import TrialWriter
+from tfcourse.search.records import TrialRecord
+from tfcourse.search.results import RunDirectory
+from tfcourse.search.trial import TrialRunner
+
+__all__ = ["work"]
+
+
+def work(
+    config: SearchConfig,
+    directory: RunDirectory,
+    oracle: RemoteOracle,
+    name: str,
+    on_begin: Callable[[int, Mapping[str, Any]], None],
+    on_end: Callable[[TrialRecord], None],
+) -> None:
+    """Trains until the chief has no trial left.
+
+    Args:
+        config: The search.
+        directory: Its run directory, the chief's.
+        oracle: The chief's.
+        name: The worker's name.
+        on_begin: Called with the number and values of each trial before it begins.
+        on_end: Called with its record when it has been written.
+
+    Raises:
+        InputError: The data does not fit, or the chief refuses the token.
+        WorkFailedError: The chief can't be reached.
+    """
+    split = load_split(config)
+    check_same_data(directory.path, data_record(split))  # as the chief's
+    runner = TrialRunner(config, split, name)
+    writer = TrialWriter(config, directory)
+
+    def write(record: TrialRecord, model: Any) -> None:
+        writer.add(record, model)
+        on_end(record)
+
+    tuner = CourseTuner(oracle, runner, directory.path, write, name, on_begin)
+    oracle.signs.start()
+    tuner.search()
