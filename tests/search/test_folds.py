@@ -186,7 +186,7 @@ def test_a_failure_says_which_training_it_was(quick):
     search = quick(source, "third", search={"trials": 2}, training={"folds": 2})
     result = search.run(verbose=False)
     assert result.trials[0].message == "ValueError: no more (fold 2 of 2)"
-    assert (result.trials[0].score, result.trials[0].scores) == (None, ())
+    assert (result.trials[0].score, result.trials[0].scores) == (None, [])
     assert result.best.trial == 1
 
 

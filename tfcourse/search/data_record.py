@@ -5,8 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
 from tfcourse.files import write_atomically
@@ -18,6 +16,8 @@ _NAME = "data.json"
 
 def data_record(split: Split) -> dict[str, Any]:
     """The shapes and types of train, dev and test, and a hash of all that is in them."""
+    import numpy as np
+
     digest = hashlib.sha256()
     record: dict[str, Any] = {}
     for name in ("train", "dev", "test"):

@@ -10,6 +10,7 @@ from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.arguments import config_from_arguments
 from tfcourse.search.config import SearchConfig, load_config
 from tfcourse.search.data import at_hand, load_split
+from tfcourse.search.data_record import check_same_data, data_record, read_data_record
 from tfcourse.search.identity import differences, identity
 from tfcourse.search.lock import locked
 from tfcourse.search.outcome import SearchResult
@@ -114,8 +115,6 @@ class Search:
         """
         records = self.finished()
         if records and at_hand(self.config):
-            from tfcourse.search.data_record import check_same_data, data_record
-
             check_same_data(self.directory, data_record(load_split(self.config)))
         complete = all(number in records for number in range(self.config.search.trials))
         return self._result(records, was_complete=True) if complete else None
@@ -202,7 +201,7 @@ class Search:
             return None
         if self.config.search.strategy == "coarse_to_fine" and not directory.read_rounds():
             return None
-        if not directory.has_whole_config():
+        if not directory.has_whole_config() or read_data_record(self.directory) is None:
             return None
         return SearchResult(self.directory, records, ranking, summary, was_complete)
 
