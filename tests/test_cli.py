@@ -284,7 +284,7 @@ class TestSearch:
         """Ends a search that would train, and says whether it was to start over."""
         asked = []
 
-        def stop(search, fresh=False):
+        def stop(search, fresh=False, workers=None):
             asked.append(fresh)
             raise WorkFailedError("stopped by the test")
 
@@ -330,14 +330,16 @@ class TestSearch:
     def test_overrides_reach_the_search(self, small, tmp_path, monkeypatch):
         asked = []
 
-        def stop(search, fresh):
-            asked.append(search)
+        def stop(search, fresh, workers):
+            asked.append((search, workers))
             raise WorkFailedError("stopped by the test")
 
         monkeypatch.setattr(Search, "run", stop)
         overrides = ["--trials", 7, "--epochs", 2, "--seed", 5, "--out", tmp_path / "o"]
-        assert run("search", small, *overrides).exit_code == 1
-        (search,) = asked
+        assert run("search", small, *overrides, "--workers", "auto").exit_code == 1
+        assert run("search", small, *overrides, "--workers", 3).exit_code == 1
+        assert [workers for _, workers in asked] == ["auto", 3]
+        search = asked[0][0]
         config = search.config
         assert (config.search.trials, config.training.epochs, config.search.seed) == (7, 2, 5)
         assert search.directory == tmp_path / "o" / "small"
@@ -347,8 +349,14 @@ class TestSearch:
         assert result.exit_code == 2
         assert "[search] trials" in result.stderr
 
+    @pytest.mark.parametrize("workers", ["0", "-1", "two", "1.5"])
+    def test_workers_are_checked(self, small, workers):
+        result = run("search", small, f"--workers={workers}")
+        assert result.exit_code == 2
+        assert '--workers must be a whole number >= 1 or "auto". Received: ' in result.stderr
+
     def test_an_interruption_ends_with_130(self, small, tmp_path, monkeypatch):
-        def interrupted(search, fresh):
+        def interrupted(search, fresh, workers):
             raise KeyboardInterrupt
 
         monkeypatch.setattr(Search, "run", interrupted)
@@ -358,12 +366,36 @@ class TestSearch:
 
     @pytest.mark.parametrize(("error", "code"), [(InputError, 2), (WorkFailedError, 1)])
     def test_exit_codes(self, small, tmp_path, monkeypatch, error, code):
-        def fail(search, fresh):
+        def fail(search, fresh, workers):
             raise error("what was wrong")
 
         monkeypatch.setattr(Search, "run", fail)
         result = run("search", small, "--out", tmp_path)
         assert (result.exit_code, result.stderr) == (code, "Error: what was wrong\n")
+
+
+class TestMachines:
+    @pytest.mark.parametrize("address", ["8700", "host:", ":80", "host:port", "host:70000"])
+    def test_addresses_are_checked(self, small, address):
+        for arguments in (
+            ["chief", small, "--bind", address],
+            ["worker", small, "--connect", address, "--id", "a"],
+        ):
+            result = run(*arguments)
+            assert result.exit_code == 2
+            assert "must be HOST:PORT, such as 127.0.0.1:8700. Received: " in result.stderr
+
+    def test_a_public_chief_needs_a_token(self, small, tmp_path):
+        result = run("chief", small, "--bind", "0.0.0.0:0", "--out", tmp_path / "o")
+        assert result.exit_code == 2
+        assert "can be reached from other machines and needs --token" in result.stderr
+        assert not (tmp_path / "o").exists()
+
+    @pytest.mark.parametrize("name", ["", "a b", "../a"])
+    def test_names_are_checked(self, small, name):
+        result = run("worker", small, "--connect", "127.0.0.1:1", "--id", name)
+        assert result.exit_code == 2
+        assert "--id must be letters, digits, '.', '-' and '_'. Received: " in result.stderr
 
 
 class TestBench:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tfcourse.errors import InputError, WorkFailedError
 
-__all__ = ["run_child"]
+__all__ = ["check_shared", "run_child"]
 
 Say = Callable[[dict[str, Any]], None]
 Heard = queue.Queue[dict[str, Any]]
@@ -117,12 +117,12 @@ def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     address = heard.get()["address"]  # of the chief, which may take longer to begin
     oracle = RemoteOracle(search.config, address, settings["token"], name, settings["patience"])
     if settings["elsewhere"]:
-        _check_shared(search, oracle)
+        check_shared(search, oracle)
     work(search.config, RunDirectory(search.directory), oracle, name, on_begin, on_end)
     say({"what": "done"})
 
 
-def _check_shared(search: Any, oracle: Any) -> None:
+def check_shared(search: Any, oracle: Any) -> None:
     """Refuses a worker whose run directory, or config, is not that of the chief."""
     oracle.reach()  # from then on the chief has made the directory
     if not search.directory.is_dir():

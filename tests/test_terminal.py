@@ -1,0 +1,17 @@
+"""What the commands share."""
+
+import os
+import signal
+
+import pytest
+
+from tfcourse.terminal import signals_interrupt
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_that_ask_for_an_end_interrupt(how):
+    before = signal.getsignal(how)
+    with pytest.raises(KeyboardInterrupt), signals_interrupt():
+        os.kill(os.getpid(), how)
+        signal.sigtimedwait([], 1)
+    assert signal.getsignal(how) is before
