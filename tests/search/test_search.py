@@ -73,23 +73,24 @@ def config_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tensorflow_logged():
-    """What TensorFlow logs while this module's searches run."""
-    logged = []
-
-    class Keep(logging.Handler):
-        def emit(self, record):
-            logged.append(record.getMessage())
-
-    handler = Keep(logging.WARNING)
-    logging.getLogger("tensorflow").addHandler(handler)
-    yield logged
-    logging.getLogger("tensorflow").removeHandler(handler)
+    """What TensorFlow logs while the search below runs."""
+    return []
 
 
 @pytest.fixture(scope="module")
 def undisturbed(config_file, tmp_path_factory, tensorflow_logged):
     """The search that the others are compared with; nobody changes its directory."""
-    return Search.from_toml(config_file, out=tmp_path_factory.mktemp("out")).run(verbose=False)
+
+    class Keep(logging.Handler):
+        def emit(self, record):
+            tensorflow_logged.append(record.getMessage())
+
+    handler = Keep(logging.WARNING)
+    logging.getLogger("tensorflow").addHandler(handler)
+    try:
+        return Search.from_toml(config_file, out=tmp_path_factory.mktemp("out")).run(verbose=False)
+    finally:
+        logging.getLogger("tensorflow").removeHandler(handler)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from tfcourse.search.rehearsal import rehearse
 from tfcourse.search.results import RunDirectory, Summary
 from tfcourse.search.strategies import Records
 from tfcourse.search.trial import TrialRunner
+from tfcourse.training.evaluate import evaluate
 
 __all__ = ["conclude", "execute", "prepare"]
 
@@ -100,6 +101,6 @@ def conclude(
     kept = directory.read_summary()
     if kept is None or kept.trial != best.trial:
         model = load_model(directory.best)
-        test = model.evaluate(split.test.x, split.test.y, verbose=0, return_dict=True)
+        test = evaluate(model, split.test.x, split.test.y, verbose=0, return_dict=True)
         score = best.score or 0.0
         directory.write_summary(Summary(best.trial, config.search.objective, score, test))

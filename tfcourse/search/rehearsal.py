@@ -14,6 +14,7 @@ from tfcourse.models.saving import load_model
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.engine.oracle import propose
 from tfcourse.search.trial import build_trial
+from tfcourse.training.evaluate import evaluate
 
 __all__ = ["rehearse"]
 
@@ -65,7 +66,7 @@ def _check_compilation(config: SearchConfig, model: Any, split: Split) -> None:
             "what the targets are; give both the same."
         )
     x, y = split.train.x[:2], split.train.y[:2]
-    measured = model.evaluate(x, y, verbose=0, return_dict=True)
+    measured = evaluate(model, x, y, verbose=0, return_dict=True)
     known = [*(f"val_{metric}" for metric in measured), *measured]
     stopping = config.training.early_stopping
     monitor = None if stopping is None else stopping.monitor
