@@ -208,6 +208,22 @@ class TestCheck:
         assert f"{path}: [search] trials: must be" in result.stderr
         assert 'Did you mean "learning_rate"?' in result.stderr
 
+    @pytest.mark.slow
+    def test_a_hypermodel_is_checked_in_peace(self, tmp_path):
+        """It brings TensorFlow, whose start says much."""
+        (tmp_path / "mine.py").write_text(
+            "import keras\ndef build(hp):\n    units = hp.Int('units', 4, 8)\n"
+            "    return keras.Sequential([keras.Input((64,)), keras.layers.Dense(units)])\n"
+        )
+        text = SMALL.replace("layers = 1\nunits = 8", 'builder = "mine:build"')
+        (tmp_path / "small.toml").write_text(text, encoding="utf-8")
+        program = (
+            f"import os, sys; os.chdir({str(tmp_path)!r}); from tfcourse.cli import app; app()"
+        )
+        ended = process("check", "small.toml", start=("-c", program))
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "units" in ended.stdout
+
     def test_data_of_ones_own_is_read(self, tmp_path):
         (tmp_path / "data.csv").write_text("a,y\n1,0\n2,nan\n")
         (tmp_path / "csv.toml").write_text(SMALL + "[data]\nsource = 'csv'\npath = 'data.csv'\n")
