@@ -65,6 +65,8 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
         _decay("beta_2", search=(0.9, 0.9999), scale="one_minus_log"),
         _decay("rho", search=(0.9, 0.999), scale="one_minus_log"),
         Hyperparameter("epsilon", float, 0, minimum_allowed=False),
+        Hyperparameter("weight_decay", float, 0),
+        Hyperparameter("clipnorm", float, 0, minimum_allowed=False),
         _decay("dropout"),
         Hyperparameter("epochs", int, 1),
     )

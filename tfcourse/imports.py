@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,10 @@ from tfcourse.errors import InputError, nearest
 __all__ = ["load_function"]
 
 
-def load_function(name: str, key: str) -> Callable[..., Any]:
+def load_function(name: str, key: str) -> Any:
     """The function that ``package.module:function`` names; the current folder is searched too.
+
+    An object that builds models (keras-tuner's ``HyperModel``) will do as well.
 
     Args:
         name: The module and the function.
@@ -33,8 +34,8 @@ def load_function(name: str, key: str) -> Callable[..., Any]:
             f"({type(error).__name__}: {error}). It is searched in the current folder and among "
             "the installed packages."
         ) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
+    function: Any = getattr(module, function_name, None)
+    if not callable(function) and not callable(getattr(function, "build", None)):
         functions = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
         raise InputError(
             f'{key}: the module "{module_name}" has no function "{function_name}".'

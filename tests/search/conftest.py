@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import json
 import sys
 import textwrap
 import tomllib
@@ -30,6 +31,9 @@ def linear(input_shape, classes):
 """
 
 
+RATE = {"learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"}}
+
+
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     """Writes a module into the current folder, a new one of the test's own; gives its name."""
@@ -54,7 +58,8 @@ def module(tmp_path, monkeypatch):
 def quick(module, tmp_path):
     """A search of a quick builder, from its source and its ``[space]``: a `tfcourse.Search`.
 
-    ``source`` comes after `QUICK`; other keys replace those of the tables they name.
+    ``source`` comes after `QUICK`; other keys replace those of the tables they name. In them
+    ``SOURCE:`` stands for the module.
     """
 
     def make(source="", builder="linear", space=None, **tables):
@@ -69,8 +74,9 @@ def quick(module, tmp_path):
                 "optimizer": "gradient_descent",
                 **tables.pop("training", {}),
             },
-            "space": space or {"learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"}},
+            "space": RATE if space is None else space,
         }
+        raw = json.loads(json.dumps(raw).replace("SOURCE:", f"{name}:"))
         return tfcourse.Search(load(tmp_path, raw), tmp_path / "runs")
 
     return make

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from tfcourse import InputError
 from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
-from tfcourse.search.config import OBJECTIVES, load_config, parse_config
+from tfcourse.search.config import load_config, parse_config
+from tfcourse.search.metrics import objectives
 from tfcourse.search.parameters import Choice, Range
+
+OBJECTIVES = objectives(("accuracy",))
 
 BASE = """
 [search]
@@ -114,7 +117,8 @@ SINGLE_ERRORS = {
     # [training]
     "optimizer": (
         "[training]\noptimizer = 'adm'",
-        r'\[training\] optimizer: must be "gradient_descent", "momentum", "rmsprop" or "adam"\. '
+        r'\[training\] optimizer: must be "gradient_descent", "momentum", "rmsprop", "adam", '
+        r'"keras:.*'
         r"Received: 'adm'\. Did you mean \"adam\"\?",
     ),
     "epochs": (
@@ -153,8 +157,8 @@ SINGLE_ERRORS = {
     ),
     "builder without classes": (
         "[model]\nbuilder = 'MODULE:no_classes'",
-        r'\[model\] builder: "MODULE:no_classes" must take \(input_shape, classes, \.\.\.\)\. '
-        r"Received: \(input_shape\)\.",
+        r'\[model\] builder: "MODULE:no_classes", which takes one argument, was called as '
+        r"build\(hp\) with the defaults and gave no model\. Received: NoneType\.",
     ),
     "builder of keywords": (
         "[model]\nbuilder = 'MODULE:only_keywords'",
@@ -167,7 +171,7 @@ SINGLE_ERRORS = {
     "unknown argument": (
         "[model]\nunit = 3",
         r'\[model\] unit is not an argument of the builder "mlp"\. Did you mean "units"\? '
-        r"Known: layers, units, activation, dropout, batch_norm\.",
+        r"Known: layers, units, activation, dropout, batch_norm, output\.",
     ),
     "argument's value": (
         "[model]\nunits = 0",
@@ -406,6 +410,14 @@ SINGLE_ERRORS = {
     "a condition on nothing": (
         when("beta_1", "{}"),
         r"\[space\.beta_1\] when must name a parent and its value\. Received: \{\}\.",
+    ),
+    "an argument of another optimizer": (
+        OPTIMIZERS + when("momentum", "{ optimizer = 'adam' }"),
+        r'\[space\.momentum\] when: momentum is not an argument of the optimizer "adam"\.',
+    ),
+    "one of several values of a parent": (
+        OPTIMIZERS + when("beta_1", "{ optimizer = ['adam', 'adm'] }"),
+        r'\[space\.beta_1\] when: optimizer must be one of "adam", "momentum"\. .*',
     ),
     "no condition": (
         when("beta_1", "'adam'"),

@@ -73,23 +73,24 @@ def config_file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tensorflow_logged():
-    """What TensorFlow logs while this module's searches run."""
-    logged = []
-
-    class Keep(logging.Handler):
-        def emit(self, record):
-            logged.append(record.getMessage())
-
-    handler = Keep(logging.WARNING)
-    logging.getLogger("tensorflow").addHandler(handler)
-    yield logged
-    logging.getLogger("tensorflow").removeHandler(handler)
+    """What TensorFlow logs while the search below runs."""
+    return []
 
 
 @pytest.fixture(scope="module")
 def undisturbed(config_file, tmp_path_factory, tensorflow_logged):
     """The search that the others are compared with; nobody changes its directory."""
-    return Search.from_toml(config_file, out=tmp_path_factory.mktemp("out")).run(verbose=False)
+
+    class Keep(logging.Handler):
+        def emit(self, record):
+            tensorflow_logged.append(record.getMessage())
+
+    handler = Keep(logging.WARNING)
+    logging.getLogger("tensorflow").addHandler(handler)
+    try:
+        return Search.from_toml(config_file, out=tmp_path_factory.mktemp("out")).run(verbose=False)
+    finally:
+        logging.getLogger("tensorflow").removeHandler(handler)
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def assert_same_search(directory, expected):
         assert record(directory, trial) == record(expected, trial)
     for name in ("results.csv", "history.csv"):
         assert table(directory / name) == table(expected / name)
-    for name in ("summary.json", "config.toml", "versions.json"):
+    for name in ("summary.json", "config.toml", "versions.json", "data.json"):
         assert (directory / name).read_bytes() == (expected / name).read_bytes()
     ours, theirs = (
         tfcourse.load_model(d / "best.keras").get_weights() for d in (directory, expected)
@@ -145,6 +146,7 @@ class TestRunDirectory:
         assert names == {
             "config.toml",
             "versions.json",
+            "data.json",
             "trials",
             "results.csv",
             "history.csv",
@@ -551,9 +553,9 @@ class TestFailures:
         trained = []
         train = execution.TrialRunner.train
 
-        def counted(tuner, number, values):
+        def counted(tuner, number, *more):
             trained.append(number)
-            return train(tuner, number, values)
+            return train(tuner, number, *more)
 
         def full(*args):
             raise OSError(28, "No space left on device")
@@ -643,8 +645,8 @@ class TestBuilder:
         compiled = []
         train = execution.TrialRunner.train
 
-        def spy(tuner, number, values):
-            model, history = train(tuner, number, values)
+        def spy(*arguments):
+            model, history = train(*arguments)
             compiled.append(model.optimizer)
             return model, history
 

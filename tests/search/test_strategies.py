@@ -299,11 +299,11 @@ class TestARunDirectory:
         expected = values_of(fine.run(verbose=False).trials)
         train, done = execution.TrialRunner.train, []
 
-        def stops(tuner, number, values):
+        def stops(tuner, number, *more):
             if len(done) == 3:
                 raise KeyboardInterrupt
             done.append(number)
-            return train(tuner, number, values)
+            return train(tuner, number, *more)
 
         monkeypatch.setattr(execution.TrialRunner, "train", stops)
         elsewhere = TfcourseSearch(fine.config, tmp_path / "elsewhere")

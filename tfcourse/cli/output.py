@@ -23,9 +23,13 @@ def print_result(result: Any, planned: Any) -> None:
             f"{failed} of {len(result.trials)} trials failed: see the messages in results."
         )
     best, test = result.best, result.summary.test
+    shown = sorted(test, key=lambda name: name == "loss")  # the loss last
+    metrics = ", ".join(f"{name} {test[name]:.4f}" for name in shown)
+    spread = f" ± {best.score_std:.4f}, {len(best.scores)} trainings" if best.scores else ""
     lines = {
-        "dev set": f"{objective} {best.score:.4f} (trial {best.trial}, epoch {best.best_epoch})",
-        "test set": f"accuracy {test['accuracy']:.4f}, loss {test['loss']:.4f} (measured once)",
+        "dev set": f"{objective} {best.score:.4f}{spread} "
+        f"(trial {best.trial}, epoch {best.best_epoch})",
+        "test set": f"{metrics} (measured once)",
         "best model": result.directory / "best.keras",
         "results": result.directory / "results.csv",
         "history": result.directory / "history.csv",

@@ -14,12 +14,14 @@ from tfcourse.data.splits import Part
 from tfcourse.errors import InputError, one_of
 from tfcourse.imports import load_function
 
-__all__ = ["KERAS_DATASETS", "check_source", "load"]
+__all__ = ["KERAS_DATASETS", "check_source", "checked", "load"]
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
 
-def load(source: str, path: Path | None = None, label: str | None = None) -> tuple[Part, int]:
+def load(
+    source: str, path: Path | None = None, label: str | None = None, numbers: bool = False
+) -> tuple[Part, int]:
     """The examples of a source, and how many classes they have.
 
     Args:
@@ -28,6 +30,8 @@ def load(source: str, path: Path | None = None, label: str | None = None) -> tup
             set that Keras downloads) or ``"package.module:function"`` (gives x and y).
         path: The file of ``"npz"`` and ``"csv"``.
         label: The label column of ``"csv"``; None is the last one.
+        numbers: Whether y is no class but numbers to predict, (examples,) or (examples, outputs):
+            it becomes a row an example, and the second result their length.
 
     Raises:
         InputError: The source, its file or its contents are not usable.
@@ -43,7 +47,7 @@ def load(source: str, path: Path | None = None, label: str | None = None) -> tup
         x, y = _keras(source.removeprefix("keras:"))
     else:
         x, y = _function(source)
-    return _checked(x, y, str(path) if path else source)
+    return checked(x, y, str(path) if path else source, numbers)
 
 
 def check_source(source: str, path: Path | None) -> None:
@@ -68,6 +72,11 @@ def check_source(source: str, path: Path | None) -> None:
             raise InputError(one_of("source: the data set after keras:", name, KERAS_DATASETS))
     elif ":" in source:
         load_function(source, "source")
+    elif source == "arrays":
+        raise InputError(
+            'source "arrays" stands for data given in Python, which no file holds: '
+            "tfcourse.Search(data=(x, y), ...)."
+        )
     else:
         known = ("digits", "npz", "csv", "keras:NAME", "package.module:function")
         raise InputError(one_of("source", source, known))
@@ -148,26 +157,27 @@ def _function(source: str) -> tuple[Any, Any]:
     return given
 
 
-def _checked(x: Any, y: Any, origin: str) -> tuple[Part, int]:
+def checked(x: Any, y: Any, origin: str, numbers: bool = False) -> tuple[Part, int]:
+    """x and y as examples, and how many classes (or with ``numbers`` outputs) they have.
+
+    Raises:
+        InputError: Their shapes, types or values are not usable; ``origin`` names them.
+    """
     import numpy as np
 
     x, y = np.asarray(x), np.asarray(y)
-    if x.ndim < 2 or y.ndim != 1 or len(x) != len(y) or len(x) == 0:
+    if x.ndim < 2 or y.ndim not in (1, 1 + numbers) or len(x) != len(y) or y.size == 0:
+        wanted = "(examples,) or (examples, outputs)" if numbers else "(examples,)"
         raise InputError(
-            f"{origin}: x must have the shape (examples, ...) and y (examples,), with at least "
+            f"{origin}: x must have the shape (examples, ...) and y {wanted}, with at least "
             f"one example. Received: x of shape {x.shape}, y of shape {y.shape}."
         )
     if not np.issubdtype(x.dtype, np.number) or not np.issubdtype(y.dtype, np.number):
         raise InputError(f"{origin}: x and y must be numbers. Received: {x.dtype}, {y.dtype}.")
-    with np.errstate(over="ignore"):
-        single = x.astype(np.float32)
-    bad = np.argwhere(~np.isfinite(single))
-    if len(bad):
-        where = tuple(int(i) for i in bad[0])
-        raise InputError(
-            f"{origin}: x holds {len(bad)} values that are not finite, the first at {where}: "
-            f"{x[where]}. Remove or fill them."
-        )
+    single = _finite(x, "x", origin)
+    if numbers:
+        rows = _finite(y, "y", origin).reshape(len(y), -1)
+        return Part(single, rows), rows.shape[1]
     labels = np.unique(y)
     classes = int(labels[-1]) + 1 if np.isfinite(labels[-1]) else 0
     if not np.array_equal(labels, np.arange(classes)) or classes < 2:
@@ -177,3 +187,19 @@ def _checked(x: Any, y: Any, origin: str) -> tuple[Part, int]:
             f"Received: {shown}."
         )
     return Part(single, y.astype(np.int64)), classes
+
+
+def _finite(array: Any, name: str, origin: str) -> Any:
+    """The array as float32; an error if a value of it is not finite there."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        single = array.astype(np.float32)
+    bad = np.argwhere(~np.isfinite(single))
+    if len(bad):
+        where = tuple(int(i) for i in bad[0])
+        raise InputError(
+            f"{origin}: {name} holds {len(bad)} values that are not finite, the first at {where}: "
+            f"{array[where]}. Remove or fill them."
+        )
+    return single

@@ -1,8 +1,9 @@
 """Stratified train, dev and test sets (course 6.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from tfcourse.errors import InputError
 
@@ -10,20 +11,23 @@ if TYPE_CHECKING:  # the check of a config imports this module, and needs no Num
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Part", "Split", "stratified_split"]
+__all__ = ["Part", "Split", "shuffled_classes", "split_at", "stratified_split"]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Examples x of shape ``(m, ...)`` and their labels y of shape ``(m,)``."""
+    """Examples x of shape ``(m, ...)`` and their targets y.
+
+    The targets are labels of shape ``(m,)``, or what a loss makes of them: rows ``(m, outputs)``.
+    """
 
     x: "npt.NDArray[np.float32]"
-    y: "npt.NDArray[np.int64]"
+    y: "npt.NDArray[Any]"
 
 
 @dataclass(frozen=True)
 class Split:
-    """The three sets, and the number of classes in all of them."""
+    """The three sets, and the number of classes (of a regression: of outputs) in all of them."""
 
     train: Part
     dev: Part
@@ -35,11 +39,12 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
     """Deals the examples of each class to train, dev and test by ``fractions``.
 
     Which example goes where comes from (seed, class) alone; each set keeps the original order.
+    Examples whose y is no label but a row of numbers are dealt as if all were of one class.
 
     Args:
         whole: All examples.
         fractions: Shares of train, dev and test; they sum to 1.
-        classes: The number of classes C; labels are 0 … C-1.
+        classes: The number of classes C; labels are 0 … C-1. For rows of numbers, of outputs.
         seed: The seed of the split.
 
     Raises:
@@ -47,12 +52,11 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
     """
     import numpy as np
 
+    labels = whole.y if whole.y.ndim == 1 else np.zeros(len(whole.y), dtype=np.int64)
     which = np.empty(len(whole.y), dtype=np.int64)
     edges = np.cumsum(fractions)[:-1]
-    for label in range(classes):
-        members = np.flatnonzero(whole.y == label)
-        order = np.random.default_rng([seed, label]).permutation(members)
-        for number, rows in enumerate(np.split(order, np.round(edges * len(members)).astype(int))):
+    for order in shuffled_classes(labels, seed):
+        for number, rows in enumerate(np.split(order, np.round(edges * len(order)).astype(int))):
             which[rows] = number
     train, dev, test = (Part(whole.x[which == n], whole.y[which == n]) for n in range(3))
     for name, part in (("train", train), ("dev", dev), ("test", test)):
@@ -62,3 +66,20 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
                 f"{len(whole.y)} examples; give it a larger share or more data."
             )
     return Split(train, dev, test, classes)
+
+
+def split_at(whole: Part, starts: tuple[int, int], classes: int) -> Split:
+    """Examples in the order train, dev, test, of which dev and test begin with these rows."""
+    edges = (0, *starts, len(whole.y))
+    train, dev, test = (
+        Part(whole.x[first:last], whole.y[first:last]) for first, last in pairwise(edges)
+    )
+    return Split(train, dev, test, classes)
+
+
+def shuffled_classes(labels: "npt.NDArray[Any]", seed: int) -> Iterator["npt.NDArray[np.intp]"]:
+    """The rows of each class, from class 0 on, in an order that comes from (seed, class)."""
+    import numpy as np
+
+    for label in range(int(labels.max()) + 1):
+        yield np.random.default_rng([seed, label]).permutation(np.flatnonzero(labels == label))

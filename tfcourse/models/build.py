@@ -10,13 +10,14 @@ from typing import Any, Literal, get_args
 from tfcourse.errors import InputError, one_of
 from tfcourse.hyperparameters import check
 
-__all__ = ["BUILDERS", "Activation", "Placement", "mlp"]
+__all__ = ["BUILDERS", "Activation", "Output", "Placement", "mlp"]
 
 Activation = Literal[
     "relu", "leaky_relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh",
     "sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh", "softplus", "softsign", "linear",
 ]  # fmt: skip
 Placement = Literal["before_activation", "after_activation", "none"]
+Output = Literal["softmax", "sigmoid", "linear"]
 
 
 def mlp(
@@ -27,6 +28,7 @@ def mlp(
     activation: Activation = "relu",
     dropout: float = 0.0,
     batch_norm: Placement = "before_activation",
+    output: Output = "softmax",
 ) -> Any:
     """A multi-layer perceptron: blocks of Dense → BatchNorm → activation, and a `SoftmaxHead`.
 
@@ -34,13 +36,15 @@ def mlp(
 
     Args:
         input_shape: The shape of one example; it is flattened.
-        classes: The number of classes, at least 2.
+        classes: The number of classes, at least 2; with another output the number of units.
         layers: The number of hidden layers, at least 1.
         units: Units of each hidden layer, at least 1.
         activation: The name of a Keras activation.
         dropout: The rate of dropout after each activation (1 - keep_prob of the course).
         batch_norm: Where to normalize: ``"before_activation"`` (on z, the course's choice),
             ``"after_activation"`` (on a; both are debated, course 2.2) or ``"none"``.
+        output: How it ends: ``"softmax"``, or a Dense layer with ``"sigmoid"`` (yes or no) or
+            ``"linear"`` (a regression).
 
     Returns:
         An uncompiled ``keras.Sequential``.
@@ -57,6 +61,8 @@ def mlp(
         raise InputError(one_of("mlp: activation", activation, get_args(Activation)))
     if batch_norm not in get_args(Placement):
         raise InputError(one_of("mlp: batch_norm", batch_norm, get_args(Placement)))
+    if output not in get_args(Output):
+        raise InputError(one_of("mlp: output", output, get_args(Output)))
 
     import keras
 
@@ -74,7 +80,10 @@ def mlp(
             model.add(BatchNorm())
         if dropout:
             model.add(keras.layers.Dropout(dropout))
-    model.add(SoftmaxHead(classes))
+    if output == "softmax":
+        model.add(SoftmaxHead(classes))
+    else:
+        model.add(keras.layers.Dense(classes, activation=output))
     return model
 
 

@@ -4,21 +4,19 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-
 from tfcourse.errors import nearest, one_of
 from tfcourse.formulas.scales import SCALES
-from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
-from tfcourse.models.build import BUILDERS
+from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+from tfcourse.search.admissible import inadmissible, is_whole
 from tfcourse.search.builders import Builder
 from tfcourse.search.conditions import condition_problems
-from tfcourse.search.parameters import Choice, Parameter, Range, When
+from tfcourse.search.optimizers import ALL_ARGUMENTS, ARGUMENTS
+from tfcourse.search.parameters import Choice, Parameter, Range, When, any_of
 from tfcourse.search.tables import ModelTable, SpaceTable, TrainingTable, parse
 
 __all__ = ["check_fixed", "parse_space"]
 
 TRAINING_NAMES = ("batch_size", "epochs", "optimizer")
-ALL_OPTIMIZER_NAMES = tuple(dict.fromkeys(n for v in OPTIMIZER_ARGUMENTS.values() for n in v))
 
 
 def parse_space(
@@ -29,7 +27,7 @@ def parse_space(
     A None for the builder or the training table stands for one that has errors of its own: what
     depends on it is then not checked.
     """
-    if not isinstance(raw, Mapping) or not raw:
+    if not isinstance(raw, Mapping) or (not raw and builder is not None):
         return {}, ["[space] must hold at least one table, such as [space.learning_rate]."]
     space: dict[str, Parameter] = {}
     errors: list[str] = []
@@ -40,8 +38,9 @@ def parse_space(
             if parameter is not None:
                 space[name] = parameter
         errors += lines
-    optimizers = _optimizers(space, training)
+    optimizers = _optimizers(space, training, builder)
     errors += [line for name in raw if (line := _misplaced(name, builder, optimizers))]
+    errors += [line for n, p in space.items() if (line := _contradiction(n, p, builder))]
     return space, errors + condition_problems(space, raw)
 
 
@@ -54,14 +53,16 @@ def check_fixed(
     """A line for each fixed argument that is unknown, inadmissible or missing."""
     errors: list[str] = []
     if training is not None:
-        optimizers = _optimizers(space, training)
-        for name in ALL_OPTIMIZER_NAMES:
+        optimizers = _optimizers(space, training, builder)
+        for name in ALL_ARGUMENTS:
             value = getattr(training, name)
             if value is None:
                 continue
-            if not any(name in OPTIMIZER_ARGUMENTS[o] for o in optimizers):
+            if not optimizers:
+                errors.append(f"[training] {name} has no effect: the builder compiles its models.")
+            elif not any(name in ARGUMENTS[o] for o in optimizers):
                 errors.append(f"[training] {name} is not an argument of {_either(optimizers)}.")
-            elif problem := _inadmissible(name, value, None):
+            elif problem := inadmissible(name, value, None):
                 errors.append(f"[training] {name} {problem}")
     if builder is None or model is None:
         return errors
@@ -71,7 +72,7 @@ def check_fixed(
                 f'[model] {name} is not an argument of the builder "{builder.name}".'
                 f"{nearest(name, builder.arguments)} Known: {', '.join(builder.arguments)}."
             )
-        elif problem := _inadmissible(name, value, builder):
+        elif problem := inadmissible(name, value, builder):
             errors.append(f"[model] {name} {problem}")
     given = {
         *(name for name, parameter in space.items() if not parameter.when),
@@ -84,11 +85,29 @@ def check_fixed(
     return errors
 
 
-def _optimizers(space: Mapping[str, Parameter], training: TrainingTable | None) -> list[str]:
+def _optimizers(
+    space: Mapping[str, Parameter], training: TrainingTable | None, builder: Builder | None
+) -> list[str]:
+    """The optimizers that a trial may have; none if the builder compiles its models itself."""
+    if builder is not None and builder.compiles:
+        return []
+    fixed: list[str] = [*ARGUMENTS] if training is None else [training.optimizer]
     searched = space.get("optimizer")
-    if isinstance(searched, Choice):
-        return [v for v in searched.values if v in OPTIMIZER_ARGUMENTS]
-    return list(OPTIMIZER_ARGUMENTS) if training is None else [training.optimizer]
+    if not isinstance(searched, Choice):
+        return fixed
+    known = [value for value in searched.values if value in ARGUMENTS]
+    # Where the condition does not hold it is the fixed one.
+    return list(dict.fromkeys([*known, *fixed])) if searched.when else known
+
+
+def _contradiction(name: str, parameter: Parameter, builder: Builder | None) -> str | None:
+    """What is wrong with an optimizer's argument that is searched with other optimizers only."""
+    takers = [optimizer for optimizer, names in ARGUMENTS.items() if name in names]
+    asked = [o for o in any_of(dict(parameter.when).get("optimizer", ())) if o in ARGUMENTS]
+    own = builder is None or builder.takes_any or {name, "optimizer"} & {*builder.arguments}
+    if own or not takers or not asked or {*takers} & {*asked}:
+        return None
+    return f"[space.{name}] when: {name} is not an argument of {_either(asked)}."
 
 
 def _either(names: Iterable[str]) -> str:
@@ -97,20 +116,23 @@ def _either(names: Iterable[str]) -> str:
 
 def _misplaced(name: str, builder: Builder | None, optimizers: list[str]) -> str | None:
     """What is wrong with a name in ``[space]``: nobody takes it."""
-    if builder is None or builder.takes_any or name in {*builder.arguments, *TRAINING_NAMES}:
+    trained = [n for n in TRAINING_NAMES if optimizers or n != "optimizer"]
+    if builder is None or builder.takes_any or name in {*builder.arguments, *trained}:
         return None
-    takers = [o for o, names in OPTIMIZER_ARGUMENTS.items() if name in names]
-    if takers and not {*takers} & {*optimizers}:
+    takers = [o for o, names in ARGUMENTS.items() if name in names]
+    if takers and optimizers and not {*takers} & {*optimizers}:
+        own = [taker for taker in takers if taker in OPTIMIZER_ARGUMENTS]
         return (
-            f"[space.{name}] is an argument of {_either(takers)}. "
+            f"[space.{name}] is an argument of {_either(own or takers)}. "
             f"Received: {_either(optimizers)} in [training]."
         )
-    if takers:
+    if takers and optimizers:
         return None
-    own = [n for o in optimizers for n in OPTIMIZER_ARGUMENTS[o]]
-    known = list(dict.fromkeys([*builder.arguments, *own, *TRAINING_NAMES]))
+    own = [n for o in optimizers for n in ARGUMENTS[o]]
+    known = list(dict.fromkeys([*builder.arguments, *own, *trained]))
+    compiles = ", which compiles its models itself" if builder.compiles else ", the optimizer"
     return (
-        f'[space.{name}] is not an argument of the builder "{builder.name}", the optimizer or '
+        f'[space.{name}] is not an argument of the builder "{builder.name}"{compiles} or '
         f"the training.{nearest(name, known)} Known: {', '.join(known)}."
     )
 
@@ -120,7 +142,10 @@ def _parameter(
 ) -> tuple[Parameter | None, list[str]]:
     where = f"[space.{name}]"
     given = sorted(table.model_dump(exclude_none=True, exclude={"when"}))
-    when = tuple((table.when or {}).items())
+    when = tuple(
+        (parent, tuple(value) if isinstance(value, list) else value)
+        for parent, value in (table.when or {}).items()
+    )
     if table.values is not None:
         others = [key for key in given if key != "values"]
         if others:
@@ -132,7 +157,7 @@ def _parameter(
     errors = [
         f"{where} {key} {problem}"
         for key in ("low", "high")
-        if (problem := _inadmissible(name, getattr(table, key), builder))
+        if (problem := inadmissible(name, getattr(table, key), builder))
     ]
     if not table.low < table.high:
         errors.append(f"{where} low must be < high. Received: {table.low} and {table.high}.")
@@ -140,7 +165,7 @@ def _parameter(
         errors.append(f"{where} step must be > 0. Received: {table.step}.")
     if errors:
         return None, errors
-    whole = _is_whole(name, table, builder)
+    whole = is_whole(name, table, builder)
     if whole and table.step is not None and not isinstance(table.step, int):
         return None, [f"{where} step must be a whole number. Received: {table.step}."]
     step = 1 if whole and table.step is None else table.step
@@ -169,27 +194,10 @@ def _choice(
         return None, [f"{where} must differ from each other. Received: {values!r}."]
     if len({float if type(value) is int else type(value) for value in values}) > 1:
         return None, [f"{where} must be of one type. Received: {values!r}."]
-    problems = [p for value in values if (p := _inadmissible(name, value, builder))]
+    problems = [p for value in values if (p := inadmissible(name, value, builder))]
     if problems:
         return None, [f"{where} {problem}" for problem in problems]
     return Choice(tuple(values), when), []
-
-
-def _is_ours(name: str, builder: Builder | None) -> bool:
-    """Whether the course's table says what ``name`` may be, and not a builder of one's own."""
-    own = builder is not None and builder.name not in BUILDERS and name in builder.arguments
-    return name in HYPERPARAMETERS and not own
-
-
-def _is_whole(name: str, table: SpaceTable, builder: Builder | None) -> bool:
-    """Whole numbers if the argument takes them only, or if all that was written are whole."""
-    if _is_ours(name, builder):
-        return HYPERPARAMETERS[name].kind is int
-    if builder is not None and name in builder.arguments:
-        annotation = builder.arguments[name].annotation
-        if annotation in (int, float):
-            return annotation is int
-    return all(isinstance(v, int) for v in (table.low, table.high, table.step or 1))
 
 
 def _scale_problem(parameter: Range, where: str) -> str | None:
@@ -208,28 +216,3 @@ def _scale_problem(parameter: Range, where: str) -> str | None:
             received += f", step {parameter.step} (half a step on each side counts)"
         return f'{where} scale "{scale}" needs {demand}. Received: {received}.'
     return None
-
-
-def _inadmissible(name: str, value: Any, builder: Builder | None) -> str | None:
-    """``must be ... Received: ...`` if the argument ``name`` can't be ``value``."""
-    if name == "optimizer":
-        return None if value in OPTIMIZER_ARGUMENTS else _named(value, OPTIMIZER_ARGUMENTS)
-    if _is_ours(name, builder):
-        hyperparameter = HYPERPARAMETERS[name]
-        admissible = hyperparameter.admits(value)
-        return None if admissible else f"must be {hyperparameter.admissible}. Received: {value!r}."
-    argument = None if builder is None else builder.arguments.get(name)
-    if argument is None or argument.annotation is inspect.Parameter.empty:
-        return None
-    try:
-        TypeAdapter(argument.annotation, config=ConfigDict(strict=True)).validate_python(value)
-    except PydanticUserError:  # an annotation that pydantic knows nothing of: nothing to check
-        return None
-    except ValidationError as error:
-        said = error.errors()[0]["msg"].replace("Input should be", "must be").replace("'", '"')
-        return f"{said}. Received: {value!r}."
-    return None
-
-
-def _named(value: Any, known: Iterable[str]) -> str:
-    return one_of("", value, known).strip()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfcourse.errors import nearest
-from tfcourse.search.parameters import Choice, Parameter
+from tfcourse.search.parameters import Choice, Parameter, any_of
 
 __all__ = ["condition_problems"]
 
@@ -24,7 +24,8 @@ def condition_problems(space: Mapping[str, Parameter], raw: Mapping[str, Any]) -
             )
         for parent, value in parameter.when:
             if parent in space or parent not in raw:
-                problems += _problems(f"[space.{name}] when", parent, value, space)
+                for one in any_of(value):
+                    problems += _problems(f"[space.{name}] when", parent, one, space)
     return problems or _cycles(space)
 
 

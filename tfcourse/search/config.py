@@ -1,20 +1,28 @@
 """A search's TOML file → `SearchConfig`, checked in full; every error is reported at once."""
 
-import importlib.util
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import tomli_w
 
+from tfcourse.data.given import Given
 from tfcourse.data.sources import check_source
-from tfcourse.errors import InputError, nearest, one_of
-from tfcourse.search.builders import Builder, find_builder
+from tfcourse.errors import InputError, nearest
+from tfcourse.search.builders import Builder, find_builder, whole_space
 from tfcourse.search.checks import check_fixed, parse_space
-from tfcourse.search.grid import grid_problems
-from tfcourse.search.parameters import Parameter, Range
+from tfcourse.search.metrics import (
+    LOSSES,
+    Targets,
+    direction_of,
+    objective_problems,
+    training_problems,
+    with_defaults,
+)
+from tfcourse.search.parameters import Parameter
+from tfcourse.search.settings import HYPERBAND_VALUES, misfits, strategy_settings
 from tfcourse.search.tables import (
     STRATEGIES,
     DataTable,
@@ -25,11 +33,8 @@ from tfcourse.search.tables import (
     parse,
 )
 
-__all__ = ["HYPERBAND_VALUES", "OBJECTIVES", "SearchConfig", "load_config", "parse_config"]
+__all__ = ["SearchConfig", "load_config", "parse_config"]
 
-OBJECTIVES = ("val_accuracy", "val_loss", "accuracy", "loss")
-# What hyperband adds to a trial's values: how long it trains, and the trial whose run it goes on.
-HYPERBAND_VALUES = ("epochs", "continues")
 
 _TABLES: dict[str, type[Table]] = {
     "search": SearchTable,
@@ -44,7 +49,8 @@ class SearchConfig:
     """A search, checked: what to run, on what, over which space.
 
     ``settings`` are the strategy's own, None where it has none; ``origin`` is the file it came
-    from, for error messages.
+    from, for error messages; ``arrays`` the data, where it was given as such. ``in_memory``:
+    whether data or builder were given as objects, which another process can't read from a file.
     """
 
     search: SearchTable
@@ -56,12 +62,20 @@ class SearchConfig:
     builder: Builder
     raw_space: Mapping[str, Any]
     origin: str = field(compare=False)
+    arrays: Given | None = field(default=None, compare=False, repr=False)
+    in_memory: bool = field(default=False, compare=False)
 
     @property
     def direction(self) -> Literal["max", "min"]:
-        """Whether the objective is to be large or small; a loss is to be small."""
-        inferred: Literal["max", "min"] = "min" if "loss" in self.search.objective else "max"
-        return self.search.direction or inferred
+        """Whether the objective is to be large or small."""
+        direction = self.search.direction or direction_of(self.search.objective)
+        assert direction is not None, "checked with the config"
+        return direction
+
+    @property
+    def targets(self) -> Targets:
+        """What the loss compares the model's outputs with."""
+        return LOSSES[self.training.loss]
 
     @property
     def columns(self) -> list[str]:
@@ -115,20 +129,33 @@ def load_config(
     return parse_config(raw, str(path), path.parent)
 
 
-def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchConfig:
-    """Checks the tables of a search; ``origin`` names them in the errors.
+def parse_config(
+    raw: Mapping[str, Any],
+    origin: str,
+    folder: Path,
+    build: Any = None,
+    arrays: Given | None = None,
+) -> SearchConfig:
+    """Checks the tables of a search.
+
+    Args:
+        raw: The tables.
+        origin: Names them in the errors.
+        folder: What a relative path of theirs is relative to.
+        build: The builder as an object, of which ``[model] builder`` is only the name.
+        arrays: The data, of which ``[data] source`` is only a name.
 
     Raises:
         InputError: Every error, a line each.
     """
-    tables = {name: raw.get(name, {}) for name in (*_TABLES, "space")}
+    tables = with_defaults({name: raw.get(name, {}) for name in (*_TABLES, "space")})
     errors = [
         f"[{name}] is not a known table.{nearest(name, tables)} Known: {', '.join(tables)}."
         for name in raw
         if name not in tables
     ]
     parsed: dict[str, Any] = {}
-    tables["search"], settings, lines = _settings(tables["search"])
+    tables["search"], settings, lines = strategy_settings(tables["search"])
     errors += lines
     for name, model in _TABLES.items():
         parsed[name], lines = parse(
@@ -136,18 +163,20 @@ def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchCon
         )
         errors += lines
 
-    # The raw one: it is judged also where another key keeps the table from being parsed.
-    objective = tables["search"].get("objective") if isinstance(tables["search"], Mapping) else None
-    if isinstance(objective, str) and objective not in OBJECTIVES:
-        errors.append(one_of("[search] objective", objective, OBJECTIVES))
-    parsed["data"] = _check_data(parsed["data"], folder, errors)
-    builder = _find(parsed["model"], errors)
+    if parsed["training"] is not None:
+        errors += training_problems(parsed["training"])
+    parsed["data"] = _check_data(parsed["data"], folder, arrays, errors)
+    builder = _find(parsed["model"], build, errors)
+    own = builder is not None and builder.compiles
+    errors += objective_problems(tables["search"], tables["training"], any_metric=own)
+    fixed = {} if parsed["model"] is None else parsed["model"].arguments
+    tables["space"] = whole_space(builder, tables["space"], fixed)
     # A table that didn't parse has its own errors; its names must not cause others here.
     space, space_lines = parse_space(tables["space"], builder, parsed["training"])
     errors += space_lines
     errors += check_fixed(builder, parsed["model"], parsed["training"], space)
     if parsed["search"] is not None and not space_lines:
-        errors += _misfits(parsed["search"], space)
+        errors += misfits(parsed["search"], space)
     if errors:
         raise InputError("\n".join(f"{origin}: {line}" for line in errors))
     assert builder is not None
@@ -158,51 +187,14 @@ def parse_config(raw: Mapping[str, Any], origin: str, folder: Path) -> SearchCon
         builder=builder,
         raw_space=tables["space"],
         origin=origin,
+        arrays=arrays,
+        in_memory=build is not None or arrays is not None,
     )
 
 
-def _settings(raw: Any) -> tuple[Any, Table | None, list[str]]:
-    """``[search]`` without the strategies' own tables, the chosen one's, and its errors."""
-    if not isinstance(raw, Mapping):
-        return raw, None, []
-    rest = {key: value for key, value in raw.items() if key not in STRATEGIES}
-    strategy = raw.get("strategy", "random")
-    if strategy not in get_args(SearchTable.model_fields["strategy"].annotation):
-        return rest, None, []  # nothing can be said of the settings of an unknown one
-    errors = [
-        f'[search.{name}] is for strategy "{name}" only. Received: "{strategy}".'
-        for name in STRATEGIES
-        if name in raw and name != strategy
-    ]
-    if strategy not in STRATEGIES:
-        return rest, None, errors
-    settings, lines = parse(STRATEGIES[strategy], raw.get(strategy, {}), f"search.{strategy}")
-    return rest, settings, errors + lines
-
-
-def _misfits(search: SearchTable, space: Mapping[str, Parameter]) -> list[str]:
-    """A line for each way in which the space does not fit the strategy."""
-    if search.strategy == "grid":
-        return grid_problems(space, search.trials)
-    errors = [
-        f'[space.{name}] points is for strategy "grid" only. Received: "{search.strategy}".'
-        for name, parameter in space.items()
-        if isinstance(parameter, Range) and parameter.points is not None
-    ]
-    if search.strategy == "bayesian" and importlib.util.find_spec("sklearn") is None:
-        errors.append(
-            '[search] strategy "bayesian" needs scikit-learn. Install it: pip install scikit-learn.'
-        )
-    if search.strategy == "hyperband":
-        errors += [
-            f'[space.{name}] is set by strategy "hyperband" itself and can\'t be searched.'
-            for name in HYPERBAND_VALUES
-            if name in space
-        ]
-    return errors
-
-
-def _check_data(table: DataTable | None, folder: Path, errors: list[str]) -> DataTable | None:
+def _check_data(
+    table: DataTable | None, folder: Path, arrays: Given | None, errors: list[str]
+) -> DataTable | None:
     if table is None:
         return None
     if len(table.split) != 3 or min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
@@ -212,6 +204,8 @@ def _check_data(table: DataTable | None, folder: Path, errors: list[str]) -> Dat
         )
     if table.path is not None:
         table = table.model_copy(update={"path": str((folder / table.path).resolve())})
+    if arrays is not None:
+        return table
     try:
         check_source(table.source, None if table.path is None else Path(table.path))
     except InputError as error:
@@ -219,11 +213,11 @@ def _check_data(table: DataTable | None, folder: Path, errors: list[str]) -> Dat
     return table
 
 
-def _find(table: ModelTable | None, errors: list[str]) -> Builder | None:
+def _find(table: ModelTable | None, build: Any, errors: list[str]) -> Builder | None:
     if table is None:
         return None
     try:
-        return find_builder(table.builder)
+        return find_builder(table.builder if build is None else build)
     except InputError as error:
         errors.append(f"[model] {error}")
         return None

@@ -1,39 +1,89 @@
 """A search's data, as its config says; errors name the table."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tfcourse.data.sources import check_source, load
-from tfcourse.data.splits import Split, stratified_split
+from tfcourse.data.sources import check_source, checked, load
+from tfcourse.data.splits import Part, Split, split_at, stratified_split
 from tfcourse.errors import InputError
 from tfcourse.search.config import SearchConfig
+from tfcourse.search.metrics import Targets
 
-__all__ = ["check_data", "load_split"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["as_labels", "at_hand", "check_data", "load_split"]
 
 
 def load_split(config: SearchConfig) -> Split:
-    """Loads, checks and splits the examples.
+    """Loads, checks and splits the examples; y is what the loss takes.
 
     Raises:
         InputError: The source, its file, its shapes, values or labels are wrong.
     """
-    data = config.data
+    data, given, numbers = config.data, config.arrays, config.targets == "numbers"
     try:
-        whole, classes = load(data.source, _path(config), data.label)
-        return stratified_split(whole, data.split, classes, data.seed)
+        if given is None:
+            whole, outputs = load(data.source, _path(config), data.label, numbers)
+        else:
+            whole, outputs = checked(given.x, given.y, "the arrays", numbers)
+        if given is not None and given.starts is not None:
+            split = split_at(whole, given.starts, outputs)
+        else:
+            split = stratified_split(whole, data.split, outputs, data.seed)
+        return _encoded(split, config)
     except InputError as error:
         raise InputError(f"{config.origin}: [data] {error}") from error
 
 
+def as_labels(y: "npt.NDArray[np.generic]", targets: Targets) -> "npt.NDArray[np.int64]":
+    """The class numbers behind what `load_split` made of them; 0 for every row of numbers."""
+    import numpy as np
+
+    if targets == "labels":
+        return y.astype(np.int64)
+    if targets == "numbers":
+        return np.zeros(len(y), dtype=np.int64)
+    return y[:, 0].astype(np.int64) if targets == "binary" else y.argmax(axis=1)
+
+
 def check_data(config: SearchConfig) -> None:
-    """`load_split` for a file of one's own; for other sources only whether they can be had.
+    """`load_split` for data at hand; for other sources only whether they can be had.
 
     Raises:
         InputError: As `load_split`.
     """
-    if config.data.source in ("npz", "csv"):
+    if at_hand(config):
         load_split(config)
     else:
         check_source(config.data.source, _path(config))
+
+
+def at_hand(config: SearchConfig) -> bool:
+    """Whether the data is in memory or a file: quickly read, and without code of others."""
+    return config.arrays is not None or config.data.source in ("npz", "csv")
+
+
+def _encoded(split: Split, config: SearchConfig) -> Split:
+    """The split with rows for labels, where the loss takes rows."""
+    import numpy as np
+
+    loss, targets = config.training.loss, config.targets
+    if targets in ("labels", "numbers"):
+        return split
+    if targets == "binary" and split.classes != 2:
+        raise InputError(
+            f'y: the loss "{loss}" takes 2 classes. Received: {split.classes}; use '
+            '"sparse_categorical_crossentropy".'
+        )
+
+    def rows(part: Part) -> Part:
+        y = part.y[:, None] if targets == "binary" else np.eye(split.classes)[part.y]
+        return Part(part.x, y.astype(np.float32))
+
+    outputs = 1 if targets == "binary" else split.classes
+    return Split(rows(split.train), rows(split.dev), rows(split.test), outputs)
 
 
 def _path(config: SearchConfig) -> Path | None:

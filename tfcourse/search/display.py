@@ -17,7 +17,7 @@ from rich.table import Table
 
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.grid import grid_size
-from tfcourse.search.parameters import Choice
+from tfcourse.search.parameters import Choice, any_of
 from tfcourse.search.records import TrialRecord
 
 __all__ = ["SearchProgress", "best_table", "rounds_table", "space_table"]
@@ -97,7 +97,10 @@ def best_table(records: list[TrialRecord], objective: str, space: Iterable[str])
         table.add_column(column, justify="right", overflow="fold")
     for record in records:
         values = (_format(record.values.get(name)) for name in space)
-        table.add_row(str(record.trial), _score(record.score), str(record.best_epoch), *values)
+        score = _score(record.score)
+        if record.score_std is not None:
+            score += f" ± {record.score_std:.4f}"
+        table.add_row(str(record.trial), score, str(record.best_epoch), *values)
     return table
 
 
@@ -146,7 +149,7 @@ def space_table(config: SearchConfig) -> Table:
                 values += f", {parameter.points} points"
             scale = parameter.scale
         for parent, value in parameter.when:
-            values += f", when {parent} is {_format(value)}"
+            values += f", when {parent} is {' or '.join(map(_format, any_of(value)))}"
         table.add_row(name, values, scale)
     return table
 

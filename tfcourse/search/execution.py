@@ -1,28 +1,26 @@
 """The work of a search: its missing trials, and the best model's one test."""
 
-import tempfile
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from tfcourse.data.splits import Split
-from tfcourse.errors import InputError
-from tfcourse.models.build import BUILDERS
-from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.data import load_split
+from tfcourse.search.data_record import check_same_data, data_record, write_data_record
 from tfcourse.search.display import SearchProgress
-from tfcourse.search.engine.oracle import SearchOracle, propose
+from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.tuner import CourseTuner
+from tfcourse.search.folds import check_folds
 from tfcourse.search.ledger import SearchLedger, TrialWriter
 from tfcourse.search.outcome import SearchFailedError
 from tfcourse.search.records import TrialRecord
+from tfcourse.search.rehearsal import rehearse
 from tfcourse.search.results import RunDirectory, Summary
 from tfcourse.search.strategies import Records
-from tfcourse.search.trial import TrialRunner, build_trial
+from tfcourse.search.trial import TrialRunner
+from tfcourse.training.evaluate import evaluate
 
 __all__ = ["conclude", "execute", "prepare"]
 
@@ -72,10 +70,15 @@ def execute(
 def prepare(config: SearchConfig, directory: RunDirectory, fresh: bool) -> Split:
     """Checks data and builder, and makes the run directory ready; as `execute`."""
     split = load_split(config)
-    _rehearse(config, split)
+    check_folds(split, config)
+    data = data_record(split)
+    if not fresh:
+        check_same_data(directory.path, data)
+    rehearse(config, split)
     if fresh:
         directory.delete()
     directory.create(config.as_toml(), {name: version(name) for name in PACKAGES})
+    write_data_record(directory.path, data)
     return split
 
 
@@ -98,46 +101,6 @@ def conclude(
     kept = directory.read_summary()
     if kept is None or kept.trial != best.trial:
         model = load_model(directory.best)
-        test = model.evaluate(split.test.x, split.test.y, verbose=0, return_dict=True)
+        test = evaluate(model, split.test.x, split.test.y, verbose=0, return_dict=True)
         score = best.score or 0.0
         directory.write_summary(Summary(best.trial, config.search.objective, score, test))
-
-
-def _rehearse(config: SearchConfig, split: Split) -> None:
-    """Builds trial 0's model, so that a builder that can't work fails before any training."""
-    values = propose(config, 0, {}) or {}
-    shape = split.train.x.shape[1:]
-    try:
-        model = build_trial(config, values, 0, shape, split.classes)
-        if config.builder.name not in BUILDERS:
-            _check_own_model(config.builder.name, model, shape)
-    except InputError as error:
-        raise InputError(f"{config.origin}: [model] {error}") from error
-    except Exception as error:
-        raise InputError(
-            f'{config.origin}: [model] builder "{config.builder.name}" failed for {values} on '
-            f"examples of shape {shape}: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _check_own_model(name: str, model: Any, shape: tuple[int, ...]) -> None:
-    """Refuses a model that the loss misreads, or that can't be loaded again at the end."""
-    wrong = ("output_and_loss", "loss_and_labels", "sigmoid_classes")
-    findings = [str(finding) for finding in lint(model) if finding.rule in wrong]
-    if findings:
-        raise InputError(f'builder "{name}" must end in probabilities, one a class: {findings[0]}')
-    if not model.built:
-        model.build((None, *shape))
-    model.optimizer.build(model.trainable_variables)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.keras"
-        try:
-            model.save(path)
-            load_model(path)
-        except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f'builder "{name}": its model can\'t be saved and loaded again '
-                f"({type(error).__name__}: {reason}). Give layers of your own get_config and "
-                "@keras.saving.register_keras_serializable(), and use no lambda."
-            ) from error

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tfcourse.formulas.scales import to_unit, to_value
 
-__all__ = ["Choice", "Parameter", "Range", "When", "active"]
+__all__ = ["Choice", "Parameter", "Range", "When", "active", "any_of"]
 
 When = tuple[tuple[str, Any], ...]
 
@@ -25,7 +25,8 @@ class Range:
         high: The largest value (a stepped range ends at the last step below it).
         step: Distance of neighbouring values; None for every float. An int has a step.
         scale: ``"linear"``, ``"log"`` or ``"one_minus_log"``.
-        when: The parents' values, as (name, value), with which it is a parameter at all.
+        when: The parents' values, as (name, value), with which it is a parameter at all; a tuple
+            stands for any of its values.
         points: How many values a grid takes of a continuous range, both ends among them.
     """
 
@@ -91,6 +92,11 @@ class Choice:
 Parameter = Range | Choice
 
 
+def any_of(value: Any) -> tuple[Any, ...]:
+    """The values that a condition allows its parent."""
+    return value if isinstance(value, tuple) else (value,)
+
+
 def active(space: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of those parameters whose conditions these values fulfil, in the space's order.
 
@@ -99,6 +105,6 @@ def active(space: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
 
     def holds(name: str) -> bool:
         when: When = space[name].when
-        return all(holds(parent) and values[parent] == value for parent, value in when)
+        return all(holds(parent) and values[parent] in any_of(value) for parent, value in when)
 
     return {name: values[name] for name in space if holds(name)}

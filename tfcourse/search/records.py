@@ -25,6 +25,9 @@ class TrialRecord:
         message: Why it failed.
         history: Every metric of every epoch.
         traceback: The whole error, if it failed with one.
+        score_std: The standard deviation of ``scores``.
+        scores: Of each training, if the trial has several (folds, repeats): ``score`` and
+            ``history`` are then means, see `tfcourse.search.judging.combine`.
     """
 
     trial: int
@@ -37,6 +40,8 @@ class TrialRecord:
     message: str = ""
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     traceback: str = ""
+    score_std: float | None = None
+    scores: Sequence[float] = ()
 
 
 def rank(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
@@ -55,7 +60,8 @@ def tables(records: Iterable[TrialRecord], names: Sequence[str]) -> tuple[str, s
     """
     # As the trials' files have them: the tables of a resumed search are the same.
     records = [replace(r, history=without_nan(r.history)) for r in records]
-    fixed = ("trial", "status", "score", "best_epoch", "seconds", "worker", "message")
+    fixed = ["trial", "status", "score", "best_epoch", "seconds", "worker", "message"]
+    fixed += ["score_std"] * any(r.score_std is not None for r in records)
     rows = [
         [*(getattr(r, column) for column in fixed), *(r.values.get(n) for n in names)]
         for r in records

@@ -33,7 +33,8 @@ class Summary:
 class RunDirectory:
     """The files of one search under ``path``; every write is atomic.
 
-    ``config.toml`` (as run), ``versions.json``, ``trials/0007.json`` (a `TrialRecord` each),
+    ``config.toml`` (as run), ``versions.json``, ``data.json`` (the data's shapes and hash, see
+    `tfcourse.search.data_record`), ``trials/0007.json`` (a `TrialRecord` each),
     ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json`` and, of a search from coarse
     to fine, ``rounds.json``. The trials' files are the record; the tables are made from them.
     """

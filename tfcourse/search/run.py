@@ -4,10 +4,13 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.search.arguments import config_from_arguments
 from tfcourse.search.config import SearchConfig, load_config
+from tfcourse.search.data import at_hand, load_split
+from tfcourse.search.data_record import check_same_data, data_record, read_data_record
 from tfcourse.search.identity import differences, identity
 from tfcourse.search.lock import locked
 from tfcourse.search.outcome import SearchResult
@@ -19,19 +22,60 @@ from tfcourse.search.workers.surroundings import worker_count
 __all__ = ["Search"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Search:
-    """A hyperparameter search, from its checked config; the Python form of ``tfcourse search``.
+    """A hyperparameter search; the Python form of ``tfcourse search``.
 
-    ``Search.from_toml("tuner_configs/digits.toml").run()``
+    ``Search.from_toml("tuner_configs/digits.toml").run()``, or without a file
 
-    Attributes:
-        config: What to search.
+    ``Search(space={"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"}}, trials=24).run()``
+
+    Its attributes are its ``config``, a checked `tfcourse.search.config.SearchConfig`, and ``out``.
+
+    Args:
+        config: A checked config; it excludes all that follows ``out``.
         out: The folder that holds run directories; this one is ``out/name``.
+        space: The tables of ``[space]`` by name.
+        build: ``"mlp"``, ``"package.module:function"``, or the function ``build(input_shape,
+            classes, ...)``, keras-tuner's ``build(hp)`` or ``HyperModel`` itself.
+        arguments: Fixed arguments of ``build``.
+        data: The examples (x, y), to be split.
+        train: The examples (x, y) of the train set, with ``dev`` and ``test``.
+        dev: Those of the dev set.
+        test: Those of the test set.
+        settings: Every key of ``[search]``, ``[data]`` and ``[training]``, with its default there:
+            ``trials`` (required), ``name`` (``"search"``), ``objective``, ``strategy``, ``seed``,
+            ``epochs``, ``batch_size``, ``optimizer``, ``loss``, ``metrics``, ``folds``, ``source``,
+            ``normalize`` and so on; ``data_seed`` is ``[data] seed``.
+
+    Raises:
+        InputError: Every error, a line each.
     """
 
     config: SearchConfig
-    out: Path = Path("runs")
+    out: Path
+
+    def __init__(
+        self,
+        config: SearchConfig | None = None,
+        out: str | Path = "runs",
+        *,
+        space: Mapping[str, Mapping[str, Any]] | None = None,
+        build: Any = "mlp",
+        arguments: Mapping[str, Any] | None = None,
+        data: Any = None,
+        train: Any = None,
+        dev: Any = None,
+        test: Any = None,
+        **settings: Any,
+    ) -> None:
+        if config is None:
+            arrays = {"data": data, "train": train, "dev": dev, "test": test}
+            config = config_from_arguments(space, build, arguments, arrays, settings)
+        elif settings or any(given is not None for given in (space, arguments, data, train)):
+            raise InputError("Search: config says everything; give it alone, with out.")
+        object.__setattr__(self, "config", config)
+        object.__setattr__(self, "out", Path(out))
 
     @staticmethod
     def from_toml(
@@ -66,9 +110,12 @@ class Search:
         """The result, if the run directory holds all of it; None if something is left to do.
 
         Raises:
-            InputError: The run directory is another search's, or not a run directory.
+            InputError: The run directory is another search's or of other data (of arrays and
+                files; others are not read for it), or not a run directory.
         """
         records = self.finished()
+        if records and at_hand(self.config):
+            check_same_data(self.directory, data_record(load_split(self.config)))
         complete = all(number in records for number in range(self.config.search.trials))
         return self._result(records, was_complete=True) if complete else None
 
@@ -99,6 +146,12 @@ class Search:
         directory = RunDirectory(self.directory)
         config = self.config
         workers = worker_count(config.search.workers if workers is None else workers)
+        alone = workers == 1 and config.search.trial_timeout is None
+        if config.in_memory and not alone:
+            raise InputError(
+                "Search: data and build given as objects stay in this process; workers and "
+                "trial_timeout need others. Name them: a file, or package.module:function."
+            )
         if fresh:
             self._check_place(directory)
         elif result := self.completed():
@@ -106,7 +159,7 @@ class Search:
         with locked(self.directory):
             finished = {} if fresh else self.finished(forget=True)
             # Here, and not above: a finished search is shown without TensorFlow.
-            if workers == 1 and config.search.trial_timeout is None:
+            if alone:
                 from tfcourse.search.execution import execute
 
                 execute(config, directory, finished, verbose, fresh)
@@ -148,7 +201,7 @@ class Search:
             return None
         if self.config.search.strategy == "coarse_to_fine" and not directory.read_rounds():
             return None
-        if not directory.has_whole_config():
+        if not directory.has_whole_config() or read_data_record(self.directory) is None:
             return None
         return SearchResult(self.directory, records, ranking, summary, was_complete)
 

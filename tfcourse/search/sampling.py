@@ -29,9 +29,10 @@ def sample(space: Mapping[str, Any], seed: int, trial: int) -> dict[str, Any]:
     return active(space, drawn)
 
 
-def trial_seed(seed: int, trial: int) -> int:
-    """The seed of a trial's weights, dropout and shuffling, in [0, 2³¹)."""
-    return int(np.random.SeedSequence([seed, trial]).generate_state(1)[0] >> 1)
+def trial_seed(seed: int, trial: int, repeat: int = 0, fold: int = 0) -> int:
+    """The seed of a training's weights, dropout and shuffling, in [0, 2³¹)."""
+    parts = [seed, trial, repeat, fold] if repeat or fold else [seed, trial]
+    return int(np.random.SeedSequence(parts).generate_state(1)[0] >> 1)
 
 
 def _key(name: str) -> int:

@@ -12,6 +12,7 @@ __all__ = [
     "BayesianTable",
     "CoarseToFineTable",
     "DataTable",
+    "EarlyStoppingTable",
     "HyperbandTable",
     "ModelTable",
     "SearchTable",
@@ -91,12 +92,16 @@ STRATEGIES: dict[str, type[Table]] = {
 
 
 class DataTable(Table):
-    """``[data]``: where the examples come from, and their split into train, dev and test."""
+    """``[data]``: where the examples come from, and their split into train, dev and test.
+
+    ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model holds it as a layer.
+    """
 
     source: str = "digits"
     path: str | None = None
     label: str | None = None
     split: Annotated[tuple[float, ...], Strict(False)] = (0.6, 0.2, 0.2)
+    normalize: Literal["none", "standardize", "min_max"] = "none"
     seed: int = Field(default=0, ge=0)
 
 
@@ -112,12 +117,42 @@ class ModelTable(Table):
         return dict(self.__pydantic_extra__ or {})
 
 
+OptimizerName = Literal[
+    "gradient_descent", "momentum", "rmsprop", "adam",
+    "keras:sgd", "keras:rmsprop", "keras:adam", "keras:adamw", "keras:adamax", "keras:nadam",
+    "keras:adagrad", "keras:adadelta", "keras:lion", "keras:lamb",
+]  # fmt: skip
+
+
+class EarlyStoppingTable(Table):
+    """``[training.early_stopping]``: ends a training whose ``monitor`` no longer gets better.
+
+    As Keras's ``EarlyStopping``: after ``patience`` epochs without an improvement of more than
+    ``min_delta``, counted from epoch ``start_from_epoch`` on. ``monitor`` is the objective if it
+    is not set. The model keeps the weights of its best epoch, with and without early stopping.
+    """
+
+    patience: int = Field(default=3, ge=1)
+    min_delta: float = Field(default=0.0, ge=0)
+    monitor: str | None = None
+    start_from_epoch: int = Field(default=0, ge=0)
+
+
 class TrainingTable(Table):
-    """``[training]``: the optimizer, its fixed hyperparameters, and the size of the work."""
+    """``[training]``: the loss, the optimizer, its fixed hyperparameters, the size of the work.
+
+    ``folds``: from 2 on, train and dev together are cut into folds, each the dev set of one
+    training. ``repeats``: how many trainings, each with a seed of its own, a trial has on each.
+    """
 
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=64, ge=1)
-    optimizer: Literal["gradient_descent", "momentum", "rmsprop", "adam"] = "adam"
+    loss: str = "sparse_categorical_crossentropy"
+    metrics: Annotated[tuple[str, ...], Strict(False)] = ("accuracy",)
+    folds: int = Field(default=1, ge=1)
+    repeats: int = Field(default=1, ge=1)
+    early_stopping: EarlyStoppingTable | None = None
+    optimizer: OptimizerName = "adam"
     jit_compile: Literal["auto", True, False] = "auto"
     learning_rate: float | None = None
     momentum: float | None = None
@@ -125,6 +160,15 @@ class TrainingTable(Table):
     beta_2: float | None = None
     rho: float | None = None
     epsilon: float | None = None
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    nesterov: bool | None = None
+    centered: bool | None = None
+    amsgrad: bool | None = None
+
+
+# The tables within others that are no strategy's.
+NESTED: dict[str, type[Table]] = {"early_stopping": EarlyStoppingTable}
 
 
 class SpaceTable(Table):
@@ -152,18 +196,27 @@ def parse(
         return model.model_validate(dict(raw)), []
     except ValidationError as error:
         known = [*model.model_fields, *also_known]
-        # One line a key: of a union's errors (int | float) the last is the widest's.
-        lines = {details["loc"][:1]: _line(name, details, known) for details in error.errors()}
+        lines: dict[Any, str] = {}
+        for details in error.errors():
+            key, *rest = details["loc"] or ("",)
+            inner = NESTED.get(str(key))
+            if inner is not None and rest:
+                place = (f"{name}.{key}", str(rest[0]), [*inner.model_fields])
+            else:
+                place = (name, str(key), known)
+            # One line a key: of a union's errors (int | float) the last is the widest's.
+            lines[place[:2]] = _line(details, *place)
         return None, list(lines.values())
 
 
-def _line(table: str, details: Any, known: list[str]) -> str:
-    key = str(details["loc"][0]) if details["loc"] else ""
+def _line(details: Any, table: str, key: str, known: list[str]) -> str:
     where = f"[{table}] {key}"
     if details["type"] == "missing":
         return f"{where} is required and missing."
     if details["type"] == "extra_forbidden":
         return f"{where} is not a known key.{nearest(key, known)} Known: {', '.join(known)}."
+    if details["type"] == "model_type":
+        return f"[{table}.{key}] must be a table. Received: {details['input']!r}."
     received = details["input"]
     said = details["msg"].replace("Input should be", "must be")
     if details["type"] == "string_pattern_mismatch":

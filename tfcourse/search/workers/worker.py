@@ -5,6 +5,7 @@ from typing import Any
 
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.data import load_split
+from tfcourse.search.data_record import check_same_data, data_record
 from tfcourse.search.engine.rpc import RemoteOracle
 from tfcourse.search.engine.tuner import CourseTuner
 from tfcourse.search.ledger import TrialWriter
@@ -37,7 +38,9 @@ def work(
         InputError: The data does not fit, or the chief refuses the token.
         WorkFailedError: The chief can't be reached.
     """
-    runner = TrialRunner(config, load_split(config), name)
+    split = load_split(config)
+    check_same_data(directory.path, data_record(split))  # as the chief's
+    runner = TrialRunner(config, split, name)
     writer = TrialWriter(config, directory)
 
     def write(record: TrialRecord, model: Any) -> None:

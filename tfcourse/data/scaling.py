@@ -1,0 +1,61 @@
+"""Features on one scale, by what the train set says of them (course 5.7)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tfcourse.data.splits import Part, Split
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = ["Scaling", "fit_scaling"]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """``x ↦ (x - shift) / scale``, feature by feature.
+
+    Attributes:
+        shift: What is taken from each feature, shape ``(features,)``.
+        scale: What each is divided by, > 0, the same shape.
+    """
+
+    shift: "npt.NDArray[np.float32]"
+    scale: "npt.NDArray[np.float32]"
+
+    def apply(self, x: "npt.NDArray[np.float32]") -> "npt.NDArray[np.float32]":
+        """The scaled examples, a new array."""
+        return (x - self.shift) / self.scale
+
+    def apply_to(self, split: Split) -> Split:
+        """The split with all three sets scaled."""
+        train, dev, test = (
+            Part(self.apply(part.x), part.y) for part in (split.train, split.dev, split.test)
+        )
+        return Split(train, dev, test, split.classes)
+
+
+def fit_scaling(x: "npt.NDArray[np.float32]", how: Literal["standardize", "min_max"]) -> Scaling:
+    """The scaling that the train set asks for.
+
+    A feature is an entry of the last axis: a column of a table, a channel of images. One that is
+    constant in the train set is shifted to 0 and not divided.
+
+    Args:
+        x: The train set, shape ``(m, ..., features)``.
+        how: ``"standardize"``: to mean 0 and variance 1, ``(x - μ) / σ``; ``"min_max"``: to
+            ``[0, 1]``, ``(x - min) / (max - min)``. Other sets may lie outside of it.
+    """
+    import numpy as np
+
+    axes = tuple(range(x.ndim - 1))
+    low, high = x.min(axis=axes), x.max(axis=axes)
+    if how == "standardize":
+        # In float64: the mean of many float32 loses digits.
+        shift, scale = x.mean(axis=axes, dtype=np.float64), x.std(axis=axes, dtype=np.float64)
+    else:
+        shift, scale = low.astype(np.float64), high.astype(np.float64) - low
+    constant = low == high
+    shift, scale = np.where(constant, low, shift), np.where(constant, 1.0, scale)
+    return Scaling(shift.astype(np.float32), scale.astype(np.float32))

@@ -1,0 +1,166 @@
+"""keras-tuner's way to describe a model, ``build(hp)`` or a ``HyperModel``, as a builder of ours.
+
+The ranges that it registers become tables of ``[space]``; their values are drawn as all others are.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import keras
+import keras_tuner
+from keras_tuner.engine import hyperparameters as kinds
+
+from tfcourse.errors import InputError
+from tfcourse.search.builders import Argument, Builder
+
+__all__ = ["hypermodel_builder"]
+
+MOST_CALLS = 200
+
+
+def hypermodel_builder(given: Any, name: str) -> Builder:
+    """A builder from a function ``build(hp)``, a ``HyperModel``, or its class.
+
+    It is called a few times to see what it registers: with the defaults, with each other value of
+    every choice, and with both ends of every whole number, on which further ones may depend.
+
+    Args:
+        given: What the config names.
+        name: Its name, for the messages.
+
+    Raises:
+        InputError: It fails, gives no model, or registers what can't be searched.
+    """
+    build = _build_of(given, name)
+    found, compiled = _explore(build, name)
+    if len(compiled) > 1:
+        raise InputError(f'builder: "{name}" must compile all of its models, or none of them.')
+    arguments = {n: Argument(_annotation(entries[0]), None) for n, entries in found.items()}
+
+    def function(input_shape: Any, classes: int, **values: Any) -> Any:
+        hp = keras_tuner.HyperParameters()
+        hp.values = dict(values)
+        model = build(hp)
+        if unknown := [n for n in hp.values if n not in arguments]:
+            raise InputError(
+                f'builder: "{name}" registers "{unknown[0]}" with {values} and did not when the '
+                "search began. Register it in every call, or within hp.conditional_scope."
+            )
+        return model
+
+    space = {n: table for n, entries in found.items() if (table := _table(entries, found, name))}
+    return Builder(name, function, arguments, False, compiled == {True}, space)
+
+
+def _build_of(given: Any, name: str) -> Callable[[Any], Any]:
+    if inspect.isfunction(given) or not hasattr(given, "build"):
+        return given
+    try:
+        model = given() if isinstance(given, type) else given
+    except Exception as error:
+        raise InputError(
+            f'builder: "{name}" can\'t be made without arguments ({type(error).__name__}: {error}).'
+            ' Name an instance of it: "package.module:instance".'
+        ) from error
+    own_fit = getattr(type(model), "fit", None)
+    if own_fit not in (None, keras_tuner.HyperModel.fit):
+        raise InputError(
+            f'builder: "{name}" has a fit of its own, which a search does not call: it trains with '
+            "tfcourse.fit. Override the model's train_step, or use keras-tuner's own tuners."
+        )
+    return model.build
+
+
+def _explore(build: Callable[[Any], Any], name: str) -> tuple[dict[str, list[Any]], set[bool]]:
+    """What is registered, by name, and whether the models come compiled."""
+    found: dict[str, list[Any]] = {}
+    compiled: set[bool] = set()
+    waiting: list[dict[str, Any]] = [{}]
+    for _ in range(MOST_CALLS):
+        if not waiting:
+            return found, compiled
+        values = waiting.pop(0)
+        hp = keras_tuner.HyperParameters()
+        hp.values = dict(values)
+        try:
+            model = build(hp)
+        except Exception as error:
+            raise InputError(
+                f'builder: "{name}", which takes one argument, was called as build(hp) with '
+                f"{values or 'the defaults'} and failed: {type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(model, keras.Model):
+            raise InputError(
+                f'builder: "{name}", which takes one argument, was called as build(hp) with '
+                f"{values or 'the defaults'} and gave no model. Received: {type(model).__name__}."
+            )
+        compiled.add(model.compiled)
+        for entry in hp.space:
+            known = found.setdefault(entry.name, [])
+            if not known:
+                # What is not active yet: with what makes it so.
+                parents = {c.name: c.values[0] for c in entry.conditions}
+                waiting += [{**values, **parents, entry.name: end} for end in _ends(entry)]
+            if not any(entry.conditions == other.conditions for other in known):
+                known.append(entry)
+    raise InputError(f'builder: "{name}" registers more than {MOST_CALLS} calls can find.')
+
+
+def _ends(entry: Any) -> list[Any]:
+    """The values besides the default on which it may depend what else is registered."""
+    if isinstance(entry, kinds.Choice | kinds.Boolean):
+        return [value for value in entry.values if value != entry.default]
+    if isinstance(entry, kinds.Int):
+        ends = {entry.prob_to_value(0.0), entry.prob_to_value(1 - 1e-9)}
+        return sorted(ends - {entry.default})
+    return []
+
+
+def _table(
+    entries: Iterable[Any], found: Mapping[str, list[Any]], name: str
+) -> dict[str, Any] | None:
+    """A table of ``[space]``; None for what has one value only."""
+    first, *others = entries
+    tables = [_range(entry, name) for entry in (first, *others)]
+    if any(table != tables[0] for table in tables):
+        raise InputError(
+            f'builder: "{name}" registers "{first.name}" with different ranges. Give each a name '
+            "of its own."
+        )
+    table, when = tables[0], {}
+    for condition in first.conditions:
+        parent = found[condition.name][0]
+        # Of numbers, and where it has several conditions, it is drawn always; keras-tuner gives
+        # the model None where it is not active.
+        if not others and isinstance(parent, kinds.Choice | kinds.Boolean):
+            values = list(condition.values)
+            when[condition.name] = values if len(values) > 1 else values[0]
+    return {**table, "when": when} if table and when else table
+
+
+def _range(entry: Any, name: str) -> dict[str, Any] | None:
+    if isinstance(entry, kinds.Fixed):
+        return None
+    if isinstance(entry, kinds.Choice | kinds.Boolean):
+        return {"values": list(entry.values)}
+    if entry.min_value == entry.max_value:
+        return None
+    if entry.sampling == "reverse_log":
+        raise InputError(
+            f'builder: "{name}" registers "{entry.name}" with sampling "reverse_log", which is not '
+            "a log scale on 1-x: on [0.9, 0.999] it puts only 9.5 % of the samples above 0.99. "
+            "Use tfcourse.one_minus_log(hp, ...)."
+        )
+    kind = int if isinstance(entry, kinds.Int) else float
+    if entry.sampling == "log" and entry.step is not None:  # the step is a factor here
+        return {"values": [kind(round(value, 9)) for value in entry.values]}
+    table = {"low": kind(entry.min_value), "high": kind(entry.max_value), "scale": entry.sampling}
+    # An Int's step of 1 goes without saying.
+    stepped = entry.step is not None and not (kind is int and entry.step == 1)
+    return {**table, "step": kind(entry.step)} if stepped else table
+
+
+def _annotation(entry: Any) -> Any:
+    numbers = {kinds.Int: int, kinds.Float: float, kinds.Boolean: bool}
+    return numbers.get(type(entry), inspect.Parameter.empty)

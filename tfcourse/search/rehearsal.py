@@ -1,0 +1,94 @@
+"""The first trial's model, built before any training: what can't work fails at once."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfcourse.data.splits import Split
+from tfcourse.errors import InputError, one_of
+from tfcourse.models.build import BUILDERS
+from tfcourse.models.lint import lint
+from tfcourse.models.saving import load_model
+from tfcourse.search.config import SearchConfig
+from tfcourse.search.engine.oracle import propose
+from tfcourse.search.trial import build_trial
+from tfcourse.training.evaluate import evaluate
+
+__all__ = ["rehearse"]
+
+
+def rehearse(config: SearchConfig, split: Split) -> None:
+    """Builds trial 0's model and, of a builder of one's own, looks at it.
+
+    Raises:
+        InputError: It can't be built, does not fit the data, the loss or the objective, or can't be
+            saved and loaded again.
+    """
+    values = propose(config, 0, {}) or {}
+    shape = split.train.x.shape[1:]
+    try:
+        model = build_trial(config, values, 0, shape, split.classes)
+        own_metrics = any(":" in metric for metric in config.training.metrics)
+        if config.builder.name not in BUILDERS:
+            _check_output(config.builder.name, model)
+        if config.builder.compiles:
+            _check_compilation(config, model, split)
+        if config.builder.name not in BUILDERS or own_metrics:
+            _check_saving(config.builder.name, model, shape)
+    except InputError as error:
+        raise InputError(f"{config.origin}: [model] {error}") from error
+    except Exception as error:
+        raise InputError(
+            f'{config.origin}: [model] builder "{config.builder.name}" failed for {values} on '
+            f"examples of shape {shape}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _check_output(name: str, model: Any) -> None:
+    """Refuses a model whose output the loss misreads."""
+    wrong = ("output_and_loss", "loss_and_labels", "sigmoid_classes")
+    findings = [str(finding) for finding in lint(model) if finding.rule in wrong]
+    if findings:
+        raise InputError(f'builder "{name}" must end in probabilities, one a class: {findings[0]}')
+
+
+def _check_compilation(config: SearchConfig, model: Any, split: Split) -> None:
+    """Refuses a model that came compiled with another loss, or without the objective."""
+    name, loss = config.builder.name, config.training.loss
+    own = keras.losses.get(model.loss)
+    own = getattr(own, "fn", own)
+    if own is not keras.losses.get(loss):
+        raise InputError(
+            f'builder "{name}" compiles its models with the loss '
+            f'"{getattr(own, "__name__", own)}". Received: [training] loss = "{loss}", which says '
+            "what the targets are; give both the same."
+        )
+    x, y = split.train.x[:2], split.train.y[:2]
+    measured = evaluate(model, x, y, verbose=0, return_dict=True)
+    known = [*(f"val_{metric}" for metric in measured), *measured]
+    stopping = config.training.early_stopping
+    monitor = None if stopping is None else stopping.monitor
+    for wanted in (config.search.objective, monitor):
+        if wanted is not None and wanted not in known:
+            raise InputError(one_of(f'objective of the builder "{name}"', wanted, known))
+
+
+def _check_saving(name: str, model: Any, shape: tuple[int, ...]) -> None:
+    """Refuses a model that can't be loaded again at the end."""
+    if not model.built:
+        model.build((None, *shape))
+    model.optimizer.build(model.trainable_variables)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        try:
+            model.save(path)
+            load_model(path)
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f'builder "{name}": its model can\'t be saved and loaded again '
+                f"({type(error).__name__}: {reason}). Give layers of your own get_config and "
+                "@keras.saving.register_keras_serializable(), and use no lambda."
+            ) from error
