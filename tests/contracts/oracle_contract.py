@@ -170,6 +170,9 @@ class OracleContract:
             earlier = {t: record for t, record in shuffled if t < trial}
             assert propose(self.config(), trial, earlier) == undisturbed[trial].values
             assert propose(self.config(), trial, dict(shuffled)) == undisturbed[trial].values
+        kept = {}
+        for trial in (*range(self.trials), *range(self.trials)):
+            assert propose(self.config(), trial, undisturbed, kept) == undisturbed[trial].values
 
     def test_a_tuner_that_asks_again_gets_its_own_trial(self):
         search = Search(self.config())

@@ -8,7 +8,7 @@ from tfcourse.search.claims import Claim, write_claims
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.records import TrialRecord, rank
 from tfcourse.search.results import RunDirectory
-from tfcourse.search.strategies import Records, rounds_on_record
+from tfcourse.search.strategies import Boxes, Records, rounds_on_record
 
 __all__ = ["SearchLedger", "TrialWriter"]
 
@@ -67,6 +67,7 @@ class SearchLedger:
         ranking = rank(finished.values(), config.direction)
         self.best = ranking[0] if ranking else None
         self.tables_due = 0.0
+        self._boxes: Boxes = {}
 
     @property
     def best_score(self) -> float | None:
@@ -96,7 +97,7 @@ class SearchLedger:
         start = time.monotonic()
         records = [self.by_number[number] for number in sorted(self.by_number)]
         self.directory.write_tables(records, self.config.columns)
-        if rounds := rounds_on_record(self.config, self.by_number):
+        if rounds := rounds_on_record(self.config, self.by_number, self._boxes):
             self.directory.write_rounds(rounds)
         end = time.monotonic()
         self.tables_due = end + max(SECONDS_BETWEEN_TABLES, (end - start) / TABLES_SHARE)

@@ -1,7 +1,8 @@
 """Which values a trial gets: a function of the config, its number and the records before it.
 
-Nothing is remembered between two calls: a search that was interrupted, or that runs in several
-processes, proposes the same values. keras-tuner's own `bayesian` is in `tfcourse.search.engine`.
+Nothing is remembered between two calls that would change their result: a search that was
+interrupted, or that runs in several processes, proposes the same values. keras-tuner's own
+`bayesian` is in `tfcourse.search.engine`.
 """
 
 import math
@@ -15,10 +16,13 @@ from tfcourse.search.records import TrialRecord, rank
 from tfcourse.search.refine import Part, Weighted, as_record, refine
 from tfcourse.search.sampling import sample
 
-__all__ = ["PROPOSALS", "Records", "by_quality", "rounds_on_record"]
+__all__ = ["PROPOSALS", "Boxes", "Records", "by_quality", "rounds_on_record"]
 
 Records = Mapping[int, TrialRecord]
-Proposal = Callable[[SearchConfig, int, Records], dict[str, Any] | None]
+Box = dict[str, Part | Weighted]
+# The boxes of rounds by number: what is known of them does not change any more.
+Boxes = dict[int, Box]
+Proposal = Callable[[SearchConfig, int, Records, Boxes], dict[str, Any] | None]
 
 
 def by_quality(records: Records, direction: str) -> tuple[list[TrialRecord], list[TrialRecord]]:
@@ -29,16 +33,25 @@ def by_quality(records: Records, direction: str) -> tuple[list[TrialRecord], lis
     return ranked, [record for trial, record in sorted(records.items()) if trial not in good]
 
 
-def rounds_on_record(config: SearchConfig, finished: Records) -> list[dict[str, Any]]:
-    """Coarse to fine: each round's first and last trial and its box, as far as they are known."""
+def rounds_on_record(
+    config: SearchConfig, finished: Records, boxes: Boxes | None = None
+) -> list[dict[str, Any]]:
+    """Coarse to fine: each round's first and last trial and its box, as far as they are known.
+
+    Args:
+        config: The search.
+        finished: The records of the trials that have ended, by number.
+        boxes: Keeps what was computed for the next call.
+    """
     if config.search.strategy != "coarse_to_fine":
         return []
     size = config.settings.trials_per_round
     # The record may hold more trials than are asked for now.
     total = max([config.search.trials, *(trial + 1 for trial in finished)])
     rounds: list[dict[str, Any]] = []
+    boxes = {} if boxes is None else boxes
     for first in range(0, total, size):
-        box = _box(config, first // size, finished)
+        box = _box(config, first // size, finished, boxes)
         if box is None:
             break
         last = min(first + size, total) - 1
@@ -46,26 +59,34 @@ def rounds_on_record(config: SearchConfig, finished: Records) -> list[dict[str, 
     return rounds
 
 
-def _random(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
+def _random(
+    config: SearchConfig, trial: int, finished: Records, boxes: Boxes
+) -> dict[str, Any] | None:
     return sample(config.space, config.search.seed, trial)
 
 
-def _grid(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
+def _grid(
+    config: SearchConfig, trial: int, finished: Records, boxes: Boxes
+) -> dict[str, Any] | None:
     return grid_values(config.space, config.search.seed, trial)
 
 
-def _coarse_to_fine(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
-    box = _box(config, trial // config.settings.trials_per_round, finished)
+def _coarse_to_fine(
+    config: SearchConfig, trial: int, finished: Records, boxes: Boxes
+) -> dict[str, Any] | None:
+    box = _box(config, trial // config.settings.trials_per_round, finished, boxes)
     return None if box is None else sample(box, config.search.seed, trial)
 
 
-def _box(config: SearchConfig, number: int, finished: Records) -> dict[str, Part | Weighted] | None:
+def _box(config: SearchConfig, number: int, finished: Records, boxes: Boxes) -> Box | None:
     """The box of round ``number``, from the rounds before it; None while one is unfinished."""
+    if number in boxes:
+        return boxes[number]
     before = range(number * config.settings.trials_per_round)
     if any(trial not in finished for trial in before):
         return None
     ranked, failed = by_quality({trial: finished[trial] for trial in before}, config.direction)
-    return refine(
+    boxes[number] = refine(
         config.space,
         [record.values for record in ranked],
         [record.values for record in failed],
@@ -74,9 +95,12 @@ def _box(config: SearchConfig, number: int, finished: Records) -> dict[str, Part
         shrink=config.settings.shrink,
         floor=config.settings.floor,
     )
+    return boxes[number]
 
 
-def _hyperband(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
+def _hyperband(
+    config: SearchConfig, trial: int, finished: Records, boxes: Boxes
+) -> dict[str, Any] | None:
     """Of each round the best go on, for ``factor`` times as many epochs; see `hyperband_round`.
 
     A trial that goes on is trained anew, from the seed of the trial that it continues: the same run
@@ -98,8 +122,8 @@ def _hyperband(config: SearchConfig, trial: int, finished: Records) -> dict[str,
     return {**best.values, "epochs": place.epochs, "continues": origin}
 
 
-# Given the config, a trial's number and the records of the trials that have ended: its values, or
-# None if trials before it must end first.
+# Given the config, a trial's number, the records of the trials that have ended and the boxes that
+# are known: its values, or None if trials before it must end first.
 PROPOSALS: dict[str, Proposal] = {
     "random": _random,
     "grid": _grid,

@@ -15,7 +15,7 @@ from tfcourse.search.config import SearchConfig
 from tfcourse.search.engine.bayesian import bayesian
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records import TrialRecord
-from tfcourse.search.strategies import PROPOSALS, Records
+from tfcourse.search.strategies import PROPOSALS, Boxes, Records
 
 __all__ = ["Ledger", "SearchOracle", "propose"]
 
@@ -72,6 +72,7 @@ class SearchOracle(keras_tuner.Oracle):
         }
         taken = {*self.finished, *(claim.trial for claim in self.claims.values())}
         self._free = [i for i in range(trials) if i not in taken]  # sorted: a heap
+        self._boxes: Boxes = {}
         self._lock = threading.RLock()
 
     def create_trial(self, tuner_id: str) -> Any:
@@ -100,7 +101,7 @@ class SearchOracle(keras_tuner.Oracle):
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The values of a trial, from its number and what has ended."""
-        values = propose(self.config, int(trial_id), self.finished)
+        values = propose(self.config, int(trial_id), self.finished, self._boxes)
         if values is None:
             return {"status": TrialStatus.IDLE, "values": None}
         return {"status": TrialStatus.RUNNING, "values": values}
@@ -173,13 +174,18 @@ class SearchOracle(keras_tuner.Oracle):
         """Writes nothing: the run directory is the record."""
 
 
-def propose(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
+def propose(
+    config: SearchConfig, trial: int, finished: Records, boxes: Boxes | None = None
+) -> dict[str, Any] | None:
     """The values of trial number ``trial``, or None if trials before it must end first.
 
     Args:
         config: The search.
         trial: The trial's number, from 0.
         finished: The records of the trials that have ended, by number.
+        boxes: Keeps what was computed for the next call; it changes nothing but the time.
     """
-    strategy = config.search.strategy
-    return (bayesian if strategy == "bayesian" else PROPOSALS[strategy])(config, trial, finished)
+    if config.search.strategy == "bayesian":
+        return bayesian(config, trial, finished)
+    boxes = {} if boxes is None else boxes
+    return PROPOSALS[config.search.strategy](config, trial, finished, boxes)

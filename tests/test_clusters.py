@@ -1,0 +1,73 @@
+"""The cluster examples: their commands are ones that tfcourse has."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CLUSTERS = Path(__file__).parent.parent / "examples" / "clusters"
+
+# Takes the place of tfcourse: notes its arguments, and checks them as the command would.
+STAND_IN = f"""#!{sys.executable}
+import sys
+from pathlib import Path
+from typer.main import get_command
+from tfcourse.cli import app
+name, *arguments = sys.argv[1:]
+get_command(app).commands[name].make_context(name, list(arguments))
+with Path("called").open("a") as file:
+    print(*sys.argv[1:], file=file)
+"""
+
+
+@pytest.fixture
+def call(tmp_path):
+    """Runs a shell command with the stand-in; gives the arguments of what it called."""
+    stand_in = tmp_path / "bin" / "tfcourse"
+    stand_in.parent.mkdir()
+    stand_in.write_text(STAND_IN)
+    stand_in.chmod(0o755)
+
+    def run(command, **environment):
+        path = f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}"
+        ended = subprocess.run(
+            command, cwd=tmp_path, env={**os.environ, "PATH": path, **environment},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+        called = tmp_path / "called"
+        (arguments,) = called.read_text().splitlines()
+        called.unlink()
+        return shlex.split(arguments)
+
+    return run
+
+
+def test_slurm(call, tmp_path):
+    script, submitted = str(CLUSTERS / "slurm.sh"), {"SLURM_SUBMIT_DIR": str(tmp_path)}
+    submitted |= {"SLURM_ARRAY_JOB_ID": "123456", "TFCOURSE_TOKEN": "secret"}
+    chief = call([script, "a.toml"], SLURM_ARRAY_TASK_ID="0", **submitted)
+    assert chief[:4] == ["chief", "a.toml", "--bind", "0.0.0.0:23456"]
+    worker = call([script, "a.toml"], SLURM_ARRAY_TASK_ID="3", **submitted)
+    host = subprocess.run(["hostname"], capture_output=True, text=True).stdout.strip()
+    assert worker[:6] == ["worker", "a.toml", "--connect", f"{host}:23456", "--id", "task-3"]
+    assert chief[chief.index("--out") + 1] == worker[worker.index("--out") + 1]
+
+
+def test_kubernetes(call):
+    text = (CLUSTERS / "kubernetes.yaml").read_text()
+    chief, worker = (
+        call(["sh", "-c", line], POD="tfcourse-worker-2", TFCOURSE_TOKEN="secret")
+        for line in re.findall(r'args: \["(.*)"\]', text)
+    )
+    assert chief[:2] == ["chief", "/config/search.toml"]
+    assert worker[:2] == ["worker", "/config/search.toml"]
+    port = chief[chief.index("--bind") + 1].rpartition(":")[2]
+    assert worker[worker.index("--connect") + 1] == f"tfcourse-chief:{port}"
+    assert f"ports: [{{port: {port}}}]" in text
+    assert worker[worker.index("--id") + 1] == "tfcourse-worker-2"
+    assert chief[chief.index("--out") + 1] == worker[worker.index("--out") + 1] == "/runs"
