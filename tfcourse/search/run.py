@@ -69,10 +69,14 @@ class Search:
         test: Any = None,
         **settings: Any,
     ) -> None:
+        arrays = {"data": data, "train": train, "dev": dev, "test": test}
         if config is None:
-            arrays = {"data": data, "train": train, "dev": dev, "test": test}
             config = config_from_arguments(space, build, arguments, arrays, settings)
-        elif settings or any(given is not None for given in (space, arguments, data, train)):
+        elif (
+            settings
+            or build != "mlp"
+            or any(v is not None for v in (space, arguments, *arrays.values()))
+        ):
             raise InputError("Search: config says everything; give it alone, with out.")
         object.__setattr__(self, "config", config)
         object.__setattr__(self, "out", Path(out))
