@@ -31,7 +31,11 @@ class Table(BaseModel):
 
 
 class SearchTable(Table):
-    """``[search]``: what to look for, how, how long."""
+    """``[search]``: what to look for, how, how long.
+
+    ``reuse_models``: how many compiled models are kept for the trials to come; 0 compiles every
+    trial's anew. ``checkpoints``: whether every trial's model is kept on disk, or the best one's.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     objective: str = "val_accuracy"
@@ -39,6 +43,8 @@ class SearchTable(Table):
     strategy: Literal["random", "coarse_to_fine", "grid", "bayesian", "hyperband"] = "random"
     trials: int = Field(ge=1)
     seed: int = Field(default=0, ge=0)
+    reuse_models: int = Field(default=16, ge=0)
+    checkpoints: Literal["best", "all"] = "best"
 
 
 class CoarseToFineTable(Table):

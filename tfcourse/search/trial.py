@@ -4,7 +4,7 @@ import math
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -17,7 +17,12 @@ from tfcourse.search.config import SearchConfig
 from tfcourse.search.results import TrialRecord
 from tfcourse.search.sampling import trial_seed
 from tfcourse.search.tables import TrainingTable
+from tfcourse.search.sharing import trials_per_program
+from tfcourse.training.arrays import Arrays
 from tfcourse.training.fit import fit
+from tfcourse.training.jit import choose_jit
+from tfcourse.training.reuse.pool import ModelPool
+from tfcourse.training.reuse.seeding import set_seed
 
 __all__ = ["TrialRunner", "build_trial"]
 
@@ -37,7 +42,7 @@ def build_trial(
     Raises:
         InputError: The builder gave something else than a model with an output a class.
     """
-    keras.utils.set_random_seed(seed)
+    set_seed(seed)
     given = config.training.model_dump(exclude_none=True) | config.model.arguments | dict(values)
     builder = config.builder
     arguments = {
@@ -77,12 +82,17 @@ class TrialRunner:
 
     def __init__(self, config: SearchConfig, split: Split, worker: str = "main") -> None:
         self.config, self.split, self.worker = config, split, worker
+        self.pool = ModelPool(config.search.reuse_models)
+        # Converted once, and not by every trial.
+        self.train_data = Arrays.of(split.train.x, split.train.y)
+        self.dev_data = Arrays.of(split.dev.x, split.dev.y)
 
     def run(self, number: int, values: Mapping[str, Any]) -> tuple[TrialRecord, Any]:
         """Trains trial ``number``; a failure becomes a record with its reason.
 
         Returns:
-            The record and, if the trial completed, its model with the weights of its best epoch.
+            The record and, if the trial completed, its model with the weights of its best epoch;
+            the next trial may train the same model.
         """
         start = time.perf_counter()
         model: Any = None
@@ -105,13 +115,27 @@ class TrialRunner:
 
     def train(self, number: int, values: Mapping[str, Any]) -> tuple[Any, dict[str, list[float]]]:
         """The trained model of a trial, with the weights of its best epoch, and its history."""
-        config, split = self.config, self.split
+        config = self.config
         values, origin = dict(values), number
         if config.search.strategy == "hyperband":
             # A trial that goes on with another is that run again, for longer.
             origin = values.pop("continues", number)
         seed = trial_seed(config.search.seed, origin)
-        model = build_trial(config, values, seed, split.train.x.shape[1:], split.classes)
+        shape = self.split.train.x.shape[1:]
+        size = values.get("batch_size", config.training.batch_size)
+
+        def build() -> Any:
+            return build_trial(config, values, seed, shape, self.split.classes)
+
+        def train(model: Any) -> dict[str, list[float]]:
+            return self._fit(model, values, size, seed)
+
+        return self.pool.train(build, train, self.train_data.first(size))
+
+    def _fit(
+        self, model: Any, values: Mapping[str, Any], batch_size: int, seed: int
+    ) -> dict[str, list[float]]:
+        config = self.config
         epochs = values.get("epochs", config.training.epochs)
         best = keras.callbacks.EarlyStopping(
             config.search.objective,
@@ -120,21 +144,28 @@ class TrialRunner:
             patience=epochs + 1,
             restore_best_weights=True,
         )
-        history = fit(
+        x, y = self.train_data.data
+        return fit(
             model,
-            split.train.x,
-            split.train.y,
-            batch_size=values.get("batch_size", config.training.batch_size),
+            x,
+            y,
+            batch_size=batch_size,
             epochs=epochs,
             verbose=0,
             callbacks=[best, _StopIfNotFinite()],
-            validation_data=(split.dev.x, split.dev.y),
-            validation_batch_size=min(len(split.dev.y), 1024),
+            validation_data=self.dev_data.data,
+            validation_batch_size=min(self.dev_data.count, 1024),
             seed=seed,
-            jit_compile=config.training.jit_compile,
+            jit_compile=self._jit_compile(model, batch_size, epochs),
             on_nan="ignore",  # the record of a failed trial keeps its history up to there
         ).history
-        return model, history
+
+    def _jit_compile(self, model: Any, batch_size: int, epochs: int) -> bool | Literal["auto"]:
+        """Whether XLA pays for all trials that share the program, and not for this one alone."""
+        if self.config.training.jit_compile != "auto" or not model.built:
+            return self.config.training.jit_compile
+        steps = self.train_data.batches(batch_size) * epochs * trials_per_program(self.config)
+        return choose_jit(model, self.train_data.first(batch_size), batch_size, round(steps))
 
     def _judge(self, history: Mapping[str, list[float]]) -> dict[str, Any]:
         """Status, score and best epoch of a finished training."""
