@@ -39,8 +39,13 @@ def set_seed(seed: int) -> None:
 
 def drawn_from() -> tuple[Any, ...]:
     """What the global generators of Python and NumPy are in: it changes when one is drawn from."""
-    name, keys, position, *rest = np.random.get_state()
-    return random.getstate(), name, keys.tobytes(), position, *rest
+    state: Any = np.random.get_state(legacy=False)
+    return (
+        random.getstate(),
+        repr(state["gauss"]),
+        state["state"]["pos"],
+        state["state"]["key"].tobytes(),
+    )
 
 
 # The state in which `set_seed` left TensorFlow's generator.

@@ -122,7 +122,7 @@ def _optimizer(optimizer: Any, values: Values) -> Any:
 
 def _compiled(model: Any, values: Values) -> Any:
     """What ``compile`` was given, beside the optimizer."""
-    given = {key: value for key, value in model._compile_config.config.items()}
+    given = dict(model._compile_config.config)
     del given["optimizer"]
     return values.describe(given, "an argument of compile")
 
