@@ -16,8 +16,8 @@ from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.results import TrialRecord
 from tfcourse.search.sampling import trial_seed
-from tfcourse.search.tables import TrainingTable
 from tfcourse.search.sharing import trials_per_program
+from tfcourse.search.tables import TrainingTable
 from tfcourse.training.arrays import Arrays
 from tfcourse.training.fit import fit
 from tfcourse.training.jit import choose_jit
