@@ -2,6 +2,7 @@
 
 import functools
 import re
+import warnings
 from typing import Any
 
 import keras
@@ -59,7 +60,7 @@ def _settings() -> Any:
 def _layer(layer: Any, values: Values) -> Any:
     kind = type(layer)
     name = "" if re.fullmatch(rf"{to_snake_case(kind.__name__)}(_\d+)?", layer.name) else layer.name
-    where = f'the {kind.__name__} "{layer.name}"'
+    where = f'the {kind.__name__} "{name}"' if name else f"a {kind.__name__}"
     base = _base_attributes()
     return (
         values.describe(kind, where),
@@ -87,13 +88,17 @@ def _topology(layer: Any, values: Values, where: str) -> Any:
         return _graph(layer, where)
     if not _is_told_by_config(layer):
         return ()
-    return canonical({"class_name": type(layer).__name__, "config": layer.get_config()})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that lambdas can't be loaded again
+        return canonical({"class_name": type(layer).__name__, "config": layer.get_config()})
 
 
 def _graph(model: Any, where: str) -> Any:
     """Which layer of a functional model takes which one's outputs, and what is between them."""
     try:
-        config = model.get_config()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that lambdas can't be loaded again
+            config = model.get_config()
     except Exception as error:  # a layer of one's own without a get_config
         raise NotComparableError(f"{where} has no config: {error}".splitlines()[0]) from error
     if "layers" not in config:
@@ -104,7 +109,7 @@ def _graph(model: Any, where: str) -> Any:
         {**entry, "config": {"name": entry["name"]}} if entry["name"] in names else entry
         for entry in config["layers"]
     ]
-    return canonical({**config, "layers": entries})
+    return canonical({"class_name": type(model).__name__, "config": {**config, "layers": entries}})
 
 
 def _optimizer(optimizer: Any, values: Values) -> Any:
