@@ -210,18 +210,19 @@ class DrawsIfEven(layers.Layer):
         return x + (np.random.normal() if x.shape[0] == 12 else 0.0)
 
 
+@pytest.fixture(scope="module")
+def used():
+    """A pool whose model has been trained, and what a training of its next one comes to."""
+    pool = ModelPool(1)
+    lend(pool, MODELS["convnet"], 1, learning_rate=0.05, beta_1=0.5)
+    return pool, alone(MODELS["convnet"], 2)
+
+
 class TestLeaks:
     """Controls: a state that is not reset shows in the result."""
 
     LEAKS = ["kernel", "gamma", "moving_mean", "seed_generator_state", "iteration", "learning_rate",
              "one_minus_beta_1", "average", "square"]  # fmt: skip
-
-    @pytest.fixture(scope="class")
-    def used(self):
-        """A pool whose model has been trained, and what a training of its next one comes to."""
-        pool = ModelPool(1)
-        lend(pool, MODELS["convnet"], 1, learning_rate=0.05, beta_1=0.5)
-        return pool, alone(MODELS["convnet"], 2)
 
     @pytest.mark.parametrize("name", LEAKS)
     def test_one_variable_that_is_not_reset(self, used, name, monkeypatch):

@@ -167,9 +167,11 @@ class _Records:
     def add(self, record: TrialRecord, model: Any) -> None:
         known = {**self.by_number, record.trial: record}
         ranking = rank(known.values(), self.config.direction)
-        # The model first: a crash between the two runs this trial again, and loses nothing.
+        # The models first: a crash between the two runs this trial again, and loses nothing.
         if ranking and ranking[0].trial == record.trial:
             self.directory.write_best(model)
+        if model is not None and self.config.search.checkpoints == "all":
+            self.directory.write_model(record.trial, model)
         # Known before it is on disk: an interrupt in between leaves it in the tables.
         self.by_number = dict(sorted(known.items()))
         self.directory.write_trial(record)

@@ -65,8 +65,8 @@ class RunDirectory:
     """The files of one search under ``path``; every write is atomic.
 
     ``config.toml`` (as run), ``versions.json``, ``trials/0007.json`` (a `TrialRecord` each),
-    ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json`` and, of a search from coarse
-    to fine, ``rounds.json``. The trials' files are the record; the tables are made from them.
+    ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, of a search from coarse to
+    fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``. The trials' files are the record; the tables are made from them.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,6 +77,7 @@ class RunDirectory:
         self.results = path / "results.csv"
         self.history = path / "history.csv"
         self.best = path / "best.keras"
+        self.models = path / "models"
         self.summary = path / "summary.json"
         self.rounds = path / "rounds.json"
 
@@ -143,6 +144,11 @@ class RunDirectory:
             return list(json.loads(self.rounds.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return []
+
+    def write_model(self, trial: int, model: Any) -> None:
+        """Keeps a trial's model, with the weights of its best epoch."""
+        self.models.mkdir(exist_ok=True)
+        replace_atomically(self.models / f"{trial:04d}.keras", model.save)
 
     def write_best(self, model: Any) -> None:
         """Saves the best model so far."""
