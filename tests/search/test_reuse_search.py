@@ -15,6 +15,7 @@ import tfcourse
 from tfcourse.data.splits import Part, stratified_split
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.models.saving import load_model
+from tfcourse.search import trial as trial_module
 from tfcourse.search.config import parse_config
 from tfcourse.search.sharing import trials_per_program
 from tfcourse.search.trial import TrialRunner
@@ -102,6 +103,21 @@ class TestATrialIsTheSameAsAlone:
         # In the other order, which has the first trial after the second one too.
         assert same(outcome(pooled, one, first), forward[0])
         assert pooled.pool.counts.reused >= before + 2
+
+    def test_our_own_builder_s_models_are_built_twice(self, monkeypatch):
+        """From then on their first values are drawn from the seed as the builder does."""
+        pooled, alone = TrialRunner(config(), split()), TrialRunner(config(), split())
+        built, build = [], trial_module.build_trial
+        monkeypatch.setattr(
+            trial_module, "build_trial", lambda *args: built.append(args) or build(*args)
+        )
+        values = {"learning_rate": 0.05, "dropout": 0.3, "layers": 2}
+        found = [outcome(pooled, number, values) for number in range(4)]
+        assert len(built) == 2
+        assert same(found[3], outcome(alone, 3, values))
+        # Another one of them is another model.
+        outcome(pooled, 4, {**values, "activation": "tanh"})
+        assert len(built) == 4
 
     def test_as_in_a_process_of_its_own(self):
         values = {"learning_rate": 0.05, "dropout": 0.3, "optimizer": "adam", "beta_1": 0.8}

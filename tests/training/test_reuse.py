@@ -228,11 +228,11 @@ class TestLeaks:
     def test_one_variable_that_is_not_reset(self, used, name, monkeypatch):
         (pool, expected), whole = used, pool_module._give_state
 
-        def leaking(kept, fresh):
+        def leaking(kept, values):
             variables = [*kept.given, *(variable for variable, _ in kept.rest)]
             (leaked, *_) = [v for v in variables if name in v.path]
             value = leaked.numpy()
-            whole(kept, fresh)
+            whole(kept, values)
             leaked.assign(value)
 
         assert same(lend(pool, MODELS["convnet"], 2)[1], expected)

@@ -66,7 +66,8 @@ class RunDirectory:
 
     ``config.toml`` (as run), ``versions.json``, ``trials/0007.json`` (a `TrialRecord` each),
     ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, of a search from coarse to
-    fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``. The trials' files are the record; the tables are made from them.
+    fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``. The trials' files
+    are the record; the tables are made from them.
     """
 
     def __init__(self, path: Path) -> None:

@@ -3,7 +3,7 @@
 import math
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import keras
@@ -13,6 +13,7 @@ from tfcourse import optimizers
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+from tfcourse.models.build import BUILDERS
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.results import TrialRecord
 from tfcourse.search.sampling import trial_seed
@@ -22,6 +23,7 @@ from tfcourse.training.arrays import Arrays
 from tfcourse.training.fit import fit
 from tfcourse.training.jit import choose_jit
 from tfcourse.training.reuse.pool import ModelPool
+from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
 
 __all__ = ["TrialRunner", "build_trial"]
@@ -43,15 +45,8 @@ def build_trial(
         InputError: The builder gave something else than a model with an output a class.
     """
     set_seed(seed)
-    given = config.training.model_dump(exclude_none=True) | config.model.arguments | dict(values)
     builder = config.builder
-    arguments = {
-        name: value
-        for name, value in given.items()
-        if name in builder.arguments
-        or (builder.takes_any and name not in TrainingTable.model_fields)
-    }
-    model = builder.function(shape, classes, **arguments)
+    model = builder.function(shape, classes, **_builder_arguments(config, values))
     if not isinstance(model, keras.Model):
         raise InputError(
             f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'
@@ -61,14 +56,33 @@ def build_trial(
             f'builder "{builder.name}" must give one output a class, shape '
             f"{(None, classes)}. Received: {model.output_shape}."
         )
-    name = given["optimizer"]
-    hyperparameters = {n: given[n] for n in OPTIMIZER_ARGUMENTS[name] if n in given}
     model.compile(
-        optimizers.create(name, **hyperparameters),
+        _optimizer(config, values),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
     return model
+
+
+def _given(config: SearchConfig, values: Mapping[str, Any]) -> dict[str, Any]:
+    """All hyperparameters of a trial: its own win over the config's fixed ones."""
+    return config.training.model_dump(exclude_none=True) | config.model.arguments | dict(values)
+
+
+def _builder_arguments(config: SearchConfig, values: Mapping[str, Any]) -> dict[str, Any]:
+    builder = config.builder
+    return {
+        name: value
+        for name, value in _given(config, values).items()
+        if name in builder.arguments
+        or (builder.takes_any and name not in TrainingTable.model_fields)
+    }
+
+
+def _optimizer(config: SearchConfig, values: Mapping[str, Any]) -> Any:
+    given = _given(config, values)
+    name = given["optimizer"]
+    return optimizers.create(name, **{n: given[n] for n in OPTIMIZER_ARGUMENTS[name] if n in given})
 
 
 class TrialRunner:
@@ -121,29 +135,33 @@ class TrialRunner:
             # A trial that goes on with another is that run again, for longer.
             origin = values.pop("continues", number)
         seed = trial_seed(config.search.seed, origin)
-        shape = self.split.train.x.shape[1:]
         size = values.get("batch_size", config.training.batch_size)
-
-        def build() -> Any:
-            return build_trial(config, values, seed, shape, self.split.classes)
 
         def train(model: Any) -> dict[str, list[float]]:
             return self._fit(model, values, size, seed)
 
-        return self.pool.train(build, train, self.train_data.first(size))
+        return self.pool.train(self._build(values, seed), train, self.train_data.first(size))
+
+    def _build(self, values: Mapping[str, Any], seed: int) -> Callable[[], Any]:
+        config, shape = self.config, self.split.train.x.shape[1:]
+
+        def build() -> Any:
+            return build_trial(config, values, seed, shape, self.split.classes)
+
+        if config.builder.function not in BUILDERS.values():
+            return build
+        # Our own builders depend on nothing else.
+        arguments = _builder_arguments(config, values)
+        optimizer = _given(config, values)["optimizer"]
+        policy = keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()
+        origin = (config.builder.name, repr(sorted(arguments.items())), optimizer, policy)
+        return PureBuild(origin, seed, build, lambda: _optimizer(config, values))
 
     def _fit(
         self, model: Any, values: Mapping[str, Any], batch_size: int, seed: int
     ) -> dict[str, list[float]]:
         config = self.config
         epochs = values.get("epochs", config.training.epochs)
-        best = keras.callbacks.EarlyStopping(
-            config.search.objective,
-            mode=config.direction,
-            # It only keeps the best weights: the patience never ends.
-            patience=epochs + 1,
-            restore_best_weights=True,
-        )
         x, y = self.train_data.data
         return fit(
             model,
@@ -152,7 +170,7 @@ class TrialRunner:
             batch_size=batch_size,
             epochs=epochs,
             verbose=0,
-            callbacks=[best, _StopIfNotFinite()],
+            callbacks=[_BestWeights(config.search.objective, config.direction), _StopIfNotFinite()],
             validation_data=self.dev_data.data,
             validation_batch_size=min(self.dev_data.count, 1024),
             seed=seed,
@@ -191,3 +209,27 @@ class _StopIfNotFinite(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         if not math.isfinite((logs or {})["loss"]):
             self.model.stop_training = True
+
+
+class _BestWeights(keras.callbacks.Callback):
+    """Leaves the model with the weights of its best epoch, kept in memory until the end.
+
+    Keras's ``EarlyStopping`` does the same, and takes as long over it as some epochs do.
+    """
+
+    def __init__(self, objective: str, direction: str) -> None:
+        super().__init__()
+        self.objective, self.sign = objective, 1 if direction == "max" else -1
+        self.best = -math.inf
+        self.weights: list[Any] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        value = self.sign * (logs or {})[self.objective]
+        if value > self.best or self.weights is None:
+            self.best = -math.inf if math.isnan(value) else value
+            self.weights = [weight.value.numpy() for weight in self.model.weights]
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        assert self.weights is not None
+        for weight, best in zip(self.model.weights, self.weights, strict=True):
+            weight.value.assign(best, read_value=False)

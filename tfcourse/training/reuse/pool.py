@@ -3,15 +3,17 @@
 import logging
 import math
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from tfcourse.training.reuse.programs import impurity, traced_functions
-from tfcourse.training.reuse.seeding import drawn_from
+from tfcourse.training.reuse.recipe import PureBuild, Recipe, recipe_of
+from tfcourse.training.reuse.seeding import drawn_from, set_seed
 from tfcourse.training.reuse.structure import structure
 from tfcourse.training.reuse.values import NotComparableError
 from tfcourse.training.state import build_state, state_variables
@@ -53,12 +55,14 @@ class _Kept:
         rest: Those that training adds (the optimizer's slots, metrics), with their first
             values; None for zeros.
         traces: How many traces its programs had when they were last looked at.
+        recipe: How its first values come from the seed, if that is known.
     """
 
     model: Any
     given: list[Any]
     rest: list[tuple[Any, Any]]
-    traces: int = field(default=0)
+    traces: int = 0
+    recipe: Recipe | None = None
 
     @property
     def bytes(self) -> int:
@@ -102,25 +106,39 @@ class ModelPool:
         Returns:
             The trained model, and what ``train`` gave.
         """
-        fresh = build()
-        key = self._key(fresh, sample)
-        kept = None if key is None else self._kept.get(key)
-        if kept is None:
-            return fresh, self._train_new(key, fresh, train, sample)
+        key = self._restated(build)
+        if key is None:
+            fresh = build()
+            key = self._key(fresh, sample)
+            if key is None or key not in self._kept:
+                return fresh, self._train_new(key, fresh, train, sample, build)
+            _take_state(self._kept[key], fresh, build)
+            del fresh
+        kept = self._kept[key]
         self._kept.move_to_end(key)
-        _give_state(kept, fresh)
-        del fresh
         result = self._train_kept(key, kept, train)
         if key in self._kept:
             self.counts.reused += 1
             return kept.model, result
         # A new trace of it, as for a batch size that divides the examples, must not be trusted.
         fresh = build()
-        return fresh, self._train_new(None, fresh, train, sample)
+        return fresh, self._train_new(None, fresh, train, sample, build)
 
     def clear(self) -> None:
         """Lets go of all models."""
         self._kept.clear()
+
+    def _restated(self, build: Callable[[], Any]) -> Any:
+        """The key of a model that could be given its fresh state without a build; else None."""
+        if not isinstance(build, PureBuild):
+            return None
+        for key, kept in self._kept.items():
+            if kept.recipe and kept.recipe.proven and kept.recipe.origin == build.origin:
+                set_seed(build.seed)
+                optimizer = build.optimizer().variables
+                _give_state(kept, [*kept.recipe.values(build.seed), *optimizer])
+                return key
+        return None
 
     def _key(self, fresh: Any, sample: Any) -> Any:
         """What models must have in common to stand for each other; None if nothing can."""
@@ -142,7 +160,12 @@ class ModelPool:
         return None if hash(key) in self._refused else key
 
     def _train_new(
-        self, key: Any, fresh: Any, train: Callable[[Any], Result], sample: Any
+        self,
+        key: Any,
+        fresh: Any,
+        train: Callable[[Any], Result],
+        sample: Any,
+        build: Callable[[], Any],
     ) -> Result:
         new = None if key is None else _with_state(fresh, sample)
         if new is None:
@@ -150,6 +173,8 @@ class ModelPool:
             result = train(fresh)
             self.counts.traces += _traces(fresh)
             return result
+        if isinstance(build, PureBuild):
+            new.recipe = recipe_of(fresh, build)
         self._make_room(new.bytes)
         self._kept[key] = new
         result = self._train_kept(key, new, train)
@@ -214,10 +239,18 @@ def _first_value(variable: Any) -> Any:
     return value if np.any(value) else None
 
 
-def _give_state(kept: _Kept, fresh: Any) -> None:
-    """Leaves a kept model as if it had just been built with the fresh one's values."""
-    for variable, new in zip(kept.given, _given(fresh), strict=True):
-        variable.value.assign(new.value, read_value=False)
+def _take_state(kept: _Kept, fresh: Any, build: Callable[[], Any]) -> None:
+    """Gives a kept model a fresh one's state, by which its recipe is proven or falls."""
+    if kept.recipe is not None and isinstance(build, PureBuild):
+        kept.recipe = kept.recipe.proven_by(fresh, build.seed)
+    _give_state(kept, _given(fresh))
+
+
+def _give_state(kept: _Kept, values: Sequence[Any]) -> None:
+    """Leaves a kept model as if it had just been built with these values."""
+    for variable, value in zip(kept.given, values, strict=True):
+        first = value.value if isinstance(value, keras.Variable) else value
+        variable.value.assign(first, read_value=False)
     for variable, value in kept.rest:
         first = tf.zeros(variable.shape, variable.dtype) if value is None else value
         variable.value.assign(first, read_value=False)
