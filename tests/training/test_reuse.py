@@ -226,7 +226,7 @@ class TestLeaks:
 
     @pytest.mark.parametrize("name", LEAKS)
     def test_one_variable_that_is_not_reset(self, used, name, monkeypatch):
-        (pool, expected), whole = used, pool_module._give_state
+        (pool, expected), whole = used, pool_module.give_state
 
         def leaking(kept, values):
             variables = [*kept.given, *(variable for variable, _ in kept.rest)]
@@ -237,7 +237,7 @@ class TestLeaks:
 
         assert same(lend(pool, MODELS["convnet"], 2)[1], expected)
         lend(pool, MODELS["convnet"], 1, learning_rate=0.05, beta_1=0.5)
-        monkeypatch.setattr(pool_module, "_give_state", leaking)
+        monkeypatch.setattr(pool_module, "give_state", leaking)
         reused = pool.counts.reused
         assert not same(lend(pool, MODELS["convnet"], 2)[1], expected)
         assert pool.counts.reused == reused + 1

@@ -1,22 +1,26 @@
 """Compiled models kept by their structure, and lent to trainings with fresh state."""
 
 import logging
-import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import keras
-import numpy as np
 import tensorflow as tf
 
-from tfcourse.training.reuse.programs import impurity, traced_functions
-from tfcourse.training.reuse.recipe import PureBuild, Recipe, recipe_of
+from tfcourse.training.reuse.kept import (
+    Kept,
+    give_state,
+    given_variables,
+    traces_of,
+    unlike,
+    with_state,
+)
+from tfcourse.training.reuse.recipe import PureBuild, recipe_of
 from tfcourse.training.reuse.seeding import drawn_from, set_seed
 from tfcourse.training.reuse.structure import structure
 from tfcourse.training.reuse.values import NotComparableError
-from tfcourse.training.state import build_state, state_variables
+from tfcourse.training.state import build_state
 
 __all__ = ["ModelPool", "PoolCounts"]
 
@@ -44,33 +48,6 @@ class PoolCounts:
     traces: int = 0
 
 
-@dataclass
-class _Kept:
-    """A model with its state as variables.
-
-    Attributes:
-        model: The model.
-        given: The variables that a model has before its first training; a fresh one's values
-            go there.
-        rest: Those that training adds (the optimizer's slots, metrics), with their first
-            values; None for zeros.
-        traces: How many traces its programs had when they were last looked at.
-        recipe: How its first values come from the seed, if that is known.
-    """
-
-    model: Any
-    given: list[Any]
-    rest: list[tuple[Any, Any]]
-    traces: int = 0
-    recipe: Recipe | None = None
-
-    @property
-    def bytes(self) -> int:
-        """The size of the variables."""
-        variables = [*self.given, *(variable for variable, _ in self.rest)]
-        return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables)
-
-
 class ModelPool:
     """Keeps models with their compiled programs, and trains a model of the same structure in them.
 
@@ -87,7 +64,7 @@ class ModelPool:
     def __init__(self, size: int) -> None:
         self.size = size
         self.counts = PoolCounts()
-        self._kept: OrderedDict[Any, _Kept] = OrderedDict()
+        self._kept: OrderedDict[Any, Kept] = OrderedDict()
         self._refused: set[int] = set()
         self._reasons: set[str] = set()
 
@@ -136,7 +113,7 @@ class ModelPool:
             if kept.recipe and kept.recipe.proven and kept.recipe.origin == build.origin:
                 set_seed(build.seed)
                 optimizer = build.optimizer().variables
-                _give_state(kept, [*kept.recipe.values(build.seed), *optimizer])
+                give_state(kept, [*kept.recipe.values(build.seed), *optimizer])
                 return key
         return None
 
@@ -167,11 +144,11 @@ class ModelPool:
         sample: Any,
         build: Callable[[], Any],
     ) -> Result:
-        new = None if key is None else _with_state(fresh, sample)
+        new = None if key is None else with_state(fresh, sample)
         if new is None:
             self.counts.refused += 1
             result = train(fresh)
-            self.counts.traces += _traces(fresh)
+            self.counts.traces += len(traces_of(fresh))
             return result
         if isinstance(build, PureBuild):
             new.recipe = recipe_of(fresh, build)
@@ -184,16 +161,16 @@ class ModelPool:
             self.counts.refused += 1
         return result
 
-    def _train_kept(self, key: Any, kept: _Kept, train: Callable[[Any], Result]) -> Result:
+    def _train_kept(self, key: Any, kept: Kept, train: Callable[[Any], Result]) -> Result:
         """Trains a kept model; it stays one only if it could be trained again."""
         before = drawn_from()
         try:
             result = train(kept.model)
             unchanged = before == drawn_from()
             reason = None if unchanged else "it draws from Python's or NumPy's global generator"
-            traces = _traces(kept.model)
+            traces = len(traces_of(kept.model))
             if traces != kept.traces or kept.model.run_eagerly:
-                reason = reason or _unlike(kept.model, key[0])
+                reason = reason or unlike(kept.model, key[0])
         except BaseException:
             del self._kept[key]
             raise
@@ -218,62 +195,8 @@ class ModelPool:
             LOG.warning("The model is built and compiled anew for every training: %s.", reason)
 
 
-def _with_state(fresh: Any, sample: Any) -> _Kept | None:
-    """A new model with all its variables, before its training; None if it can't be built."""
-    given = _given(fresh)
-    try:
-        build_state(fresh, sample)
-    except Exception:  # what is wrong with the model, the training will say better
-        return None
-    known = {id(variable) for variable in given}
-    rest = [variable for variable in state_variables(fresh) if id(variable) not in known]
-    return _Kept(fresh, given, [(variable, _first_value(variable)) for variable in rest])
-
-
-def _given(model: Any) -> list[Any]:
-    return [*model.variables, *model.optimizer.variables]
-
-
-def _first_value(variable: Any) -> Any:
-    value = variable.numpy()
-    return value if np.any(value) else None
-
-
-def _take_state(kept: _Kept, fresh: Any, build: Callable[[], Any]) -> None:
+def _take_state(kept: Kept, fresh: Any, build: Callable[[], Any]) -> None:
     """Gives a kept model a fresh one's state, by which its recipe is proven or falls."""
     if kept.recipe is not None and isinstance(build, PureBuild):
         kept.recipe = kept.recipe.proven_by(fresh, build.seed)
-    _give_state(kept, _given(fresh))
-
-
-def _give_state(kept: _Kept, values: Sequence[Any]) -> None:
-    """Leaves a kept model as if it had just been built with these values."""
-    for variable, value in zip(kept.given, values, strict=True):
-        first = value.value if isinstance(value, keras.Variable) else value
-        variable.value.assign(first, read_value=False)
-    for variable, value in kept.rest:
-        first = tf.zeros(variable.shape, variable.dtype) if value is None else value
-        variable.value.assign(first, read_value=False)
-
-
-def _traces(model: Any) -> int:
-    return sum(1 for _ in traced_functions(_programs(model)))
-
-
-def _programs(model: Any) -> Any:
-    held = getattr(model, "_tfcourse_programs", None)
-    return {} if held is None else held.programs
-
-
-def _unlike(model: Any, expected: Any) -> str | None:
-    """Why a trained model can't be used again; None if it can."""
-    resources = {id(variable.value.handle) for variable in state_variables(model)}
-    for function in traced_functions(_programs(model)):
-        reason = impurity(function, resources)
-        if reason is not None:
-            return reason
-    try:
-        same = structure(model) == expected
-    except NotComparableError as error:
-        return str(error)
-    return None if same else "its layers change their own attributes when they are called"
+    give_state(kept, given_variables(fresh))

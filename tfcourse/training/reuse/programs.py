@@ -21,13 +21,18 @@ ALLOWED = {
 }  # fmt: skip
 
 
-def traced_functions(programs: Mapping[Any, Any]) -> Iterator[Any]:
-    """All traces of a model's programs, as ``ConcreteFunction``s."""
-    for program in programs.values():
-        for part in (program, getattr(program, "program", None)):
-            for value in vars(part).values() if part is not None else ():
-                if hasattr(value, "_list_all_concrete_functions"):
-                    yield from value._list_all_concrete_functions()
+def traced_functions(thing: Any) -> Iterator[Any]:
+    """All traces of the ``tf.function``s that this library's objects hold, in any depth."""
+    if hasattr(thing, "_list_all_concrete_functions"):
+        yield from thing._list_all_concrete_functions()
+    elif isinstance(thing, Mapping):
+        for part in thing.values():
+            yield from traced_functions(part)
+    elif isinstance(thing, list | tuple):
+        for part in thing:
+            yield from traced_functions(part)
+    elif type(thing).__module__.startswith("tfcourse.training."):
+        yield from traced_functions(vars(thing))
 
 
 def impurity(function: Any, resources: Collection[int]) -> str | None:
