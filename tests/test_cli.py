@@ -208,6 +208,22 @@ class TestCheck:
         assert f"{path}: [search] trials: must be" in result.stderr
         assert 'Did you mean "learning_rate"?' in result.stderr
 
+    @pytest.mark.slow
+    def test_a_hypermodel_is_checked_in_peace(self, tmp_path):
+        """It brings TensorFlow, whose start says much."""
+        (tmp_path / "mine.py").write_text(
+            "import keras\ndef build(hp):\n    units = hp.Int('units', 4, 8)\n"
+            "    return keras.Sequential([keras.Input((64,)), keras.layers.Dense(units)])\n"
+        )
+        text = SMALL.replace("layers = 1\nunits = 8", 'builder = "mine:build"')
+        (tmp_path / "small.toml").write_text(text, encoding="utf-8")
+        program = (
+            f"import os, sys; os.chdir({str(tmp_path)!r}); from tfcourse.cli import app; app()"
+        )
+        ended = process("check", "small.toml", start=("-c", program))
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "units" in ended.stdout
+
     def test_data_of_ones_own_is_read(self, tmp_path):
         (tmp_path / "data.csv").write_text("a,y\n1,0\n2,nan\n")
         (tmp_path / "csv.toml").write_text(SMALL + "[data]\nsource = 'csv'\npath = 'data.csv'\n")
@@ -221,6 +237,70 @@ class TestCheck:
         result = run(command, tmp_path / "no.toml")
         assert result.exit_code == 2
         assert "no.toml can't be read: No such file or directory." in result.stderr
+
+
+ADVICE = {
+    "coarse to fine": (
+        'strategy = "coarse_to_fine"',
+        'Warning: [search] strategy "coarse_to_fine" begins with 8 random trials. '
+        "With trials = 3 the search is random.",
+    ),
+    "bayesian": ('strategy = "bayesian"', '"bayesian" begins with 3 random trials.'),
+    "hyperband": ('strategy = "hyperband"', '"hyperband" begins with 5 random trials.'),
+    "hyperband of few epochs": (
+        'strategy = "hyperband"\n[search.hyperband]\nfactor = 6',
+        "[training] epochs 5 is less than [search.hyperband] factor 6: no trial goes on",
+    ),
+    "early stopping": (
+        "[training.early_stopping]\npatience = 5",
+        "[training.early_stopping] can't end a training before epoch 6. With epochs = 5 ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "said"), ADVICE.values(), ids=ADVICE)
+def test_check_warns_of_what_has_no_effect(line, said, tmp_path):
+    path = tmp_path / "small.toml"
+    text = SMALL.replace("trials = 3", f"trials = 3\n{line}") if "strategy" in line else SMALL
+    path.write_text(text if "strategy" in line else f"{SMALL}\n{line}\n", encoding="utf-8")
+    result = run("check", path)
+    assert result.exit_code == 0
+    assert said in result.stdout
+    assert f"{path} is valid." in result.stdout
+    assert "Warning" not in run("check", DIGITS).stdout
+
+
+@pytest.mark.slow
+def test_retest(tmp_path):
+    """The trials of a finished search again, as a user runs them."""
+    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
+    out = ("--trials", 2, "--epochs", 1, "--out", tmp_path / "out")
+    assert run("search", tmp_path / "small.toml", *out).exit_code == 0
+    record = tmp_path / "out" / "small"
+    result = run("retest", record, "--top", 2)
+    assert (result.exit_code, result.stderr) == (0, "")
+    for shown in (
+        r"trial +val_accuracy then +now +rank then +now",
+        r"The data is the same as when the search began\.\nThe order holds\.",
+        rf"retest +{re.escape(str(record / 'retest.csv'))}",
+    ):
+        assert re.search(shown, result.stdout), result.stdout
+    result = run("retest", tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert "is not a run directory" in result.stderr
+
+
+@pytest.mark.slow
+def test_the_config_with_folds(tmp_path):
+    """Ours for cross-validation, of two trials of two epochs."""
+    config = DIGITS.with_name("digits_cross_validation.toml")
+    result = run("search", config, "--trials", 2, "--epochs", 2, "--out", tmp_path)
+    assert result.exit_code == 0, result.stderr
+    for shown in (
+        r"dev set +val_f1_score 0\.\d{4} ± 0\.\d{4}, 3 trainings \(trial \d, epoch \d\)",
+        r"test set +f1_score 0\.\d{4}, accuracy 0\.\d{4}, loss \d+\.\d{4} \(measured once\)",
+    ):
+        assert re.search(shown, result.stdout), result.stdout
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tfcourse.optimizers.rmsprop import RMSprop
     from tfcourse.search.helpers import log_uniform, one_minus_log
     from tfcourse.search.outcome import SearchFailedError
+    from tfcourse.search.retest import retest
     from tfcourse.search.run import Search
     from tfcourse.toy import DivergedError, minimize_quadratic
     from tfcourse.training.evaluate import evaluate
@@ -63,6 +64,7 @@ _MODULES = {
     "one_minus_log": "tfcourse.search.helpers",
     "predict": "tfcourse.training.predict",
     "recalibrate": "tfcourse.models.recalibrate",
+    "retest": "tfcourse.search.retest",
     "swap": "tfcourse.models.swap",
 }
 
@@ -96,6 +98,7 @@ __all__ = [
     "one_minus_log",
     "predict",
     "recalibrate",
+    "retest",
     "swap",
 ]
 

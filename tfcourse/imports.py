@@ -2,10 +2,12 @@
 
 import importlib
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError, nearest
+from tfcourse.quiet import quiet_start
 
 __all__ = ["load_function"]
 
@@ -27,7 +29,9 @@ def load_function(name: str, key: str) -> Any:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        module = importlib.import_module(module_name)
+        # It may be the first that imports TensorFlow.
+        with nullcontext() if "tensorflow" in sys.modules else quiet_start():
+            module = importlib.import_module(module_name)
     except Exception as error:
         raise InputError(
             f'{key}: the module "{module_name}" can\'t be imported '

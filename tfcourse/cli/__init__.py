@@ -14,6 +14,7 @@ from rich.table import Table
 import tfcourse
 from tfcourse.cli.machines import chief, worker
 from tfcourse.cli.output import print_result
+from tfcourse.cli.retest import retest
 from tfcourse.errors import InputError
 from tfcourse.terminal import (
     FAILED,
@@ -157,6 +158,7 @@ def _workers(given: str | None) -> Any:
 def check(config: ConfigFile, debug: Debug = False) -> None:
     """Check CONFIG and its data without running anything."""
     with reporting(debug):
+        from tfcourse.search.advice import advice
         from tfcourse.search.config import load_config
         from tfcourse.search.data import check_data
         from tfcourse.search.display import space_table
@@ -164,6 +166,8 @@ def check(config: ConfigFile, debug: Debug = False) -> None:
         checked = load_config(config)
         check_data(checked)
         console.print(space_table(checked))
+        for line in advice(checked):
+            console.print(f"Warning: {escape(line)}", highlight=False, soft_wrap=True)
         console.print(f"{config} is valid.", highlight=False, soft_wrap=True)
 
 
@@ -222,5 +226,5 @@ def bench(
         render_all(run() if repeats is None else run(repeats=repeats), console)
 
 
-for command in (chief, worker):
+for command in (chief, worker, retest):
     app.command()(command)

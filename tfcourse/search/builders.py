@@ -2,13 +2,16 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 from tfcourse.errors import InputError, one_of
 from tfcourse.imports import load_function
 from tfcourse.models.build import BUILDERS
+from tfcourse.quiet import quiet_start
 
 __all__ = ["Argument", "Builder", "find_builder", "object_name", "whole_space"]
 
@@ -64,7 +67,8 @@ def find_builder(given: Any) -> Builder:
     has_build = not inspect.isfunction(function) and callable(getattr(function, "build", None))
     if has_build or (len(positional) == len(required) == 1):
         # keras-tuner brings TensorFlow with it, which other builders are checked without.
-        from tfcourse.search.engine.hypermodels import hypermodel_builder
+        with nullcontext() if "tensorflow" in sys.modules else quiet_start():
+            from tfcourse.search.engine.hypermodels import hypermodel_builder
 
         return hypermodel_builder(function, name)
     if len(positional) < 2:

@@ -17,10 +17,11 @@ from rich.table import Table
 
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.grid import grid_size
+from tfcourse.search.outcome import Retest
 from tfcourse.search.parameters import Choice, any_of
 from tfcourse.search.records import TrialRecord
 
-__all__ = ["SearchProgress", "best_table", "rounds_table", "space_table"]
+__all__ = ["SearchProgress", "best_table", "retest_table", "rounds_table", "space_table"]
 
 
 class SearchProgress:
@@ -101,6 +102,19 @@ def best_table(records: list[TrialRecord], objective: str, space: Iterable[str])
         if record.score_std is not None:
             score += f" ± {record.score_std:.4f}"
         table.add_row(str(record.trial), score, str(record.best_epoch), *values)
+    return table
+
+
+def retest_table(retested: Retest) -> Table:
+    """The trials that ran again: their scores and ranks, then and now."""
+    table = Table(title="Then and now", box=SIMPLE_HEAD, pad_edge=False)
+    objective = retested.objective
+    for column in ("trial", f"{objective} then", "now", "rank then", "now"):
+        table.add_column(column, justify="right")
+    for trial in retested.trials:
+        scores = _score(trial.old_score), _score(trial.new_score)
+        now = str(trial.new_rank) if trial.new_score is not None else "failed"
+        table.add_row(str(trial.trial), *scores, str(trial.old_rank), now)
     return table
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-__all__ = ["TrialRecord", "rank", "tables", "without_nan"]
+__all__ = ["TrialRecord", "as_csv", "rank", "tables", "without_nan"]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def tables(records: Iterable[TrialRecord], names: Sequence[str]) -> tuple[str, s
         [*(getattr(r, column) for column in fixed), *(r.values.get(n) for n in names)]
         for r in records
     ]
-    results = _csv([*fixed, *names], rows)
+    results = as_csv([*fixed, *names], rows)
     metrics = list(dict.fromkeys(m for r in records for m in r.history))
     rows = [
         [
@@ -77,10 +77,11 @@ def tables(records: Iterable[TrialRecord], names: Sequence[str]) -> tuple[str, s
         for r in records
         for epoch in range(max(map(len, r.history.values()), default=0))
     ]
-    return results, _csv(["trial", "epoch", *metrics], rows)
+    return results, as_csv(["trial", "epoch", *metrics], rows)
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table as the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -77,6 +77,10 @@ class BayesianTable(Table):
     parallel: int = Field(default=1, ge=1)
     beta: float = Field(default=2.6, ge=0)
 
+    def initial_of(self, hyperparameters: int) -> int:
+        """``initial`` for a space of so many hyperparameters."""
+        return self.initial or max(3 * hyperparameters, 3)
+
 
 class HyperbandTable(Table):
     """``[search.hyperband]``: each round keeps one in ``factor`` trials, for as many more epochs.

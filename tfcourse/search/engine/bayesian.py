@@ -25,7 +25,7 @@ def bayesian(config: SearchConfig, trial: int, finished: Records) -> dict[str, A
     liar"), so that the next one looks elsewhere; so are trials that failed.
     """
     settings, space, seed = config.settings, config.space, config.search.seed
-    initial = settings.initial or max(3 * len(space), 3)
+    initial = settings.initial_of(len(space))
     if trial < initial:
         return sample(space, seed, trial)
     first = trial // settings.parallel * settings.parallel

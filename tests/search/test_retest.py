@@ -1,0 +1,159 @@
+"""Old trials run again: the same numbers on the same data, and what has changed on other data."""
+
+import csv
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import tfcourse
+from tests.search.conftest import load
+from tfcourse import InputError, Search
+from tfcourse.search.retest import swapped_pairs
+
+SPACE = {"learning_rate": {"low": 1e-5, "high": 0.3, "scale": "log"}}
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """A finished search on a file, and a function that changes the file."""
+    folder = tmp_path_factory.mktemp("searched")
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 3
+
+    def write(x, y):
+        np.savez(folder / "data.npz", x=x, y=y)
+
+    write(rng.normal(size=(120, 4)) + y[:, None], y)
+    raw = {
+        "search": {"name": "old", "trials": 5, "objective": "val_loss"},
+        "data": {"source": "npz", "path": "data.npz"},
+        "model": {"layers": 1, "units": 4},
+        "training": {"epochs": 2, "optimizer": "gradient_descent", "batch_size": 24},
+        "space": SPACE,
+    }
+    result = Search(load(folder, raw), folder / "runs").run(verbose=False)
+    return result, write
+
+
+@pytest.fixture
+def data(searched):
+    """The data's file, which the test may change; it is mended after."""
+    result, write = searched
+    path = result.directory.parents[1] / "data.npz"
+    with np.load(path) as arrays:
+        x, y = arrays["x"], arrays["y"]
+    yield x, y, write
+    write(x, y)
+
+
+def test_the_same_data_and_code_give_the_same(searched):
+    result, _ = searched
+    found = tfcourse.retest(result.directory, top=4)
+    assert [t.trial for t in found.trials] == [r.trial for r in result.ranking[:4]]
+    for trial, record in zip(found.trials, result.ranking, strict=False):
+        assert trial.new_score == trial.old_score == record.score
+        assert trial.new_rank == trial.old_rank
+    assert (found.swapped, found.pairs, found.holds, found.best_holds) == (0, 6, True, True)
+    assert (found.objective, found.same_data) == ("val_loss", True)
+
+
+def test_the_table(searched):
+    result, _ = searched
+    before = {p: p.read_bytes() for p in result.directory.rglob("*") if p.is_file()}
+    found = tfcourse.retest(str(result.directory), top=3)
+    with found.file.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert found.file == result.directory / "retest.csv"
+    assert list(rows[0]) == ["trial", "old_rank", "new_rank", "old_score", "new_score", "message"]
+    assert [float(row["new_score"]) for row in rows] == [t.new_score for t in found.trials]
+    # The search's own record is as it was.
+    after = {p: p.read_bytes() for p in before if p.name != "retest.csv"}
+    assert after == {p: before[p] for p in after}
+
+
+def test_another_seed_gives_other_scores(searched):
+    result, _ = searched
+    found = [tfcourse.retest(result.directory, top=3, seed=seed) for seed in (7, 7, 8)]
+    scores = [[trial.new_score for trial in again.trials] for again in found]
+    assert scores[0] == scores[1] != scores[2]
+    assert not set(scores[0]) & {trial.old_score for trial in found[0].trials}
+    assert found[0].same_data
+
+
+def test_other_data_is_what_it_is_for(searched, data):
+    """Labels that say the opposite: what learned most is now furthest off, or learns anew."""
+    result, _ = searched
+    x, y, write = data
+    write(-3 * x, y)
+    found = tfcourse.retest(result.directory, top=5)
+    assert found.same_data is False
+    assert all(trial.new_score != trial.old_score for trial in found.trials)
+    # Its verdict is SciPy's.
+    old = [trial.old_score for trial in found.trials]
+    new = [trial.new_score for trial in found.trials]
+    tau = scipy.stats.kendalltau(old, new).statistic
+    assert 1 - 2 * found.swapped / found.pairs == pytest.approx(tau)
+    assert found.best_holds == (min(new) == new[0])
+
+
+def test_a_trial_that_fails_now_is_last(searched, data):
+    result, _ = searched
+    x, y, write = data
+    write(x / np.abs(x).max() * 3e38, y)  # what the first layer adds up is infinite
+    found = tfcourse.retest(result.directory, top=2)
+    failed = [trial for trial in found.trials if trial.new_score is None]
+    assert failed
+    for trial in failed:
+        assert trial.new_rank == 1 + 2 - len(failed)
+        assert "not finite" in trial.message
+
+
+def test_a_search_of_objects(tmp_path, searched):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    arguments = {"layers": 1, "units": 4}
+    search = Search(
+        space=SPACE,
+        arguments=arguments,
+        data=(x, np.arange(60) % 3),
+        trials=2,
+        epochs=1,
+        out=tmp_path,
+    )
+    search.run(verbose=False)
+    assert tfcourse.retest(search).holds
+    with pytest.raises(InputError, match="stands for data given in Python"):
+        tfcourse.retest(search.directory)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_swapped_pairs_give_kendalls_tau(count):
+    for ranks in itertools.permutations(range(1, count + 1)):
+        tau = scipy.stats.kendalltau(range(count), ranks).statistic
+        assert 1 - 4 * swapped_pairs(ranks) / (count * (count - 1)) == pytest.approx(tau)
+    assert swapped_pairs([1, 3, 3, 2]) == 2  # equal ranks are no swap
+
+
+@pytest.mark.parametrize(
+    ("place", "arguments", "said"),
+    [
+        ("nowhere", {}, r"nowhere is not a run directory \(it lacks config\.toml, "),
+        ("", {"top": 1}, r"retest: top must be >= 2\. Received: 1\."),
+        ("", {"seed": -1}, r"retest: seed must be >= 0\. Received: -1\."),
+    ],
+)
+def test_errors(searched, place, arguments, said):
+    with pytest.raises(InputError, match=said):
+        tfcourse.retest(searched[0].directory / place, **arguments)
+
+
+def test_one_completed_trial_has_no_order(searched, tmp_path):
+    import shutil
+
+    copy = tmp_path / "old"
+    shutil.copytree(searched[0].directory, copy)
+    for path in sorted((copy / "trials").glob("*.json"))[1:]:
+        path.unlink()
+    with pytest.raises(InputError, match=r"at least 2 completed trials\. Found: 1\."):
+        tfcourse.retest(copy)

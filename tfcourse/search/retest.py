@@ -1,0 +1,99 @@
+"""The best old trials run again, on today's data and code (course 1.6: intuitions get stale)."""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+
+from tfcourse.errors import InputError
+from tfcourse.files import write_atomically
+from tfcourse.search.config import SearchConfig, load_config
+from tfcourse.search.data import load_split
+from tfcourse.search.data_record import data_record, read_data_record
+from tfcourse.search.outcome import Retest, RetestedTrial
+from tfcourse.search.records import as_csv, rank
+from tfcourse.search.results import RunDirectory
+from tfcourse.search.run import Search
+
+__all__ = ["retest", "swapped_pairs"]
+
+
+def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> Retest:
+    """Runs the best trials of a search again, and compares their order.
+
+    The values are the old ones; data and code are today's, from what the record's config names. The
+    search's own record stays as it is; ``retest.csv`` is added to it, or replaced.
+
+    Args:
+        run: The run directory, or the `tfcourse.Search` itself, which it has to be where data or
+            builder were given as objects.
+        top: How many of the best trials.
+        seed: The seed of their weights, dropout and shuffling. Without it the search's own: the
+            same data and code then give the same scores. Another one shows how much of the order
+            is chance.
+
+    Returns:
+        A `Retest`: ``trials``, ``swapped`` of ``pairs``, ``holds``, ``best_holds``.
+
+    Raises:
+        InputError: There is no such record, nothing in it to run again, or its data or builder can
+            no longer be had.
+    """
+    directory = RunDirectory(run.directory if isinstance(run, Search) else Path(run))
+    config = _config(run, directory, top, seed)
+    old = rank(directory.read_trials().values(), config.direction)[:top]
+    if len(old) < 2:
+        raise InputError(
+            f"{directory.path}: retest compares at least 2 completed trials. Found: {len(old)}."
+        )
+    # Here, and not above: what is wrong so far is told without TensorFlow.
+    from tfcourse.search.trial import TrialRunner
+
+    split = load_split(config)
+    kept = read_data_record(directory.path)
+    same = None if kept is None else kept.get("sha256") == data_record(split)["sha256"]
+    runner = TrialRunner(config, split, worker="retest")
+    new = [runner.run(record.trial, record.values)[0] for record in old]
+    places = {r.trial: place for place, r in enumerate(rank(new, config.direction), 1)}
+    trials = [
+        RetestedTrial(
+            trial=then.trial,
+            old_rank=place,
+            new_rank=places.get(then.trial, len(places) + 1),
+            old_score=then.score or 0.0,
+            new_score=now.score,
+            message=now.message,
+        )
+        for place, (then, now) in enumerate(zip(old, new, strict=True), 1)
+    ]
+    file = directory.path / "retest.csv"
+    columns = [column.name for column in fields(RetestedTrial)]
+    rows = [[getattr(trial, column) for column in columns] for trial in trials]
+    write_atomically(file, as_csv(columns, rows))
+    swapped = swapped_pairs([trial.new_rank for trial in trials])
+    return Retest(config.search.objective, trials, swapped, same, file)
+
+
+def swapped_pairs(ranks: Sequence[int]) -> int:
+    """How many pairs of a sequence are in falling order.
+
+    Of n different ranks Kendall's τ is ``1 - 4 · swapped / (n (n - 1))``.
+    """
+    return sum(a > b for place, a in enumerate(ranks) for b in ranks[place + 1 :])
+
+
+def _config(
+    run: str | Path | Search, directory: RunDirectory, top: int, seed: int | None
+) -> SearchConfig:
+    """The config of the record, with the seed that is asked for."""
+    for name, value, least in (("top", top, 2), ("seed", seed, 0)):
+        if value is not None and value < least:
+            raise InputError(f"retest: {name} must be >= {least}. Received: {value}.")
+    if not directory.exists():
+        raise InputError(
+            f"{directory.path} is not a run directory (it lacks config.toml, versions.json or "
+            "trials/)."
+        )
+    config = run.config if isinstance(run, Search) else load_config(directory.config)
+    if seed is None:
+        return config
+    return replace(config, search=config.search.model_copy(update={"seed": seed}))
