@@ -61,6 +61,7 @@ def mlp(
     import keras
 
     from tfcourse.layers import BatchNorm, SoftmaxHead
+    from tfcourse.layers.dropout import Dropout
 
     stack: list[Any] = [keras.Input(tuple(input_shape))]
     if len(input_shape) != 1:
@@ -73,7 +74,7 @@ def mlp(
         if batch_norm == "after_activation":
             stack.append(BatchNorm())
         if dropout:
-            stack.append(keras.layers.Dropout(dropout))
+            stack.append(Dropout(dropout))
     # All at once: Keras makes the whole model anew at each add().
     return keras.Sequential([*stack, SoftmaxHead(classes)], name="mlp")
 
