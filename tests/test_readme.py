@@ -17,7 +17,9 @@ def blocks(language):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("code", blocks("python"), ids=["toy", "parts", "gradients", "search", "arrays"])
+@pytest.mark.parametrize(
+    "code", blocks("python"), ids=["toy", "parts", "gradients", "search", "arrays"]
+)
 def test_python_blocks_run(code, tmp_path):
     (tmp_path / "tuner_configs").symlink_to(ROOT / "tuner_configs")
     arguments = [sys.executable, "-W", "error::FutureWarning", "-c", code]

@@ -63,17 +63,18 @@ def two_trials(draw):
         "layers": draw(pick([1, 2])),
         "units": draw(pick([3, 5])),
         "batch_norm": draw(pick(["before_activation", "after_activation", "none"])),
-        "dropout": draw(pick([0.0, 0.4])),
         "optimizer": draw(pick(list(OPTIMIZER_ARGUMENTS))),
     }
+    dropout = draw(st.booleans())
     own = {
+        "dropout": st.floats(0.01, 0.9) if dropout else st.just(0.0),
         "learning_rate": st.floats(1e-4, 2.0),
         "batch_size": pick([7, 12, 16, 18, 50]),
         "epochs": pick([1, 2]),
         **dict.fromkeys(("momentum", "beta_1", "beta_2", "rho"), st.floats(0.0, 0.999)),
         "epsilon": st.floats(1e-8, 1e-2),
     }
-    known = {"batch_size", "epochs", *OPTIMIZER_ARGUMENTS[shared["optimizer"]]}
+    known = {"dropout", "batch_size", "epochs", *OPTIMIZER_ARGUMENTS[shared["optimizer"]]}
     trial = st.fixed_dictionaries({n: s for n, s in own.items() if n in known})
     return [{**shared, **draw(trial)} for _ in range(2)]
 
@@ -91,7 +92,7 @@ class TestATrialIsTheSameAsAlone:
     """Bit for bit, whatever the kept model was trained for before."""
 
     @settings(
-        max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
     @given(trials=two_trials(), numbers=st.tuples(st.integers(0, 99), st.integers(100, 199)))
     def test_over_random_spaces(self, runners, trials, numbers):
@@ -106,7 +107,8 @@ class TestATrialIsTheSameAsAlone:
 
     def test_our_own_builder_s_models_are_built_twice(self, monkeypatch):
         """From then on their first values are drawn from the seed as the builder does."""
-        pooled, alone = TrialRunner(config(), split()), TrialRunner(config(), split())
+        pooled = TrialRunner(config(), split())
+        alone = TrialRunner(config(search={"reuse_models": 0}), split())
         built, build = [], building.build_trial
         monkeypatch.setattr(
             building, "build_trial", lambda *args: built.append(args) or build(*args)
@@ -115,9 +117,14 @@ class TestATrialIsTheSameAsAlone:
         found = [outcome(pooled, number, values) for number in range(4)]
         assert len(built) == 2
         assert same(found[3], outcome(alone, 3, values))
-        # Another one of them is another model.
-        outcome(pooled, 4, {**values, "activation": "tanh"})
-        assert len(built) == 4
+        assert len(built) == 3
+        # The rate of dropout is state too, though another argument; and it comes back.
+        outcome(pooled, 4, {**values, "dropout": 0.6})
+        assert same(outcome(pooled, 3, values), found[3])
+        assert pooled.pool.counts.new == 1
+        # Another activation is another model.
+        outcome(pooled, 6, {**values, "activation": "tanh"})
+        assert pooled.pool.counts.new == 2
 
     def test_as_in_a_process_of_its_own(self):
         values = {"learning_rate": 0.05, "dropout": 0.3, "optimizer": "adam", "beta_1": 0.8}
@@ -200,7 +207,8 @@ class TestWhatAProgramServes:
         "architectures": ({**SPACE, "layers": LAYERS, "units": {"values": [4, 8]}}, 8 / 6),
         "batch sizes": ({**SPACE, "batch_size": {"values": [8, 16]}}, 4),
         "more architectures than trials": ({"units": {"low": 1, "high": 100}}, 1),
-        "a continuous one": ({**SPACE, "dropout": {"low": 0.0, "high": 0.5}}, 1),
+        "a rate of dropout": ({**SPACE, "dropout": {"low": 0.0, "high": 0.5}}, 8),
+        "no dropout, or some": ({**SPACE, "dropout": {"values": [0.0, 0.2, 0.5]}}, 4),
     }
 
     @pytest.mark.parametrize("name", CASES)

@@ -78,7 +78,7 @@ class TestArchitectures:
     DIFFERENT = {
         "units": (lambda: stack(layers.Dense(3)), lambda: stack(layers.Dense(4))),
         "activation": (lambda: stack(layers.Dense(3)), lambda: stack(layers.Dense(3, "relu"))),
-        "dropout": (lambda: stack(layers.Dropout(0.1)), lambda: stack(layers.Dropout(0.2))),
+        "Keras's dropout": (lambda: stack(layers.Dropout(0.1)), lambda: stack(layers.Dropout(0.2))),
         "regularizer": (
             lambda: stack(layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.1))),
             lambda: stack(layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.2))),

@@ -67,6 +67,7 @@ def mlp(
     import keras
 
     from tfcourse.layers import BatchNorm, SoftmaxHead
+    from tfcourse.layers.dropout import Dropout
 
     stack: list[Any] = [keras.Input(tuple(input_shape))]
     if len(input_shape) != 1:
@@ -79,7 +80,7 @@ def mlp(
         if batch_norm == "after_activation":
             stack.append(BatchNorm())
         if dropout:
-            stack.append(keras.layers.Dropout(dropout))
+            stack.append(Dropout(dropout))
     if output == "softmax":
         stack.append(SoftmaxHead(classes))
     else:

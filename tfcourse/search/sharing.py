@@ -3,7 +3,9 @@
 import math
 
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+from tfcourse.models.build import BUILDERS
 from tfcourse.search.config import SearchConfig
+from tfcourse.search.parameters import Choice, Parameter
 
 __all__ = ["trials_per_program"]
 
@@ -21,9 +23,17 @@ def trials_per_program(config: SearchConfig) -> float:
     """
     if not config.search.reuse_models:
         return 1.0
-    counts = [
-        math.inf if parameter.count is None else parameter.count
-        for name, parameter in config.space.items()
-        if name not in STATE or name in config.builder.arguments
-    ]
+    counts = [_architectures(name, parameter, config) for name, parameter in config.space.items()]
     return max(1.0, config.search.trials / math.prod(counts))
+
+
+def _architectures(name: str, parameter: Parameter, config: SearchConfig) -> float:
+    """How many programs the values of one parameter need."""
+    ours = config.builder.function in BUILDERS.values()
+    if name == "dropout" and ours:
+        # Its rate is a variable; 0 is no layer at all.
+        choice = isinstance(parameter, Choice) and 0 in parameter.values
+        return 2 if choice and parameter.count != 1 else 1
+    if name in STATE and name not in config.builder.arguments:
+        return 1
+    return math.inf if parameter.count is None else parameter.count

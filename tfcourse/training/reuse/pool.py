@@ -11,7 +11,6 @@ import tensorflow as tf
 from tfcourse.training.reuse.kept import (
     Kept,
     give_state,
-    given_variables,
     traces_of,
     unlike,
     with_state,
@@ -20,6 +19,7 @@ from tfcourse.training.reuse.recipe import PureBuild, recipe_of
 from tfcourse.training.reuse.seeding import drawn_from, set_seed
 from tfcourse.training.reuse.structure import structure
 from tfcourse.training.reuse.values import NotComparableError
+from tfcourse.training.reuse.variables import given_variables
 from tfcourse.training.state import build_state
 
 __all__ = ["ModelPool", "PoolCounts"]
@@ -197,6 +197,6 @@ class ModelPool:
 
 def _take_state(kept: Kept, fresh: Any, build: Callable[[], Any]) -> None:
     """Gives a kept model a fresh one's state, by which its recipe is proven or falls."""
-    if kept.recipe is not None and isinstance(build, PureBuild):
+    if isinstance(build, PureBuild) and kept.recipe and kept.recipe.origin == build.origin:
         kept.recipe = kept.recipe.proven_by(fresh, build.seed)
     give_state(kept, given_variables(fresh))

@@ -8,6 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfcourse.training.reuse.variables import own_variables
+
 __all__ = ["PureBuild", "Recipe", "recipe_of"]
 
 
@@ -67,7 +69,7 @@ class Recipe:
 
     def gives(self, model: Any, seed: int) -> bool:
         """Whether these are the values of a model that was just built, bit for bit."""
-        pairs = zip(self.values(seed), model.variables, strict=True)
+        pairs = zip(self.values(seed), own_variables(model), strict=True)
         return all(np.array_equal(np.asarray(value), v.numpy()) for value, v in pairs)
 
     def proven_by(self, model: Any, seed: int) -> "Recipe | None":
@@ -93,7 +95,7 @@ def recipe_of(model: Any, build: PureBuild) -> Recipe | None:
             index = drawn.get(int(generator.state.numpy()[0]))
             if index is not None:
                 generators[numbers[id(generator.state)]] = index
-    constants = [variable.numpy() for variable in model.variables]
+    constants = [variable.numpy() for variable in own_variables(model)]
     recipe = Recipe(build.origin, constants, initializers, generators)
     return recipe if recipe.gives(model, build.seed) else None
 

@@ -1,6 +1,7 @@
 """The global seeds, set without TensorFlow forgetting what it has compiled."""
 
 import random
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -12,6 +13,19 @@ from tensorflow.python.eager import context
 
 __all__ = ["drawn_from", "set_seed"]
 
+SEEDS_PER_CACHE = 50
+
+
+@dataclass
+class _Last:
+    """What `set_seed` left: TensorFlow's generator, and how often it has kept the cache."""
+
+    generator: Any = None
+    kept: int = 0
+
+
+_LAST = _Last()
+
 
 def set_seed(seed: int) -> None:
     """``keras.utils.set_random_seed``, at a fraction of the cost that follows it.
@@ -19,22 +33,25 @@ def set_seed(seed: int) -> None:
     ``tf.random.set_seed`` empties TensorFlow's cache of kernels, whose random ones would go on
     with their old seeds; every compiled program is then prepared anew at its next call (0.2 s for
     a small model's training). Where nothing has drawn from TensorFlow's global generator since
-    it was seeded, no such kernel can exist, and the cache is kept.
+    it was seeded, no such kernel can exist, and the cache is kept. It is emptied at times, as it
+    keeps a kernel for every variable that was ever made.
 
     Args:
         seed: Any whole number.
     """
     eager: Any = context.context()
     now = _generator_state(eager)
-    if now is None or now != _UNTOUCHED.get("tensorflow"):
+    if now is None or now != _LAST.generator or _LAST.kept >= SEEDS_PER_CACHE:
         keras.utils.set_random_seed(seed)
+        _LAST.kept = 0
     else:
         global_state.set_global_attribute(GLOBAL_RANDOM_SEED, seed)
         global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
         random.seed(seed)
         np.random.seed(seed)
         eager._seed, eager._rng = seed, random.Random(seed)
-    _UNTOUCHED["tensorflow"] = _generator_state(eager)
+        _LAST.kept += 1
+    _LAST.generator = _generator_state(eager)
 
 
 def drawn_from() -> tuple[Any, ...]:
@@ -46,10 +63,6 @@ def drawn_from() -> tuple[Any, ...]:
         state["state"]["pos"],
         state["state"]["key"].tobytes(),
     )
-
-
-# The state in which `set_seed` left TensorFlow's generator.
-_UNTOUCHED: dict[str, Any] = {}
 
 
 def _generator_state(eager: Any) -> Any:

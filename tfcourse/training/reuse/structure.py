@@ -9,6 +9,7 @@ import keras
 from keras.src.models.functional import Functional  # not public: what Sequential isn't
 from keras.src.utils.naming import to_snake_case
 
+from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.training.replicas import is_distributed
 from tfcourse.training.reuse.configs import canonical
@@ -90,7 +91,10 @@ def _topology(layer: Any, values: Values, where: str) -> Any:
         return ()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that lambdas can't be loaded again
-        return canonical({"class_name": type(layer).__name__, "config": layer.get_config()})
+        config = layer.get_config()
+    if isinstance(layer, Dropout):
+        del config["rate"]  # it is in a variable
+    return canonical({"class_name": type(layer).__name__, "config": config})
 
 
 def _graph(model: Any, where: str) -> Any:
