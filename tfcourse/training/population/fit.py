@@ -1,0 +1,139 @@
+"""``fit_population``: many models of one architecture, trained in one compiled program."""
+
+from collections.abc import Callable, Sequence
+from math import inf
+from numbers import Real
+from typing import Any, Literal, get_args
+
+import keras
+
+from tfcourse.errors import InputError, one_of
+from tfcourse.training.arrays import in_memory
+from tfcourse.training.data_checks import check_training
+from tfcourse.training.feeds import ArrayFeed
+from tfcourse.training.inputs import Order, check_choices, check_sizes, evaluation_feed, train_feed
+from tfcourse.training.population.checks import check_members
+from tfcourse.training.population.member import Member, PopulationHistory
+from tfcourse.training.population.objective import Halving, Objective, StoppingRule, find_direction
+from tfcourse.training.population.population import Population
+from tfcourse.training.population.progress import ProgressBar
+from tfcourse.training.population.record import Keep, Record
+from tfcourse.training.population.run import OnMemberEnd, Plan, Run
+from tfcourse.training.population.sizes import choose_jit, choose_slots, steps_per_call
+
+__all__ = ["fit_population"]
+
+
+def fit_population(
+    build: Callable[[], Any] | Any,
+    members: Sequence[Member],
+    x: Any,
+    y: Any = None,
+    batch_size: int | None = None,
+    epochs: int = 1,
+    verbose: int | str = "auto",
+    validation_data: Any = None,
+    shuffle: bool = True,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    validation_batch_size: int | None = None,
+    *,
+    objective: str | None = None,
+    direction: Literal["auto", "min", "max"] = "auto",
+    patience: int | None = None,
+    min_delta: float = 0.0,
+    halving: int | None = None,
+    halving_epochs: int = 1,
+    keep: Keep = "best",
+    slots: int | None = None,
+    on_member_end: OnMemberEnd | None = None,
+    jit_compile: bool | Literal["auto"] = "auto",
+    check_data: bool = True,
+) -> PopulationHistory:
+    """Trains many models of one architecture side by side, each as if it were trained alone.
+
+    The members differ in their seed and in the optimizer's hyperparameters. All that a training
+    changes (weights, moving statistics, seed generators, the optimizer's variables, metrics) is
+    stacked, and one program takes a step of all of them at once. That pays for models so small
+    that a step is mostly overhead.
+
+    A member's history and weights are those of the model built after
+    ``keras.utils.set_random_seed(member.seed)`` and trained by
+    ``tfcourse.fit(model, ..., seed=member.seed)`` with its hyperparameters, to float tolerance:
+    the products of many matrices are added up in another order than those of one.
+    """
+    population = build if isinstance(build, Population) else Population(build)
+    model = population.model
+    members = check_members(members, model.optimizer)
+    check_choices(jit_compile=jit_compile)
+    check_sizes(batch_size=batch_size, validation_batch_size=validation_batch_size)
+    check_sizes(epochs=epochs, slots=slots)
+    _check_stopping(patience, min_delta, halving, halving_epochs, keep)
+    train, validation = _feeds(
+        (x, y, sample_weight), batch_size, shuffle, class_weight, validation_data,
+        validation_batch_size,
+    )  # fmt: skip
+    if check_data:
+        check_training(model, train, validation)
+    step, fresh = population.prepare(train.sample)
+    compared_by = _objective(model, objective, direction, min_delta, validation is not None)
+    rule = StoppingRule(compared_by, patience, halving and Halving(halving, halving_epochs))
+    slots = min(slots, len(members)) if slots else choose_slots(len(members))
+    records = [Record(i, m, m.epochs or epochs) for i, m in enumerate(members)]
+    work = sum(record.epochs for record in records)
+    if jit_compile == "auto":
+        jit_compile = choose_jit(model, train, slots, work)
+    test_size = (validation or train).batch_size
+    program = population.program(step, train.batch_size, test_size, jit_compile)
+    traces = program.traces
+    plan = Plan(slots, steps_per_call(model, train, slots), rule, keep, on_member_end)
+    progress = ProgressBar(work, verbose, compared_by)
+    results = Run(program, fresh, train, validation, plan, progress).run(records)
+    return PopulationHistory(results, compared_by, slots, jit_compile, program.traces - traces)
+
+
+def _feeds(
+    data: Any,
+    batch_size: int | None,
+    shuffle: bool,
+    class_weight: Any,
+    validation_data: Any,
+    validation_batch_size: int | None,
+) -> tuple[ArrayFeed, ArrayFeed | None]:
+    """The training and the validation data, which must be arrays."""
+    parts = keras.utils.unpack_x_y_sample_weight(validation_data)
+    if not in_memory(*data) or not (validation_data is None or in_memory(*parts)):
+        raise InputError(
+            "A population is trained on arrays in memory. Received: data of another kind. Read "
+            "it into arrays, or train the models with tfcourse.fit."
+        )
+    train: Any = train_feed(data, batch_size, None, Order(shuffle, 0, 0), class_weight)
+    if validation_data is None:
+        return train, None
+    validation: Any = evaluation_feed(parts, validation_batch_size or batch_size, None, "")
+    return train, validation
+
+
+def _check_stopping(
+    patience: Any, min_delta: Any, halving: Any, halving_epochs: Any, keep: Any
+) -> None:
+    check_sizes(patience=patience, halving=halving, halving_epochs=halving_epochs)
+    if halving == 1:
+        raise InputError("halving must be a whole number >= 2: one in so many members goes on.")
+    if isinstance(min_delta, bool) or not isinstance(min_delta, Real) or not 0 <= min_delta < inf:
+        raise InputError(f"min_delta must be a number >= 0. Received: {min_delta!r}.")
+    if keep not in get_args(Keep):
+        raise InputError(one_of("keep", keep, get_args(Keep)))
+
+
+def _objective(
+    model: Any, name: str | None, direction: str, min_delta: float, validated: bool
+) -> Objective:
+    """What the members are compared by; the loss if nothing else is said."""
+    known = list(model.get_metrics_result())
+    if validated:
+        known += [f"val_{known_name}" for known_name in known]
+    name = name or ("val_loss" if validated else "loss")
+    if name not in known:
+        raise InputError(one_of("objective", name, known))
+    return Objective(name, find_direction(model, name, direction), min_delta)
