@@ -16,6 +16,7 @@ BENCHES: dict[str, str] = {
     "layers": "tfcourse.bench.layers:bench",
     "many-classes": "tfcourse.bench.many_classes:bench",
     "optimizers": "tfcourse.bench.optimizers:bench",
+    "population": "tfcourse.bench.population:bench",
     "startup": "tfcourse.bench.startup:bench",
     "toy": "tfcourse.bench.toy:bench",
 }
@@ -26,6 +27,7 @@ DESCRIPTIONS: dict[str, str] = {
     "layers": "BatchNorm beside Keras's, over 12 shapes, with and without XLA",
     "many-classes": "the cross-entropy of 50 000 classes in blocks, time and memory",
     "optimizers": "a step over 1, 10 and 100 weights beside Keras's, eager, compiled and with XLA",
+    "population": "an epoch of one of 1, 8, 32 and 128 members beside that of a model alone",
     "startup": "how long the commands take to start, beside Python's and TensorFlow's own start",
     "toy": "1000 steps of gradient descent on w² - 10w + 25, beside six other ways to write it",
 }

@@ -1,11 +1,11 @@
 """``fit_population``: many models of one architecture, trained in one compiled program."""
 
+import math
 from collections.abc import Callable, Sequence
-from math import inf
-from numbers import Real
 from typing import Any, Literal, get_args
 
 import keras
+import numpy as np
 
 from tfcourse.errors import InputError, one_of
 from tfcourse.training.arrays import in_memory
@@ -57,10 +57,60 @@ def fit_population(
     stacked, and one program takes a step of all of them at once. That pays for models so small
     that a step is mostly overhead.
 
-    A member's history and weights are those of the model built after
-    ``keras.utils.set_random_seed(member.seed)`` and trained by
-    ``tfcourse.fit(model, ..., seed=member.seed)`` with its hyperparameters, to float tolerance:
-    the products of many matrices are added up in another order than those of one.
+    Member i is the model that is built after ``keras.utils.set_random_seed(member.seed)`` and
+    trained by ``tfcourse.fit(model, ..., seed=member.seed)`` with its hyperparameters: the same
+    initial weights, order of examples and dropout draws. History and weights agree to float
+    tolerance; they depend neither on the other members nor on the slot. (Where the gradient is 0
+    but for rounding, as of a bias right before batch normalization, RMSprop and Adam turn that
+    rounding into whole steps; neither such a bias's value nor its effect means anything.)
+
+    A member whose loss or weights become NaN or infinite ends with that epoch, as
+    ``"not finite"``; the others don't notice. Layers, optimizers and options that a population
+    can't have are refused before the training.
+
+    Args:
+        build: A function without arguments that gives a compiled model; or the compiled model
+            itself, whose config the members are then built from. Its own weights stay as they
+            are. All members have its architecture, loss, metrics and optimizer, one of
+            tfcourse's. A `tfcourse.training.population.population.Population` of it keeps the
+            compiled program for further calls.
+        members: A list of `tfcourse.Member`: seed, hyperparameters, perhaps epochs.
+        x, y, class_weight, sample_weight: Arrays in memory, as for `tfcourse.fit`.
+        batch_size: Examples in a step, 32 if it is not given. The examples that fill no batch
+            are a smaller one at the end.
+        epochs: How long a member is trained that has no number of its own.
+        verbose: 0 for no progress bar, which counts the epochs of all members; 2 for its end.
+        validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, on which each member is
+            evaluated after every epoch.
+        shuffle: Whether each member sees the examples in an order of its own, from (seed, epoch).
+        validation_batch_size: As ``batch_size``, which it is if it is not given.
+        objective: The metric that members are compared by, such as ``"val_accuracy"``; None for
+            the validation's loss, or the training's.
+        direction: ``"min"`` or ``"max"``; ``"auto"`` takes it from the metric.
+        patience: Epochs without an improvement of the objective after which a member stops, as
+            ``keras.callbacks.EarlyStopping`` counts them. None for no early stopping.
+        min_delta: What an improvement must exceed.
+        halving: Successive halving: after ``halving_epochs`` epochs, and after each ``halving``
+            times as many, one in ``halving`` members goes on, those with the best objective so
+            far; the others stop.
+        halving_epochs: When members are compared for the first time.
+        keep: Which weights of a member are kept: those of its ``"best"`` epoch by the objective,
+            or its ``"last"``.
+        slots: How many members are trained at a time; the next one takes the place of one that
+            stops, in the same program. None chooses (`choose_slots`).
+        on_member_end: Called as ``on_member_end(index, result)`` as soon as a member has ended,
+            with a `MemberResult`.
+        jit_compile: Whether to compile with XLA; ``"auto"`` chooses by the work that is planned
+            (`tfcourse.training.population.sizes.choose_jit`).
+        check_data: As for `tfcourse.fit`.
+
+    Returns:
+        A `PopulationHistory`: ``results``, one `MemberResult` a member; ``best``, the number of
+        the best; ``weights(i)`` and ``assign(i, model)``.
+
+    Raises:
+        InputError: The model can't be trained in a population, a member or an argument is not
+            what it can be, or the data doesn't suit the model.
     """
     population = build if isinstance(build, Population) else Population(build)
     model = population.model
@@ -77,12 +127,13 @@ def fit_population(
         check_training(model, train, validation)
     step, fresh = population.prepare(train.sample)
     compared_by = _objective(model, objective, direction, min_delta, validation is not None)
-    rule = StoppingRule(compared_by, patience, halving and Halving(halving, halving_epochs))
+    rungs = Halving(halving, halving_epochs) if halving else None
+    rule = StoppingRule(compared_by, patience, rungs)
     slots = min(slots, len(members)) if slots else choose_slots(len(members))
     records = [Record(i, m, m.epochs or epochs) for i, m in enumerate(members)]
     work = sum(record.epochs for record in records)
     if jit_compile == "auto":
-        jit_compile = choose_jit(model, train, slots, work)
+        jit_compile = choose_jit(model, math.ceil(work / slots) * train.available, slots)
     test_size = (validation or train).batch_size
     program = population.program(step, train.batch_size, test_size, jit_compile)
     traces = program.traces
@@ -120,7 +171,8 @@ def _check_stopping(
     check_sizes(patience=patience, halving=halving, halving_epochs=halving_epochs)
     if halving == 1:
         raise InputError("halving must be a whole number >= 2: one in so many members goes on.")
-    if isinstance(min_delta, bool) or not isinstance(min_delta, Real) or not 0 <= min_delta < inf:
+    number = isinstance(min_delta, int | float | np.number) and not isinstance(min_delta, bool)
+    if not number or not 0 <= min_delta < math.inf:
         raise InputError(f"min_delta must be a number >= 0. Received: {min_delta!r}.")
     if keep not in get_args(Keep):
         raise InputError(one_of("keep", keep, get_args(Keep)))

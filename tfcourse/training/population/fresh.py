@@ -124,8 +124,10 @@ def _origins_of(
             origins.append(_Origin(value))
             continue
         initializer = initializers.get(id(variable))
-        drawn = int(value[0]) if initializer is None and value.ndim else None
-        number = number_of.get(getattr(initializer, "seed", drawn))
+        drawn = getattr(initializer, "seed", None)
+        if initializer is None and value.ndim:  # a seed generator's state begins with its seed
+            drawn = int(value[0])
+        number = number_of.get(drawn) if isinstance(drawn, int) else None
         if number is None:
             return None
         origins.append(_Origin(value, number, initializer))

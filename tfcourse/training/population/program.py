@@ -101,8 +101,10 @@ class PopulationProgram:
         self.traces += 1
 
         def run(metrics: Any, begin: Any, count: int) -> Any:
-            batch = _rows(data, tf.range(begin, begin + count))
-            return self._vectorized(lambda of: self.step.test(*of, batch), (model, metrics))
+            batch = _rows(data, begin + tf.range(count))
+            return self._vectorized(
+                lambda of: self.step.test(of[0], of[1], batch), (model, metrics)
+            )
 
         examples = next(t for t in tf.nest.flatten(data) if t is not None).shape[0]
         metrics = _batches(run, metrics, examples, self.test_batch_size, start, stop)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfcourse.training.arrays import epoch_order
@@ -103,7 +104,7 @@ class Run:
     def _epoch(self) -> None:
         """An epoch of every member in a slot, and what comes of it."""
         orders = tf.stack([self._order(record) for record in self.slots])
-        state, finite_steps, logs = self.stack.before_epoch(), 0, {}
+        state, finite_steps = self.stack.before_epoch(), np.zeros(len(self.slots), int)
         for start, stop in self._calls(self.train):
             outcome = self.program.train(state, orders, self.train.arrays.data, start, stop)
             state, finite_steps = outcome.state, finite_steps + outcome.finite_steps.numpy()

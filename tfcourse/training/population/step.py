@@ -47,9 +47,9 @@ class MemberStep:
         self.weights = [places[id(v)] for v in model.weights]
         self.trainable = [places[id(v)] for v in model.trainable_variables]
         # Under a scope the optimizer does not know its variables any more.
+        indices = [self.optimizer._get_variable_index(v) for v in model.trainable_variables]
         self._slots = [
-            [slots[self.optimizer._get_variable_index(v)] for slots in self.optimizer._slot_variables]
-            for v in model.trainable_variables
+            [variables[index] for variables in self.optimizer._slot_variables] for index in indices
         ]
         self._total = [v is model._loss_tracker.total for v in self.variables.metrics].index(True)
 
