@@ -16,7 +16,7 @@ from tests.training.population.small import (
     mlp,
     population,
 )
-from tfcourse import Member, WorkFailedError
+from tfcourse import GradientDescent, Member, WorkFailedError
 from tfcourse.training.population import sizes
 from tfcourse.training.population.population import Population
 
@@ -90,15 +90,23 @@ def test_a_member_that_is_not_finite_stays_alone_with_it(trained):
         assert mine.stopped == "finished"
 
 
-def test_a_weight_that_overflows_in_the_last_step(trained):
-    """Without batch norm's help: one step, with a loss that is finite, and then none more."""
-    shared, _ = trained
-    chosen = [Member(7, {"learning_rate": 3e38}, 1), CHOSEN[0]]
-    x, y = X[:16] * 1e-3, Y[:16]
-    result = population(shared, chosen, x, y, slots=2, validation_data=(x, y))
+def line():
+    """``w x`` with w = 0 and the squared error."""
+    dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((1,)), dense])
+    model.compile(GradientDescent(), loss="mse")
+    return model
+
+
+def test_a_weight_that_overflows_in_the_last_step():
+    """The loss, 2.5e37, is still a number, and so is its gradient, -5e37."""
+    x = np.full((4, 1), 5e18, "float32")
+    chosen = members(2, learning_rate=[10.0, 4e-38])
+    result = population(line, chosen, x, x)
     assert [r.stopped for r in result.results] == ["not finite", "finished"]
     assert result.results[0].message == "A weight is not finite after epoch 1."
-    assert np.isfinite(result.results[0].history["loss"]).all()
+    np.testing.assert_allclose([r.history["loss"] for r in result.results], [[2.5e37]] * 2, 1e-6)
+    np.testing.assert_allclose(result.weights(1), [[[2.0]]], 1e-6)
 
 
 def test_what_is_kept_and_given_to_a_model(trained):

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.epoch import compiled
 from tfcourse.training.population.step import MemberStep, State
 
 __all__ = ["Outcome", "PopulationProgram"]
@@ -48,8 +47,8 @@ class PopulationProgram:
         self.step = step
         self.batch_size, self.test_batch_size = batch_size, test_batch_size
         self.traces = 0
-        self._train = compiled(self._train_steps, jit_compile, run_eagerly=False)
-        self._test = compiled(self._test_steps, jit_compile, run_eagerly=False)
+        self._train = _compiled(self._train_steps, jit_compile)
+        self._test = _compiled(self._test_steps, jit_compile)
 
     def train(self, state: State, orders: Any, data: Any, start: int, stop: int) -> Outcome:
         """The training steps ``start`` to ``stop`` - 1 of an epoch.
@@ -95,6 +94,7 @@ class PopulationProgram:
         carry = state, tf.zeros([members], tf.int32)
         state, finite_steps = _batches(run, carry, examples, self.batch_size, start, stop)
         finite_weights = self.step.finite_weights(state.model)
+        _refuse_shared_state()
         return state, finite_steps, finite_weights, self._logs(state.metrics)
 
     def _test_steps(self, model: Any, metrics: Any, data: Any, start: Any, stop: Any) -> Any:
@@ -108,6 +108,7 @@ class PopulationProgram:
 
         examples = next(t for t in tf.nest.flatten(data) if t is not None).shape[0]
         metrics = _batches(run, metrics, examples, self.test_batch_size, start, stop)
+        _refuse_shared_state()
         return metrics, self._logs(metrics)
 
     def _logs(self, metrics: Any) -> dict[str, Any]:
@@ -121,6 +122,33 @@ class PopulationProgram:
                 "The model, its loss or its metrics can't be vectorised: "
                 f"{str(error).strip().splitlines()[0]} Train it with fit."
             ) from error
+
+
+def _refuse_shared_state() -> None:
+    """Whether the program that is being traced works on the members' state alone.
+
+    Raises:
+        InputError: It uses a variable, which all members would share.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    variables = [outer for outer, _ in graph.captures if outer.dtype == tf.resource]
+    if variables:
+        raise InputError(
+            f"The model, its loss or its metrics use {len(variables)} variable(s) that all "
+            "members would share: tf.Variables, or keras.Variables that no layer and no metric "
+            "has. Make them with add_weight or add_variable. Train it with tfcourse.fit to keep "
+            "them."
+        )
+
+
+def _compiled(function: Callable[..., Any], jit_compile: bool) -> Any:
+    """The function as a ``tf.function`` that is traced for each number of slots and examples.
+
+    Their shapes stay known: a loop over members of an unknown number is many times slower.
+    """
+    program = tf.function(function, jit_compile=jit_compile, autograph=False)
+    program._omit_frequent_tracing_warning = True  # each of those traces is meant
+    return program
 
 
 def _batches(
