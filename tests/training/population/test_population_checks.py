@@ -201,8 +201,28 @@ def counting(hidden):
 
 
 def test_a_direction_that_is_not_known():
-    with pytest.raises(InputError, match='less or more of "counter" is better is not known. Pass dir'):
+    with pytest.raises(
+        InputError, match='less or more of "counter" is better is not known. Pass dir'
+    ):
         tfcourse.fit_population(counting(False), members(2), X, Y, objective="counter")
+
+
+def short_batch(y_true, y_pred):
+    """A loss that goes wrong where the number of examples is 2, as in the last batch here."""
+    if y_pred.shape[0] == 2:
+        raise NotImplementedError("Of 2 I know nothing.\nNothing at all.")
+    return keras.losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+
+def test_what_fails_while_the_program_is_made():
+    def build():
+        model = network()
+        model.compile(Adam(), loss=short_batch)
+        return model
+
+    message = "its metrics can't be vectorised: Of 2 I know nothing. Train it with tfcourse.fit."
+    with pytest.raises(InputError, match=message):
+        tfcourse.fit_population(build, members(2), X, Y, 16, verbose=0, jit_compile=False)
 
 
 def test_a_metric_with_state_that_members_would_share():

@@ -141,10 +141,18 @@ def two_outputs():
         loss={"yes": "binary_crossentropy", "kind": "categorical_crossentropy"},
         loss_weights={"yes": 2.0, "kind": 0.5},
         metrics={
-            "yes": ["accuracy", metrics.AUC(num_thresholds=20, name="auc"), metrics.Precision(name="precision"), "mse"],
+            "yes": [
+                "accuracy",
+                metrics.AUC(num_thresholds=20, name="auc"),
+                metrics.Precision(name="precision"),
+                "mse",
+            ],
             "kind": ["accuracy", metrics.F1Score(), metrics.OneHotMeanIoU(CLASSES, name="iou")],
         },
-        weighted_metrics={"yes": [metrics.Recall(name="recall")], "kind": [metrics.TopKCategoricalAccuracy(2)]},
+        weighted_metrics={
+            "yes": [metrics.Recall(name="recall")],
+            "kind": [metrics.TopKCategoricalAccuracy(2)],
+        },
     )
     return model
 

@@ -196,8 +196,22 @@ def test_the_progress_bar(trained, capsys):
     assert "best val_loss" in shown
 
 
-@pytest.mark.parametrize(("count", "slots"), [(1, 1), (64, 64), (65, 33), (128, 64), (200, 50)])
-def test_the_slots_that_are_chosen(count, slots):
-    assert sizes.choose_slots(count) == slots
+@pytest.mark.parametrize(
+    ("count", "megabytes", "slots"),
+    [(1, 1, 1), (64, 1, 64), (65, 1, 33), (128, 1, 64), (200, 1, 50), (20, 30, 7), (3, 1000, 1)],
+)
+def test_the_slots_that_are_chosen(count, megabytes, slots):
+    assert sizes.choose_slots(count, megabytes * 2**20) == slots
 
 
+@pytest.mark.parametrize(
+    ("steps", "slots", "jit"), [(2000, 8, False), (3000, 8, True), (1500, 32, False),
+    (2000, 32, True), (2000, 1, False), (800, 128, True)],
+)  # fmt: skip
+def test_when_xla_is_chosen(steps, slots, jit):
+    assert sizes.choose_jit(mlp(), steps, slots) is jit
+
+
+def test_xla_is_not_chosen_for_what_it_cannot_compile(monkeypatch):
+    monkeypatch.setattr(sizes, "model_supports_jit", lambda model: False)
+    assert not sizes.choose_jit(mlp(), 10**9, 8)

@@ -129,7 +129,7 @@ def fit_population(
     compared_by = _objective(model, objective, direction, min_delta, validation is not None)
     rungs = Halving(halving, halving_epochs) if halving else None
     rule = StoppingRule(compared_by, patience, rungs)
-    slots = min(slots, len(members)) if slots else choose_slots(len(members))
+    slots = min(slots, len(members)) if slots else choose_slots(len(members), step.bytes)
     records = [Record(i, m, m.epochs or epochs) for i, m in enumerate(members)]
     work = sum(record.epochs for record in records)
     if jit_compile == "auto":

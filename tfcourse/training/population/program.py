@@ -120,7 +120,7 @@ class PopulationProgram:
         except (TypeError, ValueError, NotImplementedError, tf.errors.OpError) as error:
             raise InputError(
                 "The model, its loss or its metrics can't be vectorised: "
-                f"{str(error).strip().splitlines()[0]} Train it with fit."
+                f"{str(error).strip().splitlines()[0]} Train it with tfcourse.fit."
             ) from error
 
 

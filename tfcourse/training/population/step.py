@@ -1,5 +1,6 @@
 """The training and the test step of one member, as pure functions of its state."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -34,6 +35,12 @@ class MemberStep:
     state instead of their variables, in a ``keras.StatelessScope``. Nothing here is a variable:
     `tf.vectorized_map` turns a step into that of many members.
 
+    Attributes:
+        variables: Those that a `State` stands for.
+        weights: Where among ``variables.model`` those of ``model.weights`` are.
+        trainable: Where the trainable ones are.
+        bytes: What a member's state takes.
+
     Args:
         model: A compiled model of one of the course's optimizers, with all its state built.
     """
@@ -51,6 +58,11 @@ class MemberStep:
         self._slots = [
             [variables[index] for variables in self.optimizer._slot_variables] for index in indices
         ]
+        self.bytes = sum(
+            math.prod(v.shape) * tf.as_dtype(v.dtype).size
+            for variables in self.variables
+            for v in variables
+        )
         self._total = [v is model._loss_tracker.total for v in self.variables.metrics].index(True)
 
     def train(self, state: State, batch: Any) -> State:
