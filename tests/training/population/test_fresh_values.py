@@ -74,8 +74,10 @@ def test_few_members_are_built():
 
 
 def test_another_architecture():
-    def build(count=iter((3, 4))):
-        return keras.Sequential([keras.Input((2,)), layers.Dense(next(count))])
+    units = iter((3, 4))
+
+    def build():
+        return keras.Sequential([keras.Input((2,)), layers.Dense(next(units))])
 
     with pytest.raises(InputError, match="build must give the same architecture every time"):
         FreshValues(build, [(2, 3), (3,)]).of([0, 1])

@@ -82,7 +82,7 @@ def test_a_member_that_is_not_finite_stays_alone_with_it(trained):
     assert broken.message == "The loss is not finite in epoch 1, batch 2."
     assert len(broken.history["loss"]) == 1
     assert not np.isfinite(broken.history["loss"]).any()
-    with pytest.raises(WorkFailedError, match="Member 1 has no finite weights. The loss is not"):
+    with pytest.raises(WorkFailedError, match=r"Member 1 has no finite weights\. The loss is not"):
         result.weights(1)
     others = [r for i, r in enumerate(result.results) if i != 1]
     for mine, theirs in zip(others, before.results, strict=True):
