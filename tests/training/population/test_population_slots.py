@@ -192,7 +192,6 @@ def test_the_progress_bar(trained, capsys):
     shown = capsys.readouterr().out
     assert "15/15" in shown
     assert shown.count("\n") == 1
-    assert "members done: 5" in shown
     assert "best val_loss" in shown
 
 

@@ -20,14 +20,14 @@ class ProgressBar:
 
     def __init__(self, epochs: int, verbose: int | str, objective: Objective) -> None:
         self.objective = objective
-        self.done = self.ended = 0
+        self.done = 0
         self.best: float | None = None
         self._bar: Any = None
         if verbose:
             self._bar = keras.utils.Progbar(
                 epochs,
                 verbose=1 if verbose == "auto" else verbose,
-                stateful_metrics=["members done", f"best {objective.name}"],
+                stateful_metrics=[f"best {objective.name}"],
                 unit_name="epoch",
             )
 
@@ -37,7 +37,6 @@ class ProgressBar:
 
     def end(self, epochs: int, best: float | None) -> None:
         """Counts a member that ended, so many epochs before its last, and its best objective."""
-        self.ended += 1
         self.done += epochs
         if best is not None and (self.best is None or self.objective.improves(best, self.best)):
             self.best = best
@@ -45,7 +44,5 @@ class ProgressBar:
     def show(self) -> None:
         """Draws the bar."""
         if self._bar is not None:
-            values: list[tuple[str, float]] = [("members done", self.ended)]
-            if self.best is not None:
-                values.append((f"best {self.objective.name}", self.best))
-            self._bar.update(self.done, values)
+            best = [] if self.best is None else [(f"best {self.objective.name}", self.best)]
+            self._bar.update(self.done, best)
