@@ -73,11 +73,15 @@ def _compare(units: int, sizes: Sequence[int], epochs: int, repeats: int) -> Com
     contenders = [
         Contender(ALONE, partial(alone, model, True), number=1),
         Contender(PLAIN, partial(alone, model, False), number=1),
-        *(Contender(f"{count} members, XLA", partial(members, count), number=1) for count in sizes),
+        *(Contender(_name(count), partial(members, count), number=1) for count in sizes),
     ]
     title = f"an epoch of one model: digits, MLP {units}-{units} with batch norm, batch {BATCH}"
     compared = compare(title, contenders, repeats=repeats)
     return _per_epoch(compared, [epochs * count for count in (1, 1, *sizes)])
+
+
+def _name(count: int) -> str:
+    return f"{count} member{'s' if count > 1 else ''}, XLA"
 
 
 def _check(alone: Mapping[str, Any], member: Mapping[str, Any]) -> None:
