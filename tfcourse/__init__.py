@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tfcourse.training.evaluate import evaluate
     from tfcourse.training.fit import fit
     from tfcourse.training.non_finite import NonFiniteLossError
+    from tfcourse.training.population.fit import fit_population
+    from tfcourse.training.population.member import Member
     from tfcourse.training.predict import predict
 
 _MODULES = {
@@ -43,6 +45,7 @@ _MODULES = {
     "GradientDescent": "tfcourse.optimizers.gradient_descent",
     "InputError": "tfcourse.errors",
     "ManyClassModel": "tfcourse.models.many_classes",
+    "Member": "tfcourse.training.population.member",
     "Momentum": "tfcourse.optimizers.momentum",
     "NonFiniteLossError": "tfcourse.training.non_finite",
     "RMSprop": "tfcourse.optimizers.rmsprop",
@@ -52,6 +55,7 @@ _MODULES = {
     "WorkFailedError": "tfcourse.errors",
     "evaluate": "tfcourse.training.evaluate",
     "fit": "tfcourse.training.fit",
+    "fit_population": "tfcourse.training.population.fit",
     "fold_batch_norm": "tfcourse.models.fold",
     "fold_report": "tfcourse.models.fold",
     "gradient_check": "tfcourse.models.gradient_check",
@@ -77,6 +81,7 @@ __all__ = [
     "GradientDescent",
     "InputError",
     "ManyClassModel",
+    "Member",
     "Momentum",
     "NonFiniteLossError",
     "RMSprop",
@@ -86,6 +91,7 @@ __all__ = [
     "WorkFailedError",
     "evaluate",
     "fit",
+    "fit_population",
     "fold_batch_norm",
     "fold_report",
     "gradient_check",

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from tfcourse import BatchNorm, InputError, SoftmaxHead
+from tfcourse.layers.dropout import Dropout
 from tfcourse.models import mlp
 from tfcourse.models.build import BUILDERS
 
 DENSE, BN, ACTIVATION = keras.layers.Dense, BatchNorm, keras.layers.Activation
-FLATTEN, DROPOUT = keras.layers.Flatten, keras.layers.Dropout
+FLATTEN, DROPOUT = keras.layers.Flatten, Dropout
 
 
 def kinds(model):

@@ -17,6 +17,8 @@ BENCHES: dict[str, str] = {
     "many-classes": "tfcourse.bench.many_classes:bench",
     "optimizers": "tfcourse.bench.optimizers:bench",
     "oracle": "tfcourse.bench.oracle:bench",
+    "population": "tfcourse.bench.population:bench",
+    "search": "tfcourse.bench.search:bench",
     "startup": "tfcourse.bench.startup:bench",
     "toy": "tfcourse.bench.toy:bench",
 }
@@ -28,6 +30,8 @@ DESCRIPTIONS: dict[str, str] = {
     "many-classes": "the cross-entropy of 50 000 classes in blocks, time and memory",
     "optimizers": "a step over 1, 10 and 100 weights beside Keras's, eager, compiled and with XLA",
     "oracle": "what an oracle costs a trial after 10 to 10 000 of them, beside keras-tuner's",
+    "population": "an epoch of one of 1, 8, 32 and 128 members beside that of a model alone",
+    "search": "whole searches beside keras-tuner's random search (some ten minutes)",
     "startup": "how long the commands take to start, beside Python's and TensorFlow's own start",
     "toy": "1000 steps of gradient descent on w² - 10w + 25, beside six other ways to write it",
 }

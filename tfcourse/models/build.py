@@ -67,24 +67,26 @@ def mlp(
     import keras
 
     from tfcourse.layers import BatchNorm, SoftmaxHead
+    from tfcourse.layers.dropout import Dropout
 
-    model = keras.Sequential([keras.Input(tuple(input_shape))], name="mlp")
+    stack: list[Any] = [keras.Input(tuple(input_shape))]
     if len(input_shape) != 1:
-        model.add(keras.layers.Flatten())
+        stack.append(keras.layers.Flatten())
     for _ in range(layers):
-        model.add(keras.layers.Dense(units, use_bias=batch_norm != "before_activation"))
+        stack.append(keras.layers.Dense(units, use_bias=batch_norm != "before_activation"))
         if batch_norm == "before_activation":
-            model.add(BatchNorm())
-        model.add(keras.layers.Activation(activation))
+            stack.append(BatchNorm())
+        stack.append(keras.layers.Activation(activation))
         if batch_norm == "after_activation":
-            model.add(BatchNorm())
+            stack.append(BatchNorm())
         if dropout:
-            model.add(keras.layers.Dropout(dropout))
+            stack.append(Dropout(dropout))
     if output == "softmax":
-        model.add(SoftmaxHead(classes))
+        stack.append(SoftmaxHead(classes))
     else:
-        model.add(keras.layers.Dense(classes, activation=output))
-    return model
+        stack.append(keras.layers.Dense(classes, activation=output))
+    # All at once: Keras makes the whole model anew at each add().
+    return keras.Sequential(stack, name="mlp")
 
 
 BUILDERS: dict[str, Callable[..., Any]] = {"mlp": mlp}

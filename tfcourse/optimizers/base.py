@@ -98,6 +98,17 @@ class CourseOptimizer(keras.optimizers.Optimizer):
             check("learning_rate", np.asarray(value).item(), type(self).__name__)
         keras.optimizers.Optimizer.learning_rate.fset(self, value)
 
+    def encoded(self, name: str, value: float) -> tuple[Any, float]:
+        """The variable of a hyperparameter, and what it holds for a value.
+
+        Raises:
+            ValueError: The value is not admissible.
+        """
+        value = float(check(name, value, type(self).__name__))
+        if name == "learning_rate":
+            return self._learning_rate, value
+        return self.hyperparameters[name], getattr(type(self), name).encode(value)
+
     def build(self, variables: Sequence[Any]) -> None:
         """Creates the slots, one variable a weight each."""
         if self.built:
@@ -137,12 +148,27 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         index = self._get_variable_index(variable)
         slots = [variables[index] for variables in self._slot_variables]
         state = [tf.convert_to_tensor(slot) for slot in slots]
-        step = self.formula(tf.cast(gradient, dtype), *state, **now)
-        if slots:
-            step, *state = step
+        step, state = self.step(tf.cast(gradient, dtype), state, now)
         for slot, value in zip(slots, state, strict=True):
             self.assign(slot, value)
         self.assign_sub(variable, step)
+
+    def step(self, gradient: Any, state: Sequence[Any], now: dict[str, Any]) -> Any:
+        """The update of one weight as a pure function.
+
+        Args:
+            gradient: The weight's gradient.
+            state: The weight's slots, in the order of ``slots``.
+            now: What `now` gives for the weight's dtype.
+
+        Returns:
+            What to subtract from the weight, and a list of its new slots.
+        """
+        results = self.formula(_dense(gradient), *state, **now)
+        if not self.slots:
+            return results, []
+        step, *new_state = results
+        return step, new_state
 
     def now(self, learning_rate: Any, dtype: str) -> dict[str, Any]:
         """The formula's hyperparameters at this step, as scalars of ``dtype``."""

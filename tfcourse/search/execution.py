@@ -57,7 +57,8 @@ def execute(
     if done < total:
         oracle = SearchOracle(config, total, finished, ledger)
         writer = TrialWriter(config, directory)
-        tuner = CourseTuner(oracle, TrialRunner(config, split), directory.path, writer.add)
+        runner = TrialRunner(config, split, checkpoints=directory.checkpoints)
+        tuner = CourseTuner(oracle, runner, directory.path, writer.add)
         try:
             with bar:
                 tuner.search()

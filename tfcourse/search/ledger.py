@@ -36,9 +36,10 @@ class TrialWriter:
             return
         best = _better(self.best, record, self.config.direction)
         # The model first: a crash between the two runs this trial again, and loses nothing.
-        if best is record:
+        if best is record or (model is not None and self.config.search.checkpoints == "all"):
             self.directory.write_model(model, record.trial)
         self.directory.write_trial(record)
+        self.directory.forget_checkpoints(record.trial)
         self.best = best
 
 
@@ -68,6 +69,7 @@ class SearchLedger:
         self.best = ranking[0] if ranking else None
         self.tables_due = 0.0
         self._boxes: Boxes = {}
+        self._all_models = config.search.checkpoints == "all"
 
     @property
     def best_score(self) -> float | None:
@@ -87,7 +89,7 @@ class SearchLedger:
         """A trial has ended: keeps its model if it is the best one."""
         self.best = _better(self.best, record, self.config.direction)
         self.by_number[record.trial] = record
-        self.directory.keep_model(record.trial, best=self.best is record)
+        self.directory.keep_model(record.trial, self.best is record, self._all_models)
         if time.monotonic() > self.tables_due:
             self.write_tables()
         self.on_end(record, self.best_score)
@@ -111,8 +113,8 @@ class SearchLedger:
         """At the end: everything is on record, and what only the running search needed is gone."""
         self.write_tables()  # also where a kill came between the last trial and them
         if self.best is not None:
-            self.directory.keep_model(self.best.trial, best=True)
-        self.directory.forget_running()
+            self.directory.keep_model(self.best.trial, True, self._all_models)
+        self.directory.forget_running(self._all_models)
 
 
 def _better(best: TrialRecord | None, record: TrialRecord, direction: str) -> TrialRecord | None:

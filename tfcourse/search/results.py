@@ -1,6 +1,5 @@
 """The run directory: a search's record, readable without tfcourse."""
 
-import contextlib
 import json
 import shutil
 import tomllib
@@ -35,8 +34,10 @@ class RunDirectory:
 
     ``config.toml`` (as run), ``versions.json``, ``data.json`` (the data's shapes and hash, see
     `tfcourse.search.data_record`), ``trials/0007.json`` (a `TrialRecord` each),
-    ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json`` and, of a search from coarse
-    to fine, ``rounds.json``. The trials' files are the record; the tables are made from them.
+    ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, of a search from coarse to
+    fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``. The trials' files
+    are the record; the tables are made from them. While it is searched, also ``claims.json`` (who
+    runs which trial), ``checkpoints/`` (of long trials) and ``models/`` (that may become the best).
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,6 +52,7 @@ class RunDirectory:
         self.summary = path / "summary.json"
         self.rounds = path / "rounds.json"
         self.claims = path / "claims.json"
+        self.checkpoints = path / "checkpoints"
 
     def exists(self) -> bool:
         """Whether it is one: a folder with all that `create` makes."""
@@ -107,13 +109,16 @@ class RunDirectory:
         """Takes a trial off the record, to be run again."""
         (self.trials / f"{trial:04d}.json").unlink(missing_ok=True)
 
-    def forget_running(self) -> None:
+    def forget_checkpoints(self, trial: int) -> None:
+        """Removes what was to save a trial from being begun again."""
+        shutil.rmtree(self.checkpoints / f"{trial:04d}", ignore_errors=True)
+
+    def forget_running(self, all_models: bool) -> None:
         """Removes what only a running search needs."""
         self.claims.unlink(missing_ok=True)
-        for model in self.models.glob("*.keras"):
-            model.unlink()
-        with contextlib.suppress(OSError):  # it is not there, or holds something else
-            self.models.rmdir()
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        if not all_models:
+            shutil.rmtree(self.models, ignore_errors=True)
 
     def write_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> None:
         """``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch."""
@@ -154,12 +159,15 @@ class RunDirectory:
         """Where the model of a trial is until the trial has ended."""
         return self.models / f"{trial:04d}.keras"
 
-    def keep_model(self, trial: int, best: bool) -> None:
-        """Makes the model of a trial that has ended the best one, or deletes it."""
+    def keep_model(self, trial: int, best: bool, all_models: bool) -> None:
+        """Makes the model of a trial that has ended the best one; keeps or deletes it."""
         model = self.model_of(trial)
         if best and _trial_of(model) == trial:
-            model.replace(self.best)
-        else:
+            if all_models:
+                replace_atomically(self.best, lambda path: shutil.copyfile(model, path))
+            else:
+                model.replace(self.best)
+        elif not all_models:
             model.unlink(missing_ok=True)
 
     def best_trial(self) -> int | None:

@@ -35,7 +35,9 @@ class SearchTable(Table):
     """``[search]``: what to look for, how, how long.
 
     ``workers``: how many processes train. ``trial_timeout``: after how many seconds a trial counts
-    as failed.
+    as failed. ``reuse_models``: how many compiled models are kept for the trials to come; 0
+    compiles every trial's anew. ``checkpoints``: whether every trial's model is kept on disk, or
+    the best one's.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -46,6 +48,8 @@ class SearchTable(Table):
     seed: int = Field(default=0, ge=0)
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     trial_timeout: float | None = Field(default=None, gt=0)
+    reuse_models: int = Field(default=16, ge=0)
+    checkpoints: Literal["best", "all"] = "best"
 
 
 class CoarseToFineTable(Table):

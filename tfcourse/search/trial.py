@@ -1,103 +1,79 @@
 """One trial: its values → a model → its training → its record. Nothing of keras-tuner."""
 
-import math
+import datetime
+import shutil
 import time
 import traceback
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
-
-import keras
+from pathlib import Path
+from typing import Any, Literal
 
 from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
-from tfcourse.errors import InputError
-from tfcourse.search import optimizers
-from tfcourse.search.compilation import keras_metrics, stopping_callbacks
+from tfcourse.search.building import builds_trial
+from tfcourse.search.callbacks import trial_callbacks
 from tfcourse.search.config import SearchConfig
 from tfcourse.search.folds import Training, fold_split, trainings
 from tfcourse.search.judging import combine, judge
 from tfcourse.search.normalized import normalize, with_scaling
 from tfcourse.search.records import TrialRecord
-from tfcourse.search.tables import TrainingTable
+from tfcourse.search.sharing import trials_per_program
+from tfcourse.training.arrays import Arrays
 from tfcourse.training.fit import fit
+from tfcourse.training.jit import choose_jit
+from tfcourse.training.reuse.pool import ModelPool
 
-__all__ = ["TrialRunner", "build_trial"]
+__all__ = ["TrialRunner"]
 
-
-def build_trial(
-    config: SearchConfig, values: Mapping[str, Any], seed: int, shape: tuple[int, ...], classes: int
-) -> Any:
-    """The compiled model of a trial: its weights and dropout come from ``seed``.
-
-    Args:
-        config: The search.
-        values: The trial's hyperparameters; they win over the config's fixed ones.
-        seed: The trial's seed. It is set globally, for any builder's layers to draw from.
-        shape: The shape of one example.
-        classes: The number of outputs.
-
-    Raises:
-        InputError: The builder gave something else than a model with an output a class or number.
-    """
-    keras.utils.set_random_seed(seed)
-    given = config.training.model_dump(exclude_none=True) | config.model.arguments | dict(values)
-    builder = config.builder
-    arguments = {
-        name: value
-        for name, value in given.items()
-        if name in builder.arguments
-        or (builder.takes_any and name not in TrainingTable.model_fields)
-    }
-    model = builder.function(shape, classes, **arguments)
-    if not isinstance(model, keras.Model):
-        raise InputError(
-            f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'
-        )
-    each = "number" if config.targets == "numbers" else "class"
-    if model.built and tuple(model.output_shape) != (None, classes):
-        raise InputError(
-            f'builder "{builder.name}" must give one output a {each}, shape '
-            f"{(None, classes)}. Received: {model.output_shape}."
-        )
-    if builder.compiles:
-        return model
-    name = given["optimizer"]
-    hyperparameters = {n: given[n] for n in optimizers.ARGUMENTS[name] if n in given}
-    model.compile(
-        optimizers.create(name, **hyperparameters),
-        loss=config.training.loss,
-        metrics=keras_metrics(config.training),
-    )
-    return model
+SAVE_EVERY = datetime.timedelta(seconds=10)
+# A trial that takes less is sooner trained again than saved.
+WORTH_SAVING = 5.0
 
 
 class TrialRunner:
     """Trains a search's trials with `tfcourse.fit` and judges them.
 
+    A trial keeps checkpoints on the way if the one before it took more than a few seconds.
+
     Args:
         config: The search.
         split: The data.
         worker: Who runs them, for the records.
+        checkpoints: Gives the folder for the checkpoints of a trial; None keeps none.
     """
 
-    def __init__(self, config: SearchConfig, split: Split, worker: str = "main") -> None:
+    def __init__(
+        self,
+        config: SearchConfig,
+        split: Split,
+        worker: str = "main",
+        checkpoints: Path | None = None,
+    ) -> None:
         self.config, self.split, self.worker = config, split, worker
+        self.checkpoints = checkpoints
+        self.pool = ModelPool(config.search.reuse_models)
         # The data of one fold at a time: of a search without folds it is made once.
         self._data = lru_cache(maxsize=1)(self._data_of)
+        self._seconds = WORTH_SAVING
 
     def run(self, number: int, values: Mapping[str, Any]) -> tuple[TrialRecord, Any]:
         """Trains trial ``number``; a failure becomes a record with its reason.
 
         Returns:
             The record and, if the trial completed, the model of its last training with the
-            weights of its best epoch. It takes examples that are not normalized.
+            weights of its best epoch; the next trial may train the same model. It takes examples
+            that are not normalized.
         """
         start = time.perf_counter()
         model, outcome = self._train_all(number, values)
-        seconds = round(time.perf_counter() - start, 3)
+        self._seconds = time.perf_counter() - start
         record = TrialRecord(
-            trial=number, values=dict(values), seconds=seconds, worker=self.worker, **outcome
+            trial=number,
+            values=dict(values),
+            seconds=round(self._seconds, 3),
+            worker=self.worker,
+            **outcome,
         )
         return record, model
 
@@ -118,46 +94,67 @@ class TrialRunner:
             if outcomes[-1]["status"] == "failed":
                 message = f"{outcomes[-1]['message']} {training.name}".rstrip()
                 return None, {**outcomes[-1], "message": message}
-        _, scaling = self._data(training.fold)
+        *_, scaling = self._data(training.fold)
         return with_scaling(model, scaling, self.split.train.x.shape[1:]), combine(outcomes)
 
     def train(
         self, number: int, values: Mapping[str, Any], training: Training
     ) -> tuple[Any, dict[str, list[float]]]:
         """The trained model, with the weights of its best epoch, and its history."""
-        config, (split, _) = self.config, self._data(training.fold)
-        shape = split.train.x.shape[1:]
-        model = build_trial(config, values, training.seed, shape, split.classes)
+        config, (train, dev, _) = self.config, self._data(training.fold)
+        size = values.get("batch_size", config.training.batch_size)
         epochs = values.get("epochs", config.training.epochs)
-        history = fit(
-            model,
-            split.train.x,
-            split.train.y,
-            batch_size=values.get("batch_size", config.training.batch_size),
-            epochs=epochs,
-            verbose=0,
-            callbacks=[*stopping_callbacks(config, epochs), _StopIfNotFinite()],
-            validation_data=(split.dev.x, split.dev.y),
-            validation_batch_size=min(len(split.dev.y), 1024),
-            seed=training.seed,
-            jit_compile=config.training.jit_compile,
-            on_nan="ignore",  # the record of a failed trial keeps its history up to there
-        ).history
-        return model, history
+        folder = self._folder(number, training)
+        trained: list[Any] = []
 
-    def _data_of(self, fold: int) -> tuple[Split, Scaling | None]:
-        """The data of a fold, normalized by its own train set."""
-        return normalize(fold_split(self.split, self.config, fold), self.config)
+        def run(model: Any) -> dict[str, list[float]]:
+            if trained and folder is not None:
+                shutil.rmtree(folder)  # this time from the beginning
+            trained.append(model)
+            x, y = train.data
+            return fit(
+                model,
+                x,
+                y,
+                batch_size=size,
+                epochs=epochs,
+                verbose=0,
+                callbacks=trial_callbacks(config),
+                validation_data=dev.data,
+                validation_batch_size=min(dev.count, 1024),
+                seed=training.seed,
+                jit_compile=self._jit_compile(model, train, size, epochs),
+                on_nan="ignore",  # the record of a failed trial keeps its history up to there
+                checkpoint_dir=folder,
+                save_every=SAVE_EVERY,
+            ).history
+
+        shape = self.split.train.x.shape[1:]
+        build = builds_trial(config, values, training.seed, shape, self.split.classes)
+        return self.pool.train(build, run, train.first(size))
+
+    def _folder(self, number: int, training: Training) -> Path | None:
+        """Where the training's checkpoints go, or are; None if it is not worth it."""
+        if self.checkpoints is None:
+            return None
+        folder = self.checkpoints / f"{number:04d}" / f"{training.fold}-{training.seed}"
+        return folder if folder.exists() or self._seconds >= WORTH_SAVING else None
+
+    def _jit_compile(
+        self, model: Any, train: Arrays, batch_size: int, epochs: int
+    ) -> bool | Literal["auto"]:
+        """Whether XLA pays for all trials that share the program, and not for this one alone."""
+        if self.config.training.jit_compile != "auto" or not model.built:
+            return self.config.training.jit_compile
+        steps = train.batches(batch_size) * epochs * trials_per_program(self.config)
+        return choose_jit(model, train.first(batch_size), batch_size, round(steps))
+
+    def _data_of(self, fold: int) -> tuple[Arrays, Arrays, Scaling | None]:
+        """Train and dev set of a fold, normalized by its own train set; converted only once."""
+        split, scaling = normalize(fold_split(self.split, self.config, fold), self.config)
+        return Arrays.of(split.train.x, split.train.y), Arrays.of(split.dev.x, split.dev.y), scaling
 
 
 def _failure(error: Exception) -> dict[str, Any]:
     message = f"{type(error).__name__}: {error}".splitlines()[0]
     return {"status": "failed", "message": message, "traceback": traceback.format_exc()}
-
-
-class _StopIfNotFinite(keras.callbacks.Callback):
-    """Ends a training whose loss became NaN or infinite, at the end of the epoch."""
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        if not math.isfinite((logs or {})["loss"]):
-            self.model.stop_training = True

@@ -40,7 +40,7 @@ def work(
     """
     split = load_split(config)
     check_same_data(directory.path, data_record(split))  # as the chief's
-    runner = TrialRunner(config, split, name)
+    runner = TrialRunner(config, split, name, directory.checkpoints)
     writer = TrialWriter(config, directory)
 
     def write(record: TrialRecord, model: Any) -> None:

@@ -1,0 +1,237 @@
+"""A search's trials share compiled models, and come to what they come to alone."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tfcourse
+from tfcourse.data.splits import Part, stratified_split
+from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+from tfcourse.models.saving import load_model
+from tfcourse.search import building
+from tfcourse.search.config import parse_config
+from tfcourse.search.sharing import trials_per_program
+from tfcourse.search.trial import TrialRunner
+
+SPACE = {"learning_rate": {"low": 1e-3, "high": 1.0, "scale": "log"}}
+
+
+def config(space=SPACE, search=None, **training):
+    raw = {
+        "search": {"name": "reuse", "trials": 8, **(search or {})},
+        "training": {"epochs": 2, "batch_size": 16, "jit_compile": False, **training},
+        "space": space,
+    }
+    return parse_config(raw, "reuse.toml", Path())
+
+
+def split():
+    """Three clouds of points; 36 of the 60 are for training, which 12 and 18 divide."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    return stratified_split(Part(rng.normal(size=(60, 4)) + y[:, None], y), (0.6, 0.2, 0.2), 3, 0)
+
+
+def outcome(runner, number, values):
+    """All that a trial came to."""
+    record, model = runner.run(number, values)
+    weights = [] if model is None else model.get_weights()
+    return record.status, record.score, record.message, dict(record.history), weights
+
+
+def same(these, those):
+    *facts, weights = these
+    *other_facts, other_weights = those
+    # As text: NaN is itself there.
+    return repr(facts) == repr(other_facts) and all(
+        np.array_equal(a, b, equal_nan=True) for a, b in zip(weights, other_weights, strict=True)
+    )
+
+
+@st.composite
+def two_trials(draw):
+    """The values of two trials of one architecture."""
+    pick = st.sampled_from
+    shared = {
+        "layers": draw(pick([1, 2])),
+        "units": draw(pick([3, 5])),
+        "batch_norm": draw(pick(["before_activation", "after_activation", "none"])),
+        "optimizer": draw(pick(list(OPTIMIZER_ARGUMENTS))),
+    }
+    dropout = draw(st.booleans())
+    own = {
+        "dropout": st.floats(0.01, 0.9) if dropout else st.just(0.0),
+        "learning_rate": st.floats(1e-4, 2.0),
+        "batch_size": pick([7, 12, 16, 18, 50]),
+        "epochs": pick([1, 2]),
+        **dict.fromkeys(("momentum", "beta_1", "beta_2", "rho"), st.floats(0.0, 0.999)),
+        "epsilon": st.floats(1e-8, 1e-2),
+    }
+    known = {"dropout", "batch_size", "epochs", *OPTIMIZER_ARGUMENTS[shared["optimizer"]]}
+    trial = st.fixed_dictionaries({n: s for n, s in own.items() if n in known})
+    return [{**shared, **draw(trial)} for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def runners():
+    """One pool for all examples, so that each finds what those before it have left; and none."""
+    return (
+        TrialRunner(config(), split()),
+        TrialRunner(config(search={"reuse_models": 0}), split()),
+    )
+
+
+class TestATrialIsTheSameAsAlone:
+    """Bit for bit, whatever the kept model was trained for before."""
+
+    @settings(
+        max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(trials=two_trials(), numbers=st.tuples(st.integers(0, 99), st.integers(100, 199)))
+    def test_over_random_spaces(self, runners, trials, numbers):
+        pooled, alone = runners
+        before = pooled.pool.counts.reused
+        (first, second), (one, two) = trials, numbers
+        forward = [outcome(pooled, one, first), outcome(pooled, two, second)]
+        assert same(forward[1], outcome(alone, two, second))
+        # In the other order, which has the first trial after the second one too.
+        assert same(outcome(pooled, one, first), forward[0])
+        assert pooled.pool.counts.reused >= before + 2
+
+    def test_our_own_builder_s_models_are_built_twice(self, monkeypatch):
+        """From then on their first values are drawn from the seed as the builder does."""
+        pooled = TrialRunner(config(), split())
+        alone = TrialRunner(config(search={"reuse_models": 0}), split())
+        built, build = [], building.build_trial
+        monkeypatch.setattr(
+            building, "build_trial", lambda *args: built.append(args) or build(*args)
+        )
+        values = {"learning_rate": 0.05, "dropout": 0.3, "layers": 2}
+        found = [outcome(pooled, number, values) for number in range(4)]
+        assert len(built) == 2
+        assert same(found[3], outcome(alone, 3, values))
+        assert len(built) == 3
+        # The rate of dropout is state too, though another argument; and it comes back.
+        outcome(pooled, 4, {**values, "dropout": 0.6})
+        assert same(outcome(pooled, 3, values), found[3])
+        assert pooled.pool.counts.new == 1
+        # Another activation is another model.
+        outcome(pooled, 6, {**values, "activation": "tanh"})
+        assert pooled.pool.counts.new == 2
+
+    def test_as_in_a_process_of_its_own(self):
+        values = {"learning_rate": 0.05, "dropout": 0.3, "optimizer": "adam", "beta_1": 0.8}
+        pooled = TrialRunner(config(), split())
+        outcome(pooled, 1, {**values, "learning_rate": 0.5})
+        found = digest(outcome(pooled, 7, values))
+        assert pooled.pool.counts.reused == 1
+        code = f"from tests.search.test_reuse_search import *; print_alone(7, {values!r})"
+        run = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        assert run.stdout.split()[-1] == found
+
+
+def digest(found):
+    *facts, weights = found
+    content = json.dumps(facts).encode() + b"".join(w.tobytes() for w in weights)
+    return hashlib.sha256(content).hexdigest()
+
+
+def print_alone(number, values):
+    """In another process: a trial that nothing was trained before."""
+    runner = TrialRunner(config(search={"reuse_models": 0}), split())
+    print(digest(outcome(runner, number, values)))
+
+
+def test_a_search_compiles_once_and_is_what_it_is_without_reuse(quick, caplog):
+    def searched(reuse_models, name):
+        search = quick(
+            """
+            def network(input_shape, classes, units=3):
+                return keras.Sequential([
+                    keras.Input(input_shape), keras.layers.Dense(units, "relu"),
+                    keras.layers.Dropout(0.2), keras.layers.Dense(classes, activation="softmax"),
+                ])
+            """,
+            builder="network",
+            space={"learning_rate": {"low": 0.01, "high": 0.1}, "batch_size": {"values": [10, 16]}},
+            search={"name": name, "trials": 4, "reuse_models": reuse_models},
+        )
+        return search.run(verbose=False)
+
+    shared, anew = searched(16, "shared"), searched(0, "anew")
+    for trial, record in anew.trials.items():
+        assert shared.trials[trial].history == record.history
+        assert shared.trials[trial].values == record.values
+    models = [result.best_model().get_weights() for result in (shared, anew)]
+    assert all(np.array_equal(a, b) for a, b in zip(*models, strict=True))
+    assert [r.getMessage() for r in caplog.records if r.name == "tfcourse"] == []
+
+
+class TestCheckpoints:
+    def test_every_trial_s_model_is_kept_if_asked_for(self, quick):
+        search = quick(search={"trials": 3, "checkpoints": "all"})
+        result = search.run(verbose=False)
+        dev = tfcourse.search.data.load_split(search.config).dev
+        for trial, record in result.trials.items():
+            model = load_model(result.directory / "models" / f"{trial:04d}.keras")
+            found = model.evaluate(dev.x, dev.y, verbose=0, return_dict=True)
+            assert found["accuracy"] == pytest.approx(record.score, abs=1e-6)
+
+    def test_a_failed_trial_has_none(self, quick):
+        space = {"learning_rate": {"values": [1e38]}}
+        search = quick(space=space, search={"trials": 1, "checkpoints": "all"})
+        with pytest.raises(tfcourse.search.execution.SearchFailedError):
+            search.run(verbose=False)
+        assert not (search.directory / "models").exists()
+
+    def test_else_the_best_one_alone(self, quick):
+        result = quick().run(verbose=False)
+        assert list(result.directory.rglob("*.keras")) == [result.directory / "best.keras"]
+
+
+class TestWhatAProgramServes:
+    """The number of trials for which XLA's compilation is weighed: by the config alone."""
+
+    LAYERS = {"low": 1, "high": 3}
+    CASES = {
+        "optimizer's values": ({**SPACE, "beta_1": {"low": 0.9, "high": 0.99}}, 8),
+        "architectures": ({**SPACE, "layers": LAYERS, "units": {"values": [4, 8]}}, 8 / 6),
+        "batch sizes": ({**SPACE, "batch_size": {"values": [8, 16]}}, 4),
+        "more architectures than trials": ({"units": {"low": 1, "high": 100}}, 1),
+        "a rate of dropout": ({**SPACE, "dropout": {"low": 0.0, "high": 0.5}}, 8),
+        "no dropout, or some": ({**SPACE, "dropout": {"values": [0.0, 0.2, 0.5]}}, 4),
+    }
+
+    @pytest.mark.parametrize("name", CASES)
+    def test_the_trials_of_an_architecture(self, name):
+        space, expected = self.CASES[name]
+        assert trials_per_program(config(space)) == expected
+        assert trials_per_program(config(space, {"reuse_models": 0})) == 1
+
+    def test_it_decides_on_xla(self):
+        """A trial of half a second that is one of many."""
+        chosen = {}
+        for trials in (2, 200):
+            few = config(search={"trials": trials}, jit_compile="auto", epochs=20)
+            runner = TrialRunner(few, split())
+            model, _ = runner.pool.train(*_building(runner))
+            chosen[trials] = runner._jit_compile(model, runner._data(0)[0], 4, 20)
+        assert chosen == {2: False, 200: True}
+
+
+def _building(runner):
+    from tfcourse.search.building import build_trial
+
+    def build():
+        return build_trial(runner.config, {"learning_rate": 0.1}, 0, (4,), 3)
+
+    return build, lambda model: None, runner._data(0)[0].first(4)

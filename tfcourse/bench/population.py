@@ -1,0 +1,110 @@
+"""A member's epoch in a population beside the epoch of a model trained alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn.datasets import load_digits
+
+from tfcourse.bench.frame import Comparison, Contender, Spread, compare
+from tfcourse.models.build import mlp
+from tfcourse.optimizers import Adam
+from tfcourse.training.fit import fit
+from tfcourse.training.population.fit import fit_population
+from tfcourse.training.population.member import Member
+from tfcourse.training.population.population import Population
+
+__all__ = ["ALONE", "EPOCHS", "PLAIN", "SIZES", "UNITS", "bench"]
+
+ALONE, PLAIN = "fit, XLA", "fit"
+SIZES = (1, 8, 32, 128)
+UNITS = (64, 256)
+TRAINED, BATCH, EPOCHS = 1400, 64, 10
+TOLERANCE = 1e-4
+
+
+def bench(
+    repeats: int = 7,
+    sizes: Sequence[int] = SIZES,
+    units: Sequence[int] = UNITS,
+    epochs: int = EPOCHS,
+) -> list[Comparison]:
+    """The digits' MLP with batch norm, with validation; compiled before anything is timed.
+
+    Args:
+        repeats: How many rounds.
+        sizes: How many members a population has.
+        units: The units of the two hidden layers, one comparison each.
+        epochs: How many epochs a sample has; what is done once a call (initial weights, the
+            result) is part of it.
+
+    Raises:
+        RuntimeError: A member is not the model trained alone.
+    """
+    return [_compare(count, sizes, epochs, repeats) for count in units]
+
+
+def _compare(units: int, sizes: Sequence[int], epochs: int, repeats: int) -> Comparison:
+    x, y = load_digits(return_X_y=True)
+    x = (x / 16).astype("float32")
+    data = {"x": x[:TRAINED], "y": y[:TRAINED], "validation_data": (x[TRAINED:], y[TRAINED:])}
+    options = data | {"batch_size": BATCH, "epochs": epochs, "verbose": 0}
+
+    def build() -> Any:
+        model = mlp((64,), 10, units=units)
+        model.compile(Adam(), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        return model
+
+    population = Population(build)
+
+    def members(count: int) -> Any:
+        chosen = [Member(seed) for seed in range(count)]
+        return fit_population(population, chosen, slots=count, jit_compile=True, **options)
+
+    def alone(model: Any, jit_compile: bool) -> Any:
+        return fit(model, seed=0, jit_compile=jit_compile, **options)
+
+    keras.utils.set_random_seed(0)
+    model = build()
+    _check(alone(model, True).history, members(2).results[0].history)
+    contenders = [
+        Contender(ALONE, partial(alone, model, True), number=1),
+        Contender(PLAIN, partial(alone, model, False), number=1),
+        *(Contender(_name(count), partial(members, count), number=1) for count in sizes),
+    ]
+    title = f"an epoch of one model: digits, MLP {units}-{units} with batch norm, batch {BATCH}"
+    compared = compare(title, contenders, repeats=repeats)
+    return _per_epoch(compared, [epochs * count for count in (1, 1, *sizes)])
+
+
+def _name(count: int) -> str:
+    return f"{count} member{'s' if count > 1 else ''}, XLA"
+
+
+def _check(alone: Mapping[str, Any], member: Mapping[str, Any]) -> None:
+    for name, values in alone.items():
+        apart = float(np.abs(np.subtract(values, member[name])).max())
+        if not apart < TOLERANCE:
+            raise RuntimeError(
+                f"A member is not the model trained alone: its {name} is up to {apart:.2g} apart."
+            )
+
+
+def _per_epoch(compared: Comparison, epochs: Sequence[int]) -> Comparison:
+    """The same timings per epoch of one model, of which a unit of work holds ``epochs``."""
+
+    def scaled(spread: Spread, factor: float) -> Spread:
+        return Spread(tuple(value * factor for value in spread.values))
+
+    timings = tuple(
+        replace(
+            timing,
+            seconds=scaled(timing.seconds, 1 / count),
+            ratios=scaled(timing.ratios, epochs[0] / count),
+        )
+        for timing, count in zip(compared.timings, epochs, strict=True)
+    )
+    return replace(compared, timings=timings)

@@ -1,0 +1,83 @@
+"""keras-tuner's own random search over the trials of one of our searches."""
+
+import contextlib
+import io
+import tempfile
+import warnings
+from typing import Any
+
+import keras
+import keras_tuner
+
+from tfcourse.data.splits import Split
+from tfcourse.search.building import build_trial
+from tfcourse.search.config import SearchConfig
+from tfcourse.search.engine.oracle import propose
+from tfcourse.search.engine.space import to_hyperparameters
+from tfcourse.search.sampling import trial_seed
+
+__all__ = ["stock_search"]
+
+
+def stock_search(config: SearchConfig, split: Split) -> tuple[list[float], dict[str, float]]:
+    """``keras_tuner.RandomSearch`` with the models, values, epochs and data of a config's trials.
+
+    Only where the values come from is replaced: they are those of our trials. Like our search it
+    ends with the best model, loaded again, on the test set.
+
+    Returns:
+        The scores of the trials, and the test metrics.
+    """
+    values = [propose(config, number, {}) or {} for number in range(config.search.trials)]
+    train, dev, test = split.train, split.dev, split.test
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # Keras's, of optimizer state that it does not load
+        tuner = keras_tuner.RandomSearch(
+            _Model(config, split, values),
+            objective=keras_tuner.Objective(config.search.objective, config.direction),
+            max_trials=len(values),
+            hyperparameters=to_hyperparameters(config.space),
+            tune_new_entries=False,
+            directory=folder,
+            project_name="stock",
+        )
+        running = keras_tuner.engine.trial.TrialStatus.RUNNING
+        tuner.oracle.populate_space = lambda trial: {
+            "status": running,
+            "values": values[int(trial)],
+        }
+        tuner.search(
+            train.x,
+            train.y,
+            validation_data=(dev.x, dev.y),
+            epochs=config.training.epochs,
+            verbose=0,
+        )
+        trials = tuner.oracle.get_best_trials(len(values))
+        best = tuner.get_best_models(1)[0]
+        metrics = best.evaluate(test.x, test.y, verbose=0, return_dict=True)
+    return [trial.score for trial in trials], metrics
+
+
+class _Model(keras_tuner.HyperModel):
+    """Builds and fits as keras-tuner's guide has it."""
+
+    def __init__(self, config: SearchConfig, split: Split, values: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.config, self.split, self.values = config, split, values
+
+    def build(self, hp: Any) -> keras.Model:
+        """The model of a trial, with the weights that it has in our search."""
+        config, split = self.config, self.split
+        known = hp.values in self.values
+        seed = trial_seed(config.search.seed, self.values.index(hp.values) if known else 0)
+        return build_trial(config, hp.values, seed, split.train.x.shape[1:], split.classes)
+
+    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
+        """``model.fit`` with the trial's batch size."""
+        size = hp.values.get("batch_size", self.config.training.batch_size)
+        return model.fit(*args, batch_size=size, **kwargs)

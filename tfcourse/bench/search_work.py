@@ -1,0 +1,86 @@
+"""The searches that `tfcourse.bench.search` times: their configs, and a convnet for one of them."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfcourse.data.sources import load
+from tfcourse.layers.batch_norm import BatchNorm
+from tfcourse.layers.softmax_head import SoftmaxHead
+from tfcourse.search.config import SearchConfig, parse_config
+
+__all__ = ["SEARCHES", "config_of", "convnet", "images"]
+
+# It is no part of an installed package: that search is for checkouts.
+DIGITS_TOML = Path(__file__).parents[2] / "tuner_configs" / "digits.toml"
+
+_LEARNING_RATES = {"low": 1e-4, "high": 1e-1, "scale": "log"}
+_BETAS = {"low": 0.9, "high": 0.999, "scale": "one_minus_log"}
+
+_ONE_ARCHITECTURE: Mapping[str, Any] = {
+    "search": {"name": "one_architecture", "trials": 32},
+    "data": {"source": "digits"},
+    "training": {"epochs": 10, "batch_size": 64},
+    "space": {"learning_rate": _LEARNING_RATES, "beta_1": _BETAS},
+}
+_CONVNET: Mapping[str, Any] = {
+    "search": {"name": "convnet", "trials": 8},
+    "data": {"source": "tfcourse.bench.search_work:images"},
+    "model": {"builder": "tfcourse.bench.search_work:convnet"},
+    "training": {"epochs": 3, "batch_size": 64},
+    "space": {"learning_rate": _LEARNING_RATES, "beta_1": _BETAS},
+}
+
+# The titles of the searches by their short names.
+SEARCHES: dict[str, str] = {
+    "one": "32 trials of 10 epochs, digits, one architecture, one process",
+    "digits": "tuner_configs/digits.toml, mixed architectures, one process",
+    "convnet": "convnet 24×24, 8 trials of 3 epochs, one process",
+}
+
+
+def config_of(name: str, scale: float = 1.0) -> SearchConfig:
+    """The search of that short name.
+
+    Args:
+        name: A key of `SEARCHES`.
+        scale: What part of the trials and epochs to take; less than 1 to try it out.
+
+    Raises:
+        InputError: ``"digits"`` outside of a checkout.
+    """
+    raw = {"one": _ONE_ARCHITECTURE, "convnet": _CONVNET}.get(name)
+    if raw is None:
+        raw = tomllib.loads(DIGITS_TOML.read_text(encoding="utf-8"))
+    search, training = dict(raw["search"]), dict(raw["training"])
+    search["trials"] = max(2, round(search["trials"] * scale))
+    training["epochs"] = max(1, round(training["epochs"] * scale))
+    tables = {**raw, "search": search, "training": training}
+    return parse_config(tables, SEARCHES[name], DIGITS_TOML.parent)
+
+
+def images() -> tuple[Any, Any]:
+    """The digits with every pixel 3 times as wide and high: 24×24."""
+    digits, _ = load("digits")
+    pixels = digits.x.reshape(-1, 8, 8).astype("float32")
+    return np.kron(pixels, np.ones((1, 3, 3), "float32"))[..., None], digits.y
+
+
+def convnet(input_shape: Sequence[int], classes: int) -> Any:
+    """Two blocks of convolution, `BatchNorm`, ReLU and pooling, and a `SoftmaxHead`."""
+    blocks = [
+        layer
+        for filters in (32, 64)
+        for layer in (
+            keras.layers.Conv2D(filters, 3, padding="same", use_bias=False),
+            BatchNorm(),
+            keras.layers.ReLU(),
+            keras.layers.MaxPooling2D(),
+        )
+    ]
+    stack = [keras.Input(tuple(input_shape)), *blocks, keras.layers.Flatten()]
+    return keras.Sequential([*stack, SoftmaxHead(classes)])

@@ -1,0 +1,148 @@
+"""What a population can't train, said before it begins."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfcourse.errors import InputError, one_of
+from tfcourse.layers import BatchNorm, SoftmaxHead
+from tfcourse.optimizers.base import CourseOptimizer
+from tfcourse.training.inputs import check_sizes
+from tfcourse.training.population.member import Member
+from tfcourse.training.step import overrides
+
+__all__ = ["check_members", "check_model"]
+
+# The layers that vectorise, and have been compared with the model trained alone.
+LAYERS = (
+    BatchNorm,
+    SoftmaxHead,
+    *(
+        getattr(keras.layers, name)
+        for name in (
+            "InputLayer", "Identity", "Dense", "EinsumDense", "Embedding",
+            "BatchNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization",
+            "Dropout", "GaussianDropout", "GaussianNoise", "ActivityRegularization",
+            "Activation", "ReLU", "LeakyReLU", "PReLU", "ELU", "Softmax",
+            "Flatten", "Reshape", "Permute", "RepeatVector", "Rescaling",
+            "GlobalAveragePooling1D", "GlobalMaxPooling1D",
+            "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot",
+        )
+    ),
+)  # fmt: skip
+OPTIONS = (
+    "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "loss_scale_factor",
+    "gradient_accumulation_steps",
+)  # fmt: skip
+METHODS = ("call", "train_step", "test_step", "compute_loss", "compute_metrics")
+ALONE = "Train it with tfcourse.fit"
+
+
+def check_model(model: Any) -> None:
+    """Whether a population can have models like this one.
+
+    Raises:
+        InputError: It can't; names the layer or the option.
+    """
+    if not isinstance(model, keras.Model):
+        raise InputError(
+            "build must be a compiled keras.Model or give one when it is called. "
+            f"Received: {type(model).__name__}."
+        )
+    if getattr(model, "optimizer", None) is None or not model.compiled:
+        raise InputError(
+            "fit_population needs a compiled model. Call model.compile(optimizer, loss, metrics) "
+            "in build."
+        )
+    _check_optimizer(model.optimizer)
+    if model.run_eagerly:
+        raise InputError("run_eagerly=True can't be had in a population: it is one program.")
+    for layer in model._flatten_layers():
+        _check_layer(layer)
+
+
+def _check_optimizer(optimizer: Any) -> None:
+    if not isinstance(optimizer, CourseOptimizer):
+        raise InputError(
+            f"A population's optimizer must be one of tfcourse's. Received: {_kind(optimizer)}. "
+            f"Take tfcourse.GradientDescent, Momentum, RMSprop or Adam. {ALONE} to keep it."
+        )
+    for option in OPTIONS:
+        if getattr(optimizer, option, None):
+            raise InputError(
+                f"A population can't have an optimizer with {option}. Leave it out. {ALONE} to "
+                "keep it."
+            )
+
+
+def _check_layer(layer: Any) -> None:
+    name = f'layer "{layer.name}" ({type(layer).__name__})'
+    if isinstance(layer, keras.Model):
+        # A Functional or Sequential model; its own layers come next.
+        if any(overrides(layer, method) for method in METHODS[1:]) or not type(
+            layer
+        ).call.__module__.startswith("keras."):
+            raise InputError(
+                f'A population can\'t train the model "{layer.name}" ({type(layer).__name__}), '
+                f"which has methods of its own. {ALONE}."
+            )
+        return
+    if type(layer) not in LAYERS:
+        raise InputError(f"A population can't train the {name}: it does not vectorise. {ALONE}.")
+    if layer.compute_dtype != layer.variable_dtype:
+        raise InputError(
+            f"A population can't train the {name} in mixed precision ({layer.dtype_policy.name}). "
+            f'Build it with dtype="float32". {ALONE} to keep it.'
+        )
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__module__.split('.')[0]}'s {type(value).__name__}"
+
+
+def check_members(members: Any, optimizer: Any) -> list[Member]:
+    """The members as a list, each with admissible hyperparameters.
+
+    Raises:
+        InputError: There are none, or one is not what it can be; names it by its number.
+    """
+    if not isinstance(members, Sequence) or not members:
+        raise InputError(
+            "members must be a list of at least one tfcourse.Member. Received: "
+            f"{'an empty one' if isinstance(members, Sequence) else type(members).__name__}."
+        )
+    for number, member in enumerate(members):
+        if not isinstance(member, Member):
+            raise InputError(
+                f"members must be of tfcourse.Member. Received: {member!r} at index {number}."
+            )
+        try:
+            _check_member(member, optimizer)
+        except ValueError as error:
+            raise InputError(f"Member {number}: {error}") from None
+    return list(members)
+
+
+def _check_member(member: Member, optimizer: Any) -> None:
+    seed = member.seed
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
+        raise InputError(f"seed must be a whole number in [0, 2**32). Received: {seed!r}.")
+    if member.epochs is not None:
+        check_sizes(epochs=member.epochs)
+    if not isinstance(member.hyperparameters, Mapping):
+        raise InputError(
+            'hyperparameters must be a dict such as {"learning_rate": 0.01}. Received: '
+            f"{member.hyperparameters!r}."
+        )
+    known = ("learning_rate", *optimizer.hyperparameters)
+    for name, value in member.hyperparameters.items():
+        if name not in known:
+            raise InputError(one_of(f"a hyperparameter of {type(optimizer).__name__}", name, known))
+        if name == "learning_rate" and not isinstance(optimizer._learning_rate, keras.Variable):
+            raise InputError(
+                "learning_rate can't differ where the optimizer has a schedule. Compile the model "
+                "with a number."
+            )
+        optimizer.encoded(name, value)

@@ -1,0 +1,75 @@
+"""What all members share: the model that the program is traced from, and the program."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from tfcourse.errors import InputError
+from tfcourse.training.population.checks import check_model
+from tfcourse.training.population.fresh import FreshValues, generators_kept
+from tfcourse.training.population.program import PopulationProgram
+from tfcourse.training.population.step import MemberStep
+from tfcourse.training.state import build_state
+from tfcourse.training.target_checks import outputs_on
+
+__all__ = ["Population"]
+
+
+class Population:
+    """An architecture and its compiled programs, for `tfcourse.fit_population`.
+
+    Passed to it in the place of ``build``, it trains the members of many calls without compiling
+    anew, as long as sizes (the batch's, the data's, the number of slots) stay the same.
+
+    Args:
+        build: See `tfcourse.fit_population`.
+
+    Raises:
+        InputError: A population can't have such models.
+    """
+
+    def __init__(self, build: Callable[[], Any] | Any) -> None:
+        if isinstance(build, keras.Model):
+            self.model, self._build = build, lambda: type(build).from_config(build.get_config())
+        elif callable(build):
+            self._build = build
+            with generators_kept():
+                self.model = build()
+        else:
+            raise InputError(
+                "build must be a compiled keras.Model or a function that gives one. "
+                f"Received: {build!r}."
+            )
+        check_model(self.model)
+        self._prepared: tuple[MemberStep, FreshValues] | None = None
+        self._programs: dict[tuple[int, int, bool], PopulationProgram] = {}
+
+    def prepare(self, batch: Any) -> tuple[MemberStep, FreshValues]:
+        """The step of a member, and the values that it begins with.
+
+        Args:
+            batch: A batch of the data, or symbols of one, from which unknown shapes come.
+        """
+        if self._prepared is None:
+            build_state(self.model, batch)
+            x, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
+
+            def build() -> Any:
+                model = self._build()
+                if not model.built:
+                    outputs_on(model, model, x, training=False)
+                return model
+
+            shapes = [tuple(variable.shape) for variable in self.model.variables]
+            self._prepared = MemberStep(self.model), FreshValues(build, shapes)
+        return self._prepared
+
+    def program(
+        self, step: MemberStep, batch_size: int, test_batch_size: int, jit_compile: bool
+    ) -> PopulationProgram:
+        """The programs for these sizes, from an earlier call if there was one."""
+        key = batch_size, test_batch_size, jit_compile
+        if key not in self._programs:
+            self._programs[key] = PopulationProgram(step, *key)
+        return self._programs[key]

@@ -1,0 +1,186 @@
+"""The compiled programs: a step of many members at once, repeated over the batches of an epoch."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfcourse.errors import InputError
+from tfcourse.training.population.step import MemberStep, State
+
+__all__ = ["Outcome", "PopulationProgram"]
+
+
+class Outcome(NamedTuple):
+    """What some steps of all members came to; every leaf has the members' axis first.
+
+    Attributes:
+        state: The state after them.
+        finite_steps: How many steps had a finite loss, before one that had not.
+        finite_weights: Whether all weights are finite now.
+        logs: The loss and the metrics so far.
+    """
+
+    state: State
+    finite_steps: Any
+    finite_weights: Any
+    logs: dict[str, Any]
+
+
+class PopulationProgram:
+    """Steps of all members in one call: `tf.vectorized_map` of a `MemberStep`, in a loop.
+
+    Each member has its own order of the examples. The examples that fill no batch are a step of
+    their own after the others (filling them up would falsify the batch statistics). Each of the
+    two programs is traced once for all epochs and all members that take part.
+
+    Args:
+        step: The step of one member.
+        batch_size: Examples in a training step.
+        test_batch_size: Examples in a test step.
+        jit_compile: Whether to compile with XLA.
+    """
+
+    def __init__(
+        self, step: MemberStep, batch_size: int, test_batch_size: int, jit_compile: bool
+    ) -> None:
+        self.step = step
+        self.batch_size, self.test_batch_size = batch_size, test_batch_size
+        self.traces = 0
+        self._train = _compiled(self._train_steps, jit_compile)
+        self._test = _compiled(self._test_steps, jit_compile)
+
+    def train(self, state: State, orders: Any, data: Any, start: int, stop: int) -> Outcome:
+        """The training steps ``start`` to ``stop`` - 1 of an epoch.
+
+        Args:
+            state: The members' state.
+            orders: The members' orders of the examples, shape (members, examples).
+            data: ``(x, y, sample_weight)`` as `keras.utils.pack_x_y_sample_weight` packs it.
+            start: The first step.
+            stop: The step after the last.
+
+        Raises:
+            InputError: A part of the model can't be vectorised.
+        """
+        return Outcome(*self._train(state, orders, data, tf.constant(start), tf.constant(stop)))
+
+    def test(self, model: Any, metrics: Any, data: Any, start: int, stop: int) -> Any:
+        """The test steps ``start`` to ``stop`` - 1, the same batches for all members.
+
+        Args:
+            model: The members' `State.model`.
+            metrics: Their `State.metrics`.
+            data: As for `train`.
+            start: The first step.
+            stop: The step after the last.
+
+        Returns:
+            The new metrics, and the loss and the metrics by their names.
+        """
+        return self._test(model, metrics, data, tf.constant(start), tf.constant(stop))
+
+    def _train_steps(self, state: State, orders: Any, data: Any, start: Any, stop: Any) -> Any:
+        self.traces += 1
+        members, examples = orders.shape
+
+        def run(carry: tuple[State, Any], begin: Any, count: int) -> tuple[State, Any]:
+            rows = tf.slice(orders, [0, begin], [members, count])
+            state = self._vectorized(
+                lambda of: self.step.train(of[0], _rows(data, of[1])), (carry[0], rows)
+            )
+            return state, carry[1] + tf.cast(self.step.finite_loss(state.metrics), tf.int32)
+
+        carry = state, tf.zeros([members], tf.int32)
+        state, finite_steps = _batches(run, carry, examples, self.batch_size, start, stop)
+        finite_weights = self.step.finite_weights(state.model)
+        _refuse_shared_state()
+        return state, finite_steps, finite_weights, self._logs(state.metrics)
+
+    def _test_steps(self, model: Any, metrics: Any, data: Any, start: Any, stop: Any) -> Any:
+        self.traces += 1
+
+        def run(metrics: Any, begin: Any, count: int) -> Any:
+            batch = _rows(data, begin + tf.range(count))
+            return self._vectorized(
+                lambda of: self.step.test(of[0], of[1], batch), (model, metrics)
+            )
+
+        examples = next(t for t in tf.nest.flatten(data) if t is not None).shape[0]
+        metrics = _batches(run, metrics, examples, self.test_batch_size, start, stop)
+        _refuse_shared_state()
+        return metrics, self._logs(metrics)
+
+    def _logs(self, metrics: Any) -> dict[str, Any]:
+        return self._vectorized(self.step.logs, metrics)
+
+    def _vectorized(self, function: Callable[[Any], Any], elements: Any) -> Any:
+        try:
+            return tf.vectorized_map(function, elements, warn=False)
+        except (TypeError, ValueError, NotImplementedError, tf.errors.OpError) as error:
+            raise InputError(
+                "The model, its loss or its metrics can't be vectorised: "
+                f"{str(error).strip().splitlines()[0]} Train it with tfcourse.fit."
+            ) from error
+
+
+def _refuse_shared_state() -> None:
+    """Whether the program that is being traced works on the members' state alone.
+
+    Raises:
+        InputError: It uses a variable, which all members would share.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    variables = [outer for outer, _ in graph.captures if outer.dtype == tf.resource]
+    if variables:
+        raise InputError(
+            f"The model, its loss or its metrics use {len(variables)} variable(s) that all "
+            "members would share: tf.Variables, or keras.Variables that no layer and no metric "
+            "has. Make them with add_weight or add_variable. Train it with tfcourse.fit to keep "
+            "them."
+        )
+
+
+def _compiled(function: Callable[..., Any], jit_compile: bool) -> Any:
+    """The function as a ``tf.function`` that is traced for each number of slots and examples.
+
+    Their shapes stay known: a loop over members of an unknown number is many times slower.
+    """
+    program = tf.function(function, jit_compile=jit_compile, autograph=False)
+    program._omit_frequent_tracing_warning = True  # each of those traces is meant
+    return program
+
+
+def _batches(
+    run: Callable[[Any, Any, int], Any],
+    carry: Any,
+    examples: int,
+    size: int,
+    start: Any,
+    stop: Any,
+) -> Any:
+    """What ``carry`` comes to over the batches ``start`` to ``stop`` - 1.
+
+    Args:
+        run: Takes a step: from ``carry``, the first example and their number to the next one.
+        carry: What goes from step to step.
+        examples: How many there are.
+        size: How many a batch has; what is left over is one more batch.
+        start: The first batch.
+        stop: The batch after the last.
+    """
+    full, rest = divmod(examples, size)
+    if full:
+        _, carry = tf.while_loop(
+            lambda index, _: index < tf.minimum(stop, full),
+            lambda index, carry: (index + 1, run(carry, index * size, size)),
+            (start, carry),
+            parallel_iterations=1,
+        )
+    if rest:
+        carry = tf.cond(stop > full, lambda: run(carry, full * size, rest), lambda: carry)
+    return carry
+
+
+def _rows(data: Any, rows: Any) -> Any:
+    return tf.nest.map_structure(lambda t: None if t is None else tf.gather(t, rows), data)

@@ -1,0 +1,48 @@
+"""The progress bar of a population."""
+
+from typing import Any
+
+import keras
+
+from tfcourse.training.population.objective import Objective
+
+__all__ = ["ProgressBar"]
+
+
+class ProgressBar:
+    """Keras's progress bar over the epochs of all members.
+
+    Args:
+        epochs: The most epochs that all members are trained, added up.
+        verbose: As for ``model.fit``: 0 for none.
+        objective: What the members are compared by.
+    """
+
+    def __init__(self, epochs: int, verbose: int | str, objective: Objective) -> None:
+        self.objective = objective
+        self.done = 0
+        self.best: float | None = None
+        self._bar: Any = None
+        if verbose:
+            self._bar = keras.utils.Progbar(
+                epochs,
+                verbose=1 if verbose == "auto" else verbose,
+                stateful_metrics=[f"best {objective.name}"],
+                unit_name="epoch",
+            )
+
+    def advance(self, epochs: int) -> None:
+        """Counts that so many epochs less are to be done."""
+        self.done += epochs
+
+    def end(self, epochs: int, best: float | None) -> None:
+        """Counts a member that ended, so many epochs before its last, and its best objective."""
+        self.done += epochs
+        if best is not None and (self.best is None or self.objective.improves(best, self.best)):
+            self.best = best
+
+    def show(self) -> None:
+        """Draws the bar."""
+        if self._bar is not None:
+            best = [] if self.best is None else [(f"best {self.objective.name}", self.best)]
+            self._bar.update(self.done, best)

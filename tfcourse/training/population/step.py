@@ -1,0 +1,165 @@
+"""The training and the test step of one member, as pure functions of its state."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+__all__ = ["MemberStep", "State"]
+
+Array = npt.NDArray[Any]
+
+
+class State(NamedTuple):
+    """All that a training changes, as tensors; of many members stacked along a first axis.
+
+    Attributes:
+        model: Of ``model.variables``: weights, moving statistics, seed generators.
+        optimizer: Of ``optimizer.variables``: the step's number, hyperparameters, slots.
+        metrics: Of ``model.metrics_variables``.
+    """
+
+    model: list[Any]
+    optimizer: list[Any]
+    metrics: list[Any]
+
+
+class MemberStep:
+    """Keras's steps and the optimizer's update, as functions from a state to a state.
+
+    The model's layers, losses and metrics, and the optimizer's formula, read and assign the
+    state instead of their variables, in a ``keras.StatelessScope``. Nothing here is a variable:
+    `tf.vectorized_map` turns a step into that of many members.
+
+    Attributes:
+        variables: Those that a `State` stands for.
+        weights: Where among ``variables.model`` those of ``model.weights`` are.
+        trainable: Where the trainable ones are.
+        bytes: What a member's state takes.
+
+    Args:
+        model: A compiled model of one of the course's optimizers, with all its state built.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.optimizer = model, model.optimizer
+        self.variables = State(
+            list(model.variables), list(self.optimizer.variables), list(model.metrics_variables)
+        )
+        places = {id(v): place for place, v in enumerate(model.variables)}
+        self.weights = [places[id(v)] for v in model.weights]
+        self.trainable = [places[id(v)] for v in model.trainable_variables]
+        # Under a scope the optimizer does not know its variables any more.
+        indices = [self.optimizer._get_variable_index(v) for v in model.trainable_variables]
+        self._slots = [
+            [variables[index] for variables in self.optimizer._slot_variables] for index in indices
+        ]
+        self.bytes = sum(
+            math.prod(v.shape) * tf.as_dtype(v.dtype).size
+            for variables in self.variables
+            for v in variables
+        )
+        self._total = [v is model._loss_tracker.total for v in self.variables.metrics].index(True)
+
+    def train(self, state: State, batch: Any) -> State:
+        """A step as ``model.train_step`` takes it: forward, backward, update, metrics."""
+        model = self.model
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        weights = [state.model[place] for place in self.trainable]
+        with self._scope(state) as scope:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
+                y_pred, loss = self._forward(x, y, sample_weight, training=True)
+            self._apply(scope, tape.gradient(loss, weights))
+            model.compute_metrics(x, y, y_pred, sample_weight)
+            return State(*([scope.get_current_value(v) for v in p] for p in self.variables))
+
+    def test(self, model: list[Any], metrics: list[Any], batch: Any) -> list[Any]:
+        """A step as ``model.test_step`` takes it; gives the new metrics."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        with self._scope(State(model, [], metrics)) as scope:
+            y_pred, _ = self._forward(x, y, sample_weight, training=False)
+            self.model.compute_metrics(x, y, y_pred, sample_weight)
+            return [scope.get_current_value(v) for v in self.variables.metrics]
+
+    def logs(self, metrics: list[Any]) -> dict[str, Any]:
+        """The loss and the metrics, by their names."""
+        with self._scope(State([], [], metrics)):
+            logs = self.model.get_metrics_result()
+        return {name: tf.convert_to_tensor(value) for name, value in logs.items()}
+
+    def finite_loss(self, metrics: list[Any]) -> Any:
+        """Whether the losses were finite since the metrics were reset; of many members a vector."""
+        return tf.math.is_finite(metrics[self._total])
+
+    def finite_weights(self, model: list[Any]) -> Any:
+        """Whether all trainable weights are finite, one answer a member."""
+        finite = []
+        for place in self.trainable:
+            weights = model[place]
+            inner = list(range(1, weights.shape.rank))
+            finite.append(tf.reduce_all(tf.math.is_finite(weights), inner))
+        return tf.reduce_all(tf.stack(finite), 0)
+
+    def fresh_metrics(self) -> list[Array]:
+        """The values of metrics that have seen nothing."""
+        self.model.reset_metrics()
+        return [v.numpy() for v in self.variables.metrics]
+
+    def fresh_optimizer(self, hyperparameters: Any) -> list[Array]:
+        """The optimizer's variables before the first step.
+
+        Args:
+            hyperparameters: Values by name, in the place of the optimizer's own.
+        """
+        values = {id(v): v.numpy() for v in self.optimizer.variables}
+        slots = [slot for slots in self.optimizer._slot_variables for slot in slots]
+        for variable in (self.optimizer._iterations, *slots):
+            values[id(variable)] = np.zeros_like(values[id(variable)])
+        for name, value in hyperparameters.items():
+            variable, encoded = self.optimizer.encoded(name, value)
+            values[id(variable)] = np.asarray(encoded, values[id(variable)].dtype)
+        return [values[id(v)] for v in self.optimizer.variables]
+
+    def _scope(self, state: State) -> Any:
+        pairs = [
+            (variable, value)
+            for variables, values in zip(self.variables, state, strict=True)
+            for variable, value in zip(variables if values else [], values, strict=True)
+        ]
+        return keras.StatelessScope(pairs, collect_losses=True)
+
+    def _forward(self, x: Any, y: Any, sample_weight: Any, training: bool) -> tuple[Any, Any]:
+        model = self.model
+        y_pred = model(x, training=training)
+        loss = model._compute_loss(
+            x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
+        )
+        examples = tf.shape(next(leaf for leaf in tf.nest.flatten(x) if leaf is not None))[0]
+        model._loss_tracker.update_state(loss, sample_weight=examples)
+        return y_pred, loss
+
+    def _apply(self, scope: Any, gradients: Sequence[Any]) -> None:
+        """The optimizer's update, as its ``apply`` does it."""
+        optimizer = self.optimizer
+        rate = optimizer._get_current_learning_rate()
+        now = {
+            dtype: optimizer.now(rate, dtype)
+            for dtype in {v.dtype for v in self.model.trainable_variables}
+        }
+        updates = zip(self.model.trainable_variables, gradients, self._slots, strict=True)
+        for variable, gradient, slots in updates:
+            if gradient is None:  # the loss does not depend on it
+                continue
+            state = [scope.get_current_value(slot) for slot in slots]
+            step, state = optimizer.step(gradient, state, now[variable.dtype])
+            value = scope.get_current_value(variable) - step
+            if variable.constraint is not None:
+                value = variable.constraint(value)
+            for changed, new in zip((variable, *slots), (value, *state), strict=True):
+                changed.assign(new)
+        optimizer._iterations.assign(optimizer._iterations + 1)

@@ -1,0 +1,106 @@
+"""The first values of a model's variables from its seed, without building the model again."""
+
+import random
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfcourse.training.reuse.variables import own_variables
+
+__all__ = ["PureBuild", "Recipe", "recipe_of"]
+
+
+@dataclass(frozen=True)
+class PureBuild:
+    """Builds a model by a function that is known to depend on nothing but its arguments and seed.
+
+    Attributes:
+        origin: The function, its arguments and whatever else the model depends on.
+        seed: What the function seeds Python's global generator with, from which Keras's layers
+            take the seeds that they are not given.
+        make: Builds and compiles the model.
+        optimizer: Makes the model's optimizer alone.
+    """
+
+    origin: Hashable
+    seed: int
+    make: Callable[[], Any]
+    optimizer: Callable[[], Any]
+
+    def __call__(self) -> Any:
+        """The model."""
+        return self.make()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the variables of a pure build's model come from its seed.
+
+    Attributes:
+        origin: The build's.
+        constants: The first values of the variables; those of random ones don't count.
+        initializers: The initializers of random weights, and which of the drawn seeds is
+            theirs, by the number of the variable.
+        generators: Likewise the states of seed generators.
+        proven: Whether it gave what a model held that was built from another seed.
+    """
+
+    origin: Hashable
+    constants: Sequence[Any]
+    initializers: Mapping[int, tuple[Any, int]]
+    generators: Mapping[int, int]
+    proven: bool = False
+
+    def values(self, seed: int) -> list[Any]:
+        """The first values of all variables, in their order."""
+        uses = [index for _, index in self.initializers.values()]
+        seeds = _default_seeds(seed, 1 + max([-1, *uses, *self.generators.values()]))
+        found = list(self.constants)
+        for number, (initializer, index) in self.initializers.items():
+            initializer.seed = seeds[index]
+            constant = self.constants[number]
+            found[number] = initializer(constant.shape, dtype=constant.dtype.name)
+        for number, index in self.generators.items():
+            found[number] = np.array([seeds[index], 0], self.constants[number].dtype)
+        return found
+
+    def gives(self, model: Any, seed: int) -> bool:
+        """Whether these are the values of a model that was just built, bit for bit."""
+        pairs = zip(self.values(seed), own_variables(model), strict=True)
+        return all(np.array_equal(np.asarray(value), v.numpy()) for value, v in pairs)
+
+    def proven_by(self, model: Any, seed: int) -> "Recipe | None":
+        """The recipe as a proven one, or None if it is wrong about a model of another seed."""
+        return replace(self, proven=True) if self.gives(model, seed) else None
+
+
+def recipe_of(model: Any, build: PureBuild) -> Recipe | None:
+    """The recipe that a model, just built, was made by; None if it shows none."""
+    numbers = {id(variable): number for number, variable in enumerate(model.variables)}
+    layers = list(model._flatten_layers())
+    # A layer of Keras's has no more than a handful of initializers.
+    drawn = {s: i for i, s in enumerate(_default_seeds(build.seed, 8 * len(layers)))}
+    initializers, generators = {}, {}
+    for layer in layers:
+        for name, part in vars(layer).items():
+            index = drawn.get(getattr(part, "seed", -1))
+            if isinstance(part, keras.initializers.Initializer) and index is not None:
+                variable = getattr(layer, name.removesuffix("_initializer"), None)
+                if id(variable) in numbers:
+                    initializers[numbers[id(variable)]] = part, index
+        for generator in getattr(layer, "_seed_generators", ()):
+            index = drawn.get(int(generator.state.numpy()[0]))
+            if index is not None:
+                generators[numbers[id(generator.state)]] = index
+    constants = [variable.numpy() for variable in own_variables(model)]
+    recipe = Recipe(build.origin, constants, initializers, generators)
+    return recipe if recipe.gives(model, build.seed) else None
+
+
+def _default_seeds(seed: int, count: int) -> list[int]:
+    """The first seeds that Keras draws by itself after ``keras.utils.set_random_seed(seed)``."""
+    generator = random.Random(seed)
+    return [generator.randint(1, int(1e9)) for _ in range(count)]

@@ -1,0 +1,151 @@
+"""What of a model its compiled programs hold: all that is not in its variables."""
+
+import functools
+import re
+import warnings
+from typing import Any
+
+import keras
+from keras.src.models.functional import Functional  # not public: what Sequential isn't
+from keras.src.utils.naming import to_snake_case
+
+from tfcourse.layers.dropout import Dropout
+from tfcourse.optimizers.base import CourseOptimizer
+from tfcourse.training.replicas import is_distributed
+from tfcourse.training.reuse.configs import canonical
+from tfcourse.training.reuse.functions import is_known
+from tfcourse.training.reuse.values import NotComparableError, Values
+
+__all__ = ["structure"]
+
+
+def structure(model: Any) -> Any:
+    """A hashable description of a compiled model without its state.
+
+    Two models of the same structure differ in the values of their variables alone: classes,
+    configs (of one's own classes all attributes, and what their functions refer to), topology,
+    loss, metrics, optimizer and Keras's global settings are the same. Seeds, names that Keras
+    counts up, and the optimizer's hyperparameters that are variables are no part of it.
+
+    Raises:
+        NotComparableError: The model holds something that can't be compared; the message says
+            what.
+    """
+    if is_distributed(model):
+        raise NotComparableError("the model is trained on several devices")
+    layers = list(model._flatten_layers())
+    variables = [*model.variables, *model.optimizer.variables]
+    values = Values(
+        {id(layer): number for number, layer in enumerate(layers)},
+        {id(variable): number for number, variable in enumerate(variables)},
+    )
+    return (
+        _settings(),
+        tuple(_layer(layer, values) for layer in layers),
+        _optimizer(model.optimizer, values),
+        _compiled(model, values),
+        tuple((tuple(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables),
+    )
+
+
+def _settings() -> Any:
+    config = keras.config
+    return (
+        config.floatx(),
+        config.epsilon(),
+        config.image_data_format(),
+        canonical(config.dtype_policy().get_config()),
+    )
+
+
+def _layer(layer: Any, values: Values) -> Any:
+    kind = type(layer)
+    name = "" if re.fullmatch(rf"{to_snake_case(kind.__name__)}(_\d+)?", layer.name) else layer.name
+    where = f'the {kind.__name__} "{name}"' if name else f"a {kind.__name__}"
+    base = _base_attributes()
+    return (
+        values.describe(kind, where),
+        name,
+        bool(layer.trainable),
+        bool(layer.built),
+        canonical(layer.dtype_policy.get_config()),
+        values.describe(layer.activity_regularizer, where),
+        _topology(layer, values, where),
+        values.beside_config(layer, where, base)
+        if _is_told_by_config(layer)
+        else values.attributes(layer, where, base),
+    )
+
+
+def _is_told_by_config(layer: Any) -> bool:
+    return is_known(type(layer)) and not isinstance(layer, keras.layers.Lambda)
+
+
+def _topology(layer: Any, values: Values, where: str) -> Any:
+    """How a layer is made of others, or the config of one of a known class."""
+    if isinstance(layer, keras.Sequential):
+        return tuple(values.describe(inner, where) for inner in layer.layers)
+    if isinstance(layer, Functional):
+        return _graph(layer, where)
+    if not _is_told_by_config(layer):
+        return ()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that lambdas can't be loaded again
+        config = layer.get_config()
+    if isinstance(layer, Dropout):
+        del config["rate"]  # it is in a variable
+    return canonical({"class_name": type(layer).__name__, "config": config})
+
+
+def _graph(model: Any, where: str) -> Any:
+    """Which layer of a functional model takes which one's outputs, and what is between them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that lambdas can't be loaded again
+            config = model.get_config()
+    except Exception as error:  # a layer of one's own without a get_config
+        raise NotComparableError(f"{where} has no config: {error}".splitlines()[0]) from error
+    if "layers" not in config:
+        raise NotComparableError(f"the config of {where} does not tell its layers")
+    names = {layer.name for layer in model.layers}
+    # The layers' own configs are told with the layers; operations have no other place.
+    entries = [
+        {**entry, "config": {"name": entry["name"]}} if entry["name"] in names else entry
+        for entry in config["layers"]
+    ]
+    return canonical({"class_name": type(model).__name__, "config": {**config, "layers": entries}})
+
+
+def _optimizer(optimizer: Any, values: Values) -> Any:
+    if not is_known(type(optimizer)):
+        raise NotComparableError(f"the optimizer is a class of one's own, {type(optimizer)}")
+    state = ["name"]
+    if isinstance(optimizer, CourseOptimizer):
+        state += optimizer.hyperparameters
+    if isinstance(optimizer._learning_rate, keras.Variable):
+        state.append("learning_rate")
+    else:
+        values.describe(optimizer._learning_rate, "the learning rate")
+    return (type(optimizer), canonical(optimizer.get_config(), without=tuple(state)))
+
+
+def _compiled(model: Any, values: Values) -> Any:
+    """What ``compile`` was given, beside the optimizer."""
+    given = dict(model._compile_config.config)
+    del given["optimizer"]
+    return values.describe(given, "an argument of compile")
+
+
+@functools.cache
+def _base_attributes() -> frozenset[str]:
+    """The attributes that Keras gives every layer and model, and what training leaves there."""
+    inputs = keras.Input((1,))
+    models = [
+        keras.Model(inputs, keras.layers.Dense(1)(inputs)),
+        keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]),
+    ]
+    names = {"history", "stop_training", "stop_evaluating", "stop_predicting", "input_spec"}
+    for model in models:
+        model.compile("sgd", "mse", metrics=["mae"])
+        names |= vars(model).keys()
+    return frozenset({*names, *vars(keras.layers.Layer()), "_tfcourse_programs"})
