@@ -129,7 +129,8 @@ def loaded_with(module):
 
 
 @pytest.mark.parametrize(
-    "entry", ["tfcourse.cli", "tfcourse.__main__", "tfcourse.search.config", "tfcourse.search.run"]
+    "entry",
+    ["tfcourse.cli", "tfcourse.__main__", "tfcourse.search.config.load", "tfcourse.search.run"],
 )
 def test_what_needs_no_training_imports_no_tensorflow(entry):
     heavy = {"tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "scipy"}
@@ -200,8 +201,8 @@ def test_the_optimizers_arguments_are_those_that_a_config_may_set():
 def test_the_training_table_knows_every_optimizer_and_argument():
     from typing import get_args
 
-    from tfcourse.search.optimizers import ARGUMENTS
-    from tfcourse.search.tables import TrainingTable
+    from tfcourse.search.config.optimizers import ARGUMENTS
+    from tfcourse.search.config.tables import TrainingTable
 
     fields = TrainingTable.model_fields
     assert set(OPTIMIZER_ARGUMENTS) <= set(ARGUMENTS)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tfcourse.optimizers.momentum import Momentum
     from tfcourse.optimizers.rmsprop import RMSprop
     from tfcourse.search.helpers import log_uniform, one_minus_log
-    from tfcourse.search.outcome import SearchFailedError
+    from tfcourse.search.record.outcome import SearchFailedError
     from tfcourse.search.retest import retest
     from tfcourse.search.run import Search
     from tfcourse.toy import DivergedError, minimize_quadratic
@@ -51,7 +51,7 @@ _MODULES = {
     "RMSprop": "tfcourse.optimizers.rmsprop",
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",
-    "SearchFailedError": "tfcourse.search.outcome",
+    "SearchFailedError": "tfcourse.search.record.outcome",
     "WorkFailedError": "tfcourse.errors",
     "evaluate": "tfcourse.training.evaluate",
     "fit": "tfcourse.training.fit",

@@ -11,9 +11,9 @@ import pytest
 import tfcourse
 from tests.search.test_config import errors_of
 from tfcourse import InputError
-from tfcourse.search.builders import find_builder
-from tfcourse.search.parameters import Choice, Range
-from tfcourse.search.sampling import sample
+from tfcourse.search.config.builders import find_builder
+from tfcourse.search.space.parameters import Choice, Range
+from tfcourse.search.space.sampling import sample
 
 # What a user of keras-tuner brings.
 MODELS = """

@@ -15,10 +15,10 @@ import tfcourse
 from tfcourse.data.splits import Part, stratified_split
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.models.saving import load_model
-from tfcourse.search import building
-from tfcourse.search.config import parse_config
-from tfcourse.search.sharing import trials_per_program
-from tfcourse.search.trial import TrialRunner
+from tfcourse.search.config.load import parse_config
+from tfcourse.search.trials import building
+from tfcourse.search.trials.sharing import trials_per_program
+from tfcourse.search.trials.trial import TrialRunner
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1.0, "scale": "log"}}
 
@@ -229,7 +229,7 @@ class TestWhatAProgramServes:
 
 
 def _building(runner):
-    from tfcourse.search.building import build_trial
+    from tfcourse.search.trials.building import build_trial
 
     def build():
         return build_trial(runner.config, {"learning_rate": 0.1}, 0, (4,), 3)

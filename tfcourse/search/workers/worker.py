@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import load_split
-from tfcourse.search.data_record import check_same_data, data_record
 from tfcourse.search.engine.rpc import RemoteOracle
 from tfcourse.search.engine.tuner import CourseTuner
-from tfcourse.search.ledger import TrialWriter
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.results import RunDirectory
-from tfcourse.search.trial import TrialRunner
+from tfcourse.search.record.data_record import check_same_data, data_record
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.ledger import TrialWriter
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.trials.trial import TrialRunner
 
 __all__ = ["work"]
 

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 
 from tfcourse.imports import load_function
-from tfcourse.search.metrics import LOSSES
-from tfcourse.search.tables import TrainingTable
+from tfcourse.search.config.metrics import LOSSES
+from tfcourse.search.config.tables import TrainingTable
 
 __all__ = ["keras_metrics"]
 

@@ -4,9 +4,9 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from tfcourse.search.grid import grid_problems
-from tfcourse.search.parameters import Parameter, Range
-from tfcourse.search.tables import STRATEGIES, SearchTable, Table, parse
+from tfcourse.search.config.tables import STRATEGIES, SearchTable, Table, parse
+from tfcourse.search.space.parameters import Parameter, Range
+from tfcourse.search.strategies.grid import grid_problems
 
 __all__ = ["HYPERBAND_VALUES", "misfits", "strategy_settings"]
 

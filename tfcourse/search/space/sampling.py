@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.search.parameters import active
+from tfcourse.search.space.parameters import active
 
 __all__ = ["sample", "trial_seed"]
 
@@ -18,7 +18,7 @@ def sample(space: Mapping[str, Any], seed: int, trial: int) -> dict[str, Any]:
     leaves the values of the others as they were. One whose condition does not hold has no value.
 
     Args:
-        space: The parameters by name, or a box of them (`tfcourse.search.refine`).
+        space: The parameters by name, or a box of them (`tfcourse.search.strategies.refine`).
         seed: The search's seed, a whole number >= 0.
         trial: The trial's number, from 0.
     """

@@ -4,8 +4,8 @@ import math
 
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.models.build import BUILDERS
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.parameters import Choice, Parameter
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.space.parameters import Choice, Parameter
 
 __all__ = ["trials_per_program"]
 

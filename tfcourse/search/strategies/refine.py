@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tfcourse.search.parameters import Choice, Parameter, Range, When
+from tfcourse.search.space.parameters import Choice, Parameter, Range, When
 
 __all__ = ["Part", "Weighted", "as_record", "refine"]
 

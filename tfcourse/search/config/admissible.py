@@ -9,9 +9,9 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from tfcourse.errors import one_of
 from tfcourse.hyperparameters import HYPERPARAMETERS
 from tfcourse.models.build import BUILDERS
-from tfcourse.search.builders import Builder
-from tfcourse.search.optimizers import ARGUMENTS, FLAGS
-from tfcourse.search.tables import SpaceTable
+from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.optimizers import ARGUMENTS, FLAGS
+from tfcourse.search.config.tables import SpaceTable
 
 __all__ = ["inadmissible", "is_whole"]
 

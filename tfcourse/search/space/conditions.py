@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfcourse.errors import nearest
-from tfcourse.search.parameters import Choice, Parameter, any_of
+from tfcourse.search.space.parameters import Choice, Parameter, any_of
 
 __all__ = ["condition_problems"]
 

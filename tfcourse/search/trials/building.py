@@ -7,10 +7,10 @@ import keras
 
 from tfcourse.errors import InputError
 from tfcourse.models.build import BUILDERS
-from tfcourse.search import optimizers
-from tfcourse.search.compilation import keras_metrics
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.tables import TrainingTable
+from tfcourse.search.config import optimizers
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.tables import TrainingTable
+from tfcourse.search.trials.compilation import keras_metrics
 from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.metrics import direction_of
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.metrics import direction_of
 
 __all__ = ["trial_callbacks"]
 

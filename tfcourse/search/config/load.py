@@ -11,9 +11,9 @@ import tomli_w
 from tfcourse.data.given import Given
 from tfcourse.data.sources import check_source
 from tfcourse.errors import InputError, nearest
-from tfcourse.search.builders import Builder, find_builder, whole_space
-from tfcourse.search.checks import check_fixed, parse_space
-from tfcourse.search.metrics import (
+from tfcourse.search.config.builders import Builder, find_builder, whole_space
+from tfcourse.search.config.checks import check_fixed, parse_space
+from tfcourse.search.config.metrics import (
     LOSSES,
     Targets,
     direction_of,
@@ -21,9 +21,8 @@ from tfcourse.search.metrics import (
     training_problems,
     with_defaults,
 )
-from tfcourse.search.parameters import Parameter
-from tfcourse.search.settings import HYPERBAND_VALUES, misfits, strategy_settings
-from tfcourse.search.tables import (
+from tfcourse.search.config.settings import HYPERBAND_VALUES, misfits, strategy_settings
+from tfcourse.search.config.tables import (
     STRATEGIES,
     DataTable,
     ModelTable,
@@ -32,6 +31,7 @@ from tfcourse.search.tables import (
     TrainingTable,
     parse,
 )
+from tfcourse.search.space.parameters import Parameter
 
 __all__ = ["SearchConfig", "load_config", "parse_config"]
 

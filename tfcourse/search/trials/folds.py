@@ -7,9 +7,9 @@ import numpy as np
 
 from tfcourse.data.splits import Part, Split, shuffled_classes
 from tfcourse.errors import InputError
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import as_labels
-from tfcourse.search.sampling import trial_seed
+from tfcourse.search.space.sampling import trial_seed
 
 __all__ = ["Training", "check_folds", "fold_split", "trainings"]
 

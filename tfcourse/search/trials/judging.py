@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 
 __all__ = ["combine", "judge"]
 

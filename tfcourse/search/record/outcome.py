@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import WorkFailedError
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.results import RunDirectory, Summary
+from tfcourse.search.record.directory import RunDirectory, Summary
+from tfcourse.search.record.records import TrialRecord
 
 __all__ = ["Retest", "RetestedTrial", "SearchFailedError", "SearchResult"]
 

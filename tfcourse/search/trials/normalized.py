@@ -6,7 +6,7 @@ import keras
 
 from tfcourse.data.scaling import Scaling, fit_scaling
 from tfcourse.data.splits import Split
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 
 __all__ = ["normalize", "with_scaling"]
 

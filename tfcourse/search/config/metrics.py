@@ -11,7 +11,7 @@ from typing import Any, Literal
 from tfcourse.errors import InputError, one_of
 from tfcourse.imports import load_function
 from tfcourse.models.build import BUILDERS
-from tfcourse.search.tables import TrainingTable
+from tfcourse.search.config.tables import TrainingTable
 
 __all__ = [
     "LOSSES",

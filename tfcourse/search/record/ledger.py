@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tfcourse.search.claims import Claim, write_claims
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.records import TrialRecord, rank
-from tfcourse.search.results import RunDirectory
-from tfcourse.search.strategies import Boxes, Records, rounds_on_record
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.record.claims import Claim, write_claims
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.records import TrialRecord, rank
+from tfcourse.search.strategies.proposals import Boxes, Records, rounds_on_record
 
 __all__ = ["SearchLedger", "TrialWriter"]
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from tfcourse.search.parameters import Choice, Parameter, Range, active
+from tfcourse.search.space.parameters import Choice, Parameter, Range, active
 
 __all__ = ["LARGEST_GRID", "grid_problems", "grid_size", "grid_values"]
 

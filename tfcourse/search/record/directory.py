@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.files import replace_atomically, write_atomically
-from tfcourse.search.identity import identity
-from tfcourse.search.records import TrialRecord, tables, without_nan
+from tfcourse.search.record.identity import identity
+from tfcourse.search.record.records import TrialRecord, tables, without_nan
 
 __all__ = ["RunDirectory", "Summary"]
 
-# The key of `tfcourse.search.identity.identity` beside the versions.
+# The key of `tfcourse.search.record.identity.identity` beside the versions.
 IDENTITY = "search"
 
 
@@ -33,7 +33,7 @@ class RunDirectory:
     """The files of one search under ``path``; every write is atomic.
 
     ``config.toml`` (as run), ``versions.json``, ``data.json`` (the data's shapes and hash, see
-    `tfcourse.search.data_record`), ``trials/0007.json`` (a `TrialRecord` each),
+    `tfcourse.search.record.data_record`), ``trials/0007.json`` (a `TrialRecord` each),
     ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, of a search from coarse to
     fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``. The trials' files
     are the record; the tables are made from them. While it is searched, also ``claims.json`` (who

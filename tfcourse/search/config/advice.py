@@ -1,7 +1,7 @@
 """What of a valid config is likely not what was meant."""
 
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.hyperband import hyperband_round
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.strategies.hyperband import hyperband_round
 
 __all__ = ["advice"]
 

@@ -7,12 +7,12 @@ from typing import Any
 from tfcourse.errors import nearest, one_of
 from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
-from tfcourse.search.admissible import inadmissible, is_whole
-from tfcourse.search.builders import Builder
-from tfcourse.search.conditions import condition_problems
-from tfcourse.search.optimizers import ALL_ARGUMENTS, ARGUMENTS
-from tfcourse.search.parameters import Choice, Parameter, Range, When, any_of
-from tfcourse.search.tables import ModelTable, SpaceTable, TrainingTable, parse
+from tfcourse.search.config.admissible import inadmissible, is_whole
+from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS
+from tfcourse.search.config.tables import ModelTable, SpaceTable, TrainingTable, parse
+from tfcourse.search.space.conditions import condition_problems
+from tfcourse.search.space.parameters import Choice, Parameter, Range, When, any_of
 
 __all__ = ["check_fixed", "parse_space"]
 

@@ -9,12 +9,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.grid import grid_values
-from tfcourse.search.hyperband import hyperband_round
-from tfcourse.search.records import TrialRecord, rank
-from tfcourse.search.refine import Part, Weighted, as_record, refine
-from tfcourse.search.sampling import sample
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.record.records import TrialRecord, rank
+from tfcourse.search.space.sampling import sample
+from tfcourse.search.strategies.grid import grid_values
+from tfcourse.search.strategies.hyperband import hyperband_round
+from tfcourse.search.strategies.refine import Part, Weighted, as_record, refine
 
 __all__ = ["PROPOSALS", "Boxes", "Records", "by_quality", "rounds_on_record"]
 

@@ -27,7 +27,7 @@ class TrialRecord:
         traceback: The whole error, if it failed with one.
         score_std: The standard deviation of ``scores``.
         scores: Of each training, if the trial has several (folds, repeats): ``score`` and
-            ``history`` are then means, see `tfcourse.search.judging.combine`.
+            ``history`` are then means, see `tfcourse.search.trials.judging.combine`.
     """
 
     trial: int

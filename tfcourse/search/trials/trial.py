@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
-from tfcourse.search.building import builds_trial
-from tfcourse.search.callbacks import trial_callbacks
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.folds import Training, fold_split, trainings
-from tfcourse.search.judging import combine, judge
-from tfcourse.search.normalized import normalize, with_scaling
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.sharing import trials_per_program
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.trials.building import builds_trial
+from tfcourse.search.trials.callbacks import trial_callbacks
+from tfcourse.search.trials.folds import Training, fold_split, trainings
+from tfcourse.search.trials.judging import combine, judge
+from tfcourse.search.trials.normalized import normalize, with_scaling
+from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.training.arrays import Arrays
 from tfcourse.training.fit import fit
 from tfcourse.training.jit import choose_jit
