@@ -30,7 +30,8 @@ class Search:
 
     ``Search(space={"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"}}, trials=24).run()``
 
-    Its attributes are its ``config``, a checked `tfcourse.search.config.load.SearchConfig`, and ``out``.
+    Its attributes are its ``config``, a checked `tfcourse.search.config.load.SearchConfig`, and
+    ``out``.
 
     Args:
         config: A checked config; it excludes all that follows ``out``.
