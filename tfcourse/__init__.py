@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tfcourse.toy import DivergedError, minimize_quadratic
     from tfcourse.training.evaluate import evaluate
     from tfcourse.training.fit import fit
-    from tfcourse.training.non_finite import NonFiniteLossError
+    from tfcourse.training.non_finite.guard import NonFiniteLossError
     from tfcourse.training.predict import predict
 
 _MODULES = {
@@ -43,7 +43,7 @@ _MODULES = {
     "InputError": "tfcourse.errors",
     "ManyClassModel": "tfcourse.models.many_classes",
     "Momentum": "tfcourse.optimizers.momentum",
-    "NonFiniteLossError": "tfcourse.training.non_finite",
+    "NonFiniteLossError": "tfcourse.training.non_finite.guard",
     "RMSprop": "tfcourse.optimizers.rmsprop",
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from tfcourse import Adam, BatchNorm, SoftmaxHead, fit
-from tfcourse.training.state import state_variables
+from tfcourse.training.programs.state import state_variables
 
 layers, callbacks = keras.layers, keras.callbacks
 EPOCHS, PATIENCE = 1000, 80

@@ -18,9 +18,14 @@ import pytest
 import tensorflow as tf
 
 from tfcourse import Adam, BatchNorm, InputError, Momentum, SoftmaxHead, WorkFailedError, fit
-from tfcourse.training.arrays import Arrays
-from tfcourse.training.checkpoint import CheckpointFolder, NotStorableError, Record, encode
-from tfcourse.training.state import build_state, state_variables
+from tfcourse.training.checkpoints.checkpoint import (
+    CheckpointFolder,
+    NotStorableError,
+    Record,
+    encode,
+)
+from tfcourse.training.data.arrays import Arrays
+from tfcourse.training.programs.state import build_state, state_variables
 
 layers = keras.layers
 ROWS, FEATURES, CLASSES, EPOCHS = 75, 6, 3, 6  # 75 = 4 batches of 16 and one of 11
@@ -430,7 +435,8 @@ class TestDamage:
 
     def test_a_format_of_the_future(self, data, trained, monkeypatch):
         with monkeypatch.context() as patch:
-            patch.setattr("tfcourse.training.checkpoint.FORMAT", "tfcourse checkpoint 2")
+            module = "tfcourse.training.checkpoints.checkpoint"
+            patch.setattr(f"{module}.FORMAT", "tfcourse checkpoint 2")
             with warnings.catch_warnings(action="ignore"), pytest.raises(InputError):
                 train(mlp, data, checkpoint_dir=trained[0])
             train(mlp, data, epochs=1, checkpoint_dir=trained[0] / "new")

@@ -4,7 +4,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tfcourse.training.jit import choose_jit
+from tfcourse.training.programs.jit import choose_jit
 
 layers = keras.layers
 

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from tfcourse import Adam, SoftmaxHead, fit
-from tfcourse.training.checkpoint import CheckpointFolder
-from tfcourse.training.state import state_variables
+from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
+from tfcourse.training.programs.state import state_variables
 
 ROOT = Path(__file__).parents[2]
 KILLS = 10

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse import Adam, BatchNorm, ManyClassModel, Momentum, SoftmaxHead, fit
-from tfcourse.training import replicas
+from tfcourse.training.programs import replicas
 
 layers = keras.layers
 ROWS, FEATURES, CLASSES = 75, 6, 3  # 75 = 4 batches of 16 and one of 11, for 2 replicas 5 and 6

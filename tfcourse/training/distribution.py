@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.training.feeds import ArrayFeed, Feed
-from tfcourse.training.replicas import is_distributed, needs_whole_gradient, uneven
-from tfcourse.training.state import state_variables
-from tfcourse.training.step import overrides
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.programs.replicas import is_distributed, needs_whole_gradient, uneven
+from tfcourse.training.programs.state import state_variables
+from tfcourse.training.programs.step import overrides
 
 __all__ = ["agree", "check_distribution", "check_feeds", "distributed_errors"]
 

@@ -4,16 +4,16 @@ from typing import Any, Literal
 
 from tfcourse.errors import InputError
 from tfcourse.training.callbacks import callback_list
-from tfcourse.training.data_checks import check_feed
-from tfcourse.training.inputs import (
+from tfcourse.training.data.checks import check_feed
+from tfcourse.training.data.inputs import (
     can_compile,
     check_choices,
     check_sizes,
     evaluation_feed,
     steps_per_call,
 )
+from tfcourse.training.data.target_checks import outputs_on
 from tfcourse.training.loop import Plan, evaluate_feed
-from tfcourse.training.target_checks import outputs_on
 
 __all__ = ["evaluate"]
 

@@ -9,16 +9,11 @@ import keras
 from keras.callbacks import TerminateOnNaN
 
 from tfcourse.errors import InputError
-from tfcourse.training.arrays import split_off_validation
 from tfcourse.training.callbacks import callback_list
-from tfcourse.training.data_checks import check_training
-from tfcourse.training.distribution import (
-    agree,
-    check_distribution,
-    check_feeds,
-    distributed_errors,
-)
-from tfcourse.training.inputs import (
+from tfcourse.training.checkpoints.resume import saving_of
+from tfcourse.training.data.arrays import split_off_validation
+from tfcourse.training.data.checks import check_training
+from tfcourse.training.data.inputs import (
     Order,
     can_compile,
     check_choices,
@@ -27,11 +22,16 @@ from tfcourse.training.inputs import (
     steps_per_call,
     train_feed,
 )
-from tfcourse.training.jit import choose_jit
+from tfcourse.training.distribution import (
+    agree,
+    check_distribution,
+    check_feeds,
+    distributed_errors,
+)
 from tfcourse.training.loop import Loop, Plan
-from tfcourse.training.non_finite import OnNan, check_on_nan
-from tfcourse.training.resume import saving_of
-from tfcourse.training.state import build_state
+from tfcourse.training.non_finite.guard import OnNan, check_on_nan
+from tfcourse.training.programs.jit import choose_jit
+from tfcourse.training.programs.state import build_state
 
 __all__ = ["fit"]
 
@@ -95,8 +95,8 @@ def fit(
         seed: For arrays: the shuffling of epoch e comes from (seed, e) alone. None draws a seed
             from NumPy's global generator, which ``keras.utils.set_random_seed`` sets.
         jit_compile: Whether to compile with XLA; ``"auto"`` chooses by
-            `tfcourse.training.jit.choose_jit`. Under XLA the numbers agree to float tolerance,
-            and dropout draws from XLA's generator.
+            `tfcourse.training.programs.jit.choose_jit`. Under XLA the numbers agree to float
+            tolerance, and dropout draws from XLA's generator.
         on_nan: What to do when the loss, or a weight, becomes NaN or infinite. ``"stop"`` raises
             an error that names the batch and the layer, and leaves the model with its last
             finite weights (of arrays those before that batch); a ``TerminateOnNaN`` callback

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 
 from tfcourse.training.callbacks import TEST_HOOKS, TRAIN_HOOKS, acts_on_batches, epoch_logs
-from tfcourse.training.feeds import Feed, StreamFeed
-from tfcourse.training.non_finite import Guard, OnNan
-from tfcourse.training.programs import test_program, train_program
-from tfcourse.training.resume import Checkpoints, Saving, Start
+from tfcourse.training.checkpoints.resume import Checkpoints, Saving, Start
+from tfcourse.training.data.feeds import Feed, StreamFeed
+from tfcourse.training.non_finite.guard import Guard, OnNan
+from tfcourse.training.programs.cache import test_program, train_program
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
 

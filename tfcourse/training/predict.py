@@ -6,15 +6,15 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.adapters import stream_of
-from tfcourse.training.arrays import Arrays, in_memory
 from tfcourse.training.callbacks import acts_on_batches, callback_list
-from tfcourse.training.collect import batch_specs
-from tfcourse.training.data_checks import check_feed
-from tfcourse.training.feeds import ArrayFeed, Feed, StreamFeed
-from tfcourse.training.inputs import check_choices, check_sizes, steps_per_call
-from tfcourse.training.programs import predict_program
-from tfcourse.training.replicas import is_distributed
+from tfcourse.training.data.adapters import stream_of
+from tfcourse.training.data.arrays import Arrays, in_memory
+from tfcourse.training.data.checks import check_feed
+from tfcourse.training.data.feeds import ArrayFeed, Feed, StreamFeed
+from tfcourse.training.data.inputs import check_choices, check_sizes, steps_per_call
+from tfcourse.training.programs.cache import predict_program
+from tfcourse.training.programs.collect import batch_specs
+from tfcourse.training.programs.replicas import is_distributed
 
 __all__ = ["predict"]
 

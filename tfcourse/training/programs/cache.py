@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tfcourse.training.collect import CollectProgram
-from tfcourse.training.epoch import EpochProgram
-from tfcourse.training.state import StateCopier
-from tfcourse.training.step import Step, test_step, train_step
-from tfcourse.training.stream import BufferedProgram, StreamProgram
+from tfcourse.training.programs.collect import CollectProgram
+from tfcourse.training.programs.epoch import EpochProgram
+from tfcourse.training.programs.state import StateCopier
+from tfcourse.training.programs.step import Step, test_step, train_step
+from tfcourse.training.programs.stream import BufferedProgram, StreamProgram
 
 __all__ = ["predict_program", "state_copier", "test_program", "train_program"]
 

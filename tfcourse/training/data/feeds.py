@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.arrays import Arrays, epoch_order
-from tfcourse.training.epoch import Outcome
+from tfcourse.training.data.arrays import Arrays, epoch_order
+from tfcourse.training.programs.epoch import Outcome
 
 __all__ = ["ArrayFeed", "Chunk", "Feed", "StreamFeed"]
 

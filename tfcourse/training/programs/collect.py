@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.training.epoch import Outcome, compiled
-from tfcourse.training.stream import next_batch, none_for_optionals
+from tfcourse.training.programs.epoch import Outcome, compiled
+from tfcourse.training.programs.stream import next_batch, none_for_optionals
 
 __all__ = ["CollectProgram", "batch_specs"]
 

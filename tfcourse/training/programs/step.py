@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfcourse.training.replicas import (
+from tfcourse.training.programs.replicas import (
     distributed_test_step,
     distributed_train_step,
     is_distributed,

@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError, WorkFailedError, one_of
-from tfcourse.training.feeds import ArrayFeed, Feed
-from tfcourse.training.programs import state_copier
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.programs.cache import state_copier
 
 __all__ = ["Guard", "NonFiniteLossError", "OnNan", "check_on_nan"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.training.epoch import EpochProgram, Outcome, compiled, outcome_of
-from tfcourse.training.step import Step
+from tfcourse.training.programs.epoch import EpochProgram, Outcome, compiled, outcome_of
+from tfcourse.training.programs.step import Step
 
 __all__ = ["BufferedProgram", "StreamProgram", "next_batch", "none_for_optionals"]
 

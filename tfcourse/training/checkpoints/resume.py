@@ -12,13 +12,13 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.callback_state import CallbackStates
-from tfcourse.training.checkpoint import CheckpointFolder, Record
-from tfcourse.training.feeds import ArrayFeed, Feed
-from tfcourse.training.fingerprint import difference, fingerprint
-from tfcourse.training.inputs import check_sizes
-from tfcourse.training.non_finite import Guard
-from tfcourse.training.state import state_variables
+from tfcourse.training.checkpoints.callback_state import CallbackStates
+from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
+from tfcourse.training.checkpoints.fingerprint import difference, fingerprint
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.data.inputs import check_sizes
+from tfcourse.training.non_finite.guard import Guard
+from tfcourse.training.programs.state import state_variables
 
 __all__ = ["Checkpoints", "Saving", "Start", "saving_of"]
 

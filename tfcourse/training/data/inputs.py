@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from tfcourse.errors import InputError
-from tfcourse.training.adapters import stream_of
-from tfcourse.training.arrays import Arrays, in_memory
-from tfcourse.training.feeds import ArrayFeed, Feed
-from tfcourse.training.jit import seconds_of_step
+from tfcourse.training.data.adapters import stream_of
+from tfcourse.training.data.arrays import Arrays, in_memory
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.programs.jit import seconds_of_step
 
 __all__ = [
     "Order",

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfcourse.training.step import Step
+from tfcourse.training.programs.step import Step
 
 __all__ = ["EpochProgram", "Outcome", "compiled", "outcome_of"]
 
