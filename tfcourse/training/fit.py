@@ -99,9 +99,10 @@ def fit(
             tolerance, and dropout draws from XLA's generator.
         on_nan: What to do when the loss, or a weight, becomes NaN or infinite. ``"stop"`` raises
             an error that names the batch and the layer, and leaves the model with its last
-            finite weights (of arrays those before that batch); a ``TerminateOnNaN`` callback
-            comes first. ``"rollback"`` goes back to the last copy of the state, at most the
-            beginning of the epoch, with half the learning rate, up to three times.
+            finite weights, those before that batch; a ``TerminateOnNaN`` callback comes first.
+            ``"rollback"`` goes back to the last copy of the state, at most the beginning of the
+            epoch, and on from there with half the learning rate, up to three times. For both,
+            batches of a stream are kept from one copy to the next.
             ``"ignore"`` goes on, as Keras does.
         checkpoint_dir: A folder for the training's state. When it holds a checkpoint, as after
             the process was killed, the same call goes on from it, and ends with the weights and

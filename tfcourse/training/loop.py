@@ -1,6 +1,6 @@
 """The epochs of one call of `fit`: training, validation and callbacks in Keras's order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,11 +9,15 @@ import numpy as np
 
 from tfcourse.training.callbacks import TEST_HOOKS, TRAIN_HOOKS, acts_on_batches, epoch_logs
 from tfcourse.training.checkpoints.resume import Checkpoints, Saving, Start
-from tfcourse.training.data.feeds import Feed, StreamFeed
+from tfcourse.training.data.feeds import Chunk, Feed, StreamFeed
 from tfcourse.training.non_finite.guard import Guard, OnNan
 from tfcourse.training.programs.cache import test_program, train_program
+from tfcourse.training.programs.stream import batches_in
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
+
+# What the batches of a stream that are kept may take up, about.
+HELD_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,15 @@ class Loop:
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
         self.plan, self.callbacks = plan, callbacks
-        self.stride = _stride(model, callbacks, TRAIN_HOOKS, plan.steps_per_call)
-        self.guard = None
+        self.guard, most = None, plan.steps_per_call
         if plan.on_nan != "ignore":
             # Repeating the steps since the last copy takes seconds; the copies cost little.
-            self.guard = Guard(model, train, plan.on_nan, every=16 * plan.steps_per_call)
+            every = 16 * most
+            if isinstance(train, StreamFeed):  # whose batches since then are kept
+                every = min(every, batches_in(HELD_BYTES, train.dataset.element_spec))
+                most = min(most, every)
+            self.guard = Guard(model, train, plan.on_nan, every)
+        self.stride = _stride(model, callbacks, TRAIN_HOOKS, most)
         self.checkpoints = None
         if saving is not None:
             self.checkpoints = Checkpoints(saving, model, train, callbacks, self.guard)
@@ -108,26 +116,36 @@ class Loop:
 
     def _train_steps(self, program: Any, epoch: int, start: int) -> tuple[Any, int | None]:
         """The logs after the last step, and where to begin again, if anywhere."""
-        callbacks, logs = self.callbacks, {}
-        for chunk in self.train.chunks(epoch, self.stride, start):
+        logs: Any = {}
+        callbacks, guard = self.callbacks, self.guard
+        for chunk in self._chunks(epoch, start):
             if self.checkpoints is not None:
                 self.checkpoints.before_steps(epoch, chunk.start)
-            if self.guard is not None:
-                self.guard.keep(chunk.start, first=chunk.start == start)
+            if guard is not None:
+                guard.keep(chunk.start, first=chunk.start == start)
             callbacks.on_train_batch_begin(chunk.start)
             outcome = chunk.run(program)
+            if guard is not None:
+                guard.took(outcome)
             if not outcome.steps:
                 continue  # the feed says why, and ends
-            logs = outcome.logs
-            if self.guard is not None and not outcome.finite:
-                again = self.guard.handle(epoch, chunk.start + outcome.steps - 1, program)
+            if guard is not None and not outcome.finite:
+                again = guard.handle(epoch, chunk.start + outcome.steps - 1, program)
                 if self.train.repeatable:
                     return logs, again
-                logs = self.model.get_metrics_result()
+                continue
+            logs = outcome.logs
             callbacks.on_train_batch_end(chunk.start + outcome.steps - 1, logs)
             if self.model.stop_training:
                 break
         return logs, None
+
+    def _chunks(self, epoch: int, start: int) -> Iterator[Chunk]:
+        """The steps of an epoch from ``start`` on; those of a stream again after a rollback."""
+        for chunk in self.train.chunks(epoch, self.stride, start):
+            yield chunk
+            if self.guard is not None:
+                yield from self.guard.repeats()
 
     def _validate(self) -> dict[str, Any]:
         assert self.validation is not None

@@ -173,7 +173,7 @@ class StreamFeed(Feed):
                 size = stride if self.steps is None else min(stride, self.steps - done)
                 chunk = Chunk(done, size, partial(self._call, size, carried_on and not done))
                 yield chunk
-                done += chunk.outcome.steps
+                done += chunk.outcome.used
                 if chunk.outcome.steps < size and chunk.outcome.finite:
                     self._iterator = None
                     self._first_length = self._first_length or done

@@ -6,7 +6,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.training.programs.epoch import Outcome, compiled
-from tfcourse.training.programs.stream import next_batch, none_for_optionals
+from tfcourse.training.programs.stream import next_batch
+from tfcourse.training.programs.taken import none_for_optionals
 
 __all__ = ["CollectProgram", "batch_specs"]
 

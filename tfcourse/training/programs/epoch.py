@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfcourse.training.programs.step import Step
+from tfcourse.training.programs.taken import Taken
 
 __all__ = ["EpochProgram", "Outcome", "compiled", "outcome_of"]
 
@@ -18,11 +19,19 @@ class Outcome(NamedTuple):
             not finite.
         finite: Whether the loss of every step was a finite number, and the weights after the last.
         logs: The metrics after the last step.
+        taken: The batches, where they came from a stream and the step looks at the loss: those
+            of the steps, and any that were read beyond a loss that was not finite.
     """
 
     steps: int
     finite: bool
     logs: Any
+    taken: Taken | None = None
+
+    @property
+    def used(self) -> int:
+        """How many batches are gone from the stream."""
+        return self.steps if self.taken is None else len(self.taken)
 
 
 class EpochProgram:
