@@ -52,7 +52,8 @@ def evaluate(
 
     Raises:
         InputError: The model is not compiled, the data is empty, its parts differ in length or
-            don't suit the model, or a size is not a positive whole number.
+            don't suit the model, a size is not a positive whole number, or XLA is wanted and
+            can't compile the model.
     """
     if not model.compiled:
         raise InputError(

@@ -95,8 +95,9 @@ def fit(
         seed: For arrays: the shuffling of epoch e comes from (seed, e) alone. None draws a seed
             from NumPy's global generator, which ``keras.utils.set_random_seed`` sets.
         jit_compile: Whether to compile with XLA; ``"auto"`` chooses by
-            `tfcourse.training.programs.jit.choose_jit`. Under XLA the numbers agree to float
-            tolerance, and dropout draws from XLA's generator.
+            `tfcourse.training.programs.jit.choose_jit`, and does without where XLA can't
+            compile the model. Under XLA the numbers agree to float tolerance, and dropout draws
+            from XLA's generator.
         on_nan: What to do when the loss, or a weight, becomes NaN or infinite. ``"stop"`` raises
             an error that names the batch and the layer, and leaves the model with its last
             finite weights, those before that batch; a ``TerminateOnNaN`` callback comes first.
@@ -159,10 +160,11 @@ def fit(
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):
         on_nan = "ignore"
     possible = can_compile((train, validation), jit_compile)
+    required = jit_compile is True
     if jit_compile == "auto":
         planned = train.steps and train.steps * max(epochs - initial_epoch, 0)
         jit_compile = possible and choose_jit(model, train.sample, train.batch_size, planned)
-    plan = Plan(jit_compile, steps_per_call(model, train), validation_freq, on_nan)
+    plan = Plan(jit_compile, steps_per_call(model, train), validation_freq, on_nan, required)
     loop = Loop(model, train, validation, plan, callbacks, saving)
     with distributed_errors(model):
         agree(loop, seed, epochs, initial_epoch)

@@ -26,6 +26,7 @@ class Plan:
 
     Attributes:
         jit_compile: Whether to compile with XLA.
+        required: Whether XLA must be had then, or what it can't compile goes without.
         steps_per_call: The most steps of one call of a program, so that the progress bar moves
             and Ctrl-C is heard.
         validation_freq: As for ``model.fit``.
@@ -36,6 +37,7 @@ class Plan:
     steps_per_call: int
     validation_freq: int | Sequence[int] = 1
     on_nan: OnNan = "ignore"
+    required: bool = True
 
     def validates(self, epoch: int) -> bool:
         """Whether the epoch (counted from 0) ends with a validation."""
@@ -105,8 +107,9 @@ class Loop:
 
     def _train_epoch(self, epoch: int, start: int = 0) -> dict[str, Any]:
         """The steps of an epoch from ``start`` on, and again those before a loss that is NaN."""
+        plan, guarded = self.plan, self.guard is not None
         program = train_program(
-            self.model, self.train.stream, self.plan.jit_compile, self.guard is not None
+            self.model, self.train.stream, plan.jit_compile, guarded, plan.required
         )
         logs: Any = None
         again: int | None = start
@@ -156,7 +159,7 @@ def evaluate_feed(model: Any, feed: Feed, plan: Plan, callbacks: Any) -> dict[st
     """The loss and metrics of a model on a feed's data."""
     if isinstance(feed, StreamFeed):
         feed.restart()
-    program = test_program(model, feed.stream, plan.jit_compile)
+    program = test_program(model, feed.stream, plan.jit_compile, plan.required)
     stride = _stride(model, callbacks, TEST_HOOKS, plan.steps_per_call)
     model.stop_evaluating = False
     callbacks.on_test_begin()

@@ -55,8 +55,8 @@ def predict(
         The outputs as NumPy arrays, nested as the model's.
 
     Raises:
-        InputError: The data is empty or does not suit the model, or a size is not a positive
-            whole number.
+        InputError: The data is empty or does not suit the model, a size is not a positive whole
+            number, or XLA is wanted and can't compile the model.
     """
     check_choices(jit_compile=jit_compile)
     check_sizes(batch_size=batch_size, steps=steps)
