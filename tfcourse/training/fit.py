@@ -85,7 +85,8 @@ def fit(
     collections of them. It doesn't hold NumPy's and TensorFlow's global generators, files that
     your own callbacks keep open (a ``CSVLogger``'s is continued), or the data: of arrays their
     number, shapes and types must be the same; a dataset or generator begins anew with the epoch
-    that it continues with, and so must give the same batches in every epoch.
+    that it continues with, and so must give the same batches in every epoch. Several machines must
+    share the folder: the first worker writes, and all go on from the same checkpoint.
 
     Args:
         model: A compiled ``keras.Model``.
