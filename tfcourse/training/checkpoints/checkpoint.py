@@ -91,7 +91,7 @@ class CheckpointFolder:
             if self.unreadable:
                 warnings.warn(
                     f"{self._damage()} Continuing from the checkpoint before, {path}.",
-                    stacklevel=6,  # who called fit
+                    stacklevel=7,  # who called fit
                 )
             return path, record
         if files:
