@@ -19,6 +19,7 @@ from tfcourse.training.data.inputs import (
     check_choices,
     check_sizes,
     evaluation_feed,
+    limited,
     steps_per_call,
     train_feed,
 )
@@ -142,6 +143,7 @@ def fit(
         steps_per_epoch=steps_per_epoch,
         validation_steps=validation_steps,
     )
+    epochs = limited("epochs", epochs) or epochs
     saving = saving_of(checkpoint_dir, save_every, keep_checkpoints, seed, verbose)
     data = x, y, sample_weight
     if validation_split and validation_data is None:

@@ -11,7 +11,7 @@ from tfcourse.training.data.adapters import stream_of
 from tfcourse.training.data.arrays import Arrays, in_memory
 from tfcourse.training.data.checks import check_feed
 from tfcourse.training.data.feeds import ArrayFeed, Feed, StreamFeed
-from tfcourse.training.data.inputs import check_choices, check_sizes, steps_per_call
+from tfcourse.training.data.inputs import check_choices, check_sizes, limited, steps_per_call
 from tfcourse.training.programs.cache import predict_program
 from tfcourse.training.programs.collect import batch_specs
 from tfcourse.training.programs.replicas import is_distributed
@@ -107,6 +107,7 @@ def _can_be_compiled(model: Any) -> bool:
 
 
 def _feed(x: Any, batch_size: int | None, steps: int | None) -> Feed:
+    steps = limited("steps_per_epoch", steps)
     if not in_memory(x):
         return stream_of(
             (x, None, None), steps, "steps", reset=False, once=True, batch_size=batch_size
