@@ -68,7 +68,7 @@ def evaluate(
     callbacks = callback_list(callbacks, model, verbose, feed.steps)
     can_compile([feed], jit_compile)
     plan = Plan(jit_compile is True, steps_per_call(model, feed))
-    logs = evaluate_feed(model, feed, plan, callbacks)
+    logs = evaluate_feed(model, feed, plan, callbacks, model.reset_metrics)
     if not logs:
         raise InputError("x holds no batches: there is nothing to evaluate.")
     return logs if return_dict else model._flatten_metrics_in_order(logs)

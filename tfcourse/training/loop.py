@@ -1,6 +1,6 @@
 """The epochs of one call of `fit`: training, validation and callbacks in Keras's order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from tfcourse.training.checkpoints.resume import Checkpoints, Saving, Start
 from tfcourse.training.data.feeds import Chunk, Feed, StreamFeed
 from tfcourse.training.non_finite.guard import Guard, OnNan
 from tfcourse.training.programs.cache import test_program, train_program
+from tfcourse.training.programs.state import MetricsReset
 from tfcourse.training.programs.stream import batches_in
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
@@ -60,6 +61,7 @@ class Loop:
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
         self.plan, self.callbacks = plan, callbacks
+        self.reset_metrics = MetricsReset(model)
         self.guard, most = None, plan.steps_per_call
         if plan.on_nan != "ignore":
             # Repeating the steps since the last copy takes seconds; the copies cost little.
@@ -81,7 +83,7 @@ class Loop:
         logs, step = start.logs, start.step
         for epoch in start.epochs:
             if not step:
-                model.reset_metrics()
+                self.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
             logs, step = self._train_epoch(epoch, step), 0
             if self.validation is not None and self.plan.validates(epoch):
@@ -152,10 +154,13 @@ class Loop:
 
     def _validate(self) -> dict[str, Any]:
         assert self.validation is not None
-        return evaluate_feed(self.model, self.validation, self.plan, self.callbacks)
+        model, reset = self.model, self.reset_metrics
+        return evaluate_feed(model, self.validation, self.plan, self.callbacks, reset)
 
 
-def evaluate_feed(model: Any, feed: Feed, plan: Plan, callbacks: Any) -> dict[str, Any]:
+def evaluate_feed(
+    model: Any, feed: Feed, plan: Plan, callbacks: Any, reset_metrics: Callable[[], None]
+) -> dict[str, Any]:
     """The loss and metrics of a model on a feed's data."""
     if isinstance(feed, StreamFeed):
         feed.restart()
@@ -163,7 +168,7 @@ def evaluate_feed(model: Any, feed: Feed, plan: Plan, callbacks: Any) -> dict[st
     stride = _stride(model, callbacks, TEST_HOOKS, plan.steps_per_call)
     model.stop_evaluating = False
     callbacks.on_test_begin()
-    model.reset_metrics()
+    reset_metrics()
     logs: Any = {}
     for chunk in feed.chunks(0, stride):
         callbacks.on_test_batch_begin(chunk.start)

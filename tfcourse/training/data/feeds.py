@@ -152,6 +152,10 @@ class StreamFeed(Feed):
         if self.repeated:
             dataset = dataset.repeat()
         self.continued = self.repeated or steps_per_epoch is not None
+        self.endless = (
+            isinstance(dataset, tf.data.Dataset)
+            and int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
+        )
         self.dataset = dataset
         self._iterator: Any = None
         self._used = False
@@ -196,10 +200,10 @@ class StreamFeed(Feed):
 
     def _call(self, steps: int, carried_on: bool, program: Any) -> Outcome:
         """The next steps; from the first batch where the data has ended with the last epoch."""
-        outcome: Outcome = program(self._iterator, steps)
+        outcome: Outcome = program(self._iterator, steps, self.endless)
         if carried_on and not outcome.steps:
             self._iterator = iter(self.dataset)
-            outcome = program(self._iterator, steps)
+            outcome = program(self._iterator, steps, self.endless)
         return outcome
 
 

@@ -59,7 +59,7 @@ class CollectProgram:
 
         Args:
             *batches: ``data, order, batch_size, start, stop`` for batches of arrays in their
-                own order, or ``iterator, limit``.
+                own order, or ``iterator, limit, endless``.
 
         Raises:
             InputError: XLA can't compile the step.
@@ -72,8 +72,8 @@ class CollectProgram:
             raise
 
     def _collect(self, *batches: Any) -> Outcome:
-        if len(batches) == 2:
-            iterator, limit = batches
+        if len(batches) == 3:
+            iterator, limit, _ = batches
             steps, found = self._on_stream(iterator, tf.constant(limit))
             return Outcome(int(steps), True, found)
         data, order, batch_size, start, stop = batches

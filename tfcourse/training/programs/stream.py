@@ -40,10 +40,10 @@ class StreamProgram:
         self._loop = compiled(self._run_loop, False, run_eagerly)
         self._one = compiled(self._run_one, False, run_eagerly)
 
-    def __call__(self, iterator: Any, limit: int) -> Outcome:
-        """At most ``limit`` steps; fewer where the iterator ends."""
+    def __call__(self, iterator: Any, limit: int, endless: bool = False) -> Outcome:
+        """At most ``limit`` steps; fewer where the iterator ends, unless it is ``endless``."""
         try:
-            taken, result = self._loop(iterator, tf.constant(limit))
+            taken, result = self._loop(iterator, tf.constant(limit), endless)
         except tf.errors.OutOfRangeError:
             return Outcome(0, True, None)
         outcome = outcome_of(result)
@@ -62,21 +62,17 @@ class StreamProgram:
         finite = self.step.finite(logs) & self.step.finite_weights()
         return 1, finite, self.step.logs_after(logs)
 
-    def _run_loop(self, iterator: Any, limit: Any) -> Any:
+    def _run_loop(self, iterator: Any, limit: Any, endless: bool) -> Any:
         self.traces += 1
         index, finite, logs = tf.constant(0), tf.constant(True), ()
         taken = empty_list(limit if self.guarded else 0)
 
-        def run(batch: Any, taken: Any, index: Any) -> Any:
+        def run(index: Any, batch: Any, taken: Any) -> Any:
+            """A step: the state of the loop after it, but for the next batch."""
             kept = with_optional(taken, index, batch) if self.guarded else taken
-            return self._call(batch.get_value()), kept
-
-        def body(index: Any, finite: Any, batch: Any, logs: Any, taken: Any) -> Any:
-            new, taken = run(batch, taken, index)
-            finite = self.step.finite(new)
-            kept = new if self.step.result is None else ()
-            batch = next_batch(iterator, finite & (index + 1 < limit))
-            return index + 1, finite, batch, kept, taken
+            logs = self._call(batch.get_value())
+            result = () if self.step.result is not None else logs
+            return index + 1, self.step.finite(logs), result, kept
 
         if self.step.result is None:
             # Its logs' structure is known only after a first step. Nothing of the step before the
@@ -84,15 +80,25 @@ class StreamProgram:
             # done for one that isn't there. This raises OutOfRangeError then.
             batch = iterator.get_next()
             with tf.control_dependencies([t for t in tf.nest.flatten(batch) if tf.is_tensor(t)]):
-                logs, taken = run(tf.experimental.Optional.from_value(batch), taken, index)
-            index, finite = index + 1, self.step.finite(logs)
-        start = (index, finite, next_batch(iterator, finite & (index < limit)), logs, taken)
-        index, finite, _, logs, taken = tf.while_loop(
-            lambda index, finite, batch, *_: (index < limit) & finite & batch.has_value(),
-            body,
-            start,
-            parallel_iterations=1,
-        )
+                first = tf.experimental.Optional.from_value(batch)
+                index, finite, logs, taken = run(index, first, taken)
+
+        def following(index: Any, finite: Any) -> Any:
+            """What the next step needs to begin with: nothing, if there always is a batch."""
+            return () if endless else next_batch(iterator, finite & (index < limit))
+
+        def body(index: Any, finite: Any, logs: Any, taken: Any, batch: Any) -> Any:
+            if endless:
+                batch = tf.experimental.Optional.from_value(iterator.get_next())
+            index, finite, logs, taken = run(index, batch, taken)
+            return index, finite, logs, taken, following(index, finite)
+
+        def goes_on(index: Any, finite: Any, logs: Any, taken: Any, batch: Any) -> Any:
+            more = (index < limit) & finite
+            return more if endless else more & batch.has_value()
+
+        start = (index, finite, logs, taken, following(index, finite))
+        index, finite, logs, taken, _ = tf.while_loop(goes_on, body, start, parallel_iterations=1)
         finite &= self.step.finite_weights()
         return taken, (index, finite, self.step.logs_after(logs))
 
@@ -116,7 +122,7 @@ class BufferedProgram:
         """How often the program was traced."""
         return self.program.traces
 
-    def __call__(self, iterator: Any, limit: int) -> Outcome:
+    def __call__(self, iterator: Any, limit: int, endless: bool = False) -> Outcome:
         """At most ``limit`` steps; fewer where the iterator ends."""
         capacity = min(limit, BUFFER_STEPS, batches_in(BUFFER_BYTES, iterator.element_spec))
         total, reads = Outcome(0, True, None), []
