@@ -30,6 +30,8 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
+# Within the training the same holds of its subpackages; its own modules stand on all of them.
+TRAINING = ["programs", "data", "non_finite", "checkpoints"]
 # The public names are loaded from everywhere, on first use; whoever imports it is at the top.
 PUBLIC = "tfcourse"
 
@@ -107,6 +109,18 @@ def test_a_module_imports_only_from_floors_below(module):
             assert own >= floor("tfcourse.cli"), "only the commands use the public names"
         else:
             assert package(name) == package(module) or floor(name) < own, f"imports {name}"
+
+
+def training_floor(module):
+    name = module.split(".")[2]
+    return TRAINING.index(name) if name in TRAINING else len(TRAINING)
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m.startswith("tfcourse.training.")])
+def test_a_part_of_the_training_imports_only_from_parts_below(module):
+    for name in all_imports(module):
+        if name.startswith("tfcourse.training."):
+            assert training_floor(name) <= training_floor(module), f"imports {name}"
 
 
 def test_one_door_to_keras_tuner():

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tfcourse.toy import DivergedError, minimize_quadratic
     from tfcourse.training.evaluate import evaluate
     from tfcourse.training.fit import fit
-    from tfcourse.training.non_finite import NonFiniteLossError
+    from tfcourse.training.non_finite.guard import NonFiniteLossError
     from tfcourse.training.population.fit import fit_population
     from tfcourse.training.population.member import Member
     from tfcourse.training.predict import predict
@@ -47,7 +47,7 @@ _MODULES = {
     "ManyClassModel": "tfcourse.models.many_classes",
     "Member": "tfcourse.training.population.member",
     "Momentum": "tfcourse.optimizers.momentum",
-    "NonFiniteLossError": "tfcourse.training.non_finite",
+    "NonFiniteLossError": "tfcourse.training.non_finite.guard",
     "RMSprop": "tfcourse.optimizers.rmsprop",
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",

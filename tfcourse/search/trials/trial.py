@@ -19,9 +19,9 @@ from tfcourse.search.trials.folds import Training, fold_split, trainings
 from tfcourse.search.trials.judging import combine, judge
 from tfcourse.search.trials.normalized import normalize, with_scaling
 from tfcourse.search.trials.sharing import trials_per_program
-from tfcourse.training.arrays import Arrays
+from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.fit import fit
-from tfcourse.training.jit import choose_jit
+from tfcourse.training.programs.jit import choose_jit
 from tfcourse.training.reuse.pool import ModelPool
 
 __all__ = ["TrialRunner"]

@@ -9,9 +9,9 @@ import numpy as np
 from tfcourse.errors import InputError, one_of
 from tfcourse.layers import BatchNorm, SoftmaxHead
 from tfcourse.optimizers.base import CourseOptimizer
-from tfcourse.training.inputs import check_sizes
+from tfcourse.training.data.inputs import check_sizes
 from tfcourse.training.population.member import Member
-from tfcourse.training.step import overrides
+from tfcourse.training.programs.step import overrides
 
 __all__ = ["check_members", "check_model"]
 

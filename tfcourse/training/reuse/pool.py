@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from tfcourse.training.programs.state import build_state
 from tfcourse.training.reuse.kept import (
     Kept,
     give_state,
@@ -20,7 +21,6 @@ from tfcourse.training.reuse.seeding import drawn_from, let_go_of_programs, set_
 from tfcourse.training.reuse.structure import structure
 from tfcourse.training.reuse.values import NotComparableError
 from tfcourse.training.reuse.variables import given_variables
-from tfcourse.training.state import build_state
 
 __all__ = ["ModelPool", "PoolCounts"]
 

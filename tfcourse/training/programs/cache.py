@@ -1,18 +1,20 @@
 """The compiled programs of a model, kept with it from one call to the next."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from tfcourse.training.collect import CollectProgram
-from tfcourse.training.epoch import EpochProgram
-from tfcourse.training.state import StateCopier
-from tfcourse.training.step import Step, test_step, train_step
-from tfcourse.training.stream import BufferedProgram, StreamProgram
+from tfcourse.training.programs.collect import CollectProgram
+from tfcourse.training.programs.epoch import EpochProgram
+from tfcourse.training.programs.state import StateCopier
+from tfcourse.training.programs.step import Step, layer_names, test_step, train_step
+from tfcourse.training.programs.stream import BufferedProgram, StreamProgram
 
 __all__ = ["predict_program", "state_copier", "test_program", "train_program"]
 
 
-def train_program(model: Any, stream: bool, jit_compile: bool, guarded: bool) -> Any:
+def train_program(
+    model: Any, stream: bool, jit_compile: bool, guarded: bool, required: bool = True
+) -> Any:
     """The program that trains ``model``.
 
     Args:
@@ -21,22 +23,15 @@ def train_program(model: Any, stream: bool, jit_compile: bool, guarded: bool) ->
             `BufferedProgram`) or from arrays (`EpochProgram`).
         jit_compile: Whether to compile with XLA.
         guarded: Whether it ends when the loss is not finite.
+        required: Whether XLA must be had then.
     """
-    key = ("train", stream, jit_compile, guarded, model.run_eagerly)
-    programs = _programs(model)
-    if key not in programs:
-        step = train_step(model, guarded)
-        programs[key] = _program(step, stream, jit_compile, model.run_eagerly)
-    return programs[key]
+    key = ("train", stream, jit_compile, guarded)
+    return _step_program(model, key, lambda: train_step(model, guarded), required)
 
 
-def test_program(model: Any, stream: bool, jit_compile: bool) -> Any:
-    """The program that evaluates ``model``."""
-    key = ("test", stream, jit_compile, model.run_eagerly)
-    programs = _programs(model)
-    if key not in programs:
-        programs[key] = _program(test_step(model), stream, jit_compile, model.run_eagerly)
-    return programs[key]
+def test_program(model: Any, stream: bool, jit_compile: bool, required: bool = True) -> Any:
+    """The program that evaluates ``model``; the arguments are those of `train_program`."""
+    return _step_program(model, ("test", stream, jit_compile), lambda: test_step(model), required)
 
 
 def state_copier(model: Any) -> StateCopier:
@@ -53,15 +48,28 @@ def predict_program(model: Any, jit_compile: bool) -> CollectProgram:
     programs, key, variables = _programs(model), ("predict", jit_compile), model.variables
     kept = programs.get(key)
     if kept is None or not _same(kept[0], variables):
-        kept = programs[key] = variables, CollectProgram(model.predict_step, jit_compile)
+        program = CollectProgram(model.predict_step, jit_compile, layer_names(model))
+        kept = programs[key] = variables, program
     return kept[1]
 
 
-def _program(step: Step, stream: bool, jit_compile: bool, run_eagerly: bool) -> Any:
+def _step_program(model: Any, key: Any, make: Callable[[], Step], required: bool) -> Any:
+    """The program of a key, which begins with its kind, ``stream`` and ``jit_compile``."""
+    programs, eager = _programs(model), model.run_eagerly
+    key, (_, stream, jit_compile) = (*key, eager), key[:3]
     if stream and not jit_compile:
-        return StreamProgram(step, run_eagerly)
-    program = EpochProgram(step, jit_compile, run_eagerly)
-    return BufferedProgram(program) if stream else program
+        if key not in programs:
+            programs[key] = StreamProgram(make(), eager)
+        return programs[key]
+    program = programs.get(key)
+    if program is None or (required and program.refused):
+        program = programs[key] = EpochProgram(make(), jit_compile, eager)
+    program.required = required
+    if not stream:
+        return program
+    if program not in programs:
+        programs[program] = BufferedProgram(program)
+    return programs[program]
 
 
 def _programs(model: Any) -> dict[Any, Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 
-from tfcourse.training.feeds import ArrayFeed, Feed
-from tfcourse.training.state import state_variables
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.programs.state import state_variables
 
 __all__ = ["difference", "fingerprint"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.step import overrides
+from tfcourse.training.programs.step import overrides
 
 __all__ = ["check_targets", "from_keras", "outputs_on"]
 

@@ -3,15 +3,17 @@
 import warnings
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import keras
-import tensorflow as tf
 
 from tfcourse.errors import InputError, WorkFailedError, one_of
-from tfcourse.training.feeds import ArrayFeed, Feed
-from tfcourse.training.programs import state_copier
+from tfcourse.training.data.feeds import ArrayFeed, Chunk, Feed
+from tfcourse.training.non_finite.cause import cause
+from tfcourse.training.programs.cache import state_copier
+from tfcourse.training.programs.epoch import Outcome
+from tfcourse.training.programs.taken import Taken
 
 __all__ = ["Guard", "NonFiniteLossError", "OnNan", "check_on_nan"]
 
@@ -34,7 +36,7 @@ class NonFiniteLossError(WorkFailedError):
 
 
 class Guard:
-    """Keeps states to go back to while a model is trained.
+    """Keeps states to go back to while a model is trained, and a stream's batches since then.
 
     Args:
         model: The model that is trained.
@@ -51,17 +53,32 @@ class Guard:
         self.rollbacks = 0
         self.useless = 0  # how many of the newest copies have led to the same end
         self.returned = False
+        self.taken: list[Taken] = []  # since the newest copy, from a stream
+        self.next: int | None = None  # the step of a stream that is to be run again
 
     def keep(self, step: int, first: bool) -> None:
         """Copies the state before a step of an epoch, if it is the first or a copy is due."""
-        if self.returned:
+        if self.returned or self.next is not None:
             self.returned = False
         elif first or step - self.step >= self.every:
             self.copies.append(self.state.copy())
             self.step, self.useless = step, 0
+            self.taken.clear()
+
+    def took(self, outcome: Outcome) -> None:
+        """Keeps the batches of a call on a stream."""
+        if outcome.taken is not None:
+            self.taken.append(outcome.taken)
+
+    def repeats(self) -> Iterator[Chunk]:
+        """After a rollback in a stream, the steps since the copy, one by one."""
+        while self.next is not None and self.next < self.step + sum(map(len, self.taken)):
+            step, self.next = self.next, self.next + 1
+            yield Chunk(step, 1, partial(self._again, step))
+        self.next = None
 
     def handle(self, epoch: int, step: int, program: Any) -> int:
-        """Goes back; gives the step of the epoch to go on from.
+        """Goes back; gives the step of the epoch to go on from, which a stream does in `repeats`.
 
         Raises:
             NonFiniteLossError: With ``"stop"``, or when going back has not helped.
@@ -69,7 +86,7 @@ class Guard:
         if self.on_nan == "stop" or self.rollbacks == MOST_ROLLBACKS:
             raise self._error(epoch, step, program)
         # The first loss from a copy doesn't depend on the learning rate: that copy can't help.
-        self.useless += self.feed.repeatable and step == self.step
+        self.useless += step == self.step
         older = min(self.useless, len(self.copies) - 1)
         self.useless += 1
         self.rollbacks += 1
@@ -77,16 +94,18 @@ class Guard:
         self._assign(self.copies[-1])
         self._assign(self.copies[-1 - older], metrics=False)
         self.model.optimizer.learning_rate = rate / 2
-        self.returned = self.feed.repeatable
-        back = self.step if self.feed.repeatable else step + 1
+        if self.feed.repeatable:
+            self.returned = True
+        else:
+            self.next = self.step
         copy = f"of {older} copies earlier" if older else f"from before batch {self.step + 1}"
         warnings.warn(
             f"The loss was not finite in epoch {epoch + 1}, batch {step + 1}. Going on from batch "
-            f"{back + 1} with the state {copy} and the learning rate {rate / 2:g} instead of "
+            f"{self.step + 1} with the state {copy} and the learning rate {rate / 2:g} instead of "
             f"{rate:g} ({self.rollbacks} of {MOST_ROLLBACKS} times).",
             stacklevel=6,  # who called fit
         )
-        return back
+        return self.step
 
     def _assign(self, copy: Any, metrics: bool = True) -> None:
         """Goes back to a copy, but not to the learning rate from before a rollback."""
@@ -99,19 +118,19 @@ class Guard:
             optimizer.learning_rate = rate
 
     def _error(self, epoch: int, step: int, program: Any) -> NonFiniteLossError:
-        layer, cause = None, "The batch can't be looked at again, as it came from a stream."
+        step = self._go_to_the_cause(epoch, step, program)
         if isinstance(self.feed, ArrayFeed):
-            step = self._go_to_the_cause(epoch, step, program)
-            layer, cause = self._cause(self.feed.batch(epoch, step))
-            kept = step
+            batch = self.feed.batch(epoch, step)
         else:
-            self._assign(self.copies[-1])
-            kept = self.step
+            taken, number = self._place(step)
+            batch = taken.batch(number)
+        layer, sentence = cause(self.model, batch)
+        self._assign(self.copies[-1])
         often = f" after {self.rollbacks} rollbacks" if self.rollbacks else ""
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         return NonFiniteLossError(
             f"The loss is not finite in epoch {epoch + 1}, batch {step + 1}{often}, at learning "
-            f"rate {rate:g}. {cause}\nThe model has the weights from before batch {kept + 1}. "
+            f"rate {rate:g}. {sentence}\nThe model has the weights from before batch {step + 1}. "
             'Lower the learning rate, or clip the gradients (clipnorm); on_nan="ignore" goes on.',
             epoch,
             step,
@@ -128,28 +147,28 @@ class Guard:
         now = self.step
         for now in range(self.step, step + 1):
             self.copies.append(self.state.copy())
-            if not next(iter(self.feed.chunks(epoch, 1, now))).run(program).finite:
+            if isinstance(self.feed, ArrayFeed):
+                outcome = next(iter(self.feed.chunks(epoch, 1, now))).run(program)
+            else:
+                outcome = self._again(now)
+            if not outcome.finite:
                 break
         self._assign(self.copies[-1])
         return now
 
-    def _cause(self, batch: Any) -> tuple[str | None, str]:
-        """The first layer whose output is not finite on a batch, and a sentence on it."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        if not _finite(x):
-            return None, "x of that batch holds NaN or infinity."
-        standard = type(self.model).train_step is keras.Model.train_step
-        with _outputs_watched(self.model) as found:
-            y_pred = self.model(x, training=True)
-            loss = self.model.compute_loss(x, y, y_pred, sample_weight) if standard else None
-        self._assign(self.copies[-1])
-        if found:
-            return found[0], f'The first output that is not finite is that of layer "{found[0]}".'
-        if not standard:
-            return None, "Every layer's output is finite on that batch."
-        if not _finite(loss):
-            return None, "Every layer's output is finite, but the loss of that batch is not."
-        return None, "The loss of that batch is finite, but the weights after its step are not."
+    def _again(self, step: int, _: Any = None) -> Outcome:
+        """A step of a stream once more, in the program that took its batch."""
+        taken, number = self._place(step)
+        return taken.again(number)
+
+    def _place(self, step: int) -> tuple[Taken, int]:
+        """Where the batch of a stream's step since the newest copy is."""
+        number = step - self.step
+        for taken in self.taken:
+            if number < len(taken):
+                return taken, number
+            number -= len(taken)
+        raise IndexError(step)
 
 
 def check_on_nan(on_nan: str, optimizer: Any) -> None:
@@ -167,36 +186,3 @@ def check_on_nan(on_nan: str, optimizer: Any) -> None:
             'on_nan="rollback" halves the learning rate, which must therefore be a number. '
             f"Received: the schedule {type(rate).__name__}."
         )
-
-
-@contextmanager
-def _outputs_watched(model: Any) -> Iterator[list[str]]:
-    """Collects the names of the layers whose output is not finite, in the order of their calls."""
-    found: list[str] = []
-    layers = [layer for layer in model._flatten_layers(include_self=False) if layer.built]
-
-    def watched(layer: Any) -> Any:
-        call = layer.call
-
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            outputs = call(*args, **kwargs)
-            if not _finite(outputs):
-                found.append(layer.name)
-            return outputs
-
-        return wrapper
-
-    # Around Keras's own __setattr__, which would track the wrapper as a part of the layer.
-    for layer in layers:
-        object.__setattr__(layer, "call", watched(layer))
-    try:
-        yield found
-    finally:
-        for layer in layers:
-            object.__delattr__(layer, "call")
-
-
-def _finite(tensors: Any) -> bool:
-    leaves = [leaf for leaf in keras.tree.flatten(tensors) if isinstance(leaf, tf.Tensor)]
-    checks = [tf.reduce_all(tf.math.is_finite(leaf)) for leaf in leaves if leaf.dtype.is_floating]
-    return all(bool(check) for check in checks)

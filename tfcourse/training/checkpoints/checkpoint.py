@@ -37,7 +37,7 @@ class Record:
         step: How many of its steps are done.
         stopped: Whether a callback has stopped the training.
         seed: Of the shuffling; None for data that has none.
-        fingerprint: Of the model and the data, see `tfcourse.training.fingerprint`.
+        fingerprint: Of the model and the data, see `tfcourse.training.checkpoints.fingerprint`.
         logs: Of the last epoch.
         callbacks: The callbacks' attributes by the callbacks' names.
         guard: What is kept to go back to when the loss is not finite.
@@ -91,7 +91,7 @@ class CheckpointFolder:
             if self.unreadable:
                 warnings.warn(
                     f"{self._damage()} Continuing from the checkpoint before, {path}.",
-                    stacklevel=6,  # who called fit
+                    stacklevel=7,  # who called fit
                 )
             return path, record
         if files:

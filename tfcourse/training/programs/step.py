@@ -7,13 +7,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfcourse.training.replicas import (
+from tfcourse.training.programs.replicas import (
     distributed_test_step,
     distributed_train_step,
     is_distributed,
 )
 
-__all__ = ["Step", "overrides", "test_step", "train_step"]
+__all__ = ["Step", "layer_names", "overrides", "test_step", "train_step"]
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ class Step:
         loss: Reads a number that is finite only as long as every loss was, from what the step
             returned; None not to look.
         weights: The variables that must be finite after the last step.
+        layers: The names of the model's layers, for messages.
     """
 
     call: Callable[[Any], Any]
     result: Callable[[], Any] | None
     loss: Callable[[Any], Any] | None = None
     weights: Sequence[Any] = ()
+    layers: Sequence[str] = ()
 
     def finite(self, logs: Any) -> Any:
         """Whether the loss is still a finite number, as a tensor."""
@@ -66,16 +68,22 @@ def train_step(model: Any, guarded: bool) -> Step:
     if is_distributed(model):
         call = distributed_train_step(model, own, logs=result is None)
     if not guarded:
-        return Step(call, result)
+        return Step(call, result, layers=layer_names(model))
     loss = _logged_loss if own else lambda _: model._loss_tracker.total
-    return Step(call, result, loss, model.trainable_variables)
+    return Step(call, result, loss, model.trainable_variables, layer_names(model))
 
 
 def test_step(model: Any) -> Step:
     """``model.test_step``, or the model's own."""
     own = overrides(model, "test_step") or overrides(model, "compute_metrics")
     call = distributed_test_step(model, logs=own) if is_distributed(model) else model.test_step
-    return Step(call, None if own else model.get_metrics_result)
+    result = None if own else model.get_metrics_result
+    return Step(call, result, layers=layer_names(model))
+
+
+def layer_names(model: Any) -> list[str]:
+    """The names of the model's layers, and of those inside them."""
+    return [layer.name for layer in model._flatten_layers(include_self=False)]
 
 
 def overrides(model: Any, name: str) -> bool:

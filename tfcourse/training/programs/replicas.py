@@ -6,8 +6,9 @@ where N does not divide B, and the optimizer takes one step with it, as on one d
 counts every replica alike, 1/N, and clips the gradient of each by itself.)
 """
 
+import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -18,6 +19,7 @@ from tfcourse.errors import InputError
 __all__ = [
     "distributed_test_step",
     "distributed_train_step",
+    "gathered",
     "is_distributed",
     "needs_whole_gradient",
     "uneven",
@@ -78,6 +80,19 @@ def needs_whole_gradient(optimizer: Any) -> bool:
                "ema_overwrite_frequency")  # fmt: skip
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     return any(getattr(inner, option, None) is not None for option in options)
+
+
+def gathered(strategy: Any, numbers: Sequence[int]) -> Any:
+    """The numbers of all replicas, a row for each; every worker must ask at the same time."""
+    return _gather(strategy)(tf.constant([numbers], tf.int64)).numpy()
+
+
+@functools.cache
+def _gather(strategy: Any) -> Any:
+    def gather(row: Any) -> Any:
+        return strategy.gather(strategy.run(lambda: row), axis=0)
+
+    return tf.function(gather, autograph=False)
 
 
 def uneven(replicas: int, own: bool) -> str:

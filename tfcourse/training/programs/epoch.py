@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfcourse.training.step import Step
+from tfcourse.training.programs.step import Step
+from tfcourse.training.programs.taken import Taken
+from tfcourse.training.programs.xla import XLA_ERRORS, not_compiled
 
 __all__ = ["EpochProgram", "Outcome", "compiled", "outcome_of"]
 
@@ -18,11 +20,19 @@ class Outcome(NamedTuple):
             not finite.
         finite: Whether the loss of every step was a finite number, and the weights after the last.
         logs: The metrics after the last step.
+        taken: The batches, where they came from a stream and the step looks at the loss: those
+            of the steps, and any that were read beyond a loss that was not finite.
     """
 
     steps: int
     finite: bool
     logs: Any
+    taken: Taken | None = None
+
+    @property
+    def used(self) -> int:
+        """How many batches are gone from the stream."""
+        return self.steps if self.taken is None else len(self.taken)
 
 
 class EpochProgram:
@@ -37,21 +47,38 @@ class EpochProgram:
     loop, the smaller last one is a step of its own after it. (Filling it up with masked examples
     would falsify the batch statistics.)
 
+    Where XLA can't compile the step and isn't ``required``, it goes on without.
+
     Args:
         step: The step that is repeated.
         jit_compile: Whether to compile with XLA.
         run_eagerly: Whether not to compile at all, for debugging.
+
+    Attributes:
+        required: Whether the step must be compiled with XLA, if at all.
+        refused: Whether XLA has refused it.
     """
 
     def __init__(self, step: Step, jit_compile: bool, run_eagerly: bool = False) -> None:
         self.step = step
-        self.jit_compile = jit_compile
         self.traces = 0
+        self.required, self.refused = True, False
+        self._compile(jit_compile, run_eagerly)
+
+    def _compile(self, jit_compile: bool, run_eagerly: bool = False) -> None:
+        self.jit_compile = jit_compile
         self._loop = compiled(self._run_loop, jit_compile, run_eagerly)
         self._last = compiled(self._run_last, jit_compile, run_eagerly)
 
     def __call__(self, data: Any, order: Any, batch_size: int, start: int, stop: int) -> Outcome:
-        """Steps ``start`` to ``stop`` - 1."""
+        """Steps ``start`` to ``stop`` - 1.
+
+        Raises:
+            InputError: XLA is required and can't compile the step.
+        """
+        return self._or_without_xla(lambda: self._steps(data, order, batch_size, start, stop))
+
+    def _steps(self, data: Any, order: Any, batch_size: int, start: int, stop: int) -> Outcome:
         if not self.jit_compile and len(order) % batch_size:
             size, first, last = (tf.constant(v) for v in (batch_size, start, stop))
             return outcome_of(self._loop(data, order, size, first, last))
@@ -68,11 +95,26 @@ class EpochProgram:
         outcome = Outcome(0, True, None)
         if full:
             first, last = tf.constant(0), tf.constant(full)
-            outcome = outcome_of(self._loop(data, order, batch_size, first, last))
+            outcome = self._or_without_xla(
+                lambda: outcome_of(self._loop(data, order, batch_size, first, last))
+            )
         if rest is not None and outcome.finite:
-            last_one = outcome_of(self._last(data, rest))
+            last_one = self._or_without_xla(lambda: outcome_of(self._last(data, rest)))
             outcome = Outcome(outcome.steps + 1, last_one.finite, last_one.logs)
         return outcome
+
+    def _or_without_xla(self, call: Callable[[], Outcome]) -> Outcome:
+        """The call's outcome; without XLA, from now on, if XLA can't compile the step."""
+        try:
+            return call()
+        except XLA_ERRORS as error:
+            if not self.jit_compile:
+                raise
+            if self.required:
+                raise not_compiled(error, self.step.layers) from error
+            self.refused = True
+            self._compile(jit_compile=False)
+            return call()
 
     def _run_loop(
         self, data: Any, order: Any, batch_size: Any, start: Any, stop: Any, rest: bool = False

@@ -6,8 +6,8 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.arrays import refuse_lists
-from tfcourse.training.feeds import StreamFeed
+from tfcourse.training.data.arrays import refuse_lists
+from tfcourse.training.data.feeds import StreamFeed
 
 __all__ = ["stream_of"]
 

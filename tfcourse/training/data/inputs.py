@@ -1,16 +1,18 @@
 """From the arguments of `fit` and `evaluate` to the feeds that they run on."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 from tfcourse.errors import InputError
-from tfcourse.training.adapters import stream_of
-from tfcourse.training.arrays import Arrays, in_memory
-from tfcourse.training.feeds import ArrayFeed, Feed
-from tfcourse.training.jit import seconds_of_step
+from tfcourse.training.data.adapters import stream_of
+from tfcourse.training.data.arrays import Arrays, in_memory
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.programs.jit import seconds_of_step
 
 __all__ = [
     "Order",
@@ -18,6 +20,7 @@ __all__ = [
     "check_choices",
     "check_sizes",
     "evaluation_feed",
+    "limited",
     "steps_per_call",
     "train_feed",
 ]
@@ -60,6 +63,7 @@ def train_feed(
     Raises:
         InputError: A seed for data that isn't arrays, or what `Arrays.of` and `stream_of` raise.
     """
+    steps = limited("steps_per_epoch", steps)
     if not in_memory(*data):
         if order.seed is not None:
             raise InputError(
@@ -92,6 +96,7 @@ def evaluation_feed(
         steps_argument: What the caller calls ``steps``, for the messages.
         once: Whether it is used once only.
     """
+    steps = limited("steps_per_epoch", steps)
     if not in_memory(*data):
         return stream_of(data, steps, steps_argument, once=once, batch_size=batch_size)
     arrays = Arrays.of(*data)
@@ -101,6 +106,20 @@ def evaluation_feed(
 def steps_per_call(model: Any, feed: Feed) -> int:
     """How many steps a program takes in one call, at most."""
     return max(1, int(SECONDS_PER_CALL / seconds_of_step(model, feed.sample, feed.batch_size)))
+
+
+def limited(name: str, asked: int | None) -> int | None:
+    """Epochs or steps as ``keras.config`` limits them, by a call or the environment.
+
+    Args:
+        name: ``"epochs"``, or ``"steps_per_epoch"`` for the steps of any pass over data.
+        asked: What was asked for; None for as many as there are.
+    """
+    most = keras.config.max_epochs() if name == "epochs" else keras.config.max_steps_per_epoch()
+    if not most or (asked and asked <= most):
+        return asked
+    warnings.warn(f"Limiting {name} to {most}", stacklevel=3)
+    return most
 
 
 def check_choices(

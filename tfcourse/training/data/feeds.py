@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.arrays import Arrays, epoch_order
-from tfcourse.training.epoch import Outcome
+from tfcourse.training.data.arrays import Arrays, epoch_order
+from tfcourse.training.programs.epoch import Outcome
 
 __all__ = ["ArrayFeed", "Chunk", "Feed", "StreamFeed"]
 
@@ -152,6 +152,10 @@ class StreamFeed(Feed):
         if self.repeated:
             dataset = dataset.repeat()
         self.continued = self.repeated or steps_per_epoch is not None
+        self.endless = (
+            isinstance(dataset, tf.data.Dataset)
+            and int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
+        )
         self.dataset = dataset
         self._iterator: Any = None
         self._used = False
@@ -173,7 +177,7 @@ class StreamFeed(Feed):
                 size = stride if self.steps is None else min(stride, self.steps - done)
                 chunk = Chunk(done, size, partial(self._call, size, carried_on and not done))
                 yield chunk
-                done += chunk.outcome.steps
+                done += chunk.outcome.used
                 if chunk.outcome.steps < size and chunk.outcome.finite:
                     self._iterator = None
                     self._first_length = self._first_length or done
@@ -196,10 +200,10 @@ class StreamFeed(Feed):
 
     def _call(self, steps: int, carried_on: bool, program: Any) -> Outcome:
         """The next steps; from the first batch where the data has ended with the last epoch."""
-        outcome: Outcome = program(self._iterator, steps)
+        outcome: Outcome = program(self._iterator, steps, self.endless)
         if carried_on and not outcome.steps:
             self._iterator = iter(self.dataset)
-            outcome = program(self._iterator, steps)
+            outcome = program(self._iterator, steps, self.endless)
         return outcome
 
 

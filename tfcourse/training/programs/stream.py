@@ -6,14 +6,22 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.training.epoch import EpochProgram, Outcome, compiled, outcome_of
-from tfcourse.training.step import Step
+from tfcourse.training.programs.epoch import EpochProgram, Outcome, compiled, outcome_of
+from tfcourse.training.programs.step import Step
+from tfcourse.training.programs.taken import (
+    TakenOptionals,
+    TakenRows,
+    empty_list,
+    none_for_optionals,
+    with_optional,
+)
 
-__all__ = ["BufferedProgram", "StreamProgram", "next_batch", "none_for_optionals"]
+__all__ = ["BufferedProgram", "StreamProgram", "batches_in", "next_batch"]
 
 # What `BufferedProgram` holds at most: enough that the loop's own cost is small.
 BUFFER_BYTES = 64 * 2**20
 BUFFER_STEPS = 256
+UNKNOWN_LENGTH = 256  # what the length of an axis is taken for where it isn't known
 
 
 class StreamProgram:
@@ -27,41 +35,72 @@ class StreamProgram:
     def __init__(self, step: Step, run_eagerly: bool = False) -> None:
         self.step = step
         self.traces = 0
+        self.guarded = step.loss is not None
         self._call = lambda batch: step.call(none_for_optionals(batch))
         self._loop = compiled(self._run_loop, False, run_eagerly)
+        self._one = compiled(self._run_one, False, run_eagerly)
 
-    def __call__(self, iterator: Any, limit: int) -> Outcome:
-        """At most ``limit`` steps; fewer where the iterator ends."""
+    def __call__(self, iterator: Any, limit: int, endless: bool = False) -> Outcome:
+        """At most ``limit`` steps; fewer where the iterator ends, unless it is ``endless``."""
         try:
-            return outcome_of(self._loop(iterator, tf.constant(limit)))
+            taken, result = self._loop(iterator, tf.constant(limit), endless)
         except tf.errors.OutOfRangeError:
             return Outcome(0, True, None)
+        outcome = outcome_of(result)
+        if not self.guarded:
+            return outcome
+        kept = TakenOptionals(self, taken, iterator.element_spec, outcome.steps)
+        return outcome._replace(taken=kept)
 
-    def _run_loop(self, iterator: Any, limit: Any) -> Any:
+    def again(self, batch: Any) -> Outcome:
+        """One step on an Optional that holds a batch."""
+        return outcome_of(self._one(batch))
+
+    def _run_one(self, batch: Any) -> Any:
         self.traces += 1
-        index, finite, logs = 0, True, ()
+        logs = self._call(batch.get_value())
+        finite = self.step.finite(logs) & self.step.finite_weights()
+        return 1, finite, self.step.logs_after(logs)
+
+    def _run_loop(self, iterator: Any, limit: Any, endless: bool) -> Any:
+        self.traces += 1
+        index, finite, logs = tf.constant(0), tf.constant(True), ()
+        taken = empty_list(limit if self.guarded else 0)
+
+        def run(index: Any, batch: Any, taken: Any) -> Any:
+            """A step: the state of the loop after it, but for the next batch."""
+            kept = with_optional(taken, index, batch) if self.guarded else taken
+            logs = self._call(batch.get_value())
+            result = () if self.step.result is not None else logs
+            return index + 1, self.step.finite(logs), result, kept
+
         if self.step.result is None:
-            batch = iterator.get_next()  # OutOfRangeError if no batch is left
-            # Nothing of the step before that is known: what needs no batch, such as counting
-            # the iterations, would have been done for one that isn't there.
+            # Its logs' structure is known only after a first step. Nothing of the step before the
+            # batch is known: what needs none, such as counting the iterations, would have been
+            # done for one that isn't there. This raises OutOfRangeError then.
+            batch = iterator.get_next()
             with tf.control_dependencies([t for t in tf.nest.flatten(batch) if tf.is_tensor(t)]):
-                logs = self._call(batch)
-            index, finite = 1, self.step.finite(logs)
+                first = tf.experimental.Optional.from_value(batch)
+                index, finite, logs, taken = run(index, first, taken)
 
-        def body(index: Any, finite: Any, batch: Any, logs: Any) -> Any:
-            new = self._call(batch.get_value())
-            finite = self.step.finite(new)
-            kept = new if self.step.result is None else ()
-            return index + 1, finite, next_batch(iterator, finite & (index + 1 < limit)), kept
+        def following(index: Any, finite: Any) -> Any:
+            """What the next step needs to begin with: nothing, if there always is a batch."""
+            return () if endless else next_batch(iterator, finite & (index < limit))
 
-        index = tf.constant(index)
-        index, finite, _, logs = tf.while_loop(
-            lambda index, finite, batch, _: (index < limit) & finite & batch.has_value(),
-            body,
-            (index, tf.convert_to_tensor(finite), next_batch(iterator, index < limit), logs),
-            parallel_iterations=1,
-        )
-        return index, finite & self.step.finite_weights(), self.step.logs_after(logs)
+        def body(index: Any, finite: Any, logs: Any, taken: Any, batch: Any) -> Any:
+            if endless:
+                batch = tf.experimental.Optional.from_value(iterator.get_next())
+            index, finite, logs, taken = run(index, batch, taken)
+            return index, finite, logs, taken, following(index, finite)
+
+        def goes_on(index: Any, finite: Any, logs: Any, taken: Any, batch: Any) -> Any:
+            more = (index < limit) & finite
+            return more if endless else more & batch.has_value()
+
+        start = (index, finite, logs, taken, following(index, finite))
+        index, finite, logs, taken, _ = tf.while_loop(goes_on, body, start, parallel_iterations=1)
+        finite &= self.step.finite_weights()
+        return taken, (index, finite, self.step.logs_after(logs))
 
 
 class BufferedProgram:
@@ -83,21 +122,28 @@ class BufferedProgram:
         """How often the program was traced."""
         return self.program.traces
 
-    def __call__(self, iterator: Any, limit: int) -> Outcome:
+    def __call__(self, iterator: Any, limit: int, endless: bool = False) -> Outcome:
         """At most ``limit`` steps; fewer where the iterator ends."""
-        capacity = min(limit, _capacity(iterator.element_spec))
-        total = Outcome(0, True, None)
+        capacity = min(limit, BUFFER_STEPS, batches_in(BUFFER_BYTES, iterator.element_spec))
+        total, reads = Outcome(0, True, None), []
         while total.steps < limit and total.finite:
             wanted = min(capacity, limit - total.steps)
             data, sizes = self._read(iterator, tf.constant(wanted), tf.constant(capacity))
             sizes = sizes.numpy()
             if not len(sizes):
                 break
+            reads.append((data, sizes))
             done = self._train(data, sizes, capacity)
             total = Outcome(total.steps + done.steps, done.finite, done.logs)
             if len(sizes) < wanted:
                 break
-        return total
+        guarded = self.program.step.loss is not None
+        return total._replace(taken=TakenRows(self, reads)) if guarded else total
+
+    def again(self, batch: Any) -> Outcome:
+        """One step on a batch."""
+        rows = tf.range(next(len(leaf) for leaf in tf.nest.flatten(batch) if leaf is not None))
+        return self.program.full_and_rest(batch, rows, len(rows), 0, rows)
 
     def _train(self, data: Any, sizes: Any, capacity: int) -> Outcome:
         first = int(sizes[0])
@@ -126,12 +172,6 @@ def next_batch(iterator: Any, wanted: Any) -> Any:
         iterator.get_next_as_optional,
         lambda: tf.experimental.Optional.empty(iterator.element_spec),
     )
-
-
-def none_for_optionals(batch: Any) -> Any:
-    """A batch, or the specs of one, in which Keras's adapters put an Optional for None."""
-    optional = (tf.experimental.Optional, tf.OptionalSpec)
-    return tf.nest.map_structure(lambda leaf: None if isinstance(leaf, optional) else leaf, batch)
 
 
 def _read_batches(iterator: Any, wanted: Any, capacity: Any) -> tuple[Any, Any]:
@@ -176,11 +216,11 @@ def _with_room(tensor: Any, room: Any) -> Any:
     return tf.concat([tensor, zeros], 0)
 
 
-def _capacity(spec: Any) -> int:
-    """How many batches a buffer holds."""
-    size = 0
-    for leaf in tf.nest.flatten(spec):
-        if isinstance(leaf, tf.TensorSpec):
-            batch = leaf.shape[0] or 256  # a size that isn't known is taken as a large one
-            size += batch * math.prod(leaf.shape[1:]) * leaf.dtype.size
-    return max(1, min(BUFFER_STEPS, BUFFER_BYTES // size))
+def batches_in(size: int, spec: Any) -> int:
+    """How many batches of a spec ``size`` bytes hold, about; at least one."""
+    used = 0
+    for leaf in tf.nest.flatten(spec, expand_composites=True):
+        if isinstance(leaf, tf.TensorSpec) and leaf.shape.rank is not None:
+            lengths = [UNKNOWN_LENGTH if n is None else n for n in leaf.shape]
+            used += math.prod(lengths) * leaf.dtype.size
+    return max(1, size // max(1, used))

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 
 from tfcourse.errors import InputError
-from tfcourse.training.checkpoint import NotStorableError, encode
+from tfcourse.training.checkpoints.checkpoint import NotStorableError, encode
 
 __all__ = ["CallbackStates"]
 

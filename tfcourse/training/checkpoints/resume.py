@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
-import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.callback_state import CallbackStates
-from tfcourse.training.checkpoint import CheckpointFolder, Record
-from tfcourse.training.feeds import ArrayFeed, Feed
-from tfcourse.training.fingerprint import difference, fingerprint
-from tfcourse.training.inputs import check_sizes
-from tfcourse.training.non_finite import Guard
-from tfcourse.training.state import state_variables
+from tfcourse.training.checkpoints.callback_state import CallbackStates
+from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
+from tfcourse.training.checkpoints.fingerprint import difference, fingerprint
+from tfcourse.training.checkpoints.workers import Workers
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.data.inputs import check_sizes
+from tfcourse.training.non_finite.guard import Guard
+from tfcourse.training.programs.state import state_variables
 
 __all__ = ["Checkpoints", "Saving", "Start", "saving_of"]
 
@@ -68,9 +68,10 @@ class Checkpoints:
     def __init__(
         self, saving: Saving, model: Any, feed: Feed, callbacks: Any, guard: Guard | None
     ) -> None:
-        _check_setting(model, callbacks)
+        _check_setting(callbacks)
         self.saving, self.model, self.feed = saving, model, feed
         self.folder, self.callbacks, self.guard = saving.folder, callbacks, guard
+        self.workers = Workers(model)
         self.states = CallbackStates(callbacks)
         self.fingerprint = fingerprint(model, feed)
         self.saved_at, self.place = 0.0, (0, 0)
@@ -82,8 +83,9 @@ class Checkpoints:
             InputError: The checkpoint is of another model, other data or more epochs.
             WorkFailedError: No checkpoint can be written.
         """
-        self.folder.tidy()
-        found = self.folder.newest()
+        found = self.workers.newest(self.folder)
+        if self.workers.first:
+            self.folder.tidy()
         if found is None:
             self.states.begin(None)
             # So that a folder that can't be written to is found out now.
@@ -122,7 +124,7 @@ class Checkpoints:
         every = self.saving.every
         if not isinstance(every, datetime.timedelta):
             return False
-        return time.monotonic() - self.saved_at >= every.total_seconds()
+        return self.workers.first_says(time.monotonic() - self.saved_at >= every.total_seconds())
 
     def _save(self, epoch: int, step: int, logs: Any = None, stopped: bool = False) -> None:
         record = Record(
@@ -134,9 +136,10 @@ class Checkpoints:
             logs=logs,
             callbacks=self.states.take(),
             guard=_state_of(self.guard),
-            variables=[variable.value.numpy() for variable in state_variables(self.model)],
+            variables=self.workers.values(),
         )
-        self.folder.save(record)
+        if self.workers.first:
+            self.folder.save(record)
         self.saved_at, self.place = time.monotonic(), (epoch, step)
 
     def _check(self, path: Path, record: Record, epochs: int) -> None:
@@ -213,16 +216,11 @@ def saving_of(
     return Saving(CheckpointFolder(path, keep_checkpoints), save_every, seed, verbose != 0)
 
 
-def _check_setting(model: Any, callbacks: Any) -> None:
+def _check_setting(callbacks: Any) -> None:
     if any(isinstance(c, keras.callbacks.BackupAndRestore) for c in callbacks.callbacks):
         raise InputError(
             "checkpoint_dir and the callback BackupAndRestore both restore the training, to "
             "different points. Leave out the callback: checkpoint_dir keeps more."
-        )
-    if isinstance(model.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        raise InputError(
-            "checkpoint_dir is not for training on several machines: their states could be those "
-            "of different steps. Leave it out, or train in a MirroredStrategy on one machine."
         )
 
 

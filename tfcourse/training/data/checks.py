@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError, nearest
-from tfcourse.training.feeds import ArrayFeed, Feed
-from tfcourse.training.step import overrides
-from tfcourse.training.target_checks import check_targets, from_keras, outputs_on
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.data.target_checks import check_targets, from_keras, outputs_on
+from tfcourse.training.programs.step import overrides
 
 __all__ = ["check_feed", "check_training"]
 

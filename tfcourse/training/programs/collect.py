@@ -1,12 +1,14 @@
 """A step's outputs on many batches, collected in one compiled call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.training.epoch import Outcome, compiled
-from tfcourse.training.stream import next_batch, none_for_optionals
+from tfcourse.training.programs.epoch import Outcome, compiled
+from tfcourse.training.programs.stream import next_batch
+from tfcourse.training.programs.taken import none_for_optionals
+from tfcourse.training.programs.xla import XLA_ERRORS, not_compiled
 
 __all__ = ["CollectProgram", "batch_specs"]
 
@@ -20,9 +22,13 @@ class CollectProgram:
     Args:
         call: The step, such as ``model.predict_step``.
         jit_compile: Whether to compile the step with XLA.
+        layers: The names of the model's layers, for messages.
     """
 
-    def __init__(self, call: Callable[[Any], Any], jit_compile: bool) -> None:
+    def __init__(
+        self, call: Callable[[Any], Any], jit_compile: bool, layers: Sequence[str] = ()
+    ) -> None:
+        self.jit_compile, self.layers = jit_compile, layers
         self.traces = 0
         self._call = call
         self._step = compiled(self._run_step, jit_compile, False)
@@ -53,10 +59,21 @@ class CollectProgram:
 
         Args:
             *batches: ``data, order, batch_size, start, stop`` for batches of arrays in their
-                own order, or ``iterator, limit``.
+                own order, or ``iterator, limit, endless``.
+
+        Raises:
+            InputError: XLA can't compile the step.
         """
-        if len(batches) == 2:
-            iterator, limit = batches
+        try:
+            return self._collect(*batches)
+        except XLA_ERRORS as error:
+            if self.jit_compile and "XLA" in str(error):
+                raise not_compiled(error, self.layers) from error
+            raise
+
+    def _collect(self, *batches: Any) -> Outcome:
+        if len(batches) == 3:
+            iterator, limit, _ = batches
             steps, found = self._on_stream(iterator, tf.constant(limit))
             return Outcome(int(steps), True, found)
         data, order, batch_size, start, stop = batches
