@@ -7,6 +7,7 @@ from rich.console import Console
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.ledger import SearchLedger
 from tfcourse.search.record.records import rank
 from tfcourse.search.strategies.proposals import Records
 from tfcourse.search.workers.crew import Crew
@@ -45,5 +46,10 @@ def supervise(
     done = sum(number < total for number in finished)
     bar = SearchProgress(config.search.name, total, done, best, Console(stderr=True), not verbose)
     names = tuple(f"w{number + 1}" for number in range(workers))
-    with bar:
-        Supervisor(Crew(config, Path(directory.path).parent, names, fresh), bar).run()
+    try:
+        with bar:
+            Supervisor(Crew(config, Path(directory.path).parent, names, fresh), bar).run()
+    except BaseException:
+        if directory.exists():  # the chief writes the tables now and then only
+            SearchLedger(config, directory, {}, lambda record, best: None).break_off()
+        raise
