@@ -13,6 +13,7 @@ from rich.table import Table
 
 import tfcourse
 from tfcourse.cli.machines import chief, worker
+from tfcourse.cli.options import ConfigFile, Debug
 from tfcourse.cli.output import print_result
 from tfcourse.cli.retest import retest
 from tfcourse.errors import InputError
@@ -34,8 +35,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Hyperparameter tuning, batch normalization and softmax for TensorFlow 2 and Keras 3.",
 )
-Debug = Annotated[bool, typer.Option("--debug", help="Show an error's whole traceback.")]
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The search's TOML file.")]
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from tfcourse.cli.options import ConfigFile, Debug
 from tfcourse.cli.output import print_result
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.terminal import (
@@ -21,12 +22,10 @@ from tfcourse.terminal import (
 
 __all__ = ["chief", "worker"]
 
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The search's TOML file.")]
 Out = Annotated[Path, typer.Option(help="The folder of the run directory, shared by all.")]
 Token = Annotated[
     str | None, typer.Option(envvar="TFCOURSE_TOKEN", help="The secret of chief and workers.")
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show an error's whole traceback.")]
 
 
 def chief(
