@@ -566,6 +566,22 @@ class TestFailures:
             quick().run(verbose=False)
         assert trained == [0]
 
+    def test_an_error_outside_of_a_trial_is_nobody_s_record(self, quick, monkeypatch):
+        """keras-tuner would count it as the trial's, which has none yet."""
+        search, run = quick(), execution.TrialRunner.run
+
+        def broken(runner, number, values):
+            if number == 1:
+                raise RuntimeError("a fault of the search's own")
+            return run(runner, number, values)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(execution.TrialRunner, "run", broken)
+            with pytest.raises(RuntimeError, match="a fault of the search's own"):
+                search.run(verbose=False)
+        assert list(search.finished()) == [0]
+        assert list(search.run(verbose=False).trials) == [0, 1, 2]
+
 
 class TestBuilder:
     @pytest.mark.parametrize(

@@ -104,8 +104,12 @@ class TrialRunner:
             if outcomes[-1]["status"] == "failed":
                 message = f"{outcomes[-1]['message']} {training.name}".rstrip()
                 return None, {**outcomes[-1], "message": message}
-        *_, scaling = self._data(training.fold)
-        return with_scaling(model, scaling, self.split.train.x.shape[1:]), combine(outcomes)
+        try:
+            *_, scaling = self._data(training.fold)
+            whole = with_scaling(model, scaling, self.split.train.x.shape[1:])
+            return whole, combine(outcomes)
+        except Exception as error:
+            return None, _failure(error)
 
     def train(
         self, number: int, values: Mapping[str, Any], training: Training
