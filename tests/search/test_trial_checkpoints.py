@@ -10,6 +10,8 @@ import pytest
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.data import load_split
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.ledger import TrialWriter
 from tfcourse.search.trials import trial
 from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.training.checkpoints import checkpoint
@@ -141,6 +143,35 @@ def test_a_short_trial_is_not_saved(quick, tmp_path):
     assert runner._seconds < trial.WORTH_SAVING
     runner.run(1, VALUES)
     assert not (tmp_path / "checkpoints" / "0001").exists()
+
+
+def test_two_workers_on_one_trial(quick, monkeypatch, tmp_path):
+    """One was taken for dead; while it saves, the other begins, ends and tidies up."""
+    search = quick()
+    config, split = search.config, load_split(search.config)
+    directory = RunDirectory(tmp_path / "run")
+    directory.create(config.as_toml(), {})
+
+    def worker(name):
+        runner = TrialRunner(config, split, name, directory.checkpoints)
+        record, model = runner.run(1, VALUES)
+        TrialWriter(config, directory).add(record, model)
+        return record
+
+    write, written, others = checkpoint._write, [], []
+
+    def disturbed(path, record):
+        write(path, record)
+        written.append(path)
+        if len(written) == 2:
+            others.append(worker("other"))
+
+    monkeypatch.setattr(trial, "SAVE_EVERY", datetime.timedelta(microseconds=1))
+    monkeypatch.setattr(checkpoint, "_write", disturbed)
+    found, (other,) = worker("late"), others
+    assert (found.status, found.history) == ("completed", other.history)
+    assert directory.read_trial(1).worker == "other"
+    assert list(directory.checkpoints.iterdir()) == []
 
 
 def test_nothing_is_left_of_them(quick):

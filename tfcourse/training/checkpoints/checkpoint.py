@@ -18,12 +18,14 @@ import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.files import replace_atomically
+from tfcourse.files import remove_abandoned, replace_atomically
 from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
 
 __all__ = ["CheckpointFolder", "NotStorableError", "Record", "encode"]
 
 FORMAT = "tfcourse checkpoint 1"
+# Seconds after which a file that is not written to any more has lost its writer.
+ABANDONED = 3600.0
 NAME = re.compile(r"checkpoint-(\d+)\.npz")
 SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "deque": deque}
 
@@ -121,7 +123,7 @@ class CheckpointFolder:
         path = self.path / f"checkpoint-{number:06d}.npz"
         good = [file for file in files if file not in self.unreadable]
         try:
-            replace_atomically(path, lambda temporary: _write(temporary, record))
+            self._write(path, record)
             for file in [*self.unreadable, *good[: max(0, len(good) + 1 - self.keep)]]:
                 file.unlink(missing_ok=True)
         except OSError as error:
@@ -133,6 +135,14 @@ class CheckpointFolder:
             ) from error
         self.unreadable.clear()
         return path
+
+    def _write(self, path: Path, record: Record) -> None:
+        """Writes a file; again if another process deleted it, or the folder, in the meantime."""
+        try:
+            replace_atomically(path, lambda temporary: _write(temporary, record))
+        except FileNotFoundError:
+            self.path.mkdir(parents=True, exist_ok=True)
+            replace_atomically(path, lambda temporary: _write(temporary, record))
 
     def clear(self) -> None:
         """Deletes all checkpoints, for the training to begin anew.
@@ -147,9 +157,8 @@ class CheckpointFolder:
                 raise CheckpointError(f"{path} can't be deleted ({error}).") from error
 
     def tidy(self) -> None:
-        """Deletes what was left of files whose writer was killed."""
-        for path in self.path.glob(".checkpoint-*.npz"):
-            path.unlink(missing_ok=True)
+        """Deletes what was left of files whose writer was killed an hour ago or earlier."""
+        remove_abandoned(self.path, ABANDONED)
 
     def _damage(self) -> str:
         return " ".join(f"{path} can't be read ({why})." for path, why in self.unreadable.items())
