@@ -293,15 +293,32 @@ class TestRunAgain:
         assert finished.completed() is None
 
     def test_what_a_killed_process_left_is_removed(self, finished):
+        """Of its writes, and of a record that it was deleting."""
         directory = finished.directory
+        (directory / "models").mkdir()
         deleted = finished.out / ".small-deleted-0123abcd"
         for folder in (deleted, finished.out / ".smaller-deleted-0123abcd"):
             folder.mkdir()
             (folder / "config.toml").touch()
+        left = [
+            ".results-0123abcd.csv",
+            "trials/.0001-0123abcd.json",
+            "models/.0001-0123abcd.keras",
+        ]
+        for name in left:
+            (directory / name).touch()
         (directory / "trials" / "0001.json").unlink()
         finished.run(verbose=False)
+        assert not [name for name in left if (directory / name).exists()]
         assert not deleted.exists()
         assert (finished.out / ".smaller-deleted-0123abcd").exists()
+
+    def test_a_directory_that_a_killed_process_was_making_is_used(self, quick):
+        search = quick(search={"trials": 1})
+        (search.directory / "trials").mkdir(parents=True)
+        (search.directory / ".versions-0123abcd.json").touch()
+        assert list(search.run(verbose=False).trials) == [0]
+        assert not (search.directory / ".versions-0123abcd.json").exists()
 
     def test_more_trials_extend_the_search(self, config_file, finished, undisturbed):
         names = [f"{trial:04d}.json" for trial in range(TRIALS)]

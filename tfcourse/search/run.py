@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.files import is_temporary
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data import at_hand, load_split
@@ -218,7 +219,7 @@ class Search:
         if directory.exists() or not directory.path.exists():
             return
         # What a kill left of a directory that was just being made is none of the user's.
-        there = set(directory.path.iterdir())
+        there = {path for path in directory.path.iterdir() if not is_temporary(path)}
         if there - {directory.trials, directory.versions}:
             raise InputError(
                 f"{directory.path} exists and is not a run directory (it lacks config.toml, "

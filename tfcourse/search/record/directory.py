@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tfcourse.files import replace_atomically, write_atomically
+from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
 from tfcourse.search.record.identity import identity
 from tfcourse.search.record.records import TrialRecord, tables, without_nan
 
@@ -72,7 +72,9 @@ class RunDirectory:
         self._remove_deleted()
 
     def remove_leftovers(self) -> None:
-        """Removes what a process left that was killed as it deleted a record."""
+        """Removes what killed processes left; nobody may be writing into the record."""
+        for folder in (self.path, self.trials, self.models):
+            remove_abandoned(folder)
         self._remove_deleted()
 
     def _remove_deleted(self) -> None:
