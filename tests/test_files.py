@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tfcourse.files import replace_atomically, write_atomically
+from tfcourse.files import (
+    is_temporary,
+    remove_abandoned,
+    replace_atomically,
+    write_atomically,
+)
 
 
 @pytest.fixture
@@ -115,8 +120,8 @@ def test_others_can_read_it_as_the_umask_says(path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-def test_a_process_killed_while_it_writes_leaves_the_old_file(path):
-    path.write_text("old")
+def kill_a_writer(path):
+    """In the middle of its write; gives the temporary file that it left."""
     code = (
         "import os, signal, sys, pathlib\n"
         "from tfcourse.files import replace_atomically\n"
@@ -127,7 +132,38 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file(path):
     )
     ended = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
     assert ended.returncode == -signal.SIGKILL
+    (left,) = {*path.parent.iterdir()} - {path}
+    return left
+
+
+def test_a_process_killed_while_it_writes_leaves_the_old_file(path):
+    path.write_text("old")
+    left = kill_a_writer(path)
     assert path.read_text() == "old"
     # What is left is hidden, and not taken for the file.
-    (left,) = {*names(path)} - {"table.csv"}
-    assert left.startswith(".")
+    assert left.name.startswith(".")
+
+
+class TestWhatAKilledWriterLeft:
+    @pytest.fixture
+    def left(self, path):
+        """The temporary file of a process that was killed in its write, and other files."""
+        left = kill_a_writer(path)
+        for name in ("table.csv", ".table.lock", "table-0123abcd.csv", ".table-abc.csv"):
+            path.with_name(name).touch()
+        return left
+
+    def test_it_is_known_by_its_name_and_removed(self, path, left):
+        assert [p for p in path.parent.iterdir() if is_temporary(p)] == [left]
+        remove_abandoned(path.parent)
+        assert names(path) == [".table-abc.csv", ".table.lock", "table-0123abcd.csv", "table.csv"]
+
+    def test_a_young_one_may_be_written_just_now(self, path, left):
+        remove_abandoned(path.parent, age=60)
+        assert left.exists()
+        os.utime(left, (0, 0))
+        remove_abandoned(path.parent, age=60)
+        assert not left.exists()
+
+    def test_a_folder_need_not_exist(self, path):
+        remove_abandoned(path / "gone")

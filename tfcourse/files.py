@@ -1,11 +1,17 @@
 """Files that are whole or absent, whatever happens while they are written."""
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["replace_atomically", "write_atomically"]
+__all__ = ["is_temporary", "remove_abandoned", "replace_atomically", "write_atomically"]
+
+# The name of a temporary file: that of the file it is to become, hidden and with a random number.
+_TEMPORARY = re.compile(r"\..+-[0-9a-f]{8}(\.[^.]*)?")
 
 
 def replace_atomically(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:
@@ -37,6 +43,27 @@ def write_atomically(path: Path, text: str, durable: bool = True) -> None:
     replace_atomically(
         path, lambda temporary: temporary.write_text(text, encoding="utf-8"), durable
     )
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file has a name such as `replace_atomically` gives to its temporary ones."""
+    return _TEMPORARY.fullmatch(path.name) is not None
+
+
+def remove_abandoned(folder: Path, age: float = 0.0) -> None:
+    """Deletes the temporary files in a folder whose writer was killed.
+
+    Args:
+        folder: The folder; it need not exist.
+        age: For how many seconds nothing was written to them. A younger one may be another
+            process's, which is just writing it.
+    """
+    # What can't be deleted harms nobody, and a file may go while it is looked at.
+    with suppress(OSError):
+        for path in filter(is_temporary, folder.iterdir()):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime >= age:
+                    path.unlink()
 
 
 def _flush(path: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 import re
+import textwrap
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from tfcourse.data.scaling import fit_scaling
 from tfcourse.data.splits import Part, Split
 from tfcourse.search.data import as_labels, load_split
 from tfcourse.search.space.sampling import trial_seed
+from tfcourse.search.trials import trial as trial_module
 from tfcourse.search.trials.building import build_trial
 from tfcourse.search.trials.folds import fold_split, trainings
 from tfcourse.search.trials.judging import combine, judge
@@ -257,8 +259,8 @@ def far():
 class TestNormalizedSearch:
     @pytest.fixture
     def search(self, quick):
-        return lambda **tables: quick(
-            OFFSET,
+        return lambda source="", **tables: quick(
+            OFFSET + textwrap.dedent(source),
             data={"source": "SOURCE:far", "normalize": "standardize"},
             search={"trials": 2, "objective": "val_loss"},
             **tables,
@@ -277,6 +279,45 @@ class TestNormalizedSearch:
         # A positive control: without it the loss is far from what the trial had.
         inner = model.layers[1](split.dev.x)
         assert np.abs(np.asarray(inner) - model.predict(split.dev.x, verbose=0)).max() > 0.1
+
+    def test_a_model_may_be_called_normalization(self, search):
+        source = """
+        def named(input_shape, classes):
+            return keras.Sequential(linear(input_shape, classes).layers, name="normalization")
+        """
+        keras.utils.clear_session()  # else Keras's names for layers have a number by now
+        result = search(source=source, builder="named").run(verbose=False)
+        assert [record.status for record in result.trials.values()] == ["completed"] * 2
+
+    def test_a_model_that_cannot_be_put_behind_it_is_refused_before_any_training(self, search):
+        source = """
+        class Own(keras.Sequential):
+            def get_compile_config(self):
+                raise NotImplementedError("no config")
+
+        def own(input_shape, classes):
+            return Own(linear(input_shape, classes).layers)
+        """
+        planned = search(source=source, builder="own")
+        said = r'"\w+:own": its model can\'t have the normalization in front .*: no config\)\. Nor'
+        with pytest.raises(InputError, match=said):
+            planned.run(verbose=False)
+        assert not planned.directory.exists()
+
+    def test_what_fails_after_the_training_is_the_failure_of_its_own_trial(
+        self, search, monkeypatch
+    ):
+        put_in_front = trial_module.with_scaling
+
+        def fails_once(*args):
+            monkeypatch.setattr(trial_module, "with_scaling", put_in_front)
+            raise ValueError("not this one")
+
+        monkeypatch.setattr(trial_module, "with_scaling", fails_once)
+        result = search().run(verbose=False)
+        assert [record.status for record in result.trials.values()] == ["failed", "completed"]
+        assert result.trials[0].message == "ValueError: not this one"
+        assert result.best.trial == 1
 
     def test_it_is_fitted_on_the_train_set_of_each_fold(self, search):
         planned = search(training={"folds": 2, "epochs": 1})

@@ -199,16 +199,16 @@ class TestCheckpoints:
 
 
 class TestWhatAProgramServes:
-    """The number of trials for which XLA's compilation is weighed: by the config alone."""
+    """The number of trials for which XLA's compilation is weighed: of 32, by the space alone."""
 
     LAYERS = {"low": 1, "high": 3}
     CASES = {
-        "optimizer's values": ({**SPACE, "beta_1": {"low": 0.9, "high": 0.99}}, 8),
-        "architectures": ({**SPACE, "layers": LAYERS, "units": {"values": [4, 8]}}, 8 / 6),
-        "batch sizes": ({**SPACE, "batch_size": {"values": [8, 16]}}, 4),
+        "optimizer's values": ({**SPACE, "beta_1": {"low": 0.9, "high": 0.99}}, 32),
+        "architectures": ({**SPACE, "layers": LAYERS, "units": {"values": [4, 8]}}, 32 / 6),
+        "batch sizes": ({**SPACE, "batch_size": {"values": [8, 16]}}, 16),
         "more architectures than trials": ({"units": {"low": 1, "high": 100}}, 1),
-        "a rate of dropout": ({**SPACE, "dropout": {"low": 0.0, "high": 0.5}}, 8),
-        "no dropout, or some": ({**SPACE, "dropout": {"values": [0.0, 0.2, 0.5]}}, 4),
+        "a rate of dropout": ({**SPACE, "dropout": {"low": 0.0, "high": 0.5}}, 32),
+        "no dropout, or some": ({**SPACE, "dropout": {"values": [0.0, 0.2, 0.5]}}, 16),
     }
 
     @pytest.mark.parametrize("name", CASES)
@@ -217,15 +217,17 @@ class TestWhatAProgramServes:
         assert trials_per_program(config(space)) == expected
         assert trials_per_program(config(space, {"reuse_models": 0})) == 1
 
-    def test_it_decides_on_xla(self):
-        """A trial of half a second that is one of many."""
-        chosen = {}
-        for trials in (2, 200):
-            few = config(search={"trials": trials}, jit_compile="auto", epochs=20)
-            runner = TrialRunner(few, split())
-            model, _ = runner.pool.train(*_building(runner))
-            chosen[trials] = runner._jit_compile(model, runner._data(0)[0], 4, 20)
-        assert chosen == {2: False, 200: True}
+    def test_it_decides_on_xla_whatever_the_number_of_trials(self):
+        """Trials of a tenth of a second, of one architecture or of many; a search may grow."""
+        many = {**SPACE, "units": {"low": 1, "high": 100}}
+        for space, expected in ((SPACE, True), (many, False)):
+            chosen = []
+            for trials in (1, 24, 2000):
+                some = config(space, {"trials": trials}, jit_compile="auto", epochs=20)
+                runner = TrialRunner(some, split())
+                model, _ = runner.pool.train(*_building(runner))
+                chosen.append(runner._jit_compile(model, runner._data(0)[0], 4, 20))
+            assert chosen == [expected] * 3
 
 
 def _building(runner):

@@ -295,6 +295,34 @@ class TestRunAgain:
         lost.rename(lost.with_name(".0001-0123abcd.json"))
         assert finished.completed() is None
 
+    def test_what_a_killed_process_left_is_removed(self, finished):
+        """Of its writes, and of a record that it was deleting."""
+        directory = finished.directory
+        (directory / "models").mkdir()
+        deleted = finished.out / ".small-deleted-0123abcd"
+        for folder in (deleted, finished.out / ".smaller-deleted-0123abcd"):
+            folder.mkdir()
+            (folder / "config.toml").touch()
+        left = [
+            ".results-0123abcd.csv",
+            "trials/.0001-0123abcd.json",
+            "models/.0001-0123abcd.keras",
+        ]
+        for name in left:
+            (directory / name).touch()
+        (directory / "trials" / "0001.json").unlink()
+        finished.run(verbose=False)
+        assert not [name for name in left if (directory / name).exists()]
+        assert not deleted.exists()
+        assert (finished.out / ".smaller-deleted-0123abcd").exists()
+
+    def test_a_directory_that_a_killed_process_was_making_is_used(self, quick):
+        search = quick(search={"trials": 1})
+        (search.directory / "trials").mkdir(parents=True)
+        (search.directory / ".versions-0123abcd.json").touch()
+        assert list(search.run(verbose=False).trials) == [0]
+        assert not (search.directory / ".versions-0123abcd.json").exists()
+
     def test_more_trials_extend_the_search(self, config_file, finished, undisturbed):
         names = [f"{trial:04d}.json" for trial in range(TRIALS)]
         before = [(finished.directory / "trials" / name).read_bytes() for name in names]
@@ -395,6 +423,33 @@ class TestAnotherSearchInTheSamePlace:
         result = finished.run(verbose=False, fresh=True)
         assert not result.was_complete
         assert not mark.exists()
+
+    def test_a_fresh_run_that_is_killed_as_it_deletes_leaves_no_part(self, finished, monkeypatch):
+        def killed(folder, **kwargs):
+            (folder / "config.toml").unlink()
+            raise KeyboardInterrupt
+
+        old = {path.read_bytes() for path in (finished.directory / "trials").iterdir()}
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "rmtree", killed)
+            with pytest.raises(KeyboardInterrupt):
+                finished.run(verbose=False, fresh=True)
+        assert not finished.directory.exists()
+        assert finished.run(verbose=False).directory == finished.directory
+        # Each record has the seconds that its training took.
+        assert not old & {path.read_bytes() for path in (finished.directory / "trials").iterdir()}
+        names = {path.name for path in finished.out.iterdir()}
+        assert names == {"small", ".small.lock"}
+
+    @pytest.mark.parametrize("fresh", [False, True])
+    def test_trials_without_a_config_are_not_taken_over(self, finished, config_file, fresh):
+        for path in finished.directory.iterdir():
+            if path.name not in ("trials", "versions.json"):
+                path.unlink()
+        other = Search.from_toml(config_file, seed=1, trials=1, out=finished.out)
+        result = other.run(verbose=False, fresh=fresh)
+        assert list(result.trials) == [0]
+        assert result.trials[0].values == dict(sample(other.config.space, 1, 0))
 
     def test_a_fresh_run_that_cannot_work_deletes_nothing(self, finished, monkeypatch):
         import tfcourse.search.execution as execution
@@ -585,6 +640,22 @@ class TestFailures:
         with pytest.raises(OSError, match="No space left on device"):
             quick().run(verbose=False)
         assert trained == [0]
+
+    def test_an_error_outside_of_a_trial_is_nobody_s_record(self, quick, monkeypatch):
+        """keras-tuner would count it as the trial's, which has none yet."""
+        search, run = quick(), execution.TrialRunner.run
+
+        def broken(runner, number, values):
+            if number == 1:
+                raise RuntimeError("a fault of the search's own")
+            return run(runner, number, values)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(execution.TrialRunner, "run", broken)
+            with pytest.raises(RuntimeError, match="a fault of the search's own"):
+                search.run(verbose=False)
+        assert list(search.finished()) == [0]
+        assert list(search.run(verbose=False).trials) == [0, 1, 2]
 
 
 class TestBuilder:

@@ -5,8 +5,10 @@ The interruptions here are exceptions right after a save; real kills are in ``te
 
 import csv
 import errno
+import os
 import resource
 import shutil
+import time
 import warnings
 from collections import deque
 from dataclasses import replace
@@ -19,6 +21,7 @@ import pytest
 import tensorflow as tf
 
 from tfcourse import Adam, BatchNorm, InputError, Momentum, SoftmaxHead, WorkFailedError, fit
+from tfcourse.training.checkpoints import checkpoint
 from tfcourse.training.checkpoints.checkpoint import (
     CheckpointFolder,
     NotStorableError,
@@ -356,11 +359,43 @@ class TestFolder:
         assert again.history == expected.history
 
     def test_what_a_killed_writer_left_is_deleted_and_other_files_are_not(self, data, tmp_path):
-        (tmp_path / ".checkpoint-000004-0a1b2c3d.npz").write_bytes(b"PK")
-        (tmp_path / "notes.txt").write_text("mine")
+        abandoned, young = ".checkpoint-000004-0a1b2c3d.npz", ".checkpoint-000004-3d2c1b0a.npz"
+        for name in (abandoned, young, "notes.txt"):
+            (tmp_path / name).write_bytes(b"PK")
+        an_hour_ago = time.time() - 3601
+        for name in (abandoned, "notes.txt"):
+            os.utime(tmp_path / name, (an_hour_ago, an_hour_ago))
         train(mlp, data, epochs=1, checkpoint_dir=str(tmp_path))
-        expected = ["checkpoint-000000.npz", "checkpoint-000001.npz", "notes.txt"]
+        # The young one may be what another process is just writing.
+        expected = [young, "checkpoint-000000.npz", "checkpoint-000001.npz", "notes.txt"]
         assert names(tmp_path) == expected
+
+    @pytest.mark.parametrize("gone", ["the file", "the folder"])
+    def test_another_process_may_delete_what_is_being_written(
+        self, gone, data, tmp_path, monkeypatch
+    ):
+        """Once: a worker that took over the same training and was done sooner."""
+        write, written = checkpoint._write, []
+
+        def disturbed(path, record):
+            write(path, record)
+            written.append(path)
+            if len(written) == 3:
+                path.unlink() if gone == "the file" else shutil.rmtree(path.parent)
+
+        expected = train(mlp, data, epochs=3)
+        monkeypatch.setattr(checkpoint, "_write", disturbed)
+        folder = tmp_path / "checkpoints"
+        assert_same(train(mlp, data, epochs=3, checkpoint_dir=folder), expected)
+        assert len(written) == 5
+        found = CheckpointFolder(folder, 3).newest()
+        assert found is not None and found[1].epoch == 3
+        assert not [name for name in names(folder) if name.startswith(".")]
+
+    def test_a_folder_that_is_gone_has_no_checkpoints(self, tmp_path):
+        folder = CheckpointFolder(tmp_path / "gone", 3)
+        assert (folder.files(), folder.newest()) == ([], None)
+        folder.clear()
 
     def test_it_says_where_it_goes_on(self, data, tmp_path, capsys, interrupted, short_calls):
         arguments = {"checkpoint_dir": tmp_path, "epochs": 2, "save_every": AT_ONCE}

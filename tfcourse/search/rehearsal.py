@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tfcourse.data.scaling import fit_scaling
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError, one_of
 from tfcourse.models.build import BUILDERS
@@ -14,6 +15,7 @@ from tfcourse.models.saving import load_model
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import propose
 from tfcourse.search.trials.building import build_trial
+from tfcourse.search.trials.normalized import with_scaling
 from tfcourse.training.evaluate import evaluate
 
 __all__ = ["rehearse"]
@@ -24,7 +26,7 @@ def rehearse(config: SearchConfig, split: Split) -> None:
 
     Raises:
         InputError: It can't be built, does not fit the data, the loss or the objective, or can't be
-            saved and loaded again.
+            normalized, or saved and loaded again.
     """
     values = propose(config, 0, {}) or {}
     shape = split.train.x.shape[1:]
@@ -35,6 +37,7 @@ def rehearse(config: SearchConfig, split: Split) -> None:
             _check_output(config.builder.name, model)
         if config.builder.compiles:
             _check_compilation(config, model, split)
+        model = _normalized(config, model, split)
         if config.builder.name not in BUILDERS or own_metrics:
             _check_saving(config.builder.name, model, shape)
     except InputError as error:
@@ -73,6 +76,22 @@ def _check_compilation(config: SearchConfig, model: Any, split: Split) -> None:
     for wanted in (config.search.objective, monitor):
         if wanted is not None and wanted not in known:
             raise InputError(one_of(f'objective of the builder "{name}"', wanted, known))
+
+
+def _normalized(config: SearchConfig, model: Any, split: Split) -> Any:
+    """The model as a trial gives it: with the scaling in front, if one is asked for."""
+    how, x = config.data.normalize, split.train.x[:2]
+    if how == "none":
+        return model
+    try:
+        return with_scaling(model, fit_scaling(x, how), x.shape[1:])
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(
+            f'builder "{config.builder.name}": its model can\'t have the normalization in front of '
+            f"it ({reason}). Normalize the data yourself, and give "
+            '[data] normalize = "none".'
+        ) from error
 
 
 def _check_saving(name: str, model: Any, shape: tuple[int, ...]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.files import is_temporary
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data import at_hand, load_split
@@ -115,8 +116,8 @@ class Search:
         """The result, if the run directory holds all of it; None if something is left to do.
 
         Raises:
-            InputError: The run directory is another search's or of other data (of arrays and
-                files; others are not read for it), or not a run directory.
+            InputError: The run directory is another search's or of other data (of arrays and files;
+                others are not read for it), or not a run directory.
         """
         records = self.finished()
         if records and at_hand(self.config):
@@ -136,8 +137,7 @@ class Search:
 
         Args:
             verbose: Whether to show a progress bar (on stderr).
-            fresh: Whether to delete the run directory and start over. Data and builder are
-                checked before it is deleted.
+            fresh: Whether to start over; the record is deleted once data and builder are checked.
             workers: How many processes train; ``"auto"``: one for every GPU, or as many as the
                 cores have ``threads``. None is the config's, 1 if it has none. The trials are the
                 same whatever their number (in a process where TensorFlow runs already with
@@ -147,7 +147,7 @@ class Search:
             InputError: The data, the builder or an existing run directory does not fit, or
                 another process is searching there.
             SearchFailedError: Every trial failed.
-            WorkFailedError: The processes kept dying.
+            WorkFailedError: The processes kept dying, or a checkpoint can't be written.
         """
         directory = RunDirectory(self.directory)
         config = self.config
@@ -165,6 +165,7 @@ class Search:
         elif result := self.completed():
             return result
         with locked(self.directory):
+            directory.remove_leftovers()
             finished = {} if fresh else self.finished(forget=True)
             # Here, and not above: a finished search is shown without TensorFlow.
             if alone:
@@ -221,8 +222,8 @@ class Search:
         if directory.exists() or not directory.path.exists():
             return
         # What a kill left of a directory that was just being made is none of the user's.
-        left = {p.name for p in directory.path.iterdir()} - {directory.trials.name, "versions.json"}
-        if left:
+        there = {path for path in directory.path.iterdir() if not is_temporary(path)}
+        if there - {directory.trials, directory.versions}:
             raise InputError(
                 f"{directory.path} exists and is not a run directory (it lacks config.toml, "
                 "versions.json or trials/). Choose another --out or another name."

@@ -124,6 +124,7 @@ def fit(
     Raises:
         NonFiniteLossError: See ``on_nan``.
         WorkFailedError: A checkpoint can't be written, as on a full disk; those before are intact.
+            Or the folder can't be read.
         InputError: The model is not compiled, the data is empty, its parts differ in length or
             don't suit the model, a size is not a positive whole number, a checkpoint is of
             another model or of other data, ``seed`` is given for data that isn't arrays in

@@ -46,6 +46,8 @@ class CourseTuner(BaseTuner):
         with _own_settings():
             super().__init__(oracle, directory=str(directory), project_name=".")
         self.tuner_id = name
+        self.finished: tuple[TrialRecord, Any] | None = None
+        self.error: Exception | None = None
 
     def search(self) -> None:
         """Runs trials until the oracle has none left."""
@@ -59,14 +61,26 @@ class CourseTuner(BaseTuner):
 
     def run_trial(self, trial: Any) -> dict[str, float]:
         """Runs one trial; a failure is one for keras-tuner too."""
-        record, model = self.runner.run(int(trial.trial_id), dict(trial.hyperparameters.values))
-        self.finished = record, model
+        self.finished, self.error = None, None
+        try:
+            self.finished = self.runner.run(int(trial.trial_id), dict(trial.hyperparameters.values))
+        except Exception as error:
+            self.error = error  # keras-tuner would go on with the next trial
+            raise
+        record, _ = self.finished
         if record.status == "failed" or record.score is None:
             raise keras_tuner.errors.FailedTrialError(record.message)
         return {self.runner.config.search.objective: record.score}
 
     def on_trial_end(self, trial: Any) -> None:
-        """Hands on the record; an error in `run_trial` would count as the trial's failure."""
+        """Hands on the record; an error in `run_trial` would count as the trial's failure.
+
+        Raises:
+            Exception: What `TrialRunner.run` raised: then the trial has no record.
+        """
+        if self.error is not None:
+            raise self.error
+        assert self.finished is not None
         self.on_trial(*self.finished)
         super().on_trial_end(trial)
 

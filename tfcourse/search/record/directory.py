@@ -1,6 +1,8 @@
 """The run directory: a search's record, readable without tfcourse."""
 
+import glob
 import json
+import secrets
 import shutil
 import tomllib
 import zipfile
@@ -9,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tfcourse.files import replace_atomically, write_atomically
+from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
 from tfcourse.search.record.identity import identity
 from tfcourse.search.record.records import TrialRecord, tables, without_nan
 
@@ -59,13 +61,36 @@ class RunDirectory:
         return self.config.is_file() and self.versions.is_file() and self.trials.is_dir()
 
     def delete(self) -> None:
-        """Deletes it; a folder that is not a run directory stays."""
+        """Deletes it; a folder that is not a run directory stays.
+
+        Its place is free at once: a kill in the middle leaves a hidden folder beside it, and no
+        part of a record in its place.
+        """
         if self.exists():
-            shutil.rmtree(self.path)
+            hidden = f".{self.path.name}-deleted-{secrets.token_hex(4)}"
+            self.path.rename(self.path.with_name(hidden))
+        self._remove_deleted()
+
+    def remove_leftovers(self) -> None:
+        """Removes what killed processes left; nobody may be writing into the record."""
+        for folder in (self.path, self.trials, self.models):
+            remove_abandoned(folder)
+        self._remove_deleted()
+
+    def _remove_deleted(self) -> None:
+        pattern = f".{glob.escape(self.path.name)}-deleted-{'[0-9a-f]' * 8}"
+        for path in self.path.parent.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True)
 
     def create(self, config: str, versions: Mapping[str, str]) -> None:
-        """Makes the folder and writes what was asked for, and with which versions."""
+        """Makes the folder and writes what was asked for, and with which versions.
+
+        Trials without a config are of a search that nobody knows: they are deleted.
+        """
         self.trials.mkdir(parents=True, exist_ok=True)
+        if not self.config.is_file():
+            for trial in self._numbers():
+                self.forget_trial(trial)
         known = {**versions, IDENTITY: identity(tomllib.loads(config))}
         write_atomically(self.versions, json.dumps(known, indent=2) + "\n")
         write_atomically(self.config, config)
@@ -100,10 +125,12 @@ class RunDirectory:
 
     def read_trials(self) -> dict[int, TrialRecord]:
         """The finished trials by number. A file that can't be read counts as not finished."""
-        stems = (path.stem for path in self.trials.glob("*.json"))
-        numbers = sorted(int(stem) for stem in stems if stem.isdecimal())
-        read = {number: self.read_trial(number) for number in numbers}
+        read = {number: self.read_trial(number) for number in self._numbers()}
         return {number: record for number, record in read.items() if record is not None}
+
+    def _numbers(self) -> list[int]:
+        stems = (path.stem for path in self.trials.glob("*.json"))
+        return sorted(int(stem) for stem in stems if stem.isdecimal())
 
     def forget_trial(self, trial: int) -> None:
         """Takes a trial off the record, to be run again."""

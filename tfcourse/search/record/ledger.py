@@ -33,6 +33,7 @@ class TrialWriter:
         """Writes a trial's record, after its model if none before it was better."""
         # One that took too long was recorded as failed, and stays so.
         if self.directory.read_trial(record.trial) is not None:
+            self.directory.forget_checkpoints(record.trial)
             return
         best = _better(self.best, record, self.config.direction)
         # The model first: a crash between the two runs this trial again, and loses nothing.

@@ -27,7 +27,9 @@ def with_scaling(model: Any, scaling: Scaling | None, shape: tuple[int, ...]) ->
     """
     if scaling is None:
         return model
-    layer = keras.layers.Normalization(mean=scaling.shift, variance=scaling.scale**2)
+    # Not Keras's next name: it could be the model's own, and two of a stack must not share one.
+    name = f"{model.name}_scaling"
+    layer = keras.layers.Normalization(mean=scaling.shift, variance=scaling.scale**2, name=name)
     whole = keras.Sequential([keras.Input(shape), layer, model], name=model.name)
     whole.compile_from_config(model.get_compile_config())
     return whole

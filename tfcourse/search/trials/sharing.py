@@ -9,6 +9,9 @@ from tfcourse.search.space.parameters import Choice, Parameter
 
 __all__ = ["trials_per_program"]
 
+# How many trials a search is taken to have. Its own number may grow when it goes on, and must not
+# change what its trials come to. So many, of 10 epochs on the digits, are about where XLA pays.
+TRIALS = 32
 # They are in variables of the optimizer, or say how often the program is called.
 STATE = {"epochs", *(name for names in OPTIMIZER_ARGUMENTS.values() for name in names)}
 
@@ -17,14 +20,15 @@ def trials_per_program(config: SearchConfig) -> float:
     """How many trials a program of XLA's is expected to serve: at least 1.
 
     Each combination of values that are no state needs a program of its own; XLA needs to know the
-    batch size too. The trials are taken to be spread over the combinations evenly, conditions left
-    aside. The number depends on nothing that happens in the search: a trial is compiled or not in
-    any process, and after any interruption, as it was before.
+    batch size too. A search is taken to have 32 trials, spread over the combinations evenly,
+    conditions left aside. The number depends on nothing that happens in the search, nor on its
+    ``trials``: a trial is compiled or not in any process, after any interruption, and in a search
+    that is extended, as it was before.
     """
     if not config.search.reuse_models:
         return 1.0
     counts = [_architectures(name, parameter, config) for name, parameter in config.space.items()]
-    return max(1.0, config.search.trials / math.prod(counts))
+    return max(1.0, TRIALS / math.prod(counts))
 
 
 def _architectures(name: str, parameter: Parameter, config: SearchConfig) -> float:

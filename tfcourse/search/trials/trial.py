@@ -1,10 +1,10 @@
 """One trial: its values → a model → its training → its record. Nothing of keras-tuner."""
 
 import datetime
-import shutil
+import logging
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,8 @@ from tfcourse.search.trials.folds import Training, fold_split, trainings
 from tfcourse.search.trials.judging import combine, judge
 from tfcourse.search.trials.normalized import normalize, with_scaling
 from tfcourse.search.trials.sharing import trials_per_program
+from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
+from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
 from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.fit import fit
 from tfcourse.training.programs.jit import choose_jit
@@ -26,9 +28,11 @@ from tfcourse.training.reuse.pool import ModelPool
 
 __all__ = ["TrialRunner"]
 
+LOG = logging.getLogger("tfcourse")
 SAVE_EVERY = datetime.timedelta(seconds=10)
 # A trial that takes less is sooner trained again than saved.
 WORTH_SAVING = 5.0
+KEEP = 3
 
 
 class TrialRunner:
@@ -64,6 +68,10 @@ class TrialRunner:
             The record and, if the trial completed, the model of its last training with the
             weights of its best epoch; the next trial may train the same model. It takes examples
             that are not normalized.
+
+        Raises:
+            CheckpointError: Its checkpoints can't be written or read, which is no failure of the
+                trial: as on a full disk, the next ones would fail as well.
         """
         start = time.perf_counter()
         model, outcome = self._train_all(number, values)
@@ -89,13 +97,19 @@ class TrialRunner:
             try:
                 model, history = self.train(number, values, training)
                 outcomes.append(judge(history, self.config))
+            except CheckpointError:
+                raise
             except Exception as error:
                 outcomes.append(_failure(error))
             if outcomes[-1]["status"] == "failed":
                 message = f"{outcomes[-1]['message']} {training.name}".rstrip()
                 return None, {**outcomes[-1], "message": message}
-        *_, scaling = self._data(training.fold)
-        return with_scaling(model, scaling, self.split.train.x.shape[1:]), combine(outcomes)
+        try:
+            *_, scaling = self._data(training.fold)
+            whole = with_scaling(model, scaling, self.split.train.x.shape[1:])
+            return whole, combine(outcomes)
+        except Exception as error:
+            return None, _failure(error)
 
     def train(
         self, number: int, values: Mapping[str, Any], training: Training
@@ -104,13 +118,10 @@ class TrialRunner:
         config, (train, dev, _) = self.config, self._data(training.fold)
         size = values.get("batch_size", config.training.batch_size)
         epochs = values.get("epochs", config.training.epochs)
-        folder = self._folder(number, training)
+        saved = self._checkpoints(number, training)
         trained: list[Any] = []
 
-        def run(model: Any) -> dict[str, list[float]]:
-            if trained and folder is not None:
-                shutil.rmtree(folder)  # this time from the beginning
-            trained.append(model)
+        def once(model: Any) -> dict[str, list[float]]:
             x, y = train.data
             return fit(
                 model,
@@ -125,20 +136,36 @@ class TrialRunner:
                 seed=training.seed,
                 jit_compile=self._jit_compile(model, train, size, epochs),
                 on_nan="ignore",  # the record of a failed trial keeps its history up to there
-                checkpoint_dir=folder,
+                checkpoint_dir=None if saved is None else saved.path,
                 save_every=SAVE_EVERY,
+                keep_checkpoints=KEEP,
             ).history
+
+        def run(model: Any) -> dict[str, list[float]]:
+            if trained and saved is not None:
+                saved.clear()  # this time from the beginning
+            trained.append(model)
+            return once(model) if saved is None else _fit_or_begin_anew(once, model, saved)
 
         shape = self.split.train.x.shape[1:]
         build = builds_trial(config, values, training.seed, shape, self.split.classes)
         return self.pool.train(build, run, train.first(size))
 
-    def _folder(self, number: int, training: Training) -> Path | None:
+    def _checkpoints(self, number: int, training: Training) -> CheckpointFolder | None:
         """Where the training's checkpoints go, or are; None if it is not worth it."""
         if self.checkpoints is None:
             return None
         folder = self.checkpoints / f"{number:04d}" / f"{training.fold}-{training.seed}"
-        return folder if folder.exists() or self._seconds >= WORTH_SAVING else None
+        if not folder.exists() and self._seconds < WORTH_SAVING:
+            return None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"{folder} can't be made ({error}). Mend that (is the disk full?), and the same "
+                "search goes on."
+            ) from error
+        return CheckpointFolder(folder, KEEP)
 
     def _jit_compile(
         self, model: Any, train: Arrays, batch_size: int, epochs: int
@@ -153,6 +180,19 @@ class TrialRunner:
         """Train and dev set of a fold, normalized by its own train set; converted only once."""
         split, scaling = normalize(fold_split(self.split, self.config, fold), self.config)
         return Arrays.of(split.train.x, split.train.y), Arrays.of(split.dev.x, split.dev.y), scaling
+
+
+def _fit_or_begin_anew(
+    fit_once: Callable[[Any], dict[str, list[float]]], model: Any, saved: CheckpointFolder
+) -> dict[str, list[float]]:
+    """Fits the model from its checkpoints; without those if it can't go on from any."""
+    try:
+        return fit_once(model)
+    except UnusableCheckpointError as error:
+        # Cut short, or of the model that the builder gave before its code was changed.
+        LOG.warning("A trial is trained from its beginning: %s", error)
+        saved.clear()
+        return fit_once(model)
 
 
 def _failure(error: Exception) -> dict[str, Any]:

@@ -18,12 +18,14 @@ import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.files import replace_atomically
+from tfcourse.files import remove_abandoned, replace_atomically
+from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
 
 __all__ = ["CheckpointFolder", "NotStorableError", "Record", "encode"]
 
 FORMAT = "tfcourse checkpoint 1"
+# Seconds after which a file that is not written to any more has lost its writer.
+ABANDONED = 3600.0
 NAME = re.compile(r"checkpoint-(\d+)\.npz")
 SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "deque": deque}
 
@@ -72,15 +74,25 @@ class CheckpointFolder:
         self.unreadable: dict[Path, str] = {}
 
     def files(self) -> list[Path]:
-        """The checkpoints, the oldest first."""
-        numbered = {p: match for p in self.path.iterdir() if (match := NAME.fullmatch(p.name))}
+        """The checkpoints, the oldest first; none if the folder is not there.
+
+        Raises:
+            CheckpointError: It can't be read.
+        """
+        try:
+            numbered = {p: match for p in self.path.iterdir() if (match := NAME.fullmatch(p.name))}
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise CheckpointError(f"{self.path} can't be read ({error}).") from error
         return sorted(numbered, key=lambda p: int(numbered[p][1]))
 
     def newest(self) -> tuple[Path, Record] | None:
         """The newest readable checkpoint, with a warning if newer ones can't be read.
 
         Raises:
-            InputError: There are checkpoints, and none can be read.
+            UnusableCheckpointError: There are checkpoints, and none can be read.
+            CheckpointError: The folder can't be read.
         """
         for path in reversed(files := self.files()):
             try:
@@ -95,7 +107,7 @@ class CheckpointFolder:
                 )
             return path, record
         if files:
-            raise InputError(
+            raise UnusableCheckpointError(
                 f"{self._damage()} No other checkpoint is left. Delete {self.path} to begin anew."
             )
         return None
@@ -104,30 +116,49 @@ class CheckpointFolder:
         """Writes a checkpoint, then deletes those that are not to be kept.
 
         Raises:
-            WorkFailedError: It can't be written; those before are intact.
+            CheckpointError: It can't be written; those before are intact.
         """
         files = self.files()
         number = int(NAME.fullmatch(files[-1].name)[1]) + 1 if files else 0  # type: ignore[index]
         path = self.path / f"checkpoint-{number:06d}.npz"
         good = [file for file in files if file not in self.unreadable]
         try:
-            replace_atomically(path, lambda temporary: _write(temporary, record))
+            self._write(path, record)
             for file in [*self.unreadable, *good[: max(0, len(good) + 1 - self.keep)]]:
                 file.unlink(missing_ok=True)
         except OSError as error:
             left = f"{good[-1].name} is intact" if good else "There is no earlier one"
             then = "the same call continues from it" if good else "call again"
-            raise WorkFailedError(
+            raise CheckpointError(
                 f"Training stopped: the checkpoint {path} can't be written ({error}). {left}: "
                 f"mend that (is the disk full?), and {then}."
             ) from error
         self.unreadable.clear()
         return path
 
+    def _write(self, path: Path, record: Record) -> None:
+        """Writes a file; again if another process deleted it, or the folder, in the meantime."""
+        try:
+            replace_atomically(path, lambda temporary: _write(temporary, record))
+        except FileNotFoundError:
+            self.path.mkdir(parents=True, exist_ok=True)
+            replace_atomically(path, lambda temporary: _write(temporary, record))
+
+    def clear(self) -> None:
+        """Deletes all checkpoints, for the training to begin anew.
+
+        Raises:
+            CheckpointError: They can't be deleted.
+        """
+        for path in self.files():
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise CheckpointError(f"{path} can't be deleted ({error}).") from error
+
     def tidy(self) -> None:
-        """Deletes what was left of files whose writer was killed."""
-        for path in self.path.glob(".checkpoint-*.npz"):
-            path.unlink(missing_ok=True)
+        """Deletes what was left of files whose writer was killed an hour ago or earlier."""
+        remove_abandoned(self.path, ABANDONED)
 
     def _damage(self) -> str:
         return " ".join(f"{path} can't be read ({why})." for path, why in self.unreadable.items())

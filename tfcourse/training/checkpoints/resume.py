@@ -13,6 +13,7 @@ import keras
 from tfcourse.errors import InputError
 from tfcourse.training.checkpoints.callback_state import CallbackStates
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
+from tfcourse.training.checkpoints.errors import UnusableCheckpointError
 from tfcourse.training.checkpoints.fingerprint import difference, fingerprint
 from tfcourse.training.checkpoints.workers import Workers
 from tfcourse.training.data.feeds import ArrayFeed, Feed
@@ -80,8 +81,9 @@ class Checkpoints:
         """Calls ``on_train_begin``, and restores the newest checkpoint or writes the first.
 
         Raises:
-            InputError: The checkpoint is of another model, other data or more epochs.
-            WorkFailedError: No checkpoint can be written.
+            UnusableCheckpointError: The checkpoint is of another model, other data or more epochs,
+                or none can be read.
+            CheckpointError: No checkpoint can be written.
         """
         found = self.workers.newest(self.folder)
         if self.workers.first:
@@ -148,12 +150,12 @@ class Checkpoints:
         if found is None and given is not None and given != record.seed:
             found = f"the seed was {record.seed}, and now is {given}"
         if found is not None:
-            raise InputError(
+            raise UnusableCheckpointError(
                 f"{path} is a checkpoint of another training: {found}. Pass another "
                 "checkpoint_dir, or delete that folder to begin anew."
             )
         if record.epoch + bool(record.step) > epochs:
-            raise InputError(
+            raise UnusableCheckpointError(
                 f"{path} is a checkpoint of epoch {record.epoch + bool(record.step)}, and epochs "
                 f"is {epochs}. Pass more epochs or another checkpoint_dir, or delete that folder."
             )
