@@ -62,7 +62,7 @@ def quick(module, tmp_path):
     ``SOURCE:`` stands for the module.
     """
 
-    def make(source="", builder="linear", points="points", space=None, **tables):
+    def make(source="", builder="linear", space=None, points="points", **tables):
         name = module(QUICK + textwrap.dedent(source))
         raw = {
             "search": {"name": "quick", "trials": 3, **tables.pop("search", {})},
