@@ -10,8 +10,8 @@ from tfcourse.search.config import SearchConfig
 from tfcourse.search.data import load_split
 from tfcourse.search.data_record import check_same_data, data_record, write_data_record
 from tfcourse.search.display import SearchProgress
+from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.oracle import SearchOracle
-from tfcourse.search.engine.tuner import CourseTuner
 from tfcourse.search.folds import check_folds
 from tfcourse.search.ledger import SearchLedger, TrialWriter
 from tfcourse.search.outcome import SearchFailedError
@@ -58,7 +58,7 @@ def execute(
         oracle = SearchOracle(config, total, finished, ledger)
         writer = TrialWriter(config, directory)
         runner = TrialRunner(config, split, checkpoints=directory.checkpoints)
-        tuner = CourseTuner(oracle, runner, directory.path, writer.add)
+        tuner = tuner_for(oracle, runner, directory.path, writer.add)
         try:
             with bar:
                 tuner.search()

@@ -2,38 +2,27 @@
 
 import math
 
-from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
-from tfcourse.models.build import BUILDERS
+from tfcourse.search.architecture import architectures
 from tfcourse.search.config import SearchConfig
-from tfcourse.search.parameters import Choice, Parameter
 
-__all__ = ["trials_per_program"]
-
-# They are in variables of the optimizer, or say how often the program is called.
-STATE = {"epochs", *(name for names in OPTIMIZER_ARGUMENTS.values() for name in names)}
+__all__ = ["trials_per_architecture", "trials_per_program"]
 
 
 def trials_per_program(config: SearchConfig) -> float:
     """How many trials a program of XLA's is expected to serve: at least 1.
 
+    See `trials_per_architecture`. The number depends on nothing that happens in the search: a
+    trial is compiled or not in any process, and after any interruption, as it was before.
+    """
+    return trials_per_architecture(config) if config.search.reuse_models else 1.0
+
+
+def trials_per_architecture(config: SearchConfig) -> float:
+    """How many trials are expected to be of one architecture: at least 1.
+
     Each combination of values that are no state needs a program of its own; XLA needs to know the
     batch size too. The trials are taken to be spread over the combinations evenly, conditions left
-    aside. The number depends on nothing that happens in the search: a trial is compiled or not in
-    any process, and after any interruption, as it was before.
+    aside.
     """
-    if not config.search.reuse_models:
-        return 1.0
-    counts = [_architectures(name, parameter, config) for name, parameter in config.space.items()]
+    counts = [architectures(name, p, config.builder) for name, p in config.space.items()]
     return max(1.0, config.search.trials / math.prod(counts))
-
-
-def _architectures(name: str, parameter: Parameter, config: SearchConfig) -> float:
-    """How many programs the values of one parameter need."""
-    ours = config.builder.function in BUILDERS.values()
-    if name == "dropout" and ours:
-        # Its rate is a variable; 0 is no layer at all.
-        choice = isinstance(parameter, Choice) and 0 in parameter.values
-        return 2 if choice and parameter.count != 1 else 1
-    if name in STATE and name not in config.builder.arguments:
-        return 1
-    return math.inf if parameter.count is None else parameter.count

@@ -36,7 +36,8 @@ class SearchTable(Table):
 
     ``workers``: how many processes train. ``trial_timeout``: after how many seconds a trial counts
     as failed. ``reuse_models``: how many compiled models are kept for the trials to come; 0
-    compiles every trial's anew. ``checkpoints``: whether every trial's model is kept on disk, or
+    compiles every trial's anew. ``caviar``: whether trials of one architecture are trained together,
+    as a population, or one after the other. ``checkpoints``: whether every trial's model is kept on disk, or
     the best one's.
     """
 
@@ -49,6 +50,7 @@ class SearchTable(Table):
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     trial_timeout: float | None = Field(default=None, gt=0)
     reuse_models: int = Field(default=16, ge=0)
+    caviar: Literal["auto", "population", "reuse"] = "auto"
     checkpoints: Literal["best", "all"] = "best"
 
 

@@ -14,7 +14,7 @@ from tfcourse.data.splits import Split
 from tfcourse.search.building import builds_trial
 from tfcourse.search.callbacks import trial_callbacks
 from tfcourse.search.config import SearchConfig
-from tfcourse.search.folds import Training, fold_split, trainings
+from tfcourse.search.folds import Training, fold_split, trainings, with_origin
 from tfcourse.search.judging import combine, judge
 from tfcourse.search.normalized import normalize, with_scaling
 from tfcourse.search.records import TrialRecord
@@ -41,6 +41,9 @@ class TrialRunner:
         split: The data.
         worker: Who runs them, for the records.
         checkpoints: Gives the folder for the checkpoints of a trial; None keeps none.
+
+    Attributes:
+        data: Gives train and dev set of a fold, as `Arrays`, and how they were normalized.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class TrialRunner:
         self.checkpoints = checkpoints
         self.pool = ModelPool(config.search.reuse_models)
         # The data of one fold at a time: of a search without folds it is made once.
-        self._data = lru_cache(maxsize=1)(self._data_of)
+        self.data = lru_cache(maxsize=1)(self._data_of)
         self._seconds = WORTH_SAVING
 
     def run(self, number: int, values: Mapping[str, Any]) -> tuple[TrialRecord, Any]:
@@ -81,10 +84,7 @@ class TrialRunner:
         """The model of a trial's last training, None if one failed, and the outcome of all."""
         outcomes: list[dict[str, Any]] = []
         model: Any = None
-        values, origin = dict(values), number
-        if self.config.search.strategy == "hyperband":
-            # A trial that goes on with another is that run again, for longer.
-            origin = values.pop("continues", number)
+        values, origin = with_origin(self.config, number, values)
         for training in trainings(self.config, origin):
             try:
                 model, history = self.train(number, values, training)
@@ -94,14 +94,14 @@ class TrialRunner:
             if outcomes[-1]["status"] == "failed":
                 message = f"{outcomes[-1]['message']} {training.name}".rstrip()
                 return None, {**outcomes[-1], "message": message}
-        *_, scaling = self._data(training.fold)
+        *_, scaling = self.data(training.fold)
         return with_scaling(model, scaling, self.split.train.x.shape[1:]), combine(outcomes)
 
     def train(
         self, number: int, values: Mapping[str, Any], training: Training
     ) -> tuple[Any, dict[str, list[float]]]:
         """The trained model, with the weights of its best epoch, and its history."""
-        config, (train, dev, _) = self.config, self._data(training.fold)
+        config, (train, dev, _) = self.config, self.data(training.fold)
         size = values.get("batch_size", config.training.batch_size)
         epochs = values.get("epochs", config.training.epochs)
         folder = self._folder(number, training)
@@ -123,7 +123,7 @@ class TrialRunner:
                 validation_data=dev.data,
                 validation_batch_size=min(dev.count, 1024),
                 seed=training.seed,
-                jit_compile=self._jit_compile(model, train, size, epochs),
+                jit_compile=self.jit_compile(model, train, size, epochs),
                 on_nan="ignore",  # the record of a failed trial keeps its history up to there
                 checkpoint_dir=folder,
                 save_every=SAVE_EVERY,
@@ -133,6 +133,12 @@ class TrialRunner:
         build = builds_trial(config, values, training.seed, shape, self.split.classes)
         return self.pool.train(build, run, train.first(size))
 
+    @property
+    def steps_of_epoch(self) -> int:
+        """The steps of an epoch with the config's batch size."""
+        train, *_ = self.data(0)
+        return train.batches(self.config.training.batch_size)
+
     def _folder(self, number: int, training: Training) -> Path | None:
         """Where the training's checkpoints go, or are; None if it is not worth it."""
         if self.checkpoints is None:
@@ -140,7 +146,7 @@ class TrialRunner:
         folder = self.checkpoints / f"{number:04d}" / f"{training.fold}-{training.seed}"
         return folder if folder.exists() or self._seconds >= WORTH_SAVING else None
 
-    def _jit_compile(
+    def jit_compile(
         self, model: Any, train: Arrays, batch_size: int, epochs: int
     ) -> bool | Literal["auto"]:
         """Whether XLA pays for all trials that share the program, and not for this one alone."""

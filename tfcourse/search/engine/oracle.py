@@ -17,7 +17,7 @@ from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records import TrialRecord
 from tfcourse.search.strategies import PROPOSALS, Boxes, Records
 
-__all__ = ["Ledger", "SearchOracle", "propose"]
+__all__ = ["Ledger", "SearchOracle", "holder", "propose"]
 
 
 class Ledger(Protocol):
@@ -122,12 +122,13 @@ class SearchOracle(keras_tuner.Oracle):
                 )
             self._finish(record)
 
-    def release(self, tuner_id: str) -> None:
-        """Takes the trial of a lost worker back, for another one."""
+    def release(self, worker: str) -> None:
+        """Takes the trials of a lost worker back, for others."""
         with self._lock:
-            claim = self.claims.pop(tuner_id, None)
-            if claim is not None:
-                heapq.heappush(self._free, claim.trial)
+            lost = [name for name in self.claims if holder(name) == worker]
+            for name in lost:
+                heapq.heappush(self._free, self.claims.pop(name).trial)
+            if lost:
                 self.ledger.claimed(self.claims)
 
     @property
@@ -172,6 +173,11 @@ class SearchOracle(keras_tuner.Oracle):
 
     def _save_trial(self, trial: Any) -> None:
         """Writes nothing: the run directory is the record."""
+
+
+def holder(tuner_id: str) -> str:
+    """The worker that asks as ``tuner_id``: one that holds several trials is ``NAME/0``, ..."""
+    return tuner_id.partition("/")[0]
 
 
 def propose(

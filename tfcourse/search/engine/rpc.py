@@ -17,7 +17,7 @@ from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.config import SearchConfig
-from tfcourse.search.engine.oracle import SearchOracle
+from tfcourse.search.engine.oracle import SearchOracle, holder
 from tfcourse.search.engine.space import to_hyperparameters
 
 __all__ = ["OracleServer", "RemoteOracle"]
@@ -77,7 +77,7 @@ class OracleServer:
         """Hands out the trials of workers again that were silent for so many seconds."""
         now = time.monotonic()
         silent = []
-        for name in list(self.oracle.claims):
+        for name in {holder(tuner_id) for tuner_id in list(self.oracle.claims)}:
             # From now on for one that an earlier chief knew.
             if now - self.last_sign.setdefault(name, now) > after:
                 self.oracle.release(name)
@@ -99,9 +99,9 @@ class _Servicer(OracleServicer):
     def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802  (gRPC's name)
         trial = self.oracle.create_trial(request.tuner_id)
         if trial.status == TrialStatus.STOPPED:
-            self.stopped.add(request.tuner_id)
+            self.stopped.add(holder(request.tuner_id))
         else:
-            self.stopped.discard(request.tuner_id)
+            self.stopped.discard(holder(request.tuner_id))
         # The message has float32 only: as a text the values stay what they are.
         exact = keras_tuner.HyperParameters()
         exact.Fixed(VALUES, json.dumps(trial.hyperparameters.values))
@@ -139,6 +139,10 @@ class RemoteOracle(keras_tuner.Oracle):
         token: The chief's token.
         name: The worker's name: under it the chief knows its trial, also after a restart.
         patience: For how many seconds to try again when the chief can't be reached.
+
+    Attributes:
+        pause: For how many seconds to wait when there is nothing to do: keras-tuner's loop asks
+            again at once.
     """
 
     def __init__(
@@ -148,7 +152,7 @@ class RemoteOracle(keras_tuner.Oracle):
             objective=keras_tuner.Objective(config.search.objective, config.direction),
             hyperparameters=to_hyperparameters(config.space),
         )
-        self.address, self.patience = address, patience
+        self.address, self.patience, self.pause = address, patience, SECONDS_IDLE
         self.metadata = (("token", token), ("worker", name))
         options = (*OPTIONS, ("grpc.max_reconnect_backoff_ms", int(LONGEST_PAUSE * 1000)))
         self.stub = protos.get_service_grpc().OracleStub(grpc.insecure_channel(address, options))
@@ -168,7 +172,7 @@ class RemoteOracle(keras_tuner.Oracle):
         request = protos.get_service().CreateTrialRequest(tuner_id=tuner_id)
         trial = Trial.from_proto(self._call(self.stub.CreateTrial, request).trial)
         if trial.status == TrialStatus.IDLE:
-            time.sleep(SECONDS_IDLE)  # keras-tuner's loop asks again at once
+            time.sleep(self.pause)
         trial.hyperparameters.values = json.loads(trial.hyperparameters.get(VALUES))
         self.trials = {trial.trial_id: trial}
         return trial

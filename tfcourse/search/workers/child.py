@@ -118,7 +118,8 @@ def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     oracle = RemoteOracle(search.config, address, settings["token"], name, settings["patience"])
     if settings["elsewhere"]:
         check_shared(search, oracle)
-    work(search.config, RunDirectory(search.directory), oracle, name, on_begin, on_end)
+    directory, workers, alone = RunDirectory(search.directory), settings["workers"], settings["alone"]
+    work(search.config, directory, oracle, name, on_begin, on_end, workers, alone)
     say({"what": "done"})
 
 
