@@ -12,12 +12,14 @@ from tfcourse.search.architecture import architecture_of, is_ours
 from tfcourse.search.building import build_trial, compiled_model, given_values
 from tfcourse.search.callbacks import early_stopping
 from tfcourse.search.caviar.hand import slots_of
+from tfcourse.search.caviar.rule import wanted
 from tfcourse.search.caviar.shares import Shares
 from tfcourse.search.folds import trainings, with_origin
 from tfcourse.search.judging import judge
 from tfcourse.search.normalized import with_scaling
 from tfcourse.search.records import TrialRecord
 from tfcourse.search.trial import TrialRunner
+from tfcourse.training.jit import OVERHEAD_PER_STEP, seconds_of_step
 from tfcourse.training.population.fit import fit_population
 from tfcourse.training.population.member import Member, MemberResult
 from tfcourse.training.population.population import Population
@@ -41,6 +43,7 @@ class GroupRunner:
         self.runner, self.together = runner, together
         self.config, self.split = runner.config, runner.split
         self._populations: OrderedDict[Hashable, Population] = OrderedDict()
+        self._refused: set[Hashable] = set()
 
     def run(self, group: Mapping[int, Mapping[str, Any]], on_trial: OnTrial) -> None:
         """Trains the trials of a group; one alone, and those of a group that fails, as without.
@@ -56,27 +59,27 @@ class GroupRunner:
             del left[record.trial]
             on_trial(record, model)
 
-        if len(group) > 1:
+        population = self._population(next(iter(group.values()))) if len(group) > 1 else None
+        if population is not None:
             ends = _Ends(self, list(group.items()), on_end)
             try:
-                self._train(list(group.items()), ends)
+                self._train(population, list(group.items()), ends)
             except Exception as error:
                 if ends.error is not None:
                     raise
-                reason = f"{type(error).__name__}: {error}".splitlines()[0]
-                LOG.warning("%d trials are trained one by one: %s", len(left), reason)
+                self._refuse(group, error)
         for number in list(left):
             on_end(*self.runner.run(number, group[number]))
 
-    def _train(self, group: Sequence[tuple[int, Mapping[str, Any]]], ends: "_Ends") -> None:
+    def _train(
+        self, population: Population, group: Sequence[tuple[int, Mapping[str, Any]]], ends: "_Ends"
+    ) -> None:
         config = self.config
         first = group[0][1]
         size = first.get("batch_size", config.training.batch_size)
         epochs = [values.get("epochs", config.training.epochs) for _, values in group]
         members = [self._member(*trial, own) for trial, own in zip(group, epochs, strict=True)]
         train, dev, _ = self.runner.data(0)
-        population = self._population(first)
-        population.prepare(train.first(size))
         x, y = train.data
         fit_population(
             population,
@@ -107,24 +110,55 @@ class GroupRunner:
             hyperparameters["dropout"] = given["dropout"]
         return Member(training.seed, hyperparameters, epochs)
 
-    def _population(self, values: Mapping[str, Any]) -> Population:
-        """The population of an architecture, from an earlier group if there was one."""
+    def _population(self, values: Mapping[str, Any]) -> Population | None:
+        """The population of an architecture, from an earlier group if there was one.
+
+        None if it can't be had, or is not worth it.
+        """
         key = architecture_of(values, self.config.builder)
+        if key in self._refused:
+            return None
         if key not in self._populations:
+            try:
+                population = self._new_population(values)
+            except Exception as error:
+                population = None
+                self._say(error)
+            if population is None:
+                self._refused.add(key)
+                return None
             while len(self._populations) >= max(1, self.config.search.reuse_models):
                 self._populations.popitem(last=False)
-            shape, classes = self.split.train.x.shape[1:], self.split.classes
-            # A member's own values win over those of the model.
-            state = {name for names in OPTIMIZER_ARGUMENTS.values() for name in names}
-            state -= {*self.config.builder.arguments}
-            shared = {name: value for name, value in values.items() if name not in state}
-
-            def build() -> Any:
-                return compiled_model(self.config, shared, shape, classes)
-
-            self._populations[key] = Population(build)
+            self._populations[key] = population
         self._populations.move_to_end(key)
         return self._populations[key]
+
+    def _new_population(self, values: Mapping[str, Any]) -> Population | None:
+        config = self.config
+        shape, classes = self.split.train.x.shape[1:], self.split.classes
+        # A member's own values win over those of the model.
+        state = {name for names in OPTIMIZER_ARGUMENTS.values() for name in names}
+        state -= {*config.builder.arguments}
+        shared = {name: value for name, value in values.items() if name not in state}
+        population = Population(lambda: compiled_model(config, shared, shape, classes))
+        size = values.get("batch_size", config.training.batch_size)
+        train, *_ = self.runner.data(0)
+        sample = train.first(size)
+        population.prepare(sample)
+        arithmetic = seconds_of_step(population.model, sample, size) - OVERHEAD_PER_STEP
+        return population if wanted(config, train.batches(size), arithmetic) else None
+
+    def _refuse(self, group: Mapping[int, Mapping[str, Any]], error: Exception) -> None:
+        """Has the trials of an architecture run one by one from now on."""
+        key = architecture_of(next(iter(group.values())), self.config.builder)
+        self._refused.add(key)
+        self._populations.pop(key, None)
+        self._say(error)
+
+    def _say(self, error: Exception) -> None:
+        if self.config.search.caviar == "population":
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            LOG.warning("Trials of one architecture are trained one by one: %s", reason)
 
 
 class _Ends:
