@@ -18,7 +18,7 @@ from keras_tuner.engine import hyperparameters
 
 from tfcourse.formulas.averages import effective_window
 from tfcourse.formulas.scales import to_value
-from tfcourse.search.parameters import Range
+from tfcourse.search.space.parameters import Range
 
 HERE = Path(globals().get("__file__", "notebook")).resolve().parent
 OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))

@@ -16,9 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # keras-tuner imports Tensor
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tfcourse.search.config import parse_config
+from tfcourse.search.config.load import parse_config
 from tfcourse.search.engine.oracle import propose
-from tfcourse.search.records import TrialRecord
+from tfcourse.search.record.records import TrialRecord
 
 HERE = Path(globals().get("__file__", "notebook")).resolve().parent
 OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))

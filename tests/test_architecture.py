@@ -30,6 +30,8 @@ FLOORS = [
     {"cli"},
     {"__main__"},
 ]
+# Within the training the same holds of its subpackages; its own modules stand on all of them.
+TRAINING = ["programs", "data", "non_finite", "checkpoints"]
 # The public names are loaded from everywhere, on first use; whoever imports it is at the top.
 PUBLIC = "tfcourse"
 
@@ -109,6 +111,18 @@ def test_a_module_imports_only_from_floors_below(module):
             assert package(name) == package(module) or floor(name) < own, f"imports {name}"
 
 
+def training_floor(module):
+    name = module.split(".")[2]
+    return TRAINING.index(name) if name in TRAINING else len(TRAINING)
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m.startswith("tfcourse.training.")])
+def test_a_part_of_the_training_imports_only_from_parts_below(module):
+    for name in all_imports(module):
+        if name.startswith("tfcourse.training."):
+            assert training_floor(name) <= training_floor(module), f"imports {name}"
+
+
 def test_one_door_to_keras_tuner():
     doors = {m for m in FILES if any(n.split(".")[0] == "keras_tuner" for n in all_imports(m))}
     # The bench does not use it, but compares with it.
@@ -129,7 +143,8 @@ def loaded_with(module):
 
 
 @pytest.mark.parametrize(
-    "entry", ["tfcourse.cli", "tfcourse.__main__", "tfcourse.search.config", "tfcourse.search.run"]
+    "entry",
+    ["tfcourse.cli", "tfcourse.__main__", "tfcourse.search.config.load", "tfcourse.search.run"],
 )
 def test_what_needs_no_training_imports_no_tensorflow(entry):
     heavy = {"tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "scipy"}
@@ -200,8 +215,8 @@ def test_the_optimizers_arguments_are_those_that_a_config_may_set():
 def test_the_training_table_knows_every_optimizer_and_argument():
     from typing import get_args
 
-    from tfcourse.search.optimizers import ARGUMENTS
-    from tfcourse.search.tables import TrainingTable
+    from tfcourse.search.config.optimizers import ARGUMENTS
+    from tfcourse.search.config.tables import TrainingTable
 
     fields = TrainingTable.model_fields
     assert set(OPTIMIZER_ARGUMENTS) <= set(ARGUMENTS)

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from tfcourse.optimizers.momentum import Momentum
     from tfcourse.optimizers.rmsprop import RMSprop
     from tfcourse.search.helpers import log_uniform, one_minus_log
-    from tfcourse.search.outcome import SearchFailedError
+    from tfcourse.search.record.outcome import SearchFailedError
     from tfcourse.search.retest import retest
     from tfcourse.search.run import Search
     from tfcourse.toy import DivergedError, minimize_quadratic
     from tfcourse.training.evaluate import evaluate
     from tfcourse.training.fit import fit
-    from tfcourse.training.non_finite import NonFiniteLossError
+    from tfcourse.training.non_finite.guard import NonFiniteLossError
     from tfcourse.training.population.fit import fit_population
     from tfcourse.training.population.member import Member
     from tfcourse.training.predict import predict
@@ -47,11 +47,11 @@ _MODULES = {
     "ManyClassModel": "tfcourse.models.many_classes",
     "Member": "tfcourse.training.population.member",
     "Momentum": "tfcourse.optimizers.momentum",
-    "NonFiniteLossError": "tfcourse.training.non_finite",
+    "NonFiniteLossError": "tfcourse.training.non_finite.guard",
     "RMSprop": "tfcourse.optimizers.rmsprop",
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",
-    "SearchFailedError": "tfcourse.search.outcome",
+    "SearchFailedError": "tfcourse.search.record.outcome",
     "WorkFailedError": "tfcourse.errors",
     "evaluate": "tfcourse.training.evaluate",
     "fit": "tfcourse.training.fit",

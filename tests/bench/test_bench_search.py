@@ -81,7 +81,7 @@ class TestClock:
         assert (clock.seconds["train"], clock.seconds["compile"]) == (6.0, 4.0)
 
     def test_nothing_stays_patched(self):
-        from tfcourse.search import building
+        from tfcourse.search.trials import building
 
         build = building.build_trial
         with measured():

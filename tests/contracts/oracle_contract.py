@@ -11,10 +11,10 @@ from dataclasses import asdict, replace
 import pytest
 from keras_tuner.engine.trial import TrialStatus
 
-from tfcourse.search.config import parse_config
+from tfcourse.search.config.load import parse_config
 from tfcourse.search.engine.oracle import SearchOracle, propose
-from tfcourse.search.parameters import Choice, active
-from tfcourse.search.records import TrialRecord
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.space.parameters import Choice, active
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},

@@ -10,7 +10,7 @@ import tomllib
 import pytest
 
 import tfcourse
-from tfcourse.search.config import load_config
+from tfcourse.search.config.load import load_config
 
 _NUMBERS = itertools.count()
 

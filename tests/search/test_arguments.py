@@ -15,7 +15,7 @@ from tests.search.conftest import RATE, load
 from tfcourse import InputError, Search
 from tfcourse.search import execution
 from tfcourse.search.data import load_split
-from tfcourse.search.data_record import data_record
+from tfcourse.search.record.data_record import data_record
 
 RNG = np.random.default_rng(0)
 Y = np.arange(60) % 3
@@ -207,10 +207,13 @@ def test_objects_stay_in_this_process(search, given):
         search(**given, trial_timeout=5.0).run(verbose=False)
 
 
-def test_a_config_is_alone():
+@pytest.mark.parametrize(
+    "more", [{"trials": 3}, {"build": linear}, {"test": (X, Y)}], ids=["setting", "build", "test"]
+)
+def test_a_config_is_alone(more):
     config = Search(**QUICK).config
     with pytest.raises(InputError, match="config says everything"):
-        Search(config, trials=3)
+        Search(config, **more)
 
 
 def test_the_record_of_arrays_is_no_config_of_its_own(search):

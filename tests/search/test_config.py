@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tfcourse import InputError
 from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
-from tfcourse.search.config import load_config, parse_config
-from tfcourse.search.metrics import objectives
-from tfcourse.search.parameters import Choice, Range
+from tfcourse.search.config.load import load_config, parse_config
+from tfcourse.search.config.metrics import objectives
+from tfcourse.search.space.parameters import Choice, Range
 
 OBJECTIVES = objectives(("accuracy",))
 

@@ -16,12 +16,12 @@ from tests.search.test_config import errors_of, parse
 from tfcourse import InputError
 from tfcourse.data.scaling import fit_scaling
 from tfcourse.data.splits import Part, Split
-from tfcourse.search.building import build_trial
 from tfcourse.search.data import as_labels, load_split
-from tfcourse.search.folds import fold_split, trainings
-from tfcourse.search.judging import combine, judge
-from tfcourse.search.sampling import trial_seed
-from tfcourse.search.trial import TrialRunner
+from tfcourse.search.space.sampling import trial_seed
+from tfcourse.search.trials.building import build_trial
+from tfcourse.search.trials.folds import fold_split, trainings
+from tfcourse.search.trials.judging import combine, judge
+from tfcourse.search.trials.trial import TrialRunner
 
 
 def split_of(y, features=1, classes=3):

@@ -11,9 +11,9 @@ import pytest
 import tfcourse
 from tests.search.test_config import errors_of
 from tfcourse import InputError
-from tfcourse.search.builders import find_builder
-from tfcourse.search.parameters import Choice, Range
-from tfcourse.search.sampling import sample
+from tfcourse.search.config.builders import find_builder
+from tfcourse.search.space.parameters import Choice, Range
+from tfcourse.search.space.sampling import sample
 
 # What a user of keras-tuner brings.
 MODELS = """
@@ -53,6 +53,10 @@ def every_kind(hp):
         with hp.conditional_scope("text", ["a", "c"]):
             hp.Float("deep", 0.0, 1.0)
     return plain(hp)
+
+def scoped(hp):
+    with hp.name_scope("head"):
+        return plain(hp)
 
 class Model(keras_tuner.HyperModel):
     def build(self, hp):
@@ -359,6 +363,15 @@ def test_what_the_rehearsal_finds(search, monkeypatch, name, tables, said):
     with pytest.raises(InputError, match=said):
         planned.run(verbose=False)
     assert not planned.directory.exists()
+
+
+def test_names_in_a_scope(search):
+    """keras-tuner writes them with a slash."""
+    planned = search("scoped", search={"trials": 1})
+    assert list(planned.config.space) == ["head/units"]
+    result = planned.run(verbose=False)
+    assert result.best_model().layers[0].units == result.best.values["head/units"]
+    assert planned.completed().was_complete
 
 
 def test_the_record_names_what_was_drawn(search):

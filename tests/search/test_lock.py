@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from tfcourse import InputError
-from tfcourse.search.lock import locked
+from tfcourse.search.record.lock import locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from tfcourse.search.lock import locked
+from tfcourse.search.record.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

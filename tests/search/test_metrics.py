@@ -11,12 +11,12 @@ from keras.callbacks import EarlyStopping
 from keras.src import losses as keras_losses
 
 from tests.search.test_config import errors_of, parse, search
-from tfcourse.search.callbacks import trial_callbacks
-from tfcourse.search.compilation import keras_metrics as compiled_metrics
+from tfcourse.search.config.metrics import LOSSES, METRICS, direction_of
+from tfcourse.search.config.optimizers import ARGUMENTS, KERAS_ARGUMENTS, create
+from tfcourse.search.config.tables import TrainingTable
 from tfcourse.search.data import load_split
-from tfcourse.search.metrics import LOSSES, METRICS, direction_of
-from tfcourse.search.optimizers import ARGUMENTS, KERAS_ARGUMENTS, create
-from tfcourse.search.tables import TrainingTable
+from tfcourse.search.trials.callbacks import trial_callbacks
+from tfcourse.search.trials.compilation import keras_metrics as compiled_metrics
 
 # For images as a whole, for pairs and for sequences: their targets are none of a search's.
 OTHER_LOSSES = {"circle", "ctc", "dice", "tversky", "mse", "bce", "kld"}

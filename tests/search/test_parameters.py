@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tfcourse.search.parameters import Choice, Range
-from tfcourse.search.sampling import sample
+from tfcourse.search.space.parameters import Choice, Range
+from tfcourse.search.space.sampling import sample
 
 UNIT = st.floats(0, 1)
 COUNT = st.integers(1, 50)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfcourse.search.parameters import Choice, Range, active
-from tfcourse.search.refine import Part, Weighted, as_record, refine
-from tfcourse.search.sampling import sample
+from tfcourse.search.space.parameters import Choice, Range, active
+from tfcourse.search.space.sampling import sample
+from tfcourse.search.strategies.refine import Part, Weighted, as_record, refine
 
 SETTINGS = {"keep": 0.25, "shrink": 0.5, "floor": 0.05}
 SPACE = {

@@ -15,10 +15,10 @@ import tfcourse
 from tfcourse.data.splits import Part, stratified_split
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.models.saving import load_model
-from tfcourse.search import building
-from tfcourse.search.config import parse_config
-from tfcourse.search.sharing import trials_per_program
-from tfcourse.search.trial import TrialRunner
+from tfcourse.search.config.load import parse_config
+from tfcourse.search.trials import building
+from tfcourse.search.trials.sharing import trials_per_program
+from tfcourse.search.trials.trial import TrialRunner
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1.0, "scale": "log"}}
 
@@ -224,14 +224,14 @@ class TestWhatAProgramServes:
             few = config(search={"trials": trials}, jit_compile="auto", epochs=20)
             runner = TrialRunner(few, split())
             model, _ = runner.pool.train(*_building(runner))
-            chosen[trials] = runner._jit_compile(model, runner._data(0)[0], 4, 20)
+            chosen[trials] = runner.jit_compile(model, runner.data(0)[0], 4, 20)
         assert chosen == {2: False, 200: True}
 
 
 def _building(runner):
-    from tfcourse.search.building import build_trial
+    from tfcourse.search.trials.building import build_trial
 
     def build():
         return build_trial(runner.config, {"learning_rate": 0.1}, 0, (4,), 3)
 
-    return build, lambda model: None, runner._data(0)[0].first(4)
+    return build, lambda model: None, runner.data(0)[0].first(4)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tfcourse.search.config import load_config
-from tfcourse.search.parameters import Choice, Range
-from tfcourse.search.sampling import sample, trial_seed
+from tfcourse.search.config.load import load_config
+from tfcourse.search.space.parameters import Choice, Range
+from tfcourse.search.space.sampling import sample, trial_seed
 
 SPACE = load_config(Path(__file__).parents[2] / "tuner_configs" / "digits.toml").space
 TRIALS = range(30)

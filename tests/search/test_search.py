@@ -25,14 +25,14 @@ from tests.search.ledger import Ledger
 from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search import execution
-from tfcourse.search.config import load_config
+from tfcourse.search.config.load import load_config
 from tfcourse.search.data import load_split
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.space import to_hyperparameters
-from tfcourse.search.parameters import Choice, Range
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.results import RunDirectory
-from tfcourse.search.sampling import sample
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.space.parameters import Choice, Range
+from tfcourse.search.space.sampling import sample
 
 TRIALS, EPOCHS = 3, 2
 DIGITS = f"""

@@ -5,9 +5,9 @@ import datetime
 import keras
 import pytest
 
-from tfcourse.search import trial
 from tfcourse.search.data import load_split
-from tfcourse.search.trial import TrialRunner
+from tfcourse.search.trials import trial
+from tfcourse.search.trials.trial import TrialRunner
 
 EPOCHS = 5
 VALUES = {"learning_rate": 0.05}

@@ -1,9 +1,10 @@
 """A training that ``test_resume.py`` kills and starts again, each time in another process.
 
-``python -m tests.training.resumable FOLDER`` starts one for every line that it reads, and says
-which one it is, and how it ended. It trains with checkpoints in ``FOLDER/checkpoints``, and at the
-end writes its whole state to ``FOLDER/end.npz`` and its history to ``end.json``. The processes are
-forked after the slow imports, before TensorFlow has started a thread or run anything.
+``python -m tests.training.resumable`` starts one for every line that it reads, the name of a
+folder, and says which one it is, and how it ended. It trains with checkpoints in
+``FOLDER/checkpoints``, and at the end writes its whole state to ``FOLDER/end.npz`` and its history
+to ``end.json``. The processes are forked after the slow imports, before TensorFlow has started a
+thread or run anything.
 """
 
 import json
@@ -17,7 +18,7 @@ import keras
 import numpy as np
 
 from tfcourse import Adam, BatchNorm, SoftmaxHead, fit
-from tfcourse.training.state import state_variables
+from tfcourse.training.programs.state import state_variables
 
 layers, callbacks = keras.layers, keras.callbacks
 EPOCHS, PATIENCE = 1000, 80
@@ -59,6 +60,7 @@ def train(folder):
         model, x, y, batch_size=32, epochs=EPOCHS, validation_split=0.2, verbose=0,
         callbacks=[follow, stop, plateau, log], checkpoint_dir=checkpoints,
         save_every=timedelta(microseconds=1),
+        jit_compile=False,  # every one of the processes would compile
     )  # fmt: skip
     values = {f"{number}": v.value.numpy() for number, v in enumerate(state_variables(model))}
     np.savez(folder / "end.npz", **values)
@@ -67,13 +69,13 @@ def train(folder):
     (folder / "end.json").write_text(json.dumps(end))
 
 
-def main(folder):
+def main():
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "threads don't survive a fork"
-    for _ in sys.stdin:
+    for line in sys.stdin:
         process = os.fork()
         if not process:
             try:
-                train(folder)
+                train(Path(line.strip()))
             except BaseException:
                 traceback.print_exc()
                 os._exit(1)
@@ -84,4 +86,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

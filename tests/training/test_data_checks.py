@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from tfcourse import InputError, SoftmaxHead, evaluate, fit
-from tfcourse.training.data_checks import check_finite
+from tfcourse.training.data.checks import check_finite
 
 layers = keras.layers
 losses = keras.losses

@@ -1,10 +1,13 @@
-"""The rule that chooses XLA: fixed answers, so that a run repeats."""
+"""The rule that chooses XLA, with fixed answers, so that a run repeats; what XLA can't compile."""
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcourse.training.jit import choose_jit
+from tests.training.parity import assert_same_variables
+from tfcourse import InputError, evaluate, fit, predict
+from tfcourse.training.programs.jit import choose_jit
 
 layers = keras.layers
 
@@ -41,3 +44,61 @@ def test_choice(model, shape, steps, chosen):
 def test_a_convolution_inside_another_model_counts():
     nested = keras.Sequential([keras.Input((8, 8, 1)), convolutional(), layers.Dense(3)])
     assert choose_jit(nested, tf.zeros((9, 8, 8, 1)), 64, 10**9) is False
+
+
+def doubled_in_python(x):
+    return tf.ensure_shape(tf.numpy_function(lambda a: a * 2, [x], tf.float32), x.shape)
+
+
+def beyond_xla():
+    keras.utils.set_random_seed(0)
+    x = inputs = keras.Input((4,))
+    x = layers.Lambda(doubled_in_python, name="doubled")(x)
+    model = keras.Model(inputs, layers.Dense(1, name="last")(layers.Dropout(0.5)(x)))
+    model.compile("adam", "mse")
+    return model
+
+
+X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+Y = X[:, :1]
+DATA = {
+    "arrays": lambda: {"x": X, "y": Y, "batch_size": 16},
+    "dataset": lambda: {"x": tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)},
+}
+
+
+@pytest.mark.parametrize("form", DATA)
+def test_what_xla_cant_compile_is_trained_without(form, monkeypatch):
+    """From the first batch on, though a stream's batches can't be taken twice."""
+    monkeypatch.setattr("tfcourse.training.fit.choose_jit", lambda *_: True)
+    options = {"epochs": 2, "shuffle": False, "verbose": 0}
+    theirs, ours = beyond_xla(), beyond_xla()
+    expected = theirs.fit(X, Y, validation_data=(X, Y), batch_size=16, **options)
+    found = fit(ours, **DATA[form](), validation_data=(X, Y), validation_batch_size=16, **options)
+    assert found.history == expected.history
+    assert_same_variables(ours, theirs)
+
+
+@pytest.mark.parametrize("form", DATA)
+def test_xla_that_is_asked_for_and_cant_be_had_is_said(form, monkeypatch):
+    model = beyond_xla()
+    before = model.get_weights()
+    monkeypatch.setattr("tfcourse.training.fit.choose_jit", lambda *_: True)
+    message = (
+        r"^XLA can't compile this model: it has no operation \"PyFunc\", which layer \"doubled\" "
+        r"uses\. Pass jit_compile=False\.$"
+    )
+    with pytest.raises(InputError, match=message):
+        fit(model, **DATA[form](), verbose=0, jit_compile=True)
+    assert int(model.optimizer.iterations) == 0
+    for ours, theirs in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(InputError, match=message):
+        evaluate(model, **DATA[form](), verbose=0, jit_compile=True)
+    x = {k: v for k, v in DATA[form]().items() if k != "y"}
+    with pytest.raises(InputError, match=message):
+        predict(model, **x, verbose=0, jit_compile=True)
+    fit(model, **DATA[form](), verbose=0)  # and "auto" after it
+    assert int(model.optimizer.iterations) == 3
+    with pytest.raises(InputError, match=message):
+        fit(model, **DATA[form](), verbose=0, jit_compile=True)

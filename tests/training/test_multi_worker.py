@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
+
 pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("worker.py")
 SECONDS = 300
@@ -25,13 +27,13 @@ def free_ports(count):
     return ports
 
 
-def run_two_workers(case):
+def run_two_workers(folder, *cases):
     """The exit codes of two workers, what each printed, by case, and their errors."""
     ports = free_ports(2)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     workers = [
         subprocess.Popen(
-            [sys.executable, PROGRAM, str(index), case, *ports],
+            [sys.executable, PROGRAM, str(index), ",".join(cases), str(folder), *ports],
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -51,20 +53,13 @@ def run_two_workers(case):
     return [w.returncode for w in workers], told, [error for _, error in ended]
 
 
-def test_two_workers_equal_one_process(subtests):
-    codes, told_by_each, errors = run_two_workers("results")
-    assert codes == [0, 0], errors
-    for told in told_by_each:
-        assert told["replicas"]["number"] == 2, "a positive control: the work was shared"
-        for name in ("everything_at_once", "clipped", "dataset", "own_train_step", "stops_early"):
-            with subtests.test(name):
-                assert told[name]["weights"] < TOLERANCE
-                assert told[name]["slots"] < TOLERANCE
-                assert told[name]["history"] < TOLERANCE
-    # They share the seed that the first one draws.
-    assert told_by_each[0]["seed"]["weights"] == told_by_each[1]["seed"]["weights"]
-
-
+EQUAL = [
+    "everything_at_once",
+    "clipped",
+    "dataset",
+    "own_train_step",
+    "stops_early_inside_the_scope",
+]
 ALIKE = (
     r"Every worker must call fit with the same arguments and the same whole data: fit takes each "
     r"one's part itself\. Received: "
@@ -78,29 +73,55 @@ ERRORS = {
     "callbacks": rf"{ALIKE}steps between callbacks on batches \d+, 1\.",
     "own part": rf"{ALIKE}checksum of the first batch \d+, \d+\.",
     "jit_compile": r"jit_compile=True does not work under \w+Strategy: XLA",
+    "no folder": rf"{ALIKE}checkpoint_dir or save_every \d+, -1\.",
+    "other folders": r"checkpoint_dir must be one folder that all workers can read\. Received: the "
+    r"newest checkpoint a damaged one, none\. Pass a folder on a file system that they share\.",
 }
 
 
-def test_every_worker_says_what_is_wrong(subtests):
-    codes, told_by_each, errors = run_two_workers("errors")
+def test_two_workers(subtests, tmp_path):
+    """They equal one process, say what is wrong, and go on where they were after a kill.
+
+    All in one test, as it takes seconds for a pair of processes to start.
+    """
+    codes, told, errors = run_two_workers(
+        tmp_path, "results", "errors", "other folders", "alone", "kill 1"
+    )
+    for by_one in told:
+        check_results(subtests, by_one)
+    # They share the seed that the first one draws.
+    assert told[0]["drawn seed"]["weights"] == told[1]["drawn seed"]["weights"]
+    alone = [by_one["alone"] for by_one in told]
+    check_kill(1, codes, told, errors, tmp_path)
+    codes, told, errors = run_two_workers(tmp_path, "resumed 1", "kill 0")
+    check_resumed(1, told, alone)
+    check_kill(0, codes, told, errors, tmp_path)
+    codes, told, errors = run_two_workers(tmp_path, "resumed 0")
     assert codes == [0, 0], errors
-    for told in told_by_each:
-        for name, message in ERRORS.items():
-            with subtests.test(name):
-                assert told[name]["type"] == "InputError"
-                assert re.search(message, told[name]["message"])
-        assert told["not finite"]["type"] == "NonFiniteLossError"
-        assert re.search(r"epoch 1, batch \d, at learning", told["not finite"]["message"])
-        assert told["afterwards"]["message"] == "trained", "they still train together"
+    check_resumed(0, told, alone)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_worker_that_is_killed_ends_the_other(victim):
-    codes, told, errors = run_two_workers(str(victim))
+def check_results(subtests, told):
+    assert told["replicas"]["number"] == 2, "a positive control: the work was shared"
+    for name in EQUAL:
+        with subtests.test(name):
+            assert told[name]["weights"] < TOLERANCE
+            assert told[name]["slots"] < TOLERANCE
+            assert told[name]["history"] < TOLERANCE
+    for name, message in ERRORS.items():
+        with subtests.test(name):
+            assert told[name]["type"] == "InputError"
+            assert re.search(message, told[name]["message"])
+    assert told["not finite"]["type"] == "NonFiniteLossError"
+    assert re.search(r"epoch 1, batch \d, at learning", told["not finite"]["message"])
+    assert told["afterwards"]["message"] == "trained", "they still train together"
+
+
+def check_kill(victim, codes, told, errors, folder):
     other = 1 - victim
     assert codes[victim] == -signal.SIGKILL
     assert codes[other] == 0, errors[other]
-    assert "epoch 3" in told[other], "a positive control: they had trained together"
+    assert "epoch 4" in told[other], "a positive control: they had trained together"
     survived = told[other]["survived"]
     assert survived["type"] == "WorkFailedError"
     assert re.search(
@@ -108,3 +129,13 @@ def test_a_worker_that_is_killed_ends_the_other(victim):
         r"reached\. Start all workers anew",
         survived["message"],
     )
+    record = CheckpointFolder(folder / str(victim), 3).newest()[1]
+    assert (record.epoch, record.step) == (3, 3), "in the middle of an epoch"
+
+
+def check_resumed(victim, told, alone):
+    """To the last bit as two workers that nobody killed."""
+    for by_one, expected in zip(told, alone, strict=True):
+        assert expected["epochs"] == list(range(6))
+        found = by_one[f"resumed {victim}"]
+        assert {**found, "case": "alone"} == expected

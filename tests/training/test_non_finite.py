@@ -1,5 +1,6 @@
 """What `fit` does about a loss that is NaN or infinite."""
 
+import itertools
 import warnings
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tfcourse import Adam, GradientDescent, InputError, NonFiniteLossError, fit
+from tfcourse.training.non_finite.guard import Guard
 
 ROWS, FEATURES = 75, 6  # 75 = 4 batches of 16 and one of 11
 layers = keras.layers
@@ -48,14 +50,56 @@ def first_step_with_nan(x, y, rate):
         step += 1
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize("rate", [3.0, 1e6], ids=["later", "at once"])
-def test_it_stops_before_the_batch_and_names_it(rate, jit_compile, data):
+class Batches(keras.utils.PyDataset):
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y = x, y
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        rows = slice(16 * index, 16 * index + 16)
+        return self.x[rows], self.y[rows]
+
+
+def generated(x, y):
+    batches = Batches(x, y)
+    while True:
+        yield from (batches[index] for index in range(5))
+
+
+# The data as arguments of fit: what a stream gives is the same in each epoch.
+FORMS = {
+    "arrays": lambda x, y: {"x": x, "y": y, "batch_size": 16},
+    "dataset": lambda x, y: {"x": tf.data.Dataset.from_tensor_slices((x, y)).batch(16)},
+    "generator": lambda x, y: {"x": generated(x, y), "steps_per_epoch": 5},
+    "PyDataset": lambda x, y: {"x": Batches(x, y)},
+}
+
+
+def train_on(form, model, data, **kwargs):
+    return fit(
+        model, **FORMS[form](*data), **{"epochs": 4, "verbose": 0, "shuffle": False} | kwargs
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "rate", "jit_compile"),
+    [
+        *itertools.product(("arrays", "dataset"), (3.0, 1e6), (False,)),
+        ("arrays", 3.0, True),
+        ("dataset", 3.0, True),
+        ("generator", 3.0, False),
+        ("PyDataset", 3.0, False),
+    ],
+)
+def test_it_stops_before_the_batch_and_names_it(form, rate, jit_compile, data):
     step, weights = first_step_with_nan(*data, rate)
     epoch, batch = divmod(step, 5)
     model = linear(rate)
     with pytest.raises(NonFiniteLossError) as caught:
-        train(model, *data, jit_compile=jit_compile)
+        train_on(form, model, data, jit_compile=jit_compile)
     error = caught.value
     assert (error.epoch, error.batch) == (epoch, batch)
     assert f"epoch {epoch + 1}, batch {batch + 1}, at learning rate {rate:g}." in str(error)
@@ -66,6 +110,47 @@ def test_it_stops_before_the_batch_and_names_it(rate, jit_compile, data):
     for ours, theirs in zip(state(model), weights, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4 if jit_compile else 0)
         assert np.isfinite(ours).all()
+
+
+@pytest.mark.parametrize("options", [{"run_eagerly": True}, {"steps_per_execution": 2}], ids=str)
+def test_a_stream_stops_before_the_batch_however_it_runs(options, data):
+    step, weights = first_step_with_nan(*data, 3.0)
+    model = linear(3.0)
+    model.compile("sgd", "mse", **options)
+    model.optimizer.learning_rate = 3.0
+    each = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+    with pytest.raises(NonFiniteLossError) as caught:
+        train_on("dataset", model, data, callbacks=[each])
+    assert 5 * caught.value.epoch + caught.value.batch == step
+    for ours, theirs in zip(model.get_weights(), weights, strict=False):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+
+
+class Seventh(layers.Layer):
+    """Gives infinity from its seventh training step on."""
+
+    def build(self, shape):
+        self.calls = self.add_weight(
+            name="calls", dtype="int32", initializer="zeros", trainable=False
+        )
+
+    def call(self, x, training=False):
+        if training:
+            self.calls.assign_add(1)
+        return tf.where(self.calls.value >= 7, np.inf, x)
+
+
+def test_the_layer_and_the_batch_of_a_stream_are_named(data):
+    """Dropout and a count: a step must be repeated from the state in which it was taken."""
+    runs = []
+    for form in ("arrays", "dataset"):
+        model = linear(0.01, layers.Dropout(0.3, seed=1), Seventh(name="bad"))
+        with pytest.raises(NonFiniteLossError, match=r'is that of layer "bad"\.') as caught:
+            train_on(form, model, data)
+        assert (caught.value.epoch, caught.value.batch) == (1, 1)
+        runs.append(state(model))
+    for ours, theirs in zip(*runs, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_the_first_layer_is_named(data):
@@ -142,10 +227,11 @@ def recorded(train, *args, **kwargs):
     return result, [str(w.message) for w in caught if w.category is UserWarning]
 
 
-def test_a_rollback_halves_the_learning_rate_and_goes_on(data):
+@pytest.mark.parametrize("form", FORMS)
+def test_a_rollback_halves_the_learning_rate_and_goes_on(form, data):
     expected, ours = linear(0.375), linear(3.0)
     history = expected.fit(*data, batch_size=16, epochs=3, verbose=0, shuffle=False)
-    result, messages = recorded(train, ours, *data, on_nan="rollback", epochs=3)
+    result, messages = recorded(train_on, form, ours, data, on_nan="rollback", epochs=3)
     assert [m.partition("Going on ")[2] for m in messages] == [
         f"from batch 1 with the state from before batch 1 and the learning rate {now} instead of "
         f"{before} ({n} of 3 times)."
@@ -154,6 +240,37 @@ def test_a_rollback_halves_the_learning_rate_and_goes_on(data):
     assert result.history == history.history
     for a, b in zip(ours.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_rollback_under_xla_loses_no_batch_of_the_buffer(data):
+    data = data[0][:64], data[1][:64]  # four full batches: one shape to compile
+    ours = linear(5.0)
+    result, messages = recorded(
+        train_on, "dataset", ours, data, on_nan="rollback", epochs=1, jit_compile=True
+    )
+    expected = linear(5.0 / 2 ** len(messages))
+    history = expected.fit(*data, batch_size=16, verbose=0, shuffle=False)
+    assert messages and int(ours.optimizer.iterations) == 4
+    np.testing.assert_allclose(result.history["loss"], history.history["loss"], rtol=1e-4)
+
+
+def test_what_is_kept_of_a_stream_is_bounded(data, monkeypatch):
+    """Room for two batches (whose size isn't known): a copy is taken before each third."""
+    monkeypatch.setattr("tfcourse.training.loop.HELD_BYTES", 2 * 256 * (FEATURES + 1) * 4)
+    taken = []
+    took = Guard.took
+    monkeypatch.setattr(
+        Guard, "took", lambda guard, o: (took(guard, o), taken.append(sum(map(len, guard.taken))))
+    )
+    x, y = data[0].copy(), data[1]
+    x[64:] = np.nan
+    with pytest.raises(NonFiniteLossError, match=r"batch 5, .*x of that batch holds NaN"):
+        train_on("dataset", linear(0.01), (x, y))
+    assert taken == [2, 2, 1]
+    model = linear(3.0)
+    _, messages = recorded(train_on, "dataset", model, data, on_nan="rollback", epochs=1)
+    assert "Going on from batch 3 with the state from before batch 3" in messages[0]
+    assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
 def test_a_copy_whose_first_loss_is_nan_is_of_no_use(data):
@@ -173,26 +290,6 @@ def test_three_rollbacks_are_the_most(data):
         recorded(train, linear(1000.0), *data, on_nan="rollback")
 
 
-def test_a_rollback_of_a_stream_goes_on_with_the_batches_that_follow(data):
-    dataset = tf.data.Dataset.from_tensor_slices(data).batch(16)
-    model = linear(3.0)
-    history, messages = recorded(
-        train, model, dataset, None, on_nan="rollback", epochs=1, batch_size=None
-    )
-    assert "1.5 instead of 3 (1 of 3 times)" in messages[0]
-    assert float(model.optimizer.learning_rate) < 3
-    assert np.isfinite(history.history["loss"]).all()
-    assert all(np.isfinite(w).all() for w in model.get_weights())
-
-
-def test_a_stream_stops_with_finite_weights(data):
-    dataset = tf.data.Dataset.from_tensor_slices(data).batch(16)
-    model = linear(1e6)
-    with pytest.raises(NonFiniteLossError, match="epoch 1, batch 3"):
-        train(model, dataset, None, batch_size=None)
-    assert all(np.isfinite(w).all() for w in model.get_weights())
-
-
 class OwnStep(keras.Sequential):
     """Reports a loss of its own."""
 
@@ -204,11 +301,14 @@ class OwnStep(keras.Sequential):
         return {"loss": loss}
 
 
-def test_a_train_step_of_ones_own_is_guarded_by_the_loss_it_reports(data):
+@pytest.mark.parametrize("form", ["arrays", "dataset"])
+def test_a_train_step_of_ones_own_is_guarded_by_the_loss_it_reports(form, data):
     model = OwnStep([keras.Input((FEATURES,)), layers.Dense(1)])
     model.compile(GradientDescent(1e9))
-    with pytest.raises(NonFiniteLossError, match="Every layer's output is finite on that batch"):
-        train(model, *data)
+    message = "batch 4, .*Every layer's output is finite on that batch"
+    with pytest.raises(NonFiniteLossError, match=message):
+        train_on(form, model, data)
+    assert int(model.optimizer.iterations) == 3
 
 
 def test_ignore_goes_on_as_keras_does(data):

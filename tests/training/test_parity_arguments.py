@@ -99,8 +99,9 @@ def one_hot_metrics():
     ]
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["no weights", "weights"])
-def test_metrics(weights):
+def test_metrics():
+    """With weights in the training, and without in the validation."""
+
     def make():
         weighted = [keras.metrics.AUC(name="weighted_auc"), "categorical_accuracy"]
         return small(
@@ -111,8 +112,7 @@ def test_metrics(weights):
 
     x, y = examples()
     y = np.eye(CLASSES, dtype="float32")[y]
-    validation = (x, y) if weights is None else None
-    runs = both(make, (x, y), sample_weight=weights, validation_data=validation)
+    runs = both(make, (x, y), sample_weight=WEIGHTS, validation_data=(x, y))
     assert_same(runs)
     assert np.shape(runs[1].history.history["f1"]) == (2, CLASSES), "a value per class"
 
@@ -150,6 +150,23 @@ def test_same_arguments(name):
     assert_same(both_again(weighted, examples(), **ARGUMENTS[name]))
 
 
+def test_the_limits_of_keras_config():
+    """Of the epochs, and of the steps of a training and of a validation."""
+    keras.config.set_max_epochs(2)
+    keras.config.set_max_steps_per_epoch(2)
+    try:
+        with pytest.warns(UserWarning, match="Limiting") as warned:
+            runs = both_again(small, examples(), validation_data=examples(), epochs=3)
+    finally:
+        keras.config.set_max_epochs(None)
+        keras.config.set_max_steps_per_epoch(None)
+    assert_same(runs)
+    assert runs[1].history.epoch == [0, 1] and int(runs[1].model.optimizer.iterations) == 4
+    said = [str(warning.message) for warning in warned]
+    assert said.count("Limiting epochs to 2") == 2, "Keras's warning and ours"
+    assert said.count("Limiting steps_per_epoch to 2") > 2
+
+
 def test_weights_of_time_steps():
     def make():
         losses = {"loss": "mse", "metrics": None, "weighted_metrics": ["mae"]}
@@ -160,9 +177,9 @@ def test_weights_of_time_steps():
     assert_same(both(make, (x, x[:, :3, None]), sample_weight=weights))
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision(policy):
-    keras.mixed_precision.set_global_policy(policy)
+def test_mixed_precision():
+    """That of float16 is in the next test, with its loss scale."""
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
     assert_same(both(lambda: mlp(dropout=0.2), examples()))
 
 
@@ -173,7 +190,7 @@ def test_the_loss_scale_falls_after_an_overflow_and_grows_again():
         optimizer = keras.optimizers.LossScaleOptimizer(
             Adam(0.01), initial_scale=2.0**30, dynamic_growth_steps=3
         )
-        return small(optimizer=optimizer)
+        return mlp(dropout=0.2, optimizer=optimizer)
 
     runs = both(make, examples(), epochs=8)
     assert_same(runs)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfcourse import BatchNorm, InputError, SoftmaxHead, fit, predict
-from tfcourse.training.collect import CollectProgram
+from tfcourse.training.programs.collect import CollectProgram
 
 layers = keras.layers
 ROWS, FEATURES, CLASSES = 75, 6, 3  # 75 = 4 batches of 16 and one of 11

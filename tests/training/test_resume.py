@@ -17,24 +17,24 @@ import numpy as np
 import pytest
 
 from tfcourse import Adam, SoftmaxHead, fit
-from tfcourse.training.checkpoint import CheckpointFolder
-from tfcourse.training.state import state_variables
+from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
+from tfcourse.training.programs.state import state_variables
 
 ROOT = Path(__file__).parents[2]
 KILLS = 10
 
 
 @contextmanager
-def trainer(folder):
-    """Starts a process that trains in ``folder``, each time that it is called, and gives its id."""
+def trainer():
+    """What starts a process that trains in a folder, and gives its id; and what waits for it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.training.resumable", str(folder)],
+        [sys.executable, "-m", "tests.training.resumable"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
         env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
     )  # fmt: skip
 
-    def begin():
-        process.stdin.write("again\n")
+    def begin(folder):
+        process.stdin.write(f"{folder}\n")
         process.stdin.flush()
         return int(process.stdout.readline())
 
@@ -57,7 +57,7 @@ def kill(number, rng, trained, folder):
     """Kills a process at a random moment: of its start, of its work, or while it writes."""
     begin, ended = trained
     before = saved(folder)
-    process = begin()
+    process = begin(folder)
     while number % 5 and saved(folder) == before:
         time.sleep(0.001)
     time.sleep(rng.uniform(0, 0.5))
@@ -72,21 +72,22 @@ def kill(number, rng, trained, folder):
 def test_ten_kills_change_nothing(seed, tmp_path):
     """Of processes that save all the time; in the end all is as in one that was left alone."""
     alone, killed = tmp_path / "alone", tmp_path / "killed"
-    with trainer(alone) as (begin, ended):
-        begin()
-        assert ended() == 0
     rng, places = np.random.default_rng(seed), []
     # Python's hashes are others in the second half.
     for half in (range(KILLS // 2), range(KILLS // 2, KILLS)):
-        with trainer(killed) as trained:
+        with trainer() as trained:
+            begin, ended = trained
+            if half.start == 0:
+                begin(alone)
+                assert ended() == 0
             for number in half:
                 kill(number, rng, trained, killed)
                 if saved(killed):
                     record = CheckpointFolder(killed / "checkpoints", 3).newest()[1]
                     places.append((record.epoch, record.step))
             if half.stop == KILLS:
-                trained[0]()
-                assert trained[1]() == 0
+                begin(killed)
+                assert ended() == 0
 
     # They were kills at different places, also inside epochs, and each time it went on.
     assert places == sorted(places) and len(set(places)) >= 4, places

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse import Adam, BatchNorm, ManyClassModel, Momentum, SoftmaxHead, fit
-from tfcourse.training import replicas
+from tfcourse.training.programs import replicas
 
 layers = keras.layers
 ROWS, FEATURES, CLASSES = 75, 6, 3  # 75 = 4 batches of 16 and one of 11, for 2 replicas 5 and 6
@@ -56,9 +56,9 @@ def two_inputs_two_outputs():
     outputs = {"c": SoftmaxHead(CLASSES, name="c")(h), "r": layers.Dense(1, name="r")(h)}
     losses = {"c": "sparse_categorical_crossentropy", "r": "mse"}
     metrics = {"c": ["accuracy"], "r": ["mae"]}
-    return compiled(
-        keras.Model({"a": a, "b": b}, outputs), loss=losses, metrics=metrics, weighted_metrics=None
-    )
+    optimizer = lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1)  # noqa: E731
+    model = keras.Model({"a": a, "b": b}, outputs)
+    return compiled(model, optimizer, loss=losses, metrics=metrics, weighted_metrics=None)
 
 
 def embedding(optimizer=None):
@@ -138,23 +138,14 @@ def everything_at_once():
 
 
 @case
-def class_weights():
-    return compare(class_weight={0: 0.5, 2: 3.0}, validation_split=0.2)
-
-
-@case
 def clipped():
     return compare(lambda: mlp(lambda: Adam(0.01, global_clipnorm=0.1)))
 
 
 @case
-def accumulated():
-    return compare(lambda: mlp(lambda: Momentum(0.1, gradient_accumulation_steps=2)))
-
-
-@case
-def averaged():
-    return compare(lambda: mlp(lambda: Adam(0.01, use_ema=True, ema_overwrite_frequency=3)))
+def clipped_accumulated_and_averaged():
+    options = {"clipnorm": 0.1, "gradient_accumulation_steps": 2, "ema_overwrite_frequency": 3}
+    return compare(lambda: mlp(lambda: Adam(0.01, use_ema=True, **options)))
 
 
 @case
@@ -167,11 +158,6 @@ def loss_scaled():
 def loss_scaled_and_clipped():
     scaled = keras.optimizers.LossScaleOptimizer
     return compare(lambda: mlp(lambda: scaled(keras.optimizers.SGD(0.1, clipnorm=0.05))))
-
-
-@case
-def keras_optimizer():
-    return compare(lambda: mlp(lambda: keras.optimizers.AdamW(0.01, weight_decay=0.1)))
 
 
 @case
@@ -215,11 +201,6 @@ def py_dataset():
 
 
 @case
-def fit_inside_the_scope():
-    return compare(inside=True)
-
-
-@case
 def one_replica():
     return compare(devices=1)
 
@@ -248,12 +229,12 @@ def own_metrics():
 
 
 @case
-def stops_early():
+def stops_early_inside_the_scope():
     def arguments():
         stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
         return {"callbacks": [stop], "epochs": 12, "validation_data": (x, y), "shuffle": False}
 
-    return compare(lambda: mlp(lambda: Momentum(3.0)), arguments=arguments)
+    return compare(lambda: mlp(lambda: Momentum(3.0)), arguments=arguments, inside=True)
 
 
 @case

@@ -1,12 +1,15 @@
 """One of two workers of ``MultiWorkerMirroredStrategy``; prints what came of each case as JSON.
 
-Run as ``worker.py INDEX CASE PORT PORT``.
+Run as ``worker.py INDEX CASES FOLDER PORT PORT``, the cases with commas between them.
 """
 
 import json
 import os
 import signal
 import sys
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,9 +17,12 @@ import tensorflow as tf
 import two_devices
 from two_devices import fails, mlp, trained, x, y
 
-from tfcourse import Adam, Momentum, fit
+from tfcourse import Adam, BatchNorm, Momentum, SoftmaxHead, fit
+from tfcourse.training.programs.cache import state_copier
 
-index, case, ports = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+layers = keras.layers
+
+index, cases, folder, *ports = int(sys.argv[1]), *sys.argv[2:]
 os.environ["TF_CONFIG"] = json.dumps(
     {
         "cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]},
@@ -33,7 +39,8 @@ def tell(case, **found):
 
 def results():
     tell("replicas", number=strategy.num_replicas_in_sync)
-    names = ("everything_at_once", "clipped", "dataset", "own_train_step", "stops_early")
+    names = ("everything_at_once", "clipped", "dataset", "own_train_step")
+    names += ("stops_early_inside_the_scope",)
     for name in names:
         tell(name, **two_devices.CASES[name]())
 
@@ -42,7 +49,7 @@ def results():
         model = mlp(lambda: Adam(0.01))
     np.random.seed(index)  # so that the workers draw other seeds
     fit(model, x, y, batch_size=16, epochs=2, verbose=0)
-    tell("seed", weights=[w.tolist() for w in model.get_weights()])
+    tell("drawn seed", weights=[w.tolist() for w in model.get_weights()])
 
 
 def errors():
@@ -64,21 +71,68 @@ def errors():
     tried("afterwards")
 
 
+class Follow(keras.callbacks.Callback):
+    """Sees every batch; at one of them it kills a worker, if it is to."""
+
+    def __init__(self, victim=None):
+        super().__init__()
+        self.victim, self.sum = victim, 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.sum += logs["loss"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["sum"] = self.sum
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.victim is not None and len(self.model.history.epoch) == 3 and batch == 3:
+            tell("epoch 4")
+            if index == self.victim:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def long_training(victim=None, **kwargs):
+    with strategy.scope():
+        dropout = layers.Dropout(0.4, seed=5)
+        stack = [keras.Input((6,)), dropout, layers.Dense(8), BatchNorm(synchronized=True)]
+        model = two_devices.compiled(keras.Sequential([*stack, SoftmaxHead(3)]))
+    options = {"batch_size": 16, "epochs": 6, "verbose": 0, "callbacks": [Follow(victim)]}
+    history = fit(model, x, y, validation_data=(x, y), **options, **kwargs)
+    state = [v.numpy().tolist() for v in state_copier(model).copy()]
+    return {"history": history.history, "epochs": history.epoch, "state": state}
+
+
+def checkpoints(victim):
+    """A save is due before each step: the last one is in the middle of the epoch."""
+    return {"checkpoint_dir": f"{folder}/{victim}", "save_every": timedelta(microseconds=1)}
+
+
+def alone():
+    keras.utils.set_random_seed(1)
+    tell("alone", **long_training(seed=3))
+
+
+def other_folders():
+    own = f"{folder}/own {index}"
+    if not index:
+        Path(own).mkdir()
+        Path(own, "checkpoint-000006.npz").write_bytes(b"")
+    tell("other folders", **fails(lambda: long_training(checkpoint_dir=own, seed=3)))
+    tell("no folder", **fails(lambda: long_training(checkpoint_dir=(own, None)[index], seed=3)))
+
+
 def killed(victim):
-    class Kill(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            if epoch == 2:
-                tell("epoch 3")
-                if index == victim:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-    options = {"batch_size": 16, "epochs": 100_000, "callbacks": [Kill()]}
-    tell("survived", **fails(lambda: trained(mlp, (x, y), strategy, **options)))
+    keras.utils.set_random_seed(1)
+    tell("survived", **fails(lambda: long_training(victim, seed=3, **checkpoints(victim))))
 
 
-if case == "results":
-    results()
-elif case == "errors":
-    errors()
-else:
-    killed(int(case))
+def resumed(victim):
+    keras.utils.set_random_seed(2 + index)
+    tell(f"resumed {victim}", **long_training(**checkpoints(victim)))
+
+
+RUN = {"results": results, "errors": errors, "alone": alone, "other folders": other_folders}
+RUN |= {f"kill {worker}": partial(killed, worker) for worker in range(2)}
+RUN |= {f"resumed {worker}": partial(resumed, worker) for worker in range(2)}
+for each in cases.split(","):
+    RUN[each]()

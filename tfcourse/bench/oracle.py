@@ -11,13 +11,13 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tfcourse.bench.frame import Comparison, Contender, compare
-from tfcourse.search.config import SearchConfig, parse_config
+from tfcourse.search.config.load import SearchConfig, parse_config
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.space import to_hyperparameters
-from tfcourse.search.ledger import SearchLedger, TrialWriter
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.results import RunDirectory
-from tfcourse.search.sampling import sample
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.ledger import SearchLedger, TrialWriter
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.space.sampling import sample
 
 __all__ = ["OURS", "STOCK", "bench"]
 

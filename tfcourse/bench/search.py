@@ -12,7 +12,7 @@ from tfcourse.bench.search_breakdown import PHASES, measured
 from tfcourse.bench.search_tuner import stock_search
 from tfcourse.bench.search_work import SEARCHES, config_of
 from tfcourse.bench.table import format_seconds
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import load_split
 from tfcourse.search.run import Search
 

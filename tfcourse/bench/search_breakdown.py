@@ -8,9 +8,10 @@ from unittest.mock import patch
 
 from tensorflow.python.framework import func_graph
 
-from tfcourse.search import building, ledger
+from tfcourse.search.record import ledger
+from tfcourse.search.trials import building
 from tfcourse.training import loop
-from tfcourse.training.feeds import Chunk
+from tfcourse.training.data.feeds import Chunk
 
 __all__ = ["PHASES", "Clock", "measured"]
 

@@ -10,11 +10,11 @@ import keras
 import keras_tuner
 
 from tfcourse.data.splits import Split
-from tfcourse.search.building import build_trial
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import propose
 from tfcourse.search.engine.space import to_hyperparameters
-from tfcourse.search.sampling import trial_seed
+from tfcourse.search.space.sampling import trial_seed
+from tfcourse.search.trials.building import build_trial
 
 __all__ = ["stock_search"]
 

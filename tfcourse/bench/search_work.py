@@ -11,7 +11,7 @@ import numpy as np
 from tfcourse.data.sources import load
 from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.softmax_head import SoftmaxHead
-from tfcourse.search.config import SearchConfig, parse_config
+from tfcourse.search.config.load import SearchConfig, parse_config
 
 __all__ = ["SEARCHES", "config_of", "convnet", "images"]
 

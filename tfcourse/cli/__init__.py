@@ -158,8 +158,8 @@ def _workers(given: str | None) -> Any:
 def check(config: ConfigFile, debug: Debug = False) -> None:
     """Check CONFIG and its data without running anything."""
     with reporting(debug):
-        from tfcourse.search.advice import advice
-        from tfcourse.search.config import load_config
+        from tfcourse.search.config.advice import advice
+        from tfcourse.search.config.load import load_config
         from tfcourse.search.data import check_data
         from tfcourse.search.display import space_table
 

@@ -69,7 +69,7 @@ def worker(
 ) -> None:
     """Train the trials that the chief of CONFIG hands out, until there is none left."""
     with reporting(debug), signals_interrupt():
-        from tfcourse.search.config import load_config
+        from tfcourse.search.config.load import load_config
         from tfcourse.search.workers.crew import Crew
         from tfcourse.search.workers.supervisor import Supervisor
 
@@ -105,8 +105,8 @@ class _Lines:
 
 def _serve(planned: Any, host: str, port: int, token: str | None, expire_after: float) -> Any:
     from tfcourse.search.display import SearchProgress
-    from tfcourse.search.lock import locked
-    from tfcourse.search.results import RunDirectory
+    from tfcourse.search.record.directory import RunDirectory
+    from tfcourse.search.record.lock import locked
     from tfcourse.search.workers.bind import check_bind
 
     check_bind(host, token)

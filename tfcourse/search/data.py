@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from tfcourse.data.sources import check_source, checked, load
 from tfcourse.data.splits import Part, Split, split_at, stratified_split
 from tfcourse.errors import InputError
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.metrics import Targets
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.metrics import Targets
 
 if TYPE_CHECKING:
     import numpy as np

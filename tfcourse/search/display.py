@@ -15,11 +15,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.grid import grid_size
-from tfcourse.search.outcome import Retest
-from tfcourse.search.parameters import Choice, any_of
-from tfcourse.search.records import TrialRecord
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.record.outcome import Retest
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.space.parameters import Choice, any_of
+from tfcourse.search.strategies.grid import grid_size
 
 __all__ = ["SearchProgress", "best_table", "retest_table", "rounds_table", "space_table"]
 

@@ -6,20 +6,20 @@ from rich.console import Console
 
 from tfcourse.data.splits import Split
 from tfcourse.models.saving import load_model
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import load_split
-from tfcourse.search.data_record import check_same_data, data_record, write_data_record
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.oracle import SearchOracle
-from tfcourse.search.folds import check_folds
-from tfcourse.search.ledger import SearchLedger, TrialWriter
-from tfcourse.search.outcome import SearchFailedError
-from tfcourse.search.records import TrialRecord
+from tfcourse.search.record.data_record import check_same_data, data_record, write_data_record
+from tfcourse.search.record.directory import RunDirectory, Summary
+from tfcourse.search.record.ledger import SearchLedger, TrialWriter
+from tfcourse.search.record.outcome import SearchFailedError
+from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.rehearsal import rehearse
-from tfcourse.search.results import RunDirectory, Summary
-from tfcourse.search.strategies import Records
-from tfcourse.search.trial import TrialRunner
+from tfcourse.search.strategies.proposals import Records
+from tfcourse.search.trials.folds import check_folds
+from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.training.evaluate import evaluate
 
 __all__ = ["conclude", "execute", "prepare"]

@@ -11,10 +11,10 @@ from tfcourse.errors import InputError, one_of
 from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model
-from tfcourse.search.building import build_trial
 from tfcourse.search.caviar.rehearsal import rehearse_population
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import propose
+from tfcourse.search.trials.building import build_trial
 from tfcourse.training.evaluate import evaluate
 
 __all__ = ["rehearse"]

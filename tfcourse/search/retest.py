@@ -6,12 +6,12 @@ from pathlib import Path
 
 from tfcourse.errors import InputError
 from tfcourse.files import write_atomically
-from tfcourse.search.config import SearchConfig, load_config
+from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data import load_split
-from tfcourse.search.data_record import data_record, read_data_record
-from tfcourse.search.outcome import Retest, RetestedTrial
-from tfcourse.search.records import as_csv, rank
-from tfcourse.search.results import RunDirectory
+from tfcourse.search.record.data_record import data_record, read_data_record
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.outcome import Retest, RetestedTrial
+from tfcourse.search.record.records import as_csv, rank
 from tfcourse.search.run import Search
 
 __all__ = ["retest", "swapped_pairs"]
@@ -46,7 +46,7 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
             f"{directory.path}: retest compares at least 2 completed trials. Found: {len(old)}."
         )
     # Here, and not above: what is wrong so far is told without TensorFlow.
-    from tfcourse.search.trial import TrialRunner
+    from tfcourse.search.trials.trial import TrialRunner
 
     split = load_split(config)
     kept = read_data_record(directory.path)

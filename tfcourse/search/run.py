@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.search.arguments import config_from_arguments
-from tfcourse.search.config import SearchConfig, load_config
+from tfcourse.search.config.arguments import config_from_arguments
+from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data import at_hand, load_split
-from tfcourse.search.data_record import check_same_data, data_record, read_data_record
-from tfcourse.search.identity import differences, identity
-from tfcourse.search.lock import locked
-from tfcourse.search.outcome import SearchResult
-from tfcourse.search.records import TrialRecord, rank
-from tfcourse.search.results import RunDirectory
+from tfcourse.search.record.data_record import check_same_data, data_record, read_data_record
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.identity import differences, identity
+from tfcourse.search.record.lock import locked
+from tfcourse.search.record.outcome import SearchResult
+from tfcourse.search.record.records import TrialRecord, rank
 from tfcourse.search.workers.local import supervise
 from tfcourse.search.workers.surroundings import worker_count
 
@@ -30,7 +30,8 @@ class Search:
 
     ``Search(space={"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"}}, trials=24).run()``
 
-    Its attributes are its ``config``, a checked `tfcourse.search.config.SearchConfig`, and ``out``.
+    Its attributes are its ``config``, a checked `tfcourse.search.config.load.SearchConfig`, and
+    ``out``.
 
     Args:
         config: A checked config; it excludes all that follows ``out``.
@@ -69,10 +70,14 @@ class Search:
         test: Any = None,
         **settings: Any,
     ) -> None:
+        arrays = {"data": data, "train": train, "dev": dev, "test": test}
         if config is None:
-            arrays = {"data": data, "train": train, "dev": dev, "test": test}
             config = config_from_arguments(space, build, arguments, arrays, settings)
-        elif settings or any(given is not None for given in (space, arguments, data, train)):
+        elif (
+            settings
+            or build != "mlp"
+            or any(v is not None for v in (space, arguments, *arrays.values()))
+        ):
             raise InputError("Search: config says everything; give it alone, with out.")
         object.__setattr__(self, "config", config)
         object.__setattr__(self, "out", Path(out))

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcourse.training.step import overrides
+from tfcourse.training.programs.step import overrides
 
 __all__ = [
     "TEST_HOOKS",

@@ -10,10 +10,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.training.feeds import ArrayFeed, Feed
-from tfcourse.training.replicas import is_distributed, needs_whole_gradient, uneven
-from tfcourse.training.state import state_variables
-from tfcourse.training.step import overrides
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.programs.replicas import (
+    gathered,
+    is_distributed,
+    needs_whole_gradient,
+    uneven,
+)
+from tfcourse.training.programs.state import state_variables
+from tfcourse.training.programs.step import overrides
 
 __all__ = ["agree", "check_distribution", "check_feeds", "distributed_errors"]
 
@@ -104,17 +109,13 @@ def agree(loop: Any, seed: Any, epochs: int, initial_epoch: int) -> None:
     mine |= {"steps of an epoch": train.steps, "on_nan or validation_freq": repr(loop.plan)}
     mine["steps of a validation"] = validation and validation.steps
     mine["steps between callbacks on batches"] = loop.stride
+    mine["checkpoint_dir or save_every"] = loop.checkpoints and repr(loop.checkpoints.saving.every)
     if isinstance(train, ArrayFeed):
         leaves = [leaf.numpy() for leaf in tf.nest.flatten(train.sample) if leaf is not None]
         first = zlib.crc32(b"".join(a.tobytes() for a in leaves if a.dtype.kind != "O"))
         mine |= {"examples": train.arrays.count, "checksum of the first batch": first}
         mine |= {"seed": seed, "drawn": train.seed}
-    numbers = tf.constant([[_number(value) for value in mine.values()]], tf.int64)
-
-    def gather() -> Any:
-        return strategy.gather(strategy.run(lambda: numbers), axis=0)
-
-    everyone = tf.function(gather, autograph=False)().numpy()
+    everyone = gathered(strategy, [_number(value) for value in mine.values()])
     for name, received in zip(mine, everyone.T, strict=True):
         if name == "drawn":
             if seed is None and isinstance(train, ArrayFeed):

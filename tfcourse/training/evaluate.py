@@ -4,16 +4,16 @@ from typing import Any, Literal
 
 from tfcourse.errors import InputError
 from tfcourse.training.callbacks import callback_list
-from tfcourse.training.data_checks import check_feed
-from tfcourse.training.inputs import (
+from tfcourse.training.data.checks import check_feed
+from tfcourse.training.data.inputs import (
     can_compile,
     check_choices,
     check_sizes,
     evaluation_feed,
     steps_per_call,
 )
+from tfcourse.training.data.target_checks import outputs_on
 from tfcourse.training.loop import Plan, evaluate_feed
-from tfcourse.training.target_checks import outputs_on
 
 __all__ = ["evaluate"]
 
@@ -52,7 +52,8 @@ def evaluate(
 
     Raises:
         InputError: The model is not compiled, the data is empty, its parts differ in length or
-            don't suit the model, or a size is not a positive whole number.
+            don't suit the model, a size is not a positive whole number, or XLA is wanted and
+            can't compile the model.
     """
     if not model.compiled:
         raise InputError(
@@ -67,7 +68,7 @@ def evaluate(
     callbacks = callback_list(callbacks, model, verbose, feed.steps)
     can_compile([feed], jit_compile)
     plan = Plan(jit_compile is True, steps_per_call(model, feed))
-    logs = evaluate_feed(model, feed, plan, callbacks)
+    logs = evaluate_feed(model, feed, plan, callbacks, model.reset_metrics)
     if not logs:
         raise InputError("x holds no batches: there is nothing to evaluate.")
     return logs if return_dict else model._flatten_metrics_in_order(logs)

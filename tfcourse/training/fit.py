@@ -9,29 +9,30 @@ import keras
 from keras.callbacks import TerminateOnNaN
 
 from tfcourse.errors import InputError
-from tfcourse.training.arrays import split_off_validation
 from tfcourse.training.callbacks import callback_list
-from tfcourse.training.data_checks import check_training
+from tfcourse.training.checkpoints.resume import saving_of
+from tfcourse.training.data.arrays import split_off_validation
+from tfcourse.training.data.checks import check_training
+from tfcourse.training.data.inputs import (
+    Order,
+    can_compile,
+    check_choices,
+    check_sizes,
+    evaluation_feed,
+    limited,
+    steps_per_call,
+    train_feed,
+)
 from tfcourse.training.distribution import (
     agree,
     check_distribution,
     check_feeds,
     distributed_errors,
 )
-from tfcourse.training.inputs import (
-    Order,
-    can_compile,
-    check_choices,
-    check_sizes,
-    evaluation_feed,
-    steps_per_call,
-    train_feed,
-)
-from tfcourse.training.jit import choose_jit
 from tfcourse.training.loop import Loop, Plan
-from tfcourse.training.non_finite import OnNan, check_on_nan
-from tfcourse.training.resume import saving_of
-from tfcourse.training.state import build_state
+from tfcourse.training.non_finite.guard import OnNan, check_on_nan
+from tfcourse.training.programs.jit import choose_jit
+from tfcourse.training.programs.state import build_state
 
 __all__ = ["fit"]
 
@@ -85,7 +86,8 @@ def fit(
     collections of them. It doesn't hold NumPy's and TensorFlow's global generators, files that
     your own callbacks keep open (a ``CSVLogger``'s is continued), or the data: of arrays their
     number, shapes and types must be the same; a dataset or generator begins anew with the epoch
-    that it continues with, and so must give the same batches in every epoch.
+    that it continues with, and so must give the same batches in every epoch. Several machines must
+    share the folder: the first worker writes, and all go on from the same checkpoint.
 
     Args:
         model: A compiled ``keras.Model``.
@@ -95,13 +97,15 @@ def fit(
         seed: For arrays: the shuffling of epoch e comes from (seed, e) alone. None draws a seed
             from NumPy's global generator, which ``keras.utils.set_random_seed`` sets.
         jit_compile: Whether to compile with XLA; ``"auto"`` chooses by
-            `tfcourse.training.jit.choose_jit`. Under XLA the numbers agree to float tolerance,
-            and dropout draws from XLA's generator.
+            `tfcourse.training.programs.jit.choose_jit`, and does without where XLA can't
+            compile the model. Under XLA the numbers agree to float tolerance, and dropout draws
+            from XLA's generator.
         on_nan: What to do when the loss, or a weight, becomes NaN or infinite. ``"stop"`` raises
             an error that names the batch and the layer, and leaves the model with its last
-            finite weights (of arrays those before that batch); a ``TerminateOnNaN`` callback
-            comes first. ``"rollback"`` goes back to the last copy of the state, at most the
-            beginning of the epoch, with half the learning rate, up to three times.
+            finite weights, those before that batch; a ``TerminateOnNaN`` callback comes first.
+            ``"rollback"`` goes back to the last copy of the state, at most the beginning of the
+            epoch, and on from there with half the learning rate, up to three times. For both,
+            batches of a stream are kept from one copy to the next.
             ``"ignore"`` goes on, as Keras does.
         checkpoint_dir: A folder for the training's state. When it holds a checkpoint, as after
             the process was killed, the same call goes on from it, and ends with the weights and
@@ -139,6 +143,7 @@ def fit(
         steps_per_epoch=steps_per_epoch,
         validation_steps=validation_steps,
     )
+    epochs = limited("epochs", epochs) or epochs
     saving = saving_of(checkpoint_dir, save_every, keep_checkpoints, seed, verbose)
     data = x, y, sample_weight
     if validation_split and validation_data is None:
@@ -158,10 +163,11 @@ def fit(
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):
         on_nan = "ignore"
     possible = can_compile((train, validation), jit_compile)
+    required = jit_compile is True
     if jit_compile == "auto":
         planned = train.steps and train.steps * max(epochs - initial_epoch, 0)
         jit_compile = possible and choose_jit(model, train.sample, train.batch_size, planned)
-    plan = Plan(jit_compile, steps_per_call(model, train), validation_freq, on_nan)
+    plan = Plan(jit_compile, steps_per_call(model, train), validation_freq, on_nan, required)
     loop = Loop(model, train, validation, plan, callbacks, saving)
     with distributed_errors(model):
         agree(loop, seed, epochs, initial_epoch)

@@ -1,6 +1,6 @@
 """The epochs of one call of `fit`: training, validation and callbacks in Keras's order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +8,17 @@ import keras
 import numpy as np
 
 from tfcourse.training.callbacks import TEST_HOOKS, TRAIN_HOOKS, acts_on_batches, epoch_logs
-from tfcourse.training.feeds import Feed, StreamFeed
-from tfcourse.training.non_finite import Guard, OnNan
-from tfcourse.training.programs import test_program, train_program
-from tfcourse.training.resume import Checkpoints, Saving, Start
+from tfcourse.training.checkpoints.resume import Checkpoints, Saving, Start
+from tfcourse.training.data.feeds import Chunk, Feed, StreamFeed
+from tfcourse.training.non_finite.guard import Guard, OnNan
+from tfcourse.training.programs.cache import test_program, train_program
+from tfcourse.training.programs.state import MetricsReset
+from tfcourse.training.programs.stream import batches_in
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
+
+# What the batches of a stream that are kept may take up, about.
+HELD_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Plan:
 
     Attributes:
         jit_compile: Whether to compile with XLA.
+        required: Whether XLA must be had then, or what it can't compile goes without.
         steps_per_call: The most steps of one call of a program, so that the progress bar moves
             and Ctrl-C is heard.
         validation_freq: As for ``model.fit``.
@@ -32,6 +38,7 @@ class Plan:
     steps_per_call: int
     validation_freq: int | Sequence[int] = 1
     on_nan: OnNan = "ignore"
+    required: bool = True
 
     def validates(self, epoch: int) -> bool:
         """Whether the epoch (counted from 0) ends with a validation."""
@@ -54,11 +61,16 @@ class Loop:
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
         self.plan, self.callbacks = plan, callbacks
-        self.stride = _stride(model, callbacks, TRAIN_HOOKS, plan.steps_per_call)
-        self.guard = None
+        self.reset_metrics = MetricsReset(model)
+        self.guard, most = None, plan.steps_per_call
         if plan.on_nan != "ignore":
             # Repeating the steps since the last copy takes seconds; the copies cost little.
-            self.guard = Guard(model, train, plan.on_nan, every=16 * plan.steps_per_call)
+            every = 16 * most
+            if isinstance(train, StreamFeed):  # whose batches since then are kept
+                every = min(every, batches_in(HELD_BYTES, train.dataset.element_spec))
+                most = min(most, every)
+            self.guard = Guard(model, train, plan.on_nan, every)
+        self.stride = _stride(model, callbacks, TRAIN_HOOKS, most)
         self.checkpoints = None
         if saving is not None:
             self.checkpoints = Checkpoints(saving, model, train, callbacks, self.guard)
@@ -71,7 +83,7 @@ class Loop:
         logs, step = start.logs, start.step
         for epoch in start.epochs:
             if not step:
-                model.reset_metrics()
+                self.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
             logs, step = self._train_epoch(epoch, step), 0
             if self.validation is not None and self.plan.validates(epoch):
@@ -97,8 +109,9 @@ class Loop:
 
     def _train_epoch(self, epoch: int, start: int = 0) -> dict[str, Any]:
         """The steps of an epoch from ``start`` on, and again those before a loss that is NaN."""
+        plan, guarded = self.plan, self.guard is not None
         program = train_program(
-            self.model, self.train.stream, self.plan.jit_compile, self.guard is not None
+            self.model, self.train.stream, plan.jit_compile, guarded, plan.required
         )
         logs: Any = None
         again: int | None = start
@@ -108,41 +121,54 @@ class Loop:
 
     def _train_steps(self, program: Any, epoch: int, start: int) -> tuple[Any, int | None]:
         """The logs after the last step, and where to begin again, if anywhere."""
-        callbacks, logs = self.callbacks, {}
-        for chunk in self.train.chunks(epoch, self.stride, start):
+        logs: Any = {}
+        callbacks, guard = self.callbacks, self.guard
+        for chunk in self._chunks(epoch, start):
             if self.checkpoints is not None:
                 self.checkpoints.before_steps(epoch, chunk.start)
-            if self.guard is not None:
-                self.guard.keep(chunk.start, first=chunk.start == start)
+            if guard is not None:
+                guard.keep(chunk.start, first=chunk.start == start)
             callbacks.on_train_batch_begin(chunk.start)
             outcome = chunk.run(program)
+            if guard is not None:
+                guard.took(outcome)
             if not outcome.steps:
                 continue  # the feed says why, and ends
-            logs = outcome.logs
-            if self.guard is not None and not outcome.finite:
-                again = self.guard.handle(epoch, chunk.start + outcome.steps - 1, program)
+            if guard is not None and not outcome.finite:
+                again = guard.handle(epoch, chunk.start + outcome.steps - 1, program)
                 if self.train.repeatable:
                     return logs, again
-                logs = self.model.get_metrics_result()
+                continue
+            logs = outcome.logs
             callbacks.on_train_batch_end(chunk.start + outcome.steps - 1, logs)
             if self.model.stop_training:
                 break
         return logs, None
 
+    def _chunks(self, epoch: int, start: int) -> Iterator[Chunk]:
+        """The steps of an epoch from ``start`` on; those of a stream again after a rollback."""
+        for chunk in self.train.chunks(epoch, self.stride, start):
+            yield chunk
+            if self.guard is not None:
+                yield from self.guard.repeats()
+
     def _validate(self) -> dict[str, Any]:
         assert self.validation is not None
-        return evaluate_feed(self.model, self.validation, self.plan, self.callbacks)
+        model, reset = self.model, self.reset_metrics
+        return evaluate_feed(model, self.validation, self.plan, self.callbacks, reset)
 
 
-def evaluate_feed(model: Any, feed: Feed, plan: Plan, callbacks: Any) -> dict[str, Any]:
+def evaluate_feed(
+    model: Any, feed: Feed, plan: Plan, callbacks: Any, reset_metrics: Callable[[], None]
+) -> dict[str, Any]:
     """The loss and metrics of a model on a feed's data."""
     if isinstance(feed, StreamFeed):
         feed.restart()
-    program = test_program(model, feed.stream, plan.jit_compile)
+    program = test_program(model, feed.stream, plan.jit_compile, plan.required)
     stride = _stride(model, callbacks, TEST_HOOKS, plan.steps_per_call)
     model.stop_evaluating = False
     callbacks.on_test_begin()
-    model.reset_metrics()
+    reset_metrics()
     logs: Any = {}
     for chunk in feed.chunks(0, stride):
         callbacks.on_test_batch_begin(chunk.start)

@@ -6,15 +6,15 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.adapters import stream_of
-from tfcourse.training.arrays import Arrays, in_memory
 from tfcourse.training.callbacks import acts_on_batches, callback_list
-from tfcourse.training.collect import batch_specs
-from tfcourse.training.data_checks import check_feed
-from tfcourse.training.feeds import ArrayFeed, Feed, StreamFeed
-from tfcourse.training.inputs import check_choices, check_sizes, steps_per_call
-from tfcourse.training.programs import predict_program
-from tfcourse.training.replicas import is_distributed
+from tfcourse.training.data.adapters import stream_of
+from tfcourse.training.data.arrays import Arrays, in_memory
+from tfcourse.training.data.checks import check_feed
+from tfcourse.training.data.feeds import ArrayFeed, Feed, StreamFeed
+from tfcourse.training.data.inputs import check_choices, check_sizes, limited, steps_per_call
+from tfcourse.training.programs.cache import predict_program
+from tfcourse.training.programs.collect import batch_specs
+from tfcourse.training.programs.replicas import is_distributed
 
 __all__ = ["predict"]
 
@@ -55,8 +55,8 @@ def predict(
         The outputs as NumPy arrays, nested as the model's.
 
     Raises:
-        InputError: The data is empty or does not suit the model, or a size is not a positive
-            whole number.
+        InputError: The data is empty or does not suit the model, a size is not a positive whole
+            number, or XLA is wanted and can't compile the model.
     """
     check_choices(jit_compile=jit_compile)
     check_sizes(batch_size=batch_size, steps=steps)
@@ -107,6 +107,7 @@ def _can_be_compiled(model: Any) -> bool:
 
 
 def _feed(x: Any, batch_size: int | None, steps: int | None) -> Feed:
+    steps = limited("steps_per_epoch", steps)
     if not in_memory(x):
         return stream_of(
             (x, None, None), steps, "steps", reset=False, once=True, batch_size=batch_size

@@ -15,7 +15,7 @@ import pytest
 import tfcourse
 from tests.search.workers.crews import SLOW, same
 from tfcourse import InputError
-from tfcourse.search.results import RunDirectory
+from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.workers.child import check_shared
 
 TRIALS = 6

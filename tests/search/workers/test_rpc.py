@@ -12,10 +12,10 @@ from keras_tuner.engine.trial import TrialStatus
 from tests.search.ledger import Ledger
 from tfcourse import InputError
 from tfcourse.errors import WorkFailedError
-from tfcourse.search.config import parse_config
+from tfcourse.search.config.load import parse_config
 from tfcourse.search.engine.oracle import SearchOracle, propose
 from tfcourse.search.engine.rpc import OracleServer, RemoteOracle
-from tfcourse.search.records import TrialRecord
+from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.workers.bind import check_bind
 
 SPACE = {

@@ -7,9 +7,9 @@ import pytest
 from tests.search.workers.crews import SLOW, Watched, kill_when, same
 from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
-from tfcourse.search.parameters import Choice
-from tfcourse.search.results import RunDirectory
-from tfcourse.search.sampling import sample
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.space.parameters import Choice
+from tfcourse.search.space.sampling import sample
 from tfcourse.search.workers import local
 
 TRIALS = 6

@@ -8,21 +8,21 @@ from types import SimpleNamespace
 from typing import Any
 
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
-from tfcourse.search.architecture import architecture_of, is_ours
-from tfcourse.search.building import build_trial, compiled_model, given_values
-from tfcourse.search.callbacks import early_stopping
 from tfcourse.search.caviar.hand import slots_of
 from tfcourse.search.caviar.rule import wanted
 from tfcourse.search.caviar.shares import Shares
-from tfcourse.search.folds import trainings, with_origin
-from tfcourse.search.judging import judge
-from tfcourse.search.normalized import with_scaling
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.trial import TrialRunner
-from tfcourse.training.jit import OVERHEAD_PER_STEP, seconds_of_step
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.space.architecture import architecture_of, is_ours
+from tfcourse.search.trials.building import build_trial, compiled_model, given_values
+from tfcourse.search.trials.callbacks import early_stopping
+from tfcourse.search.trials.folds import trainings, with_origin
+from tfcourse.search.trials.judging import judge
+from tfcourse.search.trials.normalized import with_scaling
+from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.training.population.fit import fit_population
 from tfcourse.training.population.member import Member, MemberResult
 from tfcourse.training.population.population import Population
+from tfcourse.training.programs.jit import OVERHEAD_PER_STEP, seconds_of_step
 
 __all__ = ["GroupRunner", "OnTrial"]
 

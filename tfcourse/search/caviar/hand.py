@@ -4,10 +4,10 @@ import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
-from tfcourse.search.architecture import architectures
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.hyperband import hyperband_round
-from tfcourse.search.sharing import trials_per_architecture
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.space.architecture import architectures
+from tfcourse.search.strategies.hyperband import hyperband_round
+from tfcourse.search.trials.sharing import trials_per_architecture
 
 __all__ = ["HandSizes", "at_once", "hand_sizes", "next_group", "slots_of"]
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
-from tfcourse.search.architecture import architectures
-from tfcourse.search.builders import Builder
-from tfcourse.search.parameters import Choice, Parameter
-from tfcourse.search.tables import SearchTable, TrainingTable
+from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.tables import SearchTable, TrainingTable
+from tfcourse.search.space.architecture import architectures
+from tfcourse.search.space.parameters import Choice, Parameter
 
 __all__ = ["caviar_problems", "obstacles"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
-from tfcourse.search.architecture import is_ours
-from tfcourse.search.building import compiled_model
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.space.architecture import is_ours
+from tfcourse.search.trials.building import compiled_model
 from tfcourse.training.population.checks import check_model
 from tfcourse.training.population.fit import fit_population
 from tfcourse.training.population.member import Member

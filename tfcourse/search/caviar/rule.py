@@ -4,8 +4,8 @@ import math
 
 from tfcourse.search.caviar.hand import MOST_TOGETHER, at_once
 from tfcourse.search.caviar.problems import obstacles
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.sharing import trials_per_architecture
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.trials.sharing import trials_per_architecture
 
 __all__ = ["speedup", "wanted"]
 

@@ -9,10 +9,10 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.oracles import BayesianOptimizationOracle
 
-from tfcourse.search.config import SearchConfig
-from tfcourse.search.parameters import active
-from tfcourse.search.sampling import sample, trial_seed
-from tfcourse.search.strategies import Records, by_quality
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.space.parameters import active
+from tfcourse.search.space.sampling import sample, trial_seed
+from tfcourse.search.strategies.proposals import Records, by_quality
 
 __all__ = ["bayesian"]
 

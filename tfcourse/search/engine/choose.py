@@ -9,8 +9,8 @@ from tfcourse.search.caviar.hand import hand_sizes
 from tfcourse.search.caviar.rule import wanted
 from tfcourse.search.engine.group_tuner import GroupTuner
 from tfcourse.search.engine.tuner import CourseTuner
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.trial import TrialRunner
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.trials.trial import TrialRunner
 
 __all__ = ["tuner_for"]
 

@@ -1,4 +1,4 @@
-"""The tuner that asks for several trials at a time, and trains those of one architecture together."""
+"""The tuner that holds several trials, and trains those of one architecture together."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -6,10 +6,10 @@ from typing import Any
 
 from keras_tuner.engine.trial import TrialStatus
 
-from tfcourse.search.architecture import architecture_of
 from tfcourse.search.caviar.group import GroupRunner, OnTrial
 from tfcourse.search.caviar.hand import HandSizes, next_group
-from tfcourse.search.records import TrialRecord
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.space.architecture import architecture_of
 
 __all__ = ["GroupTuner"]
 

@@ -12,7 +12,7 @@ import keras_tuner
 from keras_tuner.engine import hyperparameters as kinds
 
 from tfcourse.errors import InputError
-from tfcourse.search.builders import Argument, Builder
+from tfcourse.search.config.builders import Argument, Builder
 
 __all__ = ["hypermodel_builder"]
 

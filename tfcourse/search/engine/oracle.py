@@ -10,12 +10,12 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tfcourse.errors import WorkFailedError
-from tfcourse.search.claims import Claim
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.bayesian import bayesian
 from tfcourse.search.engine.space import to_hyperparameters
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.strategies import PROPOSALS, Boxes, Records
+from tfcourse.search.record.claims import Claim
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.strategies.proposals import PROPOSALS, Boxes, Records
 
 __all__ = ["Ledger", "SearchOracle", "holder", "propose"]
 

@@ -16,7 +16,7 @@ from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle, holder
 from tfcourse.search.engine.space import to_hyperparameters
 

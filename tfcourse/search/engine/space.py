@@ -5,7 +5,7 @@ from typing import Any
 
 import keras_tuner
 
-from tfcourse.search.parameters import Choice, Parameter
+from tfcourse.search.space.parameters import Choice, Parameter
 
 __all__ = ["to_hyperparameters"]
 
@@ -14,7 +14,7 @@ def to_hyperparameters(space: Mapping[str, Parameter]) -> Any:
     """Registers each parameter under its name.
 
     keras-tuner has no scale for 1-β, and its samplers share their randomness between trials: it
-    keeps names and ranges, and the values come from `tfcourse.search.sampling.sample`.
+    keeps names and ranges, and the values come from `tfcourse.search.space.sampling.sample`.
     """
     hyperparameters = keras_tuner.HyperParameters()
     for name, parameter in space.items():

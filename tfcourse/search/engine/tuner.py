@@ -7,8 +7,8 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.trial import TrialRunner
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.trials.trial import TrialRunner
 
 __all__ = ["CourseTuner"]
 

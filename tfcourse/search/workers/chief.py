@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tfcourse.search.claims import read_claims
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.rpc import OracleServer
 from tfcourse.search.execution import conclude, prepare
-from tfcourse.search.ledger import SearchLedger
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.results import RunDirectory
-from tfcourse.search.strategies import Records
+from tfcourse.search.record.claims import read_claims
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.ledger import SearchLedger
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.strategies.proposals import Records
 
 __all__ = ["Chief", "Service"]
 

@@ -70,7 +70,7 @@ def _listen(connection: Connection, heard: Heard) -> None:
 
 
 def _search(settings: Mapping[str, Any]) -> Any:
-    from tfcourse.search.config import parse_config
+    from tfcourse.search.config.load import parse_config
     from tfcourse.search.run import Search
 
     raw = tomllib.loads(settings["config"])
@@ -78,8 +78,8 @@ def _search(settings: Mapping[str, Any]) -> Any:
 
 
 def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
-    from tfcourse.search.records import TrialRecord
-    from tfcourse.search.results import RunDirectory
+    from tfcourse.search.record.directory import RunDirectory
+    from tfcourse.search.record.records import TrialRecord
     from tfcourse.search.workers.chief import Chief, Service
 
     def on_end(record: TrialRecord, best: float | None) -> None:
@@ -103,8 +103,8 @@ def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
 
 def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     from tfcourse.search.engine.rpc import RemoteOracle
-    from tfcourse.search.records import TrialRecord
-    from tfcourse.search.results import RunDirectory
+    from tfcourse.search.record.directory import RunDirectory
+    from tfcourse.search.record.records import TrialRecord
     from tfcourse.search.workers.worker import work
 
     def on_begin(trial: int, values: Mapping[str, Any]) -> None:
@@ -118,8 +118,8 @@ def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     oracle = RemoteOracle(search.config, address, settings["token"], name, settings["patience"])
     if settings["elsewhere"]:
         check_shared(search, oracle)
-    directory, workers, alone = RunDirectory(search.directory), settings["workers"], settings["alone"]
-    work(search.config, directory, oracle, name, on_begin, on_end, workers, alone)
+    directory, shared = RunDirectory(search.directory), (settings["workers"], settings["alone"])
+    work(search.config, directory, oracle, name, on_begin, on_end, *shared)
     say({"what": "done"})
 
 

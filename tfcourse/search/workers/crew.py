@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 
 __all__ = ["Crew", "Display"]
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.display import SearchProgress
-from tfcourse.search.records import rank
-from tfcourse.search.results import RunDirectory
-from tfcourse.search.strategies import Records
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.records import rank
+from tfcourse.search.strategies.proposals import Records
 from tfcourse.search.workers.crew import Crew
 from tfcourse.search.workers.supervisor import Supervisor
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.search.outcome import SearchFailedError
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.results import RunDirectory
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.outcome import SearchFailedError
+from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.workers.crew import Crew, Display
 from tfcourse.search.workers.process import Child
 from tfcourse.search.workers.surroundings import cores, environment, gpus

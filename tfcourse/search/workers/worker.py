@@ -3,15 +3,15 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from tfcourse.search.config import SearchConfig
+from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import load_split
-from tfcourse.search.data_record import check_same_data, data_record
 from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.rpc import RemoteOracle
-from tfcourse.search.ledger import TrialWriter
-from tfcourse.search.records import TrialRecord
-from tfcourse.search.results import RunDirectory
-from tfcourse.search.trial import TrialRunner
+from tfcourse.search.record.data_record import check_same_data, data_record
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.ledger import TrialWriter
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.trials.trial import TrialRunner
 
 __all__ = ["work"]
 
@@ -51,8 +51,6 @@ def work(
         writer.add(record, model)
         on_end(record)
 
-    tuner = tuner_for(
-        oracle, runner, directory.path, write, name, on_begin, workers, alone
-    )
+    tuner = tuner_for(oracle, runner, directory.path, write, name, on_begin, workers, alone)
     oracle.signs.start()
     tuner.search()

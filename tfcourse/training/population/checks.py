@@ -11,10 +11,10 @@ from tfcourse.hyperparameters import HYPERPARAMETERS
 from tfcourse.layers import BatchNorm, SoftmaxHead
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
-from tfcourse.training.inputs import check_sizes
+from tfcourse.training.data.inputs import check_sizes
 from tfcourse.training.population.member import Member
 from tfcourse.training.population.step import DROPOUT
-from tfcourse.training.step import overrides
+from tfcourse.training.programs.step import overrides
 
 __all__ = ["check_members", "check_model"]
 

@@ -8,10 +8,16 @@ import keras
 import numpy as np
 
 from tfcourse.errors import InputError, one_of
-from tfcourse.training.arrays import in_memory
-from tfcourse.training.data_checks import check_training
-from tfcourse.training.feeds import ArrayFeed
-from tfcourse.training.inputs import Order, check_choices, check_sizes, evaluation_feed, train_feed
+from tfcourse.training.data.arrays import in_memory
+from tfcourse.training.data.checks import check_training
+from tfcourse.training.data.feeds import ArrayFeed
+from tfcourse.training.data.inputs import (
+    Order,
+    check_choices,
+    check_sizes,
+    evaluation_feed,
+    train_feed,
+)
 from tfcourse.training.population.checks import check_members
 from tfcourse.training.population.member import Member, PopulationHistory
 from tfcourse.training.population.objective import Halving, Objective, StoppingRule, find_direction

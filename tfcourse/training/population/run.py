@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.training.arrays import epoch_order
 from tfcourse.training.callbacks import numbers_of
-from tfcourse.training.feeds import ArrayFeed
+from tfcourse.training.data.arrays import epoch_order
+from tfcourse.training.data.feeds import ArrayFeed
 from tfcourse.training.population.fresh import FreshValues
 from tfcourse.training.population.member import MemberResult, Stopped
 from tfcourse.training.population.objective import StoppingRule

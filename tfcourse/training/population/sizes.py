@@ -5,9 +5,9 @@ from typing import Any
 
 from keras.src.trainers.trainer import model_supports_jit  # not public: the rule is Keras's own
 
-from tfcourse.training.feeds import ArrayFeed
-from tfcourse.training.inputs import SECONDS_PER_CALL
-from tfcourse.training.jit import WORTH_COMPILING, seconds_of_step
+from tfcourse.training.data.feeds import ArrayFeed
+from tfcourse.training.data.inputs import SECONDS_PER_CALL
+from tfcourse.training.programs.jit import WORTH_COMPILING, seconds_of_step
 
 __all__ = ["choose_jit", "choose_slots", "steps_per_call"]
 

@@ -9,12 +9,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.training.programs.state import build_state, state_variables
 from tfcourse.training.reuse.programs import impurity, traced_functions
 from tfcourse.training.reuse.recipe import Recipe
 from tfcourse.training.reuse.structure import structure
 from tfcourse.training.reuse.values import NotComparableError
 from tfcourse.training.reuse.variables import given_variables, rate_variables
-from tfcourse.training.state import build_state, state_variables
 
 __all__ = ["Kept", "give_state", "traces_of", "unlike", "with_state"]
 

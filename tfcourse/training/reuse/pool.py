@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from tfcourse.training.programs.state import build_state
 from tfcourse.training.reuse.kept import (
     Kept,
     give_state,
@@ -16,11 +17,10 @@ from tfcourse.training.reuse.kept import (
     with_state,
 )
 from tfcourse.training.reuse.recipe import PureBuild, recipe_of
-from tfcourse.training.reuse.seeding import drawn_from, set_seed
+from tfcourse.training.reuse.seeding import drawn_from, let_go_of_programs, set_seed
 from tfcourse.training.reuse.structure import structure
 from tfcourse.training.reuse.values import NotComparableError
 from tfcourse.training.reuse.variables import given_variables
-from tfcourse.training.state import build_state
 
 __all__ = ["ModelPool", "PoolCounts"]
 
@@ -101,10 +101,6 @@ class ModelPool:
         fresh = build()
         return fresh, self._train_new(None, fresh, train, sample, build)
 
-    def clear(self) -> None:
-        """Lets go of all models."""
-        self._kept.clear()
-
     def _restated(self, build: Callable[[], Any]) -> Any:
         """The key of a model that could be given its fresh state without a build; else None."""
         if not isinstance(build, PureBuild):
@@ -147,6 +143,7 @@ class ModelPool:
         new = None if key is None else with_state(fresh, sample)
         if new is None:
             self.counts.refused += 1
+            let_go_of_programs()
             result = train(fresh)
             self.counts.traces += len(traces_of(fresh))
             return result
@@ -172,12 +169,12 @@ class ModelPool:
             if traces != kept.traces or kept.model.run_eagerly:
                 reason = reason or unlike(kept.model, key[0])
         except BaseException:
-            del self._kept[key]
+            self._let_go(key)
             raise
         self.counts.traces += traces - kept.traces
         kept.traces = traces
         if reason is not None:
-            del self._kept[key]
+            self._let_go(key)
             self._refused.add(hash(key))
             self._say(reason)
         return result
@@ -187,7 +184,11 @@ class ModelPool:
         while kept and (
             len(kept) >= self.size or wanted + sum(k.bytes for k in kept.values()) > MOST_BYTES
         ):
-            kept.popitem(last=False)
+            self._let_go(next(iter(kept)))
+
+    def _let_go(self, key: Any) -> None:
+        del self._kept[key]
+        let_go_of_programs()
 
     def _say(self, reason: str) -> None:
         if reason not in self._reasons:

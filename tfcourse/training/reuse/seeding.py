@@ -11,9 +11,10 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from keras.src.utils.rng_utils import GLOBAL_RANDOM_SEED
 from tensorflow.python.eager import context
 
-__all__ = ["drawn_from", "set_seed"]
+__all__ = ["drawn_from", "let_go_of_programs", "set_seed"]
 
-SEEDS_PER_CACHE = 50
+# The kernels of a model's variables take some 0.5 MB, those of its programs some 4 MB.
+SEEDS_PER_CACHE, SEEDS_PER_MODEL = 50, 6
 
 
 @dataclass
@@ -34,7 +35,7 @@ def set_seed(seed: int) -> None:
     with their old seeds; every compiled program is then prepared anew at its next call (0.2 s for
     a small model's training). Where nothing has drawn from TensorFlow's global generator since
     it was seeded, no such kernel can exist, and the cache is kept. It is emptied at times, as it
-    keeps a kernel for every variable that was ever made.
+    keeps kernels for variables and programs that are gone.
 
     Args:
         seed: Any whole number.
@@ -52,6 +53,11 @@ def set_seed(seed: int) -> None:
         eager._seed, eager._rng = seed, random.Random(seed)
         _LAST.kept += 1
     _LAST.generator = _generator_state(eager)
+
+
+def let_go_of_programs() -> None:
+    """Says that a model's programs are used no more: after some of them the cache is emptied."""
+    _LAST.kept += SEEDS_PER_MODEL
 
 
 def drawn_from() -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from keras.src.utils.naming import to_snake_case
 
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
-from tfcourse.training.replicas import is_distributed
+from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.reuse.configs import canonical
 from tfcourse.training.reuse.functions import is_known
 from tfcourse.training.reuse.values import NotComparableError, Values

@@ -1,0 +1,1 @@
+"""A search as its TOML file says it: parsed, checked in full, frozen."""

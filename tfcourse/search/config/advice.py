@@ -1,0 +1,37 @@
+"""What of a valid config is likely not what was meant."""
+
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.strategies.hyperband import hyperband_round
+
+__all__ = ["advice"]
+
+
+def advice(config: SearchConfig) -> list[str]:
+    """A line for each setting that has no effect because of another."""
+    search, settings = config.search, config.settings
+    least = 0
+    if search.strategy == "coarse_to_fine":
+        least = settings.trials_per_round
+    elif search.strategy == "bayesian":
+        least = settings.initial_of(len(config.space))
+    elif search.strategy == "hyperband":
+        least = hyperband_round(0, config.training.epochs, settings.factor).size
+        if hyperband_round(least, config.training.epochs, settings.factor).before is None:
+            return [
+                f"[training] epochs {config.training.epochs} is less than [search.hyperband] "
+                f"factor {settings.factor}: no trial goes on, the search is random."
+            ]
+    stopping, lines = config.training.early_stopping, []
+    if search.trials <= least:
+        lines.append(
+            f'[search] strategy "{search.strategy}" begins with {least} random trials. '
+            f"With trials = {search.trials} the search is random."
+        )
+    if stopping is not None and "epochs" not in config.space:
+        first = stopping.start_from_epoch + stopping.patience
+        if first >= config.training.epochs:
+            lines.append(
+                f"[training.early_stopping] can't end a training before epoch {first + 1}. "
+                f"With epochs = {config.training.epochs} it has no effect."
+            )
+    return lines

@@ -1,0 +1,89 @@
+"""A search from Python's arguments: the tables of a TOML file, and what a file can't hold."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfcourse.data.given import given_arrays
+from tfcourse.errors import InputError, nearest
+from tfcourse.search.config.builders import object_name
+from tfcourse.search.config.load import SearchConfig, parse_config
+from tfcourse.search.config.tables import STRATEGIES, DataTable, SearchTable, TrainingTable
+
+__all__ = ["config_from_arguments"]
+
+# Where each setting goes; the seed is the search's.
+_PLACES = {
+    **{key: ("data", key) for key in DataTable.model_fields if key != "seed"},
+    "data_seed": ("data", "seed"),
+    **{key: ("training", key) for key in TrainingTable.model_fields},
+    **{key: ("search", key) for key in (*SearchTable.model_fields, *STRATEGIES)},
+}
+
+
+def config_from_arguments(
+    space: Mapping[str, Mapping[str, Any]] | None,
+    build: Any,
+    arguments: Mapping[str, Any] | None,
+    arrays: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> SearchConfig:
+    """The config of `tfcourse.Search`'s arguments, checked as a file's.
+
+    Raises:
+        InputError: Every error, a line each, by the names of the arguments.
+    """
+    unknown = [key for key in settings if key not in _PLACES]
+    if unknown:
+        known = ["space", "build", "arguments", *arrays, *_PLACES]
+        raise InputError(
+            f'Search: "{unknown[0]}" is not an argument.{nearest(unknown[0], known)} '
+            f"Known: {', '.join(known)}."
+        )
+    try:
+        given = given_arrays(**arrays)
+    except InputError as error:
+        raise InputError(f"Search: {error}") from None
+    raw: dict[str, Any] = {"search": {"name": "search"}, "data": {}, "training": {}}
+    for key, value in settings.items():
+        if value is not None:
+            table, place = _PLACES[key]
+            raw[table][place] = value
+    if given is not None:
+        raw["data"] |= {"source": "arrays"}
+        raw["data"] |= {} if given.shares is None else {"split": given.shares}
+    name = build if isinstance(build, str) else object_name(build)
+    raw["model"] = {**(arguments or {}), "builder": name}
+    raw["space"] = {name: _table(entry) for name, entry in (space or {}).items()}
+    try:
+        config = parse_config(
+            raw, "Search", Path.cwd(), None if isinstance(build, str) else build, given
+        )
+    except InputError as error:
+        raise InputError("\n".join(map(_by_argument, str(error).split("\n")))) from error
+    try:
+        config.as_toml()
+    except TypeError as error:
+        raise InputError(
+            f"Search: arguments and space must hold what a TOML file can: numbers, texts, lists "
+            f"and dicts ({error}). Fix other arguments with functools.partial(build, ...)."
+        ) from None
+    return config
+
+
+def _table(entry: Any) -> Any:
+    """An entry of the space, its tuples as the lists that a TOML file has."""
+    if not isinstance(entry, Mapping):
+        return entry
+    return {key: list(v) if isinstance(v, tuple) else v for key, v in entry.items()}
+
+
+def _by_argument(line: str) -> str:
+    """A line of the config's errors with arguments for tables: ``[search] trials`` is trials."""
+    line = line.replace("[data] seed", "data_seed").replace("[model] builder", "build")
+    line = re.sub(r"\[space\.([^\]]+)\]", r'space["\1"]', line)
+    line = re.sub(r"\[(?:training|search)\.(\w+)\] (\w+)", r'\1["\2"]', line)
+    line = re.sub(r"\[model\] (\w+)", r'arguments["\1"]', line)
+    line = re.sub(r"\[(?:search|data|training)\] (\w+)", r"\1", line)
+    return re.sub(r"\[(search|data|training|model|space)\]", r"\1", line)

@@ -1,0 +1,218 @@
+"""Checks of ``[space]`` and of the fixed arguments, against the builder and the optimizer."""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tfcourse.errors import nearest, one_of
+from tfcourse.formulas.scales import SCALES
+from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+from tfcourse.search.config.admissible import inadmissible, is_whole
+from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS
+from tfcourse.search.config.tables import ModelTable, SpaceTable, TrainingTable, parse
+from tfcourse.search.space.conditions import condition_problems
+from tfcourse.search.space.parameters import Choice, Parameter, Range, When, any_of
+
+__all__ = ["check_fixed", "parse_space"]
+
+TRAINING_NAMES = ("batch_size", "epochs", "optimizer")
+
+
+def parse_space(
+    raw: Any, builder: Builder | None, training: TrainingTable | None
+) -> tuple[dict[str, Parameter], list[str]]:
+    """``[space.*]`` as parameters by name, and a line for each error.
+
+    A None for the builder or the training table stands for one that has errors of its own: what
+    depends on it is then not checked.
+    """
+    if not isinstance(raw, Mapping) or (not raw and builder is not None):
+        return {}, ["[space] must hold at least one table, such as [space.learning_rate]."]
+    space: dict[str, Parameter] = {}
+    errors: list[str] = []
+    for name, entry in raw.items():
+        table, lines = parse(SpaceTable, entry, f"space.{name}")
+        if table is not None:
+            parameter, lines = _parameter(name, table, builder)
+            if parameter is not None:
+                space[name] = parameter
+        errors += lines
+    optimizers = _optimizers(space, training, builder)
+    errors += [line for name in raw if (line := _misplaced(name, builder, optimizers))]
+    errors += [line for n, p in space.items() if (line := _contradiction(n, p, builder))]
+    return space, errors + condition_problems(space, raw)
+
+
+def check_fixed(
+    builder: Builder | None,
+    model: ModelTable | None,
+    training: TrainingTable | None,
+    space: Mapping[str, Parameter],
+) -> list[str]:
+    """A line for each fixed argument that is unknown, inadmissible or missing."""
+    errors: list[str] = []
+    if training is not None:
+        optimizers = _optimizers(space, training, builder)
+        for name in ALL_ARGUMENTS:
+            value = getattr(training, name)
+            if value is None:
+                continue
+            if not optimizers:
+                errors.append(f"[training] {name} has no effect: the builder compiles its models.")
+            elif not any(name in ARGUMENTS[o] for o in optimizers):
+                errors.append(f"[training] {name} is not an argument of {_either(optimizers)}.")
+            elif problem := inadmissible(name, value, None):
+                errors.append(f"[training] {name} {problem}")
+    if builder is None or model is None:
+        return errors
+    for name, value in model.arguments.items():
+        if name not in builder.arguments and not builder.takes_any:
+            errors.append(
+                f'[model] {name} is not an argument of the builder "{builder.name}".'
+                f"{nearest(name, builder.arguments)} Known: {', '.join(builder.arguments)}."
+            )
+        elif problem := inadmissible(name, value, builder):
+            errors.append(f"[model] {name} {problem}")
+    given = {
+        *(name for name, parameter in space.items() if not parameter.when),
+        *model.arguments,
+        *(training.model_dump(exclude_none=True) if training else ()),
+    }
+    for name, argument in builder.arguments.items():
+        if argument.default is inspect.Parameter.empty and name not in given:
+            errors.append(f'[model] {name} is required by the builder "{builder.name}".')
+    return errors
+
+
+def _optimizers(
+    space: Mapping[str, Parameter], training: TrainingTable | None, builder: Builder | None
+) -> list[str]:
+    """The optimizers that a trial may have; none if the builder compiles its models itself."""
+    if builder is not None and builder.compiles:
+        return []
+    fixed: list[str] = [*ARGUMENTS] if training is None else [training.optimizer]
+    searched = space.get("optimizer")
+    if not isinstance(searched, Choice):
+        return fixed
+    known = [value for value in searched.values if value in ARGUMENTS]
+    # Where the condition does not hold it is the fixed one.
+    return list(dict.fromkeys([*known, *fixed])) if searched.when else known
+
+
+def _contradiction(name: str, parameter: Parameter, builder: Builder | None) -> str | None:
+    """What is wrong with an optimizer's argument that is searched with other optimizers only."""
+    takers = [optimizer for optimizer, names in ARGUMENTS.items() if name in names]
+    asked = [o for o in any_of(dict(parameter.when).get("optimizer", ())) if o in ARGUMENTS]
+    own = builder is None or builder.takes_any or {name, "optimizer"} & {*builder.arguments}
+    if own or not takers or not asked or {*takers} & {*asked}:
+        return None
+    return f"[space.{name}] when: {name} is not an argument of {_either(asked)}."
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(f'the optimizer "{name}"' for name in names)
+
+
+def _misplaced(name: str, builder: Builder | None, optimizers: list[str]) -> str | None:
+    """What is wrong with a name in ``[space]``: nobody takes it."""
+    trained = [n for n in TRAINING_NAMES if optimizers or n != "optimizer"]
+    if builder is None or builder.takes_any or name in {*builder.arguments, *trained}:
+        return None
+    takers = [o for o, names in ARGUMENTS.items() if name in names]
+    if takers and optimizers and not {*takers} & {*optimizers}:
+        own = [taker for taker in takers if taker in OPTIMIZER_ARGUMENTS]
+        return (
+            f"[space.{name}] is an argument of {_either(own or takers)}. "
+            f"Received: {_either(optimizers)} in [training]."
+        )
+    if takers and optimizers:
+        return None
+    own = [n for o in optimizers for n in ARGUMENTS[o]]
+    known = list(dict.fromkeys([*builder.arguments, *own, *trained]))
+    compiles = ", which compiles its models itself" if builder.compiles else ", the optimizer"
+    return (
+        f'[space.{name}] is not an argument of the builder "{builder.name}"{compiles} or '
+        f"the training.{nearest(name, known)} Known: {', '.join(known)}."
+    )
+
+
+def _parameter(
+    name: str, table: SpaceTable, builder: Builder | None
+) -> tuple[Parameter | None, list[str]]:
+    where = f"[space.{name}]"
+    given = sorted(table.model_dump(exclude_none=True, exclude={"when"}))
+    when = tuple(
+        (parent, tuple(value) if isinstance(value, list) else value)
+        for parent, value in (table.when or {}).items()
+    )
+    if table.values is not None:
+        others = [key for key in given if key != "values"]
+        if others:
+            return None, [f"{where} has values, which exclude {', '.join(others)}."]
+        return _choice(name, table.values, builder, when)
+    if table.low is None or table.high is None:
+        received = ", ".join(given) or "nothing"
+        return None, [f"{where} needs low and high, or values. Received: {received}."]
+    errors = [
+        f"{where} {key} {problem}"
+        for key in ("low", "high")
+        if (problem := inadmissible(name, getattr(table, key), builder))
+    ]
+    if not table.low < table.high:
+        errors.append(f"{where} low must be < high. Received: {table.low} and {table.high}.")
+    if table.step is not None and not table.step > 0:
+        errors.append(f"{where} step must be > 0. Received: {table.step}.")
+    if errors:
+        return None, errors
+    whole = is_whole(name, table, builder)
+    if whole and table.step is not None and not isinstance(table.step, int):
+        return None, [f"{where} step must be a whole number. Received: {table.step}."]
+    step = 1 if whole and table.step is None else table.step
+    if step is not None and table.points is not None:
+        return None, [f"{where} points is for numbers without a step. Received: step {step}."]
+    parameter = Range(
+        "int" if whole else "float",
+        table.low,
+        table.high,
+        step,
+        table.scale or "linear",
+        when,
+        table.points,
+    )
+    problem = _scale_problem(parameter, where)
+    return (None, [problem]) if problem else (parameter, [])
+
+
+def _choice(
+    name: str, values: list[Any], builder: Builder | None, when: When
+) -> tuple[Any, list[str]]:
+    where = f"[space.{name}] values"
+    if not values or any(isinstance(value, list | dict) for value in values):
+        return None, [f"{where} must be a list of at least one value. Received: {values!r}."]
+    if len({(type(value), value) for value in values}) < len(values):
+        return None, [f"{where} must differ from each other. Received: {values!r}."]
+    if len({float if type(value) is int else type(value) for value in values}) > 1:
+        return None, [f"{where} must be of one type. Received: {values!r}."]
+    problems = [p for value in values if (p := inadmissible(name, value, builder))]
+    if problems:
+        return None, [f"{where} {problem}" for problem in problems]
+    return Choice(tuple(values), when), []
+
+
+def _scale_problem(parameter: Range, where: str) -> str | None:
+    scale = parameter.scale
+    if scale == "reverse_log":
+        return (
+            f'{where} scale: "reverse_log" is not a log scale on 1-x: on [0.9, 0.999] it puts '
+            'only 9.5 % of the samples above 0.99, where half belong. Use "one_minus_log".'
+        )
+    if scale not in SCALES:
+        return one_of(f"{where} scale", scale, SCALES)
+    low, high = parameter.edges
+    if demand := SCALES[scale].admits(low, high):
+        received = f"low {parameter.low}, high {parameter.high}"
+        if parameter.step is not None:
+            received += f", step {parameter.step} (half a step on each side counts)"
+        return f'{where} scale "{scale}" needs {demand}. Received: {received}.'
+    return None

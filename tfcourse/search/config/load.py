@@ -1,0 +1,226 @@
+"""A search's TOML file → `SearchConfig`, checked in full; every error is reported at once."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+
+from tfcourse.data.given import Given
+from tfcourse.data.sources import check_source
+from tfcourse.errors import InputError, nearest
+from tfcourse.search.caviar.problems import caviar_problems
+from tfcourse.search.config.builders import Builder, find_builder, whole_space
+from tfcourse.search.config.checks import check_fixed, parse_space
+from tfcourse.search.config.metrics import (
+    LOSSES,
+    Targets,
+    direction_of,
+    objective_problems,
+    training_problems,
+    with_defaults,
+)
+from tfcourse.search.config.settings import HYPERBAND_VALUES, misfits, strategy_settings
+from tfcourse.search.config.tables import (
+    STRATEGIES,
+    DataTable,
+    ModelTable,
+    SearchTable,
+    Table,
+    TrainingTable,
+    parse,
+)
+from tfcourse.search.space.parameters import Parameter
+
+__all__ = ["SearchConfig", "load_config", "parse_config"]
+
+
+_TABLES: dict[str, type[Table]] = {
+    "search": SearchTable,
+    "data": DataTable,
+    "model": ModelTable,
+    "training": TrainingTable,
+}
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """A search, checked: what to run, on what, over which space.
+
+    ``settings`` are the strategy's own, None where it has none; ``origin`` is the file it came
+    from, for error messages; ``arrays`` the data, where it was given as such. ``in_memory``:
+    whether data or builder were given as objects, which another process can't read from a file.
+    """
+
+    search: SearchTable
+    settings: Any
+    data: DataTable
+    model: ModelTable
+    training: TrainingTable
+    space: Mapping[str, Parameter]
+    builder: Builder
+    raw_space: Mapping[str, Any]
+    origin: str = field(compare=False)
+    arrays: Given | None = field(default=None, compare=False, repr=False)
+    in_memory: bool = field(default=False, compare=False)
+
+    @property
+    def direction(self) -> Literal["max", "min"]:
+        """Whether the objective is to be large or small."""
+        direction = self.search.direction or direction_of(self.search.objective)
+        assert direction is not None, "checked with the config"
+        return direction
+
+    @property
+    def targets(self) -> Targets:
+        """What the loss compares the model's outputs with."""
+        return LOSSES[self.training.loss]
+
+    @property
+    def columns(self) -> list[str]:
+        """The names that a trial's values can have; hyperband sets its epochs as well."""
+        return [*self.space, *(HYPERBAND_VALUES if self.search.strategy == "hyperband" else ())]
+
+    def as_tables(self) -> dict[str, Any]:
+        """The config as run, all defaults filled in, as the tables of a TOML file."""
+        own: dict[str, Any] = {}
+        if self.settings is not None:
+            own[self.search.strategy] = self.settings.model_dump(exclude_none=True)
+        search = self.search.model_copy(update={"direction": self.direction})
+        tables = {
+            "search": search.model_dump(exclude_none=True) | own,
+            "data": self.data.model_dump(exclude_none=True) | {"split": list(self.data.split)},
+            "model": self.model.model_dump(exclude_none=True),
+            "training": self.training.model_dump(exclude_none=True),
+        }
+        return {**tables, "space": {name: dict(table) for name, table in self.raw_space.items()}}
+
+    def as_toml(self) -> str:
+        """`as_tables` as the text of a TOML file, which can be searched again."""
+        return tomli_w.dumps(self.as_tables())
+
+
+def load_config(
+    path: Path, *, trials: int | None = None, epochs: int | None = None, seed: int | None = None
+) -> SearchConfig:
+    """Reads and checks a search's TOML file.
+
+    Args:
+        path: The file. A relative ``[data] path`` is relative to its folder.
+        trials: Replaces ``[search] trials``.
+        epochs: Replaces ``[training] epochs``.
+        seed: Replaces ``[search] seed``.
+
+    Raises:
+        InputError: The file can't be read, or holds errors: a line for each.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror or error}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a TOML file: {error}.") from None
+    overrides = {"search": {"trials": trials, "seed": seed}, "training": {"epochs": epochs}}
+    for table, values in overrides.items():
+        given = {key: value for key, value in values.items() if value is not None}
+        if given and isinstance(raw.setdefault(table, {}), dict):
+            raw[table].update(given)
+    return parse_config(raw, str(path), path.parent)
+
+
+def parse_config(
+    raw: Mapping[str, Any],
+    origin: str,
+    folder: Path,
+    build: Any = None,
+    arrays: Given | None = None,
+) -> SearchConfig:
+    """Checks the tables of a search.
+
+    Args:
+        raw: The tables.
+        origin: Names them in the errors.
+        folder: What a relative path of theirs is relative to.
+        build: The builder as an object, of which ``[model] builder`` is only the name.
+        arrays: The data, of which ``[data] source`` is only a name.
+
+    Raises:
+        InputError: Every error, a line each.
+    """
+    tables = with_defaults({name: raw.get(name, {}) for name in (*_TABLES, "space")})
+    errors = [
+        f"[{name}] is not a known table.{nearest(name, tables)} Known: {', '.join(tables)}."
+        for name in raw
+        if name not in tables
+    ]
+    parsed: dict[str, Any] = {}
+    tables["search"], settings, lines = strategy_settings(tables["search"])
+    errors += lines
+    for name, model in _TABLES.items():
+        parsed[name], lines = parse(
+            model, tables[name], name, STRATEGIES if name == "search" else ()
+        )
+        errors += lines
+
+    if parsed["training"] is not None:
+        errors += training_problems(parsed["training"])
+    parsed["data"] = _check_data(parsed["data"], folder, arrays, errors)
+    builder = _find(parsed["model"], build, errors)
+    own = builder is not None and builder.compiles
+    errors += objective_problems(tables["search"], tables["training"], any_metric=own)
+    fixed = {} if parsed["model"] is None else parsed["model"].arguments
+    tables["space"] = whole_space(builder, tables["space"], fixed)
+    # A table that didn't parse has its own errors; its names must not cause others here.
+    space, space_lines = parse_space(tables["space"], builder, parsed["training"])
+    errors += space_lines
+    errors += check_fixed(builder, parsed["model"], parsed["training"], space)
+    if parsed["search"] is not None and not space_lines:
+        errors += misfits(parsed["search"], space)
+        if builder is not None and parsed["training"] is not None:
+            errors += caviar_problems(parsed["search"], parsed["training"], builder, space)
+    if errors:
+        raise InputError("\n".join(f"{origin}: {line}" for line in errors))
+    assert builder is not None
+    return SearchConfig(
+        **parsed,
+        settings=settings,
+        space=space,
+        builder=builder,
+        raw_space=tables["space"],
+        origin=origin,
+        arrays=arrays,
+        in_memory=build is not None or arrays is not None,
+    )
+
+
+def _check_data(
+    table: DataTable | None, folder: Path, arrays: Given | None, errors: list[str]
+) -> DataTable | None:
+    if table is None:
+        return None
+    if len(table.split) != 3 or min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
+        errors.append(
+            "[data] split must be three shares > 0 that sum to 1 (train, dev, test). "
+            f"Received: {list(table.split)}."
+        )
+    if table.path is not None:
+        table = table.model_copy(update={"path": str((folder / table.path).resolve())})
+    if arrays is not None:
+        return table
+    try:
+        check_source(table.source, None if table.path is None else Path(table.path))
+    except InputError as error:
+        errors.append(f"[data] {error}")
+    return table
+
+
+def _find(table: ModelTable | None, build: Any, errors: list[str]) -> Builder | None:
+    if table is None:
+        return None
+    try:
+        return find_builder(table.builder if build is None else build)
+    except InputError as error:
+        errors.append(f"[model] {error}")
+        return None

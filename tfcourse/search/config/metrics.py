@@ -1,0 +1,211 @@
+"""The losses and metrics that a config may name, what they compare, and which way is better.
+
+A table of our own: a config is checked without Keras.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any, Literal
+
+from tfcourse.errors import InputError, one_of
+from tfcourse.imports import load_function
+from tfcourse.models.build import BUILDERS
+from tfcourse.search.config.tables import TrainingTable
+
+__all__ = [
+    "LOSSES",
+    "METRICS",
+    "Metric",
+    "Targets",
+    "direction_of",
+    "metric_names",
+    "objective_problems",
+    "objectives",
+    "training_problems",
+    "with_defaults",
+]
+
+Targets = Literal["labels", "one_hot", "binary", "numbers"]
+Direction = Literal["max", "min"]
+
+# What a loss compares the model's outputs with: class numbers, a row of 0s and a 1, a 0 or 1, or
+# numbers (a regression).
+LOSSES: dict[str, Targets] = {
+    "sparse_categorical_crossentropy": "labels",
+    "categorical_crossentropy": "one_hot",
+    "categorical_focal_crossentropy": "one_hot",
+    "categorical_hinge": "one_hot",
+    "kl_divergence": "one_hot",
+    "binary_crossentropy": "binary",
+    "binary_focal_crossentropy": "binary",
+    "hinge": "binary",
+    "squared_hinge": "binary",
+    "mean_squared_error": "numbers",
+    "mse": "numbers",
+    "mean_absolute_error": "numbers",
+    "mae": "numbers",
+    "mean_absolute_percentage_error": "numbers",
+    "mape": "numbers",
+    "mean_squared_logarithmic_error": "numbers",
+    "msle": "numbers",
+    "huber": "numbers",
+    "log_cosh": "numbers",
+    "poisson": "numbers",
+    "cosine_similarity": "numbers",
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Which way a metric of Keras's is better, and the targets that it takes."""
+
+    direction: Direction
+    targets: tuple[Targets, ...]
+
+
+_ROWS: tuple[Targets, ...] = ("one_hot", "binary")
+_CLASSES: tuple[Targets, ...] = ("labels", "one_hot", "binary")
+_NUMBERS: tuple[Targets, ...] = ("one_hot", "binary", "numbers")
+_REGRESSION: tuple[Targets, ...] = ("numbers",)
+
+METRICS: dict[str, Metric] = {
+    "accuracy": Metric("max", _CLASSES),
+    "sparse_categorical_accuracy": Metric("max", ("labels",)),
+    "sparse_top_k_categorical_accuracy": Metric("max", ("labels",)),
+    "sparse_categorical_crossentropy": Metric("min", ("labels",)),
+    "categorical_accuracy": Metric("max", ("one_hot",)),
+    "top_k_categorical_accuracy": Metric("max", ("one_hot",)),
+    "categorical_crossentropy": Metric("min", ("one_hot",)),
+    "binary_accuracy": Metric("max", ("binary",)),
+    "binary_crossentropy": Metric("min", ("binary",)),
+    "auc": Metric("max", _ROWS),
+    "precision": Metric("max", _ROWS),
+    "recall": Metric("max", _ROWS),
+    "f1_score": Metric("max", _ROWS),
+    "true_positives": Metric("max", _ROWS),
+    "true_negatives": Metric("max", _ROWS),
+    "false_positives": Metric("min", _ROWS),
+    "false_negatives": Metric("min", _ROWS),
+    "mean_squared_error": Metric("min", _NUMBERS),
+    "mse": Metric("min", _NUMBERS),
+    "root_mean_squared_error": Metric("min", _NUMBERS),
+    "mean_absolute_error": Metric("min", _NUMBERS),
+    "mae": Metric("min", _NUMBERS),
+    "mean_absolute_percentage_error": Metric("min", _REGRESSION),
+    "mape": Metric("min", _REGRESSION),
+    "mean_squared_logarithmic_error": Metric("min", _REGRESSION),
+    "msle": Metric("min", _REGRESSION),
+    "log_cosh_error": Metric("min", _REGRESSION),
+    "poisson": Metric("min", _REGRESSION),
+    "r2_score": Metric("max", _REGRESSION),
+}
+
+
+def metric_names(metrics: Iterable[str]) -> tuple[str, ...]:
+    """What the metrics are called in a history: of ``package.module:function`` the function."""
+    return tuple(metric.rpartition(":")[2] for metric in metrics)
+
+
+def objectives(metrics: Iterable[str]) -> tuple[str, ...]:
+    """What a search with these metrics may look for."""
+    names = metric_names(metrics)
+    return (*(f"val_{name}" for name in names), "val_loss", *names, "loss")
+
+
+def direction_of(objective: str) -> Direction | None:
+    """Whether the objective is to be large or small; None for a metric that is not known."""
+    name = objective.removeprefix("val_")
+    if name == "loss":
+        return "min"
+    return METRICS[name].direction if name in METRICS else None
+
+
+def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of a config with what the loss suggests where they don't say it.
+
+    A regression has no accuracy: it is measured by the mean absolute error, and judged by the loss;
+    our own builders end in what the loss takes.
+    """
+    training, search, model = (tables[name] for name in ("training", "search", "model"))
+    if not all(isinstance(table, Mapping) for table in (training, search, model)):
+        return dict(tables)
+    targets = _targets(training)
+    if targets == "numbers":
+        training = {"metrics": ["mean_absolute_error"], **training}
+    if "accuracy" not in training.get("metrics", ["accuracy"]):
+        search = {"objective": "val_loss", **search}
+    builder = model.get("builder", "mlp")
+    takes_output = builder in BUILDERS and "output" in signature(BUILDERS[builder]).parameters
+    if takes_output and targets in ("binary", "numbers"):
+        model = {"output": "sigmoid" if targets == "binary" else "linear", **model}
+    return {**tables, "training": training, "search": search, "model": model}
+
+
+def training_problems(training: TrainingTable) -> list[str]:
+    """A line for a loss that is not known, and for each metric that is not or does not fit it."""
+    if training.loss not in LOSSES:
+        return [one_of("[training] loss", training.loss, LOSSES)]
+    problems, targets = [], LOSSES[training.loss]
+    metrics = training.metrics
+    for metric in metrics:
+        if ":" in metric:
+            try:
+                load_function(metric, "metrics")
+            except InputError as error:
+                problems.append(f"[training] {error}")
+        elif metric not in METRICS:
+            fitting = [name for name, known in METRICS.items() if targets in known.targets]
+            known = [*fitting, "package.module:function"]
+            problems.append(one_of("[training] metrics", metric, known))
+        elif targets not in METRICS[metric].targets:
+            losses = [n for n, kind in LOSSES.items() if kind in METRICS[metric].targets]
+            problems.append(
+                f'[training] metrics: "{metric}" does not fit the loss. Received: '
+                f'"{training.loss}"; it takes the targets of {_either(losses)}.'
+            )
+    if len(set(metric_names(metrics))) < len(metrics):
+        problems.append(f"[training] metrics must differ. Received: {list(metrics)}.")
+    return problems
+
+
+def objective_problems(search: Any, training: Any, any_metric: bool) -> list[str]:
+    """What is wrong with the objective; judged also where other keys of the tables are wrong.
+
+    ``any_metric``: whether the model has metrics of its own, which are not known yet.
+    """
+    tables = [table if isinstance(table, Mapping) else {} for table in (search, training)]
+    objective = tables[0].get("objective", "val_accuracy")
+    metrics = tables[1].get("metrics", ["accuracy"])
+    stopping = tables[1].get("early_stopping")
+    if not isinstance(metrics, list | tuple) or not all(isinstance(m, str) for m in metrics):
+        return []
+    known, problems = objectives(metrics), []
+    monitor = stopping.get("monitor") if isinstance(stopping, Mapping) else None
+    if isinstance(monitor, str):
+        where = "[training.early_stopping] monitor"
+        if monitor not in known and not any_metric:
+            problems.append(one_of(where, monitor, known))
+        elif monitor != objective and direction_of(monitor) is None:
+            problems.append(
+                f"{where} must be the objective, or a loss or metric whose better direction is "
+                f'known. Received: "{monitor}".'
+            )
+    if not isinstance(objective, str):
+        return problems  # its type is an error of its own
+    if objective not in known and not any_metric:
+        problems.append(one_of("[search] objective", objective, known))
+    elif tables[0].get("direction") is None and direction_of(objective) is None:
+        problems.append(
+            f'[search] direction is required for the objective "{objective}": "max" or "min".'
+        )
+    return problems
+
+
+def _targets(training: Mapping[str, Any]) -> Targets | None:
+    loss = training.get("loss", "sparse_categorical_crossentropy")
+    return LOSSES.get(loss) if isinstance(loss, str) else None
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join(f'"{name}"' for name in names)

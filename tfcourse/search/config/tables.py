@@ -1,0 +1,239 @@
+"""The tables of a search's TOML file as pydantic models, and their errors in our words."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+
+from tfcourse.errors import nearest
+
+__all__ = [
+    "STRATEGIES",
+    "BayesianTable",
+    "CoarseToFineTable",
+    "DataTable",
+    "EarlyStoppingTable",
+    "HyperbandTable",
+    "ModelTable",
+    "SearchTable",
+    "SpaceTable",
+    "Table",
+    "TrainingTable",
+    "parse",
+]
+
+Number = int | float
+
+
+class Table(BaseModel):
+    """A table: frozen, strict about types, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class SearchTable(Table):
+    """``[search]``: what to look for, how, how long.
+
+    ``workers``: how many processes train. ``trial_timeout``: after how many seconds a trial counts
+    as failed. ``reuse_models``: how many compiled models are kept for the trials to come; 0
+    compiles every trial's anew. ``caviar``: whether trials of one architecture are trained
+    together, as a population, or one after the other; ``"auto"`` estimates what is quicker.
+    ``checkpoints``: whether every trial's model is kept on disk, or the best one's.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    objective: str = "val_accuracy"
+    direction: Literal["max", "min"] | None = None
+    strategy: Literal["random", "coarse_to_fine", "grid", "bayesian", "hyperband"] = "random"
+    trials: int = Field(ge=1)
+    seed: int = Field(default=0, ge=0)
+    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
+    trial_timeout: float | None = Field(default=None, gt=0)
+    reuse_models: int = Field(default=16, ge=0)
+    caviar: Literal["auto", "population", "reuse"] = "auto"
+    checkpoints: Literal["best", "all"] = "best"
+
+
+class CoarseToFineTable(Table):
+    """``[search.coarse_to_fine]``: see `tfcourse.search.strategies.refine.refine`.
+
+    The size of a round is fixed, and not the number of rounds: more trials are then more rounds,
+    and leave those before them as they were.
+    """
+
+    trials_per_round: int = Field(default=8, ge=1)
+    keep: float = Field(default=0.25, gt=0, le=1)
+    shrink: float = Field(default=0.5, gt=0, lt=1)
+    floor: float = Field(default=0.05, gt=0, le=1)
+
+
+class BayesianTable(Table):
+    """``[search.bayesian]``: keras-tuner's Gaussian process.
+
+    ``initial``: random trials before it, three a hyperparameter if it is not set. ``parallel``: how
+    many trials may run at a time; they don't know each other's results. ``beta``: how much an
+    unsure place is worth beside a good one.
+    """
+
+    initial: int | None = Field(default=None, ge=1)
+    parallel: int = Field(default=1, ge=1)
+    beta: float = Field(default=2.6, ge=0)
+
+    def initial_of(self, hyperparameters: int) -> int:
+        """``initial`` for a space of so many hyperparameters."""
+        return self.initial or max(3 * hyperparameters, 3)
+
+
+class HyperbandTable(Table):
+    """``[search.hyperband]``: each round keeps one in ``factor`` trials, for as many more epochs.
+
+    ``[training] epochs`` is the most that a trial gets.
+    """
+
+    factor: int = Field(default=3, ge=2)
+
+
+# The strategies that have settings of their own, in ``[search.STRATEGY]``.
+STRATEGIES: dict[str, type[Table]] = {
+    "coarse_to_fine": CoarseToFineTable,
+    "bayesian": BayesianTable,
+    "hyperband": HyperbandTable,
+}
+
+
+class DataTable(Table):
+    """``[data]``: where the examples come from, and their split into train, dev and test.
+
+    ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model holds it as a layer.
+    """
+
+    source: str = "digits"
+    path: str | None = None
+    label: str | None = None
+    split: Annotated[tuple[float, ...], Strict(False)] = (0.6, 0.2, 0.2)
+    normalize: Literal["none", "standardize", "min_max"] = "none"
+    seed: int = Field(default=0, ge=0)
+
+
+class ModelTable(Table):
+    """``[model]``: the builder; every other key is one of its arguments."""
+
+    model_config = ConfigDict(extra="allow")
+    builder: str = "mlp"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The builder's fixed arguments."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+OptimizerName = Literal[
+    "gradient_descent", "momentum", "rmsprop", "adam",
+    "keras:sgd", "keras:rmsprop", "keras:adam", "keras:adamw", "keras:adamax", "keras:nadam",
+    "keras:adagrad", "keras:adadelta", "keras:lion", "keras:lamb",
+]  # fmt: skip
+
+
+class EarlyStoppingTable(Table):
+    """``[training.early_stopping]``: ends a training whose ``monitor`` no longer gets better.
+
+    As Keras's ``EarlyStopping``: after ``patience`` epochs without an improvement of more than
+    ``min_delta``, counted from epoch ``start_from_epoch`` on. ``monitor`` is the objective if it
+    is not set. The model keeps the weights of its best epoch, with and without early stopping.
+    """
+
+    patience: int = Field(default=3, ge=1)
+    min_delta: float = Field(default=0.0, ge=0)
+    monitor: str | None = None
+    start_from_epoch: int = Field(default=0, ge=0)
+
+
+class TrainingTable(Table):
+    """``[training]``: the loss, the optimizer, its fixed hyperparameters, the size of the work.
+
+    ``folds``: from 2 on, train and dev together are cut into folds, each the dev set of one
+    training. ``repeats``: how many trainings, each with a seed of its own, a trial has on each.
+    """
+
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    loss: str = "sparse_categorical_crossentropy"
+    metrics: Annotated[tuple[str, ...], Strict(False)] = ("accuracy",)
+    folds: int = Field(default=1, ge=1)
+    repeats: int = Field(default=1, ge=1)
+    early_stopping: EarlyStoppingTable | None = None
+    optimizer: OptimizerName = "adam"
+    jit_compile: Literal["auto", True, False] = "auto"
+    learning_rate: float | None = None
+    momentum: float | None = None
+    beta_1: float | None = None
+    beta_2: float | None = None
+    rho: float | None = None
+    epsilon: float | None = None
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    nesterov: bool | None = None
+    centered: bool | None = None
+    amsgrad: bool | None = None
+
+
+# The tables within others that are no strategy's.
+NESTED: dict[str, type[Table]] = {"early_stopping": EarlyStoppingTable}
+
+
+class SpaceTable(Table):
+    """``[space.NAME]``: low, high, perhaps step and scale; or values to choose from.
+
+    ``when`` makes it depend on others' values; ``points`` is for the grid.
+    """
+
+    low: Number | None = None
+    high: Number | None = None
+    step: Number | None = None
+    scale: str | None = None
+    values: list[Any] | None = None
+    points: int | None = Field(default=None, ge=1)
+    when: dict[str, Any] | None = None
+
+
+def parse(
+    model: type[Table], raw: Any, name: str, also_known: Iterable[str] = ()
+) -> tuple[Any, list[str]]:
+    """The table ``[name]`` as its model, or None and a line for each error."""
+    if not isinstance(raw, Mapping):
+        return None, [f"[{name}] must be a table. Received: {raw!r}."]
+    try:
+        return model.model_validate(dict(raw)), []
+    except ValidationError as error:
+        known = [*model.model_fields, *also_known]
+        lines: dict[Any, str] = {}
+        for details in error.errors():
+            key, *rest = details["loc"] or ("",)
+            inner = NESTED.get(str(key))
+            if inner is not None and rest:
+                place = (f"{name}.{key}", str(rest[0]), [*inner.model_fields])
+            else:
+                place = (name, str(key), known)
+            # One line a key: of a union's errors (int | float) the last is the widest's.
+            lines[place[:2]] = _line(details, *place)
+        return None, list(lines.values())
+
+
+def _line(details: Any, table: str, key: str, known: list[str]) -> str:
+    where = f"[{table}] {key}"
+    if details["type"] == "missing":
+        return f"{where} is required and missing."
+    if details["type"] == "extra_forbidden":
+        return f"{where} is not a known key.{nearest(key, known)} Known: {', '.join(known)}."
+    if details["type"] == "model_type":
+        return f"[{table}.{key}] must be a table. Received: {details['input']!r}."
+    received = details["input"]
+    said = details["msg"].replace("Input should be", "must be")
+    if details["type"] == "string_pattern_mismatch":
+        said = "must be letters, digits, '.', '_' or '-', and start with a letter or digit"
+    hint = ""
+    if details["type"] == "literal_error" and isinstance(received, str):
+        expected = details["ctx"]["expected"].replace("'", '"')
+        hint = nearest(received, [w.strip(' "') for w in expected.replace(" or ", ", ").split(",")])
+        said = f"must be {expected}"
+    return f"{where}: {said}. Received: {received!r}.{hint}"

@@ -1,0 +1,1 @@
+"""The run directory: who writes what, and whose search it is."""

@@ -1,0 +1,199 @@
+"""The run directory: a search's record, readable without tfcourse."""
+
+import json
+import shutil
+import tomllib
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tfcourse.files import replace_atomically, write_atomically
+from tfcourse.search.record.identity import identity
+from tfcourse.search.record.records import TrialRecord, tables, without_nan
+
+__all__ = ["RunDirectory", "Summary"]
+
+# The key of `tfcourse.search.record.identity.identity` beside the versions.
+IDENTITY = "search"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The best trial, its score on the dev set, and its one measurement on the test set."""
+
+    trial: int
+    objective: str
+    score: float
+    test: Mapping[str, float]
+
+
+class RunDirectory:
+    """The files of one search under ``path``; every write is atomic.
+
+    ``config.toml`` (as run), ``versions.json``, ``data.json`` (the data's shapes and hash, see
+    `tfcourse.search.record.data_record`), ``trials/0007.json`` (a `TrialRecord` each),
+    ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, of a search from coarse to
+    fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``. The trials' files
+    are the record; the tables are made from them. While it is searched, also ``claims.json`` (who
+    runs which trial), ``checkpoints/`` (of long trials) and ``models/`` (that may become the best).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.versions = path / "versions.json"
+        self.trials = path / "trials"
+        self.results = path / "results.csv"
+        self.history = path / "history.csv"
+        self.models = path / "models"
+        self.best = path / "best.keras"
+        self.summary = path / "summary.json"
+        self.rounds = path / "rounds.json"
+        self.claims = path / "claims.json"
+        self.checkpoints = path / "checkpoints"
+
+    def exists(self) -> bool:
+        """Whether it is one: a folder with all that `create` makes."""
+        return self.config.is_file() and self.versions.is_file() and self.trials.is_dir()
+
+    def delete(self) -> None:
+        """Deletes it; a folder that is not a run directory stays."""
+        if self.exists():
+            shutil.rmtree(self.path)
+
+    def create(self, config: str, versions: Mapping[str, str]) -> None:
+        """Makes the folder and writes what was asked for, and with which versions."""
+        self.trials.mkdir(parents=True, exist_ok=True)
+        known = {**versions, IDENTITY: identity(tomllib.loads(config))}
+        write_atomically(self.versions, json.dumps(known, indent=2) + "\n")
+        write_atomically(self.config, config)
+
+    def identity(self) -> str | None:
+        """The identity of the search; None if it can't be read."""
+        try:
+            return json.loads(self.versions.read_text(encoding="utf-8")).get(IDENTITY)
+        except (OSError, ValueError, AttributeError):
+            return None
+
+    def has_whole_config(self) -> bool:
+        """Whether the config is the one that was written, and not damaged."""
+        try:
+            stored = tomllib.loads(self.config.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return self.identity() == identity(stored)
+
+    def write_trial(self, record: TrialRecord) -> None:
+        """Adds a finished trial to the record."""
+        text = json.dumps(without_nan(asdict(record)), indent=2) + "\n"
+        write_atomically(self.trials / f"{record.trial:04d}.json", text)
+
+    def read_trial(self, trial: int) -> TrialRecord | None:
+        """A finished trial; None if it isn't finished, or its file can't be read."""
+        try:
+            text = (self.trials / f"{trial:04d}.json").read_text(encoding="utf-8")
+            return TrialRecord(**json.loads(text))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def read_trials(self) -> dict[int, TrialRecord]:
+        """The finished trials by number. A file that can't be read counts as not finished."""
+        stems = (path.stem for path in self.trials.glob("*.json"))
+        numbers = sorted(int(stem) for stem in stems if stem.isdecimal())
+        read = {number: self.read_trial(number) for number in numbers}
+        return {number: record for number, record in read.items() if record is not None}
+
+    def forget_trial(self, trial: int) -> None:
+        """Takes a trial off the record, to be run again."""
+        (self.trials / f"{trial:04d}.json").unlink(missing_ok=True)
+
+    def forget_checkpoints(self, trial: int) -> None:
+        """Removes what was to save a trial from being begun again."""
+        shutil.rmtree(self.checkpoints / f"{trial:04d}", ignore_errors=True)
+
+    def forget_running(self, all_models: bool) -> None:
+        """Removes what only a running search needs."""
+        self.claims.unlink(missing_ok=True)
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        if not all_models:
+            shutil.rmtree(self.models, ignore_errors=True)
+
+    def write_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> None:
+        """``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch."""
+        for path, text in zip((self.results, self.history), tables(records, names), strict=True):
+            write_atomically(path, text)
+
+    def has_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> bool:
+        """Whether the tables are what `write_tables` makes of these records."""
+        try:
+            kept = [path.read_text(encoding="utf-8") for path in (self.results, self.history)]
+        except (OSError, UnicodeDecodeError):
+            return False
+        return kept == [*tables(records, names)]
+
+    def write_rounds(self, rounds: Sequence[Mapping[str, Any]]) -> None:
+        """``rounds.json``: each round's trials and the box that they were drawn from."""
+        write_atomically(self.rounds, json.dumps(rounds, indent=2) + "\n")
+
+    def read_rounds(self) -> list[dict[str, Any]]:
+        """The rounds; none if the search has none, or they can't be read."""
+        try:
+            return list(json.loads(self.rounds.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return []
+
+    def write_model(self, model: Any, trial: int) -> None:
+        """Saves the model of a trial, which may become the best one."""
+
+        def save(path: Path) -> None:
+            model.save(path)
+            with zipfile.ZipFile(path, "a") as file:  # so that the file itself says whose it is
+                file.comment = f"trial {trial}".encode()
+
+        self.models.mkdir(exist_ok=True)
+        replace_atomically(self.model_of(trial), save)
+
+    def model_of(self, trial: int) -> Path:
+        """Where the model of a trial is until the trial has ended."""
+        return self.models / f"{trial:04d}.keras"
+
+    def keep_model(self, trial: int, best: bool, all_models: bool) -> None:
+        """Makes the model of a trial that has ended the best one; keeps or deletes it."""
+        model = self.model_of(trial)
+        if best and _trial_of(model) == trial:
+            if all_models:
+                replace_atomically(self.best, lambda path: shutil.copyfile(model, path))
+            else:
+                model.replace(self.best)
+        elif not all_models:
+            model.unlink(missing_ok=True)
+
+    def best_trial(self) -> int | None:
+        """The trial of the best model; None if there is no model, or it is damaged."""
+        return _trial_of(self.best)
+
+    def has_model(self, trial: int) -> bool:
+        """Whether the model of a trial is there: as the best one, or about to become it."""
+        return trial in (self.best_trial(), _trial_of(self.model_of(trial)))
+
+    def write_summary(self, summary: Summary) -> None:
+        """Records the best trial and its test score."""
+        write_atomically(self.summary, json.dumps(asdict(summary), indent=2) + "\n")
+
+    def read_summary(self) -> Summary | None:
+        """The summary, or None if there is none that can be read."""
+        try:
+            return Summary(**json.loads(self.summary.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+
+def _trial_of(model: Path) -> int | None:
+    """The trial that a saved model is of; None if it can't be read."""
+    try:
+        with zipfile.ZipFile(model) as file:
+            return int(file.comment.removeprefix(b"trial "))
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return None

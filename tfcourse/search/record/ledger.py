@@ -1,0 +1,122 @@
+"""The two sides of a record: who trains writes a trial's, who hands out trials reads it."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.record.claims import Claim, write_claims
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.records import TrialRecord, rank
+from tfcourse.search.strategies.proposals import Boxes, Records, rounds_on_record
+
+__all__ = ["SearchLedger", "TrialWriter"]
+
+SECONDS_BETWEEN_TABLES = 2.0
+# The tables grow with the search: writing them takes at most this share of its time.
+TABLES_SHARE = 0.05
+
+
+class TrialWriter:
+    """Writes the trials of one process, and the models that may become the best.
+
+    Args:
+        config: The search.
+        directory: Its run directory.
+    """
+
+    def __init__(self, config: SearchConfig, directory: RunDirectory) -> None:
+        self.config, self.directory = config, directory
+        self.best: TrialRecord | None = None
+
+    def add(self, record: TrialRecord, model: Any) -> None:
+        """Writes a trial's record, after its model if none before it was better."""
+        # One that took too long was recorded as failed, and stays so.
+        if self.directory.read_trial(record.trial) is not None:
+            return
+        best = _better(self.best, record, self.config.direction)
+        # The model first: a crash between the two runs this trial again, and loses nothing.
+        if best is record or (model is not None and self.config.search.checkpoints == "all"):
+            self.directory.write_model(model, record.trial)
+        self.directory.write_trial(record)
+        self.directory.forget_checkpoints(record.trial)
+        self.best = best
+
+
+class SearchLedger:
+    """The records of a running search, in memory, and what the run directory has of all of them.
+
+    Args:
+        config: The search.
+        directory: Its run directory.
+        finished: The trials that are already there.
+        on_end: Called with each trial that ends, and the best score so far.
+        write_claims: Whether to keep on record who runs which trial.
+    """
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        directory: RunDirectory,
+        finished: Records,
+        on_end: Callable[[TrialRecord, float | None], None],
+        write_claims: bool = False,
+    ) -> None:
+        self.config, self.directory, self.on_end = config, directory, on_end
+        self.by_number = dict(finished)
+        self.writes_claims = write_claims
+        ranking = rank(finished.values(), config.direction)
+        self.best = ranking[0] if ranking else None
+        self.tables_due = 0.0
+        self._boxes: Boxes = {}
+        self._all_models = config.search.checkpoints == "all"
+
+    @property
+    def best_score(self) -> float | None:
+        """The best score so far."""
+        return None if self.best is None else self.best.score
+
+    def recorded(self, trial: int) -> TrialRecord | None:
+        """The record of a trial, as its worker wrote it."""
+        return self.directory.read_trial(trial)
+
+    def claimed(self, claims: Mapping[str, Claim]) -> None:
+        """Puts on record who runs which trial, for a chief that takes over."""
+        if self.writes_claims:
+            write_claims(self.directory.claims, claims)
+
+    def ended(self, record: TrialRecord) -> None:
+        """A trial has ended: keeps its model if it is the best one."""
+        self.best = _better(self.best, record, self.config.direction)
+        self.by_number[record.trial] = record
+        self.directory.keep_model(record.trial, self.best is record, self._all_models)
+        if time.monotonic() > self.tables_due:
+            self.write_tables()
+        self.on_end(record, self.best_score)
+
+    def write_tables(self) -> None:
+        """Writes what is made from the records: the tables and the rounds."""
+        start = time.monotonic()
+        records = [self.by_number[number] for number in sorted(self.by_number)]
+        self.directory.write_tables(records, self.config.columns)
+        if rounds := rounds_on_record(self.config, self.by_number, self._boxes):
+            self.directory.write_rounds(rounds)
+        end = time.monotonic()
+        self.tables_due = end + max(SECONDS_BETWEEN_TABLES, (end - start) / TABLES_SHARE)
+
+    def break_off(self) -> None:
+        """After an interrupt or an error: the tables have all that is on record."""
+        self.by_number = self.directory.read_trials() | self.by_number
+        self.write_tables()
+
+    def tidy(self) -> None:
+        """At the end: everything is on record, and what only the running search needed is gone."""
+        self.write_tables()  # also where a kill came between the last trial and them
+        if self.best is not None:
+            self.directory.keep_model(self.best.trial, True, self._all_models)
+        self.directory.forget_running(self._all_models)
+
+
+def _better(best: TrialRecord | None, record: TrialRecord, direction: str) -> TrialRecord | None:
+    ranking = rank([record] if best is None else [best, record], direction)
+    return ranking[0] if ranking else None

@@ -1,0 +1,106 @@
+"""What a search gives: its result, or that every trial failed; and what its trials give again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfcourse.errors import WorkFailedError
+from tfcourse.search.record.directory import RunDirectory, Summary
+from tfcourse.search.record.records import TrialRecord
+
+__all__ = ["Retest", "RetestedTrial", "SearchFailedError", "SearchResult"]
+
+
+class SearchFailedError(WorkFailedError):
+    """Every trial failed: there is no best one. The run directory has their reasons."""
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A finished search.
+
+    Attributes:
+        directory: The run directory.
+        trials: All records, by number.
+        ranking: The completed ones, best first.
+        summary: The best trial, its dev score, and its score on the test set.
+        was_complete: Whether nothing was left to do.
+    """
+
+    directory: Path
+    trials: Mapping[int, TrialRecord]
+    ranking: list[TrialRecord]
+    summary: Summary
+    was_complete: bool
+
+    @property
+    def best(self) -> TrialRecord:
+        """The best trial."""
+        return self.ranking[0]
+
+    @property
+    def rounds(self) -> list[dict[str, Any]]:
+        """Coarse to fine: each round's first and last trial, and its box; otherwise none."""
+        return RunDirectory(self.directory).read_rounds()
+
+    def best_model(self) -> Any:
+        """The best trial's model, with the weights of its best epoch."""
+        from tfcourse.models.saving import load_model
+
+        return load_model(RunDirectory(self.directory).best)
+
+
+@dataclass(frozen=True)
+class RetestedTrial:
+    """One trial then and now.
+
+    Attributes:
+        trial: Its number.
+        old_rank: Its rank then among those that were run again, from 1.
+        new_rank: Its rank now; the failed ones are last.
+        old_score: Its score then.
+        new_score: Its score now; None if it failed.
+        message: Why it failed.
+    """
+
+    trial: int
+    old_rank: int
+    new_rank: int
+    old_score: float
+    new_score: float | None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Retest:
+    """The result of `tfcourse.retest`.
+
+    Attributes:
+        objective: What the scores are of.
+        trials: The trials, in the old order.
+        swapped: How many pairs are the other way round than they were, of ``pairs``.
+        same_data: Whether the data is the one that was searched; None if that is not on record.
+        file: The table of it.
+    """
+
+    objective: str
+    trials: Sequence[RetestedTrial]
+    swapped: int
+    same_data: bool | None
+    file: Path
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of trials there are."""
+        return len(self.trials) * (len(self.trials) - 1) // 2
+
+    @property
+    def holds(self) -> bool:
+        """Whether the order is what it was."""
+        return self.swapped == 0
+
+    @property
+    def best_holds(self) -> bool:
+        """Whether the best trial still is the best one."""
+        return self.trials[0].new_rank == 1

@@ -1,0 +1,69 @@
+"""Checks of ``when``: a hyperparameter that there is only with certain values of others."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfcourse.errors import nearest
+from tfcourse.search.space.parameters import Choice, Parameter, any_of
+
+__all__ = ["condition_problems"]
+
+
+def condition_problems(space: Mapping[str, Parameter], raw: Mapping[str, Any]) -> list[str]:
+    """A line for each condition whose parent, value or direction is wrong.
+
+    Args:
+        space: The parameters that are right in themselves.
+        raw: All tables of ``[space]``: a parent with an error of its own causes none here.
+    """
+    problems: list[str] = []
+    for name, parameter in space.items():
+        if not parameter.when and isinstance(raw[name].get("when"), Mapping):
+            problems.append(
+                f"[space.{name}] when must name a parent and its value. Received: {{}}."
+            )
+        for parent, value in parameter.when:
+            if parent in space or parent not in raw:
+                for one in any_of(value):
+                    problems += _problems(f"[space.{name}] when", parent, one, space)
+    return problems or _cycles(space)
+
+
+def _problems(where: str, parent: str, value: Any, space: Mapping[str, Parameter]) -> list[str]:
+    if parent not in space:
+        return [
+            f"{where}: {parent} is not in [space].{nearest(parent, space)} "
+            f"Known: {', '.join(space)}."
+        ]
+    chosen = space[parent]
+    if not isinstance(chosen, Choice):
+        return [f"{where}: {parent} must have values to choose from. Received: low and high."]
+    # By type as well: True is no 1.
+    if not any(type(v) is type(value) and v == value for v in chosen.values):
+        listed = ", ".join(map(_shown, chosen.values))
+        texts = [v for v in chosen.values if isinstance(v, str)]
+        hint = nearest(value, texts) if isinstance(value, str) else ""
+        return [f"{where}: {parent} must be one of {listed}. Received: {value!r}.{hint}"]
+    return []
+
+
+def _cycles(space: Mapping[str, Parameter]) -> list[str]:
+    """A line for the first parameter that depends on itself, by way of others or directly."""
+    for name in space:
+        path, waiting = [], [name]
+        while waiting:
+            path.append(waiting.pop())
+            parents = [parent for parent, _ in space[path[-1]].when if parent in space]
+            if name in parents:
+                chain = " → ".join(dict.fromkeys([*path, name]))
+                return [
+                    f"[space.{name}] when must not depend on itself. Received: {chain} → {name}."
+                ]
+            waiting += [parent for parent in parents if parent not in path]
+    return []
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,1 @@
+"""One trial: its model, its training and what that came to."""

@@ -1,0 +1,66 @@
+"""How a trial's training ends: early, at a loss that is not finite, and with its best weights."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.metrics import direction_of
+
+__all__ = ["early_stopping", "trial_callbacks"]
+
+
+def trial_callbacks(config: SearchConfig) -> list[Any]:
+    """Keeps the weights of the best epoch, and stops early if the config asks for it."""
+    callbacks = [_BestWeights(config.search.objective, config.direction), _StopIfNotFinite()]
+    stop = early_stopping(config)
+    return callbacks if stop is None else [*callbacks, stop]
+
+
+def early_stopping(config: SearchConfig) -> Any:
+    """Keras's ``EarlyStopping`` as the config asks for it; None if it does not."""
+    objective, asked = config.search.objective, config.training.early_stopping
+    if asked is None:
+        return None
+    monitor = asked.monitor or objective
+    return keras.callbacks.EarlyStopping(
+        monitor,
+        mode=config.direction if monitor == objective else direction_of(monitor),
+        patience=asked.patience,
+        min_delta=asked.min_delta,
+        start_from_epoch=asked.start_from_epoch,
+    )
+
+
+class _StopIfNotFinite(keras.callbacks.Callback):
+    """Ends a training whose loss became NaN or infinite, at the end of the epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        if not math.isfinite((logs or {})["loss"]):
+            self.model.stop_training = True
+
+
+class _BestWeights(keras.callbacks.Callback):
+    """Leaves the model with the weights of its best epoch, kept in memory until the end.
+
+    Keras's ``EarlyStopping`` does the same, and takes as long over it as some epochs do.
+    """
+
+    def __init__(self, objective: str, direction: str) -> None:
+        super().__init__()
+        self.objective, self.sign = objective, 1 if direction == "max" else -1
+        self.best = -math.inf
+        self.weights: list[Any] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        value = self.sign * (logs or {})[self.objective]
+        if value > self.best or self.weights is None:
+            self.best = -math.inf if math.isnan(value) else value
+            self.weights = [weight.value.numpy() for weight in self.model.weights]
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        assert self.weights is not None
+        for weight, best in zip(self.model.weights, self.weights, strict=True):
+            weight.value.assign(best, read_value=False)

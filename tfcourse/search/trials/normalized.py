@@ -1,0 +1,33 @@
+"""Normalized data for the training, and the normalization as the first layer of its result."""
+
+from typing import Any
+
+import keras
+
+from tfcourse.data.scaling import Scaling, fit_scaling
+from tfcourse.data.splits import Split
+from tfcourse.search.config.load import SearchConfig
+
+__all__ = ["normalize", "with_scaling"]
+
+
+def normalize(split: Split, config: SearchConfig) -> tuple[Split, Scaling | None]:
+    """All three sets scaled by what the train set says, and that scaling; None if none is asked."""
+    how = config.data.normalize
+    if how == "none":
+        return split, None
+    scaling = fit_scaling(split.train.x, how)
+    return scaling.apply_to(split), scaling
+
+
+def with_scaling(model: Any, scaling: Scaling | None, shape: tuple[int, ...]) -> Any:
+    """The trained model with the scaling in front: it takes examples as the source gives them.
+
+    The result is compiled as the model is, so that it can be evaluated; the layers are shared.
+    """
+    if scaling is None:
+        return model
+    layer = keras.layers.Normalization(mean=scaling.shift, variance=scaling.scale**2)
+    whole = keras.Sequential([keras.Input(shape), layer, model], name=model.name)
+    whole.compile_from_config(model.get_compile_config())
+    return whole

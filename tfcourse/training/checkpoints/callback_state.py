@@ -1,0 +1,168 @@
+"""The state of callbacks: what a training has changed in their attributes.
+
+Keras gives callbacks no way to save their state; they keep it in plain attributes, which most
+reset in ``on_train_begin``. So an attribute belongs to the state if it holds numbers, texts,
+arrays or collections of them, and differs from what it was after ``on_train_begin``. Arguments
+such as a patience stay those of the callback that is passed.
+"""
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfcourse.errors import InputError
+from tfcourse.training.checkpoints.checkpoint import NotStorableError, encode
+
+__all__ = ["CallbackStates"]
+
+State = dict[str, Any]
+# How long the file of a CSVLogger is; the attribute of this name is the file, never a state.
+LENGTH = "csv_file"
+
+
+class CallbackStates:
+    """The states of a training's callbacks, by class name and number: ``EarlyStopping 2``.
+
+    The progress bar has none.
+
+    Args:
+        callbacks: A ``CallbackList``.
+    """
+
+    def __init__(self, callbacks: Any) -> None:
+        self.all = callbacks
+        self.named: dict[str, Any] = {}
+        for callback in callbacks.callbacks:
+            name, number = type(callback).__name__, 1
+            while (key := f"{name} {number}" if number > 1 else name) in self.named:
+                number += 1
+            if not isinstance(callback, keras.callbacks.ProgbarLogger):
+                self.named[key] = callback
+        self.fresh: dict[str, dict[str, str]] = {}
+        self.changed: dict[str, set[str]] = {}
+
+    def begin(self, saved: Mapping[str, State] | None) -> None:
+        """Calls ``on_train_begin``, after which the states ``saved`` can be restored."""
+        with self._continued_files(saved or {}):
+            self.all.on_train_begin()
+        for key, callback in self.named.items():
+            values = _attributes(callback).items()
+            self.fresh[key] = {name: _digest(value) for name, value in values if _storable(value)}
+            # What was state stays it, though it be again what it was at first.
+            self.changed[key] = set((saved or {}).get(key, {}))
+
+    def restore(self, saved: Mapping[str, State]) -> None:
+        """Sets the attributes; lists and dicts keep their identity, and others see them change."""
+        for key in self.named.keys() & saved.keys():
+            attributes = vars(self.named[key])
+            for name, value in saved[key].items():
+                current = attributes.get(name)
+                if name == LENGTH:
+                    continue
+                if isinstance(current, list) and isinstance(value, list):
+                    current[:] = value
+                elif isinstance(current, dict) and isinstance(value, dict):
+                    current.clear()
+                    current.update(value)
+                else:
+                    attributes[name] = value
+
+    def take(self) -> dict[str, State]:
+        """The states of now, not copied.
+
+        Raises:
+            InputError: The history can't be stored.
+        """
+        return {key: self._state(key, callback) for key, callback in self.named.items()}
+
+    def _state(self, key: str, callback: Any) -> State:
+        state: State = {}
+        fresh, changed = self.fresh[key], self.changed[key]
+        for name, value in _attributes(callback).items():
+            if not _storable(value):
+                if isinstance(callback, keras.callbacks.History):
+                    raise InputError(
+                        f"The history holds what a checkpoint can't: {_reason(value)}. Leave out "
+                        "checkpoint_dir, or let no callback put it into the logs."
+                    )
+                continue
+            if name not in changed and _digest(value) != fresh.get(name):
+                changed.add(name)
+            if name in changed:
+                state[name] = value
+        if isinstance(callback, keras.callbacks.CSVLogger):
+            state[LENGTH] = _length(callback.filename)
+        return state
+
+    @contextmanager
+    def _continued_files(self, saved: Mapping[str, State]) -> Iterator[None]:
+        """Cuts the files of CSVLoggers to what they were, and lets them go on with them."""
+        overwrite = []
+        for key, callback in self.named.items():
+            length = saved.get(key, {}).get(LENGTH)
+            if length is None:
+                continue
+            now = _length(callback.filename) or 0
+            if now < length:
+                warnings.warn(
+                    f"{callback.filename} has {now} bytes, and had {length} at the checkpoint: "
+                    "CSVLogger goes on without the missing epochs.",
+                    stacklevel=8,  # who called fit
+                )
+            elif now > length:
+                os.truncate(callback.filename, length)
+            if not callback.append:
+                overwrite.append(callback)
+                callback.append = True
+        try:
+            yield
+        finally:
+            for callback in overwrite:
+                callback.append = False
+
+
+def _attributes(callback: Any) -> State:
+    """The attributes that may be state."""
+    other = {"params", "model", "_model"}
+    if hasattr(callback, "monitor_op"):
+        # Keras turns the sign of min_delta when it sets monitor_op, which can't be stored.
+        other |= {"min_delta"}
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        other |= {"_is_tracing", "_profiler_started"}  # a trace ends with its process
+    return {name: value for name, value in vars(callback).items() if name not in other}
+
+
+def _reason(value: Any) -> str:
+    """Why a value can't be stored, or nothing."""
+    try:
+        encode(value, [])
+    except (NotStorableError, RecursionError) as error:
+        return str(error)
+    return ""
+
+
+def _storable(value: Any) -> bool:
+    return not _reason(value)
+
+
+def _digest(value: Any) -> str:
+    arrays: list[Any] = []
+    digest = hashlib.blake2b(json.dumps(encode(value, arrays)).encode())
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def _length(filename: str) -> int | None:
+    try:
+        return Path(filename).stat().st_size
+    except OSError:
+        return None

@@ -1,0 +1,199 @@
+"""A folder of checkpoints: each one file, whole or absent, and found out when it is damaged.
+
+A file is a NumPy archive (``.npz``, no pickle) of ``header``, a JSON text as bytes, and of
+``array_0``, ``array_1``, ..., to which the header refers. Every member has a CRC-32.
+"""
+
+import io
+import json
+import re
+import warnings
+import zipfile
+from collections import deque
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import tensorflow as tf
+
+from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.files import replace_atomically
+
+__all__ = ["CheckpointFolder", "NotStorableError", "Record", "encode"]
+
+FORMAT = "tfcourse checkpoint 1"
+NAME = re.compile(r"checkpoint-(\d+)\.npz")
+SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "deque": deque}
+
+
+@dataclass(frozen=True)
+class Record:
+    """The state of a training between two of its steps.
+
+    Attributes:
+        epoch: The epoch to go on with, from 0.
+        step: How many of its steps are done.
+        stopped: Whether a callback has stopped the training.
+        seed: Of the shuffling; None for data that has none.
+        fingerprint: Of the model and the data, see `tfcourse.training.checkpoints.fingerprint`.
+        logs: Of the last epoch.
+        callbacks: The callbacks' attributes by the callbacks' names.
+        guard: What is kept to go back to when the loss is not finite.
+        variables: The values of the model's variables.
+    """
+
+    epoch: int
+    step: int
+    stopped: bool
+    seed: Any
+    fingerprint: dict[str, str]
+    logs: dict[str, Any] | None
+    callbacks: dict[str, dict[str, Any]]
+    guard: dict[str, Any] | None
+    variables: list[Any]
+
+
+class NotStorableError(TypeError):
+    """A value that is no number, text or array, nor a collection of them."""
+
+
+class CheckpointFolder:
+    """Saves records, keeps the newest few, and gives the newest that can be read.
+
+    Args:
+        path: The folder, which exists.
+        keep: How many checkpoints are kept.
+    """
+
+    def __init__(self, path: Path, keep: int) -> None:
+        self.path, self.keep = path, keep
+        self.unreadable: dict[Path, str] = {}
+
+    def files(self) -> list[Path]:
+        """The checkpoints, the oldest first."""
+        numbered = {p: match for p in self.path.iterdir() if (match := NAME.fullmatch(p.name))}
+        return sorted(numbered, key=lambda p: int(numbered[p][1]))
+
+    def newest(self) -> tuple[Path, Record] | None:
+        """The newest readable checkpoint, with a warning if newer ones can't be read.
+
+        Raises:
+            InputError: There are checkpoints, and none can be read.
+        """
+        for path in reversed(files := self.files()):
+            try:
+                record = _read(path)
+            except Exception as error:  # a damaged archive raises any of many
+                self.unreadable[path] = f"{type(error).__name__}: {error}"
+                continue
+            if self.unreadable:
+                warnings.warn(
+                    f"{self._damage()} Continuing from the checkpoint before, {path}.",
+                    stacklevel=7,  # who called fit
+                )
+            return path, record
+        if files:
+            raise InputError(
+                f"{self._damage()} No other checkpoint is left. Delete {self.path} to begin anew."
+            )
+        return None
+
+    def save(self, record: Record) -> Path:
+        """Writes a checkpoint, then deletes those that are not to be kept.
+
+        Raises:
+            WorkFailedError: It can't be written; those before are intact.
+        """
+        files = self.files()
+        number = int(NAME.fullmatch(files[-1].name)[1]) + 1 if files else 0  # type: ignore[index]
+        path = self.path / f"checkpoint-{number:06d}.npz"
+        good = [file for file in files if file not in self.unreadable]
+        try:
+            replace_atomically(path, lambda temporary: _write(temporary, record))
+            for file in [*self.unreadable, *good[: max(0, len(good) + 1 - self.keep)]]:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            left = f"{good[-1].name} is intact" if good else "There is no earlier one"
+            then = "the same call continues from it" if good else "call again"
+            raise WorkFailedError(
+                f"Training stopped: the checkpoint {path} can't be written ({error}). {left}: "
+                f"mend that (is the disk full?), and {then}."
+            ) from error
+        self.unreadable.clear()
+        return path
+
+    def tidy(self) -> None:
+        """Deletes what was left of files whose writer was killed."""
+        for path in self.path.glob(".checkpoint-*.npz"):
+            path.unlink(missing_ok=True)
+
+    def _damage(self) -> str:
+        return " ".join(f"{path} can't be read ({why})." for path, why in self.unreadable.items())
+
+
+def encode(value: Any, arrays: list[Any]) -> Any:
+    """A value as JSON; the arrays in it are put into ``arrays`` and referred to.
+
+    Raises:
+        NotStorableError: It, or something in it, is no number, text, array or collection.
+    """
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, tf.Tensor) and hasattr(value, "numpy"):
+        value = value.numpy()
+    if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
+        found: dict[str, Any] = {
+            "array" if isinstance(value, np.ndarray) else "number": len(arrays)
+        }
+        if hasattr(ml_dtypes, value.dtype.name):
+            # NumPy's files don't know TensorFlow's types, such as bfloat16: their bytes are kept.
+            found |= {"dtype": value.dtype.name, "shape": list(value.shape)}
+            value = np.ascontiguousarray(value).reshape(-1).view("uint8")
+        arrays.append(np.asarray(value))
+        return found
+    if isinstance(value, dict):
+        return {"dict": [[encode(k, arrays), encode(v, arrays)] for k, v in value.items()]}
+    for name, kind in SEQUENCES.items():
+        if type(value) is kind:
+            return {name: [encode(item, arrays) for item in value]}
+    raise NotStorableError(f"a checkpoint can't hold a {type(value).__name__}")
+
+
+def _decode(value: Any, arrays: list[Any]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    kind, content = next(iter(value.items()))
+    if kind in ("array", "number"):
+        array = arrays[content]
+        if "dtype" in value:
+            array = array.view(getattr(ml_dtypes, value["dtype"])).reshape(value["shape"])
+        return array if kind == "array" else array[()]
+    if kind == "dict":
+        return {_decode(k, arrays): _decode(v, arrays) for k, v in content}
+    return SEQUENCES[kind](_decode(item, arrays) for item in content)
+
+
+def _write(path: Path, record: Record) -> None:
+    arrays: list[Any] = []
+    content = {f.name: getattr(record, f.name) for f in fields(record)}
+    header = {"format": FORMAT, "record": encode(content, arrays)}
+    text = np.frombuffer(json.dumps(header).encode(), "uint8")
+    named = {f"array_{number}": array for number, array in enumerate(arrays)}
+    np.savez(path, allow_pickle=False, header=text, **named)
+
+
+def _read(path: Path) -> Record:
+    with zipfile.ZipFile(path) as archive:
+        # Each member is read as a whole, and so its CRC compared, before anything is made of it.
+        members = {name: archive.read(name) for name in archive.namelist()}
+
+    def array(name: str) -> Any:
+        return np.lib.format.read_array(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
+
+    header = json.loads(array("header").tobytes())
+    if header["format"] != FORMAT:
+        raise ValueError(f'its format is "{header["format"]}", not "{FORMAT}"')
+    arrays = [array(f"array_{number}") for number in range(len(members) - 1)]
+    return Record(**_decode(header["record"], arrays))

@@ -1,0 +1,87 @@
+"""What a model and its data must have in common with those of a checkpoint."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.programs.state import state_variables
+
+__all__ = ["difference", "fingerprint"]
+
+# Keras numbers its layers through a process: "dense_3" is the "dense" of another one.
+NUMBER = re.compile(r"_\d+(?=[/_]|$)")
+
+
+def fingerprint(model: Any, feed: Feed) -> dict[str, str]:
+    """The architecture, all variables and the data's shapes, as texts by what they are of."""
+    found = {
+        "the model's class": type(model).__name__,
+        "the optimizer": type(model.optimizer).__name__,
+        "the loss": json.dumps(keras.tree.map_structure(_name, model.loss)),
+    }
+    for number, layer in enumerate(model._flatten_layers(include_self=False), 1):
+        found[f"layer {number}"] = type(layer).__name__
+        for name, value in _config(layer).items():
+            found[f"{name} of layer {number} ({NUMBER.sub('', layer.name)})"] = value
+    for number, variable in enumerate(state_variables(model), 1):
+        path = NUMBER.sub("", variable.path)
+        shape = tuple(variable.shape)
+        found[f"variable {number}"] = f"{path} of shape {shape} and dtype {variable.dtype}"
+    parts = keras.utils.unpack_x_y_sample_weight(feed.sample)
+    for name, part in zip(("x", "y", "sample_weight"), parts, strict=True):
+        for path, leaf in keras.tree.flatten_with_path(part):
+            if leaf is not None:
+                dtype = keras.backend.standardize_dtype(leaf.dtype)
+                inner = "".join(f"[{key!r}]" for key in path)
+                found[f"an example's {name}{inner}"] = f"{dtype} of shape {tuple(leaf.shape[1:])}"
+    if isinstance(feed, ArrayFeed):
+        found |= {
+            "the number of examples": str(feed.arrays.count),
+            "shuffle": str(feed.shuffle),
+            "initial_epoch": str(feed.first_epoch),
+        }
+    return found | {"batch_size": str(feed.batch_size), "the steps of an epoch": str(feed.steps)}
+
+
+def difference(then: Mapping[str, str], now: Mapping[str, str]) -> str | None:
+    """A sentence's part on the first difference of two fingerprints, if there is one."""
+    for key in [*then, *now]:
+        if key not in now:
+            return f"{key} was {then[key]}, and now there is none"
+        if key not in then:
+            return f"{key} is {now[key]}, and there was none"
+        if then[key] != now[key]:
+            return f"{key} was {then[key]}, and now is {now[key]}"
+    return None
+
+
+def _name(loss: Any) -> Any:
+    if loss is None or isinstance(loss, str):
+        return loss
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
+def _config(layer: Any) -> dict[str, str]:
+    """The layer's settings, such as units and activation, as far as they are plain values."""
+    if layer._layers or isinstance(layer, keras.layers.Lambda):
+        return {}
+    try:
+        config = layer.get_config()
+    except Exception:  # a layer of the user's need not have one
+        return {}
+    found = {}
+    for name, value in config.items():
+        # Where training began is of no importance any more.
+        if value is None or name in ("name", "seed") or name.endswith("initializer"):
+            continue
+        try:
+            text = json.dumps(value, sort_keys=True)
+        except (TypeError, ValueError):
+            continue
+        if " at 0x" not in text:
+            found[name] = text
+    return found

@@ -1,0 +1,245 @@
+"""The checkpoints of one call of `fit`: where it goes on from, and when it saves."""
+
+import datetime
+import os
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+
+from tfcourse.errors import InputError
+from tfcourse.training.checkpoints.callback_state import CallbackStates
+from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
+from tfcourse.training.checkpoints.fingerprint import difference, fingerprint
+from tfcourse.training.checkpoints.workers import Workers
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.data.inputs import check_sizes
+from tfcourse.training.non_finite.guard import Guard
+from tfcourse.training.programs.state import state_variables
+
+__all__ = ["Checkpoints", "Saving", "Start", "saving_of"]
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What the caller of `fit` wants of checkpoints.
+
+    Attributes:
+        folder: Where they are.
+        every: Epochs, or time, from one to the next.
+        seed: The seed that the caller gave.
+        verbose: Whether to say where the training goes on from.
+    """
+
+    folder: CheckpointFolder
+    every: int | datetime.timedelta
+    seed: Any
+    verbose: bool
+
+
+class Start(NamedTuple):
+    """Where a training begins.
+
+    Attributes:
+        epochs: The epochs to train.
+        step: How many steps of the first of them are done.
+        logs: Those of the epoch before.
+    """
+
+    epochs: range
+    step: int = 0
+    logs: Any = None
+
+
+class Checkpoints:
+    """Restores a training from its newest checkpoint, and saves it when one is due.
+
+    Args:
+        saving: What the caller wants.
+        model: The model, with all its state built.
+        feed: The training's data; its seed becomes that of the checkpoint.
+        callbacks: The ``CallbackList``.
+        guard: What keeps states to go back to, if anything.
+    """
+
+    def __init__(
+        self, saving: Saving, model: Any, feed: Feed, callbacks: Any, guard: Guard | None
+    ) -> None:
+        _check_setting(callbacks)
+        self.saving, self.model, self.feed = saving, model, feed
+        self.folder, self.callbacks, self.guard = saving.folder, callbacks, guard
+        self.workers = Workers(model)
+        self.states = CallbackStates(callbacks)
+        self.fingerprint = fingerprint(model, feed)
+        self.saved_at, self.place = 0.0, (0, 0)
+
+    def begin(self, initial_epoch: int, epochs: int) -> Start:
+        """Calls ``on_train_begin``, and restores the newest checkpoint or writes the first.
+
+        Raises:
+            InputError: The checkpoint is of another model, other data or more epochs.
+            WorkFailedError: No checkpoint can be written.
+        """
+        found = self.workers.newest(self.folder)
+        if self.workers.first:
+            self.folder.tidy()
+        if found is None:
+            self.states.begin(None)
+            # So that a folder that can't be written to is found out now.
+            self._save(initial_epoch, 0)
+            return Start(range(initial_epoch, epochs))
+        path, record = found
+        self._check(path, record, epochs)
+        if isinstance(self.feed, ArrayFeed):
+            self.feed.seed = record.seed
+        # A callback that isn't there any more has no say in where the training ends.
+        stopped = record.stopped and record.callbacks.keys() <= self.states.named.keys()
+        if self.saving.verbose:
+            self._say(path, record, stopped, epochs)
+        self.states.begin(record.callbacks)
+        if record.step:
+            self.callbacks.on_epoch_begin(record.epoch)
+        self._restore(path, record)
+        self.saved_at, self.place = time.monotonic(), (record.epoch, record.step)
+        end = record.epoch if stopped else epochs
+        return Start(range(record.epoch, end), record.step, record.logs)
+
+    def before_steps(self, epoch: int, step: int) -> None:
+        """Between two calls of the program: saves if the time has come."""
+        begun = self.feed.repeatable and step and (epoch, step) != self.place
+        if begun and self._time_is_over():
+            self._save(epoch, step)
+
+    def after_epoch(self, epoch: int, logs: Any, last: bool) -> None:
+        """Saves if the epoch is one to save after, or the last one."""
+        every = self.saving.every
+        due = self._time_is_over() or (isinstance(every, int) and (epoch + 1) % every == 0)
+        if due or last:
+            self._save(epoch + 1, 0, logs, bool(self.model.stop_training))
+
+    def _time_is_over(self) -> bool:
+        every = self.saving.every
+        if not isinstance(every, datetime.timedelta):
+            return False
+        return self.workers.first_says(time.monotonic() - self.saved_at >= every.total_seconds())
+
+    def _save(self, epoch: int, step: int, logs: Any = None, stopped: bool = False) -> None:
+        record = Record(
+            epoch=epoch,
+            step=step,
+            stopped=stopped,
+            seed=getattr(self.feed, "seed", None),
+            fingerprint=self.fingerprint,
+            logs=logs,
+            callbacks=self.states.take(),
+            guard=_state_of(self.guard),
+            variables=self.workers.values(),
+        )
+        if self.workers.first:
+            self.folder.save(record)
+        self.saved_at, self.place = time.monotonic(), (epoch, step)
+
+    def _check(self, path: Path, record: Record, epochs: int) -> None:
+        found = difference(record.fingerprint, self.fingerprint)
+        given = self.saving.seed
+        if found is None and given is not None and given != record.seed:
+            found = f"the seed was {record.seed}, and now is {given}"
+        if found is not None:
+            raise InputError(
+                f"{path} is a checkpoint of another training: {found}. Pass another "
+                "checkpoint_dir, or delete that folder to begin anew."
+            )
+        if record.epoch + bool(record.step) > epochs:
+            raise InputError(
+                f"{path} is a checkpoint of epoch {record.epoch + bool(record.step)}, and epochs "
+                f"is {epochs}. Pass more epochs or another checkpoint_dir, or delete that folder."
+            )
+
+    def _restore(self, path: Path, record: Record) -> None:
+        for variable, value in zip(state_variables(self.model), record.variables, strict=True):
+            variable.assign(value)
+        self.states.restore(record.callbacks)
+        if self.guard is not None and record.guard is not None:
+            _give_back(self.guard, record.guard, record.step)
+        now, then = self.states.named.keys(), record.callbacks.keys()
+        if now != then:
+            differences = [f"{name} was there" for name in then if name not in now]
+            differences += [f"{name} begins anew" for name in now if name not in then]
+            warnings.warn(
+                f"The callbacks are not those of {path}: {', '.join(differences)}.",
+                stacklevel=6,  # who called fit
+            )
+
+    def _say(self, path: Path, record: Record, stopped: bool, epochs: int) -> None:
+        place = f"epoch {record.epoch + 1}/{epochs}"
+        if record.step:
+            place += f", step {record.step + 1}"
+        text = f"Continuing with {place}, from {path}"
+        if stopped:
+            text = f"Nothing to train: a callback ended it after epoch {record.epoch}, says {path}"
+        elif record.epoch == epochs:
+            text = f"Nothing to train: all {epochs} epochs are done in {path}"
+        print(text, flush=True)
+
+
+def saving_of(
+    checkpoint_dir: Any, save_every: Any, keep_checkpoints: Any, seed: Any, verbose: Any
+) -> Saving | None:
+    """The checked arguments of `fit`, with the folder made; None without ``checkpoint_dir``.
+
+    Raises:
+        InputError: One of them is wrong, or the folder can't be made.
+    """
+    check_sizes(keep_checkpoints=0 if keep_checkpoints is None else keep_checkpoints)
+    if isinstance(save_every, datetime.timedelta):
+        if save_every <= datetime.timedelta():
+            raise InputError(f"save_every must be more than no time. Received: {save_every!r}.")
+    elif isinstance(save_every, bool) or not isinstance(save_every, int) or save_every < 1:
+        raise InputError(
+            "save_every must be a whole number of epochs >= 1, or a datetime.timedelta. "
+            f"Received: {save_every!r}."
+        )
+    if checkpoint_dir is None:
+        return None
+    if not isinstance(checkpoint_dir, str | os.PathLike) or not os.fspath(checkpoint_dir):
+        raise InputError(f"checkpoint_dir must be a path. Received: {checkpoint_dir!r}.")
+    path = Path(checkpoint_dir)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"checkpoint_dir must be a folder, or one that can be made. Received: {path} ({error})."
+        ) from error
+    return Saving(CheckpointFolder(path, keep_checkpoints), save_every, seed, verbose != 0)
+
+
+def _check_setting(callbacks: Any) -> None:
+    if any(isinstance(c, keras.callbacks.BackupAndRestore) for c in callbacks.callbacks):
+        raise InputError(
+            "checkpoint_dir and the callback BackupAndRestore both restore the training, to "
+            "different points. Leave out the callback: checkpoint_dir keeps more."
+        )
+
+
+def _state_of(guard: Guard | None) -> dict[str, Any] | None:
+    """What a later rollback depends on."""
+    if guard is None or guard.on_nan != "rollback":
+        return None
+    numbers: dict[str, Any] = {
+        "step": guard.step,
+        "rollbacks": guard.rollbacks,
+        "useless": guard.useless,
+    }
+    return {**numbers, "copies": [list(copy) for copy in guard.copies]}
+
+
+def _give_back(guard: Guard, state: dict[str, Any], step: int) -> None:
+    """Sets what `_state_of` took, before a step of an epoch."""
+    guard.step, guard.rollbacks = state["step"], state["rollbacks"]
+    guard.useless = state["useless"]
+    guard.copies.extend(state["copies"])
+    # Inside an epoch the next copy is taken when it would have been without the interruption.
+    guard.returned = bool(step) and step - guard.step < guard.every

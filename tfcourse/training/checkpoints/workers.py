@@ -1,0 +1,73 @@
+"""Checkpoints of several machines: the first worker writes, all of them read the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfcourse.errors import InputError
+from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
+from tfcourse.training.programs.cache import state_copier
+from tfcourse.training.programs.replicas import gathered
+from tfcourse.training.programs.state import state_variables
+
+__all__ = ["Workers"]
+
+
+class Workers:
+    """The workers of a model's strategy; one, where it has none or a strategy of one machine.
+
+    What a method says it asks of all workers, every one of them must ask at the same time.
+
+    Args:
+        model: A built model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model, self.strategy = model, model.distribute_strategy
+        self.several = isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        self.first = not self.several or _is_first(self.strategy.cluster_resolver)
+
+    def first_says(self, true: bool) -> bool:
+        """What the first of all workers says."""
+        return bool(gathered(self.strategy, [int(true)])[0, 0]) if self.several else true
+
+    def newest(self, folder: CheckpointFolder) -> tuple[Path, Record] | None:
+        """The newest checkpoint, which all workers must find.
+
+        Raises:
+            InputError: They don't, or what `CheckpointFolder.newest` raises.
+        """
+        if not self.several:
+            return folder.newest()
+        found, reason = _tried(folder.newest)
+        number = -2 if reason else -1 if found is None else int(found[0].stem.split("-")[1])
+        numbers = [int(row[0]) for row in gathered(self.strategy, [number])]
+        if len(set(numbers)) > 1:
+            each = ", ".join({-2: "a damaged one", -1: "none"}.get(n, str(n)) for n in numbers)
+            raise InputError(
+                "checkpoint_dir must be one folder that all workers can read. Received: the "
+                f"newest checkpoint {each}. Pass a folder on a file system that they share."
+            )
+        if reason is not None:
+            raise reason
+        return found
+
+    def values(self) -> list[Any]:
+        """The values of the model's variables; asks all workers, as metrics are summed up."""
+        if self.several:
+            return [value.numpy() for value in state_copier(self.model).copy()]
+        return [variable.value.numpy() for variable in state_variables(self.model)]
+
+
+def _tried(call: Callable[[], Any]) -> tuple[Any, InputError | None]:
+    try:
+        return call(), None
+    except InputError as error:
+        return None, error
+
+
+def _is_first(resolver: Any) -> bool:
+    job = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
+    return (resolver.task_type, resolver.task_id) == (job, 0)

@@ -1,0 +1,88 @@
+"""Data of any kind that Keras takes, as a stream of batches: the one place for its adapters."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfcourse.errors import InputError
+from tfcourse.training.data.arrays import refuse_lists
+from tfcourse.training.data.feeds import StreamFeed
+
+__all__ = ["stream_of"]
+
+
+def stream_of(
+    data: Any,
+    steps: int | None,
+    steps_argument: str,
+    shuffle: bool = False,
+    class_weight: Any = None,
+    reset: bool = True,
+    once: bool = False,
+    batch_size: int | None = None,
+) -> StreamFeed:
+    """A feed from any data that Keras takes and that isn't dense arrays in memory.
+
+    Args:
+        data: ``(x, y, sample_weight)``; y and sample_weight are None where x holds them.
+        steps: Steps in an epoch; None for as many as there are.
+        steps_argument: What the caller calls ``steps``, for the message.
+        shuffle: Whether Keras shuffles the batches of a ``PyDataset``, or sparse arrays.
+        class_weight: A weight for every class.
+        reset: Whether a ``PyDataset`` is told of an epoch's end before the first, as
+            ``model.fit`` and ``model.evaluate`` do; ``model.predict`` does not.
+        once: Whether there will be one epoch only.
+        batch_size: Examples in a step, for sparse arrays.
+
+    Raises:
+        InputError: Keras knows no such data, it is empty, a list of numbers or a distributed
+            dataset, or it is infinite and ``steps`` is None.
+    """
+    # They are not public, but the rules of what Keras takes as data are theirs.
+    from keras.src.trainers.data_adapters import get_data_adapter
+    from keras.src.trainers.data_adapters.array_data_adapter import can_convert_arrays
+
+    x, y, sample_weight = data
+    if x is None:
+        raise InputError("x is missing: pass the examples, or a dataset of them.")
+    refuse_lists(x=x, y=y, sample_weight=sample_weight)
+    if isinstance(x, tf.distribute.DistributedDataset):
+        raise InputError(
+            "A distributed dataset can't be taken: pass the dataset itself, with whole batches. "
+            "The parts of the replicas are taken from each."
+        )
+    infinite = steps is None and (
+        (isinstance(x, tf.data.Dataset) and int(x.cardinality()) == tf.data.INFINITE_CARDINALITY)
+        or (isinstance(x, keras.utils.PyDataset) and x.num_batches is None)
+    )
+    if infinite:
+        raise InputError(f"The data never ends: say with {steps_argument} how long an epoch is.")
+    finite = isinstance(x, keras.utils.PyDataset) and x.num_batches is not None
+    try:
+        adapter = get_data_adapter(
+            x,
+            y,
+            sample_weight,
+            batch_size=batch_size,
+            steps_per_epoch=steps,
+            shuffle=shuffle and (finite or can_convert_arrays(data)),  # else it warns
+            class_weight=class_weight,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    if adapter.num_batches == 0:
+        raise InputError("x holds no batches: its length is 0.")
+    feed = StreamFeed(adapter, steps, reset, once)
+    if isinstance(x, keras.utils.PyDataset):
+        _refuse_none(feed.sample)
+    return feed
+
+
+def _refuse_none(batch: Any) -> None:
+    """Keras's adapter promises TensorFlow an Optional for a None, and then gives the None."""
+    if any(leaf is None for leaf in tf.nest.flatten(batch)):
+        raise InputError(
+            "The PyDataset's batches hold None, which Keras can't take from one. Leave it out: "
+            "(x, y) instead of (x, y, None)."
+        )

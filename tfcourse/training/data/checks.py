@@ -1,0 +1,217 @@
+"""Whether data suits a model, before the first step: its shapes, types and values.
+
+What Keras would train on is let through: where a shape looks wrong, Keras itself is asked, on
+symbols. The one exception are values that make a training worthless, which ``check_data=False``
+lets through.
+"""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcourse.errors import InputError, nearest
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.data.target_checks import check_targets, from_keras, outputs_on
+from tfcourse.training.programs.step import overrides
+
+__all__ = ["check_feed", "check_training"]
+
+Named = list[tuple[str, Any]]
+
+
+def check_training(model: Any, train: Feed, validation: Feed | None) -> None:
+    """Checks the data of a training; see `check_feed`."""
+    check_feed(model, train, "train_step")
+    if validation is not None:
+        check_feed(model, validation, "test_step", of=" of validation_data")
+
+
+def check_feed(model: Any, feed: Feed, step: str, thorough: bool = True, of: str = "") -> None:
+    """Checks a feed's data: of a stream the shapes and types, of arrays the values too.
+
+    Args:
+        model: The model that it is for, built or not.
+        feed: The data.
+        step: The model's method that takes it, such as ``"train_step"``. Of a model with an own
+            one nothing is known of what it takes, and only NaN is looked for.
+        thorough: Whether to look for NaN and infinity, and to trace a model whose outputs aren't
+            known otherwise.
+        of: What the data is called in messages, such as ``" of validation_data"``.
+
+    Raises:
+        InputError: It doesn't suit the model.
+    """
+    data = feed.arrays.data if isinstance(feed, ArrayFeed) else feed.sample
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    sample = keras.utils.unpack_x_y_sample_weight(feed.sample)[0]
+    own = overrides(model, step)
+    if not own:
+        _check_inputs(model, x, sample, of)
+    if thorough and not feed.stream:
+        # A loss of the user's own may leave out targets that are NaN.
+        targets = y if not own and from_keras(model) else None
+        named = {"x": x, "y": targets, "sample_weight": sample_weight}
+        for name, part in named.items():
+            for path, leaf in _leaves(f"{name}{of}", part):
+                check_finite(path, leaf)
+    if step != "predict_step" and not own:
+        check_targets(model, sample, y, of, not feed.stream, thorough)
+
+
+def check_finite(name: str, tensor: Any) -> None:
+    """Whether a tensor holds no NaN and no infinity.
+
+    Raises:
+        InputError: It does; names how many rows, the first of them, and the remedy.
+    """
+    # A sum of finite numbers may overflow, but one with NaN or infinity is never finite.
+    if not tensor.dtype.is_floating or np.isfinite(float(tf.reduce_sum(tensor))):
+        return
+    inner = list(range(1, tensor.shape.rank))
+    rows = np.flatnonzero(~tf.reduce_all(tf.math.is_finite(tensor), inner).numpy())
+    if not len(rows):
+        return
+    kinds = [("NaN", tf.math.is_nan), ("infinity", tf.math.is_inf)]
+    found = " and ".join(kind for kind, test in kinds if bool(tf.reduce_any(test(tensor))))
+    raise InputError(
+        f"{name} holds {found} in {len(rows)} of {tensor.shape[0]} rows, first at index {rows[0]}. "
+        "Impute the values or drop the rows; check_data=False trains on them."
+    )
+
+
+def _check_inputs(model: Any, x: Any, sample: Any, of: str) -> None:
+    """Whether x, of which ``sample`` is a batch, is what a model with known inputs takes."""
+    inputs = _inputs(model)
+    if inputs is None or x is None:
+        return
+    leaves = _matched(model, x, inputs, f"x{of}")
+    for (name, leaf), symbol in zip(leaves, inputs.values(), strict=False):
+        if leaf is not None:
+            _check_dtype(name, leaf, symbol)
+    wrong = [
+        (name, tuple(leaf.shape), tuple(symbol.shape))
+        for (name, leaf), symbol in zip(leaves, inputs.values(), strict=False)
+        if leaf is not None and not _fits(leaf.shape, symbol.shape)
+    ]
+    if wrong and not _accepted(model, sample):
+        name, shape, wanted = wrong[0]
+        raise InputError(
+            f"{name} has shape {shape}, the model takes {wanted}.{_way(shape, wanted)}"
+        )
+
+
+def _inputs(model: Any) -> dict[str, Any] | None:
+    """The symbols of the model's inputs by their names, as Keras sorts them; None if unknown."""
+    known = type(model).call.__module__.startswith("keras.") and getattr(model, "inputs", None)
+    if not known:
+        return None
+    if isinstance(model, keras.Sequential):
+        return {symbol.name: symbol for symbol in known}
+    nested = model.input
+    if isinstance(nested, dict):
+        flat = all(isinstance(symbol, keras.KerasTensor) for symbol in nested.values())
+        return {name: nested[name] for name in sorted(nested)} if flat else None
+    return {symbol.name: symbol for symbol in known}
+
+
+def _matched(model: Any, x: Any, inputs: dict[str, Any], name: str) -> Named:
+    """The arrays of x by their names, in the order of the inputs."""
+    if not isinstance(x, dict):
+        leaves = _leaves(name, x)
+        # Keras leaves out what a Sequential model has no use for.
+        if len(leaves) < len(inputs) or (
+            len(leaves) > len(inputs) and not isinstance(model, keras.Sequential)
+        ):
+            raise InputError(
+                f"{name} holds {_count(len(leaves), 'array')}, the model takes "
+                f"{_count(len(inputs), 'input')}: {_listed(inputs)}."
+            )
+        return leaves
+    missing = [key for key in inputs if key not in x]
+    if missing:
+        raise InputError(
+            f'{name} lacks "{missing[0]}", an input of the model. Received the keys: {_listed(x)}.'
+            f"{nearest(missing[0], [key for key in x if key not in inputs])}"
+        )
+    extra = sorted(key for key in x if key not in inputs)
+    # Keras sorts the keys and takes as many as it needs, unless the model's inputs are a list.
+    taken = sorted(x)[: len(inputs)]
+    if extra and isinstance(getattr(model, "input", None), dict) and taken != list(inputs):
+        raise InputError(
+            f'{name} has "{extra[0]}", which is no input of the model, and Keras would take it '
+            f"for one. Leave it out: the inputs are {_listed(inputs)}."
+        )
+    return [(f'{name}["{key}"]', x[key]) for key in inputs]
+
+
+def _check_dtype(name: str, leaf: Any, symbol: Any) -> None:
+    dtype = keras.backend.standardize_dtype(leaf.dtype)
+    wanted = symbol.dtype
+    if dtype == "string" and wanted != "string":
+        raise InputError(
+            f"{name} holds strings, the model takes {wanted}. Numbers written as text: "
+            f'.astype("{wanted}"); words: a keras.layers.StringLookup.'
+        )
+    if dtype.startswith("complex") and not wanted.startswith("complex"):
+        raise InputError(
+            f"{name} is {dtype}, the model takes {wanted} and would lose the imaginary part. Pass "
+            "the real and imaginary parts as two features, or np.abs of it."
+        )
+
+
+def _fits(shape: Any, wanted: Any) -> bool:
+    """Whether a shape is that of an input, perhaps with a last axis of length 1 more or less."""
+    shape, wanted = list(shape), list(wanted)
+    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+        shape.pop()
+    elif len(shape) == len(wanted) - 1 and wanted[-1] == 1:
+        wanted.pop()
+    if len(shape) != len(wanted):
+        return False
+    pairs = zip(shape[1:], wanted[1:], strict=True)
+    return all(a == b or a is None or b is None for a, b in pairs)
+
+
+def _accepted(model: Any, x: Any) -> bool:
+    """Whether Keras can call the model on x: layers such as an Embedding take other lengths."""
+    try:
+        outputs_on(model, model, x, training=False)
+    except Exception:
+        return False
+    return True
+
+
+def _way(shape: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:
+    """A sentence on how to get from one shape to the other, where that is evident."""
+    row, wanted_row = shape[1:], wanted[1:]
+    if None in (*row, *wanted_row):
+        return ""
+    if shape == wanted_row:
+        return " A single example needs an axis for the batch: x[None]."
+    if len(row) == len(wanted_row) and sorted(row) == sorted(wanted_row):
+        return " Bring its axes into that order with np.transpose."
+    if math.prod(row) == math.prod(wanted_row):
+        return f" Reshape it: .reshape({', '.join(map(str, (-1, *wanted_row)))})."
+    return ""
+
+
+def _leaves(name: str, part: Any) -> Named:
+    """The leaves of nested data with the paths to them, such as ``x["a"]``."""
+    if part is None:
+        return []
+    return [
+        (name + "".join(f'["{key}"]' if isinstance(key, str) else f"[{key}]" for key in path), leaf)
+        for path, leaf in keras.tree.flatten_with_path(part)
+        if leaf is not None or name[0] == "x"
+    ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(f'"{name}"' for name in names)

@@ -1,0 +1,237 @@
+"""Where the batches of an epoch come from: arrays in memory, or a stream of batches."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+from tfcourse.errors import InputError
+from tfcourse.training.data.arrays import Arrays, epoch_order
+from tfcourse.training.programs.epoch import Outcome
+
+__all__ = ["ArrayFeed", "Chunk", "Feed", "StreamFeed"]
+
+
+@dataclass
+class Chunk:
+    """Some steps of an epoch that a program takes in one call.
+
+    Attributes:
+        start: The number of its first step in the epoch, from 0.
+        steps: How many steps it is meant to take.
+        call: Runs them with the program given.
+        outcome: What `run` came to.
+    """
+
+    start: int
+    steps: int
+    call: Callable[[Any], Outcome]
+    outcome: Outcome = field(default_factory=lambda: Outcome(0, True, None))
+
+    def run(self, program: Any) -> Outcome:
+        """Runs the steps and keeps the outcome."""
+        self.outcome = self.call(program)
+        return self.outcome
+
+
+class Feed(Protocol):
+    """The batches of every epoch.
+
+    Attributes:
+        stream: Whether its programs take an iterator.
+        repeatable: Whether the same epoch can be run again, from any step of it.
+        sample: Symbols or tensors of a batch's shapes.
+        known_shapes: Whether all shapes but the batch's size are known, as XLA needs them.
+        steps: How many steps an epoch has; None if only its end will tell.
+        batch_size: Examples in a step; None if unknown.
+    """
+
+    stream: bool
+    repeatable: bool
+    known_shapes: bool
+    sample: Any
+
+    steps: int | None
+    batch_size: int | None
+
+    def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
+        """The epoch from step ``start`` on, in chunks of at most ``stride`` steps."""
+
+
+class ArrayFeed(Feed):
+    """Batches gathered from arrays, in an order that comes from (seed, epoch) alone.
+
+    With ``steps_per_epoch`` an epoch is that many steps, and the next one goes on where it
+    ended; as in Keras an epoch never holds the end of one pass and the beginning of another.
+    """
+
+    stream = False
+    repeatable = True
+    known_shapes = True
+
+    def __init__(
+        self,
+        arrays: Arrays,
+        batch_size: int,
+        shuffle: bool = False,
+        seed: int = 0,
+        steps_per_epoch: int | None = None,
+        first_epoch: int = 0,
+    ) -> None:
+        self.arrays, self.batch_size = arrays, batch_size
+        self.shuffle, self.seed = shuffle, seed
+        self.sample = arrays.first(batch_size)
+        self.available = arrays.batches(batch_size)
+        self.steps = steps_per_epoch or self.available
+        self.first_epoch = first_epoch
+
+    def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
+        """The epoch from step ``start`` on, in chunks of at most ``stride`` steps."""
+        epochs_in_a_pass = math.ceil(self.available / self.steps)
+        passes, part = divmod(epoch - self.first_epoch, epochs_in_a_pass)
+        begin = part * self.steps
+        end = min(begin + self.steps, self.available)
+        if end - begin < self.steps:
+            _warn_of_the_end(end - begin, self.steps)
+        order = epoch_order(self.arrays.count, self.shuffle, self.seed, self.first_epoch + passes)
+        for first in range(begin + start, end, stride):
+            last = min(first + stride, end)
+
+            yield Chunk(first - begin, last - first, partial(self._call, order, first, last))
+
+    def _call(self, order: Any, first: int, last: int, program: Any) -> Outcome:
+        return program(self.arrays.data, order, self.batch_size, first, last)
+
+    def batch(self, epoch: int, step: int) -> Any:
+        """One batch of an epoch, as the program sees it."""
+        taken: list[Any] = []
+
+        def take(data: Any, order: Any, size: int, first: int, last: int) -> Outcome:
+            rows = order[first * size : last * size]
+            taken.append(
+                tf.nest.map_structure(lambda t: t if t is None else tf.gather(t, rows), data)
+            )
+            return Outcome(1, True, None)
+
+        next(self.chunks(epoch, 1, step)).run(take)
+        return taken[0]
+
+
+class StreamFeed(Feed):
+    """Batches from a ``tf.data`` dataset, a ``PyDataset`` or a generator, as Keras adapts them."""
+
+    stream = True
+    repeatable = False
+
+    def __init__(
+        self,
+        adapter: Any,
+        steps_per_epoch: int | None = None,
+        reset: bool = True,
+        once: bool = False,
+    ) -> None:
+        self.adapter = adapter
+        dataset = adapter.get_tf_dataset()
+        self.sample = _symbols(dataset.element_spec)
+        self.known_shapes = all(map(_is_known, tf.nest.flatten(dataset.element_spec)))
+        self.batch_size = adapter.batch_size
+        self.steps = steps_per_epoch or adapter.num_batches
+        # A dataset of known length is repeated, and its iterator serves all epochs: to end one
+        # costs milliseconds, in which its threads stop.
+        self.repeated = (
+            isinstance(dataset, tf.data.Dataset)
+            and steps_per_epoch is None
+            and not once
+            and int(dataset.cardinality()) > 0
+        )
+        if self.repeated:
+            dataset = dataset.repeat()
+        self.continued = self.repeated or steps_per_epoch is not None
+        self.endless = (
+            isinstance(dataset, tf.data.Dataset)
+            and int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
+        )
+        self.dataset = dataset
+        self._iterator: Any = None
+        self._used = False
+        self._first_length: int | None = None
+        # As model.fit does before its first epoch: a PyDataset may shuffle here.
+        if reset:
+            adapter.on_epoch_end()
+
+    def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
+        """The epoch in chunks of at most ``stride`` steps; it can't begin inside an epoch."""
+        self.adapter.on_epoch_begin()
+        self._used = True
+        carried_on = self._iterator is not None and self.continued
+        if not carried_on:
+            self._iterator = iter(self.dataset)
+        done = 0
+        try:
+            while self.steps is None or done < self.steps:
+                size = stride if self.steps is None else min(stride, self.steps - done)
+                chunk = Chunk(done, size, partial(self._call, size, carried_on and not done))
+                yield chunk
+                done += chunk.outcome.used
+                if chunk.outcome.steps < size and chunk.outcome.finite:
+                    self._iterator = None
+                    self._first_length = self._first_length or done
+                    wanted = self.steps or self._first_length
+                    if done < wanted:
+                        _warn_of_the_end(done, wanted)
+                    break
+        finally:  # also when the training is stopped inside the epoch
+            if self.repeated and done != self.steps:
+                self._iterator = None
+            self.adapter.on_epoch_end()
+
+    def restart(self) -> None:
+        """Lets the next epoch begin with the first batch, as every validation does."""
+        if self._used:
+            # Once more, as model.evaluate does before each of its epochs.
+            self.adapter.on_epoch_end()
+        if not self.repeated:
+            self._iterator = None
+
+    def _call(self, steps: int, carried_on: bool, program: Any) -> Outcome:
+        """The next steps; from the first batch where the data has ended with the last epoch."""
+        outcome: Outcome = program(self._iterator, steps, self.endless)
+        if carried_on and not outcome.steps:
+            self._iterator = iter(self.dataset)
+            outcome = program(self._iterator, steps, self.endless)
+        return outcome
+
+
+def _warn_of_the_end(steps: int, wanted: int) -> None:
+    warnings.warn(
+        f"The data ended after {steps} of the {wanted} steps of an epoch. Give it more batches "
+        "(a dataset's .repeat()), or ask for fewer steps.",
+        stacklevel=2,
+    )
+
+
+def _is_known(spec: Any) -> bool:
+    if isinstance(spec, tf.OptionalSpec):
+        return True
+    return isinstance(spec, tf.TensorSpec) and spec.shape[1:].is_fully_defined()
+
+
+def _symbols(spec: Any) -> Any:
+    """Symbols of the shapes of a batch; None where Keras's adapters put an Optional."""
+
+    def symbol(leaf: Any) -> Any:
+        if isinstance(leaf, tf.OptionalSpec):
+            return None
+        if leaf.shape.rank is None:
+            raise InputError(
+                "The dataset's elements have no known rank. Set their shapes, with "
+                ".map(lambda x, y: (tf.ensure_shape(x, ...), tf.ensure_shape(y, ...)))."
+            )
+        return keras.KerasTensor(leaf.shape, keras.backend.standardize_dtype(leaf.dtype))
+
+    return keras.tree.map_structure(symbol, spec)

@@ -1,0 +1,167 @@
+"""From the arguments of `fit` and `evaluate` to the feeds that they run on."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfcourse.errors import InputError
+from tfcourse.training.data.adapters import stream_of
+from tfcourse.training.data.arrays import Arrays, in_memory
+from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.programs.jit import seconds_of_step
+
+__all__ = [
+    "Order",
+    "can_compile",
+    "check_choices",
+    "check_sizes",
+    "evaluation_feed",
+    "limited",
+    "steps_per_call",
+    "train_feed",
+]
+
+# A call of a program can't be interrupted: this long it may last, by the estimate of the jit rule.
+SECONDS_PER_CALL = 0.5
+
+
+@dataclass(frozen=True)
+class Order:
+    """In which order the examples come.
+
+    Attributes:
+        shuffle: Whether an epoch's order is a permutation.
+        seed: What it is drawn from; None to draw the seed itself.
+        first_epoch: The number of the call's first epoch.
+    """
+
+    shuffle: bool
+    seed: int | None
+    first_epoch: int
+
+
+def train_feed(
+    data: Any,
+    batch_size: int | None,
+    steps: int | None,
+    order: Order,
+    class_weight: Any,
+) -> Feed:
+    """The data of a training.
+
+    Args:
+        data: ``(x, y, sample_weight)``.
+        batch_size: Examples in a step, for arrays; None is 32, or what makes ``steps`` steps.
+        steps: Steps in an epoch; None for as many as there are.
+        order: The order of the examples, for arrays.
+        class_weight: A weight for every class.
+
+    Raises:
+        InputError: A seed for data that isn't arrays, or what `Arrays.of` and `stream_of` raise.
+    """
+    steps = limited("steps_per_epoch", steps)
+    if not in_memory(*data):
+        if order.seed is not None:
+            raise InputError(
+                "seed is for arrays in memory: data of other kinds brings its own order. Leave it "
+                "out, and seed the data (a dataset's .shuffle(buffer_size, seed))."
+            )
+        return stream_of(
+            data, steps, "steps_per_epoch", order.shuffle, class_weight, batch_size=batch_size
+        )
+    x, y, sample_weight = data
+    arrays = Arrays.of(x, y, sample_weight, class_weight)
+    seed = int(np.random.randint(2**31 - 1)) if order.seed is None else order.seed
+    size = arrays.batch_size(batch_size, steps)
+    return ArrayFeed(arrays, size, order.shuffle, seed, steps, order.first_epoch)
+
+
+def evaluation_feed(
+    data: Any,
+    batch_size: int | None,
+    steps: int | None,
+    steps_argument: str,
+    once: bool = False,
+) -> Feed:
+    """The data of a validation or an evaluation, in its own order.
+
+    Args:
+        data: ``(x, y, sample_weight)``.
+        batch_size: Examples in a step, for arrays; None is 32, or what makes ``steps`` steps.
+        steps: The most steps; None for all.
+        steps_argument: What the caller calls ``steps``, for the messages.
+        once: Whether it is used once only.
+    """
+    steps = limited("steps_per_epoch", steps)
+    if not in_memory(*data):
+        return stream_of(data, steps, steps_argument, once=once, batch_size=batch_size)
+    arrays = Arrays.of(*data)
+    return ArrayFeed(arrays, arrays.batch_size(batch_size, steps), steps_per_epoch=steps)
+
+
+def steps_per_call(model: Any, feed: Feed) -> int:
+    """How many steps a program takes in one call, at most."""
+    return max(1, int(SECONDS_PER_CALL / seconds_of_step(model, feed.sample, feed.batch_size)))
+
+
+def limited(name: str, asked: int | None) -> int | None:
+    """Epochs or steps as ``keras.config`` limits them, by a call or the environment.
+
+    Args:
+        name: ``"epochs"``, or ``"steps_per_epoch"`` for the steps of any pass over data.
+        asked: What was asked for; None for as many as there are.
+    """
+    most = keras.config.max_epochs() if name == "epochs" else keras.config.max_steps_per_epoch()
+    if not most or (asked and asked <= most):
+        return asked
+    warnings.warn(f"Limiting {name} to {most}", stacklevel=3)
+    return most
+
+
+def check_choices(
+    seed: Any = None, initial_epoch: Any = 0, validation_freq: Any = 1, jit_compile: Any = "auto"
+) -> None:
+    """Whether these arguments of `fit` are what they can be.
+
+    Raises:
+        InputError: One is not.
+    """
+    for name, number in (("seed", 0 if seed is None else seed), ("initial_epoch", initial_epoch)):
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
+            raise InputError(f"{name} must be a whole number >= 0. Received: {number!r}.")
+    if not isinstance(validation_freq, Sequence | set | np.ndarray):
+        check_sizes(validation_freq=0 if validation_freq is None else validation_freq)
+    if not isinstance(jit_compile, bool) and jit_compile != "auto":
+        raise InputError(f'jit_compile must be True, False or "auto". Received: {jit_compile!r}.')
+
+
+def can_compile(feeds: Sequence[Feed | None], jit_compile: Any) -> bool:
+    """Whether XLA can be had for these data.
+
+    Raises:
+        InputError: It can't, and ``jit_compile`` is True.
+    """
+    known = all(feed.known_shapes for feed in feeds if feed is not None)
+    if jit_compile is True and not known:
+        raise InputError(
+            "jit_compile=True needs dense data whose shapes are known. Received: a stream with "
+            "sparse or ragged parts or of unknown shapes. Pad to one length, or leave it out."
+        )
+    return known
+
+
+def check_sizes(**sizes: Any) -> None:
+    """Whether all are whole numbers >= 1; all but the epochs may be None.
+
+    Raises:
+        InputError: One is not.
+    """
+    for name, size in sizes.items():
+        if size is None and name != "epochs":
+            continue
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+            raise InputError(f"{name} must be a whole number >= 1. Received: {size!r}.")

@@ -1,0 +1,228 @@
+"""Whether targets suit a model's losses: there, of the right shape, classes that exist."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcourse.errors import InputError
+from tfcourse.training.programs.step import overrides
+
+__all__ = ["check_targets", "from_keras", "outputs_on"]
+
+CHECKED = (
+    "sparse_categorical_crossentropy",
+    "categorical_crossentropy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+)
+
+
+@dataclass(frozen=True)
+class KerasLoss:
+    """One of Keras's own losses: its function's name and the options that matter here."""
+
+    name: str
+    ignore_class: int | None
+    axis: int
+
+
+def check_targets(model: Any, x: Any, y: Any, of: str, values: bool, trace: bool) -> None:
+    """Checks y against the losses of Keras's that the model was compiled with.
+
+    Args:
+        model: A compiled model, built or not.
+        x: A batch, or symbols of one.
+        y: All targets, or symbols of a batch.
+        of: What the data is called in messages.
+        values: Whether y's values can be looked at.
+        trace: Whether to trace a model whose outputs aren't known otherwise, and to refuse
+            binary labels with which Keras computes something all the same.
+
+    Raises:
+        InputError: y is missing, or is what the loss can't take.
+    """
+    loss = getattr(model, "loss", None)
+    if loss is None or overrides(model, "compute_loss"):
+        return
+    if y is None:
+        raise InputError(
+            f"y{of} is missing: the model was compiled with a loss, which compares its outputs "
+            "with y. Pass y, or give the data as pairs (x, y)."
+        )
+    outputs = _outputs(model)
+    if outputs is None and trace and any(_is_checked(each) for each in keras.tree.flatten(loss)):
+        outputs = _traced(model, x)
+    if outputs is None:
+        return
+    for name, known, target, output in _triples(model, outputs, y, loss):
+        if known is not None:
+            _check(f"y{of}{name}", known, target, output, values, values and trace)
+
+
+def from_keras(model: Any) -> bool:
+    """Whether all losses that the model was compiled with are Keras's."""
+    losses = keras.tree.flatten(getattr(model, "loss", None))
+    own = overrides(model, "compute_loss")
+    return not own and all(loss is None or _known(loss) is not None for loss in losses)
+
+
+def outputs_on(model: Any, call: Callable[..., Any], batch: Any, **options: Any) -> Any:
+    """Symbols of what a model, or its step, gives on a batch; creates variables still missing."""
+    from keras.src.backend import compute_output_spec  # not public; Keras builds models with it
+
+    def symbol(leaf: Any) -> Any:
+        if leaf is None:
+            return None
+        return keras.KerasTensor(leaf.shape, keras.backend.standardize_dtype(leaf.dtype))
+
+    with model.distribute_strategy.scope():
+        return compute_output_spec(call, keras.tree.map_structure(symbol, batch), **options)
+
+
+def _known(loss: Any) -> KerasLoss | None:
+    """A loss as ``compile`` takes it, if it is one of Keras's."""
+    try:
+        loss = keras.losses.get(loss)
+    except ValueError:  # "crossentropy", which ``compile`` resolves by the shapes
+        return None
+    function = getattr(loss, "fn", loss)
+    plain = loss if function is loss else type(loss)
+    if not all(getattr(f, "__module__", "").startswith("keras.") for f in (function, plain)):
+        return None
+    name = getattr(function, "__name__", type(loss).__name__)
+    return KerasLoss(name, getattr(loss, "ignore_class", None), getattr(loss, "axis", -1))
+
+
+def _is_checked(loss: Any) -> bool:
+    known = _known(loss)
+    return known is not None and known.name in CHECKED
+
+
+def _triples(
+    model: Any, outputs: Any, y: Any, loss: Any
+) -> Iterator[tuple[str, KerasLoss | None, Any, Any]]:
+    """For every output its key, its loss, its targets and its symbol, where they are clear."""
+    if not keras.tree.is_nested(outputs):
+        losses, targets = keras.tree.flatten(loss), keras.tree.flatten(y)
+        if len(losses) == len(targets) == 1:
+            yield "", _known(losses[0]), targets[0], outputs
+        return
+    names = list(outputs) if isinstance(outputs, dict) else getattr(model, "output_names", [])
+
+    def by_name(part: Any) -> dict[str, Any]:
+        if isinstance(part, dict):
+            return part
+        fits = isinstance(part, list | tuple) and len(part) == len(names)
+        return dict(zip(names, part, strict=True)) if fits else {}
+
+    outputs, targets = by_name(outputs), by_name(y)
+    losses = by_name(loss) if keras.tree.is_nested(loss) else dict.fromkeys(names, loss)
+    for number, name in enumerate(names):
+        found = [part.get(name) for part in (losses, targets, outputs)]
+        if not any(part is None or keras.tree.is_nested(part) for part in found):
+            key = f'["{name}"]' if isinstance(y, dict) else f"[{number}]"
+            yield key, _known(found[0]), found[1], found[2]
+
+
+def _outputs(model: Any) -> Any:
+    """Symbols of the outputs of a model made of layers; None for others."""
+    if type(model).call.__module__.startswith("keras.") and getattr(model, "outputs", None):
+        return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+    return None
+
+
+def _traced(model: Any, x: Any) -> Any:
+    """Symbols of the model's outputs on x; None where Keras can't call it."""
+    try:
+        return outputs_on(model, model, x, training=False)
+    except Exception:  # what is wrong with the call, Keras says better when it builds the model
+        return None
+
+
+def _check(
+    name: str, loss: KerasLoss, target: Any, output: Any, values: bool, thorough: bool
+) -> None:
+    if keras.backend.standardize_dtype(target.dtype) == "string":
+        raise InputError(
+            f"{name} holds strings, {loss.name} takes numbers. Number the classes: "
+            "np.unique(y, return_inverse=True)[1]."
+        )
+    if not output.shape or loss.axis not in (-1, len(output.shape) - 1):
+        return
+    classes = output.shape[-1]
+    if loss.name == "sparse_categorical_crossentropy":
+        _check_sparse_shape(name, target, output)
+        if values and classes is not None:
+            _check_labels(name, target, classes, loss.ignore_class)
+    elif loss.name == "categorical_crossentropy" and classes is not None:
+        _check_one_hot(name, target, output)
+    elif loss.name in CHECKED and loss.name.startswith("binary") and thorough:
+        _check_binary(name, target, loss.name)
+
+
+def _check_sparse_shape(name: str, target: Any, output: Any) -> None:
+    if len(target.shape) == len(output.shape) and target.shape[-1] not in (None, 1):
+        raise InputError(
+            f"{name} has shape {tuple(target.shape)}, one row per example, but "
+            "sparse_categorical_crossentropy takes one class number. Use "
+            "categorical_crossentropy, or np.argmax(y, -1)."
+        )
+
+
+def _check_labels(name: str, target: Any, classes: int, ignored: int | None) -> None:
+    labels = tf.cast(target, tf.int64)
+    wrong = (labels < 0) | (labels >= classes)
+    if ignored is not None:
+        wrong &= labels != ignored
+    if not bool(tf.reduce_any(wrong)):
+        return
+    rows = np.flatnonzero(wrong.numpy().reshape(labels.shape[0], -1).any(1))
+    low, high = int(tf.reduce_min(labels)), int(tf.reduce_max(labels))
+    way = "Mend those labels"
+    if (low, high) == (1, classes):
+        way = "Count the classes from 0: y - 1"
+    elif low >= 0:
+        way += f", or give the output {high + 1} classes"
+    else:
+        way += ", or leave a class out with SparseCategoricalCrossentropy(ignore_class=...)"
+    raise InputError(
+        f"{name} holds class numbers from {low} to {high}, the model has {classes} outputs: they "
+        f"must lie in 0 to {classes - 1}. Wrong in {len(rows)} of {labels.shape[0]} rows, first at "
+        f"index {rows[0]}. {way}."
+    )
+
+
+def _check_one_hot(name: str, target: Any, output: Any) -> None:
+    shape, wanted = tuple(target.shape), tuple(output.shape)
+    classes = wanted[-1]
+    if classes == 1:
+        return
+    if len(shape) == len(wanted) - 1 or (len(shape) == len(wanted) and shape[-1] == 1):
+        raise InputError(
+            f"{name} has shape {shape}, one number per example, but categorical_crossentropy "
+            f"takes a row of {classes}. Use sparse_categorical_crossentropy, or "
+            f"keras.utils.to_categorical(y, {classes})."
+        )
+    if len(shape) == len(wanted) and shape[-1] not in (None, classes):
+        raise InputError(
+            f"{name} has rows of {shape[-1]} numbers, the model has {classes} outputs. Give it "
+            f"{shape[-1]} outputs, or y {classes} columns."
+        )
+
+
+def _check_binary(name: str, target: Any, loss: str) -> None:
+    values = tf.cast(target, "float32")
+    wrong = (values < 0) | (values > 1)
+    if not bool(tf.reduce_any(wrong)):
+        return
+    rows = np.flatnonzero(wrong.numpy().reshape(wrong.shape[0], -1).any(1))
+    low, high = float(tf.reduce_min(values)), float(tf.reduce_max(values))
+    way = "for labels -1 and 1, (y + 1) / 2" if low < 0 else "for more than two classes, a softmax"
+    raise InputError(
+        f"{name} holds values from {low:g} to {high:g}, {loss} takes 0 to 1. First at index "
+        f"{rows[0]}. Mend them ({way}), or pass check_data=False."
+    )

@@ -1,0 +1,64 @@
+"""The first layer whose output is not finite on a batch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+__all__ = ["cause"]
+
+
+def cause(model: Any, batch: Any) -> tuple[str | None, str]:
+    """The first layer whose output is not finite on a batch, and a sentence on it.
+
+    The model's seeds and moving averages go on, as in a step.
+    """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    if not _finite(x):
+        return None, "x of that batch holds NaN or infinity."
+    standard = type(model).train_step is keras.Model.train_step
+    with _outputs_watched(model) as found:
+        y_pred = model(x, training=True)
+        loss = model.compute_loss(x, y, y_pred, sample_weight) if standard else None
+    if found:
+        return found[0], f'The first output that is not finite is that of layer "{found[0]}".'
+    if not standard:
+        return None, "Every layer's output is finite on that batch."
+    if not _finite(loss):
+        return None, "Every layer's output is finite, but the loss of that batch is not."
+    return None, "The loss of that batch is finite, but the weights after its step are not."
+
+
+@contextmanager
+def _outputs_watched(model: Any) -> Iterator[list[str]]:
+    """Collects the names of the layers whose output is not finite, in the order of their calls."""
+    found: list[str] = []
+    layers = [layer for layer in model._flatten_layers(include_self=False) if layer.built]
+
+    def watched(layer: Any) -> Any:
+        call = layer.call
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            outputs = call(*args, **kwargs)
+            if not _finite(outputs):
+                found.append(layer.name)
+            return outputs
+
+        return wrapper
+
+    # Around Keras's own __setattr__, which would track the wrapper as a part of the layer.
+    for layer in layers:
+        object.__setattr__(layer, "call", watched(layer))
+    try:
+        yield found
+    finally:
+        for layer in layers:
+            object.__delattr__(layer, "call")
+
+
+def _finite(tensors: Any) -> bool:
+    leaves = [leaf for leaf in keras.tree.flatten(tensors) if isinstance(leaf, tf.Tensor)]
+    checks = [tf.reduce_all(tf.math.is_finite(leaf)) for leaf in leaves if leaf.dtype.is_floating]
+    return all(bool(check) for check in checks)

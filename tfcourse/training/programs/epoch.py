@@ -1,0 +1,186 @@
+"""A whole epoch as one compiled program: the step in a loop, its batches taken inside it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from tfcourse.training.programs.step import Step
+from tfcourse.training.programs.taken import Taken
+from tfcourse.training.programs.xla import XLA_ERRORS, not_compiled
+
+__all__ = ["EpochProgram", "Outcome", "compiled", "outcome_of"]
+
+
+class Outcome(NamedTuple):
+    """What one call of a program did.
+
+    Attributes:
+        steps: How many steps it took: fewer than asked for when the data ended or the loss was
+            not finite.
+        finite: Whether the loss of every step was a finite number, and the weights after the last.
+        logs: The metrics after the last step.
+        taken: The batches, where they came from a stream and the step looks at the loss: those
+            of the steps, and any that were read beyond a loss that was not finite.
+    """
+
+    steps: int
+    finite: bool
+    logs: Any
+    taken: Taken | None = None
+
+    @property
+    def used(self) -> int:
+        """How many batches are gone from the stream."""
+        return self.steps if self.taken is None else len(self.taken)
+
+
+class EpochProgram:
+    """Runs a step over the mini-batches ``start`` to ``stop`` of an order, in one call.
+
+    All state (weights, optimizer, metrics, seeds) is in variables, so the program is traced once
+    and serves every epoch, and every later call on data of the same shapes.
+
+    Without XLA the batch size is a tensor, and one trace serves all of them; only where it
+    divides the examples evenly is it part of the program, as it is in Keras, whose sums would
+    otherwise round differently. Under XLA shapes must be known: the full batches run in the
+    loop, the smaller last one is a step of its own after it. (Filling it up with masked examples
+    would falsify the batch statistics.)
+
+    Where XLA can't compile the step and isn't ``required``, it goes on without.
+
+    Args:
+        step: The step that is repeated.
+        jit_compile: Whether to compile with XLA.
+        run_eagerly: Whether not to compile at all, for debugging.
+
+    Attributes:
+        required: Whether the step must be compiled with XLA, if at all.
+        refused: Whether XLA has refused it.
+    """
+
+    def __init__(self, step: Step, jit_compile: bool, run_eagerly: bool = False) -> None:
+        self.step = step
+        self.traces = 0
+        self.required, self.refused = True, False
+        self._compile(jit_compile, run_eagerly)
+
+    def _compile(self, jit_compile: bool, run_eagerly: bool = False) -> None:
+        self.jit_compile = jit_compile
+        self._loop = compiled(self._run_loop, jit_compile, run_eagerly)
+        self._last = compiled(self._run_last, jit_compile, run_eagerly)
+
+    def __call__(self, data: Any, order: Any, batch_size: int, start: int, stop: int) -> Outcome:
+        """Steps ``start`` to ``stop`` - 1.
+
+        Raises:
+            InputError: XLA is required and can't compile the step.
+        """
+        return self._or_without_xla(lambda: self._steps(data, order, batch_size, start, stop))
+
+    def _steps(self, data: Any, order: Any, batch_size: int, start: int, stop: int) -> Outcome:
+        if not self.jit_compile and len(order) % batch_size:
+            size, first, last = (tf.constant(v) for v in (batch_size, start, stop))
+            return outcome_of(self._loop(data, order, size, first, last))
+        full = len(order) // batch_size
+        first, last = tf.constant(start), tf.constant(min(stop, full))
+        if start < full:
+            return outcome_of(self._loop(data, order, batch_size, first, last, stop > full))
+        return outcome_of(self._last(data, order[full * batch_size :]))
+
+    def full_and_rest(
+        self, data: Any, order: Any, batch_size: int, full: int, rest: Any
+    ) -> Outcome:
+        """The first ``full`` batches, then one of the rows ``rest``, if any."""
+        outcome = Outcome(0, True, None)
+        if full:
+            first, last = tf.constant(0), tf.constant(full)
+            outcome = self._or_without_xla(
+                lambda: outcome_of(self._loop(data, order, batch_size, first, last))
+            )
+        if rest is not None and outcome.finite:
+            last_one = self._or_without_xla(lambda: outcome_of(self._last(data, rest)))
+            outcome = Outcome(outcome.steps + 1, last_one.finite, last_one.logs)
+        return outcome
+
+    def _or_without_xla(self, call: Callable[[], Outcome]) -> Outcome:
+        """The call's outcome; without XLA, from now on, if XLA can't compile the step."""
+        try:
+            return call()
+        except XLA_ERRORS as error:
+            if not self.jit_compile:
+                raise
+            if self.required:
+                raise not_compiled(error, self.step.layers) from error
+            self.refused = True
+            self._compile(jit_compile=False)
+            return call()
+
+    def _run_loop(
+        self, data: Any, order: Any, batch_size: Any, start: Any, stop: Any, rest: bool = False
+    ) -> Any:
+        """The steps, and with ``rest`` a last one of the examples that fill no batch."""
+        self.traces += 1
+
+        def fetch(index: Any) -> Any:
+            begin = index * batch_size
+            if isinstance(batch_size, int):
+                return _rows(data, tf.slice(order, [begin], [batch_size]))
+            return _rows(data, order[begin : tf.minimum(begin + batch_size, tf.shape(order)[0])])
+
+        def run(index: Any) -> Any:
+            return self.step.call(fetch(index))
+
+        index, finite, logs = start, True, ()
+        if self.step.result is None:
+            # The last step's logs are wanted, whose structure is known only after a first step.
+            logs = run(start)
+            index, finite = start + 1, self.step.finite(logs)
+
+        def body(index: Any, finite: Any, logs: Any) -> Any:
+            new = run(index)
+            kept = new if self.step.result is None else ()
+            return index + 1, self.step.finite(new), kept
+
+        index, finite, logs = tf.while_loop(
+            lambda index, finite, _: (index < stop) & finite,
+            body,
+            (index, tf.convert_to_tensor(finite), logs),
+            parallel_iterations=1,
+        )
+        steps = index - start
+        if rest:
+            # After a loss that is not finite as well: the state is not used then.
+            logs = self.step.call(_rows(data, order[order.shape[0] // batch_size * batch_size :]))
+            steps += tf.cast(finite, steps.dtype)
+            finite &= self.step.finite(logs)
+        return steps, finite & self.step.finite_weights(), self.step.logs_after(logs)
+
+    def _run_last(self, data: Any, rows: Any) -> Any:
+        self.traces += 1
+        logs = self.step.call(_rows(data, rows))
+        finite = self.step.finite(logs) & self.step.finite_weights()
+        return 1, finite, self.step.logs_after(logs)
+
+
+def compiled(function: Callable[..., Any], jit_compile: bool, run_eagerly: bool) -> Any:
+    """The function as a ``tf.function``, or as it is for ``run_eagerly``."""
+    if run_eagerly:
+        return function
+    # Without XLA, data of a third length is not traced again.
+    program = tf.function(
+        function, jit_compile=jit_compile, autograph=False, reduce_retracing=not jit_compile
+    )
+    # A program a model is meant; TensorFlow takes many of them for one that keeps retracing.
+    program._omit_frequent_tracing_warning = True
+    return program
+
+
+def outcome_of(result: Any) -> Outcome:
+    """The `Outcome` of a program's tensors; waits until they are computed."""
+    steps, finite, logs = result
+    return Outcome(int(steps), bool(finite), logs)
+
+
+def _rows(data: Any, rows: Any) -> Any:
+    return tf.nest.map_structure(lambda t: None if t is None else tf.gather(t, rows), data)

@@ -1,0 +1,96 @@
+"""The model's own step, and the programs that repeat it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfcourse.training.programs.replicas import (
+    distributed_test_step,
+    distributed_train_step,
+    is_distributed,
+)
+
+__all__ = ["Step", "layer_names", "overrides", "test_step", "train_step"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step on a batch, and what a loop of such steps must know of it.
+
+    Attributes:
+        call: The step, such as ``model.train_step``.
+        result: Reads the metrics after the last step; None when what the step itself returned
+            last counts, as for a model with a step of its own.
+        loss: Reads a number that is finite only as long as every loss was, from what the step
+            returned; None not to look.
+        weights: The variables that must be finite after the last step.
+        layers: The names of the model's layers, for messages.
+    """
+
+    call: Callable[[Any], Any]
+    result: Callable[[], Any] | None
+    loss: Callable[[Any], Any] | None = None
+    weights: Sequence[Any] = ()
+    layers: Sequence[str] = ()
+
+    def finite(self, logs: Any) -> Any:
+        """Whether the loss is still a finite number, as a tensor."""
+        if self.loss is None:
+            return tf.constant(True)
+        return tf.reduce_all(tf.math.is_finite(self.loss(logs)))
+
+    def finite_weights(self) -> Any:
+        """Whether all weights are finite numbers, as a tensor."""
+        checks = [tf.reduce_all(tf.math.is_finite(weight)) for weight in self.weights]
+        return tf.reduce_all(tf.stack(checks)) if checks else tf.constant(True)
+
+    def logs_after(self, logs: Any) -> Any:
+        """The logs after the last step."""
+        return logs if self.result is None else self.result()
+
+
+def train_step(model: Any, guarded: bool) -> Step:
+    """``model.train_step`` (a ``GradientTape`` step, or the model's own).
+
+    A model's own step returns its own logs; Keras's gives the metrics, read once at the end.
+
+    Args:
+        model: A compiled model.
+        guarded: Whether the loop is to end when the loss is no finite number any more, and to
+            look at the weights when it ends.
+    """
+    own = overrides(model, "train_step")
+    result = None if own or overrides(model, "compute_metrics") else model.get_metrics_result
+    call = model.train_step
+    if is_distributed(model):
+        call = distributed_train_step(model, own, logs=result is None)
+    if not guarded:
+        return Step(call, result, layers=layer_names(model))
+    loss = _logged_loss if own else lambda _: model._loss_tracker.total
+    return Step(call, result, loss, model.trainable_variables, layer_names(model))
+
+
+def test_step(model: Any) -> Step:
+    """``model.test_step``, or the model's own."""
+    own = overrides(model, "test_step") or overrides(model, "compute_metrics")
+    call = distributed_test_step(model, logs=own) if is_distributed(model) else model.test_step
+    result = None if own else model.get_metrics_result
+    return Step(call, result, layers=layer_names(model))
+
+
+def layer_names(model: Any) -> list[str]:
+    """The names of the model's layers, and of those inside them."""
+    return [layer.name for layer in model._flatten_layers(include_self=False)]
+
+
+def overrides(model: Any, name: str) -> bool:
+    """Whether the model has a method of its own in the place of ``keras.Model``'s."""
+    return getattr(type(model), name) is not getattr(keras.Model, name)
+
+
+def _logged_loss(logs: Any) -> Any:
+    loss = logs.get("loss") if isinstance(logs, dict) else None
+    return tf.constant(0.0) if loss is None else tf.cast(loss, "float32")
