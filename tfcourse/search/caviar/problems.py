@@ -39,6 +39,8 @@ def obstacles(
             f"[search] trial_timeout = {search.trial_timeout:g}: its members are trained together, "
             "and end together."
         )
+    if not search.reuse_models:
+        found.append("[search] reuse_models = 0: its members share a compiled program.")
     if builder.compiles:
         found.append(
             f'the builder "{builder.name}": it compiles its models itself, so that each trial\'s '
