@@ -133,7 +133,7 @@ class TestAuto:
         short, long = (speedup(64, epochs, 17, 35e-6, 64) for epochs in (5, 50))
         assert short < long
         small, large = (speedup(64, 50, 17, seconds, 64) for seconds in (0.0, 1e-3))
-        assert 1 < large < small
+        assert large < 1 < small
 
 
 class TestWhatCannotBeHad:
