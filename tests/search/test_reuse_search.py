@@ -168,6 +168,8 @@ def test_a_search_compiles_once_and_is_what_it_is_without_reuse(quick, caplog):
         return search.run(verbose=False)
 
     shared, anew = searched(16, "shared"), searched(0, "anew")
+    assert (shared.efforts["main"].reused, anew.efforts["main"].reused) == (3, 0)
+    assert shared.efforts["main"].traces < anew.efforts["main"].traces
     for trial, record in anew.trials.items():
         assert shared.trials[trial].history == record.history
         assert shared.trials[trial].values == record.values

@@ -13,6 +13,7 @@ from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.record.data_record import check_same_data, data_record, write_data_record
 from tfcourse.search.record.directory import RunDirectory, Summary
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.ledger import SearchLedger, TrialWriter
 from tfcourse.search.record.outcome import SearchFailedError
 from tfcourse.search.record.records import TrialRecord
@@ -29,8 +30,10 @@ PACKAGES = ("tfcourse", "tensorflow", "keras", "keras-tuner", "numpy")
 
 def execute(
     config: SearchConfig, directory: RunDirectory, finished: Records, verbose: bool, fresh: bool
-) -> None:
+) -> dict[str, Effort]:
     """Runs the trials that are not finished in this process, then concludes the search.
+
+    Gives what they took, by process.
 
     Args:
         config: The search.
@@ -54,6 +57,7 @@ def execute(
     bar = SearchProgress(
         config.search.name, total, done, ledger.best_score, Console(stderr=True), not verbose
     )
+    efforts = {}
     if done < total:
         oracle = SearchOracle(config, total, finished, ledger)
         writer = TrialWriter(config, directory)
@@ -62,10 +66,12 @@ def execute(
         try:
             with bar:
                 tuner.search()
+            efforts["main"] = tuner.effort
         except BaseException:
             ledger.break_off()
             raise
     conclude(config, directory, ledger, split)
+    return efforts
 
 
 def prepare(config: SearchConfig, directory: RunDirectory, fresh: bool) -> Split:

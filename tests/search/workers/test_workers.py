@@ -207,6 +207,9 @@ class TestPopulations:
         result = search.run(verbose=False, workers=2)
         self.assert_same(result, expected)
         assert {record.worker for record in result.trials.values()} == {"w1", "w2"}
+        assert [*result.efforts] == ["w1", "w2"]
+        assert [effort.together for effort in result.efforts.values()] == [4, 4]
+        assert [effort.traces for effort in result.efforts.values()] == [2, 2]
         assert files(result.directory) == files(tmp_path / "alone" / "quick")
 
     def assert_same(self, result, expected):

@@ -11,6 +11,7 @@ from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.caviar.hand import slots_of
 from tfcourse.search.caviar.rule import wanted
 from tfcourse.search.caviar.shares import Shares
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.space.architecture import architecture_of, is_ours
 from tfcourse.search.trials.building import build_trial, compiled_model, given_values
@@ -44,6 +45,7 @@ class GroupRunner:
         self.config, self.split = runner.config, runner.split
         self._populations: OrderedDict[Hashable, Population] = OrderedDict()
         self._refused: set[Hashable] = set()
+        self._effort = Effort()
 
     def run(self, group: Mapping[int, Mapping[str, Any]], on_trial: OnTrial) -> None:
         """Trains the trials of a group; one alone, and those of a group that fails, as without.
@@ -71,6 +73,11 @@ class GroupRunner:
         for number in list(left):
             on_end(*self.runner.run(number, group[number]))
 
+    @property
+    def effort(self) -> Effort:
+        """What the trials so far took."""
+        return self._effort + self.runner.effort
+
     def _train(
         self, population: Population, group: Sequence[tuple[int, Mapping[str, Any]]], ends: "_Ends"
     ) -> None:
@@ -81,7 +88,7 @@ class GroupRunner:
         members = [self._member(*trial, own) for trial, own in zip(group, epochs, strict=True)]
         train, dev, _ = self.runner.data(0)
         x, y = train.data
-        fit_population(
+        trained = fit_population(
             population,
             members,
             x,
@@ -98,6 +105,7 @@ class GroupRunner:
             # As for the trial alone: with and without XLA, dropout draws other numbers.
             jit_compile=self.runner.jit_compile(population.model, train, size, max(epochs)),
         )
+        self._effort += Effort(together=len(members), traces=trained.traces)
 
     def _member(self, number: int, values: Mapping[str, Any], epochs: int) -> Member:
         config = self.config

@@ -8,6 +8,7 @@ from keras_tuner.engine.trial import TrialStatus
 
 from tfcourse.search.caviar.group import GroupRunner, OnTrial
 from tfcourse.search.caviar.hand import HandSizes, next_group
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.space.architecture import architecture_of
 
@@ -56,6 +57,11 @@ class GroupTuner:
                 self._run_next()
             else:
                 time.sleep(SECONDS_IDLE)
+
+    @property
+    def effort(self) -> Effort:
+        """What the trials so far took."""
+        return self.runner.effort
 
     def _take(self) -> bool:
         """Fills the hand as far as there are trials; False if the search is complete."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
 from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.trials.building import builds_trial
 from tfcourse.search.trials.callbacks import trial_callbacks
@@ -132,6 +133,12 @@ class TrialRunner:
         shape = self.split.train.x.shape[1:]
         build = builds_trial(config, values, training.seed, shape, self.split.classes)
         return self.pool.train(build, run, train.first(size))
+
+    @property
+    def effort(self) -> Effort:
+        """What the trials so far took."""
+        counts = self.pool.counts
+        return Effort(counts.new + counts.refused, counts.reused, 0, counts.traces)
 
     @property
     def steps_of_epoch(self) -> int:

@@ -119,8 +119,8 @@ def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     if settings["elsewhere"]:
         check_shared(search, oracle)
     directory, shared = RunDirectory(search.directory), (settings["workers"], settings["alone"])
-    work(search.config, directory, oracle, name, on_begin, on_end, *shared)
-    say({"what": "done"})
+    effort = work(search.config, directory, oracle, name, on_begin, on_end, *shared)
+    say({"what": "done", "effort": effort.as_message()})
 
 
 def check_shared(search: Any, oracle: Any) -> None:

@@ -1,6 +1,7 @@
 """A child process as its parent sees it: started, heard, ended."""
 
 import queue
+import signal
 import sys
 import threading
 import types
@@ -12,7 +13,7 @@ from typing import Any
 
 from tfcourse.search.workers.child import run_child
 
-__all__ = ["Child"]
+__all__ = ["Child", "how_it_ended"]
 
 # On Linux children are forked from a process that has TensorFlow imported, and begin at once.
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
@@ -97,3 +98,12 @@ def _without_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+def how_it_ended(status: int) -> str:
+    """How a process ended, in words."""
+    if status >= 0:
+        return f"with exit status {status}"
+    name = signal.Signals(-status).name
+    memory = ": perhaps the system was out of memory" if name == "SIGKILL" else ""
+    return f"by {name}{memory}"

@@ -2,7 +2,6 @@
 
 import os
 import queue
-import signal
 import tempfile
 import time
 from collections.abc import Mapping
@@ -12,10 +11,11 @@ from typing import Any
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.outcome import SearchFailedError
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.workers.crew import Crew, Display
-from tfcourse.search.workers.process import Child
+from tfcourse.search.workers.process import Child, how_it_ended
 from tfcourse.search.workers.surroundings import cores, environment, gpus
 
 __all__ = ["Supervisor"]
@@ -58,6 +58,7 @@ class Supervisor:
         self.deaths: dict[str | int, int] = {}  # by process, or by the trial that it ran
         self.done: set[str] = set()
         self.errors: dict[str, dict[str, Any]] = {}
+        self.efforts: dict[str, Effort] = {}
 
     def run(self) -> None:
         """Starts the crew and waits for its end.
@@ -136,6 +137,8 @@ class Supervisor:
                 self.display.advance(message["best"])
             case "done":
                 self.done.add(name)
+                if "effort" in message:
+                    self.efforts[name] = Effort(**message["effort"])
             case "error":
                 self.errors[name] = message
 
@@ -164,7 +167,7 @@ class Supervisor:
             return
         if (error := self.errors.pop(name, None)) is not None:
             raise _ERRORS.get(error["kind"], WorkFailedError)(error["message"])
-        reason = _reason(status)
+        reason = how_it_ended(status)
         causes: list[str | int] = [r.trial for r in running] or [name]
         for cause in causes:
             self.deaths[cause] = self.deaths.get(cause, 0) + 1
@@ -236,12 +239,3 @@ class Supervisor:
 
 
 _ERRORS = {error.__name__: error for error in (InputError, WorkFailedError, SearchFailedError)}
-
-
-def _reason(status: int) -> str:
-    """How a process ended, in words."""
-    if status >= 0:
-        return f"with exit status {status}"
-    name = signal.Signals(-status).name
-    memory = ": perhaps the system was out of memory" if name == "SIGKILL" else ""
-    return f"by {name}{memory}"

@@ -9,6 +9,7 @@ from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.rpc import RemoteOracle
 from tfcourse.search.record.data_record import check_same_data, data_record
 from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.ledger import TrialWriter
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.trials.trial import TrialRunner
@@ -25,8 +26,8 @@ def work(
     on_end: Callable[[TrialRecord], None],
     workers: int = 1,
     alone: Collection[int] = (),
-) -> None:
-    """Trains until the chief has no trial left.
+) -> Effort:
+    """Trains until the chief has no trial left; gives what that took.
 
     Args:
         config: The search.
@@ -54,3 +55,5 @@ def work(
     tuner = tuner_for(oracle, runner, directory.path, write, name, on_begin, workers, alone)
     oracle.signs.start()
     tuner.search()
+    effort: Effort = tuner.effort
+    return effort
