@@ -473,7 +473,18 @@ class TestMachines:
         assert "can be reached from other machines and needs --token" in result.stderr
         assert not (tmp_path / "o").exists()
 
-    @pytest.mark.parametrize("name", ["", "a b", "../a"])
+    @pytest.mark.parametrize("token", ["ä", "a\tb"])
+    def test_tokens_are_checked(self, small, tmp_path, token):
+        for arguments in (
+            ["chief", small, "--out", tmp_path / "o"],
+            ["worker", small, "--connect", "127.0.0.1:1", "--id", "a"],
+        ):
+            result = run(*arguments, "--token", token)
+            assert result.exit_code == 2
+            assert "--token must be printable ASCII" in result.stderr
+            assert token not in result.stderr
+
+    @pytest.mark.parametrize("name", ["", "a b", "../a", "wörker"])
     def test_names_are_checked(self, small, name):
         result = run("worker", small, "--connect", "127.0.0.1:1", "--id", name)
         assert result.exit_code == 2

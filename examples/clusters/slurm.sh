@@ -24,5 +24,9 @@ if [ "$SLURM_ARRAY_TASK_ID" = 0 ]; then
     exec tfcourse chief "$config" --bind "0.0.0.0:$port" --out "$runs"
 fi
 until [ -s "$address" ]; do sleep 2; done
-exec tfcourse worker "$config" --connect "$(cat "$address"):$port" \
-    --id "task-$SLURM_ARRAY_TASK_ID" --out "$runs" --patience 3600
+while true; do  # a chief that is requeued may come back on another node
+    code=0
+    tfcourse worker "$config" --connect "$(cat "$address"):$port" \
+        --id "task-$SLURM_ARRAY_TASK_ID" --out "$runs" --patience 120 || code=$?
+    [ "$code" = 1 ] || exit "$code"
+done

@@ -62,11 +62,11 @@ def quick(module, tmp_path):
     ``SOURCE:`` stands for the module.
     """
 
-    def make(source="", builder="linear", space=None, **tables):
+    def make(source="", builder="linear", points="points", space=None, **tables):
         name = module(QUICK + textwrap.dedent(source))
         raw = {
             "search": {"name": "quick", "trials": 3, **tables.pop("search", {})},
-            "data": {"source": f"{name}:points", **tables.pop("data", {})},
+            "data": {"source": f"{name}:{points}", **tables.pop("data", {})},
             "model": {"builder": f"{name}:{builder}", **tables.pop("model", {})},
             "training": {
                 "epochs": 2,

@@ -3,13 +3,16 @@
 import csv
 import json
 import logging
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -363,6 +366,23 @@ class TestAnotherSearchInTheSamePlace:
             other.run(verbose=False)
         finished.run(verbose=False)
         assert config.read_bytes() == whole
+
+    def test_the_same_data_elsewhere(self, quick, tmp_path):
+        """The data is told by its hash: a project that was moved goes on."""
+        rng = np.random.default_rng(0)
+        y = np.arange(60) % 3
+        for folder in ("here", "there"):
+            (tmp_path / folder).mkdir()
+            np.savez(tmp_path / folder / "points.npz", x=rng.normal(size=(60, 4)), y=y)
+            rng = np.random.default_rng(0)
+        first = quick(data={"source": "npz", "path": "here/points.npz"})
+        first.run(verbose=False)
+        moved = first.config.data.model_copy(update={"path": str(tmp_path / "there/points.npz")})
+        moved = Search(replace(first.config, data=moved), first.out)
+        assert moved.run().was_complete
+        np.savez(tmp_path / "there" / "points.npz", x=rng.normal(size=(60, 4)) + 1, y=y)
+        with pytest.raises(InputError, match="data"):
+            moved.run()
 
     def test_an_empty_folder_is_used(self, quick):
         search = quick(search={"trials": 1})
@@ -764,12 +784,57 @@ class TestKerasTuner:
         proposes.end_trial(trial)  # a worker that was thought lost
         assert proposes.ledger.told == [record]
 
-    def test_a_trial_without_a_record_has_not_ended(self, oracle):
+    def test_a_trial_without_a_record_has_not_ended(self, oracle, monkeypatch):
         proposes = oracle(2)
         trial = proposes.create_trial("a")
+        monkeypatch.setattr("tfcourse.search.engine.oracle.SECONDS_UNTIL_SEEN", 0.0)
         with pytest.raises(WorkFailedError, match=r"Trial 0 ended, and its record can't be found"):
             proposes.end_trial(trial)
         assert proposes.create_trial("a").trial_id == "0000"
+
+    def test_a_record_that_another_machine_wrote_may_take_a_while_to_be_seen(self, oracle):
+        proposes = oracle(2)
+        trial = proposes.create_trial("a")
+        record = TrialRecord(0, "failed", {}, message="it broke")
+        late = threading.Timer(0.3, lambda: proposes.ledger.records.update({0: record}))
+        late.start()
+        proposes.end_trial(trial)
+        late.join()
+        assert proposes.ledger.told == [record]
+
+    @pytest.mark.parametrize("where", ["ended", "claimed"])
+    def test_a_trial_whose_end_could_not_be_recorded_ends_at_the_next_try(
+        self, oracle, monkeypatch, where
+    ):
+        proposes = oracle(2)
+        trial = proposes.create_trial("a")
+        proposes.ledger.records[0] = TrialRecord(0, "failed", {}, message="it broke")
+
+        def full(*args):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(proposes.ledger, where, full)
+            with pytest.raises(OSError, match="No space left"):
+                proposes.end_trial(trial)
+        proposes.end_trial(trial)
+        assert [record.trial for record in proposes.ledger.told] == [0]
+        assert proposes.create_trial("a").trial_id == "0001"
+
+    def test_a_proposal_that_failed_loses_no_trial(self, oracle, monkeypatch):
+        proposes = oracle(2)
+        with monkeypatch.context() as patched:
+            patched.setattr(proposes, "populate_space", lambda trial: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                proposes.create_trial("a")
+        assert proposes.create_trial("a").trial_id == "0000"
+
+    def test_its_variables_for_several_processes_are_not_obeyed(self, quick, monkeypatch):
+        for name, value in (("IP", "127.0.0.1"), ("PORT", "9")):
+            monkeypatch.setenv(f"KERASTUNER_ORACLE_{name}", value)
+        monkeypatch.setenv("KERASTUNER_TUNER_ID", "chief")
+        assert len(quick().run(verbose=False).trials) == 3
+        assert os.environ["KERASTUNER_TUNER_ID"] == "chief"
 
     def test_a_worker_that_died_after_the_record_goes_on_with_the_next(self, oracle):
         proposes = oracle(2)

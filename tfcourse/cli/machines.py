@@ -1,5 +1,7 @@
 """The commands of a search on several machines: one chief, and workers anywhere."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +9,7 @@ import typer
 from rich.console import Console
 
 from tfcourse.cli.output import print_result
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.terminal import (
     INTERRUPTED,
     console,
@@ -79,7 +81,7 @@ def worker(
             out,
             (_name(name),),
             chief=f"{host}:{port}",
-            token=token or "",
+            token=_secret(token),
             patience=patience,
         )
         try:
@@ -109,7 +111,8 @@ def _serve(planned: Any, host: str, port: int, token: str | None, expire_after: 
     from tfcourse.search.record.lock import locked
     from tfcourse.search.workers.bind import check_bind
 
-    check_bind(host, token)
+    secret = _secret(token)
+    check_bind(host, secret)
     with locked(planned.directory):
         import_tensorflow()
         from tfcourse.search.workers.chief import Chief, Service
@@ -130,10 +133,13 @@ def _serve(planned: Any, host: str, port: int, token: str | None, expire_after: 
             bar.__enter__()
 
         try:
-            chief.run(Service(host, port, token or "", expire_after), finished, False, on_serving)
+            chief.run(Service(host, port, secret, expire_after), finished, False, on_serving)
         finally:
             bar.__exit__()
-    return planned.completed()
+    result = planned.completed()
+    if result is None:
+        raise WorkFailedError(f"{planned.directory} was changed while the search ran.")
+    return replace(result, was_complete=False)
 
 
 def _address(given: str, option: str) -> tuple[str, int]:
@@ -145,7 +151,15 @@ def _address(given: str, option: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def _secret(given: str | None) -> str:
+    """The token, without the end of line that a file has."""
+    token = (given or "").strip()
+    if not token.isascii() or not token.isprintable():
+        raise InputError("--token must be printable ASCII: letters, digits and signs.")
+    return token
+
+
 def _name(given: str) -> str:
-    if not given or not given.replace("-", "").replace("_", "").replace(".", "").isalnum():
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", given):
         raise InputError(f"--id must be letters, digits, '.', '-' and '_'. Received: {given!r}.")
     return given

@@ -1,7 +1,9 @@
 """The work of a search: its missing trials, and the best model's one test."""
 
+import contextlib
 from importlib.metadata import version
 
+import tensorflow as tf
 from rich.console import Console
 
 from tfcourse.data.splits import Split
@@ -46,6 +48,8 @@ def execute(
         InputError: The data or the builder does not fit.
         SearchFailedError: Every trial failed.
     """
+    with contextlib.suppress(RuntimeError):  # where TensorFlow runs already they are settled
+        tf.config.threading.set_intra_op_parallelism_threads(config.search.threads)
     split = prepare(config, directory, fresh)
     total = config.search.trials
 

@@ -138,9 +138,10 @@ class Search:
             verbose: Whether to show a progress bar (on stderr).
             fresh: Whether to delete the run directory and start over. Data and builder are
                 checked before it is deleted.
-            workers: How many processes train; ``"auto"``: one for every two cores, or one for
-                every GPU. None is the config's, 1 if it has none. The trials are the same
-                whatever their number.
+            workers: How many processes train; ``"auto"``: one for every GPU, or as many as the
+                cores have ``threads``. None is the config's, 1 if it has none. The trials are the
+                same whatever their number (in a process where TensorFlow runs already with
+                other than the config's ``threads``, those of convolutional models to rounding).
 
         Raises:
             InputError: The data, the builder or an existing run directory does not fit, or
@@ -150,7 +151,9 @@ class Search:
         """
         directory = RunDirectory(self.directory)
         config = self.config
-        workers = worker_count(config.search.workers if workers is None else workers)
+        workers = worker_count(
+            config.search.workers if workers is None else workers, config.search.threads
+        )
         alone = workers == 1 and config.search.trial_timeout is None
         if config.in_memory and not alone:
             raise InputError(

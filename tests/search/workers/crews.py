@@ -9,7 +9,7 @@ from tfcourse.search.workers.supervisor import Supervisor
 
 # A trial takes long enough to be disturbed in the middle.
 SLOW = """
-import os, resource, signal, time
+import multiprocessing, os, resource, signal, time
 from pathlib import Path
 
 def slow(input_shape, classes, does=""):
@@ -24,7 +24,30 @@ def slow(input_shape, classes, does=""):
         os.kill(os.getpid(), signal.SIGKILL)
     if does == "hang":
         time.sleep(600)
+    if does == "fork":
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            assert pool.map(abs, [-1]) == [1]
     return model
+
+def convolutions(input_shape, classes):
+    layers = keras.layers
+    return keras.Sequential([
+        keras.Input(input_shape), layers.Conv2D(16, 3, activation="relu"),
+        layers.Conv2D(16, 3, activation="relu"), layers.Flatten(),
+        layers.Dense(classes, activation="softmax"),
+    ])
+
+def pictures():
+    y = np.arange(240) % 3
+    return np.random.default_rng(0).normal(size=(240, 16, 16, 3)) + y[:, None, None, None], y
+
+def late_points():
+    # One of the workers takes longer over it than the other over the search.
+    is_worker = "TF_NUM_INTRAOP_THREADS" in os.environ
+    if is_worker and not Path("late").exists():
+        Path("late").write_text(str(os.getpid()))
+        time.sleep(600)
+    return points()
 """
 
 
@@ -43,7 +66,14 @@ class Watched(Supervisor):
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.started = []
+        self.started, self.begun = [], []
+        began = self.display.began
+
+        def note(worker, trial):
+            self.begun.append(trial)
+            began(worker, trial)
+
+        self.display.began = note
         type(self).newest = self
 
     def _start(self, name):

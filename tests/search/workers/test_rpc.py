@@ -14,7 +14,7 @@ from tfcourse import InputError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.engine.oracle import SearchOracle, propose
-from tfcourse.search.engine.rpc import OracleServer, RemoteOracle
+from tfcourse.search.engine.rpc import OracleServer, RemoteOracle, SearchOverError
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.workers.bind import check_bind
 
@@ -101,7 +101,35 @@ def test_patience_ends(serve, oracle):
         worker(port, patience=0.5).create_trial("a")
 
 
-def test_an_error_of_the_chief_is_told(oracle, serve):
+def test_a_worker_of_a_search_that_is_over_ends(serve, oracle):
+    server, port = serve(oracle)
+    server.stop()
+    remote = worker(port, patience=60.0)
+    remote.is_over = lambda: True
+    with pytest.raises(SearchOverError, match="is complete"):
+        remote.create_trial("a")
+
+
+def test_a_proxy_for_web_pages_is_none_for_the_chief(oracle, serve, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    _, port = serve(oracle)
+    assert worker(port).create_trial("a").trial_id == "0000"
+
+
+def test_a_chief_that_comes_back_waits_for_the_workers_it_knew(oracle, serve):
+    _, port = serve(oracle)
+    worker(port).create_trial("a")
+    for trial in range(6):
+        oracle.ledger.records[trial] = TrialRecord(trial, "failed", {}, message="it broke")
+    after = SearchOracle(CONFIG, 6, {}, oracle.ledger, dict(oracle.ledger.claims))
+    server, _ = serve(after)
+    assert server.waits(5.0)
+    server.stopped.add("a")
+    assert not server.waits(5.0)
+
+
+def test_an_error_of_the_chief_is_told(oracle, serve, monkeypatch):
+    monkeypatch.setattr("tfcourse.search.engine.oracle.SECONDS_UNTIL_SEEN", 0.0)
     _, port = serve(oracle)
     remote = worker(port)
     trial = remote.create_trial("a")

@@ -1,6 +1,10 @@
 """A search in several processes: the trials of one process, whoever dies on the way."""
 
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +89,21 @@ class TestTheSameTrials:
         assert same(result) == same(expected)
         assert result.rounds == expected.rounds
 
+    def test_convolutions(self, quick, tmp_path):
+        """Their sums round differently with the number of threads: a command beside workers."""
+        search = quick(
+            SLOW,
+            builder="convolutions",
+            space={"learning_rate": {"values": [0.1]}},
+            search={"trials": 2},
+            points="pictures",
+        )
+        command = [sys.executable, "-m", "tfcourse", "search", "search.toml", "--out", "alone"]
+        subprocess.run(command, check=True, capture_output=True)
+        alone = elsewhere(search, tmp_path / "alone").run()
+        assert alone.was_complete
+        assert same(search.run(verbose=False, workers=2)) == same(alone)
+
     def test_begun_by_one_process_and_continued_by_two(self, alone):
         search, expected = alone
         search.run(verbose=False)
@@ -102,6 +121,20 @@ class TestTheSameTrials:
 
 @pytest.mark.slow
 class TestErrors:
+    def test_a_builder_that_starts_processes_of_its_own(self, quick):
+        search = quick(SLOW, builder="slow", model={"does": "fork"}, search={"trials": 2})
+        result = search.run(verbose=False, workers=2)
+        assert [record.status for record in result.trials.values()] == ["completed"] * 2
+
+    def test_a_worker_that_is_late_for_everything(self, quick, monkeypatch):
+        monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+        search = quick(SLOW, points="late_points", search={"trials": 2})
+        assert len(search.run(verbose=False, workers=2).trials) == 2
+        late = int(Path("late").read_text())
+        assert len({r.worker for r in search.run().trials.values()}) == 1
+        with pytest.raises(ProcessLookupError):  # it is not waited for
+            os.kill(late, 0)
+
     def test_every_trial_failed(self, quick):
         search = quick(space={"learning_rate": {"values": [1e38]}}, search={"trials": 2})
         with pytest.raises(SearchFailedError, match=r"All 2 trials failed; .*not finite in epoch"):
@@ -149,8 +182,9 @@ class TestDeaths:
         assert same(search.run(verbose=False, workers=2)) == expected
         assert killer.killed
         assert Watched.newest.started.count("chief") == 2
-        # The workers went on: nobody ran a trial twice.
+        # The workers went on, and nobody ran a trial twice.
         assert Watched.newest.started.count("w1") == Watched.newest.started.count("w2") == 1
+        assert sorted(Watched.newest.begun) == list(range(TRIALS))
 
     def test_a_trial_that_kills_its_workers_is_given_up(self, slow):
         result = slow("die").run(verbose=False, workers=2)

@@ -35,10 +35,11 @@ class SearchTable(Table):
     """``[search]``: what to look for, how, how long.
 
     ``workers``: how many processes train. ``trial_timeout``: after how many seconds a trial counts
-    as failed. ``reuse_models``: how many compiled models are kept for the trials to come; 0
-    compiles every trial's anew. ``caviar``: whether trials of one architecture are trained
-    together, as a population, or one after the other; ``"auto"`` estimates what is quicker.
-    ``checkpoints``: whether every trial's model is kept on disk, or the best one's.
+    as failed. ``threads``: how many threads compute one operation, in every process: sums of
+    convolutions round differently with it. ``reuse_models``: how many compiled models are kept for
+    the trials to come; 0 compiles every trial's anew. ``caviar``: whether trials of one
+    architecture are trained together, as a population, or one after the other; ``"auto"`` estimates
+    what is quicker. ``checkpoints``: whether every trial's model is kept on disk, or the best one's.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -49,6 +50,7 @@ class SearchTable(Table):
     seed: int = Field(default=0, ge=0)
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     trial_timeout: float | None = Field(default=None, gt=0)
+    threads: int = Field(default=1, ge=1)
     reuse_models: int = Field(default=16, ge=0)
     caviar: Literal["auto", "population", "reuse"] = "auto"
     checkpoints: Literal["best", "all"] = "best"

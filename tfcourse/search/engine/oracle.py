@@ -19,6 +19,8 @@ from tfcourse.search.strategies.proposals import PROPOSALS, Boxes, Records
 
 __all__ = ["Ledger", "SearchOracle", "holder", "propose"]
 
+SECONDS_UNTIL_SEEN = 60.0
+
 
 class Ledger(Protocol):
     """Where the oracle learns what a trial gave, and tells who runs which."""
@@ -72,6 +74,7 @@ class SearchOracle(keras_tuner.Oracle):
         }
         taken = {*self.finished, *(claim.trial for claim in self.claims.values())}
         self._free = [i for i in range(trials) if i not in taken]  # sorted: a heap
+        self._released: set[int] = set()
         self._boxes: Boxes = {}
         self._lock = threading.RLock()
 
@@ -83,15 +86,15 @@ class SearchOracle(keras_tuner.Oracle):
         with self._lock:
             self._settle(tuner_id)
             if tuner_id not in self.claims:
-                index = self._next_free()
+                index = self._next_free()  # it stays in the heap: what follows may fail
                 if index is None:
                     # A trial of a worker that gets lost is handed out again.
                     idle = TrialStatus.STOPPED if self.complete else TrialStatus.IDLE
                     return self._trial(self.max_trials, idle)
                 response = self.populate_space(f"{index:04d}")
                 if response["status"] != TrialStatus.RUNNING:
-                    heapq.heappush(self._free, index)
                     return self._trial(index, response["status"])
+                heapq.heappop(self._free)
                 self.claims[tuner_id] = Claim(index, response["values"], time.time())
             self.ledger.claimed(self.claims)
             claim = self.claims[tuner_id]
@@ -113,13 +116,13 @@ class SearchOracle(keras_tuner.Oracle):
             WorkFailedError: There is no record.
         """
         index = int(trial.trial_id)
+        record = self._await_record(index)
+        if record is None:
+            raise WorkFailedError(
+                f"Trial {index} ended, and its record can't be found. "
+                "All workers must use the chief's run directory, on storage that they share."
+            )
         with self._lock:
-            record = self.ledger.recorded(index)
-            if record is None:
-                raise WorkFailedError(
-                    f"Trial {index} ended, and its record can't be found. "
-                    "All workers must use the chief's run directory, on storage that they share."
-                )
             self._finish(record)
 
     def release(self, worker: str) -> None:
@@ -127,7 +130,9 @@ class SearchOracle(keras_tuner.Oracle):
         with self._lock:
             lost = [name for name in self.claims if holder(name) == worker]
             for name in lost:
-                heapq.heappush(self._free, self.claims.pop(name).trial)
+                trial = self.claims.pop(name).trial
+                heapq.heappush(self._free, trial)
+                self._released.add(trial)
             if lost:
                 self.ledger.claimed(self.claims)
 
@@ -144,23 +149,33 @@ class SearchOracle(keras_tuner.Oracle):
 
     def _next_free(self) -> int | None:
         while self._free:
-            index = heapq.heappop(self._free)
-            # A worker that was given up for lost may have ended its trial after all.
-            record = self.ledger.recorded(index)
-            if record is None:
+            index = self._free[0]
+            # A worker that was given up for lost may have ended its trial after all. Of others
+            # nothing is looked for: a network's file system remembers that it was not there.
+            record = self.ledger.recorded(index) if index in self._released else None
+            if record is None and index not in self.finished:
                 return index
-            self._finish(record)
+            if record is not None:
+                self._finish(record)
+            heapq.heappop(self._free)
         return None
 
+    def _await_record(self, index: int) -> TrialRecord | None:
+        """A trial's record; what another machine has written may take a while to be seen."""
+        end = time.monotonic() + SECONDS_UNTIL_SEEN
+        while (record := self.ledger.recorded(index)) is None and time.monotonic() < end:
+            time.sleep(0.1)
+        return record
+
     def _finish(self, record: TrialRecord) -> None:
-        known = record.trial in self.finished
+        """Ends a trial: first on record, so that a failure there can be made good."""
+        if record.trial not in self.finished:
+            self.ledger.ended(record)
         self.finished[record.trial] = record
         for name in [n for n, claim in self.claims.items() if claim.trial == record.trial]:
             del self.claims[name]
-        self.ledger.claimed(self.claims)
         self.trials.pop(f"{record.trial:04d}", None)
-        if not known:
-            self.ledger.ended(record)
+        self.ledger.claimed(self.claims)
 
     def _trial(self, index: int, status: str, values: Mapping[str, Any] | None = None) -> Any:
         hyperparameters = self.hyperparameters.copy()

@@ -20,14 +20,15 @@ from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle, holder
 from tfcourse.search.engine.space import to_hyperparameters
 
-__all__ = ["OracleServer", "RemoteOracle"]
+__all__ = ["OracleServer", "RemoteOracle", "SearchOverError"]
 
 SECONDS_BETWEEN_SIGNS = 2.0
 SECONDS_IDLE = 0.2
 LONGEST_PAUSE = 5.0
 VALUES = "values"
-# Two servers on one port would share its calls.
-OPTIONS = (("grpc.so_reuseport", 0),)
+# Two servers on one port would share its calls; a proxy for web pages is none for these.
+OPTIONS = (("grpc.so_reuseport", 0), ("grpc.enable_http_proxy", 0))
+SECONDS_OF_A_CALL = 10.0
 PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -41,7 +42,8 @@ class OracleServer:
 
     def __init__(self, oracle: SearchOracle, token: str) -> None:
         self.oracle = oracle
-        self.last_sign: dict[str, float] = {}
+        # Those that an earlier chief knew may come back.
+        self.last_sign = dict.fromkeys(map(holder, oracle.claims), time.monotonic())
         self.stopped: set[str] = set()
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=8),
@@ -78,7 +80,6 @@ class OracleServer:
         now = time.monotonic()
         silent = []
         for name in {holder(tuner_id) for tuner_id in list(self.oracle.claims)}:
-            # From now on for one that an earlier chief knew.
             if now - self.last_sign.setdefault(name, now) > after:
                 self.oracle.release(name)
                 silent.append(name)
@@ -126,6 +127,10 @@ class _Gate(grpc.ServerInterceptor):
         return continuation(details)
 
 
+class SearchOverError(WorkFailedError):
+    """The chief is gone, and nothing is left to do."""
+
+
 def _refuse(request: Any, context: Any) -> None:
     context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong token")
 
@@ -139,6 +144,7 @@ class RemoteOracle(keras_tuner.Oracle):
         token: The chief's token.
         name: The worker's name: under it the chief knows its trial, also after a restart.
         patience: For how many seconds to try again when the chief can't be reached.
+        is_over: Asked while it can't: whether the search is complete, and the chief gone for good.
 
     Attributes:
         pause: For how many seconds to wait when there is nothing to do: keras-tuner's loop asks
@@ -146,13 +152,20 @@ class RemoteOracle(keras_tuner.Oracle):
     """
 
     def __init__(
-        self, config: SearchConfig, address: str, token: str, name: str, patience: float
+        self,
+        config: SearchConfig,
+        address: str,
+        token: str,
+        name: str,
+        patience: float,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(
             objective=keras_tuner.Objective(config.search.objective, config.direction),
             hyperparameters=to_hyperparameters(config.space),
         )
-        self.address, self.patience, self.pause = address, patience, SECONDS_IDLE
+        self.address, self.patience, self.is_over = address, patience, is_over
+        self.pause = SECONDS_IDLE
         self.metadata = (("token", token), ("worker", name))
         options = (*OPTIONS, ("grpc.max_reconnect_backoff_ms", int(LONGEST_PAUSE * 1000)))
         self.stub = protos.get_service_grpc().OracleStub(grpc.insecure_channel(address, options))
@@ -193,9 +206,8 @@ class RemoteOracle(keras_tuner.Oracle):
         while True:
             left = max(end - time.monotonic(), 0.0)
             try:
-                return method(
-                    request, metadata=self.metadata, wait_for_ready=True, timeout=max(left, 0.1)
-                )
+                timeout = min(max(left, 0.1), SECONDS_OF_A_CALL)
+                return method(request, metadata=self.metadata, wait_for_ready=True, timeout=timeout)
             except grpc.RpcError as error:
                 code, said = error.code(), error.details()
             if code == grpc.StatusCode.UNAUTHENTICATED:
@@ -204,6 +216,8 @@ class RemoteOracle(keras_tuner.Oracle):
                 )
             if code not in PASSING:
                 raise WorkFailedError(f"The chief at {self.address} failed: {said}")
+            if self.is_over():
+                raise SearchOverError(f"The search of the chief at {self.address} is complete.")
             if left == 0:
                 raise WorkFailedError(
                     f"The chief at {self.address} could not be reached for {self.patience:g} s: "

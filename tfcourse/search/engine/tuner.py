@@ -1,6 +1,8 @@
 """The tuner asks for trials: the one place that subclasses keras-tuner's tuner."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.trials.trial import TrialRunner
 
 __all__ = ["CourseTuner"]
+
+PREFIX = "KERASTUNER_"
 
 OnTrial = Callable[[TrialRecord, Any], None]
 OnBegin = Callable[[int, Mapping[str, Any]], None]
@@ -40,8 +44,14 @@ class CourseTuner(BaseTuner):
         on_begin: OnBegin | None = None,
     ) -> None:
         self.runner, self.on_trial, self.on_begin = runner, on_trial, on_begin
-        super().__init__(oracle, directory=str(directory), project_name=".")
+        with _own_settings():
+            super().__init__(oracle, directory=str(directory), project_name=".")
         self.tuner_id = name
+
+    def search(self) -> None:
+        """Runs trials until the oracle has none left."""
+        with _own_settings():
+            super().search()
 
     def on_trial_begin(self, trial: Any) -> None:
         """Tells who asked for it."""
@@ -68,3 +78,13 @@ class CourseTuner(BaseTuner):
 
     def save(self) -> None:
         """Writes nothing: the run directory is the record."""
+
+
+@contextmanager
+def _own_settings() -> Iterator[None]:
+    """Hides keras-tuner's variables for its own chief and workers: they would be obeyed."""
+    hidden = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith(PREFIX)}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

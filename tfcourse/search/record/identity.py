@@ -8,7 +8,8 @@ from typing import Any
 __all__ = ["differences", "identity"]
 
 # What a search may be continued with another value of: its trials stay the same.
-MAY_CHANGE = ("search.trials", "search.workers", "search.trial_timeout")
+# The data is told by its hash, wherever it lies.
+MAY_CHANGE = ("search.trials", "search.workers", "search.trial_timeout", "data.path")
 
 
 def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:

@@ -26,11 +26,16 @@ def locked(directory: Path) -> Iterator[None]:
     with path.open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             file.seek(0)
             raise InputError(
                 f"{directory} is being searched by {file.read().strip() or 'another process'}. "
                 "Wait for it, end it, or choose another --out."
+            ) from None
+        except OSError as error:
+            raise InputError(
+                f"{path} can't be locked ({error.strerror}). Choose an --out on a file system "
+                "that has locks."
             ) from None
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")

@@ -6,10 +6,12 @@ death, and the child's.
 
 import os
 import queue
+import signal
 import sys
 import threading
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -66,7 +68,11 @@ def _listen(connection: Connection, heard: Heard) -> None:
         while True:
             heard.put(connection.recv())
     except (EOFError, OSError):
-        os._exit(1)  # without the parent there is nothing to do; everything is on record
+        # Without the parent there is nothing to do, and everything is on record. Processes that a
+        # builder or the data has started end too.
+        if hasattr(os, "killpg"):
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
 
 
 def _search(settings: Mapping[str, Any]) -> Any:
@@ -102,7 +108,7 @@ def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
 
 
 def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
-    from tfcourse.search.engine.rpc import RemoteOracle
+    from tfcourse.search.engine.rpc import RemoteOracle, SearchOverError
     from tfcourse.search.record.directory import RunDirectory
     from tfcourse.search.record.records import TrialRecord
     from tfcourse.search.workers.worker import work
@@ -115,12 +121,22 @@ def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
 
     search, name = _search(settings), settings["name"]
     address = heard.get()["address"]  # of the chief, which may take longer to begin
-    oracle = RemoteOracle(search.config, address, settings["token"], name, settings["patience"])
-    if settings["elsewhere"]:
-        check_shared(search, oracle)
-    directory, shared = RunDirectory(search.directory), (settings["workers"], settings["alone"])
-    effort = work(search.config, directory, oracle, name, on_begin, on_end, *shared)
-    say({"what": "done", "effort": effort.as_message()})
+    elsewhere = settings["elsewhere"]
+
+    def is_over() -> bool:
+        return elsewhere and search.directory.is_dir() and search.completed() is not None
+
+    oracle = RemoteOracle(
+        search.config, address, settings["token"], name, settings["patience"], is_over
+    )
+    with suppress(SearchOverError):
+        if elsewhere:
+            check_shared(search, oracle)
+        directory, shared = RunDirectory(search.directory), (settings["workers"], settings["alone"])
+        effort = work(search.config, directory, oracle, name, on_begin, on_end, *shared)
+        say({"what": "done", "effort": effort.as_message()})
+        return
+    say({"what": "done"})
 
 
 def check_shared(search: Any, oracle: Any) -> None:

@@ -1,5 +1,6 @@
 """The processes of a search on one machine, and who shows what they do."""
 
+import math
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from tfcourse.search.config.load import SearchConfig
 
 __all__ = ["Crew", "Display"]
 
-PATIENCE = 60.0
+PATIENCE = math.inf  # the parent knows whether the chief here lives
 
 
 class Display(Protocol):

@@ -8,6 +8,7 @@ from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
+from tfcourse.search.record.ledger import SearchLedger
 from tfcourse.search.record.records import rank
 from tfcourse.search.strategies.proposals import Records
 from tfcourse.search.workers.crew import Crew
@@ -50,6 +51,11 @@ def supervise(
     bar = SearchProgress(config.search.name, total, done, best, Console(stderr=True), not verbose)
     names = tuple(f"w{number + 1}" for number in range(workers))
     supervisor = Supervisor(Crew(config, Path(directory.path).parent, names, fresh), bar)
-    with bar:
-        supervisor.run()
+    try:
+        with bar:
+            supervisor.run()
+    except BaseException:
+        if directory.exists():  # the chief writes the tables now and then only
+            SearchLedger(config, directory, {}, lambda record, best: None).break_off()
+        raise
     return dict(sorted(supervisor.efforts.items()))

@@ -1,5 +1,6 @@
 """A child process as its parent sees it: started, heard, ended."""
 
+import os
 import queue
 import signal
 import sys
@@ -43,9 +44,7 @@ class Child:
         if METHOD == "forkserver":
             context.set_forkserver_preload(["tfcourse.search.workers.preload"])
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=run_child, args=(dict(settings), theirs, str(log)), daemon=True
-        )
+        self._process = context.Process(target=run_child, args=(dict(settings), theirs, str(log)))
         with _without_main():
             self._process.start()
         theirs.close()
@@ -62,7 +61,9 @@ class Child:
             self._connection.send(dict(message))
 
     def kill(self) -> None:
-        """Ends it at once."""
+        """Ends it at once, with all that it has started."""
+        with suppress(OSError):  # before it has a group of its own
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.kill()
 
     def wait(self) -> int:
@@ -104,6 +105,9 @@ def how_it_ended(status: int) -> str:
     """How a process ended, in words."""
     if status >= 0:
         return f"with exit status {status}"
-    name = signal.Signals(-status).name
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:  # one without a name
+        return f"by signal {-status}"
     memory = ": perhaps the system was out of memory" if name == "SIGKILL" else ""
     return f"by {name}{memory}"

@@ -5,7 +5,7 @@ import queue
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from tfcourse.search.record.outcome import SearchFailedError
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.workers.crew import Crew, Display
 from tfcourse.search.workers.process import Child, how_it_ended
-from tfcourse.search.workers.surroundings import cores, environment, gpus
+from tfcourse.search.workers.surroundings import Place, cores, environment, gpus
 
 __all__ = ["Supervisor"]
 
 TICK = 0.1
 # How often the same thing may kill a process before it is given up.
 DEATHS = 3
+SECONDS_OF_FAREWELL = 1.0
 CHIEF = "chief"
 
 
@@ -57,6 +58,7 @@ class Supervisor:
         self.running: dict[str, list[_Running]] = {}
         self.deaths: dict[str | int, int] = {}  # by process, or by the trial that it ran
         self.done: set[str] = set()
+        self.ended_at = 0.0
         self.errors: dict[str, dict[str, Any]] = {}
         self.efforts: dict[str, Effort] = {}
 
@@ -75,14 +77,18 @@ class Supervisor:
                     self._start(CHIEF)
                 for name in self.crew.workers:
                     self._start(name)
-                while self.children:
+                while self.children and not self._over():
                     self._hear()
                     self._end_slow_trials()
             finally:
                 self._end_all()
         given_up = set(self.crew.workers) - self.done
-        if CHIEF not in self.done and (self.crew.chief is None or given_up):
+        if not self.ended_at and (self.crew.chief is None or given_up):
             raise WorkFailedError(self._why(given_up))
+
+    def _over(self) -> bool:
+        """Whether the chief has concluded the search; who still runs has nothing to do."""
+        return bool(self.ended_at) and time.monotonic() > self.ended_at + SECONDS_OF_FAREWELL
 
     def _start(self, name: str) -> None:
         config = self.crew.config
@@ -104,9 +110,11 @@ class Supervisor:
             environ = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
         else:
             workers = self.crew.workers
-            environ = environment(
-                workers.index(name), len(workers), cores(), gpus(os.environ), os.environ
-            )
+            # Of several workers that were started on a machine one by one, none knows the others.
+            own = [] if self.crew.chief is not None else gpus(os.environ)
+            threads = config.search.threads
+            place = Place(workers.index(name), len(workers), cores(), own)
+            environ = environment(place, threads, os.environ)
         settings |= {"environ": environ}
         self.children[name] = Child(name, settings, self.logs / f"{name}.log", self.heard)
         if name != CHIEF and self.address is not None:
@@ -137,7 +145,9 @@ class Supervisor:
                 self.display.advance(message["best"])
             case "done":
                 self.done.add(name)
-                if "effort" in message:
+                if name == CHIEF:
+                    self.ended_at = time.monotonic()
+                elif "effort" in message:
                     self.efforts[name] = Effort(**message["effort"])
             case "error":
                 self.errors[name] = message
@@ -163,7 +173,7 @@ class Supervisor:
         del self.children[name]
         running = self.running.pop(name, [])
         self.display.ended(name)
-        if name in self.done:
+        if name in self.done or self.ended_at:
             return
         if (error := self.errors.pop(name, None)) is not None:
             raise _ERRORS.get(error["kind"], WorkFailedError)(error["message"])
@@ -210,17 +220,12 @@ class Supervisor:
         if self.directory.read_trial(running.trial) is not None:
             return  # it ended in the last moment
         seconds = round(time.monotonic() - running.since, 3)
-        self.directory.write_trial(
-            TrialRecord(
-                running.trial,
-                "failed",
-                running.values,
-                seconds=seconds,
-                worker=name,
-                message=message,
-                traceback=log,
-            )
-        )
+        record = TrialRecord(running.trial, "failed", running.values, seconds=seconds)
+        record = replace(record, worker=name, message=message, traceback=log)
+        try:
+            self.directory.write_trial(record)
+        except OSError as error:
+            raise WorkFailedError(f"{self.directory.path} can't be written: {error}.") from error
 
     def _end_all(self) -> None:
         for child in self.children.values():

@@ -4,18 +4,44 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["cores", "environment", "gpus", "worker_count"]
+from tfcourse.errors import InputError
 
-CORES_OF_A_WORKER = 2
+__all__ = ["Place", "cores", "environment", "gpus", "worker_count"]
+
+SECONDS_FOR_THE_DRIVER = 10.0
 
 
-def worker_count(workers: int | Literal["auto"]) -> int:
-    """How many workers ``"auto"`` means here: one a GPU, or else one for every two cores."""
-    if workers != "auto":
-        return workers
-    return len(gpus(os.environ)) or max(cores() // CORES_OF_A_WORKER, 1)
+@dataclass(frozen=True)
+class Place:
+    """A worker's place among those of a machine.
+
+    Attributes:
+        number: Its number, from 0.
+        workers: How many there are.
+        cores: The machine's cores.
+        gpus: The GPUs to be shared out; none leaves the environment's as they are.
+    """
+
+    number: int
+    workers: int
+    cores: int
+    gpus: Sequence[str]
+
+
+def worker_count(workers: int | Literal["auto"], threads: int) -> int:
+    """How many workers ``"auto"`` means here: one a GPU, or else as many as have threads.
+
+    Raises:
+        InputError: It is no number of workers.
+    """
+    if workers == "auto":
+        return len(gpus(os.environ)) or max(cores() // threads, 1)
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise InputError(f'workers must be a whole number >= 1 or "auto". Received: {workers!r}.')
+    return workers
 
 
 def cores() -> int:
@@ -31,30 +57,37 @@ def gpus(environ: Mapping[str, str]) -> list[str]:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
-    listed = subprocess.run([tool, "--list-gpus"], capture_output=True, text=True, check=False)
+    try:
+        listed = subprocess.run(
+            [tool, "--list-gpus"], capture_output=True, text=True, timeout=SECONDS_FOR_THE_DRIVER
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
     if listed.returncode != 0:
         return []
     return [str(number) for number in range(listed.stdout.count("GPU "))]
 
 
-def environment(
-    number: int, workers: int, cores: int, gpus: Sequence[str], environ: Mapping[str, str]
-) -> dict[str, str]:
-    """The environment of worker ``number`` (from 0) of ``workers``.
+def environment(place: Place, threads: int, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a worker.
 
-    The cores are shared out, so that the threads of all workers together are no more than they
-    are; what the user's environment says about threads stays. With GPUs each worker sees one,
-    and where workers share one, each takes only the memory that it needs.
+    Args:
+        place: The worker's place.
+        threads: How many threads compute one operation: the same for all workers, whatever their
+            number, since sums of convolutions round differently with it.
+        environ: The parent's environment.
+
+    Returns:
+        ``environ`` with the threads; operations side by side share the cores with those of the
+        other workers. With GPUs each worker sees one, and where workers may share one, each takes
+        only the memory that it needs.
     """
-    threads = str(max(cores // workers, 1))
-    chosen = {
-        "TF_NUM_INTRAOP_THREADS": threads,
-        "TF_NUM_INTEROP_THREADS": threads,
-        "OMP_NUM_THREADS": threads,
-        **environ,
-    }
-    if gpus:
-        chosen["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
-    if len(gpus) < workers:
+    chosen = dict(environ)
+    chosen["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    chosen.setdefault("TF_NUM_INTEROP_THREADS", str(max(place.cores // place.workers, 1)))
+    chosen.setdefault("OMP_NUM_THREADS", str(threads))
+    if place.gpus:
+        chosen["CUDA_VISIBLE_DEVICES"] = place.gpus[place.number % len(place.gpus)]
+    if len(place.gpus) < place.workers:
         chosen.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     return chosen
