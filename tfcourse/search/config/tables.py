@@ -39,7 +39,8 @@ class SearchTable(Table):
     convolutions round differently with it. ``reuse_models``: how many compiled models are kept for
     the trials to come; 0 compiles every trial's anew. ``caviar``: whether trials of one
     architecture are trained together, as a population, or one after the other; ``"auto"`` estimates
-    what is quicker. ``checkpoints``: whether every trial's model is kept on disk, or the best one's.
+    what is quicker. ``checkpoints``: whether every trial's model is kept on disk, or only the best
+    one's.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
