@@ -54,7 +54,7 @@ def _compare(title: str, config: SearchConfig, repeats: int) -> Comparison:
 
     def ours(name: str) -> Contender:
         def run() -> None:
-            scores[name] = scores_of(configs[name])
+            scores[name] = scores_of(configs[name])[: part.search.trials]
 
         return Contender(name, run, number=1)
 
@@ -65,18 +65,19 @@ def _compare(title: str, config: SearchConfig, repeats: int) -> Comparison:
     found = compare(title, contenders, repeats=repeats, warmup=0)
     check_agreement(title, scores)
     if many:
-        found = _whole(found, part.search.trials)
+        found = _whole(found, config.search.trials, part.search.trials)
     return replace(found, note=breakdown(configs))
 
 
-def _whole(found: Comparison, trials: int) -> Comparison:
+def _whole(found: Comparison, trials: int, timed: int) -> Comparison:
     """keras-tuner's time for all trials, from that for some of them; its name says so."""
+    factor = trials / timed
 
     def times(spread: Spread) -> Spread:
-        return Spread(tuple(PART * value for value in spread.values))
+        return Spread(tuple(factor * value for value in spread.values))
 
     *ours, stock = found.timings
-    name = f"{STOCK}: {PART} × its time for {trials} trials"
+    name = f"{STOCK}: {factor:.3g} × its time for {timed} trials"
     stock = Timing(name, times(stock.ratios), times(stock.seconds), stock.number)
     return replace(found, timings=(*ours, stock))
 

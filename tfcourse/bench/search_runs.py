@@ -38,7 +38,7 @@ def breakdown(configs: dict[str, SearchConfig]) -> str:
 
 
 def scores_of(config: SearchConfig) -> list[float]:
-    """The scores of a search's completed trials."""
+    """The scores of a search's trials, by their numbers; 0 of one that failed."""
     with tempfile.TemporaryDirectory() as folder:
         result = Search(config, Path(folder)).run(verbose=False)
-    return [record.score or 0.0 for record in result.ranking]
+    return [result.trials[number].score or 0.0 for number in sorted(result.trials)]
