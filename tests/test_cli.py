@@ -308,7 +308,7 @@ def searched(tmp_path_factory):
     """A search of one trial and one epoch, run as a user runs it: its folder, and how it ended."""
     folder = tmp_path_factory.mktemp("searched")
     (folder / "small.toml").write_text(SMALL, encoding="utf-8")
-    return folder, *watched(*again(folder))
+    return folder, *watched(*again(folder), "--verbose")
 
 
 def again(folder):
@@ -333,6 +333,8 @@ class TestSearch:
             rf"best model +{re.escape(str(record / 'best.keras'))}",
             rf"results +{re.escape(str(record / 'results.csv'))}",
             rf"record +{re.escape(str(record))}\n",
+            r"main +trained in own models: 1, in reused ones: 0, in populations: 0; "
+            r"programs traced: \d",
         ):
             assert re.search(shown, ended.stdout), ended.stdout
         assert "complete" not in ended.stdout

@@ -55,6 +55,11 @@ FIGURES = {
         r"random is better in ([6-9]|10) of 10 seeds ",
         r"bowl( +\d\S*){2} +\d+ of 10\nbranin( +\d\S*){2} .*\nrosenbrock( +\d\S*){2} ",
     ],
+    "10_panda_or_caviar": [
+        r"panda: +1 model, \d+ epochs, \d+ nudges\n",
+        r"caviar: 8 models, \d+ epochs of each\n +the best: learning_rate \S+, beta_1 0\.9",
+        r"seconds +panda +caviar +ahead\n( +\d\.\d( +[01]\.\d{4}){2} +(panda|caviar|neither)\n){5}",
+    ],
     "07_backpropagation": [
         r"ReLU( +\d\.\de-1[5-7]){4}\n",
         r"tanh( +\d\.\de-1[5-7]){4}\n",

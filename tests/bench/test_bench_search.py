@@ -1,8 +1,9 @@
 import re
+import sys
 
 import pytest
 
-from tfcourse.bench import search
+from tfcourse.bench import search, search_commands
 from tfcourse.bench.search_breakdown import PHASES, Clock, measured
 from tfcourse.bench.search_tuner import stock_search
 from tfcourse.bench.search_work import SEARCHES, config_of, convnet, images
@@ -20,6 +21,31 @@ def test_every_contender_takes_part_in_a_small_bench():
     for line, name in zip(lines, (search.OURS, search.ANEW), strict=True):
         phases = ", ".join(rf"{phase} [\d.]+ (s|ms|µs)" for phase in PHASES)
         assert re.fullmatch(rf"a trial of {re.escape(name)}: {phases}", line)
+
+
+@pytest.mark.slow
+def test_many_trials_are_a_population_and_keras_tuner_s_time_is_for_all_of_them(monkeypatch):
+    """Of 5 trials of 2 epochs it runs one, whose score says nothing of the others'."""
+    monkeypatch.setattr(search, "check_agreement", lambda title, scores: None)
+    (found,) = search.bench(names=["many"], scale=0.04)
+    stock = f"{search.STOCK}: 5 × its time for 1 trials"
+    assert [t.name for t in found.timings] == [search.OURS, search.REUSE, stock]
+    assert found[stock].ratios.median == pytest.approx(
+        found[stock].seconds.median / found[search.OURS].seconds.median
+    )
+
+
+@pytest.mark.slow
+def test_commands_are_timed_as_whole_processes():
+    (found,) = search.bench(names=["commands"], scale=0.1)
+    commands = search_commands.TWO, search_commands.ONE, search_commands.STOCK
+    assert tuple(t.name for t in found.timings) == commands
+    assert "all imports" in found.note
+
+
+def test_a_command_that_fails_ends_the_bench():
+    with pytest.raises(RuntimeError, match=r"no-such.toml failed: .*can't be read"):
+        search_commands._run([sys.executable, "-m", "tfcourse", "check", "no-such.toml"])
 
 
 def test_the_stock_search_runs_our_trials(monkeypatch):
@@ -44,7 +70,7 @@ def test_the_stock_search_runs_our_trials(monkeypatch):
 
 
 def test_the_searches_are_those_that_are_said():
-    assert [config_of(name).search.trials for name in SEARCHES] == [32, 24, 8]
+    assert [config_of(name).search.trials for name in SEARCHES] == [32, 128, 24, 24, 8]
     one, digits = config_of("one"), config_of("digits")
     assert (one.training.epochs, digits.training.epochs) == (10, 10)
     assert set(one.space) == {"learning_rate", "beta_1"}

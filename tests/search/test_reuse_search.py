@@ -168,6 +168,8 @@ def test_a_search_compiles_once_and_is_what_it_is_without_reuse(quick, caplog):
         return search.run(verbose=False)
 
     shared, anew = searched(16, "shared"), searched(0, "anew")
+    assert (shared.efforts["main"].reused, anew.efforts["main"].reused) == (3, 0)
+    assert shared.efforts["main"].traces < anew.efforts["main"].traces
     for trial, record in anew.trials.items():
         assert shared.trials[trial].history == record.history
         assert shared.trials[trial].values == record.values
@@ -226,7 +228,7 @@ class TestWhatAProgramServes:
                 some = config(space, {"trials": trials}, jit_compile="auto", epochs=20)
                 runner = TrialRunner(some, split())
                 model, _ = runner.pool.train(*_building(runner))
-                chosen.append(runner._jit_compile(model, runner._data(0)[0], 4, 20))
+                chosen.append(runner.jit_compile(model, runner.data(0)[0], 4, 20))
             assert chosen == [expected] * 3
 
 
@@ -236,4 +238,4 @@ def _building(runner):
     def build():
         return build_trial(runner.config, {"learning_rate": 0.1}, 0, (4,), 3)
 
-    return build, lambda model: None, runner._data(0)[0].first(4)
+    return build, lambda model: None, runner.data(0)[0].first(4)

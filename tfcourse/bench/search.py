@@ -1,25 +1,24 @@
 """Whole searches beside keras-tuner's own random search, and where a trial's time goes."""
 
-import statistics
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from tfcourse.bench.frame import Comparison, Contender, compare
-from tfcourse.bench.search_breakdown import PHASES, measured
+from tfcourse.bench.frame import Comparison, Contender, Spread, Timing, compare
+from tfcourse.bench.search_commands import compare_commands
+from tfcourse.bench.search_runs import breakdown, check_agreement, scores_of
 from tfcourse.bench.search_tuner import stock_search
-from tfcourse.bench.search_work import SEARCHES, config_of
-from tfcourse.bench.table import format_seconds
+from tfcourse.bench.search_work import COMMANDS, MANY, SEARCHES, config_of
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import load_split
-from tfcourse.search.run import Search
 
-__all__ = ["ANEW", "OURS", "STOCK", "bench"]
+__all__ = ["ANEW", "OURS", "REUSE", "STOCK", "bench"]
 
 OURS, ANEW = "tfcourse search", "tfcourse search, reuse_models = 0"
+REUSE = 'tfcourse search, caviar = "reuse"'
 STOCK = "keras-tuner RandomSearch"
+# keras-tuner's time for the longest search is taken from one in so many of its trials.
+PART = 4
 
 
 def bench(
@@ -39,62 +38,56 @@ def bench(
     """
     _warm_up()
     for name in names:
-        yield _compare(SEARCHES[name], config_of(name, scale), repeats)
+        compared = compare_commands if name == COMMANDS else _compare
+        yield compared(SEARCHES[name], config_of(name, scale), repeats)
 
 
 def _compare(title: str, config: SearchConfig, repeats: int) -> Comparison:
-    anew = replace(config, search=config.search.model_copy(update={"reuse_models": 0}))
+    many = title == SEARCHES[MANY]
+    other = {"caviar": "reuse"} if many else {"reuse_models": 0}
+    configs = {
+        OURS: config,
+        REUSE if many else ANEW: _with(config, **other),
+    }
+    part = _with(config, trials=config.search.trials // PART) if many else config
     scores: dict[str, list[float]] = {}
 
-    def ours(name: str, config: SearchConfig) -> Contender:
+    def ours(name: str) -> Contender:
         def run() -> None:
-            scores[name] = _scores(config)
+            scores[name] = scores_of(configs[name])[: part.search.trials]
 
         return Contender(name, run, number=1)
 
     def stock() -> None:
-        scores[STOCK] = stock_search(config, load_split(config))[0]
+        scores[STOCK] = stock_search(part, load_split(part))[0]
 
-    contenders = [ours(OURS, config), ours(ANEW, anew), Contender(STOCK, stock, number=1)]
+    contenders = [*map(ours, configs), Contender(STOCK, stock, number=1)]
     found = compare(title, contenders, repeats=repeats, warmup=0)
     check_agreement(title, scores)
-    return replace(found, note=_breakdown({OURS: config, ANEW: anew}))
+    if many:
+        found = _whole(found, config.search.trials, part.search.trials)
+    return replace(found, note=breakdown(configs))
 
 
-def check_agreement(title: str, scores: dict[str, list[float]]) -> None:
-    """The orders of the examples differ, and so do the scores, but not their middle.
+def _whole(found: Comparison, trials: int, timed: int) -> Comparison:
+    """keras-tuner's time for all trials, from that for some of them; its name says so."""
+    factor = trials / timed
 
-    Raises:
-        RuntimeError: It does.
-    """
-    middles = {name: statistics.median(found) for name, found in scores.items()}
-    if max(middles.values()) - min(middles.values()) > 0.1:
-        raise RuntimeError(f"The trials of {title} don't come to the same: {middles}.")
+    def times(spread: Spread) -> Spread:
+        return Spread(tuple(factor * value for value in spread.values))
 
-
-def _breakdown(configs: dict[str, SearchConfig]) -> str:
-    """Where the time of the trials goes, in the mean of a trial; a line for each config."""
-    lines = []
-    for name, config in configs.items():
-        with measured() as clock:
-            _scores(config)
-        parts = (
-            f"{phase} {format_seconds(clock.seconds[phase] / config.search.trials)}"
-            for phase in PHASES
-        )
-        lines.append(f"a trial of {name}: {', '.join(parts)}")
-    return "\n".join(lines)
+    *ours, stock = found.timings
+    name = f"{STOCK}: {factor:.3g} × its time for {timed} trials"
+    stock = Timing(name, times(stock.ratios), times(stock.seconds), stock.number)
+    return replace(found, timings=(*ours, stock))
 
 
-def _scores(config: SearchConfig) -> list[float]:
-    """The scores of a search's completed trials."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = Search(config, Path(folder)).run(verbose=False)
-    return [record.score or 0.0 for record in result.ranking]
+def _with(config: SearchConfig, **search: Any) -> SearchConfig:
+    return replace(config, search=config.search.model_copy(update=search))
 
 
 def _warm_up() -> None:
     """What TensorFlow and keras-tuner do only once a process."""
     config: Any = config_of("one", 0.1)
-    _scores(config)
+    scores_of(config)
     stock_search(config, load_split(config))

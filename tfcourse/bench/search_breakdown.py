@@ -12,6 +12,10 @@ from tfcourse.search.record import ledger
 from tfcourse.search.trials import building
 from tfcourse.training import loop
 from tfcourse.training.data.feeds import Chunk
+from tfcourse.training.population.fresh import FreshValues
+from tfcourse.training.population.population import Population
+from tfcourse.training.population.program import PopulationProgram
+from tfcourse.training.population.run import Run
 
 __all__ = ["PHASES", "Clock", "measured"]
 
@@ -64,7 +68,17 @@ def measured() -> Iterator[Clock]:
         time_calls(loop.Loop, "_validate", "validate")
         time_calls(ledger.TrialWriter, "add", "record")
         time_calls(ledger.SearchLedger, "ended", "record")
-        stack.enter_context(patch.object(Chunk, "run", _first_calls(clock, Chunk.run)))
+        time_calls(Population, "prepare", "build")
+        time_calls(FreshValues, "of", "build")
+        time_calls(Run, "_epoch", "train")
+        time_calls(Run, "_validate", "validate")
+        for owner, name in (
+            (Chunk, "run"),
+            (PopulationProgram, "train"),
+            (PopulationProgram, "test"),
+        ):
+            calls = _first_calls(clock, getattr(owner, name))
+            stack.enter_context(patch.object(owner, name, calls))
         yield clock
 
 
@@ -79,9 +93,9 @@ def _timed(clock: Clock, function: Callable[..., Any], phase: str) -> Callable[.
 def _first_calls(clock: Clock, run: Callable[..., Any]) -> Callable[..., Any]:
     """Counts calls that trace for "compile", others for what they are part of."""
 
-    def call(chunk: Chunk, program: Any) -> Any:
+    def call(*args: Any) -> Any:
         start, traced = time.perf_counter(), clock.seconds["trace"]
-        outcome = run(chunk, program)
+        outcome = run(*args)
         traced = clock.seconds["trace"] - traced
         if traced:
             clock.move(time.perf_counter() - start - traced, "compile")

@@ -2,21 +2,24 @@
 
 import contextlib
 import io
+import json
 import tempfile
 import warnings
+from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
 
 from tfcourse.data.splits import Split
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.load import SearchConfig, load_config
+from tfcourse.search.data import load_split
 from tfcourse.search.engine.oracle import propose
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.trials.building import build_trial
 
-__all__ = ["stock_search"]
+__all__ = ["search_file", "stock_search"]
 
 
 def stock_search(config: SearchConfig, split: Split) -> tuple[list[float], dict[str, float]]:
@@ -61,6 +64,13 @@ def stock_search(config: SearchConfig, split: Split) -> tuple[list[float], dict[
         best = tuner.get_best_models(1)[0]
         metrics = best.evaluate(test.x, test.y, verbose=0, return_dict=True)
     return [trial.score for trial in trials], metrics
+
+
+def search_file(path: str) -> None:
+    """`stock_search` of a config's file; prints the scores, as the last line."""
+    config = load_config(Path(path))
+    scores, _ = stock_search(config, load_split(config))
+    print(json.dumps(scores))
 
 
 class _Model(keras_tuner.HyperModel):

@@ -13,7 +13,7 @@ from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.search.config.load import SearchConfig, parse_config
 
-__all__ = ["SEARCHES", "config_of", "convnet", "images"]
+__all__ = ["COMMANDS", "MANY", "SEARCHES", "config_of", "convnet", "images"]
 
 # It is no part of an installed package: that search is for checkouts.
 DIGITS_TOML = Path(__file__).parents[2] / "tuner_configs" / "digits.toml"
@@ -27,6 +27,11 @@ _ONE_ARCHITECTURE: Mapping[str, Any] = {
     "training": {"epochs": 10, "batch_size": 64},
     "space": {"learning_rate": _LEARNING_RATES, "beta_1": _BETAS},
 }
+_MANY: Mapping[str, Any] = {
+    **_ONE_ARCHITECTURE,
+    "search": {"name": "many", "trials": 128, "caviar": "population"},
+    "training": {"epochs": 50, "batch_size": 64},
+}
 _CONVNET: Mapping[str, Any] = {
     "search": {"name": "convnet", "trials": 8},
     "data": {"source": "tfcourse.bench.search_work:images"},
@@ -36,9 +41,12 @@ _CONVNET: Mapping[str, Any] = {
 }
 
 # The titles of the searches by their short names.
+MANY, COMMANDS = "many", "commands"
 SEARCHES: dict[str, str] = {
     "one": "32 trials of 10 epochs, digits, one architecture, one process",
+    MANY: "128 trials of 50 epochs, digits, one architecture, one process, a population",
     "digits": "tuner_configs/digits.toml, mixed architectures, one process",
+    COMMANDS: "tuner_configs/digits.toml, mixed architectures, whole commands",
     "convnet": "convnet 24×24, 8 trials of 3 epochs, one process",
 }
 
@@ -51,9 +59,9 @@ def config_of(name: str, scale: float = 1.0) -> SearchConfig:
         scale: What part of the trials and epochs to take; less than 1 to try it out.
 
     Raises:
-        InputError: ``"digits"`` outside of a checkout.
+        InputError: ``"digits"`` or ``"commands"`` outside of a checkout.
     """
-    raw = {"one": _ONE_ARCHITECTURE, "convnet": _CONVNET}.get(name)
+    raw = {"one": _ONE_ARCHITECTURE, MANY: _MANY, "convnet": _CONVNET}.get(name)
     if raw is None:
         raw = tomllib.loads(DIGITS_TOML.read_text(encoding="utf-8"))
     search, training = dict(raw["search"]), dict(raw["training"])

@@ -122,6 +122,9 @@ def search(
     workers: Annotated[
         str | None, typer.Option(help='How many processes train, or "auto".', metavar="N")
     ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Say how many models were reused, programs traced.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Search hyperparameters as CONFIG says; run again, it goes on where it was."""
@@ -142,7 +145,7 @@ def search(
                 errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
                 errors.print("The same command goes on from there.")
                 raise typer.Exit(INTERRUPTED) from None
-        print_result(result, planned)
+        print_result(result, planned, verbose)
 
 
 def _workers(given: str | None) -> Any:

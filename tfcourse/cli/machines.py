@@ -97,7 +97,7 @@ class _Lines:
     def began(self, worker: str, trial: int) -> None:
         console.print(f"{worker} trains trial {trial}.", highlight=False)
 
-    def ended(self, worker: str) -> None:
+    def ended(self, worker: str, trial: int | None = None) -> None:
         pass
 
     def advance(self, best: float | None) -> None:

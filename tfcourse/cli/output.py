@@ -7,8 +7,11 @@ from tfcourse.terminal import console
 __all__ = ["print_result"]
 
 
-def print_result(result: Any, planned: Any) -> None:
-    """Prints the best trials of a search, the test's outcome and where the record is."""
+def print_result(result: Any, planned: Any, verbose: bool = False) -> None:
+    """Prints the best trials of a search, the test's outcome and where the record is.
+
+    With ``verbose`` also what the trials of this run took, a line a process.
+    """
     from tfcourse.search.display import best_table, rounds_table
 
     objective = planned.config.search.objective
@@ -17,6 +20,8 @@ def print_result(result: Any, planned: Any) -> None:
     if rounds := result.rounds:
         console.print(rounds_table(rounds))
     console.print(best_table(result.ranking[:5], objective, planned.config.columns))
+    for process, effort in result.efforts.items() if verbose else ():
+        console.print(f"{process:<12}{effort}", highlight=False, soft_wrap=True)
     failed = len(result.trials) - len(result.ranking)
     if failed:
         console.print(

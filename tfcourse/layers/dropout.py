@@ -56,6 +56,10 @@ class Dropout(keras.layers.Dropout):
         """The variable that holds the rate, in double."""
         return self._held_rate.variable
 
+    def read_rate_from(self, variable: Any) -> None:
+        """Has the rate in another variable from now on."""
+        self._held_rate.variable = variable
+
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Drops units in training; see the class docstring."""
         if not training:

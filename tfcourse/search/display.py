@@ -61,7 +61,7 @@ class SearchProgress:
         self.task = self.progress.add_task(
             "trials", total=total, completed=done, best=_score(best), running=""
         )
-        self.running: dict[str, int] = {}
+        self.running: dict[str, set[int]] = {}
 
     def __enter__(self) -> "SearchProgress":
         self.progress.start()
@@ -72,17 +72,22 @@ class SearchProgress:
 
     def began(self, worker: str, trial: int) -> None:
         """A worker has begun a trial."""
-        self.running[worker] = trial
+        self.running.setdefault(worker, set()).add(trial)
         self._show_running()
 
-    def ended(self, worker: str) -> None:
-        """A worker runs nothing any more."""
-        self.running.pop(worker, None)
+    def ended(self, worker: str, trial: int | None = None) -> None:
+        """A worker runs a trial no more; None for all of them."""
+        left = self.running.pop(worker, set()) - {trial}
+        if left and trial is not None:
+            self.running[worker] = left
         self._show_running()
 
     def _show_running(self) -> None:
-        shown = ", ".join(f"{worker}: {trial}" for worker, trial in sorted(self.running.items()))
-        self.progress.update(self.task, running=shown)
+        shown = (
+            f"{worker}: {min(trials)}" + f" and {len(trials) - 1} more" * (len(trials) > 1)
+            for worker, trials in sorted(self.running.items())
+        )
+        self.progress.update(self.task, running=", ".join(shown))
 
     def advance(self, best: float | None) -> None:
         """One more trial is done."""

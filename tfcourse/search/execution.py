@@ -11,10 +11,11 @@ from tfcourse.models.saving import load_model
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import load_split
 from tfcourse.search.display import SearchProgress
+from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.oracle import SearchOracle
-from tfcourse.search.engine.tuner import CourseTuner
 from tfcourse.search.record.data_record import check_same_data, data_record, write_data_record
 from tfcourse.search.record.directory import RunDirectory, Summary
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.ledger import SearchLedger, TrialWriter
 from tfcourse.search.record.outcome import SearchFailedError
 from tfcourse.search.record.records import TrialRecord
@@ -31,8 +32,10 @@ PACKAGES = ("tfcourse", "tensorflow", "keras", "keras-tuner", "numpy")
 
 def execute(
     config: SearchConfig, directory: RunDirectory, finished: Records, verbose: bool, fresh: bool
-) -> None:
+) -> dict[str, Effort]:
     """Runs the trials that are not finished in this process, then concludes the search.
+
+    Gives what they took, by process.
 
     Args:
         config: The search.
@@ -58,18 +61,21 @@ def execute(
     bar = SearchProgress(
         config.search.name, total, done, ledger.best_score, Console(stderr=True), not verbose
     )
+    efforts = {}
     if done < total:
         oracle = SearchOracle(config, total, finished, ledger)
         writer = TrialWriter(config, directory)
         runner = TrialRunner(config, split, checkpoints=directory.checkpoints)
-        tuner = CourseTuner(oracle, runner, directory.path, writer.add)
+        tuner = tuner_for(oracle, runner, directory.path, writer.add)
         try:
             with bar:
                 tuner.search()
+            efforts["main"] = tuner.effort
         except BaseException:
             ledger.break_off()
             raise
     conclude(config, directory, ledger, split)
+    return efforts
 
 
 def prepare(config: SearchConfig, directory: RunDirectory, fresh: bool) -> Split:

@@ -12,6 +12,7 @@ from tfcourse.errors import InputError, one_of
 from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model
+from tfcourse.search.caviar.rehearsal import rehearse_population
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import propose
 from tfcourse.search.trials.building import build_trial
@@ -25,8 +26,9 @@ def rehearse(config: SearchConfig, split: Split) -> None:
     """Builds trial 0's model and, of a builder of one's own, looks at it.
 
     Raises:
-        InputError: It can't be built, does not fit the data, the loss or the objective, or can't be
-            normalized, or saved and loaded again.
+        InputError: It can't be built, does not fit the data, the loss or the objective, can't be
+            normalized, or saved and loaded again, or is no model for a population where one is
+            asked for.
     """
     values = propose(config, 0, {}) or {}
     shape = split.train.x.shape[1:]
@@ -47,6 +49,8 @@ def rehearse(config: SearchConfig, split: Split) -> None:
             f'{config.origin}: [model] builder "{config.builder.name}" failed for {values} on '
             f"examples of shape {shape}: {type(error).__name__}: {error}"
         ) from error
+    if config.search.caviar == "population":
+        rehearse_population(config, split, values, model)
 
 
 def _check_output(name: str, model: Any) -> None:

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -171,13 +171,13 @@ class Search:
             if alone:
                 from tfcourse.search.execution import execute
 
-                execute(config, directory, finished, verbose, fresh)
+                efforts = execute(config, directory, finished, verbose, fresh)
             else:
-                supervise(config, directory, finished, workers, verbose, fresh)
+                efforts = supervise(config, directory, finished, workers, verbose, fresh)
             result = self._result(self.finished(), was_complete=False)
         if result is None:
             raise WorkFailedError(f"{self.directory} was changed while the search ran.")
-        return result
+        return replace(result, efforts=efforts)
 
     def _check_same(self, directory: RunDirectory) -> None:
         """Refuses a run directory of another search."""

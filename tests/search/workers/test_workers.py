@@ -160,7 +160,7 @@ class TestErrors:
 
 
 def began(number):
-    return lambda crew: any(running.trial >= number for running in crew.running.values())
+    return lambda crew: any(r.trial >= number for begun in crew.running.values() for r in begun)
 
 
 @pytest.mark.slow
@@ -169,7 +169,7 @@ class TestDeaths:
         search, expected = alone
 
         def ready(crew):
-            return "w1" in crew.running and crew.running["w1"].trial >= 1
+            return any(running.trial >= 1 for running in crew.running.get("w1", []))
 
         killer = kill_when(ready, "w1")
         assert same(search.run(verbose=False, workers=2)) == expected
@@ -218,6 +218,69 @@ class TestDeaths:
         assert Watched.newest is None
         assert Cursed.newest.started.count("chief") == 3
         assert Cursed.newest.children == {}
+
+
+@pytest.mark.slow
+class TestPopulations:
+    """Each worker trains a group of trials at a time."""
+
+    TRIALS = 8
+    SPACE = {"learning_rate": SPACE["learning_rate"]}
+
+    def search(self, quick, epochs=4, **search):
+        return quick(
+            model={"builder": "mlp", "units": 5},
+            space=self.SPACE,
+            training={"epochs": epochs, **search.pop("training", {})},
+            search={"trials": self.TRIALS, "caviar": "population", **search},
+        )
+
+    def test_the_trials_of_one_process(self, quick, tmp_path):
+        search = self.search(quick)
+        expected = elsewhere(search, tmp_path / "alone").run(verbose=False)
+        result = search.run(verbose=False, workers=2)
+        self.assert_same(result, expected)
+        assert {record.worker for record in result.trials.values()} == {"w1", "w2"}
+        assert [*result.efforts] == ["w1", "w2"]
+        assert [effort.together for effort in result.efforts.values()] == [4, 4]
+        assert [effort.traces for effort in result.efforts.values()] == [2, 2]
+        assert files(result.directory) == files(tmp_path / "alone" / "quick")
+
+    def assert_same(self, result, expected):
+        for trial, record in expected.trials.items():
+            mine = result.trials[trial]
+            assert (mine.values, mine.status) == (record.values, record.status)
+            assert mine.history["val_loss"] == pytest.approx(record.history["val_loss"], abs=1e-4)
+
+    def test_a_killed_worker_comes_back_to_its_trials(self, quick, tmp_path):
+        search = self.search(quick, epochs=400, training={"jit_compile": False})
+        expected = elsewhere(search, tmp_path / "alone").run(verbose=False)
+        killer = kill_when(lambda crew: len(crew.running.get("w1", [])) > 1, "w1")
+        result = search.run(verbose=False, workers=2)
+        assert killer.killed
+        assert Watched.newest.started.count("w1") == 2
+        assert result.trials.keys() == expected.trials.keys()
+        assert {record.status for record in result.trials.values()} == {"completed"}
+
+    def test_of_a_group_that_kills_its_worker_one_trial_is_to_blame(self, quick, monkeypatch):
+        """The others of the group, run one by one, come to their end."""
+        search = self.search(quick)
+        chosen = sample(search.config.space, 0, 3)["learning_rate"]
+
+        class Deadly(Watched):
+            """Kills a worker as soon as it has begun the trial."""
+
+            def _hear(self):
+                super()._hear()
+                for name, begun in list(self.running.items()):
+                    if any(r.values["learning_rate"] == chosen for r in begun):
+                        self.children[name].kill()
+
+        monkeypatch.setattr(local, "Supervisor", Deadly)
+        result = search.run(verbose=False, workers=2)
+        failed = {trial for trial, r in result.trials.items() if r.status == "failed"}
+        assert failed == {3}
+        assert result.trials[3].message.startswith("The worker died 3 times in this trial")
 
 
 @pytest.mark.slow

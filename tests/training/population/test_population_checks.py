@@ -158,6 +158,7 @@ MEMBERS = {
         r"Member 1: Adam: beta_1 must be a number in \[0, 1\). Received: 1.0.",
     ),
     "rate": (Member(0, {"learning_rate": "fast"}), "Member 1: Adam: learning_rate must be a numb"),
+    "dropout": (Member(0, {"dropout": 0.1}), "one of .learning_rate.*Received: .dropout"),
     "list": (Member(0, [0.1]), r"Member 1: hyperparameters must be a dict .* Received: \[0.1\]"),
     "type": ({"seed": 1}, r"must be of tfcourse.Member. Received: {'seed': 1} at index 1"),
 }

@@ -1,5 +1,7 @@
 """A member is the model trained alone: by Keras's own fit, and by tfcourse's with its order."""
 
+from functools import partial
+
 import keras
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from tests.training.population.small import (
     population,
 )
 from tfcourse import Adam, BatchNorm, GradientDescent, Momentum, RMSprop, SoftmaxHead
+from tfcourse.layers.dropout import Dropout
 
 layers = keras.layers
 EPOCHS = 3
@@ -185,3 +188,31 @@ def test_under_xla_a_member_is_what_fit_trains_under_xla():
     model, expected = alone(dropped, chosen[1], x, y, **options)
     assert_same_history(result.results[1].history, expected)
     assert_same_weights(result.weights(1), model.get_weights())
+
+
+def rated(rate=0.5):
+    """Dropout whose rate is state."""
+    stack = [layers.Dense(8, "tanh"), Dropout(rate), layers.Dense(8, "tanh"), Dropout(rate)]
+    model = keras.Sequential([keras.Input((FEATURES,)), *stack, SoftmaxHead(CLASSES)])
+    return compiled(model)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_each_member_has_its_own_rate_of_dropout(jit_compile):
+    x, y = data()
+    rates, options = [0.2, 0.7], {"epochs": 2, "jit_compile": jit_compile}
+    result = population(rated, members(2, dropout=rates), x, y, **options)
+    for index, (member, rate) in enumerate(zip(members(2), rates, strict=True)):
+        model, expected = alone(partial(rated, rate), member, x, y, **options)
+        assert_same_history(result.results[index].history, expected)
+        assert_same_weights(result.weights(index), model.get_weights())
+
+
+def test_a_population_leaves_the_model_s_own_rate():
+    x, y = data()
+    model = rated(0.3)
+    before = [layer.rate_variable for layer in model.layers if isinstance(layer, Dropout)]
+    population(model, members(2, dropout=[0.1, 0.9]), x, y, epochs=1)
+    after = [layer for layer in model.layers if isinstance(layer, Dropout)]
+    assert [layer.rate_variable for layer in after] == before
+    assert [layer.rate for layer in after] == [0.3, 0.3]

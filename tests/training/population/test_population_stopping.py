@@ -138,3 +138,20 @@ def test_a_nan_is_never_an_improvement():
         stops.append(record.judge(rule, "best", list))
     assert stops == [None] * 5 + ["patience"]
     assert (record.best, record.best_epoch) == (0.5, 3)
+
+
+def test_who_watches_can_stop_a_member(trained):
+    """With the numbers that its history has, and after the best epoch has been kept."""
+    shared, whole = trained
+    told = {index: [] for index in range(COUNT)}
+
+    def on_epoch_end(index, logs):
+        told[index].append(logs["val_loss"])
+        return index == 2 and len(told[index]) == 3
+
+    result = population(shared, CHOSEN, X, Y, **OPTIONS, on_epoch_end=on_epoch_end)
+    assert [r.stopped for r in result.results] == ["finished"] * 2 + ["stopped"] + ["finished"] * 4
+    assert told == {i: r.history["val_loss"] for i, r in enumerate(result.results)}
+    assert_same_history(
+        result.results[2].history, {n: v[:3] for n, v in whole.results[2].history.items()}
+    )

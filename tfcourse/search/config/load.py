@@ -11,6 +11,7 @@ import tomli_w
 from tfcourse.data.given import Given
 from tfcourse.data.sources import check_source
 from tfcourse.errors import InputError, nearest
+from tfcourse.search.caviar.problems import caviar_problems
 from tfcourse.search.config.builders import Builder, find_builder, whole_space
 from tfcourse.search.config.checks import check_fixed, parse_space
 from tfcourse.search.config.metrics import (
@@ -177,6 +178,8 @@ def parse_config(
     errors += check_fixed(builder, parsed["model"], parsed["training"], space)
     if parsed["search"] is not None and not space_lines:
         errors += misfits(parsed["search"], space)
+        if builder is not None and parsed["training"] is not None:
+            errors += caviar_problems(parsed["search"], parsed["training"], builder, space)
     if errors:
         raise InputError("\n".join(f"{origin}: {line}" for line in errors))
     assert builder is not None

@@ -37,8 +37,11 @@ class SearchTable(Table):
     ``workers``: how many processes train. ``trial_timeout``: after how many seconds a trial counts
     as failed. ``threads``: how many threads compute one operation, in every process: sums of
     convolutions round differently with it. ``reuse_models``: how many compiled models are kept for
-    the trials to come; 0 compiles every trial's anew. ``checkpoints``: whether every trial's model
-    is kept on disk, or the best one's.
+    the trials to come; 0 compiles every trial's anew. ``caviar``: whether trials of one
+    architecture are trained together, as a population, or one after the other; ``"auto"`` estimates
+    what is quicker, and together they agree with those alone to rounding, not to the last bit.
+    ``checkpoints``: whether every trial's model is kept on disk, or only the best
+    one's.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -51,6 +54,7 @@ class SearchTable(Table):
     trial_timeout: float | None = Field(default=None, gt=0)
     threads: int = Field(default=1, ge=1)
     reuse_models: int = Field(default=16, ge=0)
+    caviar: Literal["auto", "population", "reuse"] = "reuse"
     checkpoints: Literal["best", "all"] = "best"
 
 

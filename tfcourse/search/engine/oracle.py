@@ -17,7 +17,7 @@ from tfcourse.search.record.claims import Claim
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.strategies.proposals import PROPOSALS, Boxes, Records
 
-__all__ = ["Ledger", "SearchOracle", "propose"]
+__all__ = ["Ledger", "SearchOracle", "holder", "propose"]
 
 SECONDS_UNTIL_SEEN = 60.0
 
@@ -125,13 +125,15 @@ class SearchOracle(keras_tuner.Oracle):
         with self._lock:
             self._finish(record)
 
-    def release(self, tuner_id: str) -> None:
-        """Takes the trial of a lost worker back, for another one."""
+    def release(self, worker: str) -> None:
+        """Takes the trials of a lost worker back, for others."""
         with self._lock:
-            claim = self.claims.pop(tuner_id, None)
-            if claim is not None:
-                heapq.heappush(self._free, claim.trial)
-                self._released.add(claim.trial)
+            lost = [name for name in self.claims if holder(name) == worker]
+            for name in lost:
+                trial = self.claims.pop(name).trial
+                heapq.heappush(self._free, trial)
+                self._released.add(trial)
+            if lost:
                 self.ledger.claimed(self.claims)
 
     @property
@@ -186,6 +188,11 @@ class SearchOracle(keras_tuner.Oracle):
 
     def _save_trial(self, trial: Any) -> None:
         """Writes nothing: the run directory is the record."""
+
+
+def holder(tuner_id: str) -> str:
+    """The worker that asks as ``tuner_id``: one that holds several trials is ``NAME/0``, ..."""
+    return tuner_id.partition("/")[0]
 
 
 def propose(

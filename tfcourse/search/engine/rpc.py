@@ -17,7 +17,7 @@ from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.engine.oracle import SearchOracle
+from tfcourse.search.engine.oracle import SearchOracle, holder
 from tfcourse.search.engine.space import to_hyperparameters
 
 __all__ = ["OracleServer", "RemoteOracle", "SearchOverError"]
@@ -43,7 +43,7 @@ class OracleServer:
     def __init__(self, oracle: SearchOracle, token: str) -> None:
         self.oracle = oracle
         # Those that an earlier chief knew may come back.
-        self.last_sign = dict.fromkeys(oracle.claims, time.monotonic())
+        self.last_sign = dict.fromkeys(map(holder, oracle.claims), time.monotonic())
         self.stopped: set[str] = set()
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=8),
@@ -79,7 +79,7 @@ class OracleServer:
         """Hands out the trials of workers again that were silent for so many seconds."""
         now = time.monotonic()
         silent = []
-        for name in list(self.oracle.claims):
+        for name in {holder(tuner_id) for tuner_id in list(self.oracle.claims)}:
             if now - self.last_sign.setdefault(name, now) > after:
                 self.oracle.release(name)
                 silent.append(name)
@@ -100,9 +100,9 @@ class _Servicer(OracleServicer):
     def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802  (gRPC's name)
         trial = self.oracle.create_trial(request.tuner_id)
         if trial.status == TrialStatus.STOPPED:
-            self.stopped.add(request.tuner_id)
+            self.stopped.add(holder(request.tuner_id))
         else:
-            self.stopped.discard(request.tuner_id)
+            self.stopped.discard(holder(request.tuner_id))
         # The message has float32 only: as a text the values stay what they are.
         exact = keras_tuner.HyperParameters()
         exact.Fixed(VALUES, json.dumps(trial.hyperparameters.values))
@@ -145,6 +145,10 @@ class RemoteOracle(keras_tuner.Oracle):
         name: The worker's name: under it the chief knows its trial, also after a restart.
         patience: For how many seconds to try again when the chief can't be reached.
         is_over: Asked while it can't: whether the search is complete, and the chief gone for good.
+
+    Attributes:
+        pause: For how many seconds to wait when there is nothing to do: keras-tuner's loop asks
+            again at once.
     """
 
     def __init__(
@@ -161,6 +165,7 @@ class RemoteOracle(keras_tuner.Oracle):
             hyperparameters=to_hyperparameters(config.space),
         )
         self.address, self.patience, self.is_over = address, patience, is_over
+        self.pause = SECONDS_IDLE
         self.metadata = (("token", token), ("worker", name))
         options = (*OPTIONS, ("grpc.max_reconnect_backoff_ms", int(LONGEST_PAUSE * 1000)))
         self.stub = protos.get_service_grpc().OracleStub(grpc.insecure_channel(address, options))
@@ -180,7 +185,7 @@ class RemoteOracle(keras_tuner.Oracle):
         request = protos.get_service().CreateTrialRequest(tuner_id=tuner_id)
         trial = Trial.from_proto(self._call(self.stub.CreateTrial, request).trial)
         if trial.status == TrialStatus.IDLE:
-            time.sleep(SECONDS_IDLE)  # keras-tuner's loop asks again at once
+            time.sleep(self.pause)
         trial.hyperparameters.values = json.loads(trial.hyperparameters.get(VALUES))
         self.trials = {trial.trial_id: trial}
         return trial

@@ -9,6 +9,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.trials.trial import TrialRunner
 
@@ -83,6 +84,11 @@ class CourseTuner(BaseTuner):
         assert self.finished is not None
         self.on_trial(*self.finished)
         super().on_trial_end(trial)
+
+    @property
+    def effort(self) -> Effort:
+        """What the trials so far took."""
+        return self.runner.effort
 
     def save(self) -> None:
         """Writes nothing: the run directory is the record."""

@@ -1,12 +1,13 @@
 """What a search gives: its result, or that every trial failed; and what its trials give again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.record.directory import RunDirectory, Summary
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
 
 __all__ = ["Retest", "RetestedTrial", "SearchFailedError", "SearchResult"]
@@ -26,6 +27,7 @@ class SearchResult:
         ranking: The completed ones, best first.
         summary: The best trial, its dev score, and its score on the test set.
         was_complete: Whether nothing was left to do.
+        efforts: What its trials took in this run, by process.
     """
 
     directory: Path
@@ -33,6 +35,7 @@ class SearchResult:
     ranking: list[TrialRecord]
     summary: Summary
     was_complete: bool
+    efforts: Mapping[str, Effort] = field(default_factory=dict)
 
     @property
     def best(self) -> TrialRecord:

@@ -6,15 +6,15 @@ from typing import Any
 import keras
 
 from tfcourse.errors import InputError
-from tfcourse.models.build import BUILDERS
 from tfcourse.search.config import optimizers
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.tables import TrainingTable
+from tfcourse.search.space.architecture import is_ours
 from tfcourse.search.trials.compilation import keras_metrics
 from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
 
-__all__ = ["build_trial", "builds_trial"]
+__all__ = ["build_trial", "builds_trial", "compiled_model", "given_values"]
 
 
 def build_trial(
@@ -33,6 +33,13 @@ def build_trial(
         InputError: The builder gave something else than a model with an output a class or number.
     """
     set_seed(seed)
+    return compiled_model(config, values, shape, classes)
+
+
+def compiled_model(
+    config: SearchConfig, values: Mapping[str, Any], shape: tuple[int, ...], classes: int
+) -> Any:
+    """`build_trial` with whatever seed is set."""
     builder = config.builder
     model = builder.function(shape, classes, **_arguments(config, values))
     if not isinstance(model, keras.Model):
@@ -62,16 +69,16 @@ def builds_trial(
     def build() -> Any:
         return build_trial(config, values, seed, shape, classes)
 
-    if config.builder.function not in BUILDERS.values():
+    if not is_ours(config.builder):
         return build
     arguments = repr(sorted(_arguments(config, values).items()))
-    optimizer = _given(config, values)["optimizer"]
+    optimizer = given_values(config, values)["optimizer"]
     policy = keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()
     origin = (config.builder.name, shape, classes, arguments, optimizer, policy)
     return PureBuild(origin, seed, build, lambda: _optimizer(config, values))
 
 
-def _given(config: SearchConfig, values: Mapping[str, Any]) -> dict[str, Any]:
+def given_values(config: SearchConfig, values: Mapping[str, Any]) -> dict[str, Any]:
     """All hyperparameters of a trial: its own win over the config's fixed ones."""
     return config.training.model_dump(exclude_none=True) | config.model.arguments | dict(values)
 
@@ -80,14 +87,14 @@ def _arguments(config: SearchConfig, values: Mapping[str, Any]) -> dict[str, Any
     builder = config.builder
     return {
         name: value
-        for name, value in _given(config, values).items()
+        for name, value in given_values(config, values).items()
         if name in builder.arguments
         or (builder.takes_any and name not in TrainingTable.model_fields)
     }
 
 
 def _optimizer(config: SearchConfig, values: Mapping[str, Any]) -> Any:
-    given = _given(config, values)
+    given = given_values(config, values)
     name = given["optimizer"]
     return optimizers.create(
         name, **{n: given[n] for n in optimizers.ARGUMENTS[name] if n in given}

@@ -9,24 +9,29 @@ import keras
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.metrics import direction_of
 
-__all__ = ["trial_callbacks"]
+__all__ = ["early_stopping", "trial_callbacks"]
 
 
 def trial_callbacks(config: SearchConfig) -> list[Any]:
     """Keeps the weights of the best epoch, and stops early if the config asks for it."""
+    callbacks = [_BestWeights(config.search.objective, config.direction), _StopIfNotFinite()]
+    stop = early_stopping(config)
+    return callbacks if stop is None else [*callbacks, stop]
+
+
+def early_stopping(config: SearchConfig) -> Any:
+    """Keras's ``EarlyStopping`` as the config asks for it; None if it does not."""
     objective, asked = config.search.objective, config.training.early_stopping
-    callbacks = [_BestWeights(objective, config.direction), _StopIfNotFinite()]
-    if asked is not None:
-        monitor = asked.monitor or objective
-        stop = keras.callbacks.EarlyStopping(
-            monitor,
-            mode=config.direction if monitor == objective else direction_of(monitor),
-            patience=asked.patience,
-            min_delta=asked.min_delta,
-            start_from_epoch=asked.start_from_epoch,
-        )
-        callbacks.append(stop)
-    return callbacks
+    if asked is None:
+        return None
+    monitor = asked.monitor or objective
+    return keras.callbacks.EarlyStopping(
+        monitor,
+        mode=config.direction if monitor == objective else direction_of(monitor),
+        patience=asked.patience,
+        min_delta=asked.min_delta,
+        start_from_epoch=asked.start_from_epoch,
+    )
 
 
 class _StopIfNotFinite(keras.callbacks.Callback):

@@ -1,7 +1,8 @@
 """The trainings of a trial: one, or one a fold of cross-validation and repeat."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import as_labels
 from tfcourse.search.space.sampling import trial_seed
 
-__all__ = ["Training", "check_folds", "fold_split", "trainings"]
+__all__ = ["Training", "check_folds", "fold_split", "trainings", "with_origin"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,18 @@ def trainings(config: SearchConfig, trial: int) -> Iterator[Training]:
             parts += [f"repeat {repeat + 1} of {repeats}"] * (repeats > 1)
             seed = trial_seed(config.search.seed, trial, repeat, fold)
             yield Training(fold, seed, f"({', '.join(parts)})" if parts else "")
+
+
+def with_origin(
+    config: SearchConfig, trial: int, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], int]:
+    """A trial's values, and the trial whose seeds it has: its own, but where it continues one.
+
+    Hyperband's trial that goes on with another is that run again, for longer.
+    """
+    own = dict(values)
+    hyperband = config.search.strategy == "hyperband"
+    return own, own.pop("continues", trial) if hyperband else trial
 
 
 def fold_split(split: Split, config: SearchConfig, fold: int) -> Split:

@@ -12,10 +12,11 @@ from typing import Any, Literal
 from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
 from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.trials.building import builds_trial
 from tfcourse.search.trials.callbacks import trial_callbacks
-from tfcourse.search.trials.folds import Training, fold_split, trainings
+from tfcourse.search.trials.folds import Training, fold_split, trainings, with_origin
 from tfcourse.search.trials.judging import combine, judge
 from tfcourse.search.trials.normalized import normalize, with_scaling
 from tfcourse.search.trials.sharing import trials_per_program
@@ -45,6 +46,9 @@ class TrialRunner:
         split: The data.
         worker: Who runs them, for the records.
         checkpoints: Gives the folder for the checkpoints of a trial; None keeps none.
+
+    Attributes:
+        data: Gives train and dev set of a fold, as `Arrays`, and how they were normalized.
     """
 
     def __init__(
@@ -58,7 +62,7 @@ class TrialRunner:
         self.checkpoints = checkpoints
         self.pool = ModelPool(config.search.reuse_models)
         # The data of one fold at a time: of a search without folds it is made once.
-        self._data = lru_cache(maxsize=1)(self._data_of)
+        self.data = lru_cache(maxsize=1)(self._data_of)
         self._seconds = WORTH_SAVING
 
     def run(self, number: int, values: Mapping[str, Any]) -> tuple[TrialRecord, Any]:
@@ -89,10 +93,7 @@ class TrialRunner:
         """The model of a trial's last training, None if one failed, and the outcome of all."""
         outcomes: list[dict[str, Any]] = []
         model: Any = None
-        values, origin = dict(values), number
-        if self.config.search.strategy == "hyperband":
-            # A trial that goes on with another is that run again, for longer.
-            origin = values.pop("continues", number)
+        values, origin = with_origin(self.config, number, values)
         for training in trainings(self.config, origin):
             try:
                 model, history = self.train(number, values, training)
@@ -105,7 +106,7 @@ class TrialRunner:
                 message = f"{outcomes[-1]['message']} {training.name}".rstrip()
                 return None, {**outcomes[-1], "message": message}
         try:
-            *_, scaling = self._data(training.fold)
+            *_, scaling = self.data(training.fold)
             whole = with_scaling(model, scaling, self.split.train.x.shape[1:])
             return whole, combine(outcomes)
         except Exception as error:
@@ -115,7 +116,7 @@ class TrialRunner:
         self, number: int, values: Mapping[str, Any], training: Training
     ) -> tuple[Any, dict[str, list[float]]]:
         """The trained model, with the weights of its best epoch, and its history."""
-        config, (train, dev, _) = self.config, self._data(training.fold)
+        config, (train, dev, _) = self.config, self.data(training.fold)
         size = values.get("batch_size", config.training.batch_size)
         epochs = values.get("epochs", config.training.epochs)
         saved = self._checkpoints(number, training)
@@ -134,7 +135,7 @@ class TrialRunner:
                 validation_data=dev.data,
                 validation_batch_size=min(dev.count, 1024),
                 seed=training.seed,
-                jit_compile=self._jit_compile(model, train, size, epochs),
+                jit_compile=self.jit_compile(model, train, size, epochs),
                 on_nan="ignore",  # the record of a failed trial keeps its history up to there
                 checkpoint_dir=None if saved is None else saved.path,
                 save_every=SAVE_EVERY,
@@ -150,6 +151,18 @@ class TrialRunner:
         shape = self.split.train.x.shape[1:]
         build = builds_trial(config, values, training.seed, shape, self.split.classes)
         return self.pool.train(build, run, train.first(size))
+
+    @property
+    def effort(self) -> Effort:
+        """What the trials so far took."""
+        counts = self.pool.counts
+        return Effort(counts.new + counts.refused, counts.reused, 0, counts.traces)
+
+    @property
+    def steps_of_epoch(self) -> int:
+        """The steps of an epoch with the config's batch size."""
+        train, *_ = self.data(0)
+        return train.batches(self.config.training.batch_size)
 
     def _checkpoints(self, number: int, training: Training) -> CheckpointFolder | None:
         """Where the training's checkpoints go, or are; None if it is not worth it."""
@@ -167,7 +180,7 @@ class TrialRunner:
             ) from error
         return CheckpointFolder(folder, KEEP)
 
-    def _jit_compile(
+    def jit_compile(
         self, model: Any, train: Arrays, batch_size: int, epochs: int
     ) -> bool | Literal["auto"]:
         """Whether XLA pays for all trials that share the program, and not for this one alone."""

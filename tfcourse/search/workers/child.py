@@ -132,7 +132,10 @@ def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     with suppress(SearchOverError):
         if elsewhere:
             check_shared(search, oracle)
-        work(search.config, RunDirectory(search.directory), oracle, name, on_begin, on_end)
+        directory, shared = RunDirectory(search.directory), (settings["workers"], settings["alone"])
+        effort = work(search.config, directory, oracle, name, on_begin, on_end, *shared)
+        say({"what": "done", "effort": effort.as_message()})
+        return
     say({"what": "done"})
 
 

@@ -19,8 +19,8 @@ class Display(Protocol):
     def began(self, worker: str, trial: int) -> None:
         """A worker has begun a trial."""
 
-    def ended(self, worker: str) -> None:
-        """A worker runs nothing any more."""
+    def ended(self, worker: str, trial: int | None = None) -> None:
+        """A worker runs a trial no more; None for all of them."""
 
     def advance(self, best: float | None) -> None:
         """One more trial is done; the best score so far."""

@@ -7,6 +7,7 @@ from rich.console import Console
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.ledger import SearchLedger
 from tfcourse.search.record.records import rank
 from tfcourse.search.strategies.proposals import Records
@@ -23,7 +24,7 @@ def supervise(
     workers: int,
     verbose: bool,
     fresh: bool,
-) -> None:
+) -> dict[str, Effort]:
     """Runs the trials that are not finished in ``workers`` processes, and concludes the search.
 
     Args:
@@ -33,6 +34,9 @@ def supervise(
         workers: How many processes train.
         verbose: Whether to show the progress.
         fresh: Whether to delete what the directory holds, once data and builder are checked.
+
+    Returns:
+        What the trials took by worker, since each was last started.
 
     Raises:
         InputError: The data or the builder does not fit.
@@ -46,10 +50,12 @@ def supervise(
     done = sum(number < total for number in finished)
     bar = SearchProgress(config.search.name, total, done, best, Console(stderr=True), not verbose)
     names = tuple(f"w{number + 1}" for number in range(workers))
+    supervisor = Supervisor(Crew(config, Path(directory.path).parent, names, fresh), bar)
     try:
         with bar:
-            Supervisor(Crew(config, Path(directory.path).parent, names, fresh), bar).run()
+            supervisor.run()
     except BaseException:
         if directory.exists():  # the chief writes the tables now and then only
             SearchLedger(config, directory, {}, lambda record, best: None).break_off()
         raise
+    return dict(sorted(supervisor.efforts.items()))

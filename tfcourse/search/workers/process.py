@@ -14,7 +14,7 @@ from typing import Any
 
 from tfcourse.search.workers.child import run_child
 
-__all__ = ["Child"]
+__all__ = ["Child", "how_it_ended"]
 
 # On Linux children are forked from a process that has TensorFlow imported, and begin at once.
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
@@ -99,3 +99,15 @@ def _without_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+def how_it_ended(status: int) -> str:
+    """How a process ended, in words."""
+    if status >= 0:
+        return f"with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:  # one without a name
+        return f"by signal {-status}"
+    memory = ": perhaps the system was out of memory" if name == "SIGKILL" else ""
+    return f"by {name}{memory}"

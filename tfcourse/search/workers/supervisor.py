@@ -2,7 +2,6 @@
 
 import os
 import queue
-import signal
 import tempfile
 import time
 from collections.abc import Mapping
@@ -12,10 +11,11 @@ from typing import Any
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.outcome import SearchFailedError
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.workers.crew import Crew, Display
-from tfcourse.search.workers.process import Child
+from tfcourse.search.workers.process import Child, how_it_ended
 from tfcourse.search.workers.surroundings import Place, cores, environment, gpus
 
 __all__ = ["Supervisor"]
@@ -55,11 +55,12 @@ class Supervisor:
         self.children: dict[str, Child] = {}
         self.address = crew.chief
         self.port, self.fresh = 0, crew.fresh
-        self.running: dict[str, _Running] = {}
+        self.running: dict[str, list[_Running]] = {}
         self.deaths: dict[str | int, int] = {}  # by process, or by the trial that it ran
         self.done: set[str] = set()
         self.ended_at = 0.0
         self.errors: dict[str, dict[str, Any]] = {}
+        self.efforts: dict[str, Effort] = {}
 
     def run(self) -> None:
         """Starts the crew and waits for its end.
@@ -100,6 +101,9 @@ class Supervisor:
             "token": self.crew.token,
             "patience": self.crew.patience,
             "elsewhere": self.crew.chief is not None,
+            "workers": len(self.crew.workers),
+            # Of those that were trained together when a worker died, one did it.
+            "alone": [cause for cause in self.deaths if isinstance(cause, int)],
         }
         if name == CHIEF:
             settings |= {"host": "127.0.0.1", "port": self.port, "fresh": self.fresh}
@@ -131,12 +135,11 @@ class Supervisor:
             case "serving":
                 self._serving(message["port"])
             case "began":
-                self.running[name] = _Running(message["trial"], message["values"], time.monotonic())
-                self.display.began(name, message["trial"])
+                begun = _Running(message["trial"], message["values"], time.monotonic())
+                self.running.setdefault(name, []).append(begun)
+                self.display.began(name, begun.trial)
             case "recorded":
-                self.running.pop(name, None)
-                self.deaths.pop(name, None)
-                self.display.ended(name)
+                self._recorded(name, message["trial"])
             case "ended":
                 self.deaths.pop(CHIEF, None)
                 self.display.advance(message["best"])
@@ -144,6 +147,8 @@ class Supervisor:
                 self.done.add(name)
                 if name == CHIEF:
                     self.ended_at = time.monotonic()
+                elif "effort" in message:
+                    self.efforts[name] = Effort(**message["effort"])
             case "error":
                 self.errors[name] = message
 
@@ -155,25 +160,32 @@ class Supervisor:
                 if name != CHIEF:
                     child.tell({"address": self.address})
 
+    def _recorded(self, name: str, trial: int) -> None:
+        self.running[name] = [r for r in self.running.get(name, []) if r.trial != trial]
+        self.deaths.pop(name, None)
+        self.deaths.pop(trial, None)
+        self.display.ended(name, trial)
+
     def _ended(self, child: Child) -> None:
         """A child has ended: of itself, by an error that it told, or without a word."""
         name = child.name
         status = child.wait()
         del self.children[name]
-        running = self.running.pop(name, None)
+        running = self.running.pop(name, [])
         self.display.ended(name)
         if name in self.done or self.ended_at:
             return
         if (error := self.errors.pop(name, None)) is not None:
             raise _ERRORS.get(error["kind"], WorkFailedError)(error["message"])
-        reason = _reason(status)
-        cause: str | int = name if running is None else running.trial
-        self.deaths[cause] = self.deaths.get(cause, 0) + 1
-        if self.deaths[cause] < DEATHS:
-            self._start(name)
-        elif running is not None:
+        reason = how_it_ended(status)
+        causes: list[str | int] = [r.trial for r in running] or [name]
+        for cause in causes:
+            self.deaths[cause] = self.deaths.get(cause, 0) + 1
+        given_up = [r for r in running if self.deaths[r.trial] >= DEATHS]
+        for trial in given_up:
             said = f"The worker died {DEATHS} times in this trial, the last time {reason}."
-            self._record_failure(name, running, said, child.end_of_log())
+            self._record_failure(name, trial, said, child.end_of_log())
+        if running or self.deaths[name] < DEATHS:
             self._start(name)
         else:
             self.errors[name] = {"message": f"{reason}. {child.end_of_log()}".strip()}
@@ -192,7 +204,7 @@ class Supervisor:
         timeout = self.crew.config.search.trial_timeout
         if timeout is None:
             return
-        for name, running in list(self.running.items()):
+        for name, running in [(n, r) for n, begun in self.running.items() for r in begun]:
             if time.monotonic() - running.since > timeout:
                 child = self.children.pop(name)
                 child.kill()
@@ -232,15 +244,3 @@ class Supervisor:
 
 
 _ERRORS = {error.__name__: error for error in (InputError, WorkFailedError, SearchFailedError)}
-
-
-def _reason(status: int) -> str:
-    """How a process ended, in words."""
-    if status >= 0:
-        return f"with exit status {status}"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:  # one without a name
-        return f"by signal {-status}"
-    memory = ": perhaps the system was out of memory" if name == "SIGKILL" else ""
-    return f"by {name}{memory}"

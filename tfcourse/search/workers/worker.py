@@ -1,14 +1,15 @@
 """A worker: trains the trials that the chief gives it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import load_split
+from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.rpc import RemoteOracle
-from tfcourse.search.engine.tuner import CourseTuner
 from tfcourse.search.record.data_record import check_same_data, data_record
 from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.ledger import TrialWriter
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.trials.trial import TrialRunner
@@ -23,8 +24,10 @@ def work(
     name: str,
     on_begin: Callable[[int, Mapping[str, Any]], None],
     on_end: Callable[[TrialRecord], None],
-) -> None:
-    """Trains until the chief has no trial left.
+    workers: int = 1,
+    alone: Collection[int] = (),
+) -> Effort:
+    """Trains until the chief has no trial left; gives what that took.
 
     Args:
         config: The search.
@@ -33,6 +36,8 @@ def work(
         name: The worker's name.
         on_begin: Called with the number and values of each trial before it begins.
         on_end: Called with its record when it has been written.
+        workers: How many processes share the trials, as far as is known.
+        alone: The trials that are not to be trained together with others.
 
     Raises:
         InputError: The data does not fit, or the chief refuses the token.
@@ -47,6 +52,8 @@ def work(
         writer.add(record, model)
         on_end(record)
 
-    tuner = CourseTuner(oracle, runner, directory.path, write, name, on_begin)
+    tuner = tuner_for(oracle, runner, directory.path, write, name, on_begin, workers, alone)
     oracle.signs.start()
     tuner.search()
+    effort: Effort = tuner.effort
+    return effort

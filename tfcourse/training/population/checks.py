@@ -7,10 +7,13 @@ import keras
 import numpy as np
 
 from tfcourse.errors import InputError, one_of
+from tfcourse.hyperparameters import HYPERPARAMETERS
 from tfcourse.layers import BatchNorm, SoftmaxHead
+from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.training.data.inputs import check_sizes
 from tfcourse.training.population.member import Member
+from tfcourse.training.population.step import DROPOUT
 from tfcourse.training.programs.step import overrides
 
 __all__ = ["check_members", "check_model"]
@@ -18,6 +21,7 @@ __all__ = ["check_members", "check_model"]
 # The layers that vectorise, and have been compared with the model trained alone.
 LAYERS = (
     BatchNorm,
+    Dropout,
     SoftmaxHead,
     *(
         getattr(keras.layers, name)
@@ -102,7 +106,7 @@ def _kind(value: Any) -> str:
     return f"{type(value).__module__.split('.')[0]}'s {type(value).__name__}"
 
 
-def check_members(members: Any, optimizer: Any) -> list[Member]:
+def check_members(members: Any, model: Any) -> list[Member]:
     """The members as a list, each with admissible hyperparameters.
 
     Raises:
@@ -119,14 +123,14 @@ def check_members(members: Any, optimizer: Any) -> list[Member]:
                 f"members must be of tfcourse.Member. Received: {member!r} at index {number}."
             )
         try:
-            _check_member(member, optimizer)
+            _check_member(member, model)
         except ValueError as error:
             raise InputError(f"Member {number}: {error}") from None
     return list(members)
 
 
-def _check_member(member: Member, optimizer: Any) -> None:
-    seed = member.seed
+def _check_member(member: Member, model: Any) -> None:
+    seed, optimizer = member.seed, model.optimizer
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
         raise InputError(f"seed must be a whole number in [0, 2**32). Received: {seed!r}.")
     if member.epochs is not None:
@@ -136,10 +140,16 @@ def _check_member(member: Member, optimizer: Any) -> None:
             'hyperparameters must be a dict such as {"learning_rate": 0.01}. Received: '
             f"{member.hyperparameters!r}."
         )
-    known = ("learning_rate", *optimizer.hyperparameters)
+    known = ["learning_rate", *optimizer.hyperparameters]
+    if any(isinstance(layer, Dropout) for layer in model._flatten_layers()):
+        known.append(DROPOUT)
     for name, value in member.hyperparameters.items():
         if name not in known:
             raise InputError(one_of(f"a hyperparameter of {type(optimizer).__name__}", name, known))
+        if name == DROPOUT:
+            if not (HYPERPARAMETERS[DROPOUT].admits(value) and value):
+                raise InputError(f"dropout must be a number in (0, 1). Received: {value!r}.")
+            continue
         if name == "learning_rate" and not isinstance(optimizer._learning_rate, keras.Variable):
             raise InputError(
                 "learning_rate can't differ where the optimizer has a schedule. Compile the model "

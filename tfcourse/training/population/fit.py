@@ -24,7 +24,7 @@ from tfcourse.training.population.objective import Halving, Objective, StoppingR
 from tfcourse.training.population.population import Population
 from tfcourse.training.population.progress import ProgressBar
 from tfcourse.training.population.record import Keep, Record
-from tfcourse.training.population.run import OnMemberEnd, Plan, Run
+from tfcourse.training.population.run import OnEpochEnd, OnMemberEnd, Plan, Run
 from tfcourse.training.population.sizes import choose_jit, choose_slots, steps_per_call
 
 __all__ = ["fit_population"]
@@ -53,15 +53,16 @@ def fit_population(
     keep: Keep = "best",
     slots: int | None = None,
     on_member_end: OnMemberEnd | None = None,
+    on_epoch_end: OnEpochEnd | None = None,
     jit_compile: bool | Literal["auto"] = "auto",
     check_data: bool = True,
 ) -> PopulationHistory:
     """Trains many models of one architecture side by side, each as if it were trained alone.
 
-    The members differ in their seed and in the optimizer's hyperparameters. All that a training
-    changes (weights, moving statistics, seed generators, the optimizer's variables, metrics) is
-    stacked, and one program takes a step of all of them at once. That pays for models so small
-    that a step is mostly overhead.
+    The members differ in their seed, the optimizer's hyperparameters and the rate of tfcourse's
+    dropout. All that a training changes (weights, moving statistics, seed generators, the
+    optimizer's variables, metrics) is stacked, and one program takes a step of all of them at
+    once. That pays for models so small that a step is mostly overhead.
 
     Member i is the model that is built after ``keras.utils.set_random_seed(member.seed)`` and
     trained by ``tfcourse.fit(model, ..., seed=member.seed)`` with its hyperparameters: the same
@@ -113,6 +114,8 @@ def fit_population(
             chooses (`tfcourse.training.population.sizes.choose_slots`).
         on_member_end: Called as ``on_member_end(index, result)`` as soon as a member has ended,
             with a `MemberResult`.
+        on_epoch_end: Called as ``on_epoch_end(index, logs)`` after each epoch of each member,
+            with the epoch's loss and metrics; a member stops if it gives True.
         jit_compile: Whether to compile with XLA; ``"auto"`` chooses by the work that is planned
             (`tfcourse.training.population.sizes.choose_jit`).
         check_data: As for `tfcourse.fit`.
@@ -127,7 +130,7 @@ def fit_population(
     """
     population = build if isinstance(build, Population) else Population(build)
     model = population.model
-    members = check_members(members, model.optimizer)
+    members = check_members(members, model)
     check_choices(jit_compile=jit_compile)
     check_sizes(batch_size=batch_size, validation_batch_size=validation_batch_size)
     check_sizes(epochs=epochs, slots=slots)
@@ -150,7 +153,8 @@ def fit_population(
     test_size = (validation or train).batch_size
     program = population.program(step, train.batch_size, test_size, jit_compile)
     traces = program.traces
-    plan = Plan(slots, steps_per_call(model, train, slots), rule, keep, on_member_end)
+    steps = steps_per_call(model, train, slots)
+    plan = Plan(slots, steps, rule, keep, on_member_end, on_epoch_end)
     progress = ProgressBar(work, verbose, compared_by)
     results = Run(program, fresh, train, validation, plan, progress).run(records)
     return PopulationHistory(results, compared_by, slots, jit_compile, program.traces - traces)

@@ -12,7 +12,7 @@ from tfcourse.training.population.objective import Objective
 
 __all__ = ["Member", "MemberResult", "PopulationHistory", "Stopped"]
 
-Stopped = Literal["finished", "patience", "halving", "not finite"]
+Stopped = Literal["finished", "patience", "halving", "not finite", "stopped"]
 Array = npt.NDArray[Any]
 
 
@@ -24,8 +24,9 @@ class Member:
         seed: Initial weights, dropout and the order of the examples come from it: those of the
             model built after ``keras.utils.set_random_seed(seed)`` and trained with
             ``tfcourse.fit(..., seed=seed)``.
-        hyperparameters: Values for the optimizer, such as ``{"learning_rate": 0.01}``; those that
-            are not named are the model's.
+        hyperparameters: Values for the optimizer, such as ``{"learning_rate": 0.01}``, and
+            ``"dropout"`` for the rate of all layers of `tfcourse.layers.dropout.Dropout`; those
+            that are not named are the model's.
         epochs: How long it is trained; None for the population's.
     """
 
@@ -43,8 +44,8 @@ class MemberResult:
         history: The loss and metrics of every epoch, as a ``History`` has them; of a member whose
             loss became NaN up to that epoch.
         best_epoch: The epoch with the best objective, from 0; None if no epoch had a finite one.
-        stopped: Why it ended: all epochs ``"finished"``, ``"patience"``, ``"halving"`` or
-            ``"not finite"``.
+        stopped: Why it ended: all epochs ``"finished"``, ``"patience"``, ``"halving"``,
+            ``"not finite"``, or ``"stopped"`` by ``on_epoch_end``.
         message: For ``"not finite"``, what became NaN or infinite, and when.
         weights: As ``model.get_weights()`` gives them; None if there are none that are finite.
     """

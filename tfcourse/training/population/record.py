@@ -47,13 +47,20 @@ class Record:
             self.history.setdefault(name, []).append(value)
         self.done += 1
 
-    def judge(self, rule: StoppingRule, keep: Keep, weights: Callable[[], list[Array]]) -> Any:
+    def judge(
+        self,
+        rule: StoppingRule,
+        keep: Keep,
+        weights: Callable[[], list[Array]],
+        enough: bool = False,
+    ) -> Any:
         """What the last epoch means.
 
         Args:
             rule: When to stop.
             keep: Which weights are kept.
             weights: Gives the member's weights now.
+            enough: Whether it is to stop in any case.
 
         Returns:
             Why the member ends, ``"pause"`` where members are compared, or None to go on.
@@ -69,6 +76,8 @@ class Record:
             stopped = "finished"
         elif rule.out_of_patience(self.waited, self.done):
             stopped = "patience"
+        elif enough:
+            stopped = "stopped"
         elif rule.halving is not None and rule.halving.is_rung(self.done):
             stopped = "pause"
         if stopped and keep == "last":

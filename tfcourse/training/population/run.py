@@ -21,9 +21,10 @@ from tfcourse.training.population.record import Keep, Record
 from tfcourse.training.population.stack import Stack
 from tfcourse.training.population.step import State
 
-__all__ = ["OnMemberEnd", "Plan", "Run"]
+__all__ = ["OnEpochEnd", "OnMemberEnd", "Plan", "Run"]
 
 OnMemberEnd = Callable[[int, MemberResult], None]
+OnEpochEnd = Callable[[int, dict[str, float]], bool | None]
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Plan:
         rule: When a member stops before its last epoch.
         keep: Which of its weights are kept.
         on_member_end: Called with a member's number and result as soon as it has ended.
+        on_epoch_end: Called with a member's number and an epoch's numbers; True ends the member.
     """
 
     slots: int
@@ -43,6 +45,7 @@ class Plan:
     rule: StoppingRule
     keep: Keep = "best"
     on_member_end: OnMemberEnd | None = None
+    on_epoch_end: OnEpochEnd | None = None
 
 
 class Run:
@@ -114,10 +117,13 @@ class Run:
         finite_weights = outcome.finite_weights.numpy()
         for slot, record in enumerate(self.slots):
             if record is not None:
-                record.add_epoch(numbers_of({name: value[slot] for name, value in logs.items()}))
+                numbers = numbers_of({name: value[slot] for name, value in logs.items()})
+                record.add_epoch(numbers)
                 self.progress.advance(1)
                 fault = self._fault(record, finite_steps[slot], finite_weights[slot])
-                self._judge(slot, record, fault)
+                told = self.plan.on_epoch_end
+                enough = bool(told(record.index, numbers)) if told is not None else False
+                self._judge(slot, record, fault, enough)
 
     def _order(self, record: Record | None) -> Any:
         """A member's order of the examples in its next epoch; any for an empty slot."""
@@ -145,13 +151,13 @@ class Run:
             return f"The loss is not finite in epoch {record.done}, batch {finite_steps + 1}."
         return "" if finite_weights else f"A weight is not finite after epoch {record.done}."
 
-    def _judge(self, slot: int, record: Record, fault: str) -> None:
+    def _judge(self, slot: int, record: Record, fault: str, enough: bool) -> None:
         """Ends a member whose time has come, and frees its slot."""
         if fault:
             self._end(record, "not finite", fault)
         else:
             weights = partial(self.stack.weights, slot, self.step.weights)
-            stopped = record.judge(self.plan.rule, self.plan.keep, weights)
+            stopped = record.judge(self.plan.rule, self.plan.keep, weights, enough)
             if stopped is None:
                 return
             if stopped == "pause":

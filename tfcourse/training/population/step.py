@@ -1,7 +1,8 @@
 """The training and the test step of one member, as pure functions of its state."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import keras
@@ -9,9 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-__all__ = ["MemberStep", "State"]
+from tfcourse.layers.dropout import Dropout
+
+__all__ = ["DROPOUT", "MemberStep", "State"]
 
 Array = npt.NDArray[Any]
+# The hyperparameter that is the rate of all layers of `tfcourse.layers.dropout.Dropout`.
+DROPOUT = "dropout"
 
 
 class State(NamedTuple):
@@ -19,7 +24,8 @@ class State(NamedTuple):
 
     Attributes:
         model: Of ``model.variables``: weights, moving statistics, seed generators.
-        optimizer: Of ``optimizer.variables``: the step's number, hyperparameters, slots.
+        optimizer: Of ``optimizer.variables``: the step's number, hyperparameters, slots; and the
+            rates of dropout.
         metrics: Of ``model.metrics_variables``.
     """
 
@@ -47,8 +53,15 @@ class MemberStep:
 
     def __init__(self, model: Any) -> None:
         self.model, self.optimizer = model, model.optimizer
+        self._dropouts = [layer for layer in model._flatten_layers() if isinstance(layer, Dropout)]
+        # In the place of the layers' own, which all members would share.
+        self._rates = [
+            keras.Variable(layer.rate, dtype="float64", trainable=False) for layer in self._dropouts
+        ]
         self.variables = State(
-            list(model.variables), list(self.optimizer.variables), list(model.metrics_variables)
+            list(model.variables),
+            [*self.optimizer.variables, *self._rates],
+            list(model.metrics_variables),
         )
         places = {id(v): place for place, v in enumerate(model.variables)}
         self.weights = [places[id(v)] for v in model.weights]
@@ -70,7 +83,7 @@ class MemberStep:
         model = self.model
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         weights = [state.model[place] for place in self.trainable]
-        with self._scope(state) as scope:
+        with self._scope(state) as scope, self._own_rates():
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
                 y_pred, loss = self._forward(x, y, sample_weight, training=True)
@@ -116,14 +129,29 @@ class MemberStep:
         Args:
             hyperparameters: Values by name, in the place of the optimizer's own.
         """
-        values = {id(v): v.numpy() for v in self.optimizer.variables}
+        values = {id(v): v.numpy() for v in self.variables.optimizer}
         slots = [slot for slots in self.optimizer._slot_variables for slot in slots]
         for variable in (self.optimizer._iterations, *slots):
             values[id(variable)] = np.zeros_like(values[id(variable)])
         for name, value in hyperparameters.items():
+            if name == DROPOUT:
+                values |= {id(rate): np.float64(value) for rate in self._rates}
+                continue
             variable, encoded = self.optimizer.encoded(name, value)
             values[id(variable)] = np.asarray(encoded, values[id(variable)].dtype)
-        return [values[id(v)] for v in self.optimizer.variables]
+        return [np.asarray(values[id(v)]) for v in self.variables.optimizer]
+
+    @contextmanager
+    def _own_rates(self) -> Iterator[None]:
+        """Has the layers of dropout read the member's rates."""
+        shared = [layer.rate_variable for layer in self._dropouts]
+        for layer, rate in zip(self._dropouts, self._rates, strict=True):
+            layer.read_rate_from(rate)
+        try:
+            yield
+        finally:
+            for layer, variable in zip(self._dropouts, shared, strict=True):
+                layer.read_rate_from(variable)
 
     def _scope(self, state: State) -> Any:
         pairs = [

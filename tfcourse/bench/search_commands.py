@@ -1,0 +1,64 @@
+"""Searches as whole commands, from their start to their end, in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tfcourse.bench.frame import Comparison, Contender, compare
+from tfcourse.bench.search_runs import check_agreement
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.record.directory import RunDirectory
+
+__all__ = ["ONE", "STOCK", "TWO", "compare_commands"]
+
+TWO, ONE = "tfcourse search --workers 2", "tfcourse search"
+STOCK = "keras-tuner RandomSearch, a script"
+NOTE = "each from its start to its end: Python, all imports, data, trials, record, best model"
+SCRIPT = "import sys; from tfcourse.bench.search_tuner import search_file; search_file(sys.argv[1])"
+
+
+def compare_commands(title: str, config: SearchConfig, repeats: int) -> Comparison:
+    """The command with two workers and with one process, beside a script of keras-tuner's.
+
+    Raises:
+        RuntimeError: A command fails, or the contenders' trials don't come to the same.
+    """
+    scores: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "search.toml"
+        file.write_text(config.as_toml(), encoding="utf-8")
+
+        def ours(name: str, workers: int) -> Contender:
+            def run() -> None:
+                with tempfile.TemporaryDirectory() as out:
+                    options = ["--out", out, "--workers", str(workers)]
+                    _run([sys.executable, "-m", "tfcourse", "search", str(file), *options])
+                    records = RunDirectory(Path(out) / config.search.name).read_trials()
+                scores[name] = [record.score or 0.0 for record in records.values()]
+
+            return Contender(name, run, number=1)
+
+        def stock() -> None:
+            scores[STOCK] = json.loads(_run([sys.executable, "-c", SCRIPT, str(file)]))
+
+        contenders = [ours(TWO, 2), ours(ONE, 1), Contender(STOCK, stock, number=1)]
+        found = compare(title, contenders, repeats=repeats, warmup=0)
+    check_agreement(title, scores)
+    return Comparison(found.title, found.baseline, found.timings, NOTE)
+
+
+def _run(command: Sequence[str]) -> str:
+    """What a command prints, of which the last line counts.
+
+    Raises:
+        RuntimeError: It fails.
+    """
+    environ: Mapping[str, str] = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[-1]} failed: {done.stderr[-2000:]}")
+    return done.stdout.strip().splitlines()[-1]

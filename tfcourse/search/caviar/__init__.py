@@ -1,0 +1,1 @@
+"""Groups of a search's trials trained as populations: which, when it pays, and how."""
