@@ -3,7 +3,6 @@
 import os
 import re
 import secrets
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -50,20 +49,13 @@ def is_temporary(path: Path) -> bool:
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
-def remove_abandoned(folder: Path, age: float = 0.0) -> None:
-    """Deletes the temporary files in a folder whose writer was killed.
-
-    Args:
-        folder: The folder; it need not exist.
-        age: For how many seconds nothing was written to them. A younger one may be another
-            process's, which is just writing it.
-    """
+def remove_abandoned(folder: Path) -> None:
+    """Deletes the temporary files in a folder, which need not exist: their writers were killed."""
     # What can't be deleted harms nobody, and a file may go while it is looked at.
     with suppress(OSError):
         for path in filter(is_temporary, folder.iterdir()):
             with suppress(OSError):
-                if time.time() - path.stat().st_mtime >= age:
-                    path.unlink()
+                path.unlink()
 
 
 def _flush(path: Path) -> None:

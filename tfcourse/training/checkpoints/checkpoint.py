@@ -24,8 +24,6 @@ from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckp
 __all__ = ["CheckpointFolder", "NotStorableError", "Record", "encode"]
 
 FORMAT = "tfcourse checkpoint 1"
-# Seconds after which a file that is not written to any more has lost its writer.
-ABANDONED = 3600.0
 NAME = re.compile(r"checkpoint-(\d+)\.npz")
 SEQUENCES: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "deque": deque}
 
@@ -157,8 +155,8 @@ class CheckpointFolder:
                 raise CheckpointError(f"{path} can't be deleted ({error}).") from error
 
     def tidy(self) -> None:
-        """Deletes what was left of files whose writer was killed an hour ago or earlier."""
-        remove_abandoned(self.path, ABANDONED)
+        """Deletes what was left of files whose writer was killed; one that lives writes again."""
+        remove_abandoned(self.path)
 
     def _damage(self) -> str:
         return " ".join(f"{path} can't be read ({why})." for path, why in self.unreadable.items())
