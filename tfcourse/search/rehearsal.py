@@ -39,9 +39,9 @@ def rehearse(config: SearchConfig, split: Split) -> None:
             _check_output(config.builder.name, model)
         if config.builder.compiles:
             _check_compilation(config, model, split)
-        model = _normalized(config, model, split)
+        whole = _normalized(config, model, split)
         if config.builder.name not in BUILDERS or own_metrics:
-            _check_saving(config.builder.name, model, shape)
+            _check_saving(config.builder.name, whole, shape)
     except InputError as error:
         raise InputError(f"{config.origin}: [model] {error}") from error
     except Exception as error:

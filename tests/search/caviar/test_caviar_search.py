@@ -187,7 +187,9 @@ class TestWhatIsTrainedAlone:
 
     def test_auto_trains_small_searches_as_before(self, quick, monkeypatch):
         monkeypatch.setattr(GroupTuner, "search", lambda self: pytest.fail("not worth it"))
-        assert len(quick().run(verbose=False).trials) == 3
+        for caviar in ("auto", "reuse"):
+            search = quick(search={"name": caviar, "caviar": caviar})
+            assert len(search.run(verbose=False).trials) == 3
 
     @pytest.mark.slow
     def test_auto_decides_by_architecture(self, pair, groups, monkeypatch):

@@ -17,7 +17,7 @@ UNITS = {"units": {"values": [4, 8, 16]}}
 
 def config(space=RATE, training=None, model=None, **search):
     raw = {
-        "search": {"name": "caviar", "trials": 100, **search},
+        "search": {"name": "caviar", "trials": 100, "caviar": "auto", **search},
         "training": {"epochs": 50, **(training or {})},
         "model": model or {},
         "space": space,

@@ -46,7 +46,7 @@ def at_once(config: SearchConfig) -> int:
 def hand_sizes(config: SearchConfig, workers: int) -> HandSizes:
     """How many trials each of ``workers`` processes holds: an equal share, in equal groups."""
     share = math.ceil(at_once(config) / workers)
-    expected = min(share, math.ceil(trials_per_architecture(config)))
+    expected = min(share, math.ceil(trials_per_architecture(config, config.search.trials)))
     together = _equal_parts(expected if _one_architecture(config) else share)
     if _one_architecture(config):
         return HandSizes(together, together)

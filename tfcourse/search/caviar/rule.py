@@ -37,7 +37,7 @@ def wanted(config: SearchConfig, steps: int, arithmetic: float = 0.0) -> bool:
         return False  # how many trials come at a time, and of how many epochs, is not known
     if obstacles(search, config.training, config.builder, config.space):
         return False
-    trials = trials_per_architecture(config)
+    trials = trials_per_architecture(config, search.trials)
     slots = min(at_once(config), trials, MOST_TOGETHER)
     return speedup(trials, config.training.epochs, steps, arithmetic, slots) >= WORTH_IT
 

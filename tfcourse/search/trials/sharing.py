@@ -15,18 +15,19 @@ TRIALS = 32
 def trials_per_program(config: SearchConfig) -> float:
     """How many trials a program of XLA's is expected to serve: at least 1.
 
-    See `trials_per_architecture`. The number depends on nothing that happens in the search: a
-    trial is compiled or not in any process, and after any interruption, as it was before.
+    A search is taken to have 32 trials, see `trials_per_architecture`. The number depends on
+    nothing that happens in the search, nor on its ``trials``: a trial is compiled or not in any
+    process, after any interruption, and in a search that is extended, as it was before.
     """
-    return trials_per_architecture(config) if config.search.reuse_models else 1.0
+    return trials_per_architecture(config, TRIALS) if config.search.reuse_models else 1.0
 
 
-def trials_per_architecture(config: SearchConfig) -> float:
-    """How many trials are expected to be of one architecture: at least 1.
+def trials_per_architecture(config: SearchConfig, trials: int) -> float:
+    """How many of so many trials are expected to be of one architecture: at least 1.
 
     Each combination of values that are no state needs a program of its own; XLA needs to know the
-    batch size too. A search is taken to have 32 trials, spread over the combinations evenly,
-    conditions left aside: a search that is extended decides as before.
+    batch size too. The trials are taken to be spread over the combinations evenly, conditions left
+    aside.
     """
     counts = [architectures(name, p, config.builder) for name, p in config.space.items()]
-    return max(1.0, TRIALS / math.prod(counts))
+    return max(1.0, trials / math.prod(counts))
