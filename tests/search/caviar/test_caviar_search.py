@@ -77,7 +77,7 @@ class TestTheSameTrials:
         together, without = pair(
             {**SPACE, "dropout": {"low": 0.1, "high": 0.6}},
             {"early_stopping": stopping, "epochs": 6},
-            {"checkpoints": "all"},
+            {"checkpoints": "all", "seed": 1},  # three trials of one batch size, four of the other
             data={"normalize": "standardize"},
         )
         result, expected = together.run(verbose=False), without.run(verbose=False)
@@ -128,7 +128,8 @@ class TestTheSameTrials:
         ids=lambda settings: settings["strategy"],
     )
     def test_where_trials_wait_for_others(self, pair, groups, strategy):
-        together, without = pair(ONE_ARCHITECTURE, search={**strategy, "trials": 10})
+        search = {**strategy, "trials": 10}
+        together, without = pair(ONE_ARCHITECTURE, {"epochs": 4}, search)
         result, expected = together.run(verbose=False), without.run(verbose=False)
         assert_same(result, expected)
         assert result.rounds == expected.rounds
