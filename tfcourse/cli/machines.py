@@ -1,16 +1,14 @@
 """The commands of a search on several machines: one chief, and workers anywhere."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from tfcourse.cli.options import ConfigFile, Debug
 from tfcourse.cli.output import print_result
-from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.errors import InputError
 from tfcourse.terminal import (
     INTERRUPTED,
     console,
@@ -43,13 +41,19 @@ def chief(
     """Hand out the trials of CONFIG to workers on other machines, and conclude the search."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
+        from tfcourse.search.workers.service import Service
 
-        host, port = _address(bind, "--bind")
+        def on_serving(port: int) -> None:
+            console.print(f"Serving at {host}:{port}.", highlight=False)
+
+        (host, port), secret = _address(bind, "--bind"), _secret(token)
+        service = Service(host, port, secret, expire_after)
         planned = Search.from_toml(config, out=out)
         result = planned.completed()
         if result is None:
             try:
-                result = _serve(planned, host, port, token, expire_after)
+                import_tensorflow()
+                result = planned.serve(service, on_serving)
             except KeyboardInterrupt:
                 errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
                 errors.print("The same command goes on from there; the workers may go on.")
@@ -102,43 +106,6 @@ class _Lines:
 
     def advance(self, best: float | None) -> None:
         pass
-
-
-def _serve(planned: Any, host: str, port: int, token: str | None, expire_after: float) -> Any:
-    from tfcourse.search.display import SearchProgress
-    from tfcourse.search.record.directory import RunDirectory
-    from tfcourse.search.record.lock import locked
-    from tfcourse.search.workers.bind import check_bind
-
-    secret = _secret(token)
-    check_bind(host, secret)
-    with locked(planned.directory):
-        import_tensorflow()
-        from tfcourse.search.workers.chief import Chief, Service
-
-        finished, total = planned.finished(forget=True), planned.config.search.trials
-        bar = SearchProgress(
-            planned.config.search.name,
-            total,
-            sum(number < total for number in finished),
-            None,
-            Console(stderr=True),
-        )
-        directory = RunDirectory(planned.directory)
-        chief = Chief(planned.config, directory, lambda record, best: bar.advance(best))
-
-        def on_serving(port: int) -> None:
-            console.print(f"Serving at {host}:{port}.", highlight=False)
-            bar.__enter__()
-
-        try:
-            chief.run(Service(host, port, secret, expire_after), finished, False, on_serving)
-        finally:
-            bar.__exit__()
-    result = planned.completed()
-    if result is None:
-        raise WorkFailedError(f"{planned.directory} was changed while the search ran.")
-    return replace(result, was_complete=False)
 
 
 def _address(given: str, option: str) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.record.outcome import Retest
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.record.records import TrialRecord, rank
 from tfcourse.search.space.parameters import Choice, any_of
 from tfcourse.search.strategies.grid import grid_size
 
@@ -28,25 +28,20 @@ class SearchProgress:
     """A progress bar: trials done, best score, time passed and left, and each worker's trial.
 
     Args:
-        name: The search's name.
-        total: How many trials there are to be.
-        done: How many an earlier run finished.
-        best: The best score of those.
-        console: Where to draw.
+        config: The search.
+        finished: The trials that an earlier run finished.
         disable: Whether to show nothing.
     """
 
     def __init__(
-        self,
-        name: str,
-        total: int,
-        done: int,
-        best: float | None,
-        console: Console,
-        disable: bool = False,
+        self, config: SearchConfig, finished: Mapping[int, TrialRecord], disable: bool = False
     ) -> None:
+        total = config.search.trials
+        done = sum(number < total for number in finished)
+        ranking = rank(finished.values(), config.direction)
+        best = ranking[0].score if ranking else None
         self.progress = Progress(
-            TextColumn(f"[bold]{name}"),
+            TextColumn(f"[bold]{config.search.name}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("trials"),
@@ -55,7 +50,7 @@ class SearchProgress:
             TextColumn("left"),
             TimeRemainingColumn(),
             TextColumn("[dim]{task.fields[running]}"),
-            console=console,
+            console=Console(stderr=True),
             disable=disable,
         )
         self.task = self.progress.add_task(

@@ -4,7 +4,6 @@ import contextlib
 from importlib.metadata import version
 
 import tensorflow as tf
-from rich.console import Console
 
 from tfcourse.data.splits import Split
 from tfcourse.models.saving import load_model
@@ -57,12 +56,9 @@ def execute(
         bar.advance(best)
 
     ledger = SearchLedger(config, directory, finished, on_end)
-    done = sum(number < total for number in finished)
-    bar = SearchProgress(
-        config.search.name, total, done, ledger.best_score, Console(stderr=True), not verbose
-    )
+    bar = SearchProgress(config, finished, disable=not verbose)
     efforts = {}
-    if done < total:
+    if any(number not in finished for number in range(total)):
         oracle = SearchOracle(config, total, finished, ledger)
         writer = TrialWriter(config, directory)
         runner = TrialRunner(config, split, checkpoints=directory.checkpoints)

@@ -1,23 +1,22 @@
 """A search from config to finished run directory; nothing here needs TensorFlow."""
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.files import is_temporary
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data import at_hand, load_split
-from tfcourse.search.record.data_record import check_same_data, data_record, read_data_record
+from tfcourse.search.record.data_record import check_same_data, data_record
 from tfcourse.search.record.directory import RunDirectory
-from tfcourse.search.record.identity import differences, identity
 from tfcourse.search.record.lock import locked
 from tfcourse.search.record.outcome import SearchResult
-from tfcourse.search.record.records import TrialRecord, rank
-from tfcourse.search.workers.local import supervise
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.record.standing import check_place, finished_trials, result_of
+from tfcourse.search.workers.local import serve, supervise
+from tfcourse.search.workers.service import Service
 from tfcourse.search.workers.surroundings import worker_count
 
 __all__ = ["Search"]
@@ -123,7 +122,9 @@ class Search:
         if records and at_hand(self.config):
             check_same_data(self.directory, data_record(load_split(self.config)))
         complete = all(number in records for number in range(self.config.search.trials))
-        return self._result(records, was_complete=True) if complete else None
+        if not complete:
+            return None
+        return result_of(self.config, RunDirectory(self.directory), records, was_complete=True)
 
     def run(
         self,
@@ -161,12 +162,12 @@ class Search:
                 "trial_timeout need others. Name them: a file, or package.module:function."
             )
         if fresh:
-            self._check_place(directory)
+            check_place(directory)
         elif result := self.completed():
             return result
         with locked(self.directory):
             directory.remove_leftovers()
-            finished = {} if fresh else self.finished(forget=True)
+            finished = {} if fresh else finished_trials(config, directory, forget=True)
             # Here, and not above: a finished search is shown without TensorFlow.
             if alone:
                 from tfcourse.search.execution import execute
@@ -174,80 +175,35 @@ class Search:
                 efforts = execute(config, directory, finished, verbose, fresh)
             else:
                 efforts = supervise(config, directory, finished, workers, verbose, fresh)
-            result = self._result(self.finished(), was_complete=False)
-        if result is None:
-            raise WorkFailedError(f"{self.directory} was changed while the search ran.")
-        return replace(result, efforts=efforts)
+            return replace(self._concluded(), efforts=efforts)
 
-    def _check_same(self, directory: RunDirectory) -> None:
-        """Refuses a run directory of another search."""
-        asked = tomllib.loads(self.config.as_toml())
-        if not directory.has_whole_config() and directory.identity() == identity(asked):
-            return  # it is written again
-        try:
-            stored = tomllib.loads(directory.config.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(
-                f"{directory.config} is not a TOML file: {error}. Start over with --fresh."
-            ) from None
-        if changes := differences(stored, asked):
-            raise InputError(
-                f"{directory.path} holds a search with another config: {'; '.join(changes)}. "
-                "Start over with --fresh, or choose another --out or another name."
-            )
-
-    def _result(
-        self, records: Mapping[int, TrialRecord], was_complete: bool
-    ) -> SearchResult | None:
-        directory = RunDirectory(self.directory)
-        ranking = rank(records.values(), self.config.direction)
-        summary = directory.read_summary()
-        if not ranking or summary is None or summary.trial != ranking[0].trial:
-            return None
-        if directory.best_trial() != summary.trial:
-            return None
-        if not directory.has_tables(records.values(), self.config.columns):
-            return None
-        if self.config.search.strategy == "coarse_to_fine" and not directory.read_rounds():
-            return None
-        if not directory.has_whole_config() or read_data_record(self.directory) is None:
-            return None
-        return SearchResult(self.directory, records, ranking, summary, was_complete)
-
-    def _check_place(self, directory: RunDirectory) -> None:
-        """Refuses a place that holds something else than a run directory."""
-        for path in (directory.path, *directory.path.parents):
-            if path.exists() and not path.is_dir():
-                raise InputError(f"{path} is a file. Choose another --out or another name.")
-        if directory.exists() or not directory.path.exists():
-            return
-        # What a kill left of a directory that was just being made is none of the user's.
-        there = {path for path in directory.path.iterdir() if not is_temporary(path)}
-        if there - {directory.trials, directory.versions}:
-            raise InputError(
-                f"{directory.path} exists and is not a run directory (it lacks config.toml, "
-                "versions.json or trials/). Choose another --out or another name."
-            )
-
-    def finished(self, forget: bool = False) -> dict[int, TrialRecord]:
-        """The trials on record that need not be run again.
+    def serve(self, service: Service, on_serving: Callable[[int], None]) -> SearchResult:
+        """Hands the trials out to workers on other machines; the Python form of ``tfcourse chief``.
 
         Args:
-            forget: Whether to take a trial that must be run again off the record.
+            service: Where and how.
+            on_serving: Called with the port once workers can connect.
+
+        Raises:
+            InputError, SearchFailedError: As `run`.
+        """
+        directory = RunDirectory(self.directory)
+        with locked(self.directory):
+            finished = finished_trials(self.config, directory, forget=True)
+            serve(self.config, directory, finished, service, on_serving)
+            return self._concluded()
+
+    def finished(self) -> dict[int, TrialRecord]:
+        """The trials on record that need not be run again.
 
         Raises:
             InputError: The run directory is another search's, or not a run directory.
         """
+        return finished_trials(self.config, RunDirectory(self.directory))
+
+    def _concluded(self) -> SearchResult:
         directory = RunDirectory(self.directory)
-        self._check_place(directory)
-        if not directory.exists():
-            return {}
-        self._check_same(directory)
-        records = directory.read_trials()
-        ranking = rank(records.values(), self.config.direction)
-        if ranking and not directory.has_model(ranking[0].trial):
-            # The best model is lost: its trial, run again, gives the same one.
-            del records[ranking[0].trial]
-            if forget:
-                directory.forget_trial(ranking[0].trial)
-        return records
+        result = result_of(self.config, directory, self.finished(), was_complete=False)
+        if result is None:
+            raise WorkFailedError(f"{self.directory} was changed while the search ran.")
+        return result

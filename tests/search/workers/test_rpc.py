@@ -16,7 +16,7 @@ from tfcourse.search.config.load import parse_config
 from tfcourse.search.engine.oracle import SearchOracle, propose
 from tfcourse.search.engine.rpc import OracleServer, RemoteOracle, SearchOverError
 from tfcourse.search.record.records import TrialRecord
-from tfcourse.search.workers.bind import check_bind
+from tfcourse.search.workers.service import Service
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},
@@ -161,13 +161,13 @@ def test_a_taken_port(oracle, serve):
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "chief.example", "[::]"])
 def test_a_public_address_needs_a_token(host):
     with pytest.raises(InputError, match=r"can be reached from other machines and needs --token"):
-        check_bind(host, None)
-    check_bind(host, "a secret")
+        Service(host, 0, "")
+    Service(host, 0, "a secret")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.5", "localhost", "[::1]"])
 def test_a_loopback_address_needs_none(host):
-    check_bind(host, None)
+    Service(host, 0, "")
 
 
 def test_it_is_keras_tuners_service():

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
@@ -14,29 +13,13 @@ from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.ledger import SearchLedger
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.strategies.proposals import Records
+from tfcourse.search.workers.service import Service
 
-__all__ = ["Chief", "Service"]
+__all__ = ["Chief"]
 
 TICK = 0.1
 # A worker that gave no sign for so long is not waited for at the end.
 SECONDS_OF_FAREWELL = 6.0
-
-
-@dataclass(frozen=True)
-class Service:
-    """Where and how a chief serves.
-
-    Attributes:
-        host: The address to listen on.
-        port: The port; 0 for a free one.
-        token: What every worker must bring.
-        expire_after: After how many seconds of silence a worker's trial is handed out again.
-    """
-
-    host: str
-    port: int
-    token: str
-    expire_after: float = 60.0
 
 
 class Chief:

@@ -86,7 +86,8 @@ def _search(settings: Mapping[str, Any]) -> Any:
 def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     from tfcourse.search.record.directory import RunDirectory
     from tfcourse.search.record.records import TrialRecord
-    from tfcourse.search.workers.chief import Chief, Service
+    from tfcourse.search.workers.chief import Chief
+    from tfcourse.search.workers.service import Service
 
     def on_end(record: TrialRecord, best: float | None) -> None:
         say({"what": "ended", "trial": record.trial, "best": best})

@@ -1,20 +1,19 @@
-"""A search with all of its processes on this machine."""
+"""A search's processes on this machine: all of them, or the chief of workers elsewhere."""
 
+from collections.abc import Callable
 from pathlib import Path
-
-from rich.console import Console
 
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.ledger import SearchLedger
-from tfcourse.search.record.records import rank
 from tfcourse.search.strategies.proposals import Records
 from tfcourse.search.workers.crew import Crew
+from tfcourse.search.workers.service import Service
 from tfcourse.search.workers.supervisor import Supervisor
 
-__all__ = ["supervise"]
+__all__ = ["serve", "supervise"]
 
 
 def supervise(
@@ -44,11 +43,7 @@ def supervise(
         WorkFailedError: The processes kept dying.
     """
     directory.claims.unlink(missing_ok=True)  # whoever ran those trials is dead
-    total = config.search.trials
-    ranking = rank(finished.values(), config.direction)
-    best = ranking[0].score if ranking else None
-    done = sum(number < total for number in finished)
-    bar = SearchProgress(config.search.name, total, done, best, Console(stderr=True), not verbose)
+    bar = SearchProgress(config, finished, disable=not verbose)
     names = tuple(f"w{number + 1}" for number in range(workers))
     supervisor = Supervisor(Crew(config, Path(directory.path).parent, names, fresh), bar)
     try:
@@ -59,3 +54,40 @@ def supervise(
             SearchLedger(config, directory, {}, lambda record, best: None).break_off()
         raise
     return dict(sorted(supervisor.efforts.items()))
+
+
+def serve(
+    config: SearchConfig,
+    directory: RunDirectory,
+    finished: Records,
+    service: Service,
+    on_serving: Callable[[int], None],
+) -> None:
+    """Hands out the trials that are not finished to workers elsewhere, and concludes the search.
+
+    Args:
+        config: The search.
+        directory: Where its record goes.
+        finished: The trials that are already there.
+        service: Where and how to serve.
+        on_serving: Called with the port once workers can connect.
+
+    Raises:
+        InputError: The data, the builder or the address does not fit.
+        SearchFailedError: Every trial failed.
+    """
+    from tfcourse.search.workers.chief import (
+        Chief,  # it imports TensorFlow
+    )
+
+    bar = SearchProgress(config, finished)
+    chief = Chief(config, directory, lambda record, best: bar.advance(best))
+
+    def begin(port: int) -> None:
+        on_serving(port)
+        bar.__enter__()
+
+    try:
+        chief.run(service, finished, False, begin)
+    finally:
+        bar.__exit__()

@@ -1,0 +1,101 @@
+"""What a run directory already holds of a search: trials that need not be run again, its result."""
+
+import tomllib
+from collections.abc import Mapping
+
+from tfcourse.errors import InputError
+from tfcourse.files import is_temporary
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.record.data_record import read_data_record
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.identity import differences, identity
+from tfcourse.search.record.outcome import SearchResult
+from tfcourse.search.record.records import TrialRecord, rank
+
+__all__ = ["check_place", "finished_trials", "result_of"]
+
+
+def check_place(directory: RunDirectory) -> None:
+    """Refuses a place that holds something else than a run directory.
+
+    Raises:
+        InputError: It does.
+    """
+    for path in (directory.path, *directory.path.parents):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file. Choose another --out or another name.")
+    if directory.exists() or not directory.path.exists():
+        return
+    # What a kill left of a directory that was just being made is none of the user's.
+    there = {path for path in directory.path.iterdir() if not is_temporary(path)}
+    if there - {directory.trials, directory.versions}:
+        raise InputError(
+            f"{directory.path} exists and is not a run directory (it lacks config.toml, "
+            "versions.json or trials/). Choose another --out or another name."
+        )
+
+
+def finished_trials(
+    config: SearchConfig, directory: RunDirectory, forget: bool = False
+) -> dict[int, TrialRecord]:
+    """The trials on record that need not be run again.
+
+    Args:
+        config: The search.
+        directory: Its run directory.
+        forget: Whether to take a trial that must be run again off the record.
+
+    Raises:
+        InputError: The run directory is another search's, or not a run directory.
+    """
+    check_place(directory)
+    if not directory.exists():
+        return {}
+    _check_same(config, directory)
+    records = directory.read_trials()
+    ranking = rank(records.values(), config.direction)
+    if ranking and not directory.has_model(ranking[0].trial):
+        # The best model is lost: its trial, run again, gives the same one.
+        del records[ranking[0].trial]
+        if forget:
+            directory.forget_trial(ranking[0].trial)
+    return records
+
+
+def result_of(
+    config: SearchConfig,
+    directory: RunDirectory,
+    records: Mapping[int, TrialRecord],
+    was_complete: bool,
+) -> SearchResult | None:
+    """The result of finished trials; None if a part of the record is missing or damaged."""
+    ranking = rank(records.values(), config.direction)
+    summary = directory.read_summary()
+    if not ranking or summary is None or summary.trial != ranking[0].trial:
+        return None
+    whole = (
+        directory.best_trial() == summary.trial
+        and directory.has_tables(records.values(), config.columns)
+        and (config.search.strategy != "coarse_to_fine" or directory.read_rounds())
+        and directory.has_whole_config()
+        and read_data_record(directory.path) is not None
+    )
+    return SearchResult(directory.path, records, ranking, summary, was_complete) if whole else None
+
+
+def _check_same(config: SearchConfig, directory: RunDirectory) -> None:
+    """Refuses a run directory of another search."""
+    asked = tomllib.loads(config.as_toml())
+    if not directory.has_whole_config() and directory.identity() == identity(asked):
+        return  # it is written again
+    try:
+        stored = tomllib.loads(directory.config.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(
+            f"{directory.config} is not a TOML file: {error}. Start over with --fresh."
+        ) from None
+    if changes := differences(stored, asked):
+        raise InputError(
+            f"{directory.path} holds a search with another config: {'; '.join(changes)}. "
+            "Start over with --fresh, or choose another --out or another name."
+        )
