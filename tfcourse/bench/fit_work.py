@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.bench.networks import convolutions
 from tfcourse.data.sources import load
 from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.softmax_head import SoftmaxHead
@@ -75,22 +76,6 @@ def _recurrent() -> Sequence[Any]:
     return [keras.layers.LSTM(32)]
 
 
-def _convolutions() -> Sequence[Any]:
-    return [
-        *(
-            layer
-            for filters in (32, 64)
-            for layer in (
-                keras.layers.Conv2D(filters, 3, padding="same", use_bias=False),
-                BatchNorm(),
-                keras.layers.ReLU(),
-                keras.layers.MaxPooling2D(),
-            )
-        ),
-        keras.layers.Flatten(),
-    ]
-
-
 def works(scale: float = 1.0) -> dict[str, Work]:
     """The works by their short names.
 
@@ -116,7 +101,7 @@ def works(scale: float = 1.0) -> dict[str, Work]:
         "dataset": replace(mlp, name="digits as a tf.data pipeline", as_dataset=True),
         "convnet": random(
             "convnet 28×28, batch 64",
-            _convolutions,
+            convolutions,
             (2000, 28, 28, 1),
             64,
             epochs=2,

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.bench.frame import Comparison, Contender, compare
+from tfcourse.bench.networks import convolutions
 from tfcourse.models.build import mlp
 from tfcourse.models.fold import fold_batch_norm
 
@@ -37,16 +38,9 @@ def bench(repeats: int = 7) -> list[Comparison]:
 
 
 def _convnet() -> Any:
-    blocks = []
-    for filters in (32, 64):
-        blocks += [
-            keras.layers.Conv2D(filters, 3, padding="same", use_bias=False),
-            keras.layers.BatchNormalization(),
-            keras.layers.ReLU(),
-            keras.layers.MaxPooling2D(),
-        ]
-    head = [keras.layers.Flatten(), keras.layers.Dense(10, "softmax")]
-    return keras.Sequential([keras.Input((28, 28, 1)), *blocks, *head])
+    hidden = convolutions(keras.layers.BatchNormalization)
+    head = keras.layers.Dense(10, "softmax")
+    return keras.Sequential([keras.Input((28, 28, 1)), *hidden, head])
 
 
 def _compare(name: str, model: Any, shape: tuple[int, ...], repeats: int) -> Comparison:

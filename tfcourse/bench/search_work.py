@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfcourse.bench.networks import convolutions
 from tfcourse.data.sources import load
-from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.search.config.load import SearchConfig, parse_config
 
@@ -80,15 +80,5 @@ def images() -> tuple[Any, Any]:
 
 def convnet(input_shape: Sequence[int], classes: int) -> Any:
     """Two blocks of convolution, `BatchNorm`, ReLU and pooling, and a `SoftmaxHead`."""
-    blocks = [
-        layer
-        for filters in (32, 64)
-        for layer in (
-            keras.layers.Conv2D(filters, 3, padding="same", use_bias=False),
-            BatchNorm(),
-            keras.layers.ReLU(),
-            keras.layers.MaxPooling2D(),
-        )
-    ]
-    stack = [keras.Input(tuple(input_shape)), *blocks, keras.layers.Flatten()]
-    return keras.Sequential([*stack, SoftmaxHead(classes)])
+    layers = [keras.Input(tuple(input_shape)), *convolutions(), SoftmaxHead(classes)]
+    return keras.Sequential(layers)
