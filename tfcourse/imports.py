@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def load_function(name: str, key: str) -> Any:
         sys.path.insert(0, here)
     try:
         # It may be the first that imports TensorFlow.
-        with nullcontext() if "tensorflow" in sys.modules else quiet_start():
+        with quiet_start():
             module = importlib.import_module(module_name)
     except Exception as error:
         raise InputError(

@@ -10,7 +10,13 @@ __all__ = ["quiet_start"]
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """Import TensorFlow inside it: what its C++ code writes to stderr meanwhile is lost."""
+    """Import TensorFlow inside it: what its C++ code writes to stderr meanwhile is lost.
+
+    Once TensorFlow is there, nothing is.
+    """
+    if "tensorflow" in sys.modules:
+        yield
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -134,17 +134,12 @@ def search(
         planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
         if fresh and planned.directory.exists() and not yes:
             typer.confirm(f"Delete {planned.directory} and start over?", abort=True)
-        result = None if fresh else planned.completed()
-        if result is None:
-            count = _workers(workers)
-            if (count or planned.config.search.workers) == 1:
-                import_tensorflow()
-            try:
-                result = planned.run(fresh=fresh, workers=count)
-            except KeyboardInterrupt:
-                errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
-                errors.print("The same command goes on from there.")
-                raise typer.Exit(INTERRUPTED) from None
+        try:
+            result = planned.run(fresh=fresh, workers=_workers(workers))
+        except KeyboardInterrupt:
+            errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
+            errors.print("The same command goes on from there.")
+            raise typer.Exit(INTERRUPTED) from None
         print_result(result, planned, verbose)
 
 

@@ -13,7 +13,6 @@ from tfcourse.terminal import (
     INTERRUPTED,
     console,
     errors,
-    import_tensorflow,
     reporting,
     signals_interrupt,
 )
@@ -49,15 +48,12 @@ def chief(
         (host, port), secret = _address(bind, "--bind"), _secret(token)
         service = Service(host, port, secret, expire_after)
         planned = Search.from_toml(config, out=out)
-        result = planned.completed()
-        if result is None:
-            try:
-                import_tensorflow()
-                result = planned.serve(service, on_serving)
-            except KeyboardInterrupt:
-                errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
-                errors.print("The same command goes on from there; the workers may go on.")
-                raise typer.Exit(INTERRUPTED) from None
+        try:
+            result = planned.serve(service, on_serving)
+        except KeyboardInterrupt:
+            errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
+            errors.print("The same command goes on from there; the workers may go on.")
+            raise typer.Exit(INTERRUPTED) from None
         print_result(result, planned)
 
 

@@ -127,8 +127,9 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         """Keras's hook for all weights of a step: what they share is computed once."""
         dtypes = [tf.as_dtype(variable.dtype).name for variable in trainable_variables]
         now = {dtype: self.now(learning_rate, dtype) for dtype in dict.fromkeys(dtypes)}
-        if tf.executing_eagerly() and not tf.distribute.has_strategy():
-            # Without Keras's detour over the replicas, which eagerly takes as long as the step.
+        if not tf.distribute.has_strategy():
+            # Without Keras's detour over the replicas: eagerly it takes as long as the step, and
+            # in a graph its all-reduce registers a gradient, which keeps the graph for ever.
             for gradient, variable in zip(grads, trainable_variables, strict=True):
                 self.update_step(gradient, variable, now)
         else:

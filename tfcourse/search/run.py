@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.quiet import quiet_start
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data import at_hand, load_split
@@ -170,7 +171,8 @@ class Search:
             finished = {} if fresh else finished_trials(config, directory, forget=True)
             # Here, and not above: a finished search is shown without TensorFlow.
             if alone:
-                from tfcourse.search.execution import execute
+                with quiet_start():
+                    from tfcourse.search.execution import execute
 
                 efforts = execute(config, directory, finished, verbose, fresh)
             else:
@@ -187,6 +189,8 @@ class Search:
         Raises:
             InputError, SearchFailedError: As `run`.
         """
+        if result := self.completed():
+            return result
         directory = RunDirectory(self.directory)
         with locked(self.directory):
             finished = finished_trials(self.config, directory, forget=True)

@@ -2,9 +2,7 @@
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,7 +65,7 @@ def find_builder(given: Any) -> Builder:
     has_build = not inspect.isfunction(function) and callable(getattr(function, "build", None))
     if has_build or (len(positional) == len(required) == 1):
         # keras-tuner brings TensorFlow with it, which other builders are checked without.
-        with nullcontext() if "tensorflow" in sys.modules else quiet_start():
+        with quiet_start():
             from tfcourse.search.engine.hypermodels import hypermodel_builder
 
         return hypermodel_builder(function, name)

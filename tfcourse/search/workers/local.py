@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from tfcourse.quiet import quiet_start
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.record.directory import RunDirectory
@@ -76,9 +77,8 @@ def serve(
         InputError: The data, the builder or the address does not fit.
         SearchFailedError: Every trial failed.
     """
-    from tfcourse.search.workers.chief import (
-        Chief,  # it imports TensorFlow
-    )
+    with quiet_start():
+        from tfcourse.search.workers.chief import Chief
 
     bar = SearchProgress(config, finished)
     chief = Chief(config, directory, lambda record, best: bar.advance(best))

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.training.programs.alone import on_one_device
 from tfcourse.training.programs.replicas import (
     distributed_test_step,
     distributed_train_step,
@@ -64,9 +65,10 @@ def train_step(model: Any, guarded: bool) -> Step:
     """
     own = overrides(model, "train_step")
     result = None if own or overrides(model, "compute_metrics") else model.get_metrics_result
-    call = model.train_step
     if is_distributed(model):
         call = distributed_train_step(model, own, logs=result is None)
+    else:
+        call = on_one_device(model.train_step, model)
     if not guarded:
         return Step(call, result, layers=layer_names(model))
     loss = _logged_loss if own else lambda _: model._loss_tracker.total

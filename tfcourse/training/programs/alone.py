@@ -1,0 +1,42 @@
+"""The steps of Keras's optimizers on one device."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+__all__ = ["on_one_device"]
+
+
+def on_one_device(step: Callable[[Any], Any], model: Any) -> Callable[[Any], Any]:
+    """A model's step, whose optimizers do not sum the gradients over replicas: there is one.
+
+    That sum (TensorFlow's ``all_reduce``) changes nothing then, but it registers a gradient of its
+    own in each program that it is traced into. TensorFlow never forgets one, and with it keeps the
+    program, to the end of the process: 4.5 MiB for each small model that is trained.
+
+    Args:
+        step: The step.
+        model: The model, created outside of a ``tf.distribute`` strategy.
+    """
+
+    def alone(batch: Any) -> Any:
+        with _without_replicas(model):
+            return step(batch)
+
+    return alone
+
+
+@contextmanager
+def _without_replicas(model: Any) -> Iterator[None]:
+    optimizers = [o for o in vars(model).values() if isinstance(o, keras.optimizers.Optimizer)]
+    # Of a LossScaleOptimizer it is the inner one that takes the step.
+    optimizers += [o.inner_optimizer for o in optimizers if hasattr(o, "inner_optimizer")]
+    for optimizer in optimizers:
+        vars(optimizer)["_all_reduce_sum_gradients"] = list
+    try:
+        yield
+    finally:
+        for optimizer in optimizers:
+            vars(optimizer).pop("_all_reduce_sum_gradients", None)
