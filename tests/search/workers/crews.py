@@ -9,7 +9,7 @@ from tfcourse.search.workers.supervisor import Supervisor
 
 # A trial takes long enough to be disturbed in the middle.
 SLOW = """
-import multiprocessing, os, resource, signal, time
+import contextlib, multiprocessing, os, resource, signal, time
 from pathlib import Path
 
 def slow(input_shape, classes, does=""):
@@ -43,10 +43,10 @@ def pictures():
 
 def late_points():
     # One of the workers takes longer over it than the other over the search.
-    is_worker = "TF_NUM_INTRAOP_THREADS" in os.environ
-    if is_worker and not Path("late").exists():
-        Path("late").write_text(str(os.getpid()))
-        time.sleep(600)
+    if "TF_NUM_INTRAOP_THREADS" in os.environ:
+        with contextlib.suppress(FileExistsError), open("late", "x") as late:
+            print(os.getpid(), file=late, flush=True)
+            time.sleep(600)
     return points()
 """
 
