@@ -28,8 +28,8 @@ class CourseTuner(BaseTuner):
         oracle: Proposes the trials.
         runner: Runs them.
         directory: An existing folder; nothing is written there.
-        on_trial: Called with each trial's record and, if it completed, its model with the
-            weights of its best epoch.
+        on_trial: Called with each trial's record and, if it completed, what saves its model
+            with the weights of its best epoch.
         name: The name under which the oracle knows this tuner.
         on_begin: Called with the number and values of each trial before it begins.
     """
