@@ -197,7 +197,7 @@ class TestWhatIsTrainedAlone:
         """Here: one of 3 units is worth it, one of 5 is not."""
         sizes = []
 
-        def wanted(config, steps, arithmetic=0.0):
+        def wanted(config, steps, arithmetic=0.0, workers=1):
             sizes.append(arithmetic)
             return arithmetic in (0.0, min(filter(None, sizes)))
 

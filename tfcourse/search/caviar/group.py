@@ -38,10 +38,11 @@ class GroupRunner:
     Args:
         runner: Has the data, and runs what can't be trained in a group.
         together: The most trials of a group.
+        workers: How many processes share the trials.
     """
 
-    def __init__(self, runner: TrialRunner, together: int) -> None:
-        self.runner, self.together = runner, together
+    def __init__(self, runner: TrialRunner, together: int, workers: int = 1) -> None:
+        self.runner, self.together, self.workers = runner, together, workers
         self.config, self.split = runner.config, runner.split
         self._populations: OrderedDict[Hashable, Population] = OrderedDict()
         self._refused: set[Hashable] = set()
@@ -154,7 +155,8 @@ class GroupRunner:
         sample = train.first(size)
         population.prepare(sample)
         arithmetic = seconds_of_step(population.model, sample, size) - OVERHEAD_PER_STEP
-        return population if wanted(config, train.batches(size), arithmetic) else None
+        worth_it = wanted(config, train.batches(size), arithmetic, self.workers)
+        return population if worth_it else None
 
     def _refuse(self, group: Mapping[int, Mapping[str, Any]], error: Exception) -> None:
         """Has the trials of an architecture run one by one from now on."""
