@@ -104,9 +104,12 @@ class TestTheSameTrials:
             p.name for p in expected.directory.iterdir()
         )
 
-    def test_one_that_becomes_nan_is_recorded_as_failed(self, pair, groups):
+    @pytest.mark.parametrize("batch_size", [12, 64], ids=["a later step", "the only step"])
+    def test_one_that_becomes_nan_is_recorded_as_failed(self, pair, groups, batch_size):
+        """After the last step of an epoch it is the validation that shows it."""
         together, without = pair(
             {"learning_rate": {"values": [0.1, 1e38]}, "momentum": SPACE["momentum"]},
+            {"batch_size": batch_size},
             search={"trials": 6},
         )
         result, expected = together.run(verbose=False), without.run(verbose=False)
@@ -117,6 +120,8 @@ class TestTheSameTrials:
             mine = result.trials[trial]
             assert (mine.status, mine.message) == (record.status, record.message)
             assert mine.score == (record.score and pytest.approx(record.score, abs=1e-4))
+            epochs = 1 if trial in failed else 3
+            assert len(mine.history["loss"]) == len(record.history["loss"]) == epochs
 
     @pytest.mark.slow
     @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.space.architecture import architecture_of, is_ours
 from tfcourse.search.trials.building import build_trial, compiled_model, given_values
-from tfcourse.search.trials.callbacks import early_stopping
+from tfcourse.search.trials.callbacks import all_finite, early_stopping
 from tfcourse.search.trials.folds import trainings, with_origin
 from tfcourse.search.trials.judging import judge
 from tfcourse.search.trials.normalized import with_scaling
@@ -194,10 +194,9 @@ class _Ends:
         """Whether a member is to stop."""
         stop, epoch = self.stops[index], self.epochs[index]
         self.epochs[index] += 1
-        if stop is None:
-            return False
-        stop.on_epoch_end(epoch, logs)
-        return bool(stop.model.stop_training)
+        if stop is not None:
+            stop.on_epoch_end(epoch, logs)
+        return not all_finite(logs) or (stop is not None and stop.model.stop_training)
 
     def on_member_end(self, index: int, result: MemberResult) -> None:
         """A member's record."""
