@@ -92,6 +92,7 @@ class TestTheSameTrials:
         ours, theirs = result.best_model(), expected.best_model()
         for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
             np.testing.assert_allclose(mine, other, atol=1e-4)
+        assert int(ours.optimizer.iterations) == 0  # its state is not kept
         best = result.best.values
         assert float(ours.optimizer.learning_rate) == pytest.approx(best["learning_rate"])
         assert ours.optimizer.momentum == pytest.approx(best["momentum"])

@@ -231,7 +231,7 @@ class _MemberModel:
         self.values, self.origin = with_origin(runner.config, number, values)
 
     def save(self, path: Path) -> None:
-        """Saves it as the trial's alone."""
+        """Saves it as the trial's alone, but with an optimizer that has taken no step."""
         config, split = self.runner.config, self.runner.split
         (training,) = trainings(config, self.origin)
         shape = split.train.x.shape[1:]
