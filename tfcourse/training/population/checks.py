@@ -46,7 +46,7 @@ UPDATE = (
     "finalize_variable_values", "_backend_apply_gradients", "_backend_update_step",
     "_clip_gradients",
 )  # fmt: skip
-METHODS = ("call", "train_step", "test_step", "compute_loss", "compute_metrics")
+METHODS = ("train_step", "test_step", "compute_loss", "compute_metrics")
 ALONE = "Train it with tfcourse.fit"
 
 
@@ -97,7 +97,7 @@ def _check_layer(layer: Any) -> None:
     name = f'layer "{layer.name}" ({type(layer).__name__})'
     if isinstance(layer, keras.Model):
         # A Functional or Sequential model; its own layers come next.
-        if any(overrides(layer, method) for method in METHODS[1:]) or not type(
+        if any(overrides(layer, method) for method in METHODS) or not type(
             layer
         ).call.__module__.startswith("keras."):
             raise InputError(
