@@ -3,11 +3,17 @@ import sys
 
 import pytest
 
+from tests.training.population.small import mlp
 from tfcourse.bench import search, search_commands
 from tfcourse.bench.search_breakdown import PHASES, Clock, measured
 from tfcourse.bench.search_tuner import stock_search
 from tfcourse.bench.search_work import SEARCHES, config_of, convnet, images
+from tfcourse.search.caviar import group
 from tfcourse.search.data import load_split
+from tfcourse.search.trials import building
+from tfcourse.training.population.fresh import FreshValues
+from tfcourse.training.population.population import Population
+from tfcourse.training.reuse.pool import ModelPool
 
 
 @pytest.mark.slow
@@ -106,10 +112,18 @@ class TestClock:
             clock.move(4.0, "compile")
         assert (clock.seconds["train"], clock.seconds["compile"]) == (6.0, 4.0)
 
-    def test_nothing_stays_patched(self):
-        from tfcourse.search.trials import building
+    BUILDS = ((building, "build_trial"), (group, "build_trial"), (Population, "__init__"))
+    BUILDS += ((Population, "prepare"), (FreshValues, "of"), (ModelPool, "_restated"))
 
-        build = building.build_trial
+    def test_nothing_stays_patched(self):
+        before = [getattr(owner, name) for owner, name in self.BUILDS]
         with measured():
-            assert building.build_trial is not build
-        assert building.build_trial is build
+            now = [getattr(owner, name) for owner, name in self.BUILDS]
+        assert not {*map(id, before)} & {*map(id, now)}
+        assert [getattr(owner, name) for owner, name in self.BUILDS] == before
+
+    def test_a_population_s_model_is_part_of_the_build(self):
+        with measured() as clock:
+            Population(mlp)
+        assert clock.seconds["build"] > 0
+        assert sum(clock.seconds.values()) == clock.seconds["build"]

@@ -1,6 +1,7 @@
 """Several trainings a trial: cross-validation and repeats, and data normalized by the train set."""
 
 import csv
+import gc
 import itertools
 import json
 import re
@@ -319,12 +320,28 @@ class TestNormalizedSearch:
         assert result.trials[0].message == "ValueError: not this one"
         assert result.best.trial == 1
 
-    def test_it_is_fitted_on_the_train_set_of_each_fold(self, search):
+    def test_it_is_fitted_on_the_train_set_of_each_fold(self, search, tmp_path):
         planned = search(training={"folds": 2, "epochs": 1})
         split = load_split(planned.config)
         runner = TrialRunner(planned.config, split)
         _, model = runner.run(0, {"learning_rate": 0.01})
+        model.save(tmp_path / "model.keras")
         train = fold_split(split, planned.config, 1).train.x
         expected = StandardScaler().fit(train)
-        found = np.asarray(model.layers[0].mean)[0]
+        found = np.asarray(keras.models.load_model(tmp_path / "model.keras").layers[0].mean)[0]
         np.testing.assert_allclose(found, expected.mean_, rtol=1e-5, atol=1e-4)
+
+    def test_trials_that_share_a_model_leave_none_of_theirs(self, search):
+        config = search().config
+        runner = TrialRunner(config, load_split(config))
+
+        def scalings():
+            gc.collect()
+            return sum(isinstance(each, keras.layers.Normalization) for each in gc.get_objects())
+
+        runner.run(0, {"learning_rate": 0.01})
+        before = scalings()
+        for trial in range(1, 4):
+            runner.run(trial, {"learning_rate": 0.01})
+        assert runner.pool.counts.reused == 3
+        assert scalings() == before

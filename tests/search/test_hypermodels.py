@@ -117,6 +117,19 @@ def regression(hp):
     model.add(keras.layers.Dense(1))
     model.compile("adam", keras.losses.MeanSquaredError(), metrics=["mae"])
     return model
+
+def halves():
+    x, y = points()
+    return x, y % 2
+
+def named_by_keras(hp):
+    model = keras.Sequential([keras.Input((4,))])
+    model.add(keras.layers.Dense(2, hp.Choice("activation", ["relu", "tanh"])))
+    model.add(keras.layers.Dense(1, "sigmoid"))
+    model.get_layer("dense_1").bias_initializer = keras.initializers.Zeros()
+    metrics = [keras.metrics.AUC(), keras.metrics.Precision()]
+    model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy", metrics=metrics)
+    return model
 """
 
 
@@ -271,6 +284,20 @@ def test_a_regression(search):
     )
     result = planned.run(verbose=False)
     assert result.best.score == min(result.best.history["val_mae"])
+
+
+@pytest.mark.parametrize("reuse_models", [16, 0])
+def test_what_keras_names_is_called_the_same_in_every_trial(search, reuse_models):
+    """keras-tuner's users write ``AUC()``, and find the second layer as "dense_1"."""
+    result = search(
+        "named_by_keras",
+        points="halves",
+        search={"objective": "val_auc", "direction": "max", "reuse_models": reuse_models},
+        training={"loss": "binary_crossentropy"},
+    ).run(verbose=False)
+    for record in result.trials.values():
+        assert record.status == "completed"
+        assert {"auc", "precision", "val_auc", "val_precision"} <= {*record.history}
 
 
 @pytest.mark.parametrize(

@@ -577,8 +577,9 @@ class TestFailures:
         search = {"seed": seed, "objective": "val_loss"}
         return quick(space={"learning_rate": {"values": rates}}, search=search)
 
-    def test_a_loss_that_is_not_finite_is_a_failure(self, some_diverge):
+    def test_a_loss_that_is_not_finite_is_a_failure(self, some_diverge, capsys):
         result = some_diverge.run(verbose=False)
+        assert capsys.readouterr() == ("", "")
         assert [r.status for r in result.trials.values()] == ["completed", "failed", "completed"]
         assert sorted(r.trial for r in result.ranking) == [0, 2]
         failed = record(result.directory, 1)

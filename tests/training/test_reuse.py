@@ -13,6 +13,7 @@ from tests.training import reusable
 from tests.training.reusable import MODELS, UNSAFE, X, Y, build, same, stack, train
 from tfcourse.training.reuse import pool as pool_module
 from tfcourse.training.reuse.pool import ModelPool
+from tfcourse.training.reuse.seeding import set_seed
 from tfcourse.training.reuse.structure import structure
 
 layers = keras.layers
@@ -36,6 +37,35 @@ def alone(make, seed, batch_size=16, **arguments):
 def warned(caplog):
     caplog.set_level(logging.WARNING, "tfcourse")
     return lambda: [r.getMessage() for r in caplog.records if r.name == "tfcourse"]
+
+
+class TestSeeds:
+    """A seed gives the numbers that Keras's own ``set_random_seed`` gives, every time it is set."""
+
+    DRAWS = {
+        "Keras": lambda: keras.random.normal(()),
+        "TensorFlow": lambda: tf.random.normal(()),
+        "an operation with its own seed": lambda: tf.random.normal((), seed=7),
+    }
+
+    @pytest.mark.parametrize("name", DRAWS)
+    def test_a_seed_that_comes_again(self, name):
+        def drawn(set_seed, seed):
+            set_seed(seed)
+            return [float(self.DRAWS[name]()) for _ in range(2)]
+
+        expected = {seed: drawn(keras.utils.set_random_seed, seed) for seed in (5, 6)}
+        for seed in (5, 5, 6, 5, 6, 6):
+            assert drawn(set_seed, seed) == expected[seed]
+
+    def test_tensorflow_keeps_its_programs_while_seeds_are_new(self, monkeypatch):
+        for _ in range(2):
+            set_seed(0)
+        emptied = []
+        monkeypatch.setattr(keras.utils, "set_random_seed", emptied.append)
+        for seed in range(1, 40):
+            set_seed(seed)
+        assert emptied == []
 
 
 @pytest.mark.parametrize("name", MODELS)

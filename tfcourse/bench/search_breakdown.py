@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 from tensorflow.python.framework import func_graph
 
+from tfcourse.search.caviar import group
 from tfcourse.search.record import ledger
 from tfcourse.search.trials import building
 from tfcourse.training import loop
@@ -16,6 +17,7 @@ from tfcourse.training.population.fresh import FreshValues
 from tfcourse.training.population.population import Population
 from tfcourse.training.population.program import PopulationProgram
 from tfcourse.training.population.run import Run
+from tfcourse.training.reuse.pool import ModelPool
 
 __all__ = ["PHASES", "Clock", "measured"]
 
@@ -62,13 +64,16 @@ def measured() -> Iterator[Clock]:
                 patch.object(owner, name, _timed(clock, getattr(owner, name), phase))
             )
 
-        time_calls(building, "build_trial", "build")
+        for module in (building, group):  # what a module imported is its own
+            time_calls(module, "build_trial", "build")
+        time_calls(ModelPool, "_restated", "build")
         time_calls(func_graph, "func_graph_from_py_func", "trace")
         time_calls(loop.Loop, "_train_epoch", "train")
         time_calls(loop.Loop, "_validate", "validate")
         time_calls(ledger.TrialWriter, "add", "record")
         time_calls(ledger.SearchLedger, "ended", "record")
-        time_calls(Population, "prepare", "build")
+        for name in ("__init__", "prepare"):
+            time_calls(Population, name, "build")
         time_calls(FreshValues, "of", "build")
         time_calls(Run, "_epoch", "train")
         time_calls(Run, "_validate", "validate")

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.hyperparameters import HYPERPARAMETERS
+
 __all__ = ["Dropout"]
 
 
@@ -35,6 +37,7 @@ class Dropout(keras.layers.Dropout):
     def __init__(
         self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any
     ) -> None:
+        _check(rate)  # before Keras compares it with numbers
         with tf.init_scope():
             # In a holder of its own, so that Keras does not count it among the weights.
             self._held_rate = _Held(tf.Variable(0.5, trainable=False, dtype=tf.float64))
@@ -47,8 +50,7 @@ class Dropout(keras.layers.Dropout):
 
     @rate.setter
     def rate(self, value: float) -> None:
-        if isinstance(value, bool) or not 0 < value < 1:
-            raise ValueError(f"Dropout: rate must be a number in (0, 1). Received: {value!r}.")
+        _check(value)
         self.rate_variable.assign(value)
 
     @property
@@ -74,6 +76,11 @@ class Dropout(keras.layers.Dropout):
         kept = uniform >= tf.cast(rate, inputs.dtype)
         dropped = tf.where(kept, scaled, tf.zeros([], inputs.dtype))
         return tf.ensure_shape(dropped, inputs.shape)
+
+
+def _check(rate: Any) -> None:
+    if not (HYPERPARAMETERS["dropout"].admits(rate) and rate):
+        raise ValueError(f"Dropout: rate must be a number in (0, 1). Received: {rate!r}.")
 
 
 class _Held:

@@ -11,12 +11,11 @@ import numpy as np
 from keras import layers
 
 from tfcourse.errors import InputError
-from tfcourse.layers.batch_norm import BatchNorm
+from tfcourse.models.graph import BATCH_NORMS
 from tfcourse.models.swap import clone_layer, copy_weights, has_graph, uncompiled
 
 __all__ = ["FoldReport", "fold_batch_norm", "fold_report"]
 
-_BATCH_NORMS = (BatchNorm, layers.BatchNormalization)
 _TRANSPOSED = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)
 _DEPTHWISE = (layers.DepthwiseConv1D, layers.DepthwiseConv2D)
 _SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D)
@@ -87,7 +86,7 @@ def fold_report(model: Any) -> FoldReport:
             left |= {f"{part.name}/{k}": v for k, v in inner.left.items()}
         elif isinstance(part, keras.Layer):
             for norm in part._flatten_layers(include_self=False):
-                if isinstance(norm, _BATCH_NORMS):
+                if isinstance(norm, BATCH_NORMS):
                     reason = f'it is inside "{part.name}" ({type(part).__name__})'
                     left[f"{part.name}/{norm.name}"] = reason
     return FoldReport(folded, left)
@@ -128,7 +127,7 @@ def _plan(model: Any) -> _Plan:
     plan = _Plan(list(calls), {}, {})
     for node in nodes:
         norm = node.operation
-        if not isinstance(norm, _BATCH_NORMS):
+        if not isinstance(norm, BATCH_NORMS):
             continue
         tensor = node.input_tensors[0]
         layer = source[id(tensor)]
@@ -148,7 +147,7 @@ def _plan(model: Any) -> _Plan:
 def _obstacle_in_call(node: Any, calls: Counter[Any]) -> str:
     """What in the way a batch-norm layer is called keeps it, or nothing."""
     norm = node.operation
-    if type(norm) not in _BATCH_NORMS:
+    if type(norm) not in BATCH_NORMS:
         return f"its class {type(norm).__name__} may compute something else"
     if calls[norm] > 1:
         return f"it is called {calls[norm]} times"

@@ -14,6 +14,7 @@ import keras
 from tfcourse.layers import BatchNorm, SoftmaxHead
 
 __all__ = [
+    "BATCH_NORMS",
     "WITH_BIAS",
     "Call",
     "Graph",
@@ -27,6 +28,7 @@ __all__ = [
     "trace",
 ]
 
+BATCH_NORMS = (BatchNorm, keras.layers.BatchNormalization)
 # The layers that end with a bias for each channel and an activation.
 _CONVOLUTIONS = [f"{kind}{n}D" for kind in ("DepthwiseConv", "SeparableConv") for n in (1, 2)]
 _CONVOLUTIONS += [f"Conv{n}D{kind}" for kind in ("", "Transpose") for n in (1, 2, 3)]
@@ -160,7 +162,7 @@ def named_layers(model: Any) -> Iterator[tuple[str, Any]]:
 
 def is_batch_norm(layer: Any) -> bool:
     """Whether a layer is batch norm, ours or Keras's; not a subclass with a ``call`` of its own."""
-    return calls_as(layer, (BatchNorm, keras.layers.BatchNormalization))
+    return calls_as(layer, BATCH_NORMS)
 
 
 def calls_as(layer: Any, kinds: tuple[Any, ...]) -> bool:

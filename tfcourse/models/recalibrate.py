@@ -12,7 +12,7 @@ import tensorflow as tf
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.formulas.pooling import Moments, feature_moments, pool_moments
 from tfcourse.hyperparameters import check
-from tfcourse.layers.batch_norm import BatchNorm
+from tfcourse.models.graph import BATCH_NORMS
 
 __all__ = ["recalibrate"]
 
@@ -158,8 +158,7 @@ def _names(layers: Iterable[Any]) -> str:
 
 def _dependencies(model: Any, x: Any) -> dict[Any, set[Any]]:
     """The batch-norm layers that the model calls, each with all that its inputs follow from."""
-    kinds = (BatchNorm, keras.layers.BatchNormalization)
-    layers = [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, BATCH_NORMS)]
     calls: list[_Call] = []
     trace = tf.function(lambda x: calls.extend(_calls(model, layers, x)), autograph=False)
     graph = trace.get_concrete_function(x).graph

@@ -92,6 +92,7 @@ class TestTheSameTrials:
         ours, theirs = result.best_model(), expected.best_model()
         for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
             np.testing.assert_allclose(mine, other, atol=1e-4)
+        assert int(ours.optimizer.iterations) == 0  # its state is not kept
         best = result.best.values
         assert float(ours.optimizer.learning_rate) == pytest.approx(best["learning_rate"])
         assert ours.optimizer.momentum == pytest.approx(best["momentum"])
@@ -104,9 +105,12 @@ class TestTheSameTrials:
             p.name for p in expected.directory.iterdir()
         )
 
-    def test_one_that_becomes_nan_is_recorded_as_failed(self, pair, groups):
+    @pytest.mark.parametrize("batch_size", [12, 64], ids=["a later step", "the only step"])
+    def test_one_that_becomes_nan_is_recorded_as_failed(self, pair, groups, batch_size):
+        """After the last step of an epoch it is the validation that shows it."""
         together, without = pair(
             {"learning_rate": {"values": [0.1, 1e38]}, "momentum": SPACE["momentum"]},
+            {"batch_size": batch_size},
             search={"trials": 6},
         )
         result, expected = together.run(verbose=False), without.run(verbose=False)
@@ -117,6 +121,8 @@ class TestTheSameTrials:
             mine = result.trials[trial]
             assert (mine.status, mine.message) == (record.status, record.message)
             assert mine.score == (record.score and pytest.approx(record.score, abs=1e-4))
+            epochs = 1 if trial in failed else 3
+            assert len(mine.history["loss"]) == len(record.history["loss"]) == epochs
 
     @pytest.mark.slow
     @pytest.mark.parametrize(
@@ -197,7 +203,7 @@ class TestWhatIsTrainedAlone:
         """Here: one of 3 units is worth it, one of 5 is not."""
         sizes = []
 
-        def wanted(config, steps, arithmetic=0.0):
+        def wanted(config, steps, arithmetic=0.0, workers=1):
             sizes.append(arithmetic)
             return arithmetic in (0.0, min(filter(None, sizes)))
 

@@ -116,6 +116,7 @@ class TestAuto:
             {"trial_timeout": 60.0},
             {"strategy": "bayesian"},
             {"strategy": "hyperband"},
+            {"training": {"early_stopping": {"patience": 2}, "epochs": 1000}},
             {"reuse_models": 0},
             {"space": {**RATE, "momentum": {"values": [0.9]}, "optimizer": {
                 "values": ["momentum", "keras:sgd"]}}},
@@ -123,6 +124,23 @@ class TestAuto:
             settings = {"trials": 128, **settings}
             assert not wanted(config(**settings), self.STEPS), settings
         assert not wanted(config(trials=128, caviar="reuse"), self.STEPS)
+
+    def test_a_process_compiles_for_its_own_share_of_the_trials(self):
+        for trials in (60, 240):
+            found = [wanted(config(trials=trials), self.STEPS, workers=n) for n in (1, 2, 4, 200)]
+            shares = [speedup(trials / n, 50, 17, 0.0, min(trials / n, 64)) for n in (1, 2, 4)]
+            assert found == [*(share >= 1.5 for share in shares), False]
+            assert sorted(found, reverse=True) == found
+        assert found[1]
+
+    def test_the_space_s_epochs_count_and_not_those_that_it_replaces(self):
+        few = {**RATE, "epochs": {"low": 1, "high": 3}}
+        many = {**RATE, "epochs": {"low": 45, "high": 55}}
+        assert not wanted(config(few, {"epochs": 100}, trials=128), self.STEPS)
+        assert wanted(config(many, {"epochs": 1}, trials=128), self.STEPS)
+        # A group ends with its longest member.
+        uneven = {**RATE, "epochs": {"low": 1, "high": 100, "scale": "log"}}
+        assert not wanted(config(uneven, trials=128), self.STEPS)
 
     def test_population_and_reuse_are_as_asked(self):
         assert wanted(config(trials=1, caviar="population"), 1, arithmetic=1.0)

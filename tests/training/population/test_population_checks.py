@@ -32,6 +32,16 @@ class OwnStep(keras.Sequential):
         return super().train_step(data)
 
 
+class OwnUpdate(Adam):
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(gradient - tf.reduce_mean(gradient), variable, learning_rate)
+
+
+class OwnApply(GradientDescent):
+    def apply(self, grads, trainable_variables=None):
+        super().apply([2 * gradient for gradient in grads], trainable_variables)
+
+
 def own_step():
     return compiled(OwnStep([keras.Input((FEATURES,)), layers.Dense(CLASSES)]))
 
@@ -79,6 +89,11 @@ MODELS = {
         with_optimizer(keras.optimizers.Adam()),
         "must be one of tfcourse's. Received: keras's Adam. Take tfcourse.GradientDescent",
     ),
+    "own update": (
+        with_optimizer(OwnUpdate()),
+        r"can't have an optimizer whose update_step is its own \(OwnUpdate\). Override step in",
+    ),
+    "own apply": (with_optimizer(OwnApply()), r"whose apply is its own \(OwnApply\)"),
     "clipping": (with_optimizer(Adam(clipnorm=1.0)), "can't have an optimizer with clipnorm"),
     "decay": (with_optimizer(Adam(weight_decay=0.1)), "can't have an optimizer with weight_decay"),
     "average": (with_optimizer(Adam(use_ema=True)), "can't have an optimizer with use_ema"),

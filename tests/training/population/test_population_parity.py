@@ -5,6 +5,7 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.training.population.small import (
     BATCH,
@@ -26,11 +27,20 @@ from tfcourse.layers.dropout import Dropout
 layers = keras.layers
 EPOCHS = 3
 
+
+class Centred(Adam):
+    """With gradients of mean 0."""
+
+    def step(self, gradient, state, now):
+        return super().step(gradient - tf.reduce_mean(gradient), state, now)
+
+
 OPTIMIZERS = {
     "gradient_descent": (GradientDescent, {"learning_rate": [0.3, 0.05]}),
     "momentum": (Momentum, {"learning_rate": [0.3, 0.1], "momentum": [0.5, 0.95]}),
     "rmsprop": (RMSprop, {"rho": [0.8, 0.99], "epsilon": [1e-3, 1e-7]}),
     "adam": (Adam, {"learning_rate": [0.05, 0.01], "beta_1": [0.5, 0.9], "beta_2": [0.9, 0.9999]}),
+    "one's own": (Centred, {"learning_rate": [0.05, 0.01]}),
 }
 
 

@@ -5,6 +5,7 @@ import random
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfcourse
 from tests.training.population.small import (
@@ -212,5 +213,13 @@ def test_when_xla_is_chosen(steps, slots, jit):
 
 
 def test_xla_is_not_chosen_for_what_it_cannot_compile(monkeypatch):
-    monkeypatch.setattr(sizes, "model_supports_jit", lambda model: False)
+    monkeypatch.setattr("tfcourse.training.programs.jit.model_supports_jit", lambda model: False)
     assert not sizes.choose_jit(mlp(), 10**9, 8)
+
+
+def test_xla_is_not_chosen_on_a_gpu_where_the_model_declined_it(monkeypatch):
+    models = {asked: mlp() for asked in (True, False)}
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    for asked, model in models.items():
+        model.jit_compile = asked
+        assert sizes.choose_jit(model, 10**9, 8) is asked

@@ -15,7 +15,7 @@ from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.space.architecture import architecture_of, is_ours
 from tfcourse.search.trials.building import build_trial, compiled_model, given_values
-from tfcourse.search.trials.callbacks import early_stopping
+from tfcourse.search.trials.callbacks import all_finite, early_stopping
 from tfcourse.search.trials.folds import trainings, with_origin
 from tfcourse.search.trials.judging import judge
 from tfcourse.search.trials.normalized import with_scaling
@@ -38,10 +38,11 @@ class GroupRunner:
     Args:
         runner: Has the data, and runs what can't be trained in a group.
         together: The most trials of a group.
+        workers: How many processes share the trials.
     """
 
-    def __init__(self, runner: TrialRunner, together: int) -> None:
-        self.runner, self.together = runner, together
+    def __init__(self, runner: TrialRunner, together: int, workers: int = 1) -> None:
+        self.runner, self.together, self.workers = runner, together, workers
         self.config, self.split = runner.config, runner.split
         self._populations: OrderedDict[Hashable, Population] = OrderedDict()
         self._refused: set[Hashable] = set()
@@ -154,7 +155,8 @@ class GroupRunner:
         sample = train.first(size)
         population.prepare(sample)
         arithmetic = seconds_of_step(population.model, sample, size) - OVERHEAD_PER_STEP
-        return population if wanted(config, train.batches(size), arithmetic) else None
+        worth_it = wanted(config, train.batches(size), arithmetic, self.workers)
+        return population if worth_it else None
 
     def _refuse(self, group: Mapping[int, Mapping[str, Any]], error: Exception) -> None:
         """Has the trials of an architecture run one by one from now on."""
@@ -192,10 +194,9 @@ class _Ends:
         """Whether a member is to stop."""
         stop, epoch = self.stops[index], self.epochs[index]
         self.epochs[index] += 1
-        if stop is None:
-            return False
-        stop.on_epoch_end(epoch, logs)
-        return bool(stop.model.stop_training)
+        if stop is not None:
+            stop.on_epoch_end(epoch, logs)
+        return not all_finite(logs) or (stop is not None and stop.model.stop_training)
 
     def on_member_end(self, index: int, result: MemberResult) -> None:
         """A member's record."""
@@ -230,7 +231,7 @@ class _MemberModel:
         self.values, self.origin = with_origin(runner.config, number, values)
 
     def save(self, path: Path) -> None:
-        """Saves it as the trial's alone."""
+        """Saves it as the trial's alone, but with an optimizer that has taken no step."""
         config, split = self.runner.config, self.runner.split
         (training,) = trainings(config, self.origin)
         shape = split.train.x.shape[1:]

@@ -37,8 +37,8 @@ def tuner_for(
         workers: How many processes share the trials.
         alone: The trials that are not to be trained together with others.
     """
-    if not wanted(runner.config, runner.steps_of_epoch):
+    if not wanted(runner.config, runner.steps_of_epoch, workers=workers):
         return CourseTuner(oracle, runner, directory, on_trial, name, on_begin)
     sizes = hand_sizes(runner.config, workers)
-    groups = GroupRunner(runner, sizes.together)
+    groups = GroupRunner(runner, sizes.together, workers)
     return GroupTuner(oracle, groups, sizes, on_trial, name, on_begin, alone)

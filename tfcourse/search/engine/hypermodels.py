@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import keras_tuner
+from keras.src.utils.naming import reset_uids
 from keras_tuner.engine import hyperparameters as kinds
 
 from tfcourse.errors import InputError
@@ -83,6 +84,7 @@ def _explore(build: Callable[[Any], Any], name: str) -> tuple[dict[str, list[Any
         values = waiting.pop(0)
         hp = keras_tuner.HyperParameters()
         hp.values = dict(values)
+        reset_uids()  # as `build_trial`, and keras-tuner, before every build
         try:
             model = build(hp)
         except Exception as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
+from keras_tuner.engine.trial import TrialStatus
 
 from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
@@ -28,8 +29,8 @@ class CourseTuner(BaseTuner):
         oracle: Proposes the trials.
         runner: Runs them.
         directory: An existing folder; nothing is written there.
-        on_trial: Called with each trial's record and, if it completed, its model with the
-            weights of its best epoch.
+        on_trial: Called with each trial's record and, if it completed, what saves its model
+            with the weights of its best epoch.
         name: The name under which the oracle knows this tuner.
         on_begin: Called with the number and values of each trial before it begins.
     """
@@ -48,7 +49,6 @@ class CourseTuner(BaseTuner):
             super().__init__(oracle, directory=str(directory), project_name=".")
         self.tuner_id = name
         self.finished: tuple[TrialRecord, Any] | None = None
-        self.error: Exception | None = None
 
     def search(self) -> None:
         """Runs trials until the oracle has none left."""
@@ -60,27 +60,24 @@ class CourseTuner(BaseTuner):
         if self.on_begin is not None:
             self.on_begin(int(trial.trial_id), trial.hyperparameters.values)
 
+    def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
+        # keras-tuner's own prints the traceback of a failed trial, and goes on after any error.
+        try:
+            self._run_and_update_trial(trial)
+            trial.status = TrialStatus.COMPLETED
+        except keras_tuner.errors.FailedTrialError as error:
+            trial.status, trial.message = TrialStatus.FAILED, str(error)
+
     def run_trial(self, trial: Any) -> dict[str, float]:
         """Runs one trial; a failure is one for keras-tuner too."""
-        self.finished, self.error = None, None
-        try:
-            self.finished = self.runner.run(int(trial.trial_id), dict(trial.hyperparameters.values))
-        except Exception as error:
-            self.error = error  # keras-tuner would go on with the next trial
-            raise
+        self.finished = self.runner.run(int(trial.trial_id), dict(trial.hyperparameters.values))
         record, _ = self.finished
         if record.status == "failed" or record.score is None:
             raise keras_tuner.errors.FailedTrialError(record.message)
         return {self.runner.config.search.objective: record.score}
 
     def on_trial_end(self, trial: Any) -> None:
-        """Hands on the record; an error in `run_trial` would count as the trial's failure.
-
-        Raises:
-            Exception: What `TrialRunner.run` raised: then the trial has no record.
-        """
-        if self.error is not None:
-            raise self.error
+        """Hands on the record."""
         assert self.finished is not None
         self.on_trial(*self.finished)
         super().on_trial_end(trial)

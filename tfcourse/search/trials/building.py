@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+from keras.src.utils.naming import reset_uids  # not public: a part of keras.utils.clear_session
 
 from tfcourse.errors import InputError
 from tfcourse.search.config import optimizers
@@ -33,6 +34,7 @@ def build_trial(
         InputError: The builder gave something else than a model with an output a class or number.
     """
     set_seed(seed)
+    reset_uids()  # the first AUC() is "auc" in every trial, and not "auc_2"
     return compiled_model(config, values, shape, classes)
 
 

@@ -1,4 +1,4 @@
-"""How a trial's training ends: early, at a loss that is not finite, and with its best weights."""
+"""How a trial's training ends: early, at what is not finite, and with its best weights."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import keras
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.metrics import direction_of
 
-__all__ = ["early_stopping", "trial_callbacks"]
+__all__ = ["all_finite", "early_stopping", "trial_callbacks"]
 
 
 def trial_callbacks(config: SearchConfig) -> list[Any]:
@@ -34,11 +34,16 @@ def early_stopping(config: SearchConfig) -> Any:
     )
 
 
+def all_finite(logs: Mapping[str, float]) -> bool:
+    """Whether a trial is still to be trained: `judge` fails one that had any other number."""
+    return all(math.isfinite(value) for value in logs.values())
+
+
 class _StopIfNotFinite(keras.callbacks.Callback):
-    """Ends a training whose loss became NaN or infinite, at the end of the epoch."""
+    """Ends a training at the end of an epoch that had a NaN or infinity, as after the last step."""
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        if not math.isfinite((logs or {})["loss"]):
+        if not all_finite(logs or {}):
             self.model.stop_training = True
 
 

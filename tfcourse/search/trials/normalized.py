@@ -1,5 +1,7 @@
 """Normalized data for the training, and the normalization as the first layer of its result."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,7 +10,7 @@ from tfcourse.data.scaling import Scaling, fit_scaling
 from tfcourse.data.splits import Split
 from tfcourse.search.config.load import SearchConfig
 
-__all__ = ["normalize", "with_scaling"]
+__all__ = ["ScaledModel", "normalize", "with_scaling"]
 
 
 def normalize(split: Split, config: SearchConfig) -> tuple[Split, Scaling | None]:
@@ -33,3 +35,22 @@ def with_scaling(model: Any, scaling: Scaling | None, shape: tuple[int, ...]) ->
     whole = keras.Sequential([keras.Input(shape), layer, model], name=model.name)
     whole.compile_from_config(model.get_compile_config())
     return whole
+
+
+@dataclass(frozen=True)
+class ScaledModel:
+    """A trained model that gets its scaling when it is saved: it keeps a trace of each one.
+
+    Attributes:
+        model: The model.
+        scaling: How its examples were normalized.
+        shape: The shape of one.
+    """
+
+    model: Any
+    scaling: Scaling
+    shape: tuple[int, ...]
+
+    def save(self, path: Path) -> None:
+        """Saves it with the scaling in front."""
+        with_scaling(self.model, self.scaling, self.shape).save(path)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakSet
 
 from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
@@ -18,7 +19,7 @@ from tfcourse.search.trials.building import builds_trial
 from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.folds import Training, fold_split, trainings, with_origin
 from tfcourse.search.trials.judging import combine, judge
-from tfcourse.search.trials.normalized import normalize, with_scaling
+from tfcourse.search.trials.normalized import ScaledModel, normalize, with_scaling
 from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
@@ -63,6 +64,7 @@ class TrialRunner:
         self.pool = ModelPool(config.search.reuse_models)
         # The data of one fold at a time: of a search without folds it is made once.
         self.data = lru_cache(maxsize=1)(self._data_of)
+        self._scalable: WeakSet[Any] = WeakSet()
         self._seconds = WORTH_SAVING
 
     def run(self, number: int, values: Mapping[str, Any]) -> tuple[TrialRecord, Any]:
@@ -70,8 +72,8 @@ class TrialRunner:
 
         Returns:
             The record and, if the trial completed, the model of its last training with the
-            weights of its best epoch; the next trial may train the same model. It takes examples
-            that are not normalized.
+            weights of its best epoch, or what saves that as one that takes examples that are not
+            normalized; the next trial may train the same model.
 
         Raises:
             CheckpointError: Its checkpoints can't be written or read, which is no failure of the
@@ -106,11 +108,20 @@ class TrialRunner:
                 message = f"{outcomes[-1]['message']} {training.name}".rstrip()
                 return None, {**outcomes[-1], "message": message}
         try:
-            *_, scaling = self.data(training.fold)
-            whole = with_scaling(model, scaling, self.split.train.x.shape[1:])
-            return whole, combine(outcomes)
+            return self._unscaled(model, training.fold), combine(outcomes)
         except Exception as error:
             return None, _failure(error)
+
+    def _unscaled(self, model: Any, fold: int) -> Any:
+        """What saves a model as one that takes the data as it is; a model that can't be fails."""
+        *_, scaling = self.data(fold)
+        if scaling is None:
+            return model
+        shape = self.split.train.x.shape[1:]
+        if model not in self._scalable:
+            with_scaling(model, scaling, shape)
+            self._scalable.add(model)
+        return ScaledModel(model, scaling, shape)
 
     def train(
         self, number: int, values: Mapping[str, Any], training: Training

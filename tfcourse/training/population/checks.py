@@ -40,7 +40,13 @@ OPTIONS = (
     "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "loss_scale_factor",
     "gradient_accumulation_steps",
 )  # fmt: skip
-METHODS = ("call", "train_step", "test_step", "compute_loss", "compute_metrics")
+# What of an optimizer the program has in its own place; it calls `step` and `now`.
+UPDATE = (
+    "build", "apply", "apply_gradients", "update_step", "assign", "assign_sub", "scale_loss",
+    "finalize_variable_values", "_backend_apply_gradients", "_backend_update_step",
+    "_clip_gradients",
+)  # fmt: skip
+METHODS = ("train_step", "test_step", "compute_loss", "compute_metrics")
 ALONE = "Train it with tfcourse.fit"
 
 
@@ -73,6 +79,12 @@ def _check_optimizer(optimizer: Any) -> None:
             f"A population's optimizer must be one of tfcourse's. Received: {_kind(optimizer)}. "
             f"Take tfcourse.GradientDescent, Momentum, RMSprop or Adam. {ALONE} to keep it."
         )
+    for method in UPDATE:
+        if overrides(optimizer, method, CourseOptimizer):
+            raise InputError(
+                f"A population can't have an optimizer whose {method} is its own "
+                f"({type(optimizer).__name__}). Override step in its place. {ALONE} to keep it."
+            )
     for option in OPTIONS:
         if getattr(optimizer, option, None):
             raise InputError(
@@ -85,7 +97,7 @@ def _check_layer(layer: Any) -> None:
     name = f'layer "{layer.name}" ({type(layer).__name__})'
     if isinstance(layer, keras.Model):
         # A Functional or Sequential model; its own layers come next.
-        if any(overrides(layer, method) for method in METHODS[1:]) or not type(
+        if any(overrides(layer, method) for method in METHODS) or not type(
             layer
         ).call.__module__.startswith("keras."):
             raise InputError(

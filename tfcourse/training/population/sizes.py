@@ -3,11 +3,9 @@
 import math
 from typing import Any
 
-from keras.src.trainers.trainer import model_supports_jit  # not public: the rule is Keras's own
-
 from tfcourse.training.data.feeds import ArrayFeed
 from tfcourse.training.data.inputs import SECONDS_PER_CALL
-from tfcourse.training.programs.jit import WORTH_COMPILING, seconds_of_step
+from tfcourse.training.programs.jit import WORTH_COMPILING, may_compile, seconds_of_step
 
 __all__ = ["choose_jit", "choose_slots", "steps_per_call"]
 
@@ -47,7 +45,7 @@ def choose_jit(model: Any, steps: int, slots: int) -> bool:
         slots: How many members take part in each.
     """
     saved = steps * (SAVED_PER_STEP + slots * SAVED_PER_MEMBER)
-    return model_supports_jit(model) and saved > WORTH_COMPILING
+    return may_compile(model) and saved > WORTH_COMPILING
 
 
 def steps_per_call(model: Any, train: ArrayFeed, slots: int) -> int:

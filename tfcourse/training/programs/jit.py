@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 from keras.src.trainers.trainer import model_supports_jit  # not public: the rule is Keras's own
 
-__all__ = ["choose_jit", "seconds_of_step"]
+__all__ = ["choose_jit", "may_compile", "seconds_of_step"]
 
 # Fitted to measurements on two CPU cores: what a step costs beside its arithmetic without XLA,
 # what the arithmetic costs, and the work from which a compile of one to two seconds pays.
@@ -27,16 +27,21 @@ def choose_jit(model: Any, sample: Any, batch_size: int | None, steps: int | Non
         batch_size: Examples a step; None if unknown.
         steps: How many steps are planned in all; None if unknown, which gives False.
     """
-    if steps is None or not model_supports_jit(model):
-        return False
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    if on_gpu and not model.jit_compile:  # there Keras compiles by default: it was told not to
+    if steps is None or not may_compile(model):
         return False
     layers = model._flatten_layers()
     families = {base.__name__ for layer in layers for base in type(layer).__mro__}
-    if any("Conv" in name for name in families) and not on_gpu:
+    if any("Conv" in name for name in families) and not _on_gpu():
         return False
     return steps * seconds_of_step(model, sample, batch_size) > WORTH_COMPILING
+
+
+def may_compile(model: Any) -> bool:
+    """Whether XLA can compile a compiled Keras model, and was not told not to.
+
+    On a GPU Keras compiles with XLA by default: where the model doesn't, it was told not to.
+    """
+    return model_supports_jit(model) and (not _on_gpu() or bool(model.jit_compile))
 
 
 def seconds_of_step(model: Any, sample: Any, batch_size: int | None) -> float:
@@ -50,3 +55,7 @@ def seconds_of_step(model: Any, sample: Any, batch_size: int | None) -> float:
         shape = next(leaf for leaf in tf.nest.flatten(sample) if leaf is not None).shape
         operations *= (shape[1] or 1) if len(shape) > 2 else 1
     return OVERHEAD_PER_STEP + operations * SECONDS_PER_OPERATION
+
+
+def _on_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))

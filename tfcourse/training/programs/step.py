@@ -88,9 +88,9 @@ def layer_names(model: Any) -> list[str]:
     return [layer.name for layer in model._flatten_layers(include_self=False)]
 
 
-def overrides(model: Any, name: str) -> bool:
-    """Whether the model has a method of its own in the place of ``keras.Model``'s."""
-    return getattr(type(model), name) is not getattr(keras.Model, name)
+def overrides(model: Any, name: str, base: type = keras.Model) -> bool:
+    """Whether the model, or what has another base, has a method of its own in that one's place."""
+    return getattr(type(model), name) is not getattr(base, name)
 
 
 def _logged_loss(logs: Any) -> Any:

@@ -1,5 +1,6 @@
 """The first values of a model's variables from its seed, without building the model again."""
 
+import copy
 import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ import numpy as np
 
 from tfcourse.training.reuse.variables import own_variables
 
-__all__ = ["PureBuild", "Recipe", "recipe_of"]
+__all__ = ["PureBuild", "Recipe", "find_recipe", "recipe_of"]
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,21 @@ class PureBuild:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the variables of a pure build's model come from its seed.
+    """How the variables of a model come from the seed that is set before its build.
 
     Attributes:
-        origin: The build's.
         constants: The first values of the variables; those of random ones don't count.
         initializers: The initializers of random weights, and which of the drawn seeds is
             theirs, by the number of the variable.
         generators: Likewise the states of seed generators.
+        origin: A pure build's; None of any other.
         proven: Whether it gave what a model held that was built from another seed.
     """
 
-    origin: Hashable
     constants: Sequence[Any]
     initializers: Mapping[int, tuple[Any, int]]
     generators: Mapping[int, int]
+    origin: Hashable = None
     proven: bool = False
 
     def values(self, seed: int) -> list[Any]:
@@ -60,9 +61,9 @@ class Recipe:
         seeds = _default_seeds(seed, 1 + max([-1, *uses, *self.generators.values()]))
         found = list(self.constants)
         for number, (initializer, index) in self.initializers.items():
-            initializer.seed = seeds[index]
-            constant = self.constants[number]
-            found[number] = initializer(constant.shape, dtype=constant.dtype.name)
+            seeded, constant = copy.copy(initializer), self.constants[number]
+            seeded.seed = seeds[index]
+            found[number] = seeded(constant.shape, dtype=constant.dtype.name)
         for number, index in self.generators.items():
             found[number] = np.array([seeds[index], 0], self.constants[number].dtype)
         return found
@@ -78,11 +79,20 @@ class Recipe:
 
 
 def recipe_of(model: Any, build: PureBuild) -> Recipe | None:
-    """The recipe that a model, just built, was made by; None if it shows none."""
+    """The recipe that a pure build's model, just built, was made by; None if it shows none."""
+    recipe = find_recipe(model, build.seed)
+    return None if recipe is None else replace(recipe, origin=build.origin)
+
+
+def find_recipe(model: Any, seed: int) -> Recipe | None:
+    """What gives the variables of a model that was just built from a seed; None if it shows none.
+
+    What it holds may yet be chance: another model proves it.
+    """
     numbers = {id(variable): number for number, variable in enumerate(model.variables)}
     layers = list(model._flatten_layers())
     # A layer of Keras's has no more than a handful of initializers.
-    drawn = {s: i for i, s in enumerate(_default_seeds(build.seed, 8 * len(layers)))}
+    drawn = {s: i for i, s in enumerate(_default_seeds(seed, 8 * len(layers)))}
     initializers, generators = {}, {}
     for layer in layers:
         for name, part in vars(layer).items():
@@ -96,11 +106,11 @@ def recipe_of(model: Any, build: PureBuild) -> Recipe | None:
             if index is not None:
                 generators[numbers[id(generator.state)]] = index
     constants = [variable.numpy() for variable in own_variables(model)]
-    recipe = Recipe(build.origin, constants, initializers, generators)
-    return recipe if recipe.gives(model, build.seed) else None
+    recipe = Recipe(constants, initializers, generators)
+    return recipe if recipe.gives(model, seed) else None
 
 
 def _default_seeds(seed: int, count: int) -> list[int]:
     """The first seeds that Keras draws by itself after ``keras.utils.set_random_seed(seed)``."""
-    generator = random.Random(seed)
+    generator = random.Random(int(seed))
     return [generator.randint(1, int(1e9)) for _ in range(count)]

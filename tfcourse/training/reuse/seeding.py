@@ -1,7 +1,7 @@
 """The global seeds, set without TensorFlow forgetting what it has compiled."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -19,9 +19,12 @@ SEEDS_PER_CACHE, SEEDS_PER_MODEL = 50, 6
 
 @dataclass
 class _Last:
-    """What `set_seed` left: TensorFlow's generator, and how often it has kept the cache."""
+    """What `set_seed` left: TensorFlow's generator, and since the cache was last emptied the
+    seeds, and how much it has come to hold.
+    """
 
     generator: Any = None
+    seeds: set[int] = field(default_factory=set)
     kept: int = 0
 
 
@@ -34,17 +37,19 @@ def set_seed(seed: int) -> None:
     ``tf.random.set_seed`` empties TensorFlow's cache of kernels, whose random ones would go on
     with their old seeds; every compiled program is then prepared anew at its next call (0.2 s for
     a small model's training). Where nothing has drawn from TensorFlow's global generator since
-    it was seeded, no such kernel can exist, and the cache is kept. It is emptied at times, as it
-    keeps kernels for variables and programs that are gone.
+    it was seeded, no such kernel can exist, and the cache is kept; but that of an operation with a
+    seed of its own belongs to both seeds, so it is emptied where a global seed comes again. It is
+    emptied at times anyway, as it keeps kernels for variables and programs that are gone.
 
     Args:
         seed: Any whole number.
     """
     eager: Any = context.context()
     now = _generator_state(eager)
-    if now is None or now != _LAST.generator or _LAST.kept >= SEEDS_PER_CACHE:
+    drawn = now is None or now != _LAST.generator
+    if drawn or seed in _LAST.seeds or _LAST.kept >= SEEDS_PER_CACHE:
         keras.utils.set_random_seed(seed)
-        _LAST.kept = 0
+        _LAST.seeds, _LAST.kept = set(), 0
     else:
         global_state.set_global_attribute(GLOBAL_RANDOM_SEED, seed)
         global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
@@ -52,6 +57,7 @@ def set_seed(seed: int) -> None:
         np.random.seed(seed)
         eager._seed, eager._rng = seed, random.Random(seed)
         _LAST.kept += 1
+    _LAST.seeds.add(seed)
     _LAST.generator = _generator_state(eager)
 
 
