@@ -135,7 +135,10 @@ class Values:
     def _part(self, value: Any, where: str) -> Any:
         if is_known(type(value)):
             own = self.beside_config(value, where)
-            return (type(value), canonical(value.get_config()), own)
+            # Of which some of Keras's configs tell nothing, such as those of Huber and its delta.
+            arguments = self.describe(getattr(value, "_fn_kwargs", None), where)
+            dtype = str(getattr(value, "dtype", ""))
+            return (type(value), canonical(value.get_config()), own, arguments, dtype)
         return self._object(value, where)
 
     def _object(self, value: Any, where: str) -> Any:

@@ -1,0 +1,61 @@
+"""What Keras's configs and names do not tell of a model makes it another one all the same."""
+
+import keras
+import pytest
+
+from tests.training import reusable
+from tests.training.reusable import alone, lend, same, stack
+from tfcourse.training.reuse.pool import ModelPool
+from tfcourse.training.reuse.structure import structure
+
+layers = keras.layers
+
+
+def described(make, seed=3, **arguments):
+    return structure(reusable.build(make, seed, **arguments))
+
+
+def dense():
+    return stack(layers.Dense(3))
+
+
+def compiled(**arguments):
+    """A builder's structure by what its ``compile`` is given."""
+    return described(dense, compile_arguments=arguments)
+
+
+class TestLossesAndMetrics:
+    """Of some of their arguments Keras's configs say nothing."""
+
+    DIFFERENT = {
+        "Huber's delta": lambda k: {"loss": keras.losses.Huber(delta=(0.5, 2.0)[k])},
+        "an axis": lambda k: {"loss": keras.losses.CosineSimilarity(axis=(-1, 0)[k])},
+        "a sparse loss's axis": lambda k: {
+            "loss": keras.losses.SparseCategoricalCrossentropy(axis=(-1, 1)[k])
+        },
+        "a metric's axis": lambda k: {"metrics": [keras.metrics.CosineSimilarity(axis=(-1, 0)[k])]},
+        "a loss's precision": lambda k: {
+            "loss": keras.losses.MeanSquaredError(dtype=("float32", "float16")[k])
+        },
+    }
+
+    @pytest.mark.parametrize("name", DIFFERENT)
+    def test_arguments_that_their_configs_lack_count(self, name):
+        one, again, other = (compiled(**self.DIFFERENT[name](k)) for k in (0, 0, 1))
+        assert one == again != other
+
+    def test_a_training_with_another_delta_is_what_it_is_alone(self):
+        pool = ModelPool(4)
+
+        def number():
+            return keras.Sequential(
+                [keras.Input(reusable.SHAPE), layers.Flatten(), layers.Dense(1)]
+            )
+
+        def arguments(delta):
+            return {"compile_arguments": {"loss": keras.losses.Huber(delta=delta), "metrics": []}}
+
+        lend(pool, number, 1, **arguments(0.01))
+        found = lend(pool, number, 2, **arguments(1.0))[1]
+        assert same(found, alone(number, 2, **arguments(1.0)))
+        assert pool.counts.new == 2
