@@ -59,3 +59,26 @@ class TestLossesAndMetrics:
         found = lend(pool, number, 2, **arguments(1.0))[1]
         assert same(found, alone(number, 2, **arguments(1.0)))
         assert pool.counts.new == 2
+
+
+class Own(layers.Layer):
+    """A layer of one's own that multiplies by an attribute of any name."""
+
+    def __init__(self, name, value):
+        super().__init__()
+        self.factor = name
+        setattr(self, name, value)
+
+    def call(self, x):
+        return x * getattr(self, self.factor)
+
+
+class TestAttributesOfOwnLayers:
+    """Their names may be those of attributes that Keras gives its models alone."""
+
+    @pytest.mark.parametrize("name", ["loss", "history", "optimizer", "steps_per_execution"])
+    def test_whatever_their_name(self, name):
+        one, again, other = (
+            described(lambda n=number: stack(Own(name, n))) for number in (1.5, 1.5, 2.5)
+        )
+        assert one == again != other

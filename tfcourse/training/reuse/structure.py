@@ -62,12 +62,14 @@ def _layer(layer: Any, values: Values) -> Any:
     kind = type(layer)
     name = "" if re.fullmatch(rf"{to_snake_case(kind.__name__)}(_\d+)?", layer.name) else layer.name
     where = f'the {kind.__name__} "{name}"' if name else f"a {kind.__name__}"
-    base = _base_attributes()
+    base = _base_attributes(isinstance(layer, keras.Model))
     return (
         values.describe(kind, where),
         name,
         bool(layer.trainable),
         bool(layer.built),
+        bool(layer.autocast),
+        bool(layer.supports_masking),
         canonical(layer.dtype_policy.get_config()),
         values.describe(layer.activity_regularizer, where),
         _topology(layer, values, where),
@@ -137,15 +139,18 @@ def _compiled(model: Any, values: Values) -> Any:
 
 
 @functools.cache
-def _base_attributes() -> frozenset[str]:
-    """The attributes that Keras gives every layer and model, and what training leaves there."""
-    inputs = keras.Input((1,))
-    models = [
-        keras.Model(inputs, keras.layers.Dense(1)(inputs)),
-        keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]),
-    ]
-    names = {"history", "stop_training", "stop_evaluating", "stop_predicting", "input_spec"}
-    for model in models:
-        model.compile("sgd", "mse", metrics=["mae"])
-        names |= vars(model).keys()
-    return frozenset({*names, *vars(keras.layers.Layer()), "_tfcourse_programs"})
+def _base_attributes(of_model: bool) -> frozenset[str]:
+    """The attributes that Keras gives every layer or model, and what training leaves there."""
+    names = {"input_spec", *vars(keras.layers.Layer())}
+    if of_model:
+        inputs = keras.Input((1,))
+        models = [
+            keras.Model(inputs, keras.layers.Dense(1)(inputs)),
+            keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]),
+        ]
+        names |= {"history", "stop_training", "stop_evaluating", "stop_predicting"}
+        names.add("_tfcourse_programs")
+        for model in models:
+            model.compile("sgd", "mse", metrics=["mae"])
+            names |= vars(model).keys()
+    return frozenset(names)
