@@ -1,5 +1,8 @@
 """What Keras's configs and names do not tell of a model makes it another one all the same."""
 
+import functools
+import re
+
 import keras
 import pytest
 
@@ -7,12 +10,20 @@ from tests.training import reusable
 from tests.training.reusable import alone, lend, same, stack
 from tfcourse.training.reuse.pool import ModelPool
 from tfcourse.training.reuse.structure import structure
+from tfcourse.training.reuse.values import NotComparableError
 
 layers = keras.layers
 
 
 def described(make, seed=3, **arguments):
     return structure(reusable.build(make, seed, **arguments))
+
+
+def refused(make):
+    """Why a model's structure can't be told."""
+    with pytest.raises(NotComparableError) as raised:
+        described(make)
+    return str(raised.value)
 
 
 def dense():
@@ -82,3 +93,38 @@ class TestAttributesOfOwnLayers:
             described(lambda n=number: stack(Own(name, n))) for number in (1.5, 1.5, 2.5)
         )
         assert one == again != other
+
+
+def test_a_learning_rate_s_function_counts_with_its_closure():
+    def rate(value):
+        return lambda: value
+
+    one, again, other = (described(dense, learning_rate=rate(v)) for v in (0.1, 0.1, 0.2))
+    assert one == again != other
+
+
+class TestWithoutAConfig:
+    """What Keras can't serialize can't be compared by its config: the reason is the same twice."""
+
+    CASES = {
+        "a partial": lambda: layers.Dense(
+            3, functools.partial(keras.activations.leaky_relu, negative_slope=0.5)
+        ),
+        "an object": lambda: layers.Dense(3, kernel_regularizer=Squares(0.1)),
+    }
+
+    @pytest.mark.parametrize("name", CASES)
+    def test_the_model_is_not_kept(self, name):
+        reasons = [refused(lambda: stack(self.CASES[name]())) for _ in range(2)]
+        assert reasons[0] == reasons[1]
+        assert re.match('a Dense has no config: Cannot serialize object [^"]*$', reasons[0])
+
+
+class Squares:
+    """A regularizer that is no class of Keras's, and holds a number that its class doesn't."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, weight):
+        return self.factor * keras.ops.sum(weight**2)

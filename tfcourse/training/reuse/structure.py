@@ -2,7 +2,6 @@
 
 import functools
 import re
-import warnings
 from typing import Any
 
 import keras
@@ -14,7 +13,7 @@ from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.reuse.configs import canonical
 from tfcourse.training.reuse.functions import is_known
-from tfcourse.training.reuse.values import NotComparableError, Values
+from tfcourse.training.reuse.values import NotComparableError, Values, config_of
 
 __all__ = ["structure"]
 
@@ -91,9 +90,7 @@ def _topology(layer: Any, values: Values, where: str) -> Any:
         return _graph(layer, where)
     if not _is_told_by_config(layer):
         return ()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that lambdas can't be loaded again
-        config = layer.get_config()
+    config = config_of(layer, where)
     if isinstance(layer, Dropout):
         del config["rate"]  # it is in a variable
     return canonical({"class_name": type(layer).__name__, "config": config})
@@ -101,12 +98,7 @@ def _topology(layer: Any, values: Values, where: str) -> Any:
 
 def _graph(model: Any, where: str) -> Any:
     """Which layer of a functional model takes which one's outputs, and what is between them."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that lambdas can't be loaded again
-            config = model.get_config()
-    except Exception as error:  # a layer of one's own without a get_config
-        raise NotComparableError(f"{where} has no config: {error}".splitlines()[0]) from error
+    config = config_of(model, where)
     if "layers" not in config:
         raise NotComparableError(f"the config of {where} does not tell its layers")
     names = {layer.name for layer in model.layers}
@@ -124,11 +116,13 @@ def _optimizer(optimizer: Any, values: Values) -> Any:
     state = ["name"]
     if isinstance(optimizer, CourseOptimizer):
         state += optimizer.hyperparameters
+    rate = None
     if isinstance(optimizer._learning_rate, keras.Variable):
         state.append("learning_rate")
     else:
-        values.describe(optimizer._learning_rate, "the learning rate")
-    return (type(optimizer), canonical(optimizer.get_config(), without=tuple(state)))
+        rate = values.describe(optimizer._learning_rate, "the learning rate")
+    config = config_of(optimizer, "the optimizer")
+    return (type(optimizer), canonical(config, without=tuple(state)), rate)
 
 
 def _compiled(model: Any, values: Values) -> Any:

@@ -5,7 +5,9 @@ import enum
 import functools
 import hashlib
 import logging
+import re
 import types
+import warnings
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,7 +19,7 @@ import tensorflow as tf
 from tfcourse.training.reuse.configs import canonical
 from tfcourse.training.reuse.functions import describe_class, describe_function, is_known
 
-__all__ = ["NotComparableError", "Values"]
+__all__ = ["NotComparableError", "Values", "config_of"]
 
 PLAIN = (type(None), type(...), bool, int, float, complex, str, bytes)
 FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
@@ -34,6 +36,22 @@ PARTS = (
 
 class NotComparableError(Exception):
     """Something holds what can't be compared with another's; the message says what."""
+
+
+def config_of(thing: Any, where: str) -> Any:
+    """What a ``get_config`` gives.
+
+    Raises:
+        NotComparableError: It fails, as that of a layer that holds a ``functools.partial``.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that lambdas can't be loaded again
+            return thing.get_config()
+    except Exception as error:
+        # Addresses would make the same reason another one for every model.
+        said = re.sub(r" at 0x[0-9a-f]+", "", f"{where} has no config: {error}").splitlines()[0]
+        raise NotComparableError(said) from error
 
 
 class Values:
@@ -138,7 +156,7 @@ class Values:
             # Of which some of Keras's configs tell nothing, such as those of Huber and its delta.
             arguments = self.describe(getattr(value, "_fn_kwargs", None), where)
             dtype = str(getattr(value, "dtype", ""))
-            return (type(value), canonical(value.get_config()), own, arguments, dtype)
+            return (type(value), canonical(config_of(value, where)), own, arguments, dtype)
         return self._object(value, where)
 
     def _object(self, value: Any, where: str) -> Any:
