@@ -2,9 +2,11 @@
 
 import functools
 import re
+import types
 
 import keras
 import pytest
+import tensorflow as tf
 
 from tests.training import reusable
 from tests.training.reusable import alone, lend, same, stack
@@ -128,3 +130,69 @@ class Squares:
 
     def __call__(self, weight):
         return self.factor * keras.ops.sum(weight**2)
+
+
+class Told(Squares):
+    """The same, of whose number its config says nothing."""
+
+    def get_config(self):
+        return {}
+
+
+def times(factor):
+    """Goes by the name of a function of Keras's."""
+
+    @functools.wraps(keras.activations.relu)
+    def activation(x):
+        return factor * x
+
+    return activation
+
+
+SETTINGS = types.ModuleType("settings")
+SETTINGS.factor = 1.0
+
+
+class Reads(layers.Layer):
+    """Reads a number from a module of one's own."""
+
+    def call(self, x):
+        return x * SETTINGS.factor
+
+
+class TestFunctions:
+    """Equal names are not equal functions."""
+
+    UNTOLD = {
+        "a compiled function": (
+            lambda: layers.Dense(3, activation=tf.function(lambda x: 2.0 * x)),
+            '^a Dense, "activation" is a tensorflow.*, whose state can\'t be compared$',
+        ),
+        "an object with a config": (
+            lambda: layers.Dense(3, kernel_regularizer=Told(0.1)),
+            r'^a Dense, "kernel_regularizer" is a .*\.Told, whose state can\'t be compared$',
+        ),
+        "a module": (
+            Reads,
+            '^the global "SETTINGS" of .* is the module settings, whose values can\'t be compared$',
+        ),
+    }
+
+    def test_a_function_under_another_one_s_name(self):
+        one, again, other = (
+            described(lambda f=factor: stack(layers.Dense(3, times(f)))) for factor in (2, 2, 3)
+        )
+        assert one == again != other
+
+    @pytest.mark.parametrize("name", UNTOLD)
+    def test_what_may_hold_anything_is_refused(self, name):
+        layer, reason = self.UNTOLD[name]
+        assert re.search(reason, refused(lambda: stack(layer())))
+
+    def test_the_libraries_own_are_told_by_their_names(self):
+        """Also those that decorators have wrapped."""
+        functions = (keras.activations.gelu, tf.nn.relu, tf.nn.swish, keras.ops.tanh)
+        made = [lambda f=function: stack(layers.Dense(3, f)) for function in functions]
+        found = [described(make) for make in made]
+        assert found == [described(make) for make in made]
+        assert len(set(found)) == len(functions)

@@ -17,8 +17,22 @@ LIBRARIES = {"keras", "tensorflow", "tfcourse", "numpy", *sys.stdlib_module_name
 
 
 def is_known(thing: Any) -> bool:
-    """Whether a class or function is this library's, Keras's, TensorFlow's, NumPy's or Python's."""
-    module = getattr(thing, "__module__", None) or ""
+    """Whether it is this library's, Keras's, TensorFlow's, NumPy's or Python's.
+
+    Args:
+        thing: A class, a function or a module.
+    """
+    if isinstance(thing, types.ModuleType):
+        return _is_library(thing.__name__)
+    if isinstance(thing, types.FunctionType):
+        # ``functools.wraps`` copies names. A function inside another one may have a closure.
+        where = thing.__globals__.get("__name__", "")
+        if not _is_library(where) or "<locals>" in thing.__qualname__:
+            return False
+    return _is_library(getattr(thing, "__module__", None) or "")
+
+
+def _is_library(module: str) -> bool:
     return module.split(".")[0] in LIBRARIES
 
 

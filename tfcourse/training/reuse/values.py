@@ -22,7 +22,8 @@ from tfcourse.training.reuse.functions import describe_class, describe_function,
 __all__ = ["NotComparableError", "Values", "config_of"]
 
 PLAIN = (type(None), type(...), bool, int, float, complex, str, bytes)
-FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+# What can be called and holds nothing, or is told elsewhere.
+STATELESS = (type, keras.layers.Layer, types.BuiltinFunctionType, np.ufunc)
 # What Keras makes from a config; a class of one's own has no state beside its attributes.
 PARTS = (
     keras.initializers.Initializer,
@@ -165,15 +166,24 @@ class Values:
     def _text(self, value: Any, where: str) -> Any:
         return (type(value).__name__, str(value))
 
+    def _module(self, value: Any, where: str) -> Any:
+        if not is_known(value):
+            raise NotComparableError(
+                f"{where} is the module {value.__name__}, whose values can't be compared"
+            )
+        return ("module", value.__name__)
+
     def _name(self, value: Any, where: str) -> Any:
         return (type(value).__name__, getattr(value, "__name__", getattr(value, "name", "")))
 
 
 def _is_own(value: Any) -> bool:
-    if isinstance(value, FUNCTIONS):
+    if isinstance(value, types.FunctionType):
         return not is_known(value)
     if isinstance(value, PARTS):
         return not is_known(type(value))
+    if callable(value):
+        return not isinstance(value, STATELESS)
     return isinstance(value, np.ndarray) or _is_tensor(value)
 
 
@@ -205,7 +215,8 @@ _KINDS: Sequence[tuple[Callable[[Any], bool], Callable[[Values, Any, str], Any]]
     (_is_one_of(np.ndarray, np.generic), Values._array),
     (_is_tensor, Values._tensor),
     (_is_one_of(tf.DType, np.dtype, tf.TensorShape, range, slice), Values._text),
-    (_is_one_of(enum.Enum, types.ModuleType, types.BuiltinFunctionType), Values._name),
+    (_is_one_of(types.ModuleType), Values._module),
+    (_is_one_of(enum.Enum, types.BuiltinFunctionType), Values._name),
     (_is_one_of(np.ufunc, logging.Logger), Values._name),
     (_is_one_of(keras.random.SeedGenerator), Values._seeds),
     (_is_one_of(*PARTS), Values._part),
