@@ -149,6 +149,20 @@ def times(factor):
     return activation
 
 
+class Times(keras.Operation):
+    """An operation of one's own, without a config of its own."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.holder = {"factor": factor}
+
+    def call(self, x):
+        return x * self.holder["factor"]
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+
 SETTINGS = types.ModuleType("settings")
 SETTINGS.factor = 1.0
 
@@ -162,6 +176,13 @@ class Reads(layers.Layer):
 
 class TestFunctions:
     """Equal names are not equal functions."""
+
+    OPERATIONS = {
+        "given": lambda x, k: keras.ops.map(lambda row: row * k, x),
+        "held": lambda x, k: keras.ops.vectorized_map(lambda row: row * k, x),
+        "several": lambda x, k: keras.ops.switch(0, [lambda y: y * k, lambda y: y], x),
+        "an operation of one's own": lambda x, k: Times(k)(x),
+    }
 
     UNTOLD = {
         "a compiled function": (
@@ -182,6 +203,16 @@ class TestFunctions:
         one, again, other = (
             described(lambda f=factor: stack(layers.Dense(3, times(f)))) for factor in (2, 2, 3)
         )
+        assert one == again != other
+
+    @pytest.mark.parametrize("name", OPERATIONS)
+    def test_what_an_operation_of_a_graph_is_given(self, name):
+        def make(factor):
+            inputs = keras.Input(reusable.SHAPE)
+            outputs = layers.Flatten()(self.OPERATIONS[name](inputs, factor))
+            return keras.Model(inputs, layers.Dense(3)(outputs))
+
+        one, again, other = (described(lambda k=factor: make(k)) for factor in (2.0, 2.0, 3.0))
         assert one == again != other
 
     @pytest.mark.parametrize("name", UNTOLD)

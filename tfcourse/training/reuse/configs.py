@@ -34,7 +34,7 @@ def _collect(config: Any, names: dict[str, str]) -> None:
         inner = config.get("config")
         kind = config.get("class_name")
         if isinstance(inner, Mapping) and isinstance(kind, str):
-            name = str(inner.get("name"))
+            name = str(inner.get("name", config.get("name")))  # an operation's stands beside it
             if re.fullmatch(rf"{to_snake_case(kind)}(_\d+)?", name):
                 names.setdefault(name, f"<{to_snake_case(kind)} {len(names)}>")
         for value in config.values():

@@ -87,7 +87,7 @@ def _topology(layer: Any, values: Values, where: str) -> Any:
     if isinstance(layer, keras.Sequential):
         return tuple(values.describe(inner, where) for inner in layer.layers)
     if isinstance(layer, Functional):
-        return _graph(layer, where)
+        return _graph(layer, where), _operations(layer, values, where)
     if not _is_told_by_config(layer):
         return ()
     config = config_of(layer, where)
@@ -108,6 +108,23 @@ def _graph(model: Any, where: str) -> Any:
         for entry in config["layers"]
     ]
     return canonical({"class_name": type(model).__name__, "config": {**config, "layers": entries}})
+
+
+def _operations(model: Any, values: Values, where: str) -> Any:
+    """What the operations of a functional model hold and are given that its config only names.
+
+    ``keras.ops.map`` is given a function.
+    """
+    base = frozenset(vars(keras.Operation()))
+    found = []
+    for node in (node for depth in model._nodes_by_depth.values() for node in depth):
+        operation, given = node.operation, (node.arguments.args, node.arguments.kwargs)
+        found.append(values.among(keras.tree.flatten(given), where))
+        if not isinstance(operation, keras.layers.Layer):
+            kind = type(operation)
+            held = values.beside_config if is_known(kind) else values.attributes
+            found.append((values.describe(kind, where), held(operation, where, base)))
+    return tuple(found)
 
 
 def _optimizer(optimizer: Any, values: Values) -> Any:

@@ -112,6 +112,14 @@ class Values:
             and any(map(_is_own, value if isinstance(value, list | tuple) else [value]))
         )
 
+    def among(self, parts: Sequence[Any], where: str) -> Any:
+        """Those of several values that a config need not tell, as in `beside_config`."""
+        return tuple(
+            (number, self.describe(part, where))
+            for number, part in enumerate(parts)
+            if _is_own(part)
+        )
+
     def _array(self, value: Any, where: str) -> Any:
         value = np.asarray(value)
         if value.dtype.hasobject:
