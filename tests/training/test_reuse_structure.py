@@ -227,3 +227,17 @@ class TestFunctions:
         found = [described(make) for make in made]
         assert found == [described(make) for make in made]
         assert len(set(found)) == len(functions)
+
+
+class TestNames:
+    """Models that differ in the names that Keras counts up share one that is kept."""
+
+    def test_both_directions_of_a_recurrent_layer(self):
+        def make():
+            recurrent = layers.SimpleRNN(2, unroll=True, dropout=0.2)
+            return stack(layers.Reshape((4, 16)), layers.Bidirectional(recurrent))
+
+        pool = ModelPool(2)
+        lend(pool, make, 1)
+        assert same(lend(pool, make, 2)[1], alone(make, 2))
+        assert (pool.counts.new, pool.counts.reused) == (1, 1)

@@ -1,17 +1,15 @@
 """What of a model its compiled programs hold: all that is not in its variables."""
 
 import functools
-import re
 from typing import Any
 
 import keras
 from keras.src.models.functional import Functional  # not public: what Sequential isn't
-from keras.src.utils.naming import to_snake_case
 
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.training.programs.replicas import is_distributed
-from tfcourse.training.reuse.configs import canonical
+from tfcourse.training.reuse.configs import canonical, is_counted
 from tfcourse.training.reuse.functions import is_known
 from tfcourse.training.reuse.values import NotComparableError, Values, config_of
 
@@ -59,7 +57,7 @@ def _settings() -> Any:
 
 def _layer(layer: Any, values: Values) -> Any:
     kind = type(layer)
-    name = "" if re.fullmatch(rf"{to_snake_case(kind.__name__)}(_\d+)?", layer.name) else layer.name
+    name = "" if is_counted(layer.name, kind.__name__) else layer.name
     where = f'the {kind.__name__} "{name}"' if name else f"a {kind.__name__}"
     base = _base_attributes(isinstance(layer, keras.Model))
     return (
