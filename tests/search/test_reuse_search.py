@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -138,6 +139,21 @@ class TestATrialIsTheSameAsAlone:
             found = outcome(pooled, number, {"beta_1": beta_1})
         assert same(found, outcome(alone, 2, {"beta_1": 0.99}))
         assert (pooled.pool.counts.new, pooled.pool.counts.reused) == (2, 1)
+
+    def test_where_the_loss_is_scaled(self):
+        """With another learning rate; from the third trial on a model's values were restated."""
+        keras.config.set_dtype_policy("mixed_float16")
+        try:
+            pooled, alone = (
+                TrialRunner(config(search={"reuse_models": n}, epochs=1), split()) for n in (16, 0)
+            )
+            for number in range(3):
+                values = {"learning_rate": 0.01 * (number + 1)}
+                found = outcome(pooled, number, values)
+            assert same(found, outcome(alone, 2, values))
+        finally:
+            keras.config.set_dtype_policy("float32")
+        assert (pooled.pool.counts.new, pooled.pool.counts.reused) == (1, 2)
 
     @pytest.mark.parametrize("name", ARGUMENTS)
     def test_every_argument_of_an_optimizer_is_the_trial_s(self, name):

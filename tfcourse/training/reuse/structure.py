@@ -129,6 +129,10 @@ def _optimizer(optimizer: Any, values: Values) -> Any:
     if not is_known(type(optimizer)):
         raise NotComparableError(f"the optimizer is a class of one's own, {type(optimizer)}")
     state = ["name"]
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        inner = _optimizer(optimizer.inner_optimizer, values)
+        config = config_of(optimizer, "the optimizer")
+        return (type(optimizer), canonical(config, without=("name", "inner_optimizer")), inner)
     if isinstance(optimizer, CourseOptimizer):
         state += optimizer.hyperparameters
     rate = None
