@@ -241,3 +241,27 @@ class TestNames:
         lend(pool, make, 1)
         assert same(lend(pool, make, 2)[1], alone(make, 2))
         assert (pool.counts.new, pool.counts.reused) == (1, 1)
+
+    def test_a_class_that_every_build_defines_anew(self):
+        def make(factor, base=layers.Layer):
+            class Times(base):
+                power = 2
+
+                def __init__(self):
+                    super().__init__()
+                    self.negative = False
+
+                def call(self, x):
+                    return x**self.power * (-factor if self.negative else factor)
+
+            return stack(Times())
+
+        pool = ModelPool(2)
+        lend(pool, lambda: make(1.5), 1)
+        assert same(lend(pool, lambda: make(1.5), 2)[1], alone(lambda: make(1.5), 2))
+        assert (pool.counts.new, pool.counts.reused) == (1, 1)
+        found = {described(lambda f=f, b=b: make(f, b)) for f, b in self.BODIES}
+        assert len(found) == len(self.BODIES)
+
+    # Their names are the same.
+    BODIES = ((1.5, layers.Layer), (2.5, layers.Layer), (1.5, layers.ReLU))
