@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,9 +17,11 @@ from tfcourse.data.splits import Part, stratified_split
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.models.saving import load_model
 from tfcourse.search.config.load import parse_config
+from tfcourse.search.config.optimizers import ARGUMENTS, FLAGS
 from tfcourse.search.trials import building
 from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.search.trials.trial import TrialRunner
+from tfcourse.training.reuse.pool import ModelPool
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1.0, "scale": "log"}}
 
@@ -125,6 +128,50 @@ class TestATrialIsTheSameAsAlone:
         # Another activation is another model.
         outcome(pooled, 6, {**values, "activation": "tanh"})
         assert pooled.pool.counts.new == 2
+
+    def test_what_keras_optimizers_hold_in_python_is_another_model(self):
+        """The first two trials prove how a model's first values come from the seed."""
+        pooled, alone = (
+            TrialRunner(config(search={"reuse_models": n}, optimizer="keras:adam"), split())
+            for n in (16, 0)
+        )
+        for number, beta_1 in enumerate((0.1, 0.1, 0.99)):
+            found = outcome(pooled, number, {"beta_1": beta_1})
+        assert same(found, outcome(alone, 2, {"beta_1": 0.99}))
+        assert (pooled.pool.counts.new, pooled.pool.counts.reused) == (2, 1)
+
+    def test_where_the_loss_is_scaled(self):
+        """With another learning rate; from the third trial on a model's values were restated."""
+        keras.config.set_dtype_policy("mixed_float16")
+        try:
+            pooled, alone = (
+                TrialRunner(config(search={"reuse_models": n}, epochs=1), split()) for n in (16, 0)
+            )
+            for number in range(3):
+                values = {"learning_rate": 0.01 * (number + 1)}
+                found = outcome(pooled, number, values)
+            assert same(found, outcome(alone, 2, values))
+        finally:
+            keras.config.set_dtype_policy("float32")
+        assert (pooled.pool.counts.new, pooled.pool.counts.reused) == (1, 2)
+
+    @pytest.mark.parametrize("name", ARGUMENTS)
+    def test_every_argument_of_an_optimizer_is_the_trial_s(self, name):
+        pool, sample = ModelPool(16), (np.zeros((4, 4)), np.zeros(4, int))
+        base = {"optimizer": name, "learning_rate": 0.5}
+
+        def held(number, values):
+            """What the optimizer says of itself that a trial is trained with, and alone."""
+            build = building.builds_trial(config(), {**base, **values}, number, (4,), 3)
+            model, _ = pool.train(build, lambda model: None, sample)
+            return [{**m.optimizer.get_config(), "name": ""} for m in (model, build())]
+
+        others = {"learning_rate": 0.25, **dict.fromkeys(FLAGS, True)}
+        for number, argument in enumerate(("learning_rate", "learning_rate", *ARGUMENTS[name])):
+            values = {} if number < 2 else {argument: others.get(argument, 0.125)}
+            found, expected = held(number, values)
+            assert found == expected
+        assert pool.counts.reused >= 2
 
     def test_as_in_a_process_of_its_own(self):
         values = {"learning_rate": 0.05, "dropout": 0.3, "optimizer": "adam", "beta_1": 0.8}

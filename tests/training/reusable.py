@@ -55,6 +55,20 @@ def same(these, those):
     )
 
 
+def lend(pool, make, seed, batch_size=16, **arguments):
+    """One training of a pool's."""
+    return pool.train(
+        lambda: build(make, seed, **arguments),
+        lambda model: train(model, seed, batch_size),
+        (X[:batch_size], Y[:batch_size]),
+    )
+
+
+def alone(make, seed, batch_size=16, **arguments):
+    """The same training of a model of its own."""
+    return train(build(make, seed, **arguments), seed, batch_size)
+
+
 def convnet():
     return stack(
         layers.Conv2D(3, 3), BatchNorm(), layers.ReLU(), layers.MaxPooling2D(), layers.Dropout(0.3)

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training import reusable
-from tests.training.reusable import MODELS, UNSAFE, X, Y, build, same, stack, train
+from tests.training.reusable import MODELS, UNSAFE, X, Y, alone, build, lend, same, stack, train
 from tfcourse.training.reuse import pool as pool_module
 from tfcourse.training.reuse.pool import ModelPool
 from tfcourse.training.reuse.seeding import set_seed
@@ -18,19 +18,6 @@ from tfcourse.training.reuse.structure import structure
 
 layers = keras.layers
 SAMPLE = (X[:16], Y[:16])
-
-
-def lend(pool, make, seed, batch_size=16, **arguments):
-    """One training of a pool's."""
-    return pool.train(
-        lambda: build(make, seed, **arguments),
-        lambda model: train(model, seed, batch_size),
-        (X[:batch_size], Y[:batch_size]),
-    )
-
-
-def alone(make, seed, batch_size=16, **arguments):
-    return train(build(make, seed, **arguments), seed, batch_size)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import keras
 from keras.src.utils.naming import reset_uids  # not public: a part of keras.utils.clear_session
 
 from tfcourse.errors import InputError
+from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.config import optimizers
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.tables import TrainingTable
@@ -71,11 +72,16 @@ def builds_trial(
     def build() -> Any:
         return build_trial(config, values, seed, shape, classes)
 
-    if not is_ours(config.builder):
+    policy = keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()
+    # Where ``compile`` wraps the optimizer to scale the loss, it has more variables than alone.
+    if not is_ours(config.builder) or policy[0] == "mixed_float16":
         return build
     arguments = repr(sorted(_arguments(config, values).items()))
-    optimizer = given_values(config, values)["optimizer"]
-    policy = keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()
+    name, hyperparameters = _optimizer_arguments(config, values)
+    # Ours have all of them in variables, Keras's own the learning rate alone.
+    variable = OPTIMIZER_ARGUMENTS.get(name, ("learning_rate",))
+    fixed = sorted((n, value) for n, value in hyperparameters.items() if n not in variable)
+    optimizer = name, repr(fixed)
     origin = (config.builder.name, shape, classes, arguments, optimizer, policy)
     return PureBuild(origin, seed, build, lambda: _optimizer(config, values))
 
@@ -96,8 +102,14 @@ def _arguments(config: SearchConfig, values: Mapping[str, Any]) -> dict[str, Any
 
 
 def _optimizer(config: SearchConfig, values: Mapping[str, Any]) -> Any:
+    name, hyperparameters = _optimizer_arguments(config, values)
+    return optimizers.create(name, **hyperparameters)
+
+
+def _optimizer_arguments(
+    config: SearchConfig, values: Mapping[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    """The optimizer's name, and what it is given of the trial's hyperparameters."""
     given = given_values(config, values)
     name = given["optimizer"]
-    return optimizers.create(
-        name, **{n: given[n] for n in optimizers.ARGUMENTS[name] if n in given}
-    )
+    return name, {n: given[n] for n in optimizers.ARGUMENTS[name] if n in given}

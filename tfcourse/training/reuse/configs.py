@@ -6,7 +6,7 @@ from typing import Any
 
 from keras.src.utils.naming import to_snake_case  # not public: how Keras names what has no name
 
-__all__ = ["canonical"]
+__all__ = ["canonical", "is_counted"]
 
 # Where a name stands in a config. Elsewhere the same text may mean something else.
 NAMING = ("name", "keras_history", "input_layers", "output_layers")
@@ -28,14 +28,19 @@ def canonical(config: Any, without: tuple[str, ...] = ()) -> Any:
     return _frozen(config, names, naming=False)
 
 
+def is_counted(name: str, kind: str) -> bool:
+    """Whether Keras gave the name by itself to something of a class, or to a direction of it."""
+    return bool(re.fullmatch(rf"(forward_|backward_)?{to_snake_case(kind)}(_\d+)?", name))
+
+
 def _collect(config: Any, names: dict[str, str]) -> None:
     """The names that Keras gave by itself, with what stands for each."""
     if isinstance(config, Mapping):
         inner = config.get("config")
         kind = config.get("class_name")
         if isinstance(inner, Mapping) and isinstance(kind, str):
-            name = str(inner.get("name"))
-            if re.fullmatch(rf"{to_snake_case(kind)}(_\d+)?", name):
+            name = str(inner.get("name", config.get("name")))  # an operation's stands beside it
+            if is_counted(name, kind):
                 names.setdefault(name, f"<{to_snake_case(kind)} {len(names)}>")
         for value in config.values():
             _collect(value, names)

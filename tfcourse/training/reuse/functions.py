@@ -17,8 +17,22 @@ LIBRARIES = {"keras", "tensorflow", "tfcourse", "numpy", *sys.stdlib_module_name
 
 
 def is_known(thing: Any) -> bool:
-    """Whether a class or function is this library's, Keras's, TensorFlow's, NumPy's or Python's."""
-    module = getattr(thing, "__module__", None) or ""
+    """Whether it is this library's, Keras's, TensorFlow's, NumPy's or Python's.
+
+    Args:
+        thing: A class, a function or a module.
+    """
+    if isinstance(thing, types.ModuleType):
+        return _is_library(thing.__name__)
+    if isinstance(thing, types.FunctionType):
+        # ``functools.wraps`` copies names. A function inside another one may have a closure.
+        where = thing.__globals__.get("__name__", "")
+        if not _is_library(where) or "<locals>" in thing.__qualname__:
+            return False
+    return _is_library(getattr(thing, "__module__", None) or "")
+
+
+def _is_library(module: str) -> bool:
     return module.split(".")[0] in LIBRARIES
 
 
@@ -50,20 +64,26 @@ def describe_function(function: types.FunctionType, describe: Describe, where: s
 
 
 def describe_class(cls: type, describe: Describe) -> Any:
-    """A class by itself, with its attributes and with what its methods refer to."""
+    """A class: its bases, with their attributes and with what their methods refer to.
+
+    One that a builder defines anew at each call is described as the one before.
+    """
     if is_known(cls):
         return cls
+    bases = tuple(b if is_known(b) else _body(b, describe) for b in cls.__mro__)
+    return (describe(type(cls), f"the class of {cls.__name__}"), bases)
+
+
+def _body(cls: type, describe: Describe) -> Any:
+    """What stands in a class."""
     found = []
-    for base in cls.__mro__:
-        if is_known(base):
-            continue
-        for name, value in vars(base).items():
-            functions = list(_functions_of(value))
-            if functions or not _is_machinery(name):
-                parts = functions or [value]
-                described = tuple(describe(p, f"{base.__name__}.{name}") for p in parts)
-                found.append((base.__name__, name, described))
-    return (cls, tuple(found))
+    for name, value in vars(cls).items():
+        functions = list(_functions_of(value))
+        if functions or not _is_machinery(name, value):
+            parts = functions or [value]
+            described = tuple(describe(p, f"{cls.__name__}.{name}") for p in parts)
+            found.append((name, type(value).__qualname__, described))
+    return (cls.__module__, cls.__qualname__, tuple(found))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -93,9 +113,10 @@ def _functions_of(value: Any) -> Iterator[types.FunctionType]:
                 yield function
 
 
-def _is_machinery(name: str) -> bool:
+def _is_machinery(name: str, value: Any) -> bool:
     """Whether an attribute of a class is Python's own."""
-    return name == "_abc_impl" or (name.startswith("__") and name.endswith("__"))
+    special = name.startswith("__") and name.endswith("__")
+    return name == "_abc_impl" or (special and not callable(value))
 
 
 def _content(cell: Any) -> Any:

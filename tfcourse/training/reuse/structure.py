@@ -1,20 +1,17 @@
 """What of a model its compiled programs hold: all that is not in its variables."""
 
 import functools
-import re
-import warnings
 from typing import Any
 
 import keras
 from keras.src.models.functional import Functional  # not public: what Sequential isn't
-from keras.src.utils.naming import to_snake_case
 
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.training.programs.replicas import is_distributed
-from tfcourse.training.reuse.configs import canonical
+from tfcourse.training.reuse.configs import canonical, is_counted
 from tfcourse.training.reuse.functions import is_known
-from tfcourse.training.reuse.values import NotComparableError, Values
+from tfcourse.training.reuse.values import NotComparableError, Values, config_of
 
 __all__ = ["structure"]
 
@@ -60,14 +57,16 @@ def _settings() -> Any:
 
 def _layer(layer: Any, values: Values) -> Any:
     kind = type(layer)
-    name = "" if re.fullmatch(rf"{to_snake_case(kind.__name__)}(_\d+)?", layer.name) else layer.name
+    name = "" if is_counted(layer.name, kind.__name__) else layer.name
     where = f'the {kind.__name__} "{name}"' if name else f"a {kind.__name__}"
-    base = _base_attributes()
+    base = _base_attributes(isinstance(layer, keras.Model))
     return (
         values.describe(kind, where),
         name,
         bool(layer.trainable),
         bool(layer.built),
+        bool(layer.autocast),
+        bool(layer.supports_masking),
         canonical(layer.dtype_policy.get_config()),
         values.describe(layer.activity_regularizer, where),
         _topology(layer, values, where),
@@ -86,12 +85,10 @@ def _topology(layer: Any, values: Values, where: str) -> Any:
     if isinstance(layer, keras.Sequential):
         return tuple(values.describe(inner, where) for inner in layer.layers)
     if isinstance(layer, Functional):
-        return _graph(layer, where)
+        return _graph(layer, where), _operations(layer, values, where)
     if not _is_told_by_config(layer):
         return ()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that lambdas can't be loaded again
-        config = layer.get_config()
+    config = config_of(layer, where)
     if isinstance(layer, Dropout):
         del config["rate"]  # it is in a variable
     return canonical({"class_name": type(layer).__name__, "config": config})
@@ -99,12 +96,7 @@ def _topology(layer: Any, values: Values, where: str) -> Any:
 
 def _graph(model: Any, where: str) -> Any:
     """Which layer of a functional model takes which one's outputs, and what is between them."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that lambdas can't be loaded again
-            config = model.get_config()
-    except Exception as error:  # a layer of one's own without a get_config
-        raise NotComparableError(f"{where} has no config: {error}".splitlines()[0]) from error
+    config = config_of(model, where)
     if "layers" not in config:
         raise NotComparableError(f"the config of {where} does not tell its layers")
     names = {layer.name for layer in model.layers}
@@ -116,17 +108,40 @@ def _graph(model: Any, where: str) -> Any:
     return canonical({"class_name": type(model).__name__, "config": {**config, "layers": entries}})
 
 
+def _operations(model: Any, values: Values, where: str) -> Any:
+    """What the operations of a functional model hold and are given that its config only names.
+
+    ``keras.ops.map`` is given a function.
+    """
+    base = frozenset(vars(keras.Operation()))
+    found = []
+    for node in (node for depth in model._nodes_by_depth.values() for node in depth):
+        operation, given = node.operation, (node.arguments.args, node.arguments.kwargs)
+        found.append(values.among(keras.tree.flatten(given), where))
+        if not isinstance(operation, keras.layers.Layer):
+            kind = type(operation)
+            held = values.beside_config if is_known(kind) else values.attributes
+            found.append((values.describe(kind, where), held(operation, where, base)))
+    return tuple(found)
+
+
 def _optimizer(optimizer: Any, values: Values) -> Any:
     if not is_known(type(optimizer)):
         raise NotComparableError(f"the optimizer is a class of one's own, {type(optimizer)}")
     state = ["name"]
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        inner = _optimizer(optimizer.inner_optimizer, values)
+        config = config_of(optimizer, "the optimizer")
+        return (type(optimizer), canonical(config, without=("name", "inner_optimizer")), inner)
     if isinstance(optimizer, CourseOptimizer):
         state += optimizer.hyperparameters
+    rate = None
     if isinstance(optimizer._learning_rate, keras.Variable):
         state.append("learning_rate")
     else:
-        values.describe(optimizer._learning_rate, "the learning rate")
-    return (type(optimizer), canonical(optimizer.get_config(), without=tuple(state)))
+        rate = values.describe(optimizer._learning_rate, "the learning rate")
+    config = config_of(optimizer, "the optimizer")
+    return (type(optimizer), canonical(config, without=tuple(state)), rate)
 
 
 def _compiled(model: Any, values: Values) -> Any:
@@ -137,15 +152,18 @@ def _compiled(model: Any, values: Values) -> Any:
 
 
 @functools.cache
-def _base_attributes() -> frozenset[str]:
-    """The attributes that Keras gives every layer and model, and what training leaves there."""
-    inputs = keras.Input((1,))
-    models = [
-        keras.Model(inputs, keras.layers.Dense(1)(inputs)),
-        keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]),
-    ]
-    names = {"history", "stop_training", "stop_evaluating", "stop_predicting", "input_spec"}
-    for model in models:
-        model.compile("sgd", "mse", metrics=["mae"])
-        names |= vars(model).keys()
-    return frozenset({*names, *vars(keras.layers.Layer()), "_tfcourse_programs"})
+def _base_attributes(of_model: bool) -> frozenset[str]:
+    """The attributes that Keras gives every layer or model, and what training leaves there."""
+    names = {"input_spec", *vars(keras.layers.Layer())}
+    if of_model:
+        inputs = keras.Input((1,))
+        models = [
+            keras.Model(inputs, keras.layers.Dense(1)(inputs)),
+            keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]),
+        ]
+        names |= {"history", "stop_training", "stop_evaluating", "stop_predicting"}
+        names.add("_tfcourse_programs")
+        for model in models:
+            model.compile("sgd", "mse", metrics=["mae"])
+            names |= vars(model).keys()
+    return frozenset(names)

@@ -5,7 +5,9 @@ import enum
 import functools
 import hashlib
 import logging
+import re
 import types
+import warnings
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,10 +19,11 @@ import tensorflow as tf
 from tfcourse.training.reuse.configs import canonical
 from tfcourse.training.reuse.functions import describe_class, describe_function, is_known
 
-__all__ = ["NotComparableError", "Values"]
+__all__ = ["NotComparableError", "Values", "config_of"]
 
 PLAIN = (type(None), type(...), bool, int, float, complex, str, bytes)
-FUNCTIONS = (types.FunctionType, types.MethodType, functools.partial)
+# What can be called and holds nothing, or is told elsewhere.
+STATELESS = (type, keras.layers.Layer, types.BuiltinFunctionType, np.ufunc)
 # What Keras makes from a config; a class of one's own has no state beside its attributes.
 PARTS = (
     keras.initializers.Initializer,
@@ -34,6 +37,22 @@ PARTS = (
 
 class NotComparableError(Exception):
     """Something holds what can't be compared with another's; the message says what."""
+
+
+def config_of(thing: Any, where: str) -> Any:
+    """What a ``get_config`` gives.
+
+    Raises:
+        NotComparableError: It fails, as that of a layer that holds a ``functools.partial``.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that lambdas can't be loaded again
+            return thing.get_config()
+    except Exception as error:
+        # Addresses would make the same reason another one for every model.
+        said = re.sub(r" at 0x[0-9a-f]+", "", f"{where} has no config: {error}").splitlines()[0]
+        raise NotComparableError(said) from error
 
 
 class Values:
@@ -93,6 +112,14 @@ class Values:
             and any(map(_is_own, value if isinstance(value, list | tuple) else [value]))
         )
 
+    def among(self, parts: Sequence[Any], where: str) -> Any:
+        """Those of several values that a config need not tell, as in `beside_config`."""
+        return tuple(
+            (number, self.describe(part, where))
+            for number, part in enumerate(parts)
+            if _is_own(part)
+        )
+
     def _array(self, value: Any, where: str) -> Any:
         value = np.asarray(value)
         if value.dtype.hasobject:
@@ -135,7 +162,10 @@ class Values:
     def _part(self, value: Any, where: str) -> Any:
         if is_known(type(value)):
             own = self.beside_config(value, where)
-            return (type(value), canonical(value.get_config()), own)
+            # Of which some of Keras's configs tell nothing, such as those of Huber and its delta.
+            arguments = self.describe(getattr(value, "_fn_kwargs", None), where)
+            dtype = str(getattr(value, "dtype", ""))
+            return (type(value), canonical(config_of(value, where)), own, arguments, dtype)
         return self._object(value, where)
 
     def _object(self, value: Any, where: str) -> Any:
@@ -144,15 +174,24 @@ class Values:
     def _text(self, value: Any, where: str) -> Any:
         return (type(value).__name__, str(value))
 
+    def _module(self, value: Any, where: str) -> Any:
+        if not is_known(value):
+            raise NotComparableError(
+                f"{where} is the module {value.__name__}, whose values can't be compared"
+            )
+        return ("module", value.__name__)
+
     def _name(self, value: Any, where: str) -> Any:
         return (type(value).__name__, getattr(value, "__name__", getattr(value, "name", "")))
 
 
 def _is_own(value: Any) -> bool:
-    if isinstance(value, FUNCTIONS):
+    if isinstance(value, types.FunctionType):
         return not is_known(value)
     if isinstance(value, PARTS):
         return not is_known(type(value))
+    if callable(value):
+        return not isinstance(value, STATELESS)
     return isinstance(value, np.ndarray) or _is_tensor(value)
 
 
@@ -184,7 +223,8 @@ _KINDS: Sequence[tuple[Callable[[Any], bool], Callable[[Values, Any, str], Any]]
     (_is_one_of(np.ndarray, np.generic), Values._array),
     (_is_tensor, Values._tensor),
     (_is_one_of(tf.DType, np.dtype, tf.TensorShape, range, slice), Values._text),
-    (_is_one_of(enum.Enum, types.ModuleType, types.BuiltinFunctionType), Values._name),
+    (_is_one_of(types.ModuleType), Values._module),
+    (_is_one_of(enum.Enum, types.BuiltinFunctionType), Values._name),
     (_is_one_of(np.ufunc, logging.Logger), Values._name),
     (_is_one_of(keras.random.SeedGenerator), Values._seeds),
     (_is_one_of(*PARTS), Values._part),
