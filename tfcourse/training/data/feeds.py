@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.training.data.arrays import Arrays, epoch_order
+from tfcourse.training.data.purity import is_pure
 from tfcourse.training.programs.epoch import Outcome
 
 __all__ = ["ArrayFeed", "Chunk", "Feed", "StreamFeed"]
@@ -142,12 +143,14 @@ class StreamFeed(Feed):
         self.batch_size = adapter.batch_size
         self.steps = steps_per_epoch or adapter.num_batches
         # A dataset of known length is repeated, and its iterator serves all epochs: to end one
-        # costs milliseconds, in which its threads stop.
+        # costs milliseconds, in which its threads stop. But it reads ahead over the end of an
+        # epoch: what a callback changes there would come too late.
         self.repeated = (
             isinstance(dataset, tf.data.Dataset)
             and steps_per_epoch is None
             and not once
             and int(dataset.cardinality()) > 0
+            and is_pure(dataset)
         )
         if self.repeated:
             dataset = dataset.repeat()
