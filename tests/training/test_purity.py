@@ -44,6 +44,11 @@ def through_a_variant(dataset):
     return tf.data.experimental.from_variant(variant, dataset.element_spec)
 
 
+def rows_for_each(number):
+    dataset = rows(X)
+    return tf.data.Dataset.range(number).flat_map(lambda _: dataset)
+
+
 def double_the_factor(epoch, logs=None):
     FACTOR.assign(2.0 * FACTOR)
 
@@ -75,7 +80,7 @@ PURE = {
 NOT_PURE = {
     **{name: lambda f=function: mapped(f) for name, function in CHANGING.items()},
     "one of several": lambda: rows(X, Y).concatenate(mapped(times_factor)),
-    "a captured dataset": lambda: tf.data.Dataset.range(2).flat_map(lambda _, d=rows(X): d),
+    "a captured dataset": lambda: rows_for_each(2),
     "through a variant": lambda: through_a_variant(rows(X, Y)),
     "not TensorFlow's": lambda: iter(rows(X, Y)),
 }
