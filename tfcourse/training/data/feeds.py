@@ -14,6 +14,7 @@ from tfcourse.errors import InputError
 from tfcourse.training.data.arrays import Arrays, epoch_order
 from tfcourse.training.data.purity import is_pure
 from tfcourse.training.programs.epoch import Outcome
+from tfcourse.training.programs.leaves import rows_of
 
 __all__ = ["ArrayFeed", "Chunk", "Feed", "StreamFeed"]
 
@@ -114,9 +115,7 @@ class ArrayFeed(Feed):
 
         def take(data: Any, order: Any, size: int, first: int, last: int) -> Outcome:
             rows = order[first * size : last * size]
-            taken.append(
-                tf.nest.map_structure(lambda t: t if t is None else tf.gather(t, rows), data)
-            )
+            taken.append(rows_of(data, rows))
             return Outcome(1, True, None)
 
         next(self.chunks(epoch, 1, step)).run(take)
