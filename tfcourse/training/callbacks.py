@@ -1,10 +1,10 @@
 """What the compiled loop must know of Keras's callbacks: who acts on batches, what logs are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
+from keras.src.utils.python_utils import pythonify_logs  # not public: what logs become is Keras's
 
 from tfcourse.training.programs.step import overrides
 
@@ -99,12 +99,5 @@ def epoch_logs(
 
 
 def numbers_of(logs: Any) -> dict[str, Any]:
-    """Logs as Keras hands them on: floats, arrays for metrics of several values, no nesting."""
-    flat: dict[str, Any] = {}
-    for name, value in logs.items():
-        if isinstance(value, Mapping):
-            flat |= numbers_of(value)
-        else:
-            value = np.asarray(value)
-            flat[name] = float(value) if value.ndim == 0 else value
-    return flat
+    """Logs as Keras hands them on: floats, else arrays, without nesting."""
+    return pythonify_logs(logs)

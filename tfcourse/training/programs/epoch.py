@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfcourse.training.programs.leaves import rows_of
+from tfcourse.training.programs.leaves import leaves_of, rows_of, with_leaves
 from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.taken import Taken
 from tfcourse.training.programs.xla import XLA_ERRORS, not_compiled
@@ -138,17 +138,18 @@ class EpochProgram:
             logs = run(start)
             index, finite = start + 1, self.step.finite(logs)
 
-        def body(index: Any, finite: Any, logs: Any) -> Any:
+        def body(index: Any, finite: Any, _: Any) -> Any:
             new = run(index)
-            kept = new if self.step.result is None else ()
+            kept = leaves_of(new) if self.step.result is None else []
             return index + 1, self.step.finite(new), kept
 
-        index, finite, logs = tf.while_loop(
+        index, finite, last = tf.while_loop(
             lambda index, finite, _: (index < stop) & finite,
             body,
-            (index, tf.convert_to_tensor(finite), logs),
+            (index, tf.convert_to_tensor(finite), leaves_of(logs)),
             parallel_iterations=1,
         )
+        logs = with_leaves(logs, last)
         steps = index - start
         if rest:
             # After a loss that is not finite as well: the state is not used then.

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.training.programs.epoch import EpochProgram, Outcome, compiled, outcome_of
-from tfcourse.training.programs.leaves import first_leaf, map_leaves
+from tfcourse.training.programs.leaves import first_leaf, leaves_of, map_leaves, with_leaves
 from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.taken import (
     TakenOptionals,
@@ -89,20 +89,20 @@ class StreamProgram:
             """What the next step needs to begin with: nothing, if there always is a batch."""
             return () if endless else next_batch(iterator, finite & (index < limit))
 
-        def body(index: Any, finite: Any, logs: Any, taken: Any, batch: Any) -> Any:
+        def body(index: Any, finite: Any, _: Any, taken: Any, batch: Any) -> Any:
             if endless:
                 batch = tf.experimental.Optional.from_value(iterator.get_next())
             index, finite, logs, taken = run(index, batch, taken)
-            return index, finite, logs, taken, following(index, finite)
+            return index, finite, leaves_of(logs), taken, following(index, finite)
 
-        def goes_on(index: Any, finite: Any, logs: Any, taken: Any, batch: Any) -> Any:
+        def goes_on(index: Any, finite: Any, _: Any, taken: Any, batch: Any) -> Any:
             more = (index < limit) & finite
             return more if endless else more & batch.has_value()
 
-        start = (index, finite, logs, taken, following(index, finite))
-        index, finite, logs, taken, _ = tf.while_loop(goes_on, body, start, parallel_iterations=1)
+        start = (index, finite, leaves_of(logs), taken, following(index, finite))
+        index, finite, last, taken, _ = tf.while_loop(goes_on, body, start, parallel_iterations=1)
         finite &= self.step.finite_weights()
-        return taken, (index, finite, self.step.logs_after(logs))
+        return taken, (index, finite, self.step.logs_after(with_leaves(logs, last)))
 
 
 class BufferedProgram:
