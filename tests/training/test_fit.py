@@ -3,6 +3,9 @@
 What it does as ``model.fit`` does is in the ``test_parity_*.py`` files.
 """
 
+import sys
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -50,6 +53,37 @@ def test_every_example_is_seen_once_an_epoch(data):
     rows = np.arange(ROWS, dtype="float32")[:, None]
     fit(model, rows, rows, batch_size=16, epochs=3, verbose=0)
     np.testing.assert_array_equal(model.seen.numpy(), np.full(ROWS, 3))
+
+
+class Series:
+    """What `fit` sees of one of pandas."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.array, dtype)
+
+
+class SquaredError(keras.losses.Loss):
+    def call(self, y, outputs):
+        return (y - outputs) ** 2
+
+
+def test_a_pandas_series_is_a_column(data, monkeypatch):
+    """Else a loss would compare every target with every output."""
+    x, _ = data
+
+    def trained(y):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(1)])
+        model.compile("sgd", SquaredError())
+        return fit(model, x, y, epochs=1, verbose=0, seed=1).history["loss"]
+
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(Series=Series))
+    assert trained(Series(x[:, 0])) == trained(x[:, :1])
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(Series=str))
+    assert trained(Series(x[:, 0])) != trained(x[:, :1])
 
 
 def programs(model):

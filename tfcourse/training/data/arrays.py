@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -136,6 +137,8 @@ def refuse_lists(**parts: Any) -> None:
 def _tensors(name: str, part: Any) -> Any:
     def convert(leaf: Any) -> Any:
         array = leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf)
+        if _is_series(leaf):
+            array = array[:, None]
         try:
             tensor = tf.convert_to_tensor(array)
         except (TypeError, ValueError) as error:
@@ -148,6 +151,12 @@ def _tensors(name: str, part: Any) -> Any:
         return tf.cast(tensor, keras.config.floatx()) if tensor.dtype.is_floating else tensor
 
     return map_leaves(convert, part)
+
+
+def _is_series(leaf: Any) -> bool:
+    """Whether it is a pandas ``Series``, of which Keras makes a column."""
+    pandas = sys.modules.get("pandas")  # where there is a Series, it has been imported
+    return pandas is not None and isinstance(leaf, pandas.Series)
 
 
 def _is_whole(key: Any) -> bool:
