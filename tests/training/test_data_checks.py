@@ -219,6 +219,27 @@ def test_refused_arguments(arguments, message):
         fit(classifier(), X, Y, verbose=0, **arguments)
 
 
+WEIGHT = np.ones(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights", "message"),
+    [
+        (dict, {"c": WEIGHT}, r'each part of y: a dict of "c", "r"\. Received: a dict of "c"\.$'),
+        (dict, [WEIGHT, WEIGHT], r'a dict of "c", "r"\. Received: a list of 2\.$'),
+        (list, [WEIGHT], r"each part of y: a list of 2\. Received: a list of 1\.$"),
+        (list, {"c": WEIGHT, "r": WEIGHT}, r'a list of 2\. Received: a dict of "c", "r"\.$'),
+    ],
+)
+def test_weights_for_some_of_the_outputs_are_refused(kind, weights, message):
+    y = {"c": Y, "r": X[:, :1]} if kind is dict else [Y, X[:, :1]]
+    model = two_outputs(kind)
+    with pytest.raises(ValueError, match="one `sample_weight` array per output"):
+        model.fit(X, y, sample_weight=weights, verbose=0)
+    with pytest.raises(InputError, match=message):
+        fit(model, X, y, sample_weight=weights, verbose=0)
+
+
 def partly_missing(y, prediction):
     """A loss of the user's own, which leaves out targets that are NaN."""
     known = tf.math.is_finite(y)

@@ -38,6 +38,14 @@ def test_shuffling_comes_from_seed_and_epoch(data):
     np.testing.assert_array_equal(flat, weights(5))
 
 
+def test_numpys_generator_is_left_alone_where_nothing_is_shuffled(data):
+    np.random.seed(3)
+    fit(mlp(), *data, epochs=1, verbose=0, shuffle=False)
+    drawn = np.random.rand()
+    np.random.seed(3)
+    assert np.random.rand() == drawn
+
+
 def test_every_example_is_seen_once_an_epoch(data):
     class Sum(keras.Model):
         def build(self, shape):
@@ -130,7 +138,8 @@ def test_a_saved_model_can_be_trained_on(data, tmp_path):
         ({"steps_per_epoch": 0}, r"steps_per_epoch must be a whole number >= 1\. Received: 0\."),
         ({"batch_size": 0}, r"batch_size must be a whole number >= 1\. Received: 0\."),
         ({"batch_size": 2.5}, r"batch_size must be a whole number >= 1\. Received: 2\.5\."),
-        ({"epochs": 0}, r"epochs must be a whole number >= 1\. Received: 0\."),
+        ({"epochs": -1}, r"epochs must be a whole number >= 0\. Received: -1\."),
+        ({"shuffle": "batch"}, r"shuffle must be True or False\. Received: 'batch'\."),
         ({"y": np.zeros(3)}, r"same number of examples .* Received: x: 75, y: 3\."),
         ({"x": np.zeros((0, 6)), "y": np.zeros(0)}, r"x holds no examples"),
         ({"validation_split": 1.0}, r"validation_split must lie in \(0, 1\).*Received: 1\.0 of 75"),

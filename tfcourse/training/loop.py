@@ -101,7 +101,7 @@ class Loop:
                 self.checkpoints.after_epoch(epoch, logs, last)
             if model.stop_training:
                 break
-        if isinstance(model.optimizer, keras.optimizers.Optimizer):
+        if epochs and isinstance(model.optimizer, keras.optimizers.Optimizer):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
         return model.history

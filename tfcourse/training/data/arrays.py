@@ -51,9 +51,8 @@ class Arrays:
         )
         if class_weight is not None:
             sample_weight = _weights_of_classes(y, sample_weight, class_weight)
-        elif sample_weight is not None and tf.nest.is_nested(y) and tf.is_tensor(sample_weight):
-            weight = sample_weight
-            sample_weight = tf.nest.map_structure(lambda _: weight, y)
+        elif sample_weight is not None and tf.nest.is_nested(y):
+            sample_weight = _weights_of_parts(y, sample_weight)
         named = dict(zip(NAMES, (x, y, sample_weight), strict=True))
         counts = {
             name: sorted({int(t.shape[0]) for t in leaves_of(part)})
@@ -161,6 +160,26 @@ def _is_series(leaf: Any) -> bool:
 
 def _is_whole(key: Any) -> bool:
     return isinstance(key, numbers.Real) and float(key).is_integer()
+
+
+def _weights_of_parts(y: Any, sample_weight: Any) -> Any:
+    """Weights for each part of y; one array is for all of them."""
+    if tf.is_tensor(sample_weight):
+        return tf.nest.map_structure(lambda _: sample_weight, y)
+    try:
+        keras.tree.assert_same_structure(y, sample_weight)
+    except ValueError as error:
+        raise InputError(
+            "sample_weight must be one array, or hold one (or None) for each part of y: "
+            f"{_parts_of(y)}. Received: {_parts_of(sample_weight)}."
+        ) from error
+    return sample_weight
+
+
+def _parts_of(nested: Any) -> str:
+    if isinstance(nested, Mapping):
+        return "a dict of " + ", ".join(f'"{key}"' for key in nested)
+    return f"a {type(nested).__name__} of {len(nested)}"
 
 
 def _weights_of_classes(y: Any, sample_weight: Any, class_weight: Mapping[int, float]) -> Any:
