@@ -356,6 +356,18 @@ class TestFolder:
         assert all(map(same, again.state.values(), expected.state.values()))
         assert again.history == expected.history
 
+    def test_it_stays_where_it_was_when_the_working_directory_changes(
+        self, data, tmp_path, monkeypatch
+    ):
+        """As under Keras's callbacks, it is not the place of the call's end that counts."""
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "elsewhere").mkdir()
+        leave = lambda *_: monkeypatch.chdir(tmp_path / "elsewhere")  # noqa: E731
+        moves = keras.callbacks.LambdaCallback(on_epoch_begin=leave)
+        train(mlp, data, epochs=1, checkpoint_dir="here", callbacks=[lambda: moves])
+        assert names(tmp_path) == ["elsewhere", "here"]
+        assert names(tmp_path / "here") == ["checkpoint-000000.npz", "checkpoint-000001.npz"]
+
     def test_what_a_killed_writer_left_is_deleted_and_other_files_are_not(self, data, tmp_path):
         (tmp_path / ".checkpoint-000004-0a1b2c3d.npz").write_bytes(b"PK")
         (tmp_path / "notes.txt").write_text("mine")

@@ -68,6 +68,18 @@ def words():
     return compiled(keras.Sequential([keras.Input((4,), dtype="string"), *body]))
 
 
+def optional():
+    """Without its second input, it adds nothing."""
+
+    class AddIfGiven(layers.Layer):
+        def call(self, x, more=None):
+            return x if more is None else x + more
+
+    x, more = keras.Input((4,)), keras.Input((4,), optional=True)
+    head = SoftmaxHead(CLASSES)(AddIfGiven()(x, more))
+    return compiled(keras.Model([x, more], head))
+
+
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__()
@@ -155,6 +167,7 @@ REFUSED = [
     (binary, X, 2 * ONE_HOT[:, :2] - 1,
      r"^y holds values from -1 to 1, binary_crossentropy takes 0 to 1\. First at index 0\. Mend "
      r"them \(for labels -1 and 1, \(y \+ 1\) / 2\), or pass check_data=False\.$"),
+    (binary, X, 1.002 * ONE_HOT[:, :2], r"^y holds values from 0 to 1\.002, binary_crossentropy"),
     (two_outputs, X, {"c": Y + 1, "r": X[:, :1]}, r'^y\["c"\] holds class numbers from 1 to 3'),
     (lambda: two_outputs(list), X, [Y + 1, X[:, :1]], r"^y\[0\] holds class numbers from 1 to 3"),
     # values
@@ -206,6 +219,27 @@ def test_refused_arguments(arguments, message):
         fit(classifier(), X, Y, verbose=0, **arguments)
 
 
+WEIGHT = np.ones(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights", "message"),
+    [
+        (dict, {"c": WEIGHT}, r'each part of y: a dict of "c", "r"\. Received: a dict of "c"\.$'),
+        (dict, [WEIGHT, WEIGHT], r'a dict of "c", "r"\. Received: a list of 2\.$'),
+        (list, [WEIGHT], r"each part of y: a list of 2\. Received: a list of 1\.$"),
+        (list, {"c": WEIGHT, "r": WEIGHT}, r'a list of 2\. Received: a dict of "c", "r"\.$'),
+    ],
+)
+def test_weights_for_some_of_the_outputs_are_refused(kind, weights, message):
+    y = {"c": Y, "r": X[:, :1]} if kind is dict else [Y, X[:, :1]]
+    model = two_outputs(kind)
+    with pytest.raises(ValueError, match="one `sample_weight` array per output"):
+        model.fit(X, y, sample_weight=weights, verbose=0)
+    with pytest.raises(InputError, match=message):
+        fit(model, X, y, sample_weight=weights, verbose=0)
+
+
 def partly_missing(y, prediction):
     """A loss of the user's own, which leaves out targets that are NaN."""
     known = tf.math.is_finite(y)
@@ -224,6 +258,8 @@ TAKEN = [
     (classifier, tf.constant(X), tf.constant(Y)),
     (classifier, DATASET((X, Y)).batch(8), None),
     (words, np.full((ROWS, 4), "a"), Y),
+    (optional, [X, None], Y),
+    (optional, [X, X], Y),
     # A Sequential model doesn't hold to the length of its input, nor an Input of unknown length.
     (embedding, np.ones((ROWS, 6)), Y),
     # Inputs as a dict, list or tuple, with keys that the model leaves out.
@@ -249,6 +285,7 @@ TAKEN = [
     (lambda: classifier(loss="categorical_focal_crossentropy"), X, Y[:, None]),
     (lambda: classifier(classes=1, loss="categorical_crossentropy"), X, Y),
     (binary, X, ONE_HOT[:, :2]),
+    (binary, X, 1.000001 * ONE_HOT[:, :2] - 1e-7),
     (lambda: regression("hinge"), X, Y - 1),
     (lambda: regression("huber"), X, Y),
     (regression, X, ONE_HOT),

@@ -3,6 +3,9 @@
 What it does as ``model.fit`` does is in the ``test_parity_*.py`` files.
 """
 
+import sys
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -35,6 +38,14 @@ def test_shuffling_comes_from_seed_and_epoch(data):
     np.testing.assert_array_equal(flat, weights(5))
 
 
+def test_numpys_generator_is_left_alone_where_nothing_is_shuffled(data):
+    np.random.seed(3)
+    fit(mlp(), *data, epochs=1, verbose=0, shuffle=False)
+    drawn = np.random.rand()
+    np.random.seed(3)
+    assert np.random.rand() == drawn
+
+
 def test_every_example_is_seen_once_an_epoch(data):
     class Sum(keras.Model):
         def build(self, shape):
@@ -50,6 +61,37 @@ def test_every_example_is_seen_once_an_epoch(data):
     rows = np.arange(ROWS, dtype="float32")[:, None]
     fit(model, rows, rows, batch_size=16, epochs=3, verbose=0)
     np.testing.assert_array_equal(model.seen.numpy(), np.full(ROWS, 3))
+
+
+class Series:
+    """What `fit` sees of one of pandas."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.array, dtype)
+
+
+class SquaredError(keras.losses.Loss):
+    def call(self, y, outputs):
+        return (y - outputs) ** 2
+
+
+def test_a_pandas_series_is_a_column(data, monkeypatch):
+    """Else a loss would compare every target with every output."""
+    x, _ = data
+
+    def trained(y):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((FEATURES,)), keras.layers.Dense(1)])
+        model.compile("sgd", SquaredError())
+        return fit(model, x, y, epochs=1, verbose=0, seed=1).history["loss"]
+
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(Series=Series))
+    assert trained(Series(x[:, 0])) == trained(x[:, :1])
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(Series=str))
+    assert trained(Series(x[:, 0])) != trained(x[:, :1])
 
 
 def programs(model):
@@ -96,7 +138,8 @@ def test_a_saved_model_can_be_trained_on(data, tmp_path):
         ({"steps_per_epoch": 0}, r"steps_per_epoch must be a whole number >= 1\. Received: 0\."),
         ({"batch_size": 0}, r"batch_size must be a whole number >= 1\. Received: 0\."),
         ({"batch_size": 2.5}, r"batch_size must be a whole number >= 1\. Received: 2\.5\."),
-        ({"epochs": 0}, r"epochs must be a whole number >= 1\. Received: 0\."),
+        ({"epochs": -1}, r"epochs must be a whole number >= 0\. Received: -1\."),
+        ({"shuffle": "batch"}, r"shuffle must be True or False\. Received: 'batch'\."),
         ({"y": np.zeros(3)}, r"same number of examples .* Received: x: 75, y: 3\."),
         ({"x": np.zeros((0, 6)), "y": np.zeros(0)}, r"x holds no examples"),
         ({"validation_split": 1.0}, r"validation_split must lie in \(0, 1\).*Received: 1\.0 of 75"),

@@ -126,6 +126,7 @@ ARGUMENTS = {
     "validation_freq as a list": {"validation_split": 0.2, "validation_freq": [1, 3], "epochs": 3},
     "validation weights": {"validation_data": (*examples(), WEIGHTS)},
     "initial_epoch": {"initial_epoch": 1},
+    "no epochs": {"epochs": 0},
     "default batch size": {"batch_size": None},
     "one example a batch": {"batch_size": 1, "epochs": 1},
     "all in one batch": {"batch_size": ROWS},
@@ -200,6 +201,12 @@ def test_the_loss_scale_falls_after_an_overflow_and_grows_again():
 def test_steps_per_execution():
     make = lambda: mlp(dropout=0.2, steps_per_execution=3)  # noqa: E731
     assert_same(both(make, examples()))
+
+
+def test_an_epoch_has_steps_per_epoch_steps_where_keras_takes_whole_executions():
+    make = lambda: small(steps_per_execution=2)  # noqa: E731
+    runs = both(make, examples(), steps_per_epoch=3, epochs=1)
+    assert [int(run.model.optimizer.iterations) for run in runs] == [4, 3]
 
 
 def test_running_eagerly():

@@ -37,7 +37,7 @@ from tests.training.parity import (
     small,
     weighted,
 )
-from tests.training.test_parity_models import OwnStep, all_metrics
+from tests.training.test_parity_models import OwnStep, all_metrics, any_logs
 from tfcourse import SoftmaxHead, fit
 
 layers = keras.layers
@@ -145,6 +145,11 @@ def test_a_dataset_of_unknown_length(steps):
 
 def own_step():
     return compiled(OwnStep(all_metrics))
+
+
+def test_logs_that_are_no_numbers():
+    make = lambda: compiled(OwnStep(any_logs), metrics=None)  # noqa: E731
+    assert_same(both(make, lambda: (rows(X, Y),)))
 
 
 def test_a_step_of_ones_own_is_not_begun_without_a_batch():

@@ -158,15 +158,23 @@ class Acting(callbacks.Callback):
 
     def __init__(self, hook, act):
         super().__init__()
-        setattr(self, hook, lambda number, logs=None: act(self.model, number))
+        setattr(self, hook, lambda number=None, logs=None: act(self.model, number))
 
 
 def stop_training(model, number):
     model.stop_training = number == 1
 
 
+def stop_training_now(model, number):
+    model.stop_training = True
+
+
 def stop_evaluating(model, number):
     model.stop_evaluating = number == 1
+
+
+def stop_evaluating_now(model, number):
+    model.stop_evaluating = True
 
 
 def lower_the_rate(model, number):
@@ -182,16 +190,25 @@ def evaluate_and_predict(model, number):
     model.predict(X[:20], verbose=0)
 
 
+def count_an_example(model, number):
+    model.metrics[0].update_state(9.0)
+
+
 ACTIONS = {
     "stop at a batch": ("on_train_batch_end", stop_training),
     "stop before a batch": ("on_train_batch_begin", stop_training),
     "stop at an epoch": ("on_epoch_end", stop_training),
+    "stop before the training": ("on_train_begin", stop_training_now),
+    "stop before an epoch": ("on_epoch_begin", stop_training),
+    "stop before a validation": ("on_test_begin", stop_evaluating_now),
     "stop a validation": ("on_test_batch_end", stop_evaluating),
     "learning rate by batch": ("on_train_batch_begin", lower_the_rate),
     "learning rate by epoch": ("on_epoch_begin", lower_the_rate),
     "weights by batch": ("on_train_batch_end", halve_the_weights),
     "weights by epoch": ("on_epoch_begin", halve_the_weights),
     "evaluate and predict": ("on_epoch_end", evaluate_and_predict),
+    "evaluate after a batch": ("on_train_batch_end", evaluate_and_predict),
+    "change a metric after a batch of a validation": ("on_test_batch_end", count_an_example),
 }
 
 

@@ -46,6 +46,10 @@ def other_logs(model, loss, y, outputs):
     return {"loss": loss, "twice": 2 * loss}
 
 
+def any_logs(model, loss, y, outputs):
+    return {"loss": loss, "text": tf.constant("a"), "nothing": None, "pair": (loss, None)}
+
+
 def only_loss(model, loss, y, outputs):
     """Keras reads the history from the loss tracker if the names are the same: here 0."""
     return {"loss": loss}
@@ -154,6 +158,7 @@ MODELS = {
     "a layer's own loss and state": lambda: network(Penalty(), layers.Dense(4)),
     # Keras can't read metrics that the step never updated, so these have none.
     "own train_step": lambda: compiled(OwnStep(other_logs), metrics=None),
+    "own train_step, logs of all kinds": lambda: compiled(OwnStep(any_logs), metrics=None),
     "own train_step, loss only": lambda: compiled(OwnStep(only_loss), metrics=None),
     "own train_step, all metrics": lambda: compiled(OwnStep(all_metrics)),
     "own loss": lambda: compiled(OwnLoss(), loss=None, metrics=None),

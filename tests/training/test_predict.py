@@ -235,6 +235,16 @@ def test_a_callback_can_stop_it(x):
     assert_same(theirs, ours)
 
 
+def test_a_callback_can_stop_it_before_it_begins(x):
+    class Stop(keras.callbacks.Callback):
+        def on_predict_begin(self, logs=None):
+            self.model.stop_predicting = True
+
+    theirs, ours = both(mlp(), x, batch_size=16, callbacks=[Stop()])
+    assert len(ours) == 16
+    assert_same(theirs, ours)
+
+
 def test_progress_is_shown_as_keras_shows_it(x, capsys):
     predict(mlp(), x, batch_size=16, verbose=2)
     assert capsys.readouterr().out.startswith("5/5 - ")

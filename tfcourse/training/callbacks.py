@@ -1,10 +1,10 @@
 """What the compiled loop must know of Keras's callbacks: who acts on batches, what logs are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
+from keras.src.utils.python_utils import pythonify_logs  # not public: what logs become is Keras's
 
 from tfcourse.training.programs.step import overrides
 
@@ -14,6 +14,7 @@ __all__ = [
     "acts_on_batches",
     "callback_list",
     "epoch_logs",
+    "next_stride",
     "numbers_of",
 ]
 
@@ -71,29 +72,32 @@ def _has_batch_hook(callback: Any, hooks: Sequence[str]) -> bool:
     return False
 
 
-def epoch_logs(model: Any, logs: Any, step: str) -> dict[str, Any]:
+def next_stride(model: Any, stopped: bool, stride: int) -> int:
+    """The steps of a pass's first call: ``stride``, or Keras's where it is stopped already."""
+    return int(model.steps_per_execution) if stopped else stride
+
+
+def epoch_logs(
+    model: Any, logs: Any, step: str, callbacks: Any, hooks: Sequence[str]
+) -> dict[str, Any]:
     """What the epoch came to, from what its last step returned, as Keras has it.
 
     Where a step of the model's own reports the metrics' names and no others, what the metrics
-    say counts.
+    say counts; also where a callback may have changed them after the last step.
 
     Args:
         model: The model.
         logs: The last step's.
         step: ``"train_step"`` or ``"test_step"``.
+        callbacks: The ``CallbackList``.
+        hooks: The names of the hooks that are called at its batches.
     """
-    if overrides(model, step) or overrides(model, "compute_metrics"):
+    own = overrides(model, step) or overrides(model, "compute_metrics")
+    if own or acts_on_batches(callbacks, hooks):
         logs = model._get_metrics_result_or_logs(logs)
     return numbers_of(logs)
 
 
 def numbers_of(logs: Any) -> dict[str, Any]:
-    """Logs as Keras hands them on: floats, arrays for metrics of several values, no nesting."""
-    flat: dict[str, Any] = {}
-    for name, value in logs.items():
-        if isinstance(value, Mapping):
-            flat |= numbers_of(value)
-        else:
-            value = np.asarray(value)
-            flat[name] = float(value) if value.ndim == 0 else value
-    return flat
+    """Logs as Keras hands them on: floats, else arrays, without nesting."""
+    return pythonify_logs(logs)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.programs.leaves import first_leaf, leaves_of
 from tfcourse.training.programs.replicas import (
     gathered,
     is_distributed,
@@ -111,7 +112,7 @@ def agree(loop: Any, seed: Any, epochs: int, initial_epoch: int) -> None:
     mine["steps between callbacks on batches"] = loop.stride
     mine["checkpoint_dir or save_every"] = loop.checkpoints and repr(loop.checkpoints.saving.every)
     if isinstance(train, ArrayFeed):
-        leaves = [leaf.numpy() for leaf in tf.nest.flatten(train.sample) if leaf is not None]
+        leaves = [leaf.numpy() for leaf in leaves_of(train.sample)]
         first = zlib.crc32(b"".join(a.tobytes() for a in leaves if a.dtype.kind != "O"))
         mine |= {"examples": train.arrays.count, "checksum of the first batch": first}
         mine |= {"seed": seed, "drawn": train.seed}
@@ -135,7 +136,7 @@ def _number(value: Any) -> int:
 
 
 def _rows_of(feed: Feed) -> int | None:
-    return next(leaf for leaf in tf.nest.flatten(feed.sample) if leaf is not None).shape[0]
+    return first_leaf(feed.sample).shape[0]
 
 
 def _check_rows(model: Any, sizes: Sequence[int | None], own: bool, remedy: str) -> None:

@@ -77,8 +77,12 @@ def fit(
     scope, with ``synchronized=True`` in its batch normalization, and give every worker the same
     whole data. Dropout draws the same units on all replicas.
 
-    A dataset that shuffles anew in each epoch gives other orders than under ``model.fit``,
-    which takes two iterators an epoch from it where one is needed.
+    Three things differ on purpose. A dataset that shuffles anew in each epoch gives other orders
+    than under ``model.fit``, which takes two iterators an epoch from it where one is needed. Of
+    data of unknown length ``model.fit`` counts the end of each epoch as an iteration of the
+    optimizer, which Adam or a schedule then goes by; here the steps are counted. And with
+    ``steps_per_execution`` an epoch has ``steps_per_epoch`` steps, where ``model.fit`` takes whole
+    executions.
 
     A checkpoint (``checkpoint_dir``) holds all variables (weights, seed generators, metrics, the
     optimizer with its learning rate), the history, the seed of the shuffling, and those of the
@@ -134,17 +138,16 @@ def fit(
         raise InputError(
             "fit needs a compiled model. Call model.compile(optimizer, loss, metrics) first."
         )
-    check_choices(seed, initial_epoch, validation_freq, jit_compile)
+    check_choices(seed, initial_epoch, validation_freq, jit_compile, epochs, shuffle)
     jit_compile = check_distribution(model, jit_compile)
     check_on_nan(on_nan, model.optimizer)
     check_sizes(
-        epochs=epochs,
         batch_size=batch_size,
         validation_batch_size=validation_batch_size,
         steps_per_epoch=steps_per_epoch,
         validation_steps=validation_steps,
     )
-    epochs = limited("epochs", epochs) or epochs
+    epochs = epochs and (limited("epochs", epochs) or epochs)
     saving = saving_of(checkpoint_dir, save_every, keep_checkpoints, seed, verbose)
     data = x, y, sample_weight
     if validation_split and validation_data is None:

@@ -7,7 +7,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcourse.training.callbacks import TEST_HOOKS, TRAIN_HOOKS, acts_on_batches, epoch_logs
+from tfcourse.training.callbacks import (
+    TEST_HOOKS,
+    TRAIN_HOOKS,
+    acts_on_batches,
+    epoch_logs,
+    next_stride,
+)
 from tfcourse.training.checkpoints.resume import Checkpoints, Saving, Start
 from tfcourse.training.data.feeds import Chunk, Feed, StreamFeed
 from tfcourse.training.non_finite.guard import Guard, OnNan
@@ -95,7 +101,7 @@ class Loop:
                 self.checkpoints.after_epoch(epoch, logs, last)
             if model.stop_training:
                 break
-        if isinstance(model.optimizer, keras.optimizers.Optimizer):
+        if epochs and isinstance(model.optimizer, keras.optimizers.Optimizer):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
         return model.history
@@ -117,7 +123,7 @@ class Loop:
         again: int | None = start
         while again is not None:
             logs, again = self._train_steps(program, epoch, again)
-        return epoch_logs(self.model, logs, "train_step")
+        return epoch_logs(self.model, logs, "train_step", self.callbacks, TRAIN_HOOKS)
 
     def _train_steps(self, program: Any, epoch: int, start: int) -> tuple[Any, int | None]:
         """The logs after the last step, and where to begin again, if anywhere."""
@@ -147,7 +153,8 @@ class Loop:
 
     def _chunks(self, epoch: int, start: int) -> Iterator[Chunk]:
         """The steps of an epoch from ``start`` on; those of a stream again after a rollback."""
-        for chunk in self.train.chunks(epoch, self.stride, start):
+        stride = next_stride(self.model, self.model.stop_training, self.stride)
+        for chunk in self.train.chunks(epoch, stride, start):
             yield chunk
             if self.guard is not None:
                 yield from self.guard.repeats()
@@ -170,7 +177,7 @@ def evaluate_feed(
     callbacks.on_test_begin()
     reset_metrics()
     logs: Any = {}
-    for chunk in feed.chunks(0, stride):
+    for chunk in feed.chunks(0, next_stride(model, model.stop_evaluating, stride)):
         callbacks.on_test_batch_begin(chunk.start)
         outcome = chunk.run(program)
         if not outcome.steps:
@@ -179,7 +186,7 @@ def evaluate_feed(
         callbacks.on_test_batch_end(chunk.start + outcome.steps - 1, logs)
         if model.stop_evaluating:
             break
-    logs = epoch_logs(model, logs, "test_step")
+    logs = epoch_logs(model, logs, "test_step", callbacks, TEST_HOOKS)
     callbacks.on_test_end(logs)
     return logs
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.callbacks import acts_on_batches, callback_list
+from tfcourse.training.callbacks import acts_on_batches, callback_list, next_stride
 from tfcourse.training.data.adapters import stream_of
 from tfcourse.training.data.arrays import Arrays, in_memory
 from tfcourse.training.data.checks import check_feed
@@ -86,7 +86,7 @@ def _collect(model: Any, feed: Feed, program: Any, stride: int, callbacks: Any) 
     parts: list[Any] = []
     model.stop_predicting = False
     callbacks.on_predict_begin()
-    for chunk in feed.chunks(0, stride):
+    for chunk in feed.chunks(0, next_stride(model, model.stop_predicting, stride)):
         callbacks.on_predict_batch_begin(chunk.start)
         outcome = chunk.run(program)
         if not outcome.steps:

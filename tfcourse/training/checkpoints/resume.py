@@ -215,7 +215,10 @@ def saving_of(
         raise InputError(
             f"checkpoint_dir must be a folder, or one that can be made. Received: {path} ({error})."
         ) from error
-    return Saving(CheckpointFolder(path, keep_checkpoints), save_every, seed, verbose != 0)
+    # Also after a change of the working directory.
+    return Saving(
+        CheckpointFolder(path.absolute(), keep_checkpoints), save_every, seed, verbose != 0
+    )
 
 
 def _check_setting(callbacks: Any) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError
+from tfcourse.training.programs.leaves import first_leaf, leaves_of, map_leaves
 
 __all__ = ["Arrays", "epoch_order", "in_memory", "refuse_lists", "split_off_validation"]
 
@@ -35,7 +37,7 @@ class Arrays:
 
     def first(self, size: int) -> Any:
         """The first ``size`` examples, to build a model with."""
-        return tf.nest.map_structure(lambda t: None if t is None else t[:size], self.data)
+        return map_leaves(lambda t: t[:size], self.data)
 
     @staticmethod
     def of(x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> "Arrays":
@@ -49,12 +51,11 @@ class Arrays:
         )
         if class_weight is not None:
             sample_weight = _weights_of_classes(y, sample_weight, class_weight)
-        elif sample_weight is not None and tf.nest.is_nested(y) and tf.is_tensor(sample_weight):
-            weight = sample_weight
-            sample_weight = tf.nest.map_structure(lambda _: weight, y)
+        elif sample_weight is not None and tf.nest.is_nested(y):
+            sample_weight = _weights_of_parts(y, sample_weight)
         named = dict(zip(NAMES, (x, y, sample_weight), strict=True))
         counts = {
-            name: sorted({int(t.shape[0]) for t in tf.nest.flatten(part) if t is not None})
+            name: sorted({int(t.shape[0]) for t in leaves_of(part)})
             for name, part in named.items()
             if part is not None
         }
@@ -74,7 +75,7 @@ class Arrays:
 
 def in_memory(*parts: Any) -> bool:
     """Whether every leaf is a dense array: NumPy, TensorFlow, or what NumPy makes of it."""
-    leaves = [leaf for part in parts for leaf in tf.nest.flatten(part) if leaf is not None]
+    leaves = leaves_of(parts)
     return bool(leaves) and all(
         isinstance(leaf, np.ndarray | tf.Tensor) or hasattr(leaf, "__array__") for leaf in leaves
     )
@@ -100,8 +101,7 @@ def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
             "validation_split needs x, y and sample_weight as arrays in memory. Pass "
             "validation_data instead."
         )
-    leaves = [leaf for leaf in tf.nest.flatten(parts) if leaf is not None]
-    count = len(leaves[0])
+    count = len(first_leaf(parts))
     start = math.floor(count * (1 - fraction)) if 0 < fraction < 1 else 0
     if start in (0, count):
         raise InputError(
@@ -110,7 +110,7 @@ def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
         )
 
     def part(sliced: slice) -> Any:
-        return tf.nest.map_structure(lambda a: None if a is None else a[sliced], parts)
+        return map_leaves(lambda a: a[sliced], parts)
 
     return part(slice(None, start)), part(slice(start, None))
 
@@ -135,9 +135,9 @@ def refuse_lists(**parts: Any) -> None:
 
 def _tensors(name: str, part: Any) -> Any:
     def convert(leaf: Any) -> Any:
-        if leaf is None:
-            return None
         array = leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf)
+        if _is_series(leaf):
+            array = array[:, None]
         try:
             tensor = tf.convert_to_tensor(array)
         except (TypeError, ValueError) as error:
@@ -149,11 +149,37 @@ def _tensors(name: str, part: Any) -> Any:
             raise InputError(f"x and y must be arrays of examples. Received: the number {leaf!r}.")
         return tf.cast(tensor, keras.config.floatx()) if tensor.dtype.is_floating else tensor
 
-    return tf.nest.map_structure(convert, part)
+    return map_leaves(convert, part)
+
+
+def _is_series(leaf: Any) -> bool:
+    """Whether it is a pandas ``Series``, of which Keras makes a column."""
+    pandas = sys.modules.get("pandas")  # where there is a Series, it has been imported
+    return pandas is not None and isinstance(leaf, pandas.Series)
 
 
 def _is_whole(key: Any) -> bool:
     return isinstance(key, numbers.Real) and float(key).is_integer()
+
+
+def _weights_of_parts(y: Any, sample_weight: Any) -> Any:
+    """Weights for each part of y; one array is for all of them."""
+    if tf.is_tensor(sample_weight):
+        return tf.nest.map_structure(lambda _: sample_weight, y)
+    try:
+        keras.tree.assert_same_structure(y, sample_weight)
+    except ValueError as error:
+        raise InputError(
+            "sample_weight must be one array, or hold one (or None) for each part of y: "
+            f"{_parts_of(y)}. Received: {_parts_of(sample_weight)}."
+        ) from error
+    return sample_weight
+
+
+def _parts_of(nested: Any) -> str:
+    if isinstance(nested, Mapping):
+        return "a dict of " + ", ".join(f'"{key}"' for key in nested)
+    return f"a {type(nested).__name__} of {len(nested)}"
 
 
 def _weights_of_classes(y: Any, sample_weight: Any, class_weight: Mapping[int, float]) -> Any:

@@ -56,7 +56,8 @@ def check_feed(model: Any, feed: Feed, step: str, thorough: bool = True, of: str
         named = {"x": x, "y": targets, "sample_weight": sample_weight}
         for name, part in named.items():
             for path, leaf in _leaves(f"{name}{of}", part):
-                check_finite(path, leaf)
+                if leaf is not None:  # an optional input
+                    check_finite(path, leaf)
     if step != "predict_step" and not own:
         check_targets(model, sample, y, of, not feed.stream, thorough)
 

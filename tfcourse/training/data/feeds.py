@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.training.data.arrays import Arrays, epoch_order
+from tfcourse.training.data.purity import is_pure
 from tfcourse.training.programs.epoch import Outcome
+from tfcourse.training.programs.leaves import rows_of
 
 __all__ = ["ArrayFeed", "Chunk", "Feed", "StreamFeed"]
 
@@ -113,9 +115,7 @@ class ArrayFeed(Feed):
 
         def take(data: Any, order: Any, size: int, first: int, last: int) -> Outcome:
             rows = order[first * size : last * size]
-            taken.append(
-                tf.nest.map_structure(lambda t: t if t is None else tf.gather(t, rows), data)
-            )
+            taken.append(rows_of(data, rows))
             return Outcome(1, True, None)
 
         next(self.chunks(epoch, 1, step)).run(take)
@@ -142,12 +142,14 @@ class StreamFeed(Feed):
         self.batch_size = adapter.batch_size
         self.steps = steps_per_epoch or adapter.num_batches
         # A dataset of known length is repeated, and its iterator serves all epochs: to end one
-        # costs milliseconds, in which its threads stop.
+        # costs milliseconds, in which its threads stop. But it reads ahead over the end of an
+        # epoch: what a callback changes there would come too late.
         self.repeated = (
             isinstance(dataset, tf.data.Dataset)
             and steps_per_epoch is None
             and not once
             and int(dataset.cardinality()) > 0
+            and is_pure(dataset)
         )
         if self.repeated:
             dataset = dataset.repeat()

@@ -75,7 +75,9 @@ def train_feed(
         )
     x, y, sample_weight = data
     arrays = Arrays.of(x, y, sample_weight, class_weight)
-    seed = int(np.random.randint(2**31 - 1)) if order.seed is None else order.seed
+    seed = order.seed or 0
+    if order.shuffle and order.seed is None:
+        seed = int(np.random.randint(2**31 - 1))
     size = arrays.batch_size(batch_size, steps)
     return ArrayFeed(arrays, size, order.shuffle, seed, steps, order.first_epoch)
 
@@ -123,18 +125,27 @@ def limited(name: str, asked: int | None) -> int | None:
 
 
 def check_choices(
-    seed: Any = None, initial_epoch: Any = 0, validation_freq: Any = 1, jit_compile: Any = "auto"
+    seed: Any = None,
+    initial_epoch: Any = 0,
+    validation_freq: Any = 1,
+    jit_compile: Any = "auto",
+    epochs: Any = 0,
+    shuffle: Any = False,
 ) -> None:
     """Whether these arguments of `fit` are what they can be.
 
     Raises:
         InputError: One is not.
     """
-    for name, number in (("seed", 0 if seed is None else seed), ("initial_epoch", initial_epoch)):
+    numbers = {"seed": 0 if seed is None else seed, "initial_epoch": initial_epoch}
+    numbers["epochs"] = epochs
+    for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
             raise InputError(f"{name} must be a whole number >= 0. Received: {number!r}.")
     if not isinstance(validation_freq, Sequence | set | np.ndarray):
         check_sizes(validation_freq=0 if validation_freq is None else validation_freq)
+    if isinstance(shuffle, str):
+        raise InputError(f"shuffle must be True or False. Received: {shuffle!r}.")
     if not isinstance(jit_compile, bool) and jit_compile != "auto":
         raise InputError(f'jit_compile must be True, False or "auto". Received: {jit_compile!r}.')
 

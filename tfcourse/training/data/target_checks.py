@@ -19,6 +19,9 @@ CHECKED = (
     "binary_crossentropy",
     "binary_focal_crossentropy",
 )
+# How far from 0 to 1 a binary target may be: that of float16. Such as come from averaging or from
+# resizing a mask are beyond by a rounding error, which harms no training.
+ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -216,7 +219,7 @@ def _check_one_hot(name: str, target: Any, output: Any) -> None:
 
 def _check_binary(name: str, target: Any, loss: str) -> None:
     values = tf.cast(target, "float32")
-    wrong = (values < 0) | (values > 1)
+    wrong = (values < -ROUNDING) | (values > 1 + ROUNDING)
     if not bool(tf.reduce_any(wrong)):
         return
     rows = np.flatnonzero(wrong.numpy().reshape(wrong.shape[0], -1).any(1))

@@ -90,7 +90,7 @@ class Guard:
         older = min(self.useless, len(self.copies) - 1)
         self.useless += 1
         self.rollbacks += 1
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = self._learning_rate()
         self._assign(self.copies[-1])
         self._assign(self.copies[-1 - older], metrics=False)
         self.model.optimizer.learning_rate = rate / 2
@@ -109,13 +109,13 @@ class Guard:
 
     def _assign(self, copy: Any, metrics: bool = True) -> None:
         """Goes back to a copy, but not to the learning rate from before a rollback."""
-        optimizer = self.model.optimizer
-        rate = (
-            float(keras.ops.convert_to_numpy(optimizer.learning_rate)) if self.rollbacks else None
-        )
+        rate = self._learning_rate() if self.rollbacks else None
         self.state.assign(copy, metrics)
         if rate is not None:
-            optimizer.learning_rate = rate
+            self.model.optimizer.learning_rate = rate
+
+    def _learning_rate(self) -> float:
+        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def _error(self, epoch: int, step: int, program: Any) -> NonFiniteLossError:
         step = self._go_to_the_cause(epoch, step, program)
@@ -127,7 +127,7 @@ class Guard:
         layer, sentence = cause(self.model, batch)
         self._assign(self.copies[-1])
         often = f" after {self.rollbacks} rollbacks" if self.rollbacks else ""
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        rate = self._learning_rate()
         return NonFiniteLossError(
             f"The loss is not finite in epoch {epoch + 1}, batch {step + 1}{often}, at learning "
             f"rate {rate:g}. {sentence}\nThe model has the weights from before batch {step + 1}. "

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.training.population.step import MemberStep, State
+from tfcourse.training.programs.leaves import first_leaf, rows_of
 
 __all__ = ["Outcome", "PopulationProgram"]
 
@@ -87,7 +88,7 @@ class PopulationProgram:
         def run(carry: tuple[State, Any], begin: Any, count: int) -> tuple[State, Any]:
             rows = tf.slice(orders, [0, begin], [members, count])
             state = self._vectorized(
-                lambda of: self.step.train(of[0], _rows(data, of[1])), (carry[0], rows)
+                lambda of: self.step.train(of[0], rows_of(data, of[1])), (carry[0], rows)
             )
             return state, carry[1] + tf.cast(self.step.finite_loss(state.metrics), tf.int32)
 
@@ -101,12 +102,12 @@ class PopulationProgram:
         self.traces += 1
 
         def run(metrics: Any, begin: Any, count: int) -> Any:
-            batch = _rows(data, begin + tf.range(count))
+            batch = rows_of(data, begin + tf.range(count))
             return self._vectorized(
                 lambda of: self.step.test(of[0], of[1], batch), (model, metrics)
             )
 
-        examples = next(t for t in tf.nest.flatten(data) if t is not None).shape[0]
+        examples = first_leaf(data).shape[0]
         metrics = _batches(run, metrics, examples, self.test_batch_size, start, stop)
         _refuse_shared_state()
         return metrics, self._logs(metrics)
@@ -180,7 +181,3 @@ def _batches(
     if rest:
         carry = tf.cond(stop > full, lambda: run(carry, full * size, rest), lambda: carry)
     return carry
-
-
-def _rows(data: Any, rows: Any) -> Any:
-    return tf.nest.map_structure(lambda t: None if t is None else tf.gather(t, rows), data)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfcourse.layers.dropout import Dropout
+from tfcourse.training.programs.leaves import first_leaf
 
 __all__ = ["DROPOUT", "MemberStep", "State"]
 
@@ -167,7 +168,7 @@ class MemberStep:
         loss = model._compute_loss(
             x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
         )
-        examples = tf.shape(next(leaf for leaf in tf.nest.flatten(x) if leaf is not None))[0]
+        examples = tf.shape(first_leaf(x))[0]
         model._loss_tracker.update_state(loss, sample_weight=examples)
         return y_pred, loss
 

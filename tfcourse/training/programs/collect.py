@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.training.programs.epoch import Outcome, compiled
+from tfcourse.training.programs.leaves import leaves_of, map_leaves
 from tfcourse.training.programs.stream import next_batch
 from tfcourse.training.programs.taken import none_for_optionals
 from tfcourse.training.programs.xla import XLA_ERRORS, not_compiled
@@ -43,7 +44,7 @@ class CollectProgram:
         Args:
             batch: Specs of a batch.
         """
-        specs = [leaf for leaf in tf.nest.flatten(batch) if leaf is not None]
+        specs = leaves_of(batch)
         if not all(isinstance(spec, tf.TensorSpec) for spec in specs):
             return None
         found = self._step.get_concrete_function(batch).structured_outputs
@@ -89,12 +90,12 @@ class CollectProgram:
         self.traces += 1
 
         def fetch(index: Any) -> Any:
-            return _map(lambda t: _rows(t, index * size, size), data)
+            return map_leaves(lambda t: _rows(t, index * size, size), data)
 
         def body(index: Any, arrays: Any) -> Any:
             return index + 1, _written(arrays, index - start, self._step(fetch(index)))
 
-        spec = self.outputs(_map(lambda t: tf.TensorSpec(t.shape, t.dtype), fetch(start)))
+        spec = self.outputs(map_leaves(lambda t: tf.TensorSpec(t.shape, t.dtype), fetch(start)))
         _, arrays = tf.while_loop(
             lambda index, _: index < stop,
             body,
@@ -130,7 +131,7 @@ def batch_specs(feed: Any) -> Any:
     if feed.stream:
         return none_for_optionals(feed.dataset.element_spec)
     size = _static_size(feed.arrays.count, feed.batch_size)
-    return _map(lambda t: tf.TensorSpec([size, *t.shape[1:]], t.dtype), feed.arrays.data)
+    return map_leaves(lambda t: tf.TensorSpec([size, *t.shape[1:]], t.dtype), feed.arrays.data)
 
 
 def _static_size(count: int, batch_size: int) -> int | None:
@@ -156,7 +157,3 @@ def _empty(outputs: Any, **size: Any) -> list[Any]:
 def _written(arrays: list[Any], index: Any, outputs: Any) -> list[Any]:
     found = tf.nest.flatten(outputs)
     return [array.write(index, output) for array, output in zip(arrays, found, strict=True)]
-
-
-def _map(function: Callable[[Any], Any], batch: Any) -> Any:
-    return tf.nest.map_structure(lambda leaf: None if leaf is None else function(leaf), batch)

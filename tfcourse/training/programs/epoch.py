@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfcourse.training.programs.leaves import leaves_of, rows_of, with_leaves
 from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.taken import Taken
 from tfcourse.training.programs.xla import XLA_ERRORS, not_compiled
@@ -125,8 +126,8 @@ class EpochProgram:
         def fetch(index: Any) -> Any:
             begin = index * batch_size
             if isinstance(batch_size, int):
-                return _rows(data, tf.slice(order, [begin], [batch_size]))
-            return _rows(data, order[begin : tf.minimum(begin + batch_size, tf.shape(order)[0])])
+                return rows_of(data, tf.slice(order, [begin], [batch_size]))
+            return rows_of(data, order[begin : tf.minimum(begin + batch_size, tf.shape(order)[0])])
 
         def run(index: Any) -> Any:
             return self.step.call(fetch(index))
@@ -137,28 +138,29 @@ class EpochProgram:
             logs = run(start)
             index, finite = start + 1, self.step.finite(logs)
 
-        def body(index: Any, finite: Any, logs: Any) -> Any:
+        def body(index: Any, finite: Any, _: Any) -> Any:
             new = run(index)
-            kept = new if self.step.result is None else ()
+            kept = leaves_of(new) if self.step.result is None else []
             return index + 1, self.step.finite(new), kept
 
-        index, finite, logs = tf.while_loop(
+        index, finite, last = tf.while_loop(
             lambda index, finite, _: (index < stop) & finite,
             body,
-            (index, tf.convert_to_tensor(finite), logs),
+            (index, tf.convert_to_tensor(finite), leaves_of(logs)),
             parallel_iterations=1,
         )
+        logs = with_leaves(logs, last)
         steps = index - start
         if rest:
             # After a loss that is not finite as well: the state is not used then.
-            logs = self.step.call(_rows(data, order[order.shape[0] // batch_size * batch_size :]))
+            logs = self.step.call(rows_of(data, order[order.shape[0] // batch_size * batch_size :]))
             steps += tf.cast(finite, steps.dtype)
             finite &= self.step.finite(logs)
         return steps, finite & self.step.finite_weights(), self.step.logs_after(logs)
 
     def _run_last(self, data: Any, rows: Any) -> Any:
         self.traces += 1
-        logs = self.step.call(_rows(data, rows))
+        logs = self.step.call(rows_of(data, rows))
         finite = self.step.finite(logs) & self.step.finite_weights()
         return 1, finite, self.step.logs_after(logs)
 
@@ -180,7 +182,3 @@ def outcome_of(result: Any) -> Outcome:
     """The `Outcome` of a program's tensors; waits until they are computed."""
     steps, finite, logs = result
     return Outcome(int(steps), bool(finite), logs)
-
-
-def _rows(data: Any, rows: Any) -> Any:
-    return tf.nest.map_structure(lambda t: None if t is None else tf.gather(t, rows), data)

@@ -6,6 +6,8 @@ from typing import Any
 import tensorflow as tf
 from keras.src.trainers.trainer import model_supports_jit  # not public: the rule is Keras's own
 
+from tfcourse.training.programs.leaves import first_leaf
+
 __all__ = ["choose_jit", "may_compile", "seconds_of_step"]
 
 # Fitted to measurements on two CPU cores: what a step costs beside its arithmetic without XLA,
@@ -52,7 +54,7 @@ def seconds_of_step(model: Any, sample: Any, batch_size: int | None) -> float:
     operations = 6 * sum(math.prod(w.shape) for w in model.trainable_weights) * (batch_size or 32)
     families = {base.__name__ for layer in model._flatten_layers() for base in type(layer).__mro__}
     if "RNN" in families:
-        shape = next(leaf for leaf in tf.nest.flatten(sample) if leaf is not None).shape
+        shape = first_leaf(sample).shape
         operations *= (shape[1] or 1) if len(shape) > 2 else 1
     return OVERHEAD_PER_STEP + operations * SECONDS_PER_OPERATION
 

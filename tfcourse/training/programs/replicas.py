@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
+from tfcourse.training.programs.leaves import first_leaf, map_leaves
 
 __all__ = [
     "distributed_test_step",
@@ -155,16 +156,15 @@ def _parts(batch: Any, replicas: int, least: int = 1, even: bool = False) -> lis
     ends = [number * rows // replicas for number in range(replicas + 1)]
 
     def part(start: Any, stop: Any) -> Any:
-        rows_of = lambda t: None if t is None else t[start:stop]  # noqa: E731
         share = tf.cast((stop - start) * replicas / rows, tf.float32)
-        return tf.nest.map_structure(rows_of, batch), share
+        return map_leaves(lambda t: t[start:stop], batch), share
 
     return [part(start, stop) for start, stop in itertools.pairwise(ends)]
 
 
 def _rows(batch: Any) -> Any:
     """The examples of a batch: a number where its shape tells, or a tensor."""
-    leaf = next(leaf for leaf in tf.nest.flatten(batch) if leaf is not None)
+    leaf = first_leaf(batch)
     return tf.shape(leaf)[0] if leaf.shape[0] is None else leaf.shape[0]
 
 

@@ -1,12 +1,14 @@
 """Batches of a ``tf.data`` iterator, many steps in one compiled call."""
 
 import math
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from tfcourse.training.programs.epoch import EpochProgram, Outcome, compiled, outcome_of
+from tfcourse.training.programs.leaves import first_leaf, leaves_of, map_leaves, with_leaves
 from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.taken import (
     TakenOptionals,
@@ -87,20 +89,20 @@ class StreamProgram:
             """What the next step needs to begin with: nothing, if there always is a batch."""
             return () if endless else next_batch(iterator, finite & (index < limit))
 
-        def body(index: Any, finite: Any, logs: Any, taken: Any, batch: Any) -> Any:
+        def body(index: Any, finite: Any, _: Any, taken: Any, batch: Any) -> Any:
             if endless:
                 batch = tf.experimental.Optional.from_value(iterator.get_next())
             index, finite, logs, taken = run(index, batch, taken)
-            return index, finite, logs, taken, following(index, finite)
+            return index, finite, leaves_of(logs), taken, following(index, finite)
 
-        def goes_on(index: Any, finite: Any, logs: Any, taken: Any, batch: Any) -> Any:
+        def goes_on(index: Any, finite: Any, _: Any, taken: Any, batch: Any) -> Any:
             more = (index < limit) & finite
             return more if endless else more & batch.has_value()
 
-        start = (index, finite, logs, taken, following(index, finite))
-        index, finite, logs, taken, _ = tf.while_loop(goes_on, body, start, parallel_iterations=1)
+        start = (index, finite, leaves_of(logs), taken, following(index, finite))
+        index, finite, last, taken, _ = tf.while_loop(goes_on, body, start, parallel_iterations=1)
         finite &= self.step.finite_weights()
-        return taken, (index, finite, self.step.logs_after(logs))
+        return taken, (index, finite, self.step.logs_after(with_leaves(logs, last)))
 
 
 class BufferedProgram:
@@ -142,14 +144,14 @@ class BufferedProgram:
 
     def again(self, batch: Any) -> Outcome:
         """One step on a batch."""
-        rows = tf.range(next(len(leaf) for leaf in tf.nest.flatten(batch) if leaf is not None))
+        rows = tf.range(len(first_leaf(batch)))
         return self.program.full_and_rest(batch, rows, len(rows), 0, rows)
 
     def _train(self, data: Any, sizes: Any, capacity: int) -> Outcome:
         first = int(sizes[0])
         full = len(sizes) if sizes[-1] == first else len(sizes) - 1
         if (sizes[:full] == first).all() and sizes[-1] <= first:
-            data = tf.nest.map_structure(lambda t: _shaped(t, capacity * first), data)
+            data = map_leaves(lambda t: _with_rows(t, capacity * first), data)
             order = tf.range(capacity * first)
             rest = order[full * first : int(sizes.sum())] if full < len(sizes) else None
             return self.program.full_and_rest(data, order, first, full, rest)
@@ -157,7 +159,7 @@ class BufferedProgram:
         outcome = Outcome(0, True, None)
         for start, end in zip(ends - sizes, ends, strict=True):
             rows = slice(int(start), int(end))
-            batch = tf.nest.map_structure(lambda t, r=rows: None if t is None else t[r], data)
+            batch = map_leaves(itemgetter(rows), data)
             done = self.program(batch, tf.range(end - start), int(end - start), 0, 1)
             outcome = Outcome(outcome.steps + 1, done.finite, done.logs)
             if not done.finite:
@@ -207,8 +209,8 @@ def _read_batches(iterator: Any, wanted: Any, capacity: Any) -> tuple[Any, Any]:
     return tf.nest.pack_sequence_as(spec, data), sizes
 
 
-def _shaped(tensor: Any, rows: int) -> Any:
-    return None if tensor is None else tf.ensure_shape(tensor, [rows, *tensor.shape[1:]])
+def _with_rows(tensor: Any, rows: int) -> Any:
+    return tf.ensure_shape(tensor, [rows, *tensor.shape[1:]])
 
 
 def _with_room(tensor: Any, room: Any) -> Any:

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
+
+from tfcourse.training.programs.leaves import map_leaves
 
 __all__ = [
     "Taken",
@@ -88,7 +91,7 @@ class TakenRows(Taken):
             if number < len(sizes):
                 end = int(np.cumsum(sizes)[number])
                 rows = slice(end - int(sizes[number]), end)
-                return tf.nest.map_structure(lambda t, r=rows: None if t is None else t[r], data)
+                return map_leaves(itemgetter(rows), data)
             number -= len(sizes)
         raise IndexError(number)
 

@@ -1,0 +1,42 @@
+"""Whether a ``tf.data`` dataset gives the same elements whenever they are read."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+__all__ = ["is_pure"]
+
+# A handle: of a variable, a table, a generator; or of a dataset, which can't be looked into.
+HANDLES = (tf.resource, tf.variant)
+
+
+def is_pure(dataset: Any) -> bool:
+    """Whether nothing that changes during a training can change what a dataset gives.
+
+    That is so unless one of its functions calls Python or reads a variable, or it can't be told.
+    """
+    try:
+        return all(map(_is_pure_stage, _stages(dataset)))
+    except (AttributeError, NotImplementedError):  # of another kind than TensorFlow's own
+        return False
+
+
+def _stages(dataset: Any) -> Iterator[Any]:
+    """A dataset and those that it is made of."""
+    yield dataset
+    for stage in dataset._inputs():
+        yield from _stages(stage)
+
+
+def _is_pure_stage(stage: Any) -> bool:
+    # What has come through a variant doesn't say what it is made of.
+    hidden = type(stage).__name__ == "_VariantDataset"
+    return not hidden and all(_is_pure_function(each.function) for each in stage._functions())
+
+
+def _is_pure_function(function: Any) -> bool:
+    graph = function.graph.as_graph_def()
+    inner = (node for each in graph.library.function for node in each.node_def)
+    calls_python = any("PyFunc" in node.op for node in (*graph.node, *inner))
+    return not calls_python and all(t.dtype not in HANDLES for t in function.captured_inputs)
