@@ -21,9 +21,14 @@ def build_state(model: Any, batch: Any) -> None:
         model._symbolic_build(data_batch=batch)
 
 
-def state_variables(model: Any) -> list[Any]:
-    """The model's variables, its optimizer's and its metrics', each once, in a fixed order."""
-    found = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+def state_variables(model: Any, metrics: bool = True) -> list[Any]:
+    """The model's variables, its optimizer's and its metrics', each once, in a fixed order.
+
+    Without the metrics it is the first part of the list.
+    """
+    found = [*model.variables, *model.optimizer.variables]
+    if metrics:
+        found += model.metrics_variables
     return list({id(variable): variable for variable in found}.values())
 
 
@@ -39,8 +44,7 @@ class StateCopier:
 
     def __init__(self, model: Any) -> None:
         self.variables = [variable.value for variable in state_variables(model)]
-        own = {id(variable) for variable in [*model.variables, *model.optimizer.variables]}
-        self.without_metrics = len(own)
+        self.without_metrics = len(state_variables(model, metrics=False))
         self.handles: list[Any] | None = None
         if is_distributed(model):  # whose variables are read in one call that knows all replicas
             self._read = tf.function(
