@@ -25,7 +25,9 @@ class Held:
 def held_by(model: Any) -> Held:
     """What is kept with a model; empty after a new ``compile``."""
     # compile() makes a new loss tracker and metrics: while they are the same, so is the program.
-    compiled = (getattr(model, "optimizer", None), *model.metrics)
+    # A model's own `metrics` need not name them all.
+    trackers = getattr(model, "optimizer", None), getattr(model, "_loss_tracker", None)
+    compiled = (*trackers, *model.metrics)
     held = getattr(model, "_tfcourse_programs", None)
     if held is None or not same_objects(held.compiled, compiled):
         held = model._tfcourse_programs = Held(compiled)
