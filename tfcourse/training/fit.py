@@ -158,7 +158,7 @@ def fit(
         validation = evaluation_feed(parts, size, validation_steps, "validation_steps")
     if check_data:
         check_training(model, train, validation)
-    build_state(model, train.sample)
+    build_state(model, train.sample, validation and validation.sample)
     check_feeds(model, train, validation)
     callbacks = callback_list(callbacks, model, verbose, train.steps, epochs, add_history=True)
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):

@@ -15,11 +15,13 @@ class Held:
         compiled: What ``compile`` made.
         programs: The model's programs by their kind, a tuple that begins with a word.
         state: What copies the model's state.
+        traced: The names of those of the model's own steps that were traced to create variables.
     """
 
     compiled: tuple[Any, ...]
     programs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     state: Any = None
+    traced: set[str] = field(default_factory=set)
 
 
 def held_by(model: Any) -> Held:
