@@ -1,12 +1,14 @@
 """A model with steps of its own, and all the state that it may keep where Keras doesn't look."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training.parity import BATCH, CLASSES, assert_same, both, examples
-from tfcourse import InputError, NonFiniteLossError, fit
+from tests.training.parity import BATCH, CLASSES, assert_same, both, examples, small
+from tfcourse import InputError, NonFiniteLossError, evaluate, fit, predict
 from tfcourse.training.programs.own_state import own_state
 from tfcourse.training.programs.state import state_variables
 
@@ -123,3 +125,58 @@ def test_a_loss_that_is_not_finite_leaves_no_trace_in_any_optimizer():
     assert caught.value.batch == 2
     assert float(model.steps[0]) == int(model.optimizers["second"].iterations) == 2
     assert all(np.isfinite(value).all() for value in state(model))
+
+
+def given_steps():
+    """A model whose steps are given to itself, not to its class."""
+    model = small()
+    train, test = model.train_step, model.test_step
+
+    def with_double(self, data):
+        logs = train(data)
+        return {"loss": logs["loss"], "double": 2 * logs["loss"]}
+
+    model.train_step = types.MethodType(with_double, model)
+    model.test_step = lambda data: {"half": test(data)["loss"] / 2}
+    return model
+
+
+def test_steps_that_are_given_to_the_model_itself():
+    runs = both(given_steps, examples(), validation_data=examples())
+    assert_same(runs)
+    assert list(runs[1].history.history) == ["double", "loss", "val_half"]
+
+
+class OwnLoop(keras.Sequential):
+    """Doubles what its loops give."""
+
+    def make_train_function(self, force=False):
+        super().make_train_function(force)
+
+    def make_test_function(self, force=False):
+        super().make_test_function(force)
+
+    def make_predict_function(self, force=False):
+        super().make_predict_function(force)
+        function = self.predict_function
+        self.predict_function = lambda batches: 2 * function(batches)
+
+
+def test_loops_of_the_models_own():
+    x, y = examples()
+    model = OwnLoop([layers.Dense(CLASSES, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(
+        InputError, match=r"has its own make_train_function, .* Call model\.fit, or"
+    ):
+        fit(model, x, y, verbose=0)
+    with pytest.raises(
+        InputError, match=r"its own make_test_function, .* Call model\.evaluate, or"
+    ):
+        evaluate(model, x, y, verbose=0)
+    half = small()
+    half.make_test_function = model.make_test_function
+    with pytest.raises(InputError, match=r"has its own make_test_function, .* Call model\.fit, or"):
+        fit(half, x, y, verbose=0, validation_data=(x, y))
+    model.build(x.shape)
+    np.testing.assert_array_equal(predict(model, x, verbose=0), 2 * model(x))

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.errors import InputError
 from tfcourse.training.programs.alone import on_one_device
 from tfcourse.training.programs.replicas import (
     distributed_test_step,
@@ -14,7 +15,7 @@ from tfcourse.training.programs.replicas import (
     is_distributed,
 )
 
-__all__ = ["Step", "layer_names", "overrides", "test_step", "train_step"]
+__all__ = ["Step", "check_loop", "layer_names", "overrides", "test_step", "train_step"]
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,26 @@ def layer_names(model: Any) -> list[str]:
 
 
 def overrides(model: Any, name: str) -> bool:
-    """Whether the model has a method of its own in the place of ``keras.Model``'s."""
-    return getattr(type(model), name) is not getattr(keras.Model, name)
+    """Whether the model, or its class, has its own method in the place of ``keras.Model``'s."""
+    return getattr(getattr(model, name), "__func__", None) is not getattr(keras.Model, name)
+
+
+def check_loop(model: Any, name: str, instead: str) -> None:
+    """Checks that a model leaves the loop over its steps to this library.
+
+    Args:
+        model: The model.
+        name: Keras's method that makes the loop, such as ``make_train_function``.
+        instead: What to call if the model has its own.
+
+    Raises:
+        InputError: It has.
+    """
+    if overrides(model, name):
+        raise InputError(
+            f"The model has its own {name}, and with it a loop that would not be run here. Call "
+            f"{instead}, or put into the model's step what it does."
+        )
 
 
 def _logged_loss(logs: Any) -> Any:
