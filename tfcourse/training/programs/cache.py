@@ -27,7 +27,8 @@ def train_program(
         required: Whether XLA must be had then.
     """
     key = ("train", stream, jit_compile, guarded)
-    return _step_program(model, key, lambda: train_step(model, guarded), required)
+    trainable = held_by(model).trainable
+    return _step_program(model, key, lambda: train_step(model, guarded, trainable), required)
 
 
 def test_program(model: Any, stream: bool, jit_compile: bool, required: bool = True) -> Any:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tfcourse.training.programs.trainable import FirstTrainable
+
 __all__ = ["Held", "held_by", "same_objects"]
 
 
@@ -15,12 +17,14 @@ class Held:
         compiled: What ``compile`` made.
         programs: The model's programs by their kind, a tuple that begins with a word.
         state: What copies the model's state.
+        trainable: What has all traces train the same layers.
         traced: The names of those of the model's own steps that were traced to create variables.
     """
 
     compiled: tuple[Any, ...]
     programs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     state: Any = None
+    trainable: FirstTrainable = field(default_factory=FirstTrainable)
     traced: set[str] = field(default_factory=set)
 
 

@@ -14,6 +14,7 @@ from tfcourse.training.programs.replicas import (
     distributed_train_step,
     is_distributed,
 )
+from tfcourse.training.programs.trainable import FirstTrainable
 
 __all__ = ["Step", "check_loop", "layer_names", "overrides", "test_step", "train_step"]
 
@@ -54,7 +55,7 @@ class Step:
         return logs if self.result is None else self.result()
 
 
-def train_step(model: Any, guarded: bool) -> Step:
+def train_step(model: Any, guarded: bool, trainable: FirstTrainable) -> Step:
     """``model.train_step`` (a ``GradientTape`` step, or the model's own).
 
     A model's own step returns its own logs; Keras's gives the metrics, read once at the end.
@@ -63,6 +64,7 @@ def train_step(model: Any, guarded: bool) -> Step:
         model: A compiled model.
         guarded: Whether the loop is to end when the loss is no finite number any more, and to
             look at the weights when it ends.
+        trainable: That of the compiled model; a step of its own may set ``trainable`` itself.
     """
     own = overrides(model, "train_step")
     result = None if own or overrides(model, "compute_metrics") else model.get_metrics_result
@@ -70,6 +72,7 @@ def train_step(model: Any, guarded: bool) -> Step:
         call = distributed_train_step(model, own, logs=result is None)
     else:
         call = on_one_device(model.train_step, model)
+    call = call if own else trainable.kept_in(call, model)
     if not guarded:
         return Step(call, result, layers=layer_names(model))
     loss = _logged_loss if own else lambda _: model._loss_tracker.total
