@@ -1,21 +1,25 @@
 """`fit` gives ``model.fit``'s numbers to the last bit, whatever the model is made of."""
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.training.parity import (
+    BATCH,
     CLASSES,
     FEATURES,
+    Run,
     assert_same,
     both,
     compiled,
     examples,
+    keras_fit,
     mlp,
     network,
     small,
 )
-from tfcourse import BatchNorm, SoftmaxHead
+from tfcourse import BatchNorm, SoftmaxHead, fit
 
 layers, regularizers = keras.layers, keras.regularizers
 SEQUENCE = layers.Reshape((3, 2))
@@ -173,3 +177,36 @@ VALIDATED = {"dropout", "L1, L2", "own loss"}
 def test_same_numbers_to_the_last_bit(name):
     validation = {"validation_data": examples()} if name in VALIDATED else {}
     assert_same(both(MODELS[name], examples(), **validation))
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["freed", "frozen"])
+def test_trainable_takes_effect_with_compile(first):
+    """And so not where data of another size or kind is traced anew."""
+    x, y = examples()
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH)
+    runs = []
+    for train in (keras_fit, fit):
+        keras.utils.set_random_seed(7)
+        changed = [layers.Dense(4, trainable=first), BatchNorm(trainable=first)]
+        model = network(*changed)
+        for count, data in enumerate([(x, y, BATCH), (x[:40], y[:40], BATCH), (batches,)]):
+            for layer in changed:
+                layer.trainable = first == (count == 0)
+            before = changed[0].get_weights()
+            history = train(model, *data, shuffle=False, verbose=0)
+            moved = any(map(np.any, map(np.subtract, changed[0].get_weights(), before)))
+            assert moved == first
+            runs.append(Run(model, history))
+    for theirs, ours in zip(runs[:3], runs[3:], strict=True):
+        assert_same([theirs, ours])
+
+
+def test_trainable_takes_effect_at_once_where_nothing_is_traced():
+    x, y = examples()
+    model = network(layers.Dense(4), run_eagerly=True)
+    fit(model, x, y, BATCH, verbose=0)
+    model.layers[0].trainable = False
+    before = model.layers[0].get_weights()
+    fit(model, x, y, BATCH, verbose=0)
+    for now, then in zip(model.layers[0].get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)

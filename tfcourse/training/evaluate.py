@@ -14,6 +14,7 @@ from tfcourse.training.data.inputs import (
 )
 from tfcourse.training.data.target_checks import outputs_on
 from tfcourse.training.loop import Plan, evaluate_feed
+from tfcourse.training.programs.step import check_loop
 
 __all__ = ["evaluate"]
 
@@ -51,14 +52,15 @@ def evaluate(
         ``return_dict`` a dict of them.
 
     Raises:
-        InputError: The model is not compiled, the data is empty, its parts differ in length or
-            don't suit the model, a size is not a positive whole number, or XLA is wanted and
-            can't compile the model.
+        InputError: The model is not compiled or makes its own loop (``make_test_function``), the
+            data is empty, its parts differ in length or don't suit the model, a size is not a
+            positive whole number, or XLA is wanted and can't compile the model.
     """
     if not model.compiled:
         raise InputError(
             "evaluate needs a compiled model. Call model.compile(loss=..., metrics=...) first."
         )
+    check_loop(model, "make_test_function", "model.evaluate")
     check_sizes(batch_size=batch_size, steps=steps)
     check_choices(jit_compile=jit_compile)
     data = (x, y, sample_weight)

@@ -33,6 +33,7 @@ from tfcourse.training.loop import Loop, Plan
 from tfcourse.training.non_finite.guard import OnNan, check_on_nan
 from tfcourse.training.programs.jit import choose_jit
 from tfcourse.training.programs.state import build_state
+from tfcourse.training.programs.step import check_loop
 
 __all__ = ["fit"]
 
@@ -129,15 +130,16 @@ def fit(
         NonFiniteLossError: See ``on_nan``.
         WorkFailedError: A checkpoint can't be written, as on a full disk; those before are intact.
             Or the folder can't be read.
-        InputError: The model is not compiled, the data is empty, its parts differ in length or
-            don't suit the model, a size is not a positive whole number, a checkpoint is of
-            another model or of other data, ``seed`` is given for data that isn't arrays in
-            memory, or XLA is wanted where it can't be had.
+        InputError: The model is not compiled or makes its own loop (``make_train_function``), the
+            data is empty, its parts differ in length or don't suit the model, a size is not a
+            positive whole number, a checkpoint is of another model or of other data, ``seed`` is
+            given for data that isn't arrays in memory, or XLA is wanted where it can't be had.
     """
     if getattr(model, "optimizer", None) is None or not model.compiled:
         raise InputError(
             "fit needs a compiled model. Call model.compile(optimizer, loss, metrics) first."
         )
+    check_loop(model, "make_train_function", "model.fit")
     check_choices(seed, initial_epoch, validation_freq, jit_compile, epochs, shuffle)
     jit_compile = check_distribution(model, jit_compile)
     check_on_nan(on_nan, model.optimizer)
@@ -156,12 +158,13 @@ def fit(
     train = train_feed(data, batch_size, steps_per_epoch, order, class_weight)
     validation = None
     if validation_data is not None:
+        check_loop(model, "make_test_function", "model.fit")
         parts = keras.utils.unpack_x_y_sample_weight(validation_data)
         size = validation_batch_size or batch_size
         validation = evaluation_feed(parts, size, validation_steps, "validation_steps")
     if check_data:
         check_training(model, train, validation)
-    build_state(model, train.sample)
+    build_state(model, train.sample, validation and validation.sample)
     check_feeds(model, train, validation)
     callbacks = callback_list(callbacks, model, verbose, train.steps, epochs, add_history=True)
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):

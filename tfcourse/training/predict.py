@@ -15,6 +15,7 @@ from tfcourse.training.data.inputs import check_choices, check_sizes, limited, s
 from tfcourse.training.programs.cache import predict_program
 from tfcourse.training.programs.collect import batch_specs
 from tfcourse.training.programs.replicas import is_distributed
+from tfcourse.training.programs.step import overrides
 
 __all__ = ["predict"]
 
@@ -42,7 +43,8 @@ def predict(
 
     ``model.predict`` itself runs where outputs can't be collected in one tensor (sparse or
     ragged ones, rows whose shape is known only batch by batch, scalars), where the model has
-    no weights yet or runs eagerly, and under a ``tf.distribute`` strategy of several devices.
+    no weights yet, runs eagerly or makes its own loop (``make_predict_function``), and under a
+    ``tf.distribute`` strategy of several devices.
 
     Args:
         model: A ``keras.Model``; it need not be compiled.
@@ -103,7 +105,8 @@ def _can_be_compiled(model: Any) -> bool:
     """Whether the step can be traced as it is, with all variables there."""
     distributed = is_distributed(model) or tf.distribute.has_strategy()
     built = all(layer.built for layer in model._flatten_layers())
-    return built and not model.run_eagerly and not distributed
+    own = overrides(model, "make_predict_function")
+    return built and not (own or model.run_eagerly or distributed)
 
 
 def _feed(x: Any, batch_size: int | None, steps: int | None) -> Feed:

@@ -147,6 +147,13 @@ class Checkpoints:
     def _check(self, path: Path, record: Record, epochs: int) -> None:
         found = difference(record.fingerprint, self.fingerprint)
         given = self.saving.seed
+        there, here = len(record.variables), len(state_variables(self.model))
+        if found is None and there != here:
+            raise UnusableCheckpointError(
+                f"{path} holds {there} variables, the model has {here} before its first step: it "
+                "makes the others in that step. Make them before: call the metric's build, the "
+                "optimizer's build(variables); or pass another checkpoint_dir."
+            )
         if found is None and given is not None and given != record.seed:
             found = f"the seed was {record.seed}, and now is {given}"
         if found is not None:

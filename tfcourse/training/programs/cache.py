@@ -1,10 +1,11 @@
 """The compiled programs of a model, kept with it from one call to the next."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from tfcourse.training.programs.collect import CollectProgram
 from tfcourse.training.programs.epoch import EpochProgram
+from tfcourse.training.programs.held import held_by, same_objects
 from tfcourse.training.programs.state import StateCopier
 from tfcourse.training.programs.step import Step, layer_names, test_step, train_step
 from tfcourse.training.programs.stream import BufferedProgram, StreamProgram
@@ -26,7 +27,8 @@ def train_program(
         required: Whether XLA must be had then.
     """
     key = ("train", stream, jit_compile, guarded)
-    return _step_program(model, key, lambda: train_step(model, guarded), required)
+    trainable = held_by(model).trainable
+    return _step_program(model, key, lambda: train_step(model, guarded, trainable), required)
 
 
 def test_program(model: Any, stream: bool, jit_compile: bool, required: bool = True) -> Any:
@@ -35,19 +37,19 @@ def test_program(model: Any, stream: bool, jit_compile: bool, required: bool = T
 
 
 def state_copier(model: Any) -> StateCopier:
-    """What copies the model's state; compiled once a model."""
-    programs = _programs(model)
-    if "state" not in programs:
-        programs["state"] = StateCopier(model)
-    return programs["state"]
+    """What copies the model's state; made once a compiled model."""
+    held = held_by(model)
+    if held.state is None:
+        held.state = StateCopier(model)
+    return held.state
 
 
 def predict_program(model: Any, jit_compile: bool) -> CollectProgram:
     """The program that predicts with ``model``, which need not be compiled."""
     # Quantization and LoRA give a layer other variables, without a new compile().
-    programs, key, variables = _programs(model), ("predict", jit_compile), model.variables
+    programs, key, variables = held_by(model).programs, ("predict", jit_compile), model.variables
     kept = programs.get(key)
-    if kept is None or not _same(kept[0], variables):
+    if kept is None or not same_objects(kept[0], variables):
         program = CollectProgram(model.predict_step, jit_compile, layer_names(model))
         kept = programs[key] = variables, program
     return kept[1]
@@ -55,42 +57,15 @@ def predict_program(model: Any, jit_compile: bool) -> CollectProgram:
 
 def _step_program(model: Any, key: Any, make: Callable[[], Step], required: bool) -> Any:
     """The program of a key, which begins with its kind, ``stream`` and ``jit_compile``."""
-    programs, eager = _programs(model), model.run_eagerly
+    programs, eager = held_by(model).programs, model.run_eagerly
     key, (_, stream, jit_compile) = (*key, eager), key[:3]
+    kept = programs.get(key)
     if stream and not jit_compile:
-        if key not in programs:
-            programs[key] = StreamProgram(make(), eager)
-        return programs[key]
-    program = programs.get(key)
-    if program is None or (required and program.refused):
-        program = programs[key] = EpochProgram(make(), jit_compile, eager)
-    program.required = required
-    if not stream:
-        return program
-    if program not in programs:
-        programs[program] = BufferedProgram(program)
-    return programs[program]
-
-
-def _programs(model: Any) -> dict[Any, Any]:
-    """The model's programs by their kind; none after a new ``compile``."""
-    # compile() makes a new loss tracker and metrics: while they are the same, so is the program.
-    compiled = (getattr(model, "optimizer", None), *model.metrics)
-    kept = getattr(model, "_tfcourse_programs", None)
-    if kept is None or not _same(kept.compiled, compiled):
-        kept = _Programs(compiled)
-        model._tfcourse_programs = kept
-    return kept.programs
-
-
-def _same(these: Sequence[Any], those: Sequence[Any]) -> bool:
-    """Whether two sequences hold the very same objects."""
-    return len(these) == len(those) and all(a is b for a, b in zip(these, those, strict=True))
-
-
-class _Programs:
-    """Compiled programs and what they were compiled for; plain, so that Keras leaves it alone."""
-
-    def __init__(self, compiled: tuple[Any, ...]) -> None:
-        self.compiled = compiled
-        self.programs: dict[Any, Any] = {}
+        if kept is None:
+            kept = programs[key] = StreamProgram(make(), eager)
+        return kept
+    if kept is None or (required and kept.refused):
+        program = EpochProgram(make(), jit_compile, eager)
+        kept = programs[key] = BufferedProgram(program) if stream else program
+    kept.required = required
+    return kept

@@ -1,30 +1,75 @@
 """All that training changes in a model: weights, seeds, optimizer and metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
+from tfcourse.training.programs.alone import on_one_device
+from tfcourse.training.programs.held import held_by
+from tfcourse.training.programs.own_state import own_state
 from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.programs.step import overrides
 
 __all__ = ["MetricsReset", "StateCopier", "build_state", "state_variables"]
 
 
-def build_state(model: Any, batch: Any) -> None:
+def build_state(model: Any, batch: Any, validation: Any = None) -> None:
     """Creates all variables (weights, loss, metrics, optimizer) on symbols of a batch's shape.
 
     No variable can be created inside the compiled loop. Keras's fit does the same with this
     private method, before its first step.
+
+    Args:
+        model: A compiled model.
+        batch: A batch of the training's data, or symbols of one.
+        validation: Likewise of the validation's, if there is one.
     """
-    with model.distribute_strategy.scope():
-        model._symbolic_build(data_batch=batch)
+    traced = _trace_own_steps(model, {"train_step": batch, "test_step": validation})
+    # A model whose own steps don't call it needs no `call`.
+    if overrides(model, "call") or not overrides(model, "train_step"):
+        with model.distribute_strategy.scope():
+            model._symbolic_build(data_batch=batch)
+    if traced:
+        held_by(model).traced |= traced
 
 
-def state_variables(model: Any) -> list[Any]:
-    """The model's variables, its optimizer's and its metrics', each once, in a fixed order."""
-    found = [*model.variables, *model.optimizer.variables, *model.metrics_variables]
-    return list({id(variable): variable for variable in found}.values())
+def _trace_own_steps(model: Any, batches: Mapping[str, Any]) -> set[str]:
+    """Traces the steps that are the model's own into a graph that is never run; gives their names.
+
+    Such a step may make variables that nothing else makes: a second optimizer's, those of a
+    metric at its first update. It is done once a compiled model.
+    """
+    own = {name for name, batch in batches.items() if batch is not None and overrides(model, name)}
+    if not own or model.run_eagerly or is_distributed(model):
+        return set()
+    for name in sorted(own - held_by(model).traced, reverse=True):  # the training first
+        step = on_one_device(getattr(model, name), model)
+        try:
+            with tf.__internal__.FuncGraph(name).as_default():
+                step(keras.tree.map_structure(_placeholder, batches[name]))
+        except Exception:  # what is wrong with the step, the training will say better
+            continue
+    return own
+
+
+def _placeholder(leaf: Any) -> Any:
+    return None if leaf is None else tf.compat.v1.placeholder(leaf.dtype, leaf.shape)
+
+
+def state_variables(model: Any, metrics: bool = True) -> list[Any]:
+    """All that training changes: what Keras has as variables, its own state, and its metrics.
+
+    Each is there once, in a fixed order; without the metrics it is the first part of the list.
+    """
+    found = [*model.variables, *model.optimizer.variables, *own_state(model)]
+    if metrics:
+        found += model.metrics_variables
+    unique: dict[int, Any] = {}
+    for variable in found:
+        unique.setdefault(id(variable.value), variable)
+    return list(unique.values())
 
 
 class StateCopier:
@@ -39,8 +84,7 @@ class StateCopier:
 
     def __init__(self, model: Any) -> None:
         self.variables = [variable.value for variable in state_variables(model)]
-        own = {id(variable) for variable in [*model.variables, *model.optimizer.variables]}
-        self.without_metrics = len(own)
+        self.without_metrics = len(state_variables(model, metrics=False))
         self.handles: list[Any] | None = None
         if is_distributed(model):  # whose variables are read in one call that knows all replicas
             self._read = tf.function(
@@ -74,10 +118,12 @@ class MetricsReset:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.values: list[tuple[Any, Any]] | None = None
+        # A step of the model's own may be what makes a metric's variables, at its first update.
+        self.may_grow = overrides(model, "train_step") or overrides(model, "test_step")
 
     def __call__(self) -> None:
         """Resets them."""
-        if self.values is not None:
+        if self.values is not None and not self._has_grown(len(self.values)):
             for variable, value in self.values:
                 variable.assign(value, read_value=False)
             return
@@ -85,6 +131,9 @@ class MetricsReset:
         if self._is_known():
             variables = [variable.value for variable in self.model.metrics_variables]
             self.values = [(variable, variable.read_value()) for variable in variables]
+
+    def _has_grown(self, known: int) -> bool:
+        return self.may_grow and len(self.model.metrics_variables) != known
 
     def _is_known(self) -> bool:
         """Whether a reset only sets variables, to what the first one has set them to."""

@@ -7,14 +7,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.errors import InputError
 from tfcourse.training.programs.alone import on_one_device
 from tfcourse.training.programs.replicas import (
     distributed_test_step,
     distributed_train_step,
     is_distributed,
 )
+from tfcourse.training.programs.trainable import FirstTrainable
 
-__all__ = ["Step", "layer_names", "overrides", "test_step", "train_step"]
+__all__ = ["Step", "check_loop", "layer_names", "overrides", "test_step", "train_step"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Step:
         return logs if self.result is None else self.result()
 
 
-def train_step(model: Any, guarded: bool) -> Step:
+def train_step(model: Any, guarded: bool, trainable: FirstTrainable) -> Step:
     """``model.train_step`` (a ``GradientTape`` step, or the model's own).
 
     A model's own step returns its own logs; Keras's gives the metrics, read once at the end.
@@ -62,6 +64,7 @@ def train_step(model: Any, guarded: bool) -> Step:
         model: A compiled model.
         guarded: Whether the loop is to end when the loss is no finite number any more, and to
             look at the weights when it ends.
+        trainable: That of the compiled model; a step of its own may set ``trainable`` itself.
     """
     own = overrides(model, "train_step")
     result = None if own or overrides(model, "compute_metrics") else model.get_metrics_result
@@ -69,6 +72,7 @@ def train_step(model: Any, guarded: bool) -> Step:
         call = distributed_train_step(model, own, logs=result is None)
     else:
         call = on_one_device(model.train_step, model)
+    call = call if own else trainable.kept_in(call, model)
     if not guarded:
         return Step(call, result, layers=layer_names(model))
     loss = _logged_loss if own else lambda _: model._loss_tracker.total
@@ -89,8 +93,26 @@ def layer_names(model: Any) -> list[str]:
 
 
 def overrides(model: Any, name: str, base: type = keras.Model) -> bool:
-    """Whether the model, or what has another base, has a method of its own in that one's place."""
-    return getattr(type(model), name) is not getattr(base, name)
+    """Whether the model, or its class, has its own method in the place of its base's."""
+    return getattr(getattr(model, name), "__func__", None) is not getattr(base, name)
+
+
+def check_loop(model: Any, name: str, instead: str) -> None:
+    """Checks that a model leaves the loop over its steps to this library.
+
+    Args:
+        model: The model.
+        name: Keras's method that makes the loop, such as ``make_train_function``.
+        instead: What to call if the model has its own.
+
+    Raises:
+        InputError: It has.
+    """
+    if overrides(model, name):
+        raise InputError(
+            f"The model has its own {name}, and with it a loop that would not be run here. Call "
+            f"{instead}, or put into the model's step what it does."
+        )
 
 
 def _logged_loss(logs: Any) -> Any:

@@ -124,6 +124,20 @@ class BufferedProgram:
         """How often the program was traced."""
         return self.program.traces
 
+    @property
+    def refused(self) -> bool:
+        """Whether XLA has refused the step."""
+        return self.program.refused
+
+    @property
+    def required(self) -> bool:
+        """Whether the step must be compiled with XLA."""
+        return self.program.required
+
+    @required.setter
+    def required(self, required: bool) -> None:
+        self.program.required = required
+
     def __call__(self, iterator: Any, limit: int, endless: bool = False) -> Outcome:
         """At most ``limit`` steps; fewer where the iterator ends."""
         capacity = min(limit, BUFFER_STEPS, batches_in(BUFFER_BYTES, iterator.element_spec))

@@ -14,7 +14,7 @@ from tfcourse.training.reuse.programs import impurity, traced_functions
 from tfcourse.training.reuse.recipe import Recipe
 from tfcourse.training.reuse.structure import structure
 from tfcourse.training.reuse.values import NotComparableError
-from tfcourse.training.reuse.variables import given_variables, rate_variables
+from tfcourse.training.reuse.variables import given_variables
 
 __all__ = ["Kept", "give_state", "traces_of", "unlike", "with_state"]
 
@@ -50,7 +50,7 @@ def with_state(fresh: Any, sample: Any) -> Kept | None:
     """A new model with all its variables, before its training; None if it can't be built."""
     given = given_variables(fresh)
     try:
-        build_state(fresh, sample)
+        build_state(fresh, sample, validation=sample)
     except Exception:  # what is wrong with the model, the training will say better
         return None
     known = {id(variable) for variable in given}
@@ -59,7 +59,7 @@ def with_state(fresh: Any, sample: Any) -> Kept | None:
 
 
 def _first_value(variable: Any) -> Any:
-    value = variable.numpy()
+    value = _raw(variable).numpy()
     return value if np.any(value) else None
 
 
@@ -73,8 +73,12 @@ def give_state(kept: Kept, values: Sequence[Any]) -> None:
 
 def _assign(variable: Any, value: Any) -> None:
     """Past Keras's ``assign``, which takes ten times as long."""
-    variable = variable.value if isinstance(variable, keras.Variable) else variable
-    variable.assign(value, read_value=False)
+    _raw(variable).assign(value, read_value=False)
+
+
+def _raw(variable: Any) -> Any:
+    """TensorFlow's variable in Keras's."""
+    return variable if isinstance(variable, tf.Variable) else variable.value
 
 
 def traces_of(model: Any) -> list[Any]:
@@ -83,10 +87,11 @@ def traces_of(model: Any) -> list[Any]:
     return [] if held is None else list(traced_functions(held.programs))
 
 
-def unlike(model: Any, expected: Any) -> str | None:
+def unlike(kept: Kept, expected: Any) -> str | None:
     """Why a trained model can't be used again; None if it can."""
-    resources = {id(variable.value.handle) for variable in state_variables(model)}
-    resources |= {id(rate.handle) for rate in rate_variables(model)}
+    model = kept.model
+    variables = [*kept.given, *(variable for variable, _ in kept.rest)]
+    resources = {id(_raw(variable).handle) for variable in variables}
     traces = traces_of(model)
     if not traces and not model.run_eagerly:
         return "its programs can't be looked at"

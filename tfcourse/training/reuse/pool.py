@@ -167,7 +167,7 @@ class ModelPool:
             reason = None if unchanged else "it draws from Python's or NumPy's global generator"
             traces = len(traces_of(kept.model))
             if traces != kept.traces or kept.model.run_eagerly:
-                reason = reason or unlike(kept.model, key[0])
+                reason = reason or unlike(kept, key[0])
         except BaseException:
             self._let_go(key)
             raise

@@ -1,0 +1,76 @@
+"""State that a model keeps beside what Keras counts as its variables."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tfcourse.training.programs.step import overrides
+
+__all__ = ["PlainVariable", "own_state"]
+
+
+@dataclass(frozen=True)
+class PlainVariable:
+    """A ``tf.Variable``, with the attributes of Keras's that matter here.
+
+    Attributes:
+        value: The variable.
+        path: Where it was found.
+    """
+
+    value: Any
+    path: str
+
+    @property
+    def shape(self) -> Any:
+        """Its shape; that of one number where even the rank isn't known."""
+        return () if self.value.shape.rank is None else self.value.shape
+
+    @property
+    def dtype(self) -> str:
+        """The name of its type."""
+        return str(self.value.dtype.name)
+
+    def assign(self, value: Any) -> None:
+        """Sets it."""
+        self.value.assign(value)
+
+
+def own_state(model: Any) -> list[Any]:
+    """The ``tf.Variable``s and generators that a model and its layers have as attributes.
+
+    With a ``train_step`` of the model's own also the variables of all their optimizers, of which
+    Keras knows one.
+    """
+    with_optimizers = overrides(model, "train_step")
+    found: list[Any] = []
+    for layer in model._flatten_layers():
+        for name, value in _attributes(layer):
+            if isinstance(value, tf.random.Generator):
+                value = value.state
+            if isinstance(value, tf.Variable) and _is_numeric(value):
+                found.append(PlainVariable(value, f"{layer.path}/{name}"))
+            elif with_optimizers and isinstance(value, keras.optimizers.Optimizer):
+                found += value.variables
+    return found
+
+
+def _attributes(layer: Any) -> Iterator[tuple[str, Any]]:
+    """A layer's attributes, and what those hold that are lists, tuples or dicts."""
+    for name, value in vars(layer).items():
+        if name.startswith("_self_"):
+            continue  # TensorFlow's own list of the others
+        if isinstance(value, dict):
+            yield from ((f"{name}[{key!r}]", part) for key, part in value.items())
+        elif isinstance(value, list | tuple):
+            yield from ((f"{name}[{index}]", part) for index, part in enumerate(value))
+        else:
+            yield name, value
+
+
+def _is_numeric(variable: Any) -> bool:
+    dtype = variable.dtype
+    return bool(dtype.is_floating or dtype.is_integer or dtype.is_bool or dtype.is_complex)
