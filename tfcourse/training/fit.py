@@ -82,9 +82,10 @@ def fit(
     which takes two iterators an epoch from it where one is needed.
 
     A checkpoint (``checkpoint_dir``) holds all variables (weights, seed generators, metrics, the
-    optimizer with its learning rate), the history, the seed of the shuffling, and those of the
-    callbacks' attributes that the training changed and that are numbers, texts, arrays or
-    collections of them. It doesn't hold NumPy's and TensorFlow's global generators, files that
+    optimizer with its learning rate; also other optimizers, ``tf.Variable``s and
+    ``tf.random.Generator``s that the model or a layer has as attributes), the history, the seed
+    of the shuffling, and those of the callbacks' attributes that the training changed and that
+    are numbers, texts, arrays or collections of them. It doesn't hold NumPy's and TensorFlow's global generators, files that
     your own callbacks keep open (a ``CSVLogger``'s is continued), or the data: of arrays their
     number, shapes and types must be the same; a dataset or generator begins anew with the epoch
     that it continues with, and so must give the same batches in every epoch. Several machines must
