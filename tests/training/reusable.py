@@ -113,7 +113,10 @@ class Scaled(layers.Layer):
 
 
 class OwnStep(keras.Model):
-    """A subclass with a step, a metric and random numbers of its own."""
+    """A subclass with a step, metrics and random numbers of its own.
+
+    The second metric makes its variables at its first update.
+    """
 
     def __init__(self):
         super().__init__()
@@ -121,6 +124,7 @@ class OwnStep(keras.Model):
         self.flat, self.head = layers.Flatten(), SoftmaxHead(CLASSES)
         self.seeds = keras.random.SeedGenerator()
         self.norm = keras.metrics.Mean(name="norm")
+        self.score = keras.metrics.F1Score(average="macro", name="score")
 
     def call(self, x, training=None):
         x = self.flat(x)
@@ -138,6 +142,7 @@ class OwnStep(keras.Model):
         gradients = tape.gradient(loss, self.trainable_weights)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
         self.norm.update_state(tf.linalg.global_norm(gradients))
+        self.score.update_state(tf.one_hot(y, CLASSES), predicted)
         return {**self.compute_metrics(x, y, predicted), "norm": self.norm.result()}
 
 

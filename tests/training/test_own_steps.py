@@ -77,6 +77,35 @@ def test_the_numbers_are_those_of_model_fit(options):
         np.testing.assert_array_equal(a, b)
 
 
+class Decoder(keras.Model):
+    """Is called on other inputs than its data."""
+
+    def __init__(self):
+        super().__init__()
+        self.encode, self.decode = layers.Dense(2), layers.Dense(6)
+
+    def call(self, code):
+        return self.decode(tf.ensure_shape(code, (None, 2)))
+
+    def train_step(self, data):
+        x, _ = data
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((self.decode(self.encode(x)) - x) ** 2)
+        weights = self.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, weights), weights)
+        return {"error": loss}
+
+
+def decoder():
+    model = Decoder()
+    model.compile(keras.optimizers.Adam(0.1))
+    return model
+
+
+def test_a_model_that_is_called_on_other_inputs_than_its_data():
+    assert_same(both(decoder, examples()))
+
+
 def test_the_second_call_traces_nothing():
     model, calls = two(), []
     for _ in range(2):

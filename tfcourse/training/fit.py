@@ -86,13 +86,15 @@ def fit(
     executions.
 
     A checkpoint (``checkpoint_dir``) holds all variables (weights, seed generators, metrics, the
-    optimizer with its learning rate), the history, the seed of the shuffling, and those of the
-    callbacks' attributes that the training changed and that are numbers, texts, arrays or
-    collections of them. It doesn't hold NumPy's and TensorFlow's global generators, files that
-    your own callbacks keep open (a ``CSVLogger``'s is continued), or the data: of arrays their
-    number, shapes and types must be the same; a dataset or generator begins anew with the epoch
-    that it continues with, and so must give the same batches in every epoch. Several machines must
-    share the folder: the first worker writes, and all go on from the same checkpoint.
+    optimizer with its learning rate; also the ``tf.Variable``s and ``tf.random.Generator``s that
+    the model and its layers have as attributes, and with a ``train_step`` of its own their other
+    optimizers), the history, the seed of the shuffling, and those of the callbacks' attributes
+    that the training changed and that are numbers, texts, arrays or collections of them. It
+    doesn't hold NumPy's and TensorFlow's global generators, files that your own callbacks keep
+    open (a ``CSVLogger``'s is continued), or the data: of arrays their number, shapes and types
+    must be the same; a dataset or generator begins anew with the epoch that it continues with,
+    and so must give the same batches in every epoch. Several machines must share the folder: the
+    first worker writes, and all go on from the same checkpoint.
 
     Args:
         model: A compiled ``keras.Model``.

@@ -27,31 +27,40 @@ def build_state(model: Any, batch: Any, validation: Any = None) -> None:
         validation: Likewise of the validation's, if there is one.
     """
     traced = _trace_own_steps(model, {"train_step": batch, "test_step": validation})
-    # A model whose own steps don't call it needs no `call`.
     if overrides(model, "call") or not overrides(model, "train_step"):
-        with model.distribute_strategy.scope():
-            model._symbolic_build(data_batch=batch)
+        try:
+            with model.distribute_strategy.scope():
+                model._symbolic_build(data_batch=batch)
+        except Exception:
+            # A step of the model's own need not call it, or on other inputs than Keras does here.
+            if "train_step" not in traced:
+                raise
     if traced:
         held_by(model).traced |= traced
 
 
 def _trace_own_steps(model: Any, batches: Mapping[str, Any]) -> set[str]:
-    """Traces the steps that are the model's own into a graph that is never run; gives their names.
+    """Traces the steps that are the model's own into a graph that is never run.
 
     Such a step may make variables that nothing else makes: a second optimizer's, those of a
     metric at its first update. It is done once a compiled model.
+
+    Returns:
+        The names of those that have been traced.
     """
     own = {name for name, batch in batches.items() if batch is not None and overrides(model, name)}
     if not own or model.run_eagerly or is_distributed(model):
         return set()
-    for name in sorted(own - held_by(model).traced, reverse=True):  # the training first
+    traced = set(held_by(model).traced)
+    for name in sorted(own - traced, reverse=True):  # the training first
         step = on_one_device(getattr(model, name), model)
         try:
             with tf.__internal__.FuncGraph(name).as_default():
                 step(keras.tree.map_structure(_placeholder, batches[name]))
         except Exception:  # what is wrong with the step, the training will say better
             continue
-    return own
+        traced.add(name)
+    return traced
 
 
 def _placeholder(leaf: Any) -> Any:
