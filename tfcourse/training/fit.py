@@ -10,7 +10,7 @@ from keras.callbacks import TerminateOnNaN
 
 from tfcourse.errors import InputError
 from tfcourse.training.callbacks import callback_list
-from tfcourse.training.checkpoints.resume import saving_of
+from tfcourse.training.checkpoints.saving import saving_of
 from tfcourse.training.data.arrays import split_off_validation
 from tfcourse.training.data.checks import check_training
 from tfcourse.training.data.inputs import (

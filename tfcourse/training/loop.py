@@ -14,7 +14,8 @@ from tfcourse.training.callbacks import (
     epoch_logs,
     next_stride,
 )
-from tfcourse.training.checkpoints.resume import Checkpoints, Saving, Start
+from tfcourse.training.checkpoints.resume import Checkpoints, Start
+from tfcourse.training.checkpoints.saving import Saving
 from tfcourse.training.data.feeds import Chunk, Feed, StreamFeed
 from tfcourse.training.non_finite.guard import Guard, OnNan
 from tfcourse.training.programs.cache import test_program, train_program

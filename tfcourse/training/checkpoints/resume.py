@@ -1,10 +1,8 @@
 """The checkpoints of one call of `fit`: where it goes on from, and when it saves."""
 
 import datetime
-import os
 import time
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,33 +10,16 @@ import keras
 
 from tfcourse.errors import InputError
 from tfcourse.training.checkpoints.callback_state import CallbackStates
-from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
+from tfcourse.training.checkpoints.checkpoint import Record
 from tfcourse.training.checkpoints.errors import UnusableCheckpointError
 from tfcourse.training.checkpoints.fingerprint import difference, fingerprint
+from tfcourse.training.checkpoints.saving import Saving
 from tfcourse.training.checkpoints.workers import Workers
 from tfcourse.training.data.feeds import ArrayFeed, Feed
-from tfcourse.training.data.inputs import check_sizes
 from tfcourse.training.non_finite.guard import Guard
 from tfcourse.training.programs.state import state_variables
 
-__all__ = ["Checkpoints", "Saving", "Start", "saving_of"]
-
-
-@dataclass(frozen=True)
-class Saving:
-    """What the caller of `fit` wants of checkpoints.
-
-    Attributes:
-        folder: Where they are.
-        every: Epochs, or time, from one to the next.
-        seed: The seed that the caller gave.
-        verbose: Whether to say where the training goes on from.
-    """
-
-    folder: CheckpointFolder
-    every: int | datetime.timedelta
-    seed: Any
-    verbose: bool
+__all__ = ["Checkpoints", "Start"]
 
 
 class Start(NamedTuple):
@@ -192,40 +173,6 @@ class Checkpoints:
         elif record.epoch == epochs:
             text = f"Nothing to train: all {epochs} epochs are done in {path}"
         print(text, flush=True)
-
-
-def saving_of(
-    checkpoint_dir: Any, save_every: Any, keep_checkpoints: Any, seed: Any, verbose: Any
-) -> Saving | None:
-    """The checked arguments of `fit`, with the folder made; None without ``checkpoint_dir``.
-
-    Raises:
-        InputError: One of them is wrong, or the folder can't be made.
-    """
-    check_sizes(keep_checkpoints=0 if keep_checkpoints is None else keep_checkpoints)
-    if isinstance(save_every, datetime.timedelta):
-        if save_every <= datetime.timedelta():
-            raise InputError(f"save_every must be more than no time. Received: {save_every!r}.")
-    elif isinstance(save_every, bool) or not isinstance(save_every, int) or save_every < 1:
-        raise InputError(
-            "save_every must be a whole number of epochs >= 1, or a datetime.timedelta. "
-            f"Received: {save_every!r}."
-        )
-    if checkpoint_dir is None:
-        return None
-    if not isinstance(checkpoint_dir, str | os.PathLike) or not os.fspath(checkpoint_dir):
-        raise InputError(f"checkpoint_dir must be a path. Received: {checkpoint_dir!r}.")
-    path = Path(checkpoint_dir)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"checkpoint_dir must be a folder, or one that can be made. Received: {path} ({error})."
-        ) from error
-    # Also after a change of the working directory.
-    return Saving(
-        CheckpointFolder(path.absolute(), keep_checkpoints), save_every, seed, verbose != 0
-    )
 
 
 def _check_setting(callbacks: Any) -> None:
