@@ -149,7 +149,8 @@ class TestErrors:
     def test_a_full_disk_ends_the_search_and_loses_nothing(self, slow, tmp_path):
         search = slow("full")
         (tmp_path / "full").touch()
-        with pytest.raises(WorkFailedError, match=r"OSError: .*(File too large|errno = 27)"):
+        said = r"the checkpoint .* can't be written \(.*File too large\)\. .*is the disk full\?"
+        with pytest.raises(WorkFailedError, match=said):
             search.run(verbose=False, workers=2)
         (tmp_path / "full").unlink()
         kept = search.finished()
