@@ -47,13 +47,17 @@ def reporting(debug: bool) -> Iterator[None]:
 
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Has the signals that ask for an end do what Ctrl-C does."""
+    """Has the signals that ask for an end do what Ctrl-C does; one that is ignored stays so.
+
+    So ``nohup`` keeps its promise.
+    """
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
     kinds = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {kind: signal.signal(kind, interrupt) for kind in kinds}
+    heard = [kind for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN]
+    before = {kind: signal.signal(kind, interrupt) for kind in heard}
     try:
         yield
     finally:
