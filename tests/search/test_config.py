@@ -13,6 +13,7 @@ from tfcourse import InputError
 from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.load import load_config, parse_config
 from tfcourse.search.config.metrics import objectives
+from tfcourse.search.record.identity import differences
 from tfcourse.search.space.parameters import Choice, Range
 
 OBJECTIVES = objectives(("accuracy",))
@@ -294,6 +295,20 @@ SINGLE_ERRORS = {
         space("learning_rate", "values = []"),
         r"\[space\.learning_rate\] values must be a list of at least one value\. Received: \[\]\.",
     ),
+    **{
+        f"values of {value}": (
+            space("dropout", f"values = [{value}]"),
+            r"\[space\.dropout\] values must be finite numbers, texts, true or false\. "
+            rf"Received: {received}\.",
+        )
+        for value, received in {
+            "nan": "nan",
+            "0.5, inf": "inf",
+            "[0.1]": r"\[0\.1\]",
+            "{ a = 1 }": r"\{'a': 1\}",
+            "2020-01-01": r"datetime\.date\(2020, 1, 1\)",
+        }.items()
+    },
     "equal values": (
         space("learning_rate", "values = [0.1, 0.1]"),
         r"\[space\.learning_rate\] values must differ .*\. Received: \[0\.1, 0\.1\]\.",
@@ -473,6 +488,16 @@ def test_annotations_as_strings_are_checked_like_others(module, tmp_path):
     assert config.space == {"rate": Range("float", 1, 9)}
     (line,) = errors_of(builder + "kind = 'c'\n" + searched, tmp_path)
     assert re.fullmatch(r'\[model\] kind must be "a" or "b"\. Received: \'c\'\.', line)
+
+
+def test_a_config_with_a_nan_is_the_same_when_it_is_read_again(module, tmp_path):
+    name = module("def build(input_shape, classes, rate=0.5): ...")
+    config = parse(f"[model]\nbuilder = '{name}:build'\nrate = nan\n", tmp_path)
+    stored, again = (tomllib.loads(config.as_toml()) for _ in range(2))
+    assert differences(stored, again) == []
+    stored["model"]["rate"] = 0.5
+    (line,) = differences(stored, again)
+    assert line == "model.rate is 0.5 there and nan here"
 
 
 def test_bayesian_needs_scikit_learn(tmp_path, monkeypatch):

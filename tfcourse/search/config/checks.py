@@ -1,6 +1,7 @@
 """Checks of ``[space]`` and of the fixed arguments, against the builder and the optimizer."""
 
 import inspect
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -188,8 +189,13 @@ def _choice(
     name: str, values: list[Any], builder: Builder | None, when: When
 ) -> tuple[Any, list[str]]:
     where = f"[space.{name}] values"
-    if not values or any(isinstance(value, list | dict) for value in values):
+    if not values:
         return None, [f"{where} must be a list of at least one value. Received: {values!r}."]
+    others = [value for value in values if not _is_plain(value)]
+    if others:
+        return None, [
+            f"{where} must be finite numbers, texts, true or false. Received: {others[0]!r}."
+        ]
     if len({(type(value), value) for value in values}) < len(values):
         return None, [f"{where} must differ from each other. Received: {values!r}."]
     if len({float if type(value) is int else type(value) for value in values}) > 1:
@@ -198,6 +204,11 @@ def _choice(
     if problems:
         return None, [f"{where} {problem}" for problem in problems]
     return Choice(tuple(values), when), []
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a record can hold it and find it again, which no nan equals."""
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _scale_problem(parameter: Range, where: str) -> str | None:
