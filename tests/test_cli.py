@@ -232,6 +232,19 @@ class TestCheck:
         assert f"{tmp_path / 'csv.toml'}: [data] " in result.stderr
         assert "the labels y must be 0, 1" in result.stderr
 
+    def test_square_brackets_are_shown(self, tmp_path):
+        (tmp_path / "mine.py").write_text("def build(shape, classes, kind, **arguments): ...\n")
+        text = SMALL.replace("layers = 1\nunits = 8", 'builder = "mine:build"')
+        path = tmp_path / "my[old].toml"
+        path.write_text(f"{text}\n[space.kind]\nvalues = ['[relu]', '[/b]']\n", encoding="utf-8")
+        start = (
+            f"import os; os.chdir({str(tmp_path)!r}); from tfcourse.__main__ import main; main()"
+        )
+        ended = process("check", path, start=("-c", start))
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "[relu], [/b]" in ended.stdout
+        assert f"{path} is valid." in ended.stdout
+
     @pytest.mark.parametrize("command", ["check", "search"])
     def test_no_such_file(self, command, tmp_path):
         result = run(command, tmp_path / "no.toml")

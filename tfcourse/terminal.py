@@ -1,13 +1,15 @@
 """What the commands share: consoles, exit codes, and a quiet TensorFlow."""
 
+import io
 import signal
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.quiet import quiet_start
@@ -21,12 +23,14 @@ __all__ = [
     "import_tensorflow",
     "reporting",
     "signals_interrupt",
+    "write_any_text",
 ]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
-console = Console()
-errors = Console(stderr=True)
+# What is printed is plain: names, values and paths may hold brackets, rich's sign for markup.
+console = Console(markup=False, emoji=False)
+errors = Console(stderr=True, markup=False, emoji=False)
 
 
 @contextmanager
@@ -38,11 +42,13 @@ def reporting(debug: bool) -> Iterator[None]:
         if debug:
             traceback.print_exc()
         else:
-            errors.print(
-                f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True
-            )
+            _print_error(str(error))
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED
         raise typer.Exit(code) from None
+
+
+def _print_error(said: str) -> None:
+    errors.print(Text.assemble(("Error:", "bold red"), " ", said), soft_wrap=True)
 
 
 @contextmanager
@@ -63,6 +69,12 @@ def signals_interrupt() -> Iterator[None]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+def write_any_text() -> None:
+    """Has stdout show a question mark for what its encoding lacks, as a result's "±" or "–"."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def import_tensorflow() -> None:

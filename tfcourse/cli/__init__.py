@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 import tfcourse
@@ -164,7 +163,7 @@ def check(config: ConfigFile, debug: Debug = False) -> None:
         check_data(checked)
         console.print(space_table(checked))
         for line in advice(checked):
-            console.print(f"Warning: {escape(line)}", highlight=False, soft_wrap=True)
+            console.print(f"Warning: {line}", highlight=False, soft_wrap=True)
         console.print(f"{config} is valid.", highlight=False, soft_wrap=True)
 
 
@@ -194,7 +193,7 @@ def lint(
             raise InputError(f"{file} could not be loaded: {reason} {wanted}.") from error
         findings = find(model, steps=steps)
         for finding in findings:
-            console.print(escape(str(finding)), highlight=False, soft_wrap=True)
+            console.print(str(finding), highlight=False, soft_wrap=True)
         if findings:
             raise typer.Exit(FAILED)
         console.print(f"No findings in {file}.", highlight=False, soft_wrap=True)
