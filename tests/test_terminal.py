@@ -1,15 +1,17 @@
 """What the commands share."""
 
+import errno
 import io
 import os
 import signal
 import sys
 
 import pytest
+import typer
 
 from tfcourse.search.display import best_table
 from tfcourse.search.record.records import TrialRecord
-from tfcourse.terminal import console, signals_interrupt, write_any_text
+from tfcourse.terminal import console, reporting, signals_interrupt, write_any_text
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -50,3 +52,25 @@ def test_text_that_stdout_cannot_encode_is_no_error(monkeypatch):
     write_any_text()
     print("from – to ±", flush=True)
     assert written.getvalue() == b"from ? to \xb1\n"
+
+
+@pytest.mark.parametrize(
+    ("where", "shown"), [(("/full/best.keras",), "/full/best.keras"), ((), "the disk")]
+)
+def test_what_the_disk_refuses_is_told_in_a_line(where, shown, capsys):
+    with pytest.raises(typer.Exit) as ended, reporting(debug=False):
+        raise OSError(errno.ENOSPC, "HDF5 says much", *where)
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err == (
+        f"Error: {shown} can't be written or read: No space left on device. Mend that and give "
+        "the same command again: what is on record is kept.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(errno.ECONNRESET, "reset"), OSError("?")], ids=repr
+)
+def test_other_errors_of_the_system_are_not_hidden(error):
+    with pytest.raises(type(error)) as caught, reporting(debug=False):
+        raise error
+    assert caught.value is error

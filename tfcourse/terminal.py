@@ -1,6 +1,8 @@
 """What the commands share: consoles, exit codes, and a quiet TensorFlow."""
 
+import errno
 import io
+import os
 import signal
 import sys
 import traceback
@@ -28,6 +30,12 @@ __all__ = [
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
+# What is wrong with a disk, and not with a program.
+_DISK = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO,
+    errno.ESTALE, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
+}  # fmt: skip
+
 # What is printed is plain: names, values and paths may hold brackets, rich's sign for markup.
 console = Console(markup=False, emoji=False)
 errors = Console(stderr=True, markup=False, emoji=False)
@@ -35,16 +43,34 @@ errors = Console(stderr=True, markup=False, emoji=False)
 
 @contextmanager
 def reporting(debug: bool) -> Iterator[None]:
-    """Ends the command with a message and its exit code: 2 for wrong input, 1 for failed work."""
+    """Ends the command with a message and its exit code: 2 for wrong input, 1 for failed work.
+
+    What the disk refuses (it is full, or may not be written) is failed work too.
+    """
     try:
         yield
-    except (InputError, WorkFailedError) as error:
+    except (InputError, WorkFailedError, OSError) as error:
+        said = _of_the_disk(error) if isinstance(error, OSError) else str(error)
+        if said is None:
+            raise
         if debug:
             traceback.print_exc()
         else:
-            _print_error(str(error))
+            _print_error(said)
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED
         raise typer.Exit(code) from None
+
+
+def _of_the_disk(error: OSError) -> str | None:
+    """What the disk refused and what to do; None if it was something else that failed."""
+    if error.errno not in _DISK:
+        return None
+    place = "the disk" if error.filename is None else error.filename
+    # Not strerror: HDF5 puts sentences of its own there.
+    return (
+        f"{place} can't be written or read: {os.strerror(error.errno)}. Mend that and give the "
+        "same command again: what is on record is kept."
+    )
 
 
 def _print_error(said: str) -> None:
