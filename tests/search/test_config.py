@@ -138,7 +138,15 @@ SINGLE_ERRORS = {
         "[training]\njit_compile = 'yes'",
         r"\[training\] jit_compile: must be .*\. Received: 'yes'\.",
     ),
+    "metrics": (
+        "[training]\nmetrics = 5",
+        r"\[training\] metrics: must be a valid tuple\. Received: 5\.",
+    ),
     # [model]
+    "builder's type": (
+        "[model]\nbuilder = ['mlp']",
+        r"\[model\] builder: must be a valid string\. Received: \['mlp'\]\.",
+    ),
     "builder": (
         "[model]\nbuilder = 'mpl'",
         r'\[model\] builder must be one of "mlp", .*\. Received: \'mpl\'\. Did you mean "mlp"\?',
@@ -354,6 +362,17 @@ SINGLE_ERRORS = {
         space("learning_rate", "low = 0.1", "high = 0.2", "step = 0.0"),
         r"\[space\.learning_rate\] step must be > 0\. Received: 0\.0\.",
     ),
+    **{
+        f"step too small to be taken from {low}": (
+            space("learning_rate", f"low = {low}", f"high = {high}", f"step = {step}"),
+            rf"\[space\.learning_rate\] step must be >= {least}, the distance of floats there\. "
+            rf"Received: {step}\.",
+        )
+        for low, high, step, least in [
+            ("0.0", "0.9", "1e-320", "1.1e-16"),
+            ("1.0", "1e300", "1e-10", r"1.5e\+284"),
+        ]
+    },
     "step of a whole number": (
         space("units", "low = 1", "high = 9", "step = 0.5"),
         r"\[space\.units\] step must be a whole number\. Received: 0\.5\.",
@@ -434,6 +453,17 @@ SINGLE_ERRORS = {
         OPTIMIZERS + when("beta_1", "{ optimizer = ['adam', 'adm'] }"),
         r'\[space\.beta_1\] when: optimizer must be one of "adam", "momentum"\. .*',
     ),
+    **{
+        f"a parent's value {value}": (
+            OPTIMIZERS + when("momentum", f"{{ optimizer = {value} }}"),
+            r'\[space\.momentum\] when: optimizer must be one of "adam", "momentum"\. '
+            rf"Received: {received}\.",
+        )
+        for value, received in {
+            "[['momentum']]": r"\['momentum'\]",
+            "{ a = 1 }": r"\{'a': 1\}",
+        }.items()
+    },
     "no condition": (
         when("beta_1", "'adam'"),
         r"\[space\.beta_1\] when: must be a valid dictionary\. Received: 'adam'\.",

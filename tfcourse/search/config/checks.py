@@ -104,7 +104,7 @@ def _optimizers(
 def _contradiction(name: str, parameter: Parameter, builder: Builder | None) -> str | None:
     """What is wrong with an optimizer's argument that is searched with other optimizers only."""
     takers = [optimizer for optimizer, names in ARGUMENTS.items() if name in names]
-    asked = [o for o in any_of(dict(parameter.when).get("optimizer", ())) if o in ARGUMENTS]
+    asked = [o for o in ARGUMENTS if o in any_of(dict(parameter.when).get("optimizer", ()))]
     own = builder is None or builder.takes_any or {name, "optimizer"} & {*builder.arguments}
     if own or not takers or not asked or {*takers} & {*asked}:
         return None
@@ -167,11 +167,9 @@ def _parameter(
     if errors:
         return None, errors
     whole = is_whole(name, table, builder)
-    if whole and table.step is not None and not isinstance(table.step, int):
-        return None, [f"{where} step must be a whole number. Received: {table.step}."]
     step = 1 if whole and table.step is None else table.step
-    if step is not None and table.points is not None:
-        return None, [f"{where} points is for numbers without a step. Received: step {step}."]
+    if problem := _step_problem(table, step, whole, where):
+        return None, [problem]
     parameter = Range(
         "int" if whole else "float",
         table.low,
@@ -183,6 +181,21 @@ def _parameter(
     )
     problem = _scale_problem(parameter, where)
     return (None, [problem]) if problem else (parameter, [])
+
+
+def _step_problem(table: SpaceTable, step: float | None, whole: bool, where: str) -> str | None:
+    if step is None:
+        return None
+    if whole and not isinstance(step, int):
+        return f"{where} step must be a whole number. Received: {step}."
+    least = math.ulp(max(abs(table.low or 0), abs(table.high or 0)))
+    if not whole and step < least:
+        return (
+            f"{where} step must be >= {least:.2g}, the distance of floats there. Received: {step}."
+        )
+    if table.points is not None:
+        return f"{where} points is for numbers without a step. Received: step {step}."
+    return None
 
 
 def _choice(

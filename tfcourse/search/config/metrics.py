@@ -133,10 +133,12 @@ def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
     targets = _targets(training)
     if targets == "numbers":
         training = {"metrics": ["mean_absolute_error"], **training}
-    if "accuracy" not in training.get("metrics", ["accuracy"]):
+    metrics = training.get("metrics", ["accuracy"])
+    if isinstance(metrics, list | tuple) and "accuracy" not in metrics:
         search = {"objective": "val_loss", **search}
     builder = model.get("builder", "mlp")
-    takes_output = builder in BUILDERS and "output" in signature(BUILDERS[builder]).parameters
+    ours = isinstance(builder, str) and builder in BUILDERS
+    takes_output = ours and "output" in signature(BUILDERS[builder]).parameters
     if takes_output and targets in ("binary", "numbers"):
         model = {"output": "sigmoid" if targets == "binary" else "linear", **model}
     return {**tables, "training": training, "search": search, "model": model}
