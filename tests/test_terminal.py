@@ -4,14 +4,16 @@ import errno
 import io
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
 import typer
 
+from tfcourse.quiet import quiet_start
 from tfcourse.search.display import best_table
 from tfcourse.search.record.records import TrialRecord
-from tfcourse.terminal import console, reporting, signals_interrupt, write_any_text
+from tfcourse.terminal import console, ready_streams, reporting, signals_interrupt
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -35,6 +37,17 @@ def test_an_ignored_signal_stays_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
+def test_a_closed_stderr_is_no_error(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    with quiet_start():
+        pass
+    ask = "import os; from tfcourse.terminal import ready_streams; ready_streams(); "
+    ask += "print(os.path.samestat(os.fstat(2), os.stat(os.devnull)), os.get_inheritable(2))"
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", ask]
+    assert subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout == b"True True\n"
+
+
 def test_names_and_values_are_printed_as_they_are(capsys):
     names = ["[relu]", "[/b]", ":warning:"]
     record = TrialRecord(0, "completed", dict.fromkeys(names, "[/red]"), score=0.5)
@@ -49,7 +62,7 @@ def test_text_that_stdout_cannot_encode_is_no_error(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
     with pytest.raises(UnicodeEncodeError):
         print("from – to ±")
-    write_any_text()
+    ready_streams()
     print("from – to ±", flush=True)
     assert written.getvalue() == b"from ? to \xb1\n"
 

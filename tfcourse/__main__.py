@@ -1,12 +1,12 @@
 """The ``tfcourse`` command; also ``python -m tfcourse``."""
 
 from tfcourse.cli import app
-from tfcourse.terminal import write_any_text
+from tfcourse.terminal import ready_streams
 
 
 def main() -> None:
     """Runs the command line."""
-    write_any_text()
+    ready_streams()
     app()
 
 

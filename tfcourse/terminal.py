@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -23,9 +24,9 @@ __all__ = [
     "console",
     "errors",
     "import_tensorflow",
+    "ready_streams",
     "reporting",
     "signals_interrupt",
-    "write_any_text",
 ]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -97,10 +98,18 @@ def signals_interrupt() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
-def write_any_text() -> None:
-    """Has stdout show a question mark for what its encoding lacks, as a result's "±" or "–"."""
+def ready_streams() -> None:
+    """Makes the standard streams of a process take whatever is written to them.
+
+    stdout shows a question mark for what its encoding lacks, as a result's "±" or "–". A stderr
+    that is closed leads nowhere: else the next file to be opened had its number, and got what
+    TensorFlow writes to it.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (until the end)
+        os.set_inheritable(sys.stderr.fileno(), True)
 
 
 def import_tensorflow() -> None:

@@ -112,6 +112,14 @@ class TestNpz:
         (tmp_path / "data.npz").write_bytes(content)
         assert "data.npz" in error(load, "npz", tmp_path / "data.npz")
 
+    def test_damaged_compressed_bytes(self, tmp_path):
+        path = tmp_path / "data.npz"
+        np.savez_compressed(path, x=np.random.default_rng(0).normal(size=(99, 4)), y=Y)
+        content = bytearray(path.read_bytes())
+        content[200:400] = b"\xff" * 200
+        path.write_bytes(content)
+        assert "data.npz is not a readable .npz file of numbers" in error(load, "npz", path)
+
     def test_one_array_is_no_npz_file(self, tmp_path):
         with (tmp_path / "data.npz").open("wb") as file:
             np.save(file, X)

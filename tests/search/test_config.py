@@ -89,6 +89,10 @@ SINGLE_ERRORS = {
         "[search]\nname = 'x'\ntrials = 0",
         r"\[search\] trials: must be greater than or equal to 1\. Received: 0\.",
     ),
+    "too many trials": (
+        "[search]\nname = 'x'\ntrials = 2000000000",
+        r"\[search\] trials: must be less than or equal to 1000000\. Received: 2000000000\.",
+    ),
     "float trials": (
         "[search]\nname = 'x'\ntrials = 3.0",
         r"\[search\] trials: must be .*integer.* Received: 3\.0\.",
@@ -242,6 +246,10 @@ SINGLE_ERRORS = {
     "csv": (
         "[data]\nsource = 'csv'\npath = 'no.csv'",
         r"\[data\] path: no such file: /.*/no\.csv\.",
+    ),
+    "a label of another source": (
+        "[data]\nlabel = 'y'",
+        r'\[data\] label is for source "csv" only\. Received: "digits"\.',
     ),
     # [space]
     "empty space": ("[space]", r"\[space\] must hold at least one table, such as .*"),
@@ -445,6 +453,11 @@ SINGLE_ERRORS = {
         when("beta_1", "{}"),
         r"\[space\.beta_1\] when must name a parent and its value\. Received: \{\}\.",
     ),
+    "a condition on no value": (
+        OPTIMIZERS + when("momentum", "{ optimizer = [] }"),
+        r"\[space\.momentum\] when must name a parent and its value\. "
+        r"Received: \{'optimizer': \[\]\}\.",
+    ),
     "an argument of another optimizer": (
         OPTIMIZERS + when("momentum", "{ optimizer = 'adam' }"),
         r'\[space\.momentum\] when: momentum is not an argument of the optimizer "adam"\.',
@@ -639,6 +652,12 @@ def test_no_toml_file(content, said, tmp_path):
     assert re.fullmatch(said, str(error.value))
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
+    path = tmp_path / "search.toml"
+    path.write_text(BASE, encoding="utf-8-sig")
+    assert load_config(path).search.name == "small"
+
+
 def test_a_folder_is_no_toml_file(tmp_path):
     with pytest.raises(InputError, match=r"can't be read: Is a directory"):
         load_config(tmp_path)
@@ -646,9 +665,10 @@ def test_a_folder_is_no_toml_file(tmp_path):
 
 class TestSpace:
     def test_numbers_are_whole_where_the_argument_takes_whole_numbers_only(self, module):
-        name = module("def build(s, c, a, whole: int = 1, part: float = 0.0): ...")
+        name = module("def build(s, c, a, whole: int = 1, part: float = 0.0, rate=0.5): ...")
         ends = ("low = 2", "high = 8")
-        tables = [space(n, *ends) for n in ("units", "learning_rate", "a", "whole", "part")]
+        names = ("units", "learning_rate", "a", "whole", "part", "rate")
+        tables = [space(n, *ends) for n in names]
         tables += [space("batch_size", *ends, "step = 2")]
         fragment = "\n".join([f"[model]\nbuilder = '{name}:build'", *tables[1:]])
         assert parse(fragment).space == {
@@ -656,6 +676,7 @@ class TestSpace:
             "a": Range("int", 2, 8, 1),
             "whole": Range("int", 2, 8, 1),
             "part": Range("float", 2, 8),
+            "rate": Range("float", 2, 8),
             "batch_size": Range("int", 2, 8, 2),
         }
         assert parse(tables[0]).space == {"units": Range("int", 2, 8, 1)}

@@ -6,6 +6,7 @@ reads data, so that the check of a config is quick.
 
 import importlib.util
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def _npz(path: Path) -> tuple[Any, Any]:
                     f"{path} must hold the arrays x and y. Received: {', '.join(arrays)}."
                 )
             return arrays["x"], arrays["y"]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
