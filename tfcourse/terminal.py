@@ -19,7 +19,6 @@ from tfcourse.quiet import quiet_start
 
 __all__ = [
     "FAILED",
-    "INTERRUPTED",
     "WRONG_INPUT",
     "console",
     "errors",
@@ -27,6 +26,7 @@ __all__ = [
     "ready_streams",
     "reporting",
     "signals_interrupt",
+    "told_if_interrupted",
 ]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
@@ -96,6 +96,16 @@ def signals_interrupt() -> Iterator[None]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+@contextmanager
+def told_if_interrupted(said: str) -> Iterator[None]:
+    """Ends an interrupted command with its exit code and a word on what is left of its work."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        errors.print(f"\nInterrupted. {said}", highlight=False, soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def ready_streams() -> None:

@@ -18,12 +18,11 @@ from tfcourse.cli.retest import retest
 from tfcourse.errors import InputError
 from tfcourse.terminal import (
     FAILED,
-    INTERRUPTED,
     console,
-    errors,
     import_tensorflow,
     reporting,
     signals_interrupt,
+    told_if_interrupted,
 )
 
 __all__ = ["app"]
@@ -133,12 +132,10 @@ def search(
         planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
         if fresh and planned.directory.exists() and not yes:
             typer.confirm(f"Delete {planned.directory} and start over?", abort=True)
-        try:
+        with told_if_interrupted(
+            f"The finished trials are in {planned.directory}.\nThe same command goes on from there."
+        ):
             result = planned.run(fresh=fresh, workers=_workers(workers))
-        except KeyboardInterrupt:
-            errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
-            errors.print("The same command goes on from there.")
-            raise typer.Exit(INTERRUPTED) from None
         print_result(result, planned, verbose)
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tfcourse.errors import nearest, one_of
+from tfcourse.errors import either, nearest, one_of
 from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.admissible import inadmissible, is_whole
@@ -111,8 +111,8 @@ def _contradiction(name: str, parameter: Parameter, builder: Builder | None) -> 
     return f"[space.{name}] when: {name} is not an argument of {_either(asked)}."
 
 
-def _either(names: Iterable[str]) -> str:
-    return " or ".join(f'the optimizer "{name}"' for name in names)
+def _either(optimizers: Iterable[str]) -> str:
+    return either(optimizers, "the optimizer")
 
 
 def _misplaced(name: str, builder: Builder | None, optimizers: list[str]) -> str | None:

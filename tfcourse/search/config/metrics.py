@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Literal
 
-from tfcourse.errors import InputError, one_of
+from tfcourse.errors import InputError, either, one_of
 from tfcourse.imports import load_function
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.tables import TrainingTable
@@ -164,7 +164,7 @@ def training_problems(training: TrainingTable) -> list[str]:
             losses = [n for n, kind in LOSSES.items() if kind in METRICS[metric].targets]
             problems.append(
                 f'[training] metrics: "{metric}" does not fit the loss. Received: '
-                f'"{training.loss}"; it takes the targets of {_either(losses)}.'
+                f'"{training.loss}"; it takes the targets of {either(losses)}.'
             )
     if len(set(metric_names(metrics))) < len(metrics):
         problems.append(f"[training] metrics must differ. Received: {list(metrics)}.")
@@ -207,7 +207,3 @@ def objective_problems(search: Any, training: Any, any_metric: bool) -> list[str
 def _targets(training: Mapping[str, Any]) -> Targets | None:
     loss = training.get("loss", "sparse_categorical_crossentropy")
     return LOSSES.get(loss) if isinstance(loss, str) else None
-
-
-def _either(names: list[str]) -> str:
-    return " or ".join(f'"{name}"' for name in names)
