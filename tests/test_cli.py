@@ -232,6 +232,28 @@ class TestCheck:
         assert f"{tmp_path / 'csv.toml'}: [data] " in result.stderr
         assert "the labels y must be 0, 1" in result.stderr
 
+    def test_more_folds_than_examples(self, tmp_path):
+        rows = "".join(f"{i},{i % 2}\n" for i in range(20))
+        (tmp_path / "data.csv").write_text(f"a,y\n{rows}")
+        text = SMALL.replace("epochs = 5", "epochs = 5\nfolds = 20")
+        (tmp_path / "csv.toml").write_text(f"{text}[data]\nsource = 'csv'\npath = 'data.csv'\n")
+        result = run("check", tmp_path / "csv.toml")
+        assert result.exit_code == 2
+        assert "[training] folds must be <= 16, the examples in train and dev." in result.stderr
+
+    def test_square_brackets_are_shown(self, tmp_path):
+        (tmp_path / "mine.py").write_text("def build(shape, classes, kind, **arguments): ...\n")
+        text = SMALL.replace("layers = 1\nunits = 8", 'builder = "mine:build"')
+        path = tmp_path / "my[old].toml"
+        path.write_text(f"{text}\n[space.kind]\nvalues = ['[relu]', '[/b]']\n", encoding="utf-8")
+        start = (
+            f"import os; os.chdir({str(tmp_path)!r}); from tfcourse.__main__ import main; main()"
+        )
+        ended = process("check", path, start=("-c", start))
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "[relu], [/b]" in ended.stdout
+        assert f"{path} is valid." in ended.stdout
+
     @pytest.mark.parametrize("command", ["check", "search"])
     def test_no_such_file(self, command, tmp_path):
         result = run(command, tmp_path / "no.toml")
@@ -250,6 +272,14 @@ ADVICE = {
     "hyperband of few epochs": (
         'strategy = "hyperband"\n[search.hyperband]\nfactor = 6',
         "[training] epochs 5 is less than [search.hyperband] factor 6: no trial goes on",
+    ),
+    "direction": (
+        'strategy = "random"\ndirection = "min"',
+        'Warning: [search] direction "min" looks for the worst val_accuracy: "max" is better.',
+    ),
+    "one value": (
+        "[space.units]\nlow = 8\nhigh = 16\nstep = 16",
+        "Warning: [space.units] has one value only, 8: step 16 is larger than the range.",
     ),
     "early stopping": (
         "[training.early_stopping]\npatience = 5",

@@ -1,11 +1,19 @@
 """What the commands share."""
 
+import errno
+import io
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
+import typer
 
-from tfcourse.terminal import signals_interrupt
+from tfcourse.quiet import quiet_start
+from tfcourse.search.display import best_table
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.terminal import console, ready_streams, reporting, signals_interrupt
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -15,3 +23,67 @@ def test_signals_that_ask_for_an_end_interrupt(how):
         os.kill(os.getpid(), how)
         signal.sigtimedwait([], 1)
     assert signal.getsignal(how) is before
+
+
+def test_an_ignored_signal_stays_ignored():
+    """What ``nohup`` asks for."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals_interrupt():
+            os.kill(os.getpid(), signal.SIGHUP)
+            signal.sigtimedwait([], 1)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_closed_stderr_is_no_error(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    with quiet_start():
+        pass
+    ask = "import os; from tfcourse.terminal import ready_streams; ready_streams(); "
+    ask += "print(os.path.samestat(os.fstat(2), os.stat(os.devnull)), os.get_inheritable(2))"
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", ask]
+    assert subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout == b"True True\n"
+
+
+def test_names_and_values_are_printed_as_they_are(capsys):
+    names = ["[relu]", "[/b]", ":warning:"]
+    record = TrialRecord(0, "completed", dict.fromkeys(names, "[/red]"), score=0.5)
+    console.print(best_table([record], "val_[bold]loss", names))
+    said = capsys.readouterr().out
+    for shown in (*names, "[/red]", "val_[bold]loss"):
+        assert shown in said
+
+
+def test_text_that_stdout_cannot_encode_is_no_error(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="latin-1"))
+    with pytest.raises(UnicodeEncodeError):
+        print("from – to ±")
+    ready_streams()
+    print("from – to ±", flush=True)
+    assert written.getvalue() == b"from ? to \xb1\n"
+
+
+@pytest.mark.parametrize(
+    ("where", "shown"), [(("/full/best.keras",), "/full/best.keras"), ((), "the disk")]
+)
+def test_what_the_disk_refuses_is_told_in_a_line(where, shown, capsys):
+    with pytest.raises(typer.Exit) as ended, reporting(debug=False):
+        raise OSError(errno.ENOSPC, "HDF5 says much", *where)
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err == (
+        f"Error: {shown} can't be written or read: No space left on device. Mend that and give "
+        "the same command again: what is on record is kept.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(errno.ECONNRESET, "reset"), OSError("?")], ids=repr
+)
+def test_other_errors_of_the_system_are_not_hidden(error):
+    with pytest.raises(type(error)) as caught, reporting(debug=False):
+        raise error
+    assert caught.value is error

@@ -1,10 +1,12 @@
 """The ``tfcourse`` command; also ``python -m tfcourse``."""
 
 from tfcourse.cli import app
+from tfcourse.terminal import ready_streams
 
 
 def main() -> None:
     """Runs the command line."""
+    ready_streams()
     app()
 
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["InputError", "WorkFailedError", "nearest", "one_of"]
+__all__ = ["InputError", "WorkFailedError", "either", "nearest", "one_of"]
 
 
 class InputError(ValueError):
@@ -22,6 +22,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """``' Did you mean "..."?'`` with the known name closest to a typo, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f' Did you mean "{close[0]}"?' if close else ""
+
+
+def either(names: Iterable[str], kind: str = "") -> str:
+    """``the optimizer "a" or the optimizer "b"``, where the kind is ``the optimizer``."""
+    return " or ".join(f'{kind} "{name}"'.strip() for name in names)
 
 
 def one_of(name: str, received: Any, known: Iterable[str]) -> str:

@@ -12,9 +12,9 @@ __all__ = ["quiet_start"]
 def quiet_start() -> Iterator[None]:
     """Import TensorFlow inside it: what its C++ code writes to stderr meanwhile is lost.
 
-    Once TensorFlow is there, nothing is.
+    Once TensorFlow is there, nothing is, nor where stderr is closed.
     """
-    if "tensorflow" in sys.modules:
+    if "tensorflow" in sys.modules or sys.stderr is None:
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,64 +1,125 @@
 """What the commands share: consoles, exit codes, and a quiet TensorFlow."""
 
+import errno
+import io
+import os
 import signal
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.quiet import quiet_start
 
 __all__ = [
     "FAILED",
-    "INTERRUPTED",
     "WRONG_INPUT",
     "console",
     "errors",
     "import_tensorflow",
+    "ready_streams",
     "reporting",
     "signals_interrupt",
+    "told_if_interrupted",
 ]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
-console = Console()
-errors = Console(stderr=True)
+# What is wrong with a disk, and not with a program.
+_DISK = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO,
+    errno.ESTALE, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
+}  # fmt: skip
+
+# What is printed is plain: names, values and paths may hold brackets, rich's sign for markup.
+console = Console(markup=False, emoji=False)
+errors = Console(stderr=True, markup=False, emoji=False)
 
 
 @contextmanager
 def reporting(debug: bool) -> Iterator[None]:
-    """Ends the command with a message and its exit code: 2 for wrong input, 1 for failed work."""
+    """Ends the command with a message and its exit code: 2 for wrong input, 1 for failed work.
+
+    What the disk refuses (it is full, or may not be written) is failed work too.
+    """
     try:
         yield
-    except (InputError, WorkFailedError) as error:
+    except (InputError, WorkFailedError, OSError) as error:
+        said = _of_the_disk(error) if isinstance(error, OSError) else str(error)
+        if said is None:
+            raise
         if debug:
             traceback.print_exc()
         else:
-            errors.print(
-                f"[bold red]Error:[/] {escape(str(error))}", highlight=False, soft_wrap=True
-            )
+            _print_error(said)
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED
         raise typer.Exit(code) from None
 
 
+def _of_the_disk(error: OSError) -> str | None:
+    """What the disk refused and what to do; None if it was something else that failed."""
+    if error.errno not in _DISK:
+        return None
+    place = "the disk" if error.filename is None else error.filename
+    # Not strerror: HDF5 puts sentences of its own there.
+    return (
+        f"{place} can't be written or read: {os.strerror(error.errno)}. Mend that and give the "
+        "same command again: what is on record is kept."
+    )
+
+
+def _print_error(said: str) -> None:
+    errors.print(Text.assemble(("Error:", "bold red"), " ", said), soft_wrap=True)
+
+
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Has the signals that ask for an end do what Ctrl-C does."""
+    """Has the signals that ask for an end do what Ctrl-C does; one that is ignored stays so.
+
+    So ``nohup`` keeps its promise.
+    """
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
     kinds = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {kind: signal.signal(kind, interrupt) for kind in kinds}
+    heard = [kind for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN]
+    before = {kind: signal.signal(kind, interrupt) for kind in heard}
     try:
         yield
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+@contextmanager
+def told_if_interrupted(said: str) -> Iterator[None]:
+    """Ends an interrupted command with its exit code and a word on what is left of its work."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        errors.print(f"\nInterrupted. {said}", highlight=False, soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def ready_streams() -> None:
+    """Makes the standard streams of a process take whatever is written to them.
+
+    stdout shows a question mark for what its encoding lacks, as a result's "±" or "–". A stderr
+    that is closed leads nowhere: else the next file to be opened had its number, and got what
+    TensorFlow writes to it.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  (until the end)
+        os.set_inheritable(sys.stderr.fileno(), True)
 
 
 def import_tensorflow() -> None:

@@ -112,6 +112,14 @@ class TestNpz:
         (tmp_path / "data.npz").write_bytes(content)
         assert "data.npz" in error(load, "npz", tmp_path / "data.npz")
 
+    def test_damaged_compressed_bytes(self, tmp_path):
+        path = tmp_path / "data.npz"
+        np.savez_compressed(path, x=np.random.default_rng(0).normal(size=(99, 4)), y=Y)
+        content = bytearray(path.read_bytes())
+        content[200:400] = b"\xff" * 200
+        path.write_bytes(content)
+        assert "data.npz is not a readable .npz file of numbers" in error(load, "npz", path)
+
     def test_one_array_is_no_npz_file(self, tmp_path):
         with (tmp_path / "data.npz").open("wb") as file:
             np.save(file, X)
@@ -147,16 +155,61 @@ class TestCsv:
         )
 
     @pytest.mark.parametrize(
-        "bad", ["1,2,three,4,0\n", "1,2,,4,0\n", "1,2,3,0\n"], ids=["word", "gap", "short row"]
+        ("bad", "why"),
+        [
+            ("1,2,three,4,0", r"could not convert string 'three' to float64 in line 9, column 3\."),
+            ("1,2,,4,0", r"could not convert string '' to float64 in line 9, column 3\."),
+            ("1,2,3,0", r"line 9 has 4, the header 5 names\."),
+            ("# 1,2,3,4,0", r"could not convert string '# 1' to float64 in line 9, column 1\."),
+            ("1,2,3,4,0 # good", r"could not convert string '0 # good' to float64 in line 9, .*"),
+        ],
+        ids=["word", "gap", "short row", "number sign", "number sign at the end"],
     )
-    def test_rows_that_are_no_numbers(self, csv, bad):
-        said = error(csv, self.text() + bad)
-        assert re.match(r".*data\.csv must hold numbers below its header: .*", said)
+    def test_rows_that_are_no_numbers(self, csv, bad, why):
+        """The line is the file's, of which an empty one is no row."""
+        said = error(csv, f"{self.text()}\n{bad}\n{bad}\n")
+        assert re.fullmatch(rf".*data\.csv must hold numbers below its header: {why}", said)
 
     def test_a_header_of_another_length(self, csv):
         assert "data.csv: 4 names in the header, 5 columns." in error(csv, self.text("a,b,c,y"))
 
-    @pytest.mark.parametrize("text", ["", "a,b,y\n"], ids=["empty", "header only"])
+    def test_numbers_are_no_header(self, csv):
+        """The first example would be lost without a word."""
+        said = error(csv, self.text("0.5,1,2,3,0"))
+        assert re.fullmatch(
+            r".*data\.csv must begin with a header, the names of its columns\. "
+            r"Received numbers: 0\.5, 1, 2, 3, 0\.",
+            said,
+        )
+
+    def test_a_name_given_twice(self, csv):
+        said = error(csv, self.text("a,y,b,y,c"), label="y")
+        assert re.fullmatch(
+            r".*data\.csv: the names in the header must differ from each other\. "
+            r'Received more than once: "y"\.',
+            said,
+        )
+
+    def test_quotes_as_other_tools_write_them(self, csv):
+        names = '"a, in cm","b","c ""wide""", "d","y"'
+        rows = "\n".join(",".join(f'"{v}"' for v in row) for row in self.TABLE)
+        assert_is_x_and_y(csv(f"{names}\n{rows}\n"))
+        assert_is_x_and_y(csv(f"{names}\n{rows}\n".replace('"y"', "y"), label="y"))
+
+    def test_a_name_may_hold_a_line_separator(self, csv):
+        assert_is_x_and_y(csv(self.text("a,b\u2028,c,d,y")))
+
+    @pytest.mark.parametrize("end", ["\r\n", "\r"], ids=["Windows", "old Mac"])
+    def test_ends_of_line_of_other_systems(self, csv, end):
+        assert_is_x_and_y(csv(self.text().replace("\n", end)))
+
+    def test_a_label_without_features(self, csv):
+        said = error(csv, "y\n0\n1\n")
+        assert "at least one example, and a number in each. Received: x of shape (2, 0)" in said
+
+    @pytest.mark.parametrize(
+        "text", ["", "a,b,y\n", "\n1,2,0\n"], ids=["empty", "header only", "no header"]
+    )
     def test_no_rows(self, csv, text):
         assert "data.csv" in error(csv, text)
 

@@ -13,6 +13,7 @@ from tfcourse import InputError
 from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.load import load_config, parse_config
 from tfcourse.search.config.metrics import objectives
+from tfcourse.search.record.identity import differences
 from tfcourse.search.space.parameters import Choice, Range
 
 OBJECTIVES = objectives(("accuracy",))
@@ -88,6 +89,10 @@ SINGLE_ERRORS = {
         "[search]\nname = 'x'\ntrials = 0",
         r"\[search\] trials: must be greater than or equal to 1\. Received: 0\.",
     ),
+    "too many trials": (
+        "[search]\nname = 'x'\ntrials = 2000000000",
+        r"\[search\] trials: must be less than or equal to 1000000\. Received: 2000000000\.",
+    ),
     "float trials": (
         "[search]\nname = 'x'\ntrials = 3.0",
         r"\[search\] trials: must be .*integer.* Received: 3\.0\.",
@@ -137,7 +142,15 @@ SINGLE_ERRORS = {
         "[training]\njit_compile = 'yes'",
         r"\[training\] jit_compile: must be .*\. Received: 'yes'\.",
     ),
+    "metrics": (
+        "[training]\nmetrics = 5",
+        r"\[training\] metrics: must be a valid tuple\. Received: 5\.",
+    ),
     # [model]
+    "builder's type": (
+        "[model]\nbuilder = ['mlp']",
+        r"\[model\] builder: must be a valid string\. Received: \['mlp'\]\.",
+    ),
     "builder": (
         "[model]\nbuilder = 'mpl'",
         r'\[model\] builder must be one of "mlp", .*\. Received: \'mpl\'\. Did you mean "mlp"\?',
@@ -234,6 +247,10 @@ SINGLE_ERRORS = {
         "[data]\nsource = 'csv'\npath = 'no.csv'",
         r"\[data\] path: no such file: /.*/no\.csv\.",
     ),
+    "a label of another source": (
+        "[data]\nlabel = 'y'",
+        r'\[data\] label is for source "csv" only\. Received: "digits"\.',
+    ),
     # [space]
     "empty space": ("[space]", r"\[space\] must hold at least one table, such as .*"),
     "no space table": ("[space]\nunits = 3", r"\[space\.units\] must be a table\. Received: 3\."),
@@ -294,6 +311,20 @@ SINGLE_ERRORS = {
         space("learning_rate", "values = []"),
         r"\[space\.learning_rate\] values must be a list of at least one value\. Received: \[\]\.",
     ),
+    **{
+        f"values of {value}": (
+            space("dropout", f"values = [{value}]"),
+            r"\[space\.dropout\] values must be finite numbers, texts, true or false\. "
+            rf"Received: {received}\.",
+        )
+        for value, received in {
+            "nan": "nan",
+            "0.5, inf": "inf",
+            "[0.1]": r"\[0\.1\]",
+            "{ a = 1 }": r"\{'a': 1\}",
+            "2020-01-01": r"datetime\.date\(2020, 1, 1\)",
+        }.items()
+    },
     "equal values": (
         space("learning_rate", "values = [0.1, 0.1]"),
         r"\[space\.learning_rate\] values must differ .*\. Received: \[0\.1, 0\.1\]\.",
@@ -339,6 +370,17 @@ SINGLE_ERRORS = {
         space("learning_rate", "low = 0.1", "high = 0.2", "step = 0.0"),
         r"\[space\.learning_rate\] step must be > 0\. Received: 0\.0\.",
     ),
+    **{
+        f"step too small to be taken from {low}": (
+            space("learning_rate", f"low = {low}", f"high = {high}", f"step = {step}"),
+            rf"\[space\.learning_rate\] step must be >= {least}, the distance of floats there\. "
+            rf"Received: {step}\.",
+        )
+        for low, high, step, least in [
+            ("0.0", "0.9", "1e-320", "1.1e-16"),
+            ("1.0", "1e300", "1e-10", r"1.5e\+284"),
+        ]
+    },
     "step of a whole number": (
         space("units", "low = 1", "high = 9", "step = 0.5"),
         r"\[space\.units\] step must be a whole number\. Received: 0\.5\.",
@@ -411,6 +453,11 @@ SINGLE_ERRORS = {
         when("beta_1", "{}"),
         r"\[space\.beta_1\] when must name a parent and its value\. Received: \{\}\.",
     ),
+    "a condition on no value": (
+        OPTIMIZERS + when("momentum", "{ optimizer = [] }"),
+        r"\[space\.momentum\] when must name a parent and its value\. "
+        r"Received: \{'optimizer': \[\]\}\.",
+    ),
     "an argument of another optimizer": (
         OPTIMIZERS + when("momentum", "{ optimizer = 'adam' }"),
         r'\[space\.momentum\] when: momentum is not an argument of the optimizer "adam"\.',
@@ -419,6 +466,17 @@ SINGLE_ERRORS = {
         OPTIMIZERS + when("beta_1", "{ optimizer = ['adam', 'adm'] }"),
         r'\[space\.beta_1\] when: optimizer must be one of "adam", "momentum"\. .*',
     ),
+    **{
+        f"a parent's value {value}": (
+            OPTIMIZERS + when("momentum", f"{{ optimizer = {value} }}"),
+            r'\[space\.momentum\] when: optimizer must be one of "adam", "momentum"\. '
+            rf"Received: {received}\.",
+        )
+        for value, received in {
+            "[['momentum']]": r"\['momentum'\]",
+            "{ a = 1 }": r"\{'a': 1\}",
+        }.items()
+    },
     "no condition": (
         when("beta_1", "'adam'"),
         r"\[space\.beta_1\] when: must be a valid dictionary\. Received: 'adam'\.",
@@ -473,6 +531,16 @@ def test_annotations_as_strings_are_checked_like_others(module, tmp_path):
     assert config.space == {"rate": Range("float", 1, 9)}
     (line,) = errors_of(builder + "kind = 'c'\n" + searched, tmp_path)
     assert re.fullmatch(r'\[model\] kind must be "a" or "b"\. Received: \'c\'\.', line)
+
+
+def test_a_config_with_a_nan_is_the_same_when_it_is_read_again(module, tmp_path):
+    name = module("def build(input_shape, classes, rate=0.5): ...")
+    config = parse(f"[model]\nbuilder = '{name}:build'\nrate = nan\n", tmp_path)
+    stored, again = (tomllib.loads(config.as_toml()) for _ in range(2))
+    assert differences(stored, again) == []
+    stored["model"]["rate"] = 0.5
+    (line,) = differences(stored, again)
+    assert line == "model.rate is 0.5 there and nan here"
 
 
 def test_bayesian_needs_scikit_learn(tmp_path, monkeypatch):
@@ -584,6 +652,12 @@ def test_no_toml_file(content, said, tmp_path):
     assert re.fullmatch(said, str(error.value))
 
 
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path):
+    path = tmp_path / "search.toml"
+    path.write_text(BASE, encoding="utf-8-sig")
+    assert load_config(path).search.name == "small"
+
+
 def test_a_folder_is_no_toml_file(tmp_path):
     with pytest.raises(InputError, match=r"can't be read: Is a directory"):
         load_config(tmp_path)
@@ -591,9 +665,10 @@ def test_a_folder_is_no_toml_file(tmp_path):
 
 class TestSpace:
     def test_numbers_are_whole_where_the_argument_takes_whole_numbers_only(self, module):
-        name = module("def build(s, c, a, whole: int = 1, part: float = 0.0): ...")
+        name = module("def build(s, c, a, whole: int = 1, part: float = 0.0, rate=0.5): ...")
         ends = ("low = 2", "high = 8")
-        tables = [space(n, *ends) for n in ("units", "learning_rate", "a", "whole", "part")]
+        names = ("units", "learning_rate", "a", "whole", "part", "rate")
+        tables = [space(n, *ends) for n in names]
         tables += [space("batch_size", *ends, "step = 2")]
         fragment = "\n".join([f"[model]\nbuilder = '{name}:build'", *tables[1:]])
         assert parse(fragment).space == {
@@ -601,6 +676,7 @@ class TestSpace:
             "a": Range("int", 2, 8, 1),
             "whole": Range("int", 2, 8, 1),
             "part": Range("float", 2, 8),
+            "rate": Range("float", 2, 8),
             "batch_size": Range("int", 2, 8, 2),
         }
         assert parse(tables[0]).space == {"units": Range("int", 2, 8, 1)}

@@ -49,6 +49,15 @@ def test_a_killed_owner_holds_nothing(holder, tmp_path):
         assert f"process {os.getpid()} " in (tmp_path / ".run.lock").read_text()
 
 
+@pytest.mark.parametrize("place", ["/proc/no_such/run", "taken/run"])
+def test_a_place_that_cannot_be_written(place, tmp_path):
+    (tmp_path / "taken" / ".run.lock").mkdir(parents=True)
+    place = tmp_path / place
+    said = rf"{place.parent}/\.run\.lock can't be written \(.+\)\. Choose an --out that can\."
+    with pytest.raises(InputError, match=said), locked(place):
+        pass
+
+
 def test_a_search_that_is_running_refuses_another(quick):
     search = quick()
     with locked(search.directory), pytest.raises(InputError, match="is being searched by process"):

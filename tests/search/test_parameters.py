@@ -136,6 +136,13 @@ def test_no_value_is_outside_the_range(parameter, unit):
     assert parameter.low <= parameter.value_at(unit) <= parameter.high
 
 
+def test_the_last_of_many_whole_numbers_does_not_pass_high():
+    """More than floats can count."""
+    largest = 2**63 - 1
+    value = Range("int", 0, largest, 1).value_at(1.0)
+    assert (type(value), value) == (int, largest)
+
+
 def test_the_last_step_does_not_pass_high_by_rounding():
     """0.1 + 2·0.1 is 0.30000000000000004."""
     assert Range("float", 0.1, 0.3, 0.1).value_at(1.0) == 0.3

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 import tfcourse
@@ -19,12 +18,11 @@ from tfcourse.cli.retest import retest
 from tfcourse.errors import InputError
 from tfcourse.terminal import (
     FAILED,
-    INTERRUPTED,
     console,
-    errors,
     import_tensorflow,
     reporting,
     signals_interrupt,
+    told_if_interrupted,
 )
 
 __all__ = ["app"]
@@ -134,12 +132,10 @@ def search(
         planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
         if fresh and planned.directory.exists() and not yes:
             typer.confirm(f"Delete {planned.directory} and start over?", abort=True)
-        try:
+        with told_if_interrupted(
+            f"The finished trials are in {planned.directory}.\nThe same command goes on from there."
+        ):
             result = planned.run(fresh=fresh, workers=_workers(workers))
-        except KeyboardInterrupt:
-            errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
-            errors.print("The same command goes on from there.")
-            raise typer.Exit(INTERRUPTED) from None
         print_result(result, planned, verbose)
 
 
@@ -164,7 +160,7 @@ def check(config: ConfigFile, debug: Debug = False) -> None:
         check_data(checked)
         console.print(space_table(checked))
         for line in advice(checked):
-            console.print(f"Warning: {escape(line)}", highlight=False, soft_wrap=True)
+            console.print(f"Warning: {line}", highlight=False, soft_wrap=True)
         console.print(f"{config} is valid.", highlight=False, soft_wrap=True)
 
 
@@ -194,7 +190,7 @@ def lint(
             raise InputError(f"{file} could not be loaded: {reason} {wanted}.") from error
         findings = find(model, steps=steps)
         for finding in findings:
-            console.print(escape(str(finding)), highlight=False, soft_wrap=True)
+            console.print(str(finding), highlight=False, soft_wrap=True)
         if findings:
             raise typer.Exit(FAILED)
         console.print(f"No findings in {file}.", highlight=False, soft_wrap=True)

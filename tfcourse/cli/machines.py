@@ -10,11 +10,10 @@ from tfcourse.cli.options import ConfigFile, Debug
 from tfcourse.cli.output import print_result
 from tfcourse.errors import InputError
 from tfcourse.terminal import (
-    INTERRUPTED,
     console,
-    errors,
     reporting,
     signals_interrupt,
+    told_if_interrupted,
 )
 
 __all__ = ["chief", "worker"]
@@ -48,12 +47,11 @@ def chief(
         (host, port), secret = _address(bind, "--bind"), _secret(token)
         service = Service(host, port, secret, expire_after)
         planned = Search.from_toml(config, out=out)
-        try:
+        with told_if_interrupted(
+            f"The finished trials are in {planned.directory}.\n"
+            "The same command goes on from there; the workers may go on."
+        ):
             result = planned.serve(service, on_serving)
-        except KeyboardInterrupt:
-            errors.print(f"\nInterrupted. The finished trials are in {planned.directory}.")
-            errors.print("The same command goes on from there; the workers may go on.")
-            raise typer.Exit(INTERRUPTED) from None
         print_result(result, planned)
 
 
@@ -83,12 +81,11 @@ def worker(
             token=_secret(token),
             patience=patience,
         )
-        try:
+        with told_if_interrupted(
+            f"Started again as {name}, it goes on with its trial;\n"
+            "otherwise the chief hands that out again."
+        ):
             Supervisor(crew, _Lines()).run()
-        except KeyboardInterrupt:
-            errors.print(f"\nInterrupted. Started again as {name}, it goes on with its trial;")
-            errors.print("otherwise the chief hands that out again.")
-            raise typer.Exit(INTERRUPTED) from None
 
 
 class _Lines:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from tfcourse.terminal import INTERRUPTED, console, errors, import_tensorflow, reporting
+from tfcourse.cli.options import Debug
+from tfcourse.terminal import console, import_tensorflow, reporting, told_if_interrupted
 
 __all__ = ["retest"]
 
@@ -18,9 +19,7 @@ def retest(
     seed: Annotated[
         int | None, typer.Option(help="Another seed than the search's, for all of them.")
     ] = None,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show an error's whole traceback.")
-    ] = False,
+    debug: Debug = False,
 ) -> None:
     """Run the best old trials again on today's data and code: does their order still hold?"""
     with reporting(debug):
@@ -28,11 +27,8 @@ def retest(
         from tfcourse.search.display import retest_table
         from tfcourse.search.retest import retest as run_again
 
-        try:
+        with told_if_interrupted("Nothing was written."):
             found = run_again(run_dir, top, seed)
-        except KeyboardInterrupt:
-            errors.print("\nInterrupted. Nothing was written.")
-            raise typer.Exit(INTERRUPTED) from None
         console.print(retest_table(found))
         if found.same_data is not None:
             kept = "the same as" if found.same_data else "another than"

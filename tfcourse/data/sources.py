@@ -6,10 +6,12 @@ reads data, so that the check of a config is quick.
 
 import importlib.util
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tfcourse.data.csv_file import read_csv
 from tfcourse.data.splits import Part
 from tfcourse.errors import InputError, one_of
 from tfcourse.imports import load_function
@@ -42,7 +44,7 @@ def load(
     elif source == "npz":
         x, y = _npz(path or Path())
     elif source == "csv":
-        x, y = _csv(path or Path(), label)
+        x, y = read_csv(path or Path(), label)
     elif source.startswith("keras:"):
         x, y = _keras(source.removeprefix("keras:"))
     else:
@@ -102,33 +104,10 @@ def _npz(path: Path) -> tuple[Any, Any]:
                     f"{path} must hold the arrays x and y. Received: {', '.join(arrays)}."
                 )
             return arrays["x"], arrays["y"]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
-
-
-def _csv(path: Path, label: str | None) -> tuple[Any, Any]:
-    import numpy as np
-
-    try:
-        header, *rows = path.read_text(encoding="utf-8-sig").splitlines() or [""]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a UTF-8 file: {error}.") from None
-    if not any(row.strip() for row in rows):
-        raise InputError(f"{path} has no rows below its header.")
-    names = [name.strip() for name in header.split(",")]
-    column = label if label is not None else names[-1]
-    if column not in names:
-        raise InputError(one_of(f"label: the column of {path}", column, names))
-    try:
-        table = np.loadtxt(rows, delimiter=",", ndmin=2)
-    except ValueError as error:
-        raise InputError(f"{path} must hold numbers below its header: {error}") from None
-    index = names.index(column)
-    if table.shape[1] != len(names):
-        raise InputError(f"{path}: {len(names)} names in the header, {table.shape[1]} columns.")
-    return np.delete(table, index, axis=1), table[:, index]
 
 
 def _keras(name: str) -> tuple[Any, Any]:
@@ -166,11 +145,11 @@ def checked(x: Any, y: Any, origin: str, numbers: bool = False) -> tuple[Part, i
     import numpy as np
 
     x, y = np.asarray(x), np.asarray(y)
-    if x.ndim < 2 or y.ndim not in (1, 1 + numbers) or len(x) != len(y) or y.size == 0:
+    if x.ndim < 2 or y.ndim not in (1, 1 + numbers) or len(x) != len(y) or not x.size * y.size:
         wanted = "(examples,) or (examples, outputs)" if numbers else "(examples,)"
         raise InputError(
-            f"{origin}: x must have the shape (examples, ...) and y {wanted}, with at least "
-            f"one example. Received: x of shape {x.shape}, y of shape {y.shape}."
+            f"{origin}: x must have the shape (examples, ...) and y {wanted}, with at least one "
+            f"example, and a number in each. Received: x of shape {x.shape}, y of shape {y.shape}."
         )
     if not np.issubdtype(x.dtype, np.number) or not np.issubdtype(y.dtype, np.number):
         raise InputError(f"{origin}: x and y must be numbers. Received: {x.dtype}, {y.dtype}.")

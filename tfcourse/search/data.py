@@ -49,13 +49,15 @@ def as_labels(y: "npt.NDArray[np.generic]", targets: Targets) -> "npt.NDArray[np
 
 
 def check_data(config: SearchConfig) -> None:
-    """`load_split` for data at hand; for other sources only whether they can be had.
+    """`load_split` and the folds for data at hand; for other sources whether they can be had.
 
     Raises:
-        InputError: As `load_split`.
+        InputError: As `load_split`, or there are fewer examples than folds.
     """
     if at_hand(config):
-        load_split(config)
+        from tfcourse.search.trials.folds import check_folds
+
+        check_folds(load_split(config), config)
     else:
         check_source(config.data.source, _path(config))
 

@@ -53,11 +53,16 @@ def _is_own(name: str, builder: Builder | None) -> bool:
 
 
 def is_whole(name: str, table: SpaceTable, builder: Builder | None) -> bool:
-    """Whole numbers if the argument takes them only, or if all that was written are whole."""
+    """Whole numbers if the argument takes them only, or if all that was written are whole.
+
+    An argument without an annotation takes what its default is, if that is a float.
+    """
     if _is_ours(name, builder):
         return HYPERPARAMETERS[name].kind is int
     if builder is not None and name in builder.arguments:
-        annotation = builder.arguments[name].annotation
-        if annotation in (int, float):
-            return annotation is int
+        argument = builder.arguments[name]
+        if argument.annotation in (int, float):
+            return argument.annotation is int
+        if argument.annotation is inspect.Parameter.empty and isinstance(argument.default, float):
+            return False
     return all(isinstance(v, int) for v in (table.low, table.high, table.step or 1))

@@ -1,13 +1,19 @@
 """What of a valid config is likely not what was meant."""
 
 from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.metrics import direction_of
+from tfcourse.search.space.parameters import Range
 from tfcourse.search.strategies.hyperband import hyperband_round
 
 __all__ = ["advice"]
 
 
 def advice(config: SearchConfig) -> list[str]:
-    """A line for each setting that has no effect because of another."""
+    """A line for each setting that has no effect because of another, or turns the search round."""
+    return [*_of_strategy(config), *_of_training(config), *_of_numbers(config)]
+
+
+def _of_strategy(config: SearchConfig) -> list[str]:
     search, settings = config.search, config.settings
     least = 0
     if search.strategy == "coarse_to_fine":
@@ -21,11 +27,21 @@ def advice(config: SearchConfig) -> list[str]:
                 f"[training] epochs {config.training.epochs} is less than [search.hyperband] "
                 f"factor {settings.factor}: no trial goes on, the search is random."
             ]
-    stopping, lines = config.training.early_stopping, []
-    if search.trials <= least:
+    if search.trials > least:
+        return []
+    return [
+        f'[search] strategy "{search.strategy}" begins with {least} random trials. '
+        f"With trials = {search.trials} the search is random."
+    ]
+
+
+def _of_training(config: SearchConfig) -> list[str]:
+    lines, stopping = [], config.training.early_stopping
+    objective, usual = config.search.objective, direction_of(config.search.objective)
+    if usual not in (None, config.direction):
         lines.append(
-            f'[search] strategy "{search.strategy}" begins with {least} random trials. '
-            f"With trials = {search.trials} the search is random."
+            f'[search] direction "{config.direction}" looks for the worst {objective}: "{usual}" '
+            "is better."
         )
     if stopping is not None and "epochs" not in config.space:
         first = stopping.start_from_epoch + stopping.patience
@@ -35,3 +51,12 @@ def advice(config: SearchConfig) -> list[str]:
                 f"With epochs = {config.training.epochs} it has no effect."
             )
     return lines
+
+
+def _of_numbers(config: SearchConfig) -> list[str]:
+    return [
+        f"[space.{name}] has one value only, {parameter.low}: step {parameter.step} is larger than "
+        "the range."
+        for name, parameter in config.space.items()
+        if isinstance(parameter, Range) and parameter.count == 1
+    ]

@@ -1,10 +1,11 @@
 """Checks of ``[space]`` and of the fixed arguments, against the builder and the optimizer."""
 
 import inspect
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tfcourse.errors import nearest, one_of
+from tfcourse.errors import either, nearest, one_of
 from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.admissible import inadmissible, is_whole
@@ -103,15 +104,15 @@ def _optimizers(
 def _contradiction(name: str, parameter: Parameter, builder: Builder | None) -> str | None:
     """What is wrong with an optimizer's argument that is searched with other optimizers only."""
     takers = [optimizer for optimizer, names in ARGUMENTS.items() if name in names]
-    asked = [o for o in any_of(dict(parameter.when).get("optimizer", ())) if o in ARGUMENTS]
+    asked = [o for o in ARGUMENTS if o in any_of(dict(parameter.when).get("optimizer", ()))]
     own = builder is None or builder.takes_any or {name, "optimizer"} & {*builder.arguments}
     if own or not takers or not asked or {*takers} & {*asked}:
         return None
     return f"[space.{name}] when: {name} is not an argument of {_either(asked)}."
 
 
-def _either(names: Iterable[str]) -> str:
-    return " or ".join(f'the optimizer "{name}"' for name in names)
+def _either(optimizers: Iterable[str]) -> str:
+    return either(optimizers, "the optimizer")
 
 
 def _misplaced(name: str, builder: Builder | None, optimizers: list[str]) -> str | None:
@@ -166,11 +167,9 @@ def _parameter(
     if errors:
         return None, errors
     whole = is_whole(name, table, builder)
-    if whole and table.step is not None and not isinstance(table.step, int):
-        return None, [f"{where} step must be a whole number. Received: {table.step}."]
     step = 1 if whole and table.step is None else table.step
-    if step is not None and table.points is not None:
-        return None, [f"{where} points is for numbers without a step. Received: step {step}."]
+    if problem := _step_problem(table, step, whole, where):
+        return None, [problem]
     parameter = Range(
         "int" if whole else "float",
         table.low,
@@ -184,12 +183,32 @@ def _parameter(
     return (None, [problem]) if problem else (parameter, [])
 
 
+def _step_problem(table: SpaceTable, step: float | None, whole: bool, where: str) -> str | None:
+    if step is None:
+        return None
+    if whole and not isinstance(step, int):
+        return f"{where} step must be a whole number. Received: {step}."
+    least = math.ulp(max(abs(table.low or 0), abs(table.high or 0)))
+    if not whole and step < least:
+        return (
+            f"{where} step must be >= {least:.2g}, the distance of floats there. Received: {step}."
+        )
+    if table.points is not None:
+        return f"{where} points is for numbers without a step. Received: step {step}."
+    return None
+
+
 def _choice(
     name: str, values: list[Any], builder: Builder | None, when: When
 ) -> tuple[Any, list[str]]:
     where = f"[space.{name}] values"
-    if not values or any(isinstance(value, list | dict) for value in values):
+    if not values:
         return None, [f"{where} must be a list of at least one value. Received: {values!r}."]
+    others = [value for value in values if not _is_plain(value)]
+    if others:
+        return None, [
+            f"{where} must be finite numbers, texts, true or false. Received: {others[0]!r}."
+        ]
     if len({(type(value), value) for value in values}) < len(values):
         return None, [f"{where} must differ from each other. Received: {values!r}."]
     if len({float if type(value) is int else type(value) for value in values}) > 1:
@@ -198,6 +217,11 @@ def _choice(
     if problems:
         return None, [f"{where} {problem}" for problem in problems]
     return Choice(tuple(values), when), []
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a record can hold it and find it again, which no nan equals."""
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _scale_problem(parameter: Range, where: str) -> str | None:

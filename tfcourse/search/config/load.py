@@ -117,7 +117,7 @@ def load_config(
         InputError: The file can't be read, or holds errors: a line for each.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror or error}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -207,6 +207,8 @@ def _check_data(
         )
     if table.path is not None:
         table = table.model_copy(update={"path": str((folder / table.path).resolve())})
+    if table.label is not None and table.source != "csv":
+        errors.append(f'[data] label is for source "csv" only. Received: "{table.source}".')
     if arrays is not None:
         return table
     try:

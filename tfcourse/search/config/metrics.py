@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Literal
 
-from tfcourse.errors import InputError, one_of
+from tfcourse.errors import InputError, either, one_of
 from tfcourse.imports import load_function
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.tables import TrainingTable
@@ -133,10 +133,12 @@ def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
     targets = _targets(training)
     if targets == "numbers":
         training = {"metrics": ["mean_absolute_error"], **training}
-    if "accuracy" not in training.get("metrics", ["accuracy"]):
+    metrics = training.get("metrics", ["accuracy"])
+    if isinstance(metrics, list | tuple) and "accuracy" not in metrics:
         search = {"objective": "val_loss", **search}
     builder = model.get("builder", "mlp")
-    takes_output = builder in BUILDERS and "output" in signature(BUILDERS[builder]).parameters
+    ours = isinstance(builder, str) and builder in BUILDERS
+    takes_output = ours and "output" in signature(BUILDERS[builder]).parameters
     if takes_output and targets in ("binary", "numbers"):
         model = {"output": "sigmoid" if targets == "binary" else "linear", **model}
     return {**tables, "training": training, "search": search, "model": model}
@@ -162,7 +164,7 @@ def training_problems(training: TrainingTable) -> list[str]:
             losses = [n for n, kind in LOSSES.items() if kind in METRICS[metric].targets]
             problems.append(
                 f'[training] metrics: "{metric}" does not fit the loss. Received: '
-                f'"{training.loss}"; it takes the targets of {_either(losses)}.'
+                f'"{training.loss}"; it takes the targets of {either(losses)}.'
             )
     if len(set(metric_names(metrics))) < len(metrics):
         problems.append(f"[training] metrics must differ. Received: {list(metrics)}.")
@@ -205,7 +207,3 @@ def objective_problems(search: Any, training: Any, any_metric: bool) -> list[str
 def _targets(training: Mapping[str, Any]) -> Targets | None:
     loss = training.get("loss", "sparse_categorical_crossentropy")
     return LOSSES.get(loss) if isinstance(loss, str) else None
-
-
-def _either(names: list[str]) -> str:
-    return " or ".join(f'"{name}"' for name in names)

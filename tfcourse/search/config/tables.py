@@ -48,7 +48,7 @@ class SearchTable(Table):
     objective: str = "val_accuracy"
     direction: Literal["max", "min"] | None = None
     strategy: Literal["random", "coarse_to_fine", "grid", "bayesian", "hyperband"] = "random"
-    trials: int = Field(ge=1)
+    trials: int = Field(ge=1, le=1_000_000)
     seed: int = Field(default=0, ge=0)
     workers: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     trial_timeout: float | None = Field(default=None, gt=0)

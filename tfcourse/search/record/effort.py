@@ -1,8 +1,6 @@
 """What a process's trials took: models, and programs that were traced."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 __all__ = ["Effort"]
 
@@ -27,10 +25,6 @@ class Effort:
         return Effort(
             **{name: value + getattr(other, name) for name, value in asdict(self).items()}
         )
-
-    def as_message(self) -> Mapping[str, Any]:
-        """As what a child process says."""
-        return asdict(self)
 
     def __str__(self) -> str:
         return (

@@ -18,7 +18,7 @@ def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str
     return [
         f"{name} is {old.get(name, 'not set')!r} there and {new.get(name, 'not set')!r} here"
         for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
+        if not _same(old.get(name), new.get(name))
     ]
 
 
@@ -26,6 +26,10 @@ def identity(tables: Mapping[str, Any]) -> str:
     """A hash of the tables of a config, the same for all without `differences`."""
     text = json.dumps(_leaves(tables), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _same(old: Any, new: Any) -> bool:
+    return bool(old == new) or repr(old) == repr(new)  # a nan is the same nan
 
 
 def _leaves(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

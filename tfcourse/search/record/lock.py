@@ -19,11 +19,17 @@ def locked(directory: Path) -> Iterator[None]:
     Its file is beside the directory, which a fresh start deletes.
 
     Raises:
-        InputError: Another process holds it.
+        InputError: Another process holds it, or its file can't be made.
     """
-    directory.parent.mkdir(parents=True, exist_ok=True)
     path = directory.parent / f".{directory.name}.lock"
-    with path.open("a+", encoding="utf-8") as file:
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path} can't be written ({error.strerror}). Choose an --out that can."
+        ) from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -18,9 +18,12 @@ def condition_problems(space: Mapping[str, Parameter], raw: Mapping[str, Any]) -
     """
     problems: list[str] = []
     for name, parameter in space.items():
-        if not parameter.when and isinstance(raw[name].get("when"), Mapping):
+        condition = raw[name].get("when")
+        if isinstance(condition, Mapping) and not (
+            parameter.when and all(any_of(value) for _, value in parameter.when)
+        ):
             problems.append(
-                f"[space.{name}] when must name a parent and its value. Received: {{}}."
+                f"[space.{name}] when must name a parent and its value. Received: {condition}."
             )
         for parent, value in parameter.when:
             if parent in space or parent not in raw:

@@ -59,9 +59,13 @@ class Range:
         value = float(to_value(unit, start, end, self.scale))
         if self.step is None or self.count is None:
             return value
-        position = min(math.floor((value - start) / self.step), self.count - 1)
-        value = self.low + position * self.step
-        return round(value) if self.kind == "int" else float(min(value, self.high))
+        return self.after(min(math.floor((value - start) / self.step), self.count - 1))
+
+    def after(self, steps: int) -> int | float:
+        """The value so many steps above ``low``; ``high`` where rounding would pass it."""
+        assert self.step is not None, "a continuous range has no steps"
+        value = min(self.low + steps * self.step, self.high)
+        return round(value) if self.kind == "int" else float(value)
 
     def unit_of(self, value: float) -> float:
         """The position of a value; ``value_at(unit_of(v)) == v``."""

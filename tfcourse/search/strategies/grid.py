@@ -82,8 +82,8 @@ def _count(parameter: Parameter) -> int:
 def _value(parameter: Parameter, place: int) -> Any:
     if isinstance(parameter, Choice):
         return parameter.values[place]
+    if parameter.step is not None:
+        return parameter.after(place)
+    # Both ends of the range, and evenly between them on its scale.
     count = _count(parameter)
-    if parameter.step is None:  # both ends of the range, and evenly between them on its scale
-        return parameter.value_at(place / (count - 1) if count > 1 else 0.5)
-    value = parameter.low + place * parameter.step
-    return round(value) if parameter.kind == "int" else float(min(value, parameter.high))
+    return parameter.value_at(place / (count - 1) if count > 1 else 0.5)

@@ -12,6 +12,7 @@ import threading
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,7 @@ def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
             check_shared(search, oracle)
         directory, shared = RunDirectory(search.directory), (settings["workers"], settings["alone"])
         effort = work(search.config, directory, oracle, name, on_begin, on_end, *shared)
-        say({"what": "done", "effort": effort.as_message()})
+        say({"what": "done", "effort": asdict(effort)})
         return
     say({"what": "done"})
 

@@ -1,0 +1,89 @@
+"""Examples from a CSV file: a header, numbers, and one column that is the label."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tfcourse.errors import InputError, one_of
+
+__all__ = ["read_csv"]
+
+
+def read_csv(path: Path, label: str | None) -> tuple[Any, Any]:
+    """The columns of a UTF-8 file as x and y; names and numbers may be in double quotes.
+
+    Args:
+        path: The file.
+        label: The column that is y; None is the last one.
+
+    Raises:
+        InputError: The file has no header, no rows, no such column, or holds what is no number.
+    """
+    import numpy as np
+
+    try:
+        # Not splitlines: that also cuts at characters that a name may hold, such as U+2028.
+        header, *lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a UTF-8 file: {error}.") from None
+    rows = {number: line for number, line in enumerate(lines, start=2) if line.strip()}
+    if not rows:
+        raise InputError(f"{path} has no rows below its header.")
+    names = _names(header, path)
+    column = label if label is not None else names[-1]
+    if column not in names:
+        raise InputError(one_of(f"label: the column of {path}", column, names))
+    try:
+        table = _numbers(list(rows.values()))
+    except ValueError as error:
+        problem = _first_problem(rows, len(names)) or str(error)
+        raise InputError(f"{path} must hold numbers below its header: {problem}") from None
+    index = names.index(column)
+    if table.shape[1] != len(names):
+        raise InputError(f"{path}: {len(names)} names in the header, {table.shape[1]} columns.")
+    return np.delete(table, index, axis=1), table[:, index]
+
+
+def _names(header: str, path: Path) -> list[str]:
+    """The names of the columns, which must be a header and each another name."""
+    cells = next(csv.reader([header], skipinitialspace=True), None) or [""]
+    names = [cell.strip() for cell in cells]
+    if all(map(_is_number, names)):
+        raise InputError(
+            f"{path} must begin with a header, the names of its columns. Received numbers: "
+            f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
+        )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(
+            f"{path}: the names in the header must differ from each other. Received more than "
+            f'once: "{twice[0]}".'
+        )
+    return names
+
+
+def _numbers(lines: list[str]) -> Any:
+    import numpy as np
+
+    return np.loadtxt(lines, delimiter=",", ndmin=2, comments=None, quotechar='"')
+
+
+def _first_problem(rows: dict[int, str], columns: int) -> str | None:
+    """The first line of the file that is wrong in itself, and why."""
+    for number, line in rows.items():
+        try:
+            count = _numbers([line]).size
+        except ValueError as error:
+            return str(error).replace("at row 0", f"in line {number}")
+        if count != columns:
+            return f"line {number} has {count}, the header {columns} names."
+    return None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
