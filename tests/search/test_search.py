@@ -141,6 +141,10 @@ def forbidden(*args, **kwargs):
     raise AssertionError("nothing was to be trained")
 
 
+def interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
 class TestRunDirectory:
     """The record, and that it can be read without tfcourse."""
 
@@ -278,6 +282,38 @@ class TestRunAgain:
         else:
             best.write_bytes(best.read_bytes()[: 2000 if damage == "truncated" else 0])
         assert finished.completed() is None
+        finished.run(verbose=False)
+        assert_same_search(finished.directory, undisturbed.directory)
+
+    def test_until_it_is_trained_again_no_other_is(self, finished, undisturbed, monkeypatch):
+        """Whatever interrupts the search: one trial's record is replaced, and no other."""
+        best = undisturbed.summary.trial
+        (finished.directory / "best.keras").unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(execution.TrialRunner, "run", interrupted)
+            for _ in range(2):
+                with pytest.raises(KeyboardInterrupt):
+                    finished.run(verbose=False)
+                assert set(finished.finished()) == {0, 1, 2} - {best}
+        finished.run(verbose=False)
+        assert_same_search(finished.directory, undisturbed.directory)
+
+    def test_the_lost_model_of_a_trial_that_the_search_no_longer_has(
+        self, finished, undisturbed, config_file
+    ):
+        path = finished.directory / "trials" / "0002.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "score": 1.0}))
+        (finished.directory / "best.keras").unlink()
+        before = trial_files(finished.directory)
+        fewer = Search.from_toml(config_file, trials=1, out=finished.out)
+        for _ in range(2):
+            with pytest.raises(InputError, match=r"best trial, 2, is lost .* Give --trials 3 \(in"):
+                fewer.run(verbose=False)
+        assert trial_files(finished.directory) == before
+        # It gives less than it was made to have given here: another is the best, of no model.
+        best = undisturbed.summary.trial
+        with pytest.raises(WorkFailedError, match=rf"best trial, {best}, is lost .* The same comm"):
+            finished.run(verbose=False)
         finished.run(verbose=False)
         assert_same_search(finished.directory, undisturbed.directory)
 

@@ -6,6 +6,7 @@ from importlib.metadata import version
 import tensorflow as tf
 
 from tfcourse.data.splits import Split
+from tfcourse.errors import WorkFailedError
 from tfcourse.models.saving import load_model
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import load_split
@@ -96,6 +97,7 @@ def conclude(
 
     Raises:
         SearchFailedError: Every trial failed.
+        WorkFailedError: The best model is lost.
     """
     ledger.tidy()
     best = ledger.best
@@ -104,6 +106,11 @@ def conclude(
         raise SearchFailedError(
             f"All {len(ledger.by_number)} trials failed; the first with: {first.message} "
             f"Each trial's reason is in {directory.results}."
+        )
+    if directory.best_trial() != best.trial:
+        raise WorkFailedError(
+            f"{directory.best}: the model of the best trial, {best.trial}, is lost or damaged. The "
+            "same command runs that trial again."
         )
     kept = directory.read_summary()
     if kept is None or kept.trial != best.trial:
