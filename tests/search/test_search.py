@@ -647,6 +647,57 @@ class TestFailures:
         with pytest.raises(SearchFailedError, match=r"not finite in epoch 1"):
             search.run(verbose=False)
 
+    NOT_LOADABLE = """
+    class Unsaved(keras.layers.Identity):
+        def get_config(self):
+            raise NotImplementedError("no config")
+
+    def kinds(input_shape, classes, kind="plain"):
+        first = {
+            "plain": keras.layers.Rescaling(100.0),  # it is far off
+            "lambda": keras.layers.Lambda(lambda x: x / 3),
+            "unsaved": Unsaved(),
+        }
+        layers = linear(input_shape, classes).layers
+        return keras.Sequential([keras.Input(input_shape), first[kind], *layers])
+    """
+
+    @pytest.mark.parametrize("checkpoints", ["best", "all"])
+    def test_a_model_that_cannot_be_loaded_is_never_best(self, quick, checkpoints):
+        """Nor one that can't be saved; though the first trial's can be."""
+        space = {"kind": {"values": ["lambda", "unsaved", "plain"]}}
+        wanted = {"strategy": "grid", "checkpoints": checkpoints, "objective": "val_loss"}
+        search = quick(self.NOT_LOADABLE, "kinds", space, search=wanted)
+        result = search.run(verbose=False)
+        kinds = {r.values["kind"]: r for r in result.trials.values()}
+        assert search.config.search.trials == 3 == len(kinds)
+        assert result.best is kinds["plain"]
+        for kind, reason in (("lambda", "ValueError: "), ("unsaved", "NotImplementedError: ")):
+            said = kinds[kind]
+            assert said.status == "failed"
+            assert re.match(
+                rf"Its model can't be saved and loaded again \({reason}.* no lambda\.$",
+                said.message,
+            )
+            assert said.score is None
+            assert min(said.history["val_loss"]) < result.best.score
+            assert "Traceback" in said.traceback
+        assert search.completed().was_complete
+        models = [path.name for path in search.directory.glob("models/*")]
+        assert models == ["0000.keras"] * (checkpoints == "all")
+
+    def test_a_best_model_that_can_no_longer_be_loaded(self, finished, monkeypatch):
+        def fails(path):
+            raise ValueError("not here")
+
+        (finished.directory / "summary.json").unlink()
+        monkeypatch.setattr(execution, "load_model", fails)
+        said = r"best\.keras: the best trial's, \d, model can't be .*\(ValueError: not here\)"
+        with pytest.raises(WorkFailedError, match=said):
+            finished.run(verbose=False)
+        monkeypatch.undo()
+        finished.run(verbose=False)
+
     def test_when_all_fail_there_is_a_record_and_an_error(self, quick):
         search = quick(space={"learning_rate": {"values": [1e38, 2e38]}})
         for _ in range(2):

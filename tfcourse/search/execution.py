@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfcourse.data.splits import Split
 from tfcourse.errors import WorkFailedError
-from tfcourse.models.saving import load_model
+from tfcourse.models.saving import load_model, why_not_loadable
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import load_split
 from tfcourse.search.display import SearchProgress
@@ -97,7 +97,7 @@ def conclude(
 
     Raises:
         SearchFailedError: Every trial failed.
-        WorkFailedError: The best model is lost.
+        WorkFailedError: The best model is lost, or can't be loaded.
     """
     ledger.tidy()
     best = ledger.best
@@ -114,7 +114,13 @@ def conclude(
         )
     kept = directory.read_summary()
     if kept is None or kept.trial != best.trial:
-        model = load_model(directory.best)
+        try:
+            model = load_model(directory.best)
+        except Exception as error:
+            raise WorkFailedError(
+                f"{directory.best}: the best trial's, {best.trial}, {why_not_loadable(error)} Then "
+                "the same command goes on; what is in the file itself needs --fresh."
+            ) from error
         test = evaluate(model, split.test.x, split.test.y, verbose=0, return_dict=True)
         score = best.score or 0.0
         directory.write_summary(Summary(best.trial, config.search.objective, score, test))
