@@ -12,6 +12,7 @@ import tfcourse
 from tests.search.conftest import load
 from tests.test_cli import run
 from tfcourse import InputError, Search, WorkFailedError
+from tfcourse.search.data import load_split
 from tfcourse.search.retest import swapped_pairs
 
 SPACE = {"learning_rate": {"low": 1e-5, "high": 0.3, "scale": "log"}}
@@ -59,6 +60,21 @@ def test_the_same_data_and_code_give_the_same(searched):
         assert trial.new_rank == trial.old_rank
     assert (found.swapped, found.pairs, found.holds, found.best_holds) == (0, 6, True, True)
     assert (found.objective, found.same_data) == ("val_loss", True)
+
+
+def test_it_uses_the_searchs_threads(searched, monkeypatch):
+    """Before anything is computed: then they are settled."""
+    import tensorflow as tf
+
+    threads, read = [], []
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", threads.append)
+    monkeypatch.setattr(
+        "tfcourse.search.retest.load_split",
+        lambda config: read.append((*threads,)) or load_split(config),
+    )
+    config = Search.from_toml(searched[0].directory / "config.toml").config
+    tfcourse.retest(searched[0].directory, top=2)
+    assert read == [(config.search.threads,)]
 
 
 def test_the_table(searched):

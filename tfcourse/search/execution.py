@@ -1,9 +1,6 @@
 """The work of a search: its missing trials, and the best model's one test."""
 
-import contextlib
 from importlib.metadata import version
-
-import tensorflow as tf
 
 from tfcourse.data.splits import Split
 from tfcourse.errors import WorkFailedError
@@ -22,6 +19,7 @@ from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.rehearsal import rehearse
 from tfcourse.search.strategies.proposals import Records
 from tfcourse.search.trials.folds import check_folds
+from tfcourse.search.trials.threads import use_threads
 from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.training.evaluate import evaluate
 
@@ -48,8 +46,7 @@ def execute(
         InputError: The data or the builder does not fit.
         SearchFailedError: Every trial failed.
     """
-    with contextlib.suppress(RuntimeError):  # where TensorFlow runs already they are settled
-        tf.config.threading.set_intra_op_parallelism_threads(config.search.threads)
+    use_threads(config.search.threads)
     split = prepare(config, directory, fresh)
     total = config.search.trials
 

@@ -47,8 +47,10 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
             f"{directory.path}: retest compares at least 2 completed trials. Found: {len(old)}."
         )
     # Here, and not above: what is wrong so far is told without TensorFlow.
+    from tfcourse.search.trials.threads import use_threads
     from tfcourse.search.trials.trial import TrialRunner
 
+    use_threads(config.search.threads)
     split = load_split(config)
     kept = read_data_record(directory.path)
     same = None if kept is None else kept.get("sha256") == data_record(split)["sha256"]
