@@ -1044,3 +1044,28 @@ def test_relative_paths_are_those_of_the_process(quick, tmp_path):
     relative = Search(search.config, Path("elsewhere"))
     assert relative.run(verbose=False).directory == Path("elsewhere/quick")
     assert (tmp_path / "elsewhere" / "quick" / "best.keras").is_file()
+
+
+@pytest.mark.parametrize("who", ["points", "linear"])
+def test_the_record_stays_when_data_or_builder_leave_the_folder(quick, tmp_path, who):
+    (tmp_path / "below").mkdir()
+    source = """
+    import os
+
+    def leaving_points():
+        os.chdir("below")
+        return points()
+
+    def leaving_linear(input_shape, classes):
+        os.chdir("below")
+        return linear(input_shape, classes)
+    """
+    names = {"points": "points", "builder": "linear"}
+    names = {key: f"leaving_{name}" if name == who else name for key, name in names.items()}
+    search = Search(quick(source, search={"trials": 2}, **names).config, Path("runs"))
+    result = search.run(verbose=False)
+    assert Path.cwd() == tmp_path
+    assert result.directory == Path("runs/quick")
+    assert search.completed().was_complete
+    assert tfcourse.retest(result.directory).holds
+    assert not list((tmp_path / "below").iterdir())
