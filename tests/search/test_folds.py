@@ -24,6 +24,7 @@ from tfcourse.search.trials import trial as trial_module
 from tfcourse.search.trials.building import build_trial
 from tfcourse.search.trials.folds import fold_split, trainings
 from tfcourse.search.trials.judging import combine, judge
+from tfcourse.search.trials.normalized import with_scaling
 from tfcourse.search.trials.trial import TrialRunner
 
 
@@ -250,6 +251,21 @@ class TestScaling:
         np.testing.assert_allclose(scaling.apply(x + 1)[:, 0], 1, rtol=1e-6)
 
 
+class TestWithScaling:
+    @pytest.mark.parametrize("how", ["standardize", "min_max"])
+    @pytest.mark.parametrize("shape", [(50, 5), (20, 4, 4, 3)], ids=["table", "images"])
+    def test_the_saved_model_scales_as_the_training_does(self, rng, how, shape, tmp_path):
+        """Whatever the features' units are."""
+        units = np.array([1e-30, 1e21, 1e-9, 1, 1e30])[: shape[-1]]
+        x = ((rng.normal(size=shape) + 3) * units).astype(np.float32)
+        model = keras.Sequential([keras.Input(shape[1:]), keras.layers.Identity()])
+        model.compile(loss="mean_squared_error")
+        scaling = fit_scaling(x, how)
+        with_scaling(model, scaling, shape[1:]).save(tmp_path / "model.keras")
+        found = keras.models.load_model(tmp_path / "model.keras")(x)
+        np.testing.assert_allclose(found, scaling.apply(x), rtol=1e-5, atol=1e-5)
+
+
 OFFSET = """
 def far():
     x, y = points()
@@ -272,13 +288,13 @@ class TestNormalizedSearch:
         result = planned.run(verbose=False)
         split = load_split(planned.config)
         model = result.best_model()
-        assert isinstance(model.layers[0], keras.layers.Normalization)
+        assert [type(layer) for layer in model.layers[:2]] == [keras.layers.Rescaling] * 2
         found = model.evaluate(split.dev.x, split.dev.y, verbose=0, return_dict=True)
         assert found["loss"] == pytest.approx(result.best.score, rel=1e-4)
         found = model.evaluate(split.test.x, split.test.y, verbose=0, return_dict=True)
         assert result.summary.test == pytest.approx(found, rel=1e-5)
         # A positive control: without it the loss is far from what the trial had.
-        inner = model.layers[1](split.dev.x)
+        inner = model.layers[-1](split.dev.x)
         assert np.abs(np.asarray(inner) - model.predict(split.dev.x, verbose=0)).max() > 0.1
 
     def test_a_model_may_be_called_normalization(self, search):
@@ -328,8 +344,9 @@ class TestNormalizedSearch:
         model.save(tmp_path / "model.keras")
         train = fold_split(split, planned.config, 1).train.x
         expected = StandardScaler().fit(train)
-        found = np.asarray(keras.models.load_model(tmp_path / "model.keras").layers[0].mean)[0]
-        np.testing.assert_allclose(found, expected.mean_, rtol=1e-5, atol=1e-4)
+        shift, scale, _ = keras.models.load_model(tmp_path / "model.keras").layers
+        np.testing.assert_allclose(shift.offset, -expected.mean_, rtol=1e-5, atol=1e-4)
+        np.testing.assert_allclose(scale.scale, 1 / expected.scale_, rtol=1e-4)
 
     def test_trials_that_share_a_model_leave_none_of_theirs(self, search):
         config = search().config
@@ -337,7 +354,7 @@ class TestNormalizedSearch:
 
         def scalings():
             gc.collect()
-            return sum(isinstance(each, keras.layers.Normalization) for each in gc.get_objects())
+            return sum(isinstance(each, keras.layers.Rescaling) for each in gc.get_objects())
 
         runner.run(0, {"learning_rate": 0.01})
         before = scalings()

@@ -1,6 +1,7 @@
 """Old trials run again: the same numbers on the same data, and what has changed on other data."""
 
 import csv
+import importlib
 import itertools
 
 import numpy as np
@@ -9,7 +10,9 @@ import scipy.stats
 
 import tfcourse
 from tests.search.conftest import load
-from tfcourse import InputError, Search
+from tests.test_cli import run
+from tfcourse import InputError, Search, WorkFailedError
+from tfcourse.search.data import load_split
 from tfcourse.search.retest import swapped_pairs
 
 SPACE = {"learning_rate": {"low": 1e-5, "high": 0.3, "scale": "log"}}
@@ -59,6 +62,21 @@ def test_the_same_data_and_code_give_the_same(searched):
     assert (found.objective, found.same_data) == ("val_loss", True)
 
 
+def test_it_uses_the_searchs_threads(searched, monkeypatch):
+    """Before anything is computed: then they are settled."""
+    import tensorflow as tf
+
+    threads, read = [], []
+    monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", threads.append)
+    monkeypatch.setattr(
+        "tfcourse.search.retest.load_split",
+        lambda config: read.append((*threads,)) or load_split(config),
+    )
+    config = Search.from_toml(searched[0].directory / "config.toml").config
+    tfcourse.retest(searched[0].directory, top=2)
+    assert read == [(config.search.threads,)]
+
+
 def test_the_table(searched):
     result, _ = searched
     before = {p: p.read_bytes() for p in result.directory.rglob("*") if p.is_file()}
@@ -98,16 +116,47 @@ def test_other_data_is_what_it_is_for(searched, data):
     assert found.best_holds == (min(new) == new[0])
 
 
-def test_a_trial_that_fails_now_is_last(searched, data):
+def test_when_all_fail_it_is_an_error(searched, data):
     result, _ = searched
     x, y, write = data
     write(x / np.abs(x).max() * 3e38, y)  # what the first layer adds up is infinite
-    found = tfcourse.retest(result.directory, top=2)
-    failed = [trial for trial in found.trials if trial.new_score is None]
-    assert failed
-    for trial in failed:
-        assert trial.new_rank == 1 + 2 - len(failed)
-        assert "not finite" in trial.message
+    first = result.ranking[0].trial
+    said = rf"All 2 trials that were run again failed; the first, trial {first}, with: .*not finite"
+    with pytest.raises(WorkFailedError, match=said):
+        tfcourse.retest(result.directory, top=2)
+
+
+def test_a_trial_that_fails_now_is_last_and_named(quick):
+    source = """
+    refused = []
+
+    def choosy(input_shape, classes, kind=0):
+        if kind in refused:
+            raise ValueError(f"[no] more of {kind}")
+        return linear(input_shape, classes)
+    """
+    space = {"kind": {"values": [0, 1, 2]}}
+    search = quick(source, "choosy", space, search={"strategy": "grid"}, training={"epochs": 1})
+    result = search.run(verbose=False)
+    module = importlib.import_module(search.config.builder.name.partition(":")[0])
+
+    def retest_without(rank):
+        module.refused[:] = [result.ranking[rank].values["kind"]]
+        found = tfcourse.retest(result.directory)
+        assert found.failed == [found.trials[rank]]
+        failed = found.failed[0]
+        assert (failed.trial, failed.new_rank) == (result.ranking[rank].trial, 3)
+        printed = run("retest", result.directory)
+        assert printed.exit_code == 0
+        assert f"Trial {failed.trial} failed: ValueError: [no] more of " in printed.output
+        return found, printed.output
+
+    found, printed = retest_without(2)
+    assert (found.swapped, found.holds, found.best_holds) == (0, False, True)
+    assert "\nThe order of the others holds.\n" in printed
+    found, printed = retest_without(0)
+    assert (found.swapped, found.holds, found.best_holds) == (2, False, False)
+    assert "\nThe order does not hold: 2 of 3 pairs of trials are the other way round." in printed
 
 
 def test_a_search_of_objects(tmp_path, searched):

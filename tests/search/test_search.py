@@ -141,6 +141,10 @@ def forbidden(*args, **kwargs):
     raise AssertionError("nothing was to be trained")
 
 
+def interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
 class TestRunDirectory:
     """The record, and that it can be read without tfcourse."""
 
@@ -278,6 +282,38 @@ class TestRunAgain:
         else:
             best.write_bytes(best.read_bytes()[: 2000 if damage == "truncated" else 0])
         assert finished.completed() is None
+        finished.run(verbose=False)
+        assert_same_search(finished.directory, undisturbed.directory)
+
+    def test_until_it_is_trained_again_no_other_is(self, finished, undisturbed, monkeypatch):
+        """Whatever interrupts the search: one trial's record is replaced, and no other."""
+        best = undisturbed.summary.trial
+        (finished.directory / "best.keras").unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(execution.TrialRunner, "run", interrupted)
+            for _ in range(2):
+                with pytest.raises(KeyboardInterrupt):
+                    finished.run(verbose=False)
+                assert set(finished.finished()) == {0, 1, 2} - {best}
+        finished.run(verbose=False)
+        assert_same_search(finished.directory, undisturbed.directory)
+
+    def test_the_lost_model_of_a_trial_that_the_search_no_longer_has(
+        self, finished, undisturbed, config_file
+    ):
+        path = finished.directory / "trials" / "0002.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "score": 1.0}))
+        (finished.directory / "best.keras").unlink()
+        before = trial_files(finished.directory)
+        fewer = Search.from_toml(config_file, trials=1, out=finished.out)
+        for _ in range(2):
+            with pytest.raises(InputError, match=r"best trial, 2, is lost .* Give --trials 3 \(in"):
+                fewer.run(verbose=False)
+        assert trial_files(finished.directory) == before
+        # It gives less than it was made to have given here: another is the best, of no model.
+        best = undisturbed.summary.trial
+        with pytest.raises(WorkFailedError, match=rf"best trial, {best}, is lost .* The same comm"):
+            finished.run(verbose=False)
         finished.run(verbose=False)
         assert_same_search(finished.directory, undisturbed.directory)
 
@@ -610,6 +646,57 @@ class TestFailures:
         )
         with pytest.raises(SearchFailedError, match=r"not finite in epoch 1"):
             search.run(verbose=False)
+
+    NOT_LOADABLE = """
+    class Unsaved(keras.layers.Identity):
+        def get_config(self):
+            raise NotImplementedError("no config")
+
+    def kinds(input_shape, classes, kind="plain"):
+        first = {
+            "plain": keras.layers.Rescaling(100.0),  # it is far off
+            "lambda": keras.layers.Lambda(lambda x: x / 3),
+            "unsaved": Unsaved(),
+        }
+        layers = linear(input_shape, classes).layers
+        return keras.Sequential([keras.Input(input_shape), first[kind], *layers])
+    """
+
+    @pytest.mark.parametrize("checkpoints", ["best", "all"])
+    def test_a_model_that_cannot_be_loaded_is_never_best(self, quick, checkpoints):
+        """Nor one that can't be saved; though the first trial's can be."""
+        space = {"kind": {"values": ["lambda", "unsaved", "plain"]}}
+        wanted = {"strategy": "grid", "checkpoints": checkpoints, "objective": "val_loss"}
+        search = quick(self.NOT_LOADABLE, "kinds", space, search=wanted)
+        result = search.run(verbose=False)
+        kinds = {r.values["kind"]: r for r in result.trials.values()}
+        assert search.config.search.trials == 3 == len(kinds)
+        assert result.best is kinds["plain"]
+        for kind, reason in (("lambda", "ValueError: "), ("unsaved", "NotImplementedError: ")):
+            said = kinds[kind]
+            assert said.status == "failed"
+            assert re.match(
+                rf"Its model can't be saved and loaded again \({reason}.* no lambda\.$",
+                said.message,
+            )
+            assert said.score is None
+            assert min(said.history["val_loss"]) < result.best.score
+            assert "Traceback" in said.traceback
+        assert search.completed().was_complete
+        models = [path.name for path in search.directory.glob("models/*")]
+        assert models == ["0000.keras"] * (checkpoints == "all")
+
+    def test_a_best_model_that_can_no_longer_be_loaded(self, finished, monkeypatch):
+        def fails(path):
+            raise ValueError("not here")
+
+        (finished.directory / "summary.json").unlink()
+        monkeypatch.setattr(execution, "load_model", fails)
+        said = r"best\.keras: the best trial's, \d, model can't be .*\(ValueError: not here\)"
+        with pytest.raises(WorkFailedError, match=said):
+            finished.run(verbose=False)
+        monkeypatch.undo()
+        finished.run(verbose=False)
 
     def test_when_all_fail_there_is_a_record_and_an_error(self, quick):
         search = quick(space={"learning_rate": {"values": [1e38, 2e38]}})
@@ -957,3 +1044,28 @@ def test_relative_paths_are_those_of_the_process(quick, tmp_path):
     relative = Search(search.config, Path("elsewhere"))
     assert relative.run(verbose=False).directory == Path("elsewhere/quick")
     assert (tmp_path / "elsewhere" / "quick" / "best.keras").is_file()
+
+
+@pytest.mark.parametrize("who", ["points", "linear"])
+def test_the_record_stays_when_data_or_builder_leave_the_folder(quick, tmp_path, who):
+    (tmp_path / "below").mkdir()
+    source = """
+    import os
+
+    def leaving_points():
+        os.chdir("below")
+        return points()
+
+    def leaving_linear(input_shape, classes):
+        os.chdir("below")
+        return linear(input_shape, classes)
+    """
+    names = {"points": "points", "builder": "linear"}
+    names = {key: f"leaving_{name}" if name == who else name for key, name in names.items()}
+    search = Search(quick(source, search={"trials": 2}, **names).config, Path("runs"))
+    result = search.run(verbose=False)
+    assert Path.cwd() == tmp_path
+    assert result.directory == Path("runs/quick")
+    assert search.completed().was_complete
+    assert tfcourse.retest(result.directory).holds
+    assert not list((tmp_path / "below").iterdir())

@@ -33,8 +33,12 @@ def retest(
         if found.same_data is not None:
             kept = "the same as" if found.same_data else "another than"
             console.print(f"The data is {kept} when the search began.")
-        if found.holds:
-            console.print("The order holds.")
+        for trial in found.failed:
+            said = f"Trial {trial.trial} failed: {trial.message}"
+            console.print(said, markup=False, highlight=False, soft_wrap=True)
+        if found.swapped == 0:
+            which = "order of the others" if found.failed else "order"
+            console.print(f"The {which} holds.")
         else:
             best = "still is" if found.best_holds else "no longer is"
             console.print(

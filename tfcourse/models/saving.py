@@ -10,7 +10,7 @@ import tfcourse.layers
 import tfcourse.models.many_classes
 import tfcourse.optimizers  # noqa: F401  (see above)
 
-__all__ = ["load_model"]
+__all__ = ["load_model", "why_not_loadable"]
 
 
 def load_model(path: str | Path, compile: bool = True) -> Any:
@@ -21,3 +21,12 @@ def load_model(path: str | Path, compile: bool = True) -> Any:
         compile: Whether to restore the optimizer, loss and metrics too.
     """
     return keras.models.load_model(path, compile=compile)
+
+
+def why_not_loadable(error: Exception) -> str:
+    """What to say of a model that failed to be saved or loaded, and what helps."""
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return (
+        f"model can't be saved and loaded again ({reason}). Give layers of your own get_config and "
+        "@keras.saving.register_keras_serializable(), and use no lambda."
+    )

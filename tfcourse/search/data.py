@@ -1,5 +1,6 @@
 """A search's data, as its config says; errors name the table."""
 
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ def load_split(config: SearchConfig) -> Split:
     data, given, numbers = config.data, config.arrays, config.targets == "numbers"
     try:
         if given is None:
-            whole, outputs = load(data.source, _path(config), data.label, numbers)
+            with chdir("."):  # a function of the user's may leave it, and the record is there
+                whole, outputs = load(data.source, _path(config), data.label, numbers)
         else:
             whole, outputs = checked(given.x, given.y, "the arrays", numbers)
         if given is not None and given.starts is not None:

@@ -1,12 +1,10 @@
 """The work of a search: its missing trials, and the best model's one test."""
 
-import contextlib
 from importlib.metadata import version
 
-import tensorflow as tf
-
 from tfcourse.data.splits import Split
-from tfcourse.models.saving import load_model
+from tfcourse.errors import WorkFailedError
+from tfcourse.models.saving import load_model, why_not_loadable
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import load_split
 from tfcourse.search.display import SearchProgress
@@ -21,6 +19,7 @@ from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.rehearsal import rehearse
 from tfcourse.search.strategies.proposals import Records
 from tfcourse.search.trials.folds import check_folds
+from tfcourse.search.trials.threads import use_threads
 from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.training.evaluate import evaluate
 
@@ -47,8 +46,7 @@ def execute(
         InputError: The data or the builder does not fit.
         SearchFailedError: Every trial failed.
     """
-    with contextlib.suppress(RuntimeError):  # where TensorFlow runs already they are settled
-        tf.config.threading.set_intra_op_parallelism_threads(config.search.threads)
+    use_threads(config.search.threads)
     split = prepare(config, directory, fresh)
     total = config.search.trials
 
@@ -96,6 +94,7 @@ def conclude(
 
     Raises:
         SearchFailedError: Every trial failed.
+        WorkFailedError: The best model is lost, or can't be loaded.
     """
     ledger.tidy()
     best = ledger.best
@@ -105,9 +104,20 @@ def conclude(
             f"All {len(ledger.by_number)} trials failed; the first with: {first.message} "
             f"Each trial's reason is in {directory.results}."
         )
+    if directory.best_trial() != best.trial:
+        raise WorkFailedError(
+            f"{directory.best}: the model of the best trial, {best.trial}, is lost or damaged. The "
+            "same command runs that trial again."
+        )
     kept = directory.read_summary()
     if kept is None or kept.trial != best.trial:
-        model = load_model(directory.best)
+        try:
+            model = load_model(directory.best)
+        except Exception as error:
+            raise WorkFailedError(
+                f"{directory.best}: the best trial's, {best.trial}, {why_not_loadable(error)} Then "
+                "the same command goes on; what is in the file itself needs --fresh."
+            ) from error
         test = evaluate(model, split.test.x, split.test.y, verbose=0, return_dict=True)
         score = best.score or 0.0
         directory.write_summary(Summary(best.trial, config.search.objective, score, test))

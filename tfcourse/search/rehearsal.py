@@ -11,7 +11,7 @@ from tfcourse.data.splits import Split
 from tfcourse.errors import InputError, one_of
 from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
-from tfcourse.models.saving import load_model
+from tfcourse.models.saving import load_model, why_not_loadable
 from tfcourse.search.caviar.rehearsal import rehearse_population
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import propose
@@ -109,9 +109,4 @@ def _check_saving(name: str, model: Any, shape: tuple[int, ...]) -> None:
             model.save(path)
             load_model(path)
         except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f'builder "{name}": its model can\'t be saved and loaded again '
-                f"({type(error).__name__}: {reason}). Give layers of your own get_config and "
-                "@keras.saving.register_keras_serializable(), and use no lambda."
-            ) from error
+            raise InputError(f'builder "{name}": its {why_not_loadable(error)}') from error

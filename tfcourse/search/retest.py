@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.files import write_atomically
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data import load_split
@@ -37,6 +37,7 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
     Raises:
         InputError: There is no such record, nothing in it to run again, or its data or builder can
             no longer be had.
+        WorkFailedError: All of them failed.
     """
     directory = RunDirectory(run.directory if isinstance(run, Search) else Path(run))
     config = _config(run, directory, top, seed)
@@ -46,14 +47,21 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
             f"{directory.path}: retest compares at least 2 completed trials. Found: {len(old)}."
         )
     # Here, and not above: what is wrong so far is told without TensorFlow.
+    from tfcourse.search.trials.threads import use_threads
     from tfcourse.search.trials.trial import TrialRunner
 
+    use_threads(config.search.threads)
     split = load_split(config)
     kept = read_data_record(directory.path)
     same = None if kept is None else kept.get("sha256") == data_record(split)["sha256"]
     runner = TrialRunner(config, split, worker="retest")
     new = [runner.run(record.trial, record.values)[0] for record in old]
     places = {r.trial: place for place, r in enumerate(rank(new, config.direction), 1)}
+    if not places:
+        raise WorkFailedError(
+            f"All {len(new)} trials that were run again failed; the first, trial {new[0].trial}, "
+            f"with: {new[0].message}"
+        )
     trials = [
         RetestedTrial(
             trial=then.trial,

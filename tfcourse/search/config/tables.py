@@ -108,7 +108,7 @@ STRATEGIES: dict[str, type[Table]] = {
 class DataTable(Table):
     """``[data]``: where the examples come from, and their split into train, dev and test.
 
-    ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model holds it as a layer.
+    ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model begins with it.
     """
 
     source: str = "digits"

@@ -39,7 +39,8 @@ class RunDirectory:
     ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, of a search from coarse to
     fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``. The trials' files
     are the record; the tables are made from them. While it is searched, also ``claims.json`` (who
-    runs which trial), ``checkpoints/`` (of long trials) and ``models/`` (that may become the best).
+    runs which trial), ``checkpoints/`` (of long trials), ``models/`` (that may become the best) and
+    ``trials/0007.forgotten`` (what a trial that is run again gave).
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,8 +90,8 @@ class RunDirectory:
         """
         self.trials.mkdir(parents=True, exist_ok=True)
         if not self.config.is_file():
-            for trial in self._numbers():
-                self.forget_trial(trial)
+            for trial in self.trials.glob("[0-9]*"):
+                trial.unlink()
         known = {**versions, IDENTITY: identity(tomllib.loads(config))}
         write_atomically(self.versions, json.dumps(known, indent=2) + "\n")
         write_atomically(self.config, config)
@@ -113,28 +114,29 @@ class RunDirectory:
     def write_trial(self, record: TrialRecord) -> None:
         """Adds a finished trial to the record."""
         text = json.dumps(without_nan(asdict(record)), indent=2) + "\n"
-        write_atomically(self.trials / f"{record.trial:04d}.json", text)
+        write_atomically(self._record_of(record.trial), text)
+        self._record_of(record.trial, forgotten=True).unlink(missing_ok=True)
 
     def read_trial(self, trial: int) -> TrialRecord | None:
         """A finished trial; None if it isn't finished, or its file can't be read."""
-        try:
-            text = (self.trials / f"{trial:04d}.json").read_text(encoding="utf-8")
-            return TrialRecord(**json.loads(text))
-        except (FileNotFoundError, ValueError, TypeError):
-            return None
+        return _read(self._record_of(trial))
 
-    def read_trials(self) -> dict[int, TrialRecord]:
-        """The finished trials by number. A file that can't be read counts as not finished."""
-        read = {number: self.read_trial(number) for number in self._numbers()}
+    def read_trials(self, forgotten: bool = False) -> dict[int, TrialRecord]:
+        """The finished trials by number, or those that were forgotten and are not run again yet.
+
+        A file that can't be read counts as not there.
+        """
+        suffix = self._record_of(0, forgotten).suffix
+        paths = [path for path in self.trials.glob(f"*{suffix}") if path.stem.isdecimal()]
+        read = {int(path.stem): _read(path) for path in sorted(paths, key=lambda p: int(p.stem))}
         return {number: record for number, record in read.items() if record is not None}
 
-    def _numbers(self) -> list[int]:
-        stems = (path.stem for path in self.trials.glob("*.json"))
-        return sorted(int(stem) for stem in stems if stem.isdecimal())
-
     def forget_trial(self, trial: int) -> None:
-        """Takes a trial off the record, to be run again."""
-        (self.trials / f"{trial:04d}.json").unlink(missing_ok=True)
+        """Takes a trial off the record, to be run again; until then what it gave is known."""
+        self._record_of(trial).replace(self._record_of(trial, forgotten=True))
+
+    def _record_of(self, trial: int, forgotten: bool = False) -> Path:
+        return self.trials / f"{trial:04d}.{'forgotten' if forgotten else 'json'}"
 
     def forget_checkpoints(self, trial: int) -> None:
         """Removes what was to save a trial from being begun again."""
@@ -215,6 +217,13 @@ class RunDirectory:
             return Summary(**json.loads(self.summary.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+
+
+def _read(trial: Path) -> TrialRecord | None:
+    try:
+        return TrialRecord(**json.loads(trial.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
 
 
 def _trial_of(model: Path) -> int | None:

@@ -1,13 +1,15 @@
 """The two sides of a record: who trains writes a trial's, who hands out trials reads it."""
 
 import time
-from collections.abc import Callable, Mapping
+import traceback
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.record.claims import Claim, write_claims
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.records import TrialRecord, rank
+from tfcourse.search.space.architecture import architecture_of, is_ours
 from tfcourse.search.strategies.proposals import Boxes, Records, rounds_on_record
 
 __all__ = ["SearchLedger", "TrialWriter"]
@@ -28,20 +30,58 @@ class TrialWriter:
     def __init__(self, config: SearchConfig, directory: RunDirectory) -> None:
         self.config, self.directory = config, directory
         self.best: TrialRecord | None = None
+        self._loadable: set[Hashable] = set()
 
     def add(self, record: TrialRecord, model: Any) -> None:
-        """Writes a trial's record, after its model if none before it was better."""
+        """Writes a trial's record, after its model if none before it was better.
+
+        Of a builder of one's own, the first model of each architecture is loaded again: a trial
+        whose model can't be has failed.
+        """
         # One that took too long was recorded as failed, and stays so.
         if self.directory.read_trial(record.trial) is not None:
             self.directory.forget_checkpoints(record.trial)
             return
+        kind = architecture_of(record.values, self.config.builder)
+        if is_ours(self.config.builder) or record.trial == 0:
+            self._loadable.add(kind)  # trial 0's is known from the rehearsal
         best = _better(self.best, record, self.config.direction)
+        all_models = self.config.search.checkpoints == "all"
         # The model first: a crash between the two runs this trial again, and loses nothing.
-        if best is record or (model is not None and self.config.search.checkpoints == "all"):
+        if model is not None and kind not in self._loadable:
+            record = self._tried(record, model)
+            if record.status == "completed":
+                self._loadable.add(kind)
+            best = _better(self.best, record, self.config.direction)
+        elif best is record or (model is not None and all_models):
             self.directory.write_model(model, record.trial)
         self.directory.write_trial(record)
         self.directory.forget_checkpoints(record.trial)
         self.best = best
+
+    def _tried(self, record: TrialRecord, model: Any) -> TrialRecord:
+        """Writes a trial's model and loads it again; gives its record, failed if it can't be."""
+        from tfcourse.models.saving import load_model, why_not_loadable
+
+        path = self.directory.model_of(record.trial)
+        try:
+            self.directory.write_model(model, record.trial)
+            load_model(path)
+        except OSError:  # as on a full disk: no failure of the trial
+            raise
+        except Exception as error:
+            path.unlink(missing_ok=True)
+            return TrialRecord(
+                trial=record.trial,
+                status="failed",
+                values=record.values,
+                seconds=record.seconds,
+                worker=record.worker,
+                message=f"Its {why_not_loadable(error)}",
+                history=record.history,
+                traceback=traceback.format_exc(),
+            )
+        return record
 
 
 class SearchLedger:

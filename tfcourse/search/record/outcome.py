@@ -99,9 +99,14 @@ class Retest:
         return len(self.trials) * (len(self.trials) - 1) // 2
 
     @property
+    def failed(self) -> list[RetestedTrial]:
+        """The trials that failed now."""
+        return [trial for trial in self.trials if trial.new_score is None]
+
+    @property
     def holds(self) -> bool:
-        """Whether the order is what it was."""
-        return self.swapped == 0
+        """Whether the order is what it was, and no trial failed."""
+        return self.swapped == 0 and not self.failed
 
     @property
     def best_holds(self) -> bool:

@@ -46,19 +46,27 @@ def finished_trials(
         forget: Whether to take a trial that must be run again off the record.
 
     Raises:
-        InputError: The run directory is another search's, or not a run directory.
+        InputError: The run directory is another search's, or not a run directory; or its best
+            model is lost, of a trial that is not among the config's.
     """
     check_place(directory)
     if not directory.exists():
         return {}
     _check_same(config, directory)
     records = directory.read_trials()
-    ranking = rank(records.values(), config.direction)
-    if ranking and not directory.has_model(ranking[0].trial):
-        # The best model is lost: its trial, run again, gives the same one.
-        del records[ranking[0].trial]
-        if forget:
-            directory.forget_trial(ranking[0].trial)
+    known = directory.read_trials(forgotten=True) | records
+    ranking = rank(known.values(), config.direction)
+    if not ranking or directory.has_model(best := ranking[0].trial):
+        return records
+    if best >= config.search.trials:
+        raise InputError(
+            f"{directory.path}: the model of the best trial, {best}, is lost or damaged, and of "
+            f"{config.search.trials} trials it can't be run again. Give --trials {best + 1} (in "
+            f"Python trials={best + 1}), or start over with --fresh."
+        )
+    # The best model is lost: its trial, run again, gives the same one.
+    if records.pop(best, None) is not None and forget:
+        directory.forget_trial(best)
     return records
 
 

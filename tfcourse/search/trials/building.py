@@ -1,6 +1,7 @@
 """A trial's values → its compiled model."""
 
 from collections.abc import Callable, Mapping
+from contextlib import chdir
 from typing import Any
 
 import keras
@@ -44,7 +45,8 @@ def compiled_model(
 ) -> Any:
     """`build_trial` with whatever seed is set."""
     builder = config.builder
-    model = builder.function(shape, classes, **_arguments(config, values))
+    with chdir("."):  # a builder of the user's may leave it, and the record is there
+        model = builder.function(shape, classes, **_arguments(config, values))
     if not isinstance(model, keras.Model):
         raise InputError(
             f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'

@@ -1,10 +1,11 @@
-"""Normalized data for the training, and the normalization as the first layer of its result."""
+"""Normalized data for the training, and the normalization as first layers of its result."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
+from keras.layers import Rescaling
 
 from tfcourse.data.scaling import Scaling, fit_scaling
 from tfcourse.data.splits import Split
@@ -29,10 +30,11 @@ def with_scaling(model: Any, scaling: Scaling | None, shape: tuple[int, ...]) ->
     """
     if scaling is None:
         return model
-    # Not Keras's next name: it could be the model's own, and two of a stack must not share one.
-    name = f"{model.name}_scaling"
-    layer = keras.layers.Normalization(mean=scaling.shift, variance=scaling.scale**2, name=name)
-    whole = keras.Sequential([keras.Input(shape), layer, model], name=model.name)
+    # Not keras.layers.Normalization: it divides by 1e-7 at least, and keeps the scale squared.
+    # Not Keras's next names: they could be the model's own, and two of a stack must not share one.
+    shift = Rescaling(1.0, offset=(-scaling.shift).tolist(), name=f"{model.name}_shift")
+    scale = Rescaling((1 / scaling.scale).tolist(), name=f"{model.name}_scale")
+    whole = keras.Sequential([keras.Input(shape), shift, scale, model], name=model.name)
     whole.compile_from_config(model.get_compile_config())
     return whole
 
