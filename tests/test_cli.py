@@ -396,11 +396,11 @@ class TestSearch:
         """Ends a search that would train, and says whether it was to start over."""
         asked = []
 
-        def stop(search, fresh=False, workers=None):
+        def stop(config, directory, finished, verbose, fresh):
             asked.append(fresh)
             raise WorkFailedError("stopped by the test")
 
-        monkeypatch.setattr(Search, "run", stop)
+        monkeypatch.setattr("tfcourse.search.execution.execute", stop)
         return asked
 
     @pytest.mark.slow

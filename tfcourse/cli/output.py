@@ -28,7 +28,8 @@ def print_result(result: Any, planned: Any, verbose: bool = False) -> None:
             f"{failed} of {len(result.trials)} trials failed: see the messages in results."
         )
     best, test = result.best, result.summary.test
-    shown = sorted(test, key=lambda name: name == "loss")  # the loss last
+    # What was searched for comes first, the loss last.
+    shown = sorted(test, key=lambda name: (name == "loss", f"val_{name}" != objective))
     metrics = ", ".join(f"{name} {test[name]:.4f}" for name in shown)
     spread = f" ± {best.score_std:.4f}, {len(best.scores)} trainings" if best.scores else ""
     lines = {
