@@ -16,6 +16,12 @@ from tfcourse.training.population.population import Population
 from tfcourse.training.reuse.pool import ModelPool
 
 
+@pytest.fixture(autouse=True)
+def cold(monkeypatch):
+    """Without what a bench does first so that it doesn't count: it takes long."""
+    monkeypatch.setattr(search, "_warm_up", lambda: None)
+
+
 @pytest.mark.slow
 def test_every_contender_takes_part_in_a_small_bench():
     (found,) = search.bench(names=["one"], scale=0.1)
