@@ -16,11 +16,6 @@ hypothesis.settings.load_profile("tfcourse")
 pytest.register_assert_rewrite("tests.contracts")
 
 
-def pytest_xdist_auto_num_workers():
-    """One more than there are cores: some tests wait for processes of their own."""
-    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
 @pytest.fixture(autouse=True)
 def clean_keras_state():
     """The same seeds before each test; the default dtype policy after it.
