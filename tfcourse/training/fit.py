@@ -111,8 +111,9 @@ def fit(
             an error that names the batch and the layer, and leaves the model with its last
             finite weights, those before that batch; a ``TerminateOnNaN`` callback comes first.
             ``"rollback"`` goes back to the last copy of the state, at most the beginning of the
-            epoch, and on from there with half the learning rate, up to three times. For both,
-            batches of a stream are kept from one copy to the next.
+            epoch, and on from there with half the learning rate of ``model.optimizer`` (further
+            optimizers keep theirs), up to three times. For both, batches of a stream are kept
+            from one copy to the next.
             ``"ignore"`` goes on, as Keras does.
         checkpoint_dir: A folder for the training's state. When it holds a checkpoint, as after
             the process was killed, the same call goes on from it, and ends with the weights and

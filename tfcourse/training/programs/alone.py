@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from tfcourse.training.programs.own_state import attributes
+
 __all__ = ["on_one_device"]
 
 
@@ -30,7 +32,7 @@ def on_one_device(step: Callable[[Any], Any], model: Any) -> Callable[[Any], Any
 
 @contextmanager
 def _without_replicas(model: Any) -> Iterator[None]:
-    optimizers = [o for o in vars(model).values() if isinstance(o, keras.optimizers.Optimizer)]
+    optimizers = [o for _, o in attributes(model) if isinstance(o, keras.optimizers.Optimizer)]
     # Of a LossScaleOptimizer it is the inner one that takes the step.
     optimizers += [o.inner_optimizer for o in optimizers if hasattr(o, "inner_optimizer")]
     for optimizer in optimizers:

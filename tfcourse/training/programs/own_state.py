@@ -7,9 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfcourse.training.programs.step import overrides
-
-__all__ = ["PlainVariable", "own_state"]
+__all__ = ["PlainVariable", "attributes", "own_state"]
 
 
 @dataclass(frozen=True)
@@ -39,16 +37,17 @@ class PlainVariable:
         self.value.assign(value)
 
 
-def own_state(model: Any) -> list[Any]:
+def own_state(model: Any, with_optimizers: bool) -> list[Any]:
     """The ``tf.Variable``s and generators that a model and its layers have as attributes.
 
-    With a ``train_step`` of the model's own also the variables of all their optimizers, of which
-    Keras knows one.
+    Args:
+        model: The model.
+        with_optimizers: Whether also the variables of all their optimizers, of which Keras knows
+            one, as a ``train_step`` of the model's own needs them.
     """
-    with_optimizers = overrides(model, "train_step")
     found: list[Any] = []
     for layer in model._flatten_layers():
-        for name, value in _attributes(layer):
+        for name, value in attributes(layer):
             if isinstance(value, tf.random.Generator):
                 value = value.state
             if isinstance(value, tf.Variable) and _is_numeric(value):
@@ -58,8 +57,8 @@ def own_state(model: Any) -> list[Any]:
     return found
 
 
-def _attributes(layer: Any) -> Iterator[tuple[str, Any]]:
-    """A layer's attributes, and what those hold that are lists, tuples or dicts."""
+def attributes(layer: Any) -> Iterator[tuple[str, Any]]:
+    """A layer's (or model's) attributes, and what those hold that are lists, tuples or dicts."""
     for name, value in vars(layer).items():
         if name.startswith("_self_"):
             continue  # TensorFlow's own list of the others

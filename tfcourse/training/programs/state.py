@@ -72,7 +72,11 @@ def state_variables(model: Any, metrics: bool = True) -> list[Any]:
 
     Each is there once, in a fixed order; without the metrics it is the first part of the list.
     """
-    found = [*model.variables, *model.optimizer.variables, *own_state(model)]
+    found = [
+        *model.variables,
+        *model.optimizer.variables,
+        *own_state(model, overrides(model, "train_step")),
+    ]
     if metrics:
         found += model.metrics_variables
     unique: dict[int, Any] = {}
