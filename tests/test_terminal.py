@@ -1,6 +1,7 @@
 """What the commands share."""
 
 import errno
+import gc
 import io
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import pytest
 import typer
 
+from tfcourse.__main__ import main
 from tfcourse.quiet import quiet_start
 from tfcourse.search.display import best_table
 from tfcourse.search.record.records import TrialRecord
@@ -46,6 +48,32 @@ def test_a_closed_stderr_is_no_error(monkeypatch):
     ask += "print(os.path.samestat(os.fstat(2), os.stat(os.devnull)), os.get_inheritable(2))"
     command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-c", ask]
     assert subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout == b"True True\n"
+
+
+def test_garbage_is_collected_again_after_the_start(monkeypatch):
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    with pytest.raises(ImportError), quiet_start():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with quiet_start():
+            pass
+        assert not gc.isenabled(), "whoever turned it off keeps it off"
+    finally:
+        gc.enable()
+
+
+def test_a_command_ends_without_a_search_for_garbage(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tfcourse", "--version"])
+    before = gc.get_freeze_count()
+    try:
+        with pytest.raises(SystemExit):
+            main()
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()
 
 
 def test_names_and_values_are_printed_as_they_are(capsys):
