@@ -225,6 +225,28 @@ def test_a_search_compiles_once_and_is_what_it_is_without_reuse(quick, caplog):
     assert [r.getMessage() for r in caplog.records if r.name == "tfcourse"] == []
 
 
+def test_what_xla_cant_compile_is_searched_without(quick, monkeypatch):
+    """Where the rule asks for XLA and the layer can't be had there, no trial fails for it."""
+    source = """
+    import tensorflow as tf
+
+    @keras.saving.register_keras_serializable(__name__)
+    class Doubled(keras.layers.Layer):
+        def call(self, x):
+            return tf.ensure_shape(tf.numpy_function(lambda a: a * 2, [x], tf.float32), x.shape)
+
+    def beyond_xla(input_shape, classes):
+        last = keras.layers.Dense(classes, activation="softmax")
+        return keras.Sequential([keras.Input(input_shape), Doubled(), last])
+    """
+    asked = []
+    rule = "tfcourse.training.programs.jit.choose_jit"
+    monkeypatch.setattr(rule, lambda *_: asked.append(True) or True)
+    result = quick(source, "beyond_xla", search={"trials": 2}).run(verbose=False)
+    assert asked
+    assert [record.status for record in result.trials.values()] == ["completed"] * 2
+
+
 class TestCheckpoints:
     def test_every_trial_s_model_is_kept_if_asked_for(self, quick):
         search = quick(search={"trials": 3, "checkpoints": "all"})
@@ -275,7 +297,9 @@ class TestWhatAProgramServes:
                 some = config(space, {"trials": trials}, jit_compile="auto", epochs=20)
                 runner = TrialRunner(some, split())
                 model, _ = runner.pool.train(*_building(runner))
-                chosen.append(runner.jit_compile(model, runner.data(0)[0], 4, 20))
+                train = runner.data(0)[0]
+                steps = train.batches(4) * 20
+                chosen.append(runner.jit_compile.chooses(model, train.first(4), 4, steps))
             assert chosen == [expected] * 3
 
 

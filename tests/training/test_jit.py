@@ -7,6 +7,8 @@ import tensorflow as tf
 
 from tests.training.parity import assert_same_variables
 from tfcourse import InputError, evaluate, fit, predict
+from tfcourse.training.programs import jit
+from tfcourse.training.programs.held import held_by
 from tfcourse.training.programs.jit import choose_jit
 
 layers = keras.layers
@@ -70,7 +72,7 @@ DATA = {
 @pytest.mark.parametrize("form", DATA)
 def test_what_xla_cant_compile_is_trained_without(form, monkeypatch):
     """From the first batch on, though a stream's batches can't be taken twice."""
-    monkeypatch.setattr("tfcourse.training.fit.choose_jit", lambda *_: True)
+    monkeypatch.setattr("tfcourse.training.programs.jit.choose_jit", lambda *_: True)
     options = {"epochs": 2, "shuffle": False, "verbose": 0}
     theirs, ours = beyond_xla(), beyond_xla()
     expected = theirs.fit(X, Y, validation_data=(X, Y), batch_size=16, **options)
@@ -83,7 +85,7 @@ def test_what_xla_cant_compile_is_trained_without(form, monkeypatch):
 def test_xla_that_is_asked_for_and_cant_be_had_is_said(form, monkeypatch):
     model = beyond_xla()
     before = model.get_weights()
-    monkeypatch.setattr("tfcourse.training.fit.choose_jit", lambda *_: True)
+    monkeypatch.setattr("tfcourse.training.programs.jit.choose_jit", lambda *_: True)
     message = (
         r"^XLA can't compile this model: it has no operation \"PyFunc\", which layer \"doubled\" "
         r"uses\. Pass jit_compile=False\.$"
@@ -102,3 +104,24 @@ def test_xla_that_is_asked_for_and_cant_be_had_is_said(form, monkeypatch):
     assert int(model.optimizer.iterations) == 3
     with pytest.raises(InputError, match=message):
         fit(model, **DATA[form](), verbose=0, jit_compile=True)
+
+
+def test_a_validation_is_weighed_by_its_own_steps(monkeypatch):
+    """One step an epoch, beside three of the training's: a third of them is too few here."""
+    monkeypatch.setattr(jit, "WORTH_COMPILING", 3 * 0.4e-3 * 4)  # between those of 3 and 9 steps
+    for count, batch_size in ((16, 16), (40, 4)):
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+        model.compile("sgd", "mse")
+        fit(
+            model,
+            X,
+            Y,
+            batch_size=16,
+            epochs=1,
+            verbose=0,
+            validation_data=(X[:count], Y[:count]),
+            validation_batch_size=batch_size,
+            jit_compile=jit.Auto(trainings=5),
+        )
+        compiled = {key[0]: key[2] for key in held_by(model).programs}
+        assert compiled == {"train": True, "test": batch_size == 4}

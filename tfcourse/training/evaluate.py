@@ -69,7 +69,8 @@ def evaluate(
     _build(model, feed.sample)
     callbacks = callback_list(callbacks, model, verbose, feed.steps)
     can_compile([feed], jit_compile)
-    plan = Plan(jit_compile is True, steps_per_call(model, feed))
+    jit_compile = jit_compile is True
+    plan = Plan(jit_compile, steps_per_call(model, feed), jit_validation=jit_compile)
     logs = evaluate_feed(model, feed, plan, callbacks, model.reset_metrics)
     if not logs:
         raise InputError("x holds no batches: there is nothing to evaluate.")

@@ -13,6 +13,7 @@ from tfcourse.training.callbacks import callback_list
 from tfcourse.training.checkpoints.saving import saving_of
 from tfcourse.training.data.arrays import split_off_validation
 from tfcourse.training.data.checks import check_training
+from tfcourse.training.data.feeds import Feed
 from tfcourse.training.data.inputs import (
     Order,
     can_compile,
@@ -31,7 +32,7 @@ from tfcourse.training.distribution import (
 )
 from tfcourse.training.loop import Loop, Plan
 from tfcourse.training.non_finite.guard import OnNan, check_on_nan
-from tfcourse.training.programs.jit import choose_jit
+from tfcourse.training.programs.jit import Auto
 from tfcourse.training.programs.state import build_state
 from tfcourse.training.programs.step import check_loop
 
@@ -58,7 +59,7 @@ def fit(
     validation_freq: int | Sequence[int] = 1,
     *,
     seed: int | None = None,
-    jit_compile: bool | Literal["auto"] = "auto",
+    jit_compile: bool | Literal["auto"] | Auto = "auto",
     on_nan: OnNan = "stop",
     checkpoint_dir: str | os.PathLike[str] | None = None,
     save_every: int | timedelta = 1,
@@ -104,9 +105,10 @@ def fit(
         seed: For arrays: the shuffling of epoch e comes from (seed, e) alone. None draws a seed
             from NumPy's global generator, which ``keras.utils.set_random_seed`` sets.
         jit_compile: Whether to compile with XLA; ``"auto"`` chooses by
-            `tfcourse.training.programs.jit.choose_jit`, and does without where XLA can't
-            compile the model. Under XLA the numbers agree to float tolerance, and dropout draws
-            from XLA's generator.
+            `tfcourse.training.programs.jit.choose_jit`, for the training and for its validation,
+            and does without where XLA can't compile the model; ``Auto(trainings)`` of the same
+            module does so for one of many trainings of a model. Under XLA the numbers agree to
+            float tolerance, and dropout draws from XLA's generator.
         on_nan: What to do when the loss, or a weight, becomes NaN or infinite. ``"stop"`` raises
             an error that names the batch and the layer, and leaves the model with its last
             finite weights, those before that batch; a ``TerminateOnNaN`` callback comes first.
@@ -172,12 +174,19 @@ def fit(
     callbacks = callback_list(callbacks, model, verbose, train.steps, epochs, add_history=True)
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):
         on_nan = "ignore"
-    possible = can_compile((train, validation), jit_compile)
-    required = jit_compile is True
-    if jit_compile == "auto":
-        planned = train.steps and train.steps * max(epochs - initial_epoch, 0)
-        jit_compile = possible and choose_jit(model, train.sample, train.batch_size, planned)
-    plan = Plan(jit_compile, steps_per_call(model, train), validation_freq, on_nan, required)
+    known = can_compile((train, validation), jit_compile)
+    required = jit_validation = jit_compile is True
+    if not isinstance(jit_compile, bool):
+        auto = jit_compile if isinstance(jit_compile, Auto) else Auto()
+
+        def pays(feed: Feed) -> bool:
+            steps = feed.steps and feed.steps * max(epochs - initial_epoch, 0)
+            return known and auto.chooses(model, feed.sample, feed.batch_size, steps)
+
+        jit_compile = pays(train)
+        jit_validation = jit_compile and validation is not None and pays(validation)
+    steps = steps_per_call(model, train)
+    plan = Plan(jit_compile, steps, validation_freq, on_nan, required, jit_validation)
     loop = Loop(model, train, validation, plan, callbacks, saving)
     with distributed_errors(model):
         agree(loop, seed, epochs, initial_epoch)

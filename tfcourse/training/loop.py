@@ -33,12 +33,13 @@ class Plan:
     """How an epoch is run.
 
     Attributes:
-        jit_compile: Whether to compile with XLA.
-        required: Whether XLA must be had then, or what it can't compile goes without.
+        jit_compile: Whether to compile the training with XLA.
         steps_per_call: The most steps of one call of a program, so that the progress bar moves
             and Ctrl-C is heard.
         validation_freq: As for ``model.fit``.
         on_nan: What to do about a loss that is not finite.
+        required: Whether XLA must be had then, or what it can't compile goes without.
+        jit_validation: Whether to compile the validation with XLA.
     """
 
     jit_compile: bool
@@ -46,6 +47,7 @@ class Plan:
     validation_freq: int | Sequence[int] = 1
     on_nan: OnNan = "ignore"
     required: bool = True
+    jit_validation: bool = False
 
     def validates(self, epoch: int) -> bool:
         """Whether the epoch (counted from 0) ends with a validation."""
@@ -172,7 +174,7 @@ def evaluate_feed(
     """The loss and metrics of a model on a feed's data."""
     if isinstance(feed, StreamFeed):
         feed.restart()
-    program = test_program(model, feed.stream, plan.jit_compile, plan.required)
+    program = test_program(model, feed.stream, plan.jit_validation, plan.required)
     stride = _stride(model, callbacks, TEST_HOOKS, plan.steps_per_call)
     model.stop_evaluating = False
     callbacks.on_test_begin()

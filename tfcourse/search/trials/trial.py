@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakSet
 
 from tfcourse.data.scaling import Scaling
@@ -25,7 +25,7 @@ from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
 from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.fit import fit
-from tfcourse.training.programs.jit import choose_jit
+from tfcourse.training.programs.jit import Auto
 from tfcourse.training.reuse.pool import ModelPool
 
 __all__ = ["TrialRunner"]
@@ -146,7 +146,7 @@ class TrialRunner:
                 validation_data=dev.data,
                 validation_batch_size=min(dev.count, 1024),
                 seed=training.seed,
-                jit_compile=self.jit_compile(model, train, size, epochs),
+                jit_compile=self.jit_compile,
                 on_nan="ignore",  # the record of a failed trial keeps its history up to there
                 checkpoint_dir=None if saved is None else saved.path,
                 save_every=SAVE_EVERY,
@@ -191,14 +191,11 @@ class TrialRunner:
             ) from error
         return CheckpointFolder(folder, KEEP)
 
-    def jit_compile(
-        self, model: Any, train: Arrays, batch_size: int, epochs: int
-    ) -> bool | Literal["auto"]:
-        """Whether XLA pays for all trials that share the program, and not for this one alone."""
-        if self.config.training.jit_compile != "auto" or not model.built:
-            return self.config.training.jit_compile
-        steps = train.batches(batch_size) * epochs * trials_per_program(self.config)
-        return choose_jit(model, train.first(batch_size), batch_size, round(steps))
+    @property
+    def jit_compile(self) -> bool | Auto:
+        """Whether XLA pays for all trials that share the program, and not for one alone."""
+        asked = self.config.training.jit_compile
+        return Auto(trials_per_program(self.config)) if asked == "auto" else asked
 
     def _data_of(self, fold: int) -> tuple[Arrays, Arrays, Scaling | None]:
         """Train and dev set of a fold, normalized by its own train set; converted only once."""

@@ -1,6 +1,7 @@
 """Whether compiling with XLA pays: a rule, not a timing, so that runs repeat."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
@@ -8,7 +9,7 @@ from keras.src.trainers.trainer import model_supports_jit  # not public: the rul
 
 from tfcourse.training.programs.leaves import first_leaf
 
-__all__ = ["choose_jit", "may_compile", "seconds_of_step"]
+__all__ = ["Auto", "choose_jit", "may_compile", "seconds_of_step"]
 
 # Fitted to measurements on two CPU cores: what a step costs beside its arithmetic without XLA,
 # what the arithmetic costs, and the work from which a compile of one to two seconds pays.
@@ -17,11 +18,28 @@ SECONDS_PER_OPERATION = 1e-11
 WORTH_COMPILING = 2.0
 
 
+@dataclass(frozen=True)
+class Auto:
+    """``jit_compile="auto"`` of a training that may be one of many with the same programs.
+
+    Attributes:
+        trainings: How many they are.
+    """
+
+    trainings: float = 1.0
+
+    def chooses(self, model: Any, sample: Any, batch_size: int | None, steps: int | None) -> bool:
+        """`choose_jit` for all of them; ``steps`` are those of one."""
+        planned = None if steps is None else round(steps * self.trainings)
+        return choose_jit(model, sample, batch_size, planned)
+
+
 def choose_jit(model: Any, sample: Any, batch_size: int | None, steps: int | None) -> bool:
     """True if ``steps`` steps without XLA would take longer than XLA's compilation is worth.
 
     On a CPU never with a convolution: its filter gradient took 632 ms inside an XLA loop and
-    5 ms outside. Otherwise by `seconds_of_step`, and XLA is chosen above 2 s.
+    5 ms outside. Otherwise by `seconds_of_step`, and XLA is chosen above 2 s. An evaluation's step,
+    and its compilation, take about a third of a training's: the same rule serves both.
 
     Args:
         model: A built Keras model.
