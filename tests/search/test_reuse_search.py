@@ -173,6 +173,40 @@ class TestATrialIsTheSameAsAlone:
             assert found == expected
         assert pool.counts.reused >= 2
 
+    @pytest.mark.parametrize("name", OPTIMIZER_ARGUMENTS)
+    def test_ours_are_given_their_values_without_being_built(self, name, monkeypatch):
+        pool, sample = ModelPool(16), (np.zeros((4, 4)), np.zeros(4, int))
+        own = config(optimizer=name)
+        built, build = [], building.build_trial
+
+        def held(number, values):
+            """As above; the weights are those of the seed."""
+            monkeypatch.setattr(
+                building, "build_trial", lambda *args: built.append(number) or build(*args)
+            )
+            model, _ = pool.train(
+                building.builds_trial(own, values, number, (4,), 3), lambda model: None, sample
+            )
+            monkeypatch.undo()
+            alone = build(own, values, number, (4,), 3)
+            state = [
+                [{**m.optimizer.get_config(), "name": ""}, *(w.tolist() for w in m.get_weights())]
+                for m in (model, alone)
+            ]
+            return state
+
+        for number in range(5):
+            values = {n: 0.1 + 0.15 * number for n in OPTIMIZER_ARGUMENTS[name]}
+            found, expected = held(number, values)
+            assert found == expected
+        assert built == [0, 1]
+        values.popitem()
+        found, expected = held(7, values)
+        assert found == expected, "what is not given any more has its default"
+        with pytest.raises(ValueError, match=r"learning_rate must be a number >= 0. Received: -1"):
+            held(8, {**dict.fromkeys(OPTIMIZER_ARGUMENTS[name], 0.5), "learning_rate": -1.0})
+        assert built == [0, 1, 7]
+
     def test_as_in_a_process_of_its_own(self):
         values = {"learning_rate": 0.05, "dropout": 0.3, "optimizer": "adam", "beta_1": 0.8}
         pooled = TrialRunner(config(), split())

@@ -1,7 +1,8 @@
 """A trial's values → its compiled model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
+from functools import partial
 from typing import Any
 
 import keras
@@ -83,9 +84,10 @@ def builds_trial(
     # Ours have all of them in variables, Keras's own the learning rate alone.
     variable = OPTIMIZER_ARGUMENTS.get(name, ("learning_rate",))
     fixed = sorted((n, value) for n, value in hyperparameters.items() if n not in variable)
-    optimizer = name, repr(fixed)
+    # Those that are not given have their defaults in all of the same origin.
+    optimizer = name, repr(fixed), tuple(sorted(hyperparameters))
     origin = (config.builder.name, shape, classes, arguments, optimizer, policy)
-    return PureBuild(origin, seed, build, lambda: _optimizer(config, values))
+    return PureBuild(origin, seed, build, partial(_optimizer_values, name, hyperparameters))
 
 
 def given_values(config: SearchConfig, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +103,20 @@ def _arguments(config: SearchConfig, values: Mapping[str, Any]) -> dict[str, Any
         if name in builder.arguments
         or (builder.takes_any and name not in TrainingTable.model_fields)
     }
+
+
+def _optimizer_values(
+    name: str, hyperparameters: Mapping[str, Any], like: Any, first: Sequence[Any]
+) -> Sequence[Any]:
+    """What the variables of a new optimizer hold, of ours without making any."""
+    if name not in OPTIMIZER_ARGUMENTS:
+        variables: Sequence[Any] = optimizers.create(name, **hyperparameters).variables
+        return variables
+    encoded = [like.encoded(*hyperparameter) for hyperparameter in hyperparameters.items()]
+    own = {id(variable): value for variable, value in encoded}
+    # The slots of one that has trained come after them.
+    pairs = zip(like.variables, first, strict=False)
+    return [own.get(id(variable), value) for variable, value in pairs]
 
 
 def _optimizer(config: SearchConfig, values: Mapping[str, Any]) -> Any:

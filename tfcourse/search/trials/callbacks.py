@@ -8,6 +8,7 @@ import keras
 
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.metrics import direction_of
+from tfcourse.training.programs.state import values_of
 
 __all__ = ["all_finite", "early_stopping", "trial_callbacks"]
 
@@ -63,7 +64,7 @@ class _BestWeights(keras.callbacks.Callback):
         value = self.sign * (logs or {})[self.objective]
         if value > self.best or self.weights is None:
             self.best = -math.inf if math.isnan(value) else value
-            self.weights = [weight.value.numpy() for weight in self.model.weights]
+            self.weights = [value.numpy() for value in values_of(self.model.weights)]
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
         assert self.weights is not None

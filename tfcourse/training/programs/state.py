@@ -12,7 +12,7 @@ from tfcourse.training.programs.own_state import own_state
 from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.programs.step import overrides
 
-__all__ = ["MetricsReset", "StateCopier", "build_state", "state_variables"]
+__all__ = ["MetricsReset", "StateCopier", "build_state", "state_variables", "values_of"]
 
 
 def build_state(model: Any, batch: Any, validation: Any = None) -> None:
@@ -83,6 +83,13 @@ def state_variables(model: Any, metrics: bool = True) -> list[Any]:
     for variable in found:
         unique.setdefault(id(variable.value), variable)
     return list(unique.values())
+
+
+def values_of(variables: Sequence[Any]) -> list[Any]:
+    """The values of variables as tensors, at a fraction of the time that Keras takes for it."""
+    raw = [variable.value for variable in variables]
+    read = tf.raw_ops.ReadVariableOp
+    return [read(resource=variable.handle, dtype=variable.dtype) for variable in raw]
 
 
 class StateCopier:

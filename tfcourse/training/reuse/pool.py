@@ -3,7 +3,7 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import tensorflow as tf
@@ -16,11 +16,11 @@ from tfcourse.training.reuse.kept import (
     unlike,
     with_state,
 )
-from tfcourse.training.reuse.recipe import PureBuild, recipe_of
+from tfcourse.training.reuse.recipe import PureBuild, held_by_all, recipe_of
 from tfcourse.training.reuse.seeding import drawn_from, let_go_of_programs, set_seed
 from tfcourse.training.reuse.structure import structure
 from tfcourse.training.reuse.values import NotComparableError
-from tfcourse.training.reuse.variables import given_variables
+from tfcourse.training.reuse.variables import given_variables, own_variables
 
 __all__ = ["ModelPool", "PoolCounts"]
 
@@ -108,8 +108,7 @@ class ModelPool:
         for key, kept in self._kept.items():
             if kept.recipe and kept.recipe.proven and kept.recipe.origin == build.origin:
                 set_seed(build.seed)
-                optimizer = build.optimizer().variables
-                give_state(kept, [*kept.recipe.values(build.seed), *optimizer])
+                give_state(kept, kept.recipe.values_of(build, kept.model.optimizer))
                 return key
         return None
 
@@ -148,7 +147,8 @@ class ModelPool:
             self.counts.traces += len(traces_of(fresh))
             return result
         if isinstance(build, PureBuild):
-            new.recipe = recipe_of(fresh, build)
+            own = len(own_variables(fresh))
+            new.recipe = recipe_of(fresh, build, new.given[own:])
         self._make_room(new.bytes)
         self._kept[key] = new
         result = self._train_kept(key, new, train)
@@ -198,6 +198,8 @@ class ModelPool:
 
 def _take_state(kept: Kept, fresh: Any, build: Callable[[], Any]) -> None:
     """Gives a kept model a fresh one's state, by which its recipe is proven or falls."""
-    if isinstance(build, PureBuild) and kept.recipe and kept.recipe.origin == build.origin:
-        kept.recipe = kept.recipe.proven_by(fresh, build.seed)
-    give_state(kept, given_variables(fresh))
+    recipe, given = kept.recipe, given_variables(fresh)
+    if isinstance(build, PureBuild) and recipe and recipe.origin == build.origin:
+        right = held_by_all(given, recipe.values_of(build, kept.model.optimizer))
+        kept.recipe = replace(recipe, proven=True) if right else None
+    give_state(kept, given)

@@ -8,10 +8,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from tfcourse.training.reuse.variables import own_variables
 
-__all__ = ["PureBuild", "Recipe", "find_recipe", "recipe_of"]
+__all__ = ["PureBuild", "Recipe", "find_recipe", "held_by_all", "recipe_of"]
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,14 @@ class PureBuild:
         seed: What the function seeds Python's global generator with, from which Keras's layers
             take the seeds that they are not given.
         make: Builds and compiles the model.
-        optimizer: Makes the model's optimizer alone.
+        optimizer_values: What the variables of the model's optimizer hold, given one of the same
+            origin and what its variables held at first.
     """
 
     origin: Hashable
     seed: int
     make: Callable[[], Any]
-    optimizer: Callable[[], Any]
+    optimizer_values: Callable[[Any, Sequence[Any]], Sequence[Any]]
 
     def __call__(self) -> Any:
         """The model."""
@@ -45,6 +47,7 @@ class Recipe:
         initializers: The initializers of random weights, and which of the drawn seeds is
             theirs, by the number of the variable.
         generators: Likewise the states of seed generators.
+        optimizer: The first values of the optimizer's variables; none where that is not looked at.
         origin: A pure build's; None of any other.
         proven: Whether it gave what a model held that was built from another seed.
     """
@@ -52,6 +55,7 @@ class Recipe:
     constants: Sequence[Any]
     initializers: Mapping[int, tuple[Any, int]]
     generators: Mapping[int, int]
+    optimizer: Sequence[Any] = ()
     origin: Hashable = None
     proven: bool = False
 
@@ -70,18 +74,39 @@ class Recipe:
 
     def gives(self, model: Any, seed: int) -> bool:
         """Whether these are the values of a model that was just built, bit for bit."""
-        pairs = zip(self.values(seed), own_variables(model), strict=True)
-        return all(np.array_equal(np.asarray(value), v.numpy()) for value, v in pairs)
+        return held_by_all(own_variables(model), self.values(seed))
+
+    def values_of(self, build: PureBuild, optimizer: Any) -> list[Any]:
+        """The first values of a build's model and of its optimizer, which may be another's now."""
+        return [*self.values(build.seed), *build.optimizer_values(optimizer, self.optimizer)]
 
     def proven_by(self, model: Any, seed: int) -> "Recipe | None":
         """The recipe as a proven one, or None if it is wrong about a model of another seed."""
         return replace(self, proven=True) if self.gives(model, seed) else None
 
 
-def recipe_of(model: Any, build: PureBuild) -> Recipe | None:
-    """The recipe that a pure build's model, just built, was made by; None if it shows none."""
+def held_by_all(variables: Sequence[Any], values: Sequence[Any]) -> bool:
+    """Whether variables hold just these values, bit for bit."""
+    pairs = zip(variables, values, strict=True)
+    return all(
+        np.array_equal(variable.numpy(), np.asarray(value, variable.numpy().dtype))
+        for variable, value in pairs
+    )
+
+
+def recipe_of(model: Any, build: PureBuild, optimizer: Sequence[Any]) -> Recipe | None:
+    """The recipe that a pure build's model, just built, was made by; None if it shows none.
+
+    Args:
+        model: The model.
+        build: What has built it.
+        optimizer: The variables of its optimizer that were there when it had been built.
+    """
     recipe = find_recipe(model, build.seed)
-    return None if recipe is None else replace(recipe, origin=build.origin)
+    if recipe is None:
+        return None
+    values = [tf.constant(variable.numpy()) for variable in optimizer]
+    return replace(recipe, optimizer=values, origin=build.origin)
 
 
 def find_recipe(model: Any, seed: int) -> Recipe | None:
