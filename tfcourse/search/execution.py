@@ -1,8 +1,9 @@
 """The work of a search: its missing trials, and the best model's one test."""
 
 from importlib.metadata import version
+from typing import Any
 
-from tfcourse.data.splits import Split
+from tfcourse.data.splits import Part, Split
 from tfcourse.errors import WorkFailedError
 from tfcourse.models.saving import load_model, why_not_loadable
 from tfcourse.search.config.load import SearchConfig
@@ -20,7 +21,7 @@ from tfcourse.search.rehearsal import rehearse
 from tfcourse.search.strategies.proposals import Records
 from tfcourse.search.trials.folds import check_folds
 from tfcourse.search.trials.threads import use_threads
-from tfcourse.search.trials.trial import TrialRunner
+from tfcourse.search.trials.trial import LARGEST_BATCH, TrialRunner
 from tfcourse.training.evaluate import evaluate
 
 __all__ = ["conclude", "execute", "prepare"]
@@ -118,6 +119,14 @@ def conclude(
                 f"{directory.best}: the best trial's, {best.trial}, {why_not_loadable(error)} Then "
                 "the same command goes on; what is in the file itself needs --fresh."
             ) from error
-        test = evaluate(model, split.test.x, split.test.y, verbose=0, return_dict=True)
-        score = best.score or 0.0
+        score, test = best.score or 0.0, _measured(model, split.test)
         directory.write_summary(Summary(best.trial, config.search.objective, score, test))
+
+
+def _measured(model: Any, test: Part) -> dict[str, float]:
+    """The metrics on the test set; a single batch is sooner computed than a program traced."""
+    model.run_eagerly = len(test.x) <= LARGEST_BATCH
+    metrics: dict[str, float] = evaluate(
+        model, test.x, test.y, batch_size=LARGEST_BATCH, verbose=0, return_dict=True
+    )
+    return metrics

@@ -66,7 +66,8 @@ def evaluate(
     data = (x, y, sample_weight)
     feed = evaluation_feed(data, batch_size, steps, "steps", once=True)
     check_feed(model, feed, "test_step", thorough=False)
-    _build(model, feed.sample)
+    if not model.run_eagerly:
+        _build(model, feed.sample)
     callbacks = callback_list(callbacks, model, verbose, feed.steps)
     can_compile([feed], jit_compile)
     jit_compile = jit_compile is True

@@ -19,7 +19,7 @@ from tfcourse.search.trials.callbacks import all_finite, early_stopping
 from tfcourse.search.trials.folds import trainings, with_origin
 from tfcourse.search.trials.judging import judge
 from tfcourse.search.trials.normalized import with_scaling
-from tfcourse.search.trials.trial import TrialRunner
+from tfcourse.search.trials.trial import LARGEST_BATCH, TrialRunner
 from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.population.fit import fit_population
 from tfcourse.training.population.member import Member, MemberResult
@@ -97,7 +97,7 @@ class GroupRunner:
             batch_size=size,
             verbose=0,
             validation_data=dev.data,
-            validation_batch_size=min(dev.count, 1024),
+            validation_batch_size=min(dev.count, LARGEST_BATCH),
             objective=config.search.objective,
             direction=config.direction,
             slots=slots_of(len(members), self.together),

@@ -28,12 +28,14 @@ from tfcourse.training.fit import fit
 from tfcourse.training.programs.jit import Auto
 from tfcourse.training.reuse.pool import ModelPool
 
-__all__ = ["TrialRunner"]
+__all__ = ["LARGEST_BATCH", "TrialRunner"]
 
 LOG = logging.getLogger("tfcourse")
 SAVE_EVERY = datetime.timedelta(seconds=10)
 # A trial that takes less is sooner trained again than saved.
 WORTH_SAVING = 5.0
+# Of examples that a model is only evaluated on.
+LARGEST_BATCH = 1024
 KEEP = 3
 
 
@@ -144,7 +146,7 @@ class TrialRunner:
                 verbose=0,
                 callbacks=trial_callbacks(config),
                 validation_data=dev.data,
-                validation_batch_size=min(dev.count, 1024),
+                validation_batch_size=min(dev.count, LARGEST_BATCH),
                 seed=training.seed,
                 jit_compile=self.jit_compile,
                 on_nan="ignore",  # the record of a failed trial keeps its history up to there
