@@ -189,14 +189,13 @@ class TestATrialIsTheSameAsAlone:
             )
             monkeypatch.undo()
             alone = build(own, values, number, (4,), 3)
-            state = [
+            return [
                 [{**m.optimizer.get_config(), "name": ""}, *(w.tolist() for w in m.get_weights())]
                 for m in (model, alone)
             ]
-            return state
 
         for number in range(5):
-            values = {n: 0.1 + 0.15 * number for n in OPTIMIZER_ARGUMENTS[name]}
+            values = dict.fromkeys(OPTIMIZER_ARGUMENTS[name], 0.1 + 0.15 * number)
             found, expected = held(number, values)
             assert found == expected
         assert built == [0, 1]
