@@ -91,6 +91,7 @@ class ArrayFeed(Feed):
         self.available = arrays.batches(batch_size)
         self.steps = steps_per_epoch or self.available
         self.first_epoch = first_epoch
+        self._unshuffled = None if shuffle else epoch_order(arrays.count, False, seed, 0)
 
     def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
         """The epoch from step ``start`` on, in chunks of at most ``stride`` steps."""
@@ -100,7 +101,9 @@ class ArrayFeed(Feed):
         end = min(begin + self.steps, self.available)
         if end - begin < self.steps:
             _warn_of_the_end(end - begin, self.steps)
-        order = epoch_order(self.arrays.count, self.shuffle, self.seed, self.first_epoch + passes)
+        order = self._unshuffled
+        if order is None:
+            order = epoch_order(self.arrays.count, True, self.seed, self.first_epoch + passes)
         for first in range(begin + start, end, stride):
             last = min(first + stride, end)
 

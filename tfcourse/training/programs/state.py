@@ -144,13 +144,15 @@ class MetricsReset:
     def __call__(self) -> None:
         """Resets them."""
         if self.values is not None and not self._has_grown(len(self.values)):
-            for variable, value in self.values:
-                variable.assign(value, read_value=False)
+            assign = tf.raw_ops.AssignVariableOp
+            for handle, value in self.values:
+                assign(resource=handle, value=value)
             return
         self.model.reset_metrics()
         if self._is_known():
-            variables = [variable.value for variable in self.model.metrics_variables]
-            self.values = [(variable, variable.read_value()) for variable in variables]
+            variables = self.model.metrics_variables
+            handles = [variable.value.handle for variable in variables]
+            self.values = list(zip(handles, values_of(variables), strict=True))
 
     def _has_grown(self, known: int) -> bool:
         return self.may_grow and len(self.model.metrics_variables) != known
