@@ -48,10 +48,12 @@ def ended(trial, values):
 class Search:
     """A search's oracle and what its workers do, in an order drawn from ``order``."""
 
-    def __init__(self, config, records=(), workers=1, order=0):
-        self.config, self.records = config, dict(records)
-        self.oracle = SearchOracle(config, config.search.trials, self.records, self)
-        self.total, self.told = config.search.trials, []
+    def __init__(self, config, records=(), workers=1, order=0, by_program=False):
+        self.config, self.records, self.by_program = config, dict(records), by_program
+        self.oracle = SearchOracle(
+            config, config.search.trials, self.records, self, by_program=by_program
+        )
+        self.total, self.told, self.begun = config.search.trials, [], []
         self.random, self.idle = random.Random(order), 0
         self.running = dict.fromkeys(f"worker{number}" for number in range(workers))
 
@@ -75,9 +77,21 @@ class Search:
             # At the end they wait as well, should another worker be lost.
             self.idle += len(self.records) + sum(map(bool, self.running.values())) < self.total
             assert any(self.running.values()), "it waits for nobody"
+            missing = self.missing()
+            if not self.by_program or self.config.search.strategy == "bayesian":
+                missing = missing[:1]
+            assert [propose(self.config, number, self.records) for number in missing] == [
+                None for _ in missing
+            ]
         else:
-            assert int(trial.trial_id) not in self.records
+            assert int(trial.trial_id) in self.missing()
             self.running[worker] = trial
+            self.begun.append(int(trial.trial_id))
+
+    def missing(self):
+        """The trials that have not ended and that nobody runs."""
+        running = {int(trial.trial_id) for trial in self.running.values() if trial}
+        return [n for n in range(self.total) if n not in self.records and n not in running]
 
     def end(self, worker):
         trial = self.running[worker]
@@ -111,6 +125,8 @@ class OracleContract:
         space: The tables of ``[space]``.
         trials: How many trials are played.
         waits: Whether a trial may have to wait for others.
+        looks_further: Whether there are others to run meanwhile.
+        in_order: Whether trials go in the order of their numbers whoever has which programs.
     """
 
     strategy: str
@@ -118,6 +134,8 @@ class OracleContract:
     space: dict = SPACE
     trials = 24
     waits = False
+    looks_further = False
+    in_order = False
 
     @classmethod
     def config(cls, trials=None, seed=0):
@@ -181,10 +199,22 @@ class OracleContract:
         assert search.oracle.create_trial("worker1").trial_id != first.trial_id
 
     @pytest.mark.parametrize("workers", [2, 5])
-    def test_many_workers_find_the_same_trials(self, undisturbed, workers):
-        search = Search(self.config(), workers=workers, order=workers)
+    @pytest.mark.parametrize("by_program", [False, True], ids=["by number", "by program"])
+    def test_many_workers_find_the_same_trials(self, undisturbed, workers, by_program):
+        search = Search(self.config(), workers=workers, order=workers, by_program=by_program)
         assert values_of(search.run()) == values_of(undisturbed)
-        assert (search.idle > 0) == self.waits
+        assert (search.idle > 0) == (self.waits and not (by_program and self.looks_further))
+
+    @pytest.mark.parametrize("workers", [1, 3])
+    def test_the_order_of_their_numbers_is_left_only_for_the_programs(self, workers):
+        by_number, by_program = (
+            Search(self.config(), workers=workers, order=7, by_program=by) for by in (False, True)
+        )
+        by_number.run()
+        by_program.run()
+        assert by_number.begun == list(range(self.trials))
+        assert sorted(by_program.begun) == by_number.begun
+        assert (by_program.begun == by_number.begun) == self.in_order
 
     @pytest.mark.parametrize("steps", [3, 9, 17])
     def test_an_interrupted_search_finds_the_same_trials(self, undisturbed, steps):

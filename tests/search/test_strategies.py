@@ -141,6 +141,7 @@ class TestGrid(OracleContract):
 class TestHyperband(OracleContract):
     strategy = "hyperband"
     waits = True
+    looks_further = True  # the next bracket
 
     def test_it_is_keras_tuners(self, undisturbed):
         """Its own oracle, played one trial at a time with these results, decides the same."""
@@ -196,6 +197,7 @@ class TestBayesian(OracleContract):
     settings = {"initial": 7, "parallel": 2}
     trials = 10
     waits = True
+    in_order = True
 
     def test_it_begins_at_random(self, undisturbed):
         space = self.config().space

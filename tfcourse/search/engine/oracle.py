@@ -1,9 +1,8 @@
 """The oracle proposes: the one place that subclasses keras-tuner's ``Oracle``."""
 
-import heapq
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Protocol
 
 import keras_tuner
@@ -12,10 +11,13 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.bayesian import bayesian
+from tfcourse.search.engine.handout import Handout
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.record.claims import Claim
 from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.space.architecture import program_of
 from tfcourse.search.strategies.proposals import PROPOSALS, Boxes, Records
+from tfcourse.search.trials.folds import with_origin
 
 __all__ = ["Ledger", "SearchOracle", "holder", "propose"]
 
@@ -48,6 +50,8 @@ class SearchOracle(keras_tuner.Oracle):
         finished: Trials that an earlier run finished; they are not proposed again.
         ledger: Holds the record of a trial before its worker says that it has ended.
         claims: Trials that were under way when an oracle before this one died, by worker.
+        by_program: Whether a worker is given trials whose program it has compiled, if it can be;
+            else the trials go in the order of their numbers. What they come to is the same.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class SearchOracle(keras_tuner.Oracle):
         finished: Records,
         ledger: Ledger,
         claims: Mapping[str, Claim] | None = None,
+        by_program: bool = False,
     ) -> None:
         super().__init__(
             objective=keras_tuner.Objective(config.search.objective, config.direction),
@@ -73,28 +78,38 @@ class SearchOracle(keras_tuner.Oracle):
             if claim.trial < trials and claim.trial not in self.finished
         }
         taken = {*self.finished, *(claim.trial for claim in self.claims.values())}
-        self._free = [i for i in range(trials) if i not in taken]  # sorted: a heap
-        self._released: set[int] = set()
         self._boxes: Boxes = {}
+        # A Gaussian process would give each trial the same values in any order of a batch too. But
+        # a batch is about as large as the workers are many, so that there is little to choose
+        # from, and to look ahead is to fit the process for all of it while the workers wait.
+        ahead = by_program and config.search.strategy != "bayesian"
+        self._free = Handout(
+            (i for i in range(trials) if i not in taken),
+            self._program_of if ahead else None,
+            config.search.reuse_models,
+        )
+        for name, claim in self.claims.items():
+            self._free.take(claim.trial, holder(name))
+        self._released: set[int] = set()
         self._lock = threading.RLock()
 
     def create_trial(self, tuner_id: str) -> Any:
-        """The tuner's trial under way, or the lowest-numbered that nobody has run or is running.
+        """The tuner's trial under way, or the next that nobody has run or is running.
 
         Its status is IDLE while others, on which its values depend, have not ended.
         """
         with self._lock:
             self._settle(tuner_id)
             if tuner_id not in self.claims:
-                index = self._next_free()  # it stays in the heap: what follows may fail
+                index = self._next_free(holder(tuner_id))  # it stays free: what follows may fail
                 if index is None:
-                    # A trial of a worker that gets lost is handed out again.
+                    # Trials that others run are waited for, or handed out again if one gets lost.
                     idle = TrialStatus.STOPPED if self.complete else TrialStatus.IDLE
                     return self._trial(self.max_trials, idle)
                 response = self.populate_space(f"{index:04d}")
                 if response["status"] != TrialStatus.RUNNING:
                     return self._trial(index, response["status"])
-                heapq.heappop(self._free)
+                self._free.take(index, holder(tuner_id))
                 self.claims[tuner_id] = Claim(index, response["values"], time.time())
             self.ledger.claimed(self.claims)
             claim = self.claims[tuner_id]
@@ -131,8 +146,9 @@ class SearchOracle(keras_tuner.Oracle):
             lost = [name for name in self.claims if holder(name) == worker]
             for name in lost:
                 trial = self.claims.pop(name).trial
-                heapq.heappush(self._free, trial)
+                self._free.put_back(trial)
                 self._released.add(trial)
+            self._free.forget(worker)
             if lost:
                 self.ledger.claimed(self.claims)
 
@@ -147,18 +163,23 @@ class SearchOracle(keras_tuner.Oracle):
         if claim is not None and (record := self.ledger.recorded(claim.trial)) is not None:
             self._finish(record)
 
-    def _next_free(self) -> int | None:
-        while self._free:
-            index = self._free[0]
+    def _next_free(self, worker: str) -> int | None:
+        while (index := self._free.next(worker)) is not None:
             # A worker that was given up for lost may have ended its trial after all. Of others
             # nothing is looked for: a network's file system remembers that it was not there.
             record = self.ledger.recorded(index) if index in self._released else None
-            if record is None and index not in self.finished:
-                return index
-            if record is not None:
-                self._finish(record)
-            heapq.heappop(self._free)
-        return None
+            if record is None:
+                break
+            self._finish(record)
+        return index
+
+    def _program_of(self, trial: int) -> Hashable | None:
+        """What a trial's program is known by, or None while its values are not known."""
+        values = propose(self.config, trial, self.finished, self._boxes)
+        if values is None:
+            return None
+        own, _ = with_origin(self.config, trial, values)
+        return program_of(own, self.config.builder)
 
     def _await_record(self, index: int) -> TrialRecord | None:
         """A trial's record; what another machine has written may take a while to be seen."""
@@ -172,6 +193,7 @@ class SearchOracle(keras_tuner.Oracle):
         if record.trial not in self.finished:
             self.ledger.ended(record)
         self.finished[record.trial] = record
+        self._free.discard(record.trial)
         for name in [n for n, claim in self.claims.items() if claim.trial == record.trial]:
             del self.claims[name]
         self.trials.pop(f"{record.trial:04d}", None)

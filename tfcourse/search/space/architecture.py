@@ -9,7 +9,7 @@ from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.space.parameters import Choice, Parameter
 
-__all__ = ["architecture_of", "architectures", "is_ours"]
+__all__ = ["architecture_of", "architectures", "is_ours", "program_of"]
 
 # They are in variables of the optimizer, or say how often the program is called.
 STATE = {"epochs", *(name for names in OPTIMIZER_ARGUMENTS.values() for name in names)}
@@ -27,6 +27,12 @@ def architecture_of(values: Mapping[str, Any], builder: Builder) -> Hashable:
         if not _is_state(name, builder)
     }
     return tuple(sorted((name, repr(value)) for name, value in shared.items()))
+
+
+def program_of(values: Mapping[str, Any], builder: Builder) -> Hashable:
+    """`architecture_of` without the batch size: without XLA one program takes batches of any."""
+    own = {n: v for n, v in values.items() if n != "batch_size" or n in builder.arguments}
+    return architecture_of(own, builder)
 
 
 def architectures(name: str, parameter: Parameter, builder: Builder) -> float:

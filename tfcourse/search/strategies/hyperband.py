@@ -9,6 +9,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = ["Round", "hyperband_round"]
 
@@ -31,6 +32,7 @@ class Round:
     before: tuple[int, int] | None
 
 
+@lru_cache(maxsize=256)  # one that waits for the round before is asked for again and again
 def hyperband_round(trial: int, max_epochs: int, factor: int) -> Round:
     """The round that trial number ``trial`` belongs to.
 

@@ -83,7 +83,7 @@ def _box(config: SearchConfig, number: int, finished: Records, boxes: Boxes) -> 
     if number in boxes:
         return boxes[number]
     before = range(number * config.settings.trials_per_round)
-    if any(trial not in finished for trial in before):
+    if any(trial not in finished for trial in reversed(before)):  # the last ones are missing first
         return None
     ranked, failed = by_quality({trial: finished[trial] for trial in before}, config.direction)
     boxes[number] = refine(

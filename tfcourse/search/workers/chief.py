@@ -63,7 +63,8 @@ class Chief:
         split = prepare(self.config, self.directory, fresh)
         ledger = SearchLedger(self.config, self.directory, finished, self.on_end, True)
         claims = read_claims(self.directory.claims)
-        oracle = SearchOracle(self.config, self.config.search.trials, finished, ledger, claims)
+        trials = self.config.search.trials
+        oracle = SearchOracle(self.config, trials, finished, ledger, claims, by_program=True)
         server = OracleServer(oracle, service.token)
         on_serving(server.start(service.host, service.port))
         try:
