@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfcourse.errors import InputError
 from tfcourse.training.data.arrays import Arrays, epoch_order
 from tfcourse.training.data.purity import is_pure
+from tfcourse.training.programs.direct import DirectCalls
 from tfcourse.training.programs.epoch import Outcome
 from tfcourse.training.programs.leaves import rows_of
 
@@ -91,6 +92,7 @@ class ArrayFeed(Feed):
         self.available = arrays.batches(batch_size)
         self.steps = steps_per_epoch or self.available
         self.first_epoch = first_epoch
+        self._calls = DirectCalls()
         self._unshuffled = None if shuffle else epoch_order(arrays.count, False, seed, 0)
 
     def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
@@ -110,13 +112,13 @@ class ArrayFeed(Feed):
             yield Chunk(first - begin, last - first, partial(self._call, order, first, last))
 
     def _call(self, order: Any, first: int, last: int, program: Any) -> Outcome:
-        return program(self.arrays.data, order, self.batch_size, first, last)
+        return program(self.arrays.data, order, self.batch_size, first, last, self._calls)
 
     def batch(self, epoch: int, step: int) -> Any:
         """One batch of an epoch, as the program sees it."""
         taken: list[Any] = []
 
-        def take(data: Any, order: Any, size: int, first: int, last: int) -> Outcome:
+        def take(data: Any, order: Any, size: int, first: int, last: int, _: Any) -> Outcome:
             rows = order[first * size : last * size]
             taken.append(rows_of(data, rows))
             return Outcome(1, True, None)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfcourse.training.programs.direct import DirectCalls
 from tfcourse.training.programs.leaves import leaves_of, rows_of, with_leaves
 from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.taken import Taken
@@ -71,23 +72,46 @@ class EpochProgram:
         self._loop = compiled(self._run_loop, jit_compile, run_eagerly)
         self._last = compiled(self._run_last, jit_compile, run_eagerly)
 
-    def __call__(self, data: Any, order: Any, batch_size: int, start: int, stop: int) -> Outcome:
+    def __call__(
+        self,
+        data: Any,
+        order: Any,
+        batch_size: int,
+        start: int,
+        stop: int,
+        calls: DirectCalls | None = None,
+    ) -> Outcome:
         """Steps ``start`` to ``stop`` - 1.
+
+        Args:
+            data: The examples, nested tensors.
+            order: Which of them, one after the other.
+            batch_size: Examples a step.
+            start: The first step.
+            stop: The step after the last one.
+            calls: The earlier calls with these data, this batch size and as long an order.
 
         Raises:
             InputError: XLA is required and can't compile the step.
         """
-        return self._or_without_xla(lambda: self._steps(data, order, batch_size, start, stop))
+        calls = DirectCalls() if calls is None else calls
+        return self._or_without_xla(
+            lambda: self._steps(data, order, batch_size, start, stop, calls)
+        )
 
-    def _steps(self, data: Any, order: Any, batch_size: int, start: int, stop: int) -> Outcome:
+    def _steps(
+        self, data: Any, order: Any, batch_size: int, start: int, stop: int, calls: DirectCalls
+    ) -> Outcome:
+        full, size, rest = len(order) // batch_size, batch_size, False
         if not self.jit_compile and len(order) % batch_size:
-            size, first, last = (tf.constant(v) for v in (batch_size, start, stop))
-            return outcome_of(self._loop(data, order, size, first, last))
-        full = len(order) // batch_size
-        first, last = tf.constant(start), tf.constant(min(stop, full))
-        if start < full:
-            return outcome_of(self._loop(data, order, batch_size, first, last, stop > full))
-        return outcome_of(self._last(data, order[full * batch_size :]))
+            size = tf.constant(batch_size)
+        elif start >= full:
+            return outcome_of(self._last(data, order[full * batch_size :]))
+        else:
+            stop, rest = min(stop, full), stop > full
+        first, last = tf.constant(start), tf.constant(stop)
+        given = data, order, size, first, last, rest
+        return outcome_of(calls(self._loop, rest, (order, first, last), *given))
 
     def full_and_rest(
         self, data: Any, order: Any, batch_size: int, full: int, rest: Any
