@@ -93,8 +93,9 @@ class Process:
         said = ["", ""]
 
         def read(number, stream):
-            with stream:
-                said[number] = stream.read()
+            if not stream.closed:
+                with stream:
+                    said[number] = stream.read()
 
         streams = enumerate((self.stdout, self.stderr))
         threads = [threading.Thread(target=read, args=each, daemon=True) for each in streams]
