@@ -21,7 +21,7 @@ pytest.register_assert_rewrite("tests.contracts")
 def pytest_collection():
     """Collects no garbage while the tests, and with them TensorFlow, are imported.
 
-    What they leave is never looked through again: in every test it took as long as a small model.
+    What is there then stays, and is not looked through again.
     """
     gc.disable()
     try:
