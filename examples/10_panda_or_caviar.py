@@ -26,7 +26,7 @@ HERE = Path(globals().get("__file__", "notebook")).resolve().parent
 OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
 OUT.mkdir(parents=True, exist_ok=True)
 QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
-SECONDS = 8 if QUICK else 40
+SECONDS = 3 if QUICK else 40
 MEMBERS = 8 if QUICK else 32
 
 # %% [markdown]

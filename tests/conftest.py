@@ -1,5 +1,6 @@
 """What every test shares: quiet TensorFlow, clean global state, ways to run a function."""
 
+import gc
 import os
 import sys
 
@@ -14,6 +15,21 @@ import pytest
 hypothesis.settings.register_profile("tfcourse", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("tfcourse")
 pytest.register_assert_rewrite("tests.contracts")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collects no garbage while the tests, and with them TensorFlow, are imported.
+
+    What is there then stays, and is not looked through again.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

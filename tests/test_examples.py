@@ -2,11 +2,11 @@
 
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import processes
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("[0-9]*.py"))
 NAMES = [path.stem for path in EXAMPLES]
@@ -104,15 +104,7 @@ def test_an_example_runs(path, tmp_path):
         "MPLBACKEND": "Agg",
         "PYTHONIOENCODING": "utf-8",
     }
-    done = subprocess.run(
-        [sys.executable, path],
-        cwd=elsewhere,
-        env={**os.environ, **settings},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
+    done = processes.run([path], cwd=elsewhere, env={**os.environ, **settings}, timeout=300)
     assert done.returncode == 0, done.stderr[-4000:]
 
     for figure in FIGURES.get(path.stem, []):

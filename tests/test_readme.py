@@ -1,11 +1,11 @@
 """The README's code runs, and what it says of the project is so."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import processes
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,8 +22,8 @@ def blocks(language):
 )
 def test_python_blocks_run(code, tmp_path):
     (tmp_path / "tuner_configs").symlink_to(ROOT / "tuner_configs")
-    arguments = [sys.executable, "-W", "error::FutureWarning", "-c", code]
-    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    strict = f"import warnings; warnings.simplefilter('error', FutureWarning)\n{code}"
+    done = processes.run(["-c", strict], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for figures in re.findall(r"print\(.*?\)  # (.*)", code):
         assert figures in done.stdout

@@ -5,11 +5,11 @@ from tfcourse.bench.fit_work import WORKS, works
 
 
 def test_every_contender_takes_part_in_a_small_bench():
-    warm, new = bench_fit.bench(repeats=1, names=["digits"], scale=0.1)
+    warm, new = bench_fit.bench(repeats=1, names=["mlp"], scale=0.1)
     ours, theirs = [bench_fit.JIT, bench_fit.NO_JIT], list(bench_fit.KERAS)
     assert [t.name for t in warm.timings if t.name != bench_fit.TORCH] == ours + theirs
     assert [t.name for t in new.timings] == [bench_fit.AUTO, *ours, *theirs]
-    assert warm.title == "digits, MLP 64-64 with batch norm, batch 64, 2 epochs, warm"
+    assert warm.title == "MLP 784-256-128, 20 000 rows, batch 128, 2 epochs, warm"
     assert new.title.endswith("1 epochs of a new model")
 
 

@@ -24,7 +24,7 @@ def cold(monkeypatch):
 
 @pytest.mark.slow
 def test_every_contender_takes_part_in_a_small_bench():
-    (found,) = search.bench(names=["one"], scale=0.1)
+    (found,) = search.bench(names=["one"], scale=0.05)
     assert found.title == SEARCHES["one"]
     assert found.baseline == search.OURS
     assert [t.name for t in found.timings] == [search.OURS, search.ANEW, search.STOCK]

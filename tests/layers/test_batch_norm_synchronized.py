@@ -1,9 +1,8 @@
 """Replicas share their batch statistics: two together equal one with the whole batch."""
 
-import subprocess
-import sys
-
 import pytest
+
+from tests import processes
 
 PROGRAM = """
 import numpy as np
@@ -38,8 +37,7 @@ print(abs(statistics(True) - whole).max() < 1e-4, abs(statistics(False) - whole)
 
 @pytest.mark.slow
 def test_two_replicas_equal_one():
-    arguments = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    done = processes.run(["-c", PROGRAM])
     assert done.returncode == 0, done.stderr
     # The second is the positive control: apart, they don't.
     assert done.stdout.split() == ["True", "False"]

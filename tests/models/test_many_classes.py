@@ -1,13 +1,11 @@
 """Very many classes: the blockwise cost is the plain one, in a layer and in a model."""
 
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import processes
 from tests.reference.softmax import softmax
 from tfcourse import Adam, SoftmaxHead, fit, load_model
 from tfcourse.formulas.many_classes import blockwise_cross_entropy
@@ -147,8 +145,7 @@ def test_training_equals_the_plain_model(rng, tmp_path):
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), probabilities)
     # In a process that has imported nothing of tfcourse yet, as a user's next one.
     program = "import tfcourse; print(type(tfcourse.load_model('model.keras')).__name__)"
-    arguments = [sys.executable, "-c", program]
-    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = processes.run(["-c", program], cwd=tmp_path)
     assert done.stdout == "ManyClassModel\n", done.stderr
 
 

@@ -1,13 +1,12 @@
 """A swapped model has other layers, the same weights and outputs, and trains on in the same way."""
 
 import re
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 
+from tests import processes
 from tfcourse import Adam, BatchNorm, InputError, SoftmaxHead
 from tfcourse.models import mlp
 from tfcourse.models.recalibrate import recalibrate
@@ -194,8 +193,7 @@ import sys, numpy, keras
 sys.modules["tfcourse"] = None  # whoever imports it fails
 print(*keras.models.load_model("model.keras")(numpy.load("x.npy")).numpy().ravel())
 """
-    arguments = [sys.executable, "-c", program]
-    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = processes.run(["-c", program], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     loaded = np.array(done.stdout.split(), float).reshape(len(x), 3)
     np.testing.assert_allclose(loaded, model(x), atol=1e-6)

@@ -1,9 +1,8 @@
 """Two replicas with half the gradient each equal one: what is shared in a step reaches both."""
 
-import subprocess
-import sys
-
 import pytest
+
+from tests import processes
 
 PROGRAM = """
 import numpy as np
@@ -39,7 +38,6 @@ print(abs(two - one).max() < 1e-12, abs(one - np.arange(5.0)).max() > 0.1)
 
 @pytest.mark.slow
 def test_two_replicas_equal_one():
-    arguments = [sys.executable, "-c", PROGRAM]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    done = processes.run(["-c", PROGRAM])
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True", "True"]

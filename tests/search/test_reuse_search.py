@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -13,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tfcourse
+from tests import processes
 from tfcourse.data.splits import Part, stratified_split
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.models.saving import load_model
@@ -213,9 +212,8 @@ class TestATrialIsTheSameAsAlone:
         found = digest(outcome(pooled, 7, values))
         assert pooled.pool.counts.reused == 1
         code = f"from tests.search.test_reuse_search import *; print_alone(7, {values!r})"
-        run = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
+        run = processes.run(["-c", code])
+        assert run.returncode == 0, run.stderr
         assert run.stdout.split()[-1] == found
 
 

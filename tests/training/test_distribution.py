@@ -4,13 +4,12 @@ Cases run in processes of their own (``two_devices.py``), on two logical CPUs.
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import processes
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("two_devices.py")
@@ -80,14 +79,7 @@ TYPES = {
 
 def run(cases):
     """What came of the cases, by their names."""
-    done = subprocess.run(
-        [sys.executable, PROGRAM, *cases],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=600,
-        check=False,
-    )
+    done = processes.run([PROGRAM, *cases], timeout=600)
     assert done.returncode == 0, done.stderr[-4000:]
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     found = {line["case"]: line for line in lines}

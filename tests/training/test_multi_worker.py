@@ -5,12 +5,12 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.processes import Process
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 
 pytestmark = pytest.mark.slow
@@ -32,20 +32,13 @@ def run_two_workers(folder, *cases):
     ports = free_ports(2)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     workers = [
-        subprocess.Popen(
-            [sys.executable, PROGRAM, str(index), ",".join(cases), str(folder), *ports],
-            env=env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        for index in range(2)
+        Process([PROGRAM, index, ",".join(cases), folder, *ports], env=env) for index in range(2)
     ]
     try:
         ended = [worker.communicate(timeout=SECONDS) for worker in workers]
     finally:
         for worker in workers:
-            worker.kill()
+            worker.send_signal(signal.SIGKILL)
     told = []
     for out, _ in ended:
         lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]

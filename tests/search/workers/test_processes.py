@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import tfcourse
+from tests.processes import Process
 from tests.search.workers.crews import SLOW, same
 from tfcourse import InputError
 from tfcourse.search.record.directory import RunDirectory
@@ -34,17 +34,13 @@ def start():
     begun = []
 
     def run(*arguments, **kwargs):
-        command = [sys.executable, "-m", "tfcourse", *map(str, arguments)]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
-        )
+        process = Process(["-m", "tfcourse", *arguments], **kwargs)
         begun.append(process)
         return process
 
     yield run
     for process in begun:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        process.send_signal(signal.SIGKILL)
         process.communicate()
 
 

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import processes
 from tests.search.workers.crews import SLOW, Watched, kill_when, same
 from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
@@ -98,8 +97,8 @@ class TestTheSameTrials:
             search={"trials": 2},
             points="pictures",
         )
-        command = [sys.executable, "-m", "tfcourse", "search", "search.toml", "--out", "alone"]
-        subprocess.run(command, check=True, capture_output=True)
+        done = processes.run(["-m", "tfcourse", "search", "search.toml", "--out", "alone"])
+        assert done.returncode == 0, done.stderr
         alone = elsewhere(search, tmp_path / "alone").run()
         assert alone.was_complete
         assert same(search.run(verbose=False, workers=2)) == same(alone)
