@@ -5,8 +5,8 @@ from typing import Any, Literal
 from tfcourse.errors import InputError
 from tfcourse.training.callbacks import callback_list
 from tfcourse.training.data.checks import check_feed
+from tfcourse.training.data.compilation import can_compile
 from tfcourse.training.data.inputs import (
-    can_compile,
     check_choices,
     check_sizes,
     evaluation_feed,

@@ -13,10 +13,9 @@ from tfcourse.training.callbacks import callback_list
 from tfcourse.training.checkpoints.saving import saving_of
 from tfcourse.training.data.arrays import split_off_validation
 from tfcourse.training.data.checks import check_training
-from tfcourse.training.data.feeds import Feed
+from tfcourse.training.data.compilation import compilation_of
 from tfcourse.training.data.inputs import (
     Order,
-    can_compile,
     check_choices,
     check_sizes,
     evaluation_feed,
@@ -174,19 +173,10 @@ def fit(
     callbacks = callback_list(callbacks, model, verbose, train.steps, epochs, add_history=True)
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):
         on_nan = "ignore"
-    known = can_compile((train, validation), jit_compile)
-    required = jit_validation = jit_compile is True
-    if not isinstance(jit_compile, bool):
-        auto = jit_compile if isinstance(jit_compile, Auto) else Auto()
-
-        def pays(feed: Feed) -> bool:
-            steps = feed.steps and feed.steps * max(epochs - initial_epoch, 0)
-            return known and auto.chooses(model, feed.sample, feed.batch_size, steps)
-
-        jit_compile = pays(train)
-        jit_validation = jit_compile and validation is not None and pays(validation)
+    planned = max(epochs - initial_epoch, 0)
+    jit = compilation_of(model, train, validation, planned, jit_compile)
     steps = steps_per_call(model, train)
-    plan = Plan(jit_compile, steps, validation_freq, on_nan, required, jit_validation)
+    plan = Plan(jit.training, steps, validation_freq, on_nan, jit.required, jit.validation)
     loop = Loop(model, train, validation, plan, callbacks, saving)
     with distributed_errors(model):
         agree(loop, seed, epochs, initial_epoch)

@@ -16,7 +16,6 @@ from tfcourse.training.programs.jit import Auto, seconds_of_step
 
 __all__ = [
     "Order",
-    "can_compile",
     "check_choices",
     "check_sizes",
     "evaluation_feed",
@@ -148,21 +147,6 @@ def check_choices(
         raise InputError(f"shuffle must be True or False. Received: {shuffle!r}.")
     if not isinstance(jit_compile, bool | Auto) and jit_compile != "auto":
         raise InputError(f'jit_compile must be True, False or "auto". Received: {jit_compile!r}.')
-
-
-def can_compile(feeds: Sequence[Feed | None], jit_compile: Any) -> bool:
-    """Whether XLA can be had for these data.
-
-    Raises:
-        InputError: It can't, and ``jit_compile`` is True.
-    """
-    known = all(feed.known_shapes for feed in feeds if feed is not None)
-    if jit_compile is True and not known:
-        raise InputError(
-            "jit_compile=True needs dense data whose shapes are known. Received: a stream with "
-            "sparse or ragged parts or of unknown shapes. Pad to one length, or leave it out."
-        )
-    return known
 
 
 def check_sizes(**sizes: Any) -> None:

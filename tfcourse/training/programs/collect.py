@@ -59,8 +59,8 @@ class CollectProgram:
         """The outputs on some batches, as the `Outcome`'s logs.
 
         Args:
-            *batches: ``data, order, batch_size, start, stop`` for batches of arrays in their
-                own order, or ``iterator, limit, endless``.
+            *batches: ``data, order, batch_size, start, stop, calls`` for batches of arrays in
+                their own order, or ``iterator, limit, endless``.
 
         Raises:
             InputError: XLA can't compile the step.
@@ -77,7 +77,7 @@ class CollectProgram:
             iterator, limit, _ = batches
             steps, found = self._on_stream(iterator, tf.constant(limit))
             return Outcome(int(steps), True, found)
-        data, order, batch_size, start, stop = batches
+        data, order, batch_size, start, stop, _ = batches
         size = _static_size(len(order), batch_size) or tf.constant(batch_size)
         found = self._on_arrays(data, size, tf.constant(start), tf.constant(stop))
         return Outcome(stop - start, True, found)
