@@ -25,7 +25,6 @@ import tensorflow  # noqa: E402, F401
 NUMBER = struct.Struct("q")
 
 gc.enable()
-gc.freeze()  # a process that looks through it for garbage would copy all of it
 
 
 def serve(number):

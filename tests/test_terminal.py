@@ -11,7 +11,6 @@ import sys
 import pytest
 import typer
 
-from tfcourse.__main__ import main
 from tfcourse.quiet import quiet_start
 from tfcourse.search.display import best_table
 from tfcourse.search.record.records import TrialRecord
@@ -63,17 +62,6 @@ def test_garbage_is_collected_again_after_the_start(monkeypatch):
         assert not gc.isenabled(), "whoever turned it off keeps it off"
     finally:
         gc.enable()
-
-
-def test_a_command_ends_without_a_search_for_garbage(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["tfcourse", "--version"])
-    before = gc.get_freeze_count()
-    try:
-        with pytest.raises(SystemExit):
-            main()
-        assert gc.get_freeze_count() > before
-    finally:
-        gc.unfreeze()
 
 
 def test_names_and_values_are_printed_as_they_are(capsys):

@@ -1,7 +1,5 @@
 """The ``tfcourse`` command; also ``python -m tfcourse``."""
 
-import gc
-
 from tfcourse.cli import app
 from tfcourse.terminal import ready_streams
 
@@ -9,10 +7,7 @@ from tfcourse.terminal import ready_streams
 def main() -> None:
     """Runs the command line."""
     ready_streams()
-    try:
-        app()
-    finally:
-        gc.freeze()  # or Python looks through all of TensorFlow for garbage before it ends: 1 s
+    app()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -23,7 +24,6 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import TrialStatus
 
 import tfcourse
-from tests.processes import Process
 from tests.search.ledger import Ledger
 from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
@@ -511,8 +511,11 @@ class TestAnotherSearchInTheSamePlace:
         assert theirs.exists()
 
 
-def start(config_file, out):
-    return Process(["-m", "tfcourse", "search", config_file, "--out", out])
+def start(config_file, out, **kwargs):
+    command = [sys.executable, "-m", "tfcourse", "search", str(config_file), "--out", str(out)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
+    )
 
 
 def end_after_the_first_trial(process, directory, how):

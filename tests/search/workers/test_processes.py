@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -12,7 +13,6 @@ from pathlib import Path
 import pytest
 
 import tfcourse
-from tests.processes import Process
 from tests.search.workers.crews import SLOW, same
 from tfcourse import InputError
 from tfcourse.search.record.directory import RunDirectory
@@ -34,13 +34,17 @@ def start():
     begun = []
 
     def run(*arguments, **kwargs):
-        process = Process(["-m", "tfcourse", *arguments], **kwargs)
+        command = [sys.executable, "-m", "tfcourse", *map(str, arguments)]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
+        )
         begun.append(process)
         return process
 
     yield run
     for process in begun:
-        process.send_signal(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         process.communicate()
 
 
