@@ -125,3 +125,11 @@ def test_a_validation_is_weighed_by_its_own_steps(monkeypatch):
         )
         compiled = {key[0]: key[2] for key in held_by(model).programs}
         assert compiled == {"train": True, "test": batch_size == 4}
+
+
+def test_one_of_many_trainings_is_for_fit_alone():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for refuses in (evaluate, predict):
+        with pytest.raises(InputError, match=r'jit_compile must be True, False or "auto"\.'):
+            refuses(model, X, verbose=0, jit_compile=jit.Auto(trainings=5))

@@ -125,7 +125,8 @@ def conclude(
 
 def _measured(model: Any, test: Part) -> dict[str, float]:
     """The metrics on the test set; a single batch is sooner computed than a program traced."""
-    model.run_eagerly = len(test.x) <= LARGEST_BATCH
+    if len(test.x) <= LARGEST_BATCH:
+        model.run_eagerly = True
     metrics: dict[str, float] = evaluate(
         model, test.x, test.y, batch_size=LARGEST_BATCH, verbose=0, return_dict=True
     )

@@ -144,7 +144,8 @@ def fit(
             "fit needs a compiled model. Call model.compile(optimizer, loss, metrics) first."
         )
     check_loop(model, "make_train_function", "model.fit")
-    check_choices(seed, initial_epoch, validation_freq, jit_compile, epochs, shuffle)
+    auto = "auto" if isinstance(jit_compile, Auto) else jit_compile
+    check_choices(seed, initial_epoch, validation_freq, auto, epochs, shuffle)
     jit_compile = check_distribution(model, jit_compile)
     check_on_nan(on_nan, model.optimizer)
     check_sizes(

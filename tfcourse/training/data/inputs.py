@@ -12,7 +12,7 @@ from tfcourse.errors import InputError
 from tfcourse.training.data.adapters import stream_of
 from tfcourse.training.data.arrays import Arrays, in_memory
 from tfcourse.training.data.feeds import ArrayFeed, Feed
-from tfcourse.training.programs.jit import Auto, seconds_of_step
+from tfcourse.training.programs.jit import seconds_of_step
 
 __all__ = [
     "Order",
@@ -145,7 +145,7 @@ def check_choices(
         check_sizes(validation_freq=0 if validation_freq is None else validation_freq)
     if isinstance(shuffle, str):
         raise InputError(f"shuffle must be True or False. Received: {shuffle!r}.")
-    if not isinstance(jit_compile, bool | Auto) and jit_compile != "auto":
+    if not isinstance(jit_compile, bool) and jit_compile != "auto":
         raise InputError(f'jit_compile must be True, False or "auto". Received: {jit_compile!r}.')
 
 

@@ -12,11 +12,12 @@ class DirectCalls:
     """Calls functions again and again with data that stay, and some tensors that don't.
 
     At every call ``tf.function`` compares the structure, shapes and types of all arguments with
-    those that it was traced for, which takes as long as a small model's epoch of ten steps. Here
-    the first call is such a one; for the next ones of the same kind its trace is called.
+    those that it was traced for: 0.5 ms with what the call itself takes, and 0.13 ms without. Here
+    the first call is such a one; from the second of the same kind on its trace is called.
     """
 
     def __init__(self) -> None:
+        self._called: set[Hashable] = set()
         self._ready: dict[Hashable, Callable[[Sequence[Any]], Any]] = {}
 
     def __call__(
@@ -32,15 +33,15 @@ class DirectCalls:
             *arguments: All of them.
         """
         key = function, kind
-        if key in self._ready:
-            return self._ready[key](changing)
-        result = function(*arguments)
-        traced = hasattr(function, "get_concrete_function")
-        if traced and not tf.config.functions_run_eagerly():
-            self._ready[key] = _direct(
-                function.get_concrete_function(*arguments), changing, arguments
-            )
-        return result
+        if key not in self._called:
+            self._called.add(key)
+            return function(*arguments)
+        if not hasattr(function, "get_concrete_function") or tf.config.functions_run_eagerly():
+            return function(*arguments)
+        if key not in self._ready:
+            trace = function.get_concrete_function(*arguments)
+            self._ready[key] = _direct(trace, changing, arguments)
+        return self._ready[key](changing)
 
 
 def _direct(

@@ -1,6 +1,6 @@
 """All that training changes in a model: weights, seeds, optimizer and metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -87,9 +87,16 @@ def state_variables(model: Any, metrics: bool = True) -> list[Any]:
 
 def values_of(variables: Sequence[Any]) -> list[Any]:
     """The values of variables as tensors, at a fraction of the time that Keras takes for it."""
-    raw = [variable.value for variable in variables]
+    return _read(_handles(variable.value for variable in variables))
+
+
+def _handles(variables: Iterable[Any]) -> list[tuple[Any, Any]]:
+    return [(variable.handle, variable.dtype) for variable in variables]
+
+
+def _read(handles: Iterable[tuple[Any, Any]]) -> list[Any]:
     read = tf.raw_ops.ReadVariableOp
-    return [read(resource=variable.handle, dtype=variable.dtype) for variable in raw]
+    return [read(resource=handle, dtype=dtype) for handle, dtype in handles]
 
 
 class StateCopier:
@@ -112,14 +119,11 @@ class StateCopier:
             )
             self._read._omit_frequent_tracing_warning = True  # one a model is meant
         else:
-            self.handles = [(variable.handle, variable.dtype) for variable in self.variables]
+            self.handles = _handles(self.variables)
 
     def copy(self) -> list[Any]:
         """The values of all variables."""
-        if self.handles is None:
-            return self._read()
-        read = tf.raw_ops.ReadVariableOp
-        return [read(resource=handle, dtype=dtype) for handle, dtype in self.handles]
+        return self._read() if self.handles is None else _read(self.handles)
 
     def assign(self, values: Sequence[Any], metrics: bool = True) -> None:
         """Goes back to a copy, with or without the metrics' part of it."""
