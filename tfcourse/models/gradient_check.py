@@ -19,6 +19,7 @@ from tfcourse.models.gradient_result import (
     GradientCheck,
     gradient_check_result,
 )
+from tfcourse.models.graph import named_layers
 
 __all__ = ["Difference", "GradientCheck", "gradient_check"]
 
@@ -161,6 +162,13 @@ def _check_model(model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, trai
         raise InputError(
             f'gradient_check: model "{model.name}" must be built, so that it has weights. Call it '
             "on a batch, or give it a keras.Input."
+        )
+    quantized = [n for n, layer in named_layers(model) if layer.quantization_mode]
+    if quantized:
+        raise InputError(
+            f'gradient_check: model "{model.name}" must not be quantized, since rounding has no '
+            f'derivative. Received: quantized layer "{quantized[0]}". Check the model before '
+            "quantize()."
         )
     if not model.trainable_weights:
         raise InputError(

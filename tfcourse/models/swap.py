@@ -1,6 +1,7 @@
 """Keras's layers in place of tfcourse's in a trained model, and back."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 from tfcourse.errors import InputError, one_of
 from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.softmax_head import SoftmaxHead
+from tfcourse.models.optimizer_state import copy_optimizer_state
 from tfcourse.optimizers.base import CourseOptimizer
 
 __all__ = ["clone_layer", "copy_weights", "has_graph", "swap", "uncompiled"]
@@ -28,8 +30,9 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
     to ``"keras"``, the reverse, and every `SoftmaxHead` becomes a ``Dense`` with softmax, so that
     the model loads without tfcourse. Names, configuration and statistics are kept;
     ``bias_correction``, which Keras does not have, ends with what it gave. A compiled model's
-    copy is compiled alike and has a copy of the optimizer's state, so that training goes on; but
-    to ``"keras"`` a model with one of tfcourse's optimizers becomes one that is not compiled.
+    copy is compiled alike and has a copy of the optimizer's state of all weights that train, so
+    that training goes on; but to ``"keras"`` a model with one of tfcourse's optimizers becomes one
+    that is not compiled. Frozen layers stay frozen, LoRA weights and quantized layers as they are.
 
     Args:
         model: A Sequential or functional model, perhaps with such models inside; left as it is.
@@ -41,6 +44,10 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
     Raises:
         InputError: ``to`` is neither; the model is of another kind; a layer to exchange has
             ``renorm=True``, is a subclass, or is inside a layer that is not such a model.
+
+    Warns:
+        UserWarning: Names weights that train now and did not when the optimizer was built, as
+            LoRA's: the copy's optimizer begins anew there.
     """
     if to not in _FROM:
         raise InputError(one_of("swap: to", to, _FROM))
@@ -58,10 +65,12 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
     with uncompiled(model):
         copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
     _check_that_none_is_left(model, [layer for layer, _ in pairs], to)
+    copies: dict[int, Any] = {}
     for layer, new in pairs:
-        copy_weights(layer, new)
+        copies |= {id(old): weight for old, weight in copy_weights(layer, new)}
+    _train_alike(model, copy, copies)
     if model.compiled:
-        _compile_alike(model, copy, to)
+        _compile_alike(model, copy, to, copies)
     return copy
 
 
@@ -80,14 +89,50 @@ def clone_layer(layer: Any, **changes: Any) -> Any:
     return type(layer).from_config({**layer.get_config(), **changes})
 
 
-def copy_weights(layer: Any, new: Any) -> None:
-    """The weights of a layer, and its exact statistics, for another of the same kind."""
-    if isinstance(layer, keras.Layer):
-        # Without moving_weight, the last one, where ``new`` has no bias correction.
-        new.set_weights(layer.get_weights()[: len(new.weights)])
-        for part in new._flatten_layers():
-            if isinstance(part, keras.layers.Normalization):
-                part.finalize_state()  # It computes with what it derives from its weights.
+def copy_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
+    """Copy a layer's weights, statistics and random state to another of the same kind.
+
+    Returns:
+        The pairs of weights, old and new.
+    """
+    pairs: list[tuple[Any, Any]] = []
+    if not isinstance(layer, keras.Layer):
+        return pairs
+    parts = [*zip(layer._flatten_layers(), new._flatten_layers(), strict=True)]
+    for old_part, new_part in parts:
+        pairs += _pairs_of_weights(old_part, new_part)
+    for old, weight in pairs:
+        if old.shape != weight.shape:
+            raise ValueError(
+                f'Weight "{weight.path}" of shape {weight.shape} can\'t be a copy of "{old.path}", '
+                f"of shape {old.shape}."
+            )
+        weight.assign(old)
+    for old_part, new_part in parts:
+        for old, generator in zip(
+            old_part._seed_generators, new_part._seed_generators, strict=False
+        ):
+            generator.state.assign(old.state)
+        if isinstance(new_part, keras.layers.Normalization):
+            new_part.finalize_state()  # It computes with what it derives from its weights.
+    return pairs
+
+
+def _pairs_of_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
+    """Pair the weights of two layers, without those of the layers inside them.
+
+    By name: a layer that was quantized has them in another order than one that is built so, and
+    one without bias correction lacks ``moving_weight``. By position where the names are automatic.
+    """
+    old, weights = (
+        [*part._trainable_variables, *part._non_trainable_variables] for part in (layer, new)
+    )
+    by_name: dict[str, list[Any]] = {}
+    for weight in old:
+        by_name.setdefault(weight.name, []).append(weight)
+    if Counter(w.name for w in weights) <= Counter(w.name for w in old):
+        return [(by_name[weight.name].pop(0), weight) for weight in weights]
+    return [*zip(old, weights, strict=True)]
 
 
 @contextmanager
@@ -101,6 +146,17 @@ def uncompiled(model: Any) -> Iterator[None]:
     finally:
         for part in models:
             part.compiled = True
+
+
+def _train_alike(model: Any, copy: Any, copies: Mapping[int, Any]) -> None:
+    """Freeze in a copy what is frozen in the model: whole models inside it, and single weights."""
+    layers = zip(model._flatten_layers(), copy._flatten_layers(), strict=True)
+    for layer, new in layers:  # Each before those inside it, which it sets too.
+        if new.trainable != layer.trainable:
+            new.trainable = layer.trainable
+    for weight in model.weights:
+        if id(weight) in copies:
+            copies[id(weight)].trainable = weight.trainable
 
 
 def _exchanged(layer: Any, to: str) -> Any:
@@ -134,7 +190,7 @@ def _check_that_none_is_left(model: Any, reached: list[Any], to: str) -> None:
             )
 
 
-def _compile_alike(model: Any, copy: Any, to: str) -> None:
+def _compile_alike(model: Any, copy: Any, to: str, copies: Mapping[int, Any]) -> None:
     """Compiles the copy with objects of its own, and the optimizer's state."""
     kinds = (keras.optimizers.Optimizer, keras.losses.Loss, keras.metrics.Metric)
 
@@ -146,6 +202,4 @@ def _compile_alike(model: Any, copy: Any, to: str) -> None:
     given = model._compile_config.config
     copy.compile(**{name: tf.nest.map_structure(again, part) for name, part in given.items()})
     if getattr(model.optimizer, "built", False):
-        copy.optimizer.build(copy.trainable_variables)
-        for old, new in zip(model.optimizer.variables, copy.optimizer.variables, strict=True):
-            new.assign(old)
+        copy_optimizer_state(model.optimizer, copy.optimizer, copies, copy.trainable_variables)

@@ -1,0 +1,129 @@
+"""Copies an optimizer's state to the optimizer of a model's copy, variable by variable."""
+
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+__all__ = ["copy_optimizer_state"]
+
+
+class _Slot(NamedTuple):
+    """Identifies an optimizer's variable: the ``nth`` that it has by that name for a weight."""
+
+    weight: int
+    name: str
+    nth: int
+
+
+def copy_optimizer_state(
+    old: Any, new: Any, copies: Mapping[int, Any], trainable: Sequence[Any]
+) -> None:
+    """Builds an optimizer for the weights that train, with the state that another has of them.
+
+    The step number, the learning rate and the like are copied, and what belongs to a weight goes
+    to the copy of that weight. A weight that the old optimizer was not built with begins anew.
+
+    Args:
+        old: A built optimizer.
+        new: An optimizer of the same configuration, not built.
+        copies: By the id of each weight of the old model, its copy.
+        trainable: The weights that the new optimizer is to train.
+
+    Warns:
+        UserWarning: Names the weights, or the optimizer, whose state begins anew.
+    """
+    known = {id(copies[id(w)]): w for w in old._trainable_variables if id(w) in copies}
+    if [*known] == [id(w) for w in trainable] and len(known) == len(old._trainable_variables):
+        new.build(trainable)
+        pairs = [*zip(old.variables, new.variables, strict=True)]
+    else:
+        # Built on the same weights, a twin has the old optimizer's variables in the same order.
+        twin = type(old).from_config(old.get_config())
+        sources = _slots(twin, old._trainable_variables)
+        targets = _slots(new, trainable)
+        pairs = _paired(
+            [*zip(old.variables, sources, strict=True)],
+            [*zip(new.variables, targets, strict=True)],
+            {id(w): id(known[id(w)]) for w in trainable if id(w) in known},
+        )
+        # What float8 overwrites with its gradient has no state.
+        stateful = [w for w in trainable if not getattr(w, "overwrite_with_gradient", False)]
+        _warn_of_what_begins_anew(new, pairs, [w for w in stateful if id(w) not in known])
+    for source, target in pairs:
+        target.assign(source)
+
+
+def _slots(optimizer: Any, weights: Sequence[Any]) -> list[_Slot | None]:
+    """Build an optimizer, and return the slot of each of its variables, None for shared ones."""
+    created: dict[int, _Slot] = {}
+    counts: Counter[tuple[int, str]] = Counter()
+
+    def recording(add: Any) -> Any:
+        def record(reference_variable: Any, name: Any = None, initializer: Any = "zeros") -> Any:
+            variable = add(reference_variable, name=name, initializer=initializer)
+            key = (id(reference_variable), str(name))
+            created[id(variable)] = _Slot(*key, counts[key])
+            counts[key] += 1
+            return variable
+
+        return record
+
+    parts = _parts(optimizer)
+    for part in parts:
+        vars(part)["add_variable_from_reference"] = recording(part.add_variable_from_reference)
+    try:
+        optimizer.build(weights)
+    finally:
+        for part in parts:
+            del vars(part)["add_variable_from_reference"]
+    return [created.get(id(variable)) for variable in optimizer.variables]
+
+
+def _parts(optimizer: Any) -> list[Any]:
+    """The optimizer and those inside it, as in loss scaling and in MultiOptimizer."""
+    inner = [getattr(optimizer, "inner_optimizer", None)]
+    inner += getattr(optimizer, "_inner_optimizers", [])
+    return [optimizer, *(part for other in inner if other is not None for part in _parts(other))]
+
+
+def _paired(
+    sources: Sequence[tuple[Any, _Slot | None]],
+    targets: Sequence[tuple[Any, _Slot | None]],
+    originals: Mapping[int, int],
+) -> list[tuple[Any, Any]]:
+    """Pair the variables of both optimizers; none if what belongs to which weight is unknown."""
+    by_slot = {slot: variable for variable, slot in sources if slot}
+    shared, new_shared = ([v for v, slot in side if not slot] for side in (sources, targets))
+    kinds, new_kinds = ([(v.name, v.shape) for v in side] for side in (shared, new_shared))
+    if kinds != new_kinds:
+        return []
+    pairs = [*zip(shared, new_shared, strict=True)]
+    for variable, slot in targets:
+        if slot and slot.weight in originals:
+            source = by_slot.get(slot._replace(weight=originals[slot.weight]))
+            if source is not None:
+                pairs.append((source, variable))
+    return pairs
+
+
+def _warn_of_what_begins_anew(optimizer: Any, pairs: Sequence[Any], unknown: Sequence[Any]) -> None:
+    if not pairs:
+        warnings.warn(
+            f"swap: {type(optimizer).__name__} does not say which of its state belongs to which "
+            "weight, and the model trains other weights than when it was compiled. The copy's "
+            "optimizer begins anew.",
+            stacklevel=4,
+        )
+    elif unknown:
+        names = ", ".join(f'"{weight.path}"' for weight in unknown)
+        warnings.warn(
+            f"swap: the optimizer has no state of {names}, which did not train when the model was "
+            "compiled. The copy's optimizer begins anew there.",
+            stacklevel=4,
+        )
+        for part in _parts(optimizer):  # Keras averages from 0 only before the first step.
+            averages = getattr(part, "_model_variables_moving_average", [])
+            for weight, average in zip(part._trainable_variables, averages, strict=False):
+                if average is not None and any(weight is other for other in unknown):
+                    average.assign(weight)
