@@ -20,7 +20,7 @@ FILES = {
 # A module imports from floors below its own, and from its own package. The foundation is what
 # every floor stands on; its modules are one package here.
 FLOORS = [
-    {"errors", "files", "hyperparameters", "imports", "quiet"},
+    {"console", "errors", "files", "hyperparameters", "imports", "quiet"},
     {"formulas", "data"},
     {"layers", "optimizers", "toy"},
     {"models", "training", "toy_plot"},

@@ -6,8 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -110,6 +112,14 @@ class TestToy:
     def test_few_steps_are_shown_once(self, steps):
         assert len(run("toy", "--steps", steps).stdout.splitlines()) == steps + 1
 
+    def test_a_long_label_ends_before_its_number(self, monkeypatch):
+        history = np.zeros(1_000_001, np.float32)
+        fake = lambda *_: types.SimpleNamespace(w_history=history)  # noqa: E731
+        monkeypatch.setattr("tfcourse.toy.minimize_quadratic", fake)
+        lines = run("toy", "--steps", 1_000_000).stdout.splitlines()
+        assert lines[-1].split() == ["w", "after", "1000000", "steps", "0.0"]
+        assert len({line.index("0.0") for line in lines[:2]} | {len(lines[-1]) - 3}) == 1
+
     def test_a_table(self):
         result = run("toy", "--steps", 250, "--every", 100)
         rows = re.findall(r"^[│|] *(\d+) *[│|] *(\S+) *[│|] *(\S+) *[│|]$", result.stdout, re.M)
@@ -137,6 +147,10 @@ class TestToy:
             (["--coefficients", "0,1,2"], "The first coefficient a must be > 0"),
             (["--coefficients", "1,nan,2"], "coefficients must be three finite numbers a, b, c"),
             (["--optimizer", "adma"], 'Did you mean "adam"?'),
+            (
+                ["--steps", "100000000000"],
+                "takes about 140 bytes of memory each.",
+            ),
             (["--steps", "-1"], "steps must be a whole number >= 0. Received: -1."),
             (["--learning-rate", "-1"], "learning_rate must be a number >= 0. Received: -1.0."),
             (["--plot", "no_such_folder/toy.png"], "The plot's folder does not exist"),
@@ -413,6 +427,13 @@ class TestSearch:
         assert not_run == []
 
     @pytest.mark.slow
+    def test_fresh_without_a_terminal_names_yes(self, record, not_run, tmp_path):
+        result = run(*again(tmp_path), "--fresh")
+        assert (result.exit_code, not_run, record.exists()) == (2, [], True)
+        assert f"Error: --fresh deletes {record}, and there is no terminal" in result.stderr
+        assert "Give --yes as well." in result.stderr
+
+    @pytest.mark.slow
     @pytest.mark.parametrize(("options", "typed"), [(["--yes"], None), ([], "y\n")])
     def test_fresh_starts_over_when_it_is_told_to(self, record, not_run, tmp_path, options, typed):
         result = run(*again(tmp_path), "--fresh", *options, input=typed)
@@ -514,6 +535,24 @@ class TestMachines:
             assert "--token must be printable ASCII" in result.stderr
             assert token not in result.stderr
 
+    @pytest.mark.parametrize(
+        ("efforts", "said"),
+        [
+            ({"a": 0}, "Trials trained by a: 1. No trial is left: the chief concludes the search"),
+            ({}, "Trials trained by a: 1. The search in {} is complete."),
+        ],
+    )
+    def test_a_worker_says_how_it_ended(self, small, tmp_path, monkeypatch, efforts, said):
+        def supervised(supervisor):
+            supervisor.display.ended("a", 3)
+            supervisor.efforts.update(efforts)
+
+        monkeypatch.setattr("tfcourse.search.workers.supervisor.Supervisor.run", supervised)
+        out = ["--out", tmp_path / "[red]"]
+        result = run("worker", small, "--connect", "127.0.0.1:1", "--id", "a", *out)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert said.format(tmp_path / "[red]" / "small") in result.stdout
+
     @pytest.mark.parametrize("name", ["", "a b", "../a", "wörker"])
     def test_names_are_checked(self, small, name):
         result = run("worker", small, "--connect", "127.0.0.1:1", "--id", name)
@@ -597,18 +636,50 @@ def test_the_help_lists_the_commands(arguments):
     result = run(*arguments)
     assert result.exit_code == (0 if arguments else 2)
     for command in ("toy", "search", "check", "bench"):
-        assert re.search(rf"^[│ ] {command} ", result.stdout, re.M)
+        assert re.search(rf"^  {command} ", result.stdout, re.M)
 
 
-@pytest.mark.parametrize("command", ["toy", "search", "check", "bench"])
+COMMANDS = ["toy", "search", "check", "lint", "bench", "chief", "worker", "retest"]
+
+
+def help_of(monkeypatch, *arguments):
+    """A command's help as on a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    result = CliRunner().invoke(app, [*arguments])
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    return result.stdout
+
+
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_the_short_option_for_help(command, monkeypatch):
+    arguments = [command] * (command is not None)
+    assert help_of(monkeypatch, *arguments, "-h") == help_of(monkeypatch, *arguments, "--help")
+
+
+def test_every_command_is_described_in_whole_sentences(monkeypatch):
+    described = help_of(monkeypatch, "--help").partition("Commands:")[2].strip().splitlines()
+    assert [line.split()[0] for line in described] == COMMANDS
+    assert all(line.endswith(".") and not line.endswith("...") for line in described)
+
+
+def test_the_names_of_tables_are_in_the_help(monkeypatch):
+    said = help_of(monkeypatch, "search", "--help")
+    for option, replaced in (
+        ("trials", "[search] trials"), ("epochs", "[training] epochs"), ("seed", "[search] seed")
+    ):  # fmt: skip
+        assert re.search(rf"--{option} <int> +Replaces {re.escape(replaced)}\.", said)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_of_a_command_is_explained(command):
     result = run(command, "--help")
     assert result.exit_code == 0
     options = re.findall(
-        r"^[│ ] +(?:\*? +)?--([a-z-]+) +(?:[A-Z<].*? {2,})?(\S?.*)$", result.stdout, re.M
+        r"^ +(?:-h, )?--([a-z-]+) +(?:[A-Z<].*? {2,})?(\S?.*)$", result.stdout, re.M
     )
     assert {"debug", "help"} <= {name for name, _ in options}
-    assert all(text.strip(" │") for _, text in options)
+    assert all(text.strip() for _, text in options)
 
 
 def test_an_unknown_command():

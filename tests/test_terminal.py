@@ -11,6 +11,7 @@ import sys
 import pytest
 import typer
 
+from tfcourse.errors import InputError
 from tfcourse.quiet import quiet_start
 from tfcourse.search.display import best_table
 from tfcourse.search.record.records import TrialRecord
@@ -103,3 +104,20 @@ def test_other_errors_of_the_system_are_not_hidden(error):
     with pytest.raises(type(error)) as caught, reporting(debug=False):
         raise error
     assert caught.value is error
+
+
+def test_any_interrupted_command_ends_with_130(capsys):
+    with pytest.raises(typer.Exit) as ended, reporting(debug=False):
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == 130
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == "\nInterrupted. Nothing was written; the same command starts over.\n"
+
+
+def test_a_traceback_is_printable_too(capsys):
+    with pytest.raises(typer.Exit), reporting(debug=True):
+        raise InputError("a value \x1b[2J")
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback (most recent call last):\n")
+    assert said.endswith("tfcourse.errors.InputError: a value \\x1b[2J\n")

@@ -1,5 +1,7 @@
 """The course's toy problem: ``w² - 10w + 25 = (w-5)²`` from w = 0 (course 4.1 to 4.3)."""
 
+from fractions import Fraction
+
 import keras
 import numpy as np
 import pytest
@@ -102,6 +104,19 @@ def test_the_result():
     assert result.minimum == 2.0
 
 
+@pytest.mark.parametrize(
+    "coefficients", [(1, -10, 25), (1, -20, 100), (3, -0.6, 0.03), (0.7, 11.3, -40.1)], ids=str
+)
+def test_the_cost_is_right_near_the_minimum(coefficients):
+    """Against exact fractions of the float32 w: aw² + bw + c cancels there."""
+    result = minimize_quadratic(coefficients, learning_rate=0.1, steps=100)
+    a, b, c = map(Fraction, coefficients)
+    exact = [a * w * w + b * w + c for w in map(Fraction, result.w_history.tolist())]
+    lowest = float(c - b * b / (4 * a))
+    np.testing.assert_allclose(result.cost_history, [float(e) for e in exact], rtol=1e-6)
+    assert (result.cost_history >= np.float32(lowest)).all()
+
+
 def test_the_program_can_leave_the_history_out():
     program = descent_program("gradient_descent", False, False)
     w, history = program(tf.constant([1.0, -10, 25]), tf.constant(0.0), 0.01, tf.constant(1000))
@@ -158,6 +173,12 @@ class TestErrors:
             InputError, match=rf"steps must be a whole number >= 0\. Received: {steps}\."
         ):
             minimize_quadratic(steps=steps)
+
+    @pytest.mark.parametrize("steps", [10_000_001, 10**11, np.int64(2**40)])
+    @pytest.mark.parametrize("jit_compile", [False, True])
+    def test_more_steps_than_memory_holds(self, steps, jit_compile):
+        with pytest.raises(InputError, match=rf"steps must be <= 10_000_000: .* {int(steps):_}\."):
+            minimize_quadratic(steps=steps, jit_compile=jit_compile)
 
     @pytest.mark.parametrize("learning_rate", [-0.01, float("nan"), "0.1"])
     def test_learning_rate(self, learning_rate):

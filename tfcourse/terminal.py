@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from tfcourse.console import PlainConsole, printable
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.quiet import quiet_start
 
@@ -37,25 +37,26 @@ _DISK = {
     errno.ESTALE, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
 }  # fmt: skip
 
-# What is printed is plain: names, values and paths may hold brackets, rich's sign for markup.
-console = Console(markup=False, emoji=False)
-errors = Console(stderr=True, markup=False, emoji=False)
+console = PlainConsole()
+errors = PlainConsole(stderr=True)
 
 
 @contextmanager
 def reporting(debug: bool) -> Iterator[None]:
     """Ends the command with a message and its exit code: 2 for wrong input, 1 for failed work.
 
-    What the disk refuses (it is full, or may not be written) is failed work too.
+    What the disk refuses (it is full, or may not be written) is failed work too. Interrupted, the
+    command ends with 130.
     """
     try:
-        yield
+        with told_if_interrupted("Nothing was written; the same command starts over."):
+            yield
     except (InputError, WorkFailedError, OSError) as error:
         said = _of_the_disk(error) if isinstance(error, OSError) else str(error)
         if said is None:
             raise
         if debug:
-            traceback.print_exc()
+            errors.print(traceback.format_exc(), end="", highlight=False, soft_wrap=True)
         else:
             _print_error(said)
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED
@@ -75,7 +76,7 @@ def _of_the_disk(error: OSError) -> str | None:
 
 
 def _print_error(said: str) -> None:
-    errors.print(Text.assemble(("Error:", "bold red"), " ", said), soft_wrap=True)
+    errors.print(Text.assemble(("Error:", "bold red"), " ", printable(said)), soft_wrap=True)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import math
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +26,9 @@ __all__ = [
 
 # The decays of the course (sections 5.9 to 5.11), and its epsilon.
 MOMENTUM, BETA_1, BETA_2, RHO, EPSILON = 0.9, 0.9, 0.999, 0.9, 1e-8
+
+# TensorFlow keeps each step's w in a tensor of its own, of about 140 bytes: in all 1.4 GB.
+MOST_STEPS = 10_000_000
 
 
 def _gradient_descent(gradient: Any, state: Any, learning_rate: Any, step: Any) -> Any:
@@ -78,7 +82,7 @@ class ToyResult:
         w: The last w.
         cost: Its cost aw² + bw + c.
         w_history: w before the first step and after each, float32 of length steps + 1.
-        cost_history: The cost at each of them.
+        cost_history: The cost at each of them, rounded to float32 once: never below the minimum.
         minimum: The true minimum -b/2a.
         coefficients: (a, b, c).
     """
@@ -168,7 +172,23 @@ def _check(
         raise InputError(one_of("optimizer", optimizer, OPTIMIZERS))
     if isinstance(steps, bool) or not isinstance(steps, numbers.Integral) or steps < 0:
         raise InputError(f"steps must be a whole number >= 0. Received: {steps!r}.")
+    if steps > MOST_STEPS:
+        raise InputError(
+            f"steps must be <= {MOST_STEPS:_}: w is kept after every step, which takes about 140 "
+            f"bytes of memory each. Received: {int(steps):_}."
+        )
     return a, b, c
+
+
+def _costs(w: npt.NDArray[np.float32], a: float, b: float, c: float) -> npt.NDArray[np.float32]:
+    """Return the cost as ``a(w + b/2a)² + (c - b²/4a)``, computed in float64.
+
+    In float32 ``a w² + b w + c`` is rounding near the minimum, and may come out below it.
+    """
+    lowest = float(Fraction(c) - Fraction(b) ** 2 / (4 * Fraction(a)))
+    with np.errstate(over="ignore"):
+        costs = a * (w.astype(np.float64) + b / (2 * a)) ** 2 + lowest
+        return costs.astype(np.float32)
 
 
 def minimize_quadratic(
@@ -189,7 +209,7 @@ def minimize_quadratic(
         optimizer: ``"gradient_descent"``, ``"momentum"``, ``"rmsprop"`` or ``"adam"``, with the
             course's decays 0.9 (β₂ 0.999) and ε = 1e-8.
         learning_rate: α ≥ 0.
-        steps: How many steps to take.
+        steps: How many steps to take, at most ten million.
         jit_compile: Whether to compile with XLA: faster, but the last digit may differ.
 
     Raises:
@@ -208,7 +228,7 @@ def minimize_quadratic(
     first = tf.constant(start, tf.float32)
     _, history = program(triple, first, tf.constant(learning_rate, tf.float32), count)
     w_history = np.concatenate([[first.numpy()], history.numpy()])
-    cost_history = np.asarray(quadratic(tf.constant(w_history), triple))
+    cost_history = _costs(w_history, a, b, c)
     result = ToyResult(
         w_history[-1], cost_history[-1], w_history, cost_history, -b / (2 * a), (a, b, c)
     )

@@ -3,6 +3,7 @@
 TensorFlow is imported by the commands that need it, after everything that can be checked without.
 """
 
+import sys
 import zipfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,10 +16,13 @@ from tfcourse.cli.machines import chief, worker
 from tfcourse.cli.options import ConfigFile, Debug
 from tfcourse.cli.output import print_result
 from tfcourse.cli.retest import retest
+from tfcourse.console import printable
 from tfcourse.errors import InputError
 from tfcourse.terminal import (
     FAILED,
+    WRONG_INPUT,
     console,
+    errors,
     import_tensorflow,
     reporting,
     signals_interrupt,
@@ -29,7 +33,9 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="tfcourse",
-    no_args_is_help=True,
+    # Plain text: rich would take "[search]" for markup, and its frames leave 80 columns too few.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Hyperparameter tuning, batch normalization and softmax for TensorFlow 2 and Keras 3.",
 )
@@ -41,8 +47,9 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -50,7 +57,9 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(WRONG_INPUT)
 
 
 @app.command()
@@ -62,7 +71,7 @@ def toy(
     optimizer: Annotated[
         str, typer.Option(help="gradient_descent, momentum, rmsprop or adam.")
     ] = "gradient_descent",
-    learning_rate: Annotated[float, typer.Option(help="α.")] = 0.01,
+    learning_rate: Annotated[float, typer.Option(help="The learning rate α.")] = 0.01,
     steps: Annotated[int, typer.Option(help="How many steps to take.")] = 1000,
     every: Annotated[
         int | None, typer.Option(min=1, help="Show a table of w and cost, a row every N steps.")
@@ -88,14 +97,18 @@ def toy(
         if plot is not None:
             check_plot_file(plot)
         result = minimize_quadratic(triple, start, optimizer, learning_rate, steps, jit_compile)
-        for step in sorted({0, min(1, steps), steps}):
-            name = "before" if step == 0 else f"after {step} step{'s' * (step > 1)}"
-            console.print(f"w {name:<18}{result.w_history[step]!s}", highlight=False)
+        shown = {
+            "before" if step == 0 else f"after {step} step{'s' * (step > 1)}": step
+            for step in sorted({0, min(1, steps), steps})
+        }
+        width = max(16, *map(len, shown)) + 2
+        for name, step in shown.items():
+            console.print(f"w {name:<{width}}{result.w_history[step]!s}", highlight=False)
         if every is not None:
             _print_descent(result, every)
         if plot is not None:
             save_plot(result, plot)
-            console.print(f"plot {plot}", highlight=False)
+            console.print(f"plot {plot}", highlight=False, soft_wrap=True)
 
 
 def _print_descent(result: Any, every: int) -> None:
@@ -114,29 +127,45 @@ def search(
     seed: Annotated[int | None, typer.Option(help="Replaces [search] seed.")] = None,
     out: Annotated[Path, typer.Option(help="The folder for the run directory.")] = Path("runs"),
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Delete what there is, start over.")
+        bool, typer.Option("--fresh", help="Delete what is there and start over.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     workers: Annotated[
         str | None, typer.Option(help='How many processes train, or "auto".', metavar="N")
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Say how many models were reused, programs traced.")
+        bool, typer.Option("--verbose", help="Say how many models were reused and programs traced.")
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Search hyperparameters as CONFIG says; run again, it goes on where it was."""
+    """Search hyperparameters as CONFIG says; run again, it resumes."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
 
         planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
         if fresh and planned.directory.exists() and not yes:
-            typer.confirm(f"Delete {planned.directory} and start over?", abort=True)
+            _ask_to_delete(planned.directory)
         with told_if_interrupted(
-            f"The finished trials are in {planned.directory}.\nThe same command goes on from there."
+            f"The finished trials are in {planned.directory}. The same command goes on from there."
         ):
             result = planned.run(fresh=fresh, workers=_workers(workers))
         print_result(result, planned, verbose)
+
+
+def _ask_to_delete(directory: Path) -> None:
+    """Ask on the terminal; without one, raise InputError that names ``--yes``."""
+    try:
+        agreed = typer.confirm(f"Delete {printable(str(directory))} and start over?", err=True)
+    except typer.Abort:  # Ctrl-C, or there is nothing to read
+        if sys.stdin is None or not sys.stdin.isatty():
+            raise InputError(
+                f"--fresh deletes {directory}, and there is no terminal to ask on whether it may. "
+                "Give --yes as well. Nothing was deleted."
+            ) from None
+        raise KeyboardInterrupt from None
+    if not agreed:
+        errors.print("Nothing was deleted.")
+        raise typer.Exit(FAILED)
 
 
 def _workers(given: str | None) -> Any:
@@ -172,7 +201,7 @@ def lint(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Point out likely mistakes in a saved model; exits with 1 if there are any."""
+    """Point out likely mistakes in a saved model. Exits with 1 if there are any."""
     with reporting(debug):
         if not file.is_file():
             raise InputError(f"FILE must be a model saved as .keras. No such file: {file}.")
@@ -199,7 +228,8 @@ def lint(
 @app.command()
 def bench(
     name: Annotated[
-        str | None, typer.Argument(help="Which bench; without it they are listed.")
+        str | None,
+        typer.Argument(metavar="NAME", help="Which bench; without it they are listed."),
     ] = None,
     repeats: Annotated[int | None, typer.Option(min=1, help="Rounds to measure.")] = None,
     debug: Debug = False,

@@ -36,7 +36,7 @@ def chief(
     ] = 60.0,
     debug: Debug = False,
 ) -> None:
-    """Hand out the trials of CONFIG to workers on other machines, and conclude the search."""
+    """Hand out a search's trials to workers on other machines. Then conclude the search."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
         from tfcourse.search.workers.service import Service
@@ -48,7 +48,7 @@ def chief(
         service = Service(host, port, secret, expire_after)
         planned = Search.from_toml(config, out=out)
         with told_if_interrupted(
-            f"The finished trials are in {planned.directory}.\n"
+            f"The finished trials are in {planned.directory}. "
             "The same command goes on from there; the workers may go on."
         ):
             result = planned.serve(service, on_serving)
@@ -58,7 +58,7 @@ def chief(
 def worker(
     config: ConfigFile,
     connect: Annotated[str, typer.Option(metavar="HOST:PORT", help="The chief's address.")],
-    name: Annotated[str, typer.Option("--id", help="This worker's name, of no other one.")],
+    name: Annotated[str, typer.Option("--id", help="A name that no other worker has.")],
     token: Token = None,
     out: Out = Path("runs"),
     patience: Annotated[
@@ -66,7 +66,7 @@ def worker(
     ] = 600.0,
     debug: Debug = False,
 ) -> None:
-    """Train the trials that the chief of CONFIG hands out, until there is none left."""
+    """Train the trials that a chief hands out, until none is left."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.config.load import load_config
         from tfcourse.search.workers.crew import Crew
@@ -82,20 +82,35 @@ def worker(
             patience=patience,
         )
         with told_if_interrupted(
-            f"Started again as {name}, it goes on with its trial;\n"
+            f"Started again as {name}, it goes on with its trial; "
             "otherwise the chief hands that out again."
         ):
-            Supervisor(crew, _Lines()).run()
+            lines = _Lines()
+            supervisor = Supervisor(crew, lines)
+            supervisor.run()
+        place = supervisor.directory.path
+        # A worker that reports no effort could not reach the chief, and found a finished record.
+        if name in supervisor.efforts:
+            end = f"No trial is left: the chief concludes the search in {place}."
+        else:
+            end = f"The search in {place} is complete."
+        trained = len(lines.trained)
+        console.print(
+            f"Trials trained by {name}: {trained}. {end}", highlight=False, soft_wrap=True
+        )
 
 
 class _Lines:
     """Tells what a worker does, a line each."""
 
+    def __init__(self) -> None:
+        self.trained: set[int] = set()
+
     def began(self, worker: str, trial: int) -> None:
         console.print(f"{worker} trains trial {trial}.", highlight=False)
 
     def ended(self, worker: str, trial: int | None = None) -> None:
-        pass
+        self.trained |= set() if trial is None else {trial}
 
     def advance(self, best: float | None) -> None:
         pass

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from tfcourse.cli.options import Debug
+from tfcourse.console import one_line
 from tfcourse.terminal import console, import_tensorflow, reporting, told_if_interrupted
 
 __all__ = ["retest"]
@@ -21,7 +22,7 @@ def retest(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Run the best old trials again on today's data and code: does their order still hold?"""
+    """Run the best old trials again on today's data and code. Do order and scores hold?"""
     with reporting(debug):
         import_tensorflow()
         from tfcourse.search.display import retest_table
@@ -34,8 +35,8 @@ def retest(
             kept = "the same as" if found.same_data else "another than"
             console.print(f"The data is {kept} when the search began.")
         for trial in found.failed:
-            said = f"Trial {trial.trial} failed: {trial.message}"
-            console.print(said, markup=False, highlight=False, soft_wrap=True)
+            said = f"Trial {trial.trial} failed: {one_line(trial.message)}"
+            console.print(said, highlight=False, soft_wrap=True)
         if found.swapped == 0:
             which = "order of the others" if found.failed else "order"
             console.print(f"The {which} holds.")

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,6 +14,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from tfcourse.console import PlainConsole, one_line
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.record.outcome import Retest
 from tfcourse.search.record.records import TrialRecord, rank
@@ -41,7 +41,7 @@ class SearchProgress:
         ranking = rank(finished.values(), config.direction)
         best = ranking[0].score if ranking else None
         self.progress = Progress(
-            TextColumn(f"[bold]{config.search.name}"),
+            TextColumn("{task.description}", "bold", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("trials"),
@@ -49,12 +49,12 @@ class SearchProgress:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("[dim]{task.fields[running]}"),
-            console=Console(stderr=True),
+            TextColumn("{task.fields[running]}", "dim", markup=False),
+            console=PlainConsole(stderr=True),
             disable=disable,
         )
         self.task = self.progress.add_task(
-            "trials", total=total, completed=done, best=_score(best), running=""
+            config.search.name, total=total, completed=done, best=_score(best), running=""
         )
         self.running: dict[str, set[int]] = {}
 
@@ -171,7 +171,7 @@ def space_table(config: SearchConfig) -> Table:
 def _format(value: Any) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))
 
 
 def _score(score: float | None) -> str:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from typing import Any
 
+from tfcourse.console import one_line
 from tfcourse.data.splits import Part, Split
 from tfcourse.errors import WorkFailedError
 from tfcourse.models.saving import load_model, why_not_loadable
@@ -102,7 +103,7 @@ def conclude(
     if best is None:
         first = ledger.by_number[min(ledger.by_number)]
         raise SearchFailedError(
-            f"All {len(ledger.by_number)} trials failed; the first with: {first.message} "
+            f"All {len(ledger.by_number)} trials failed; the first with: {one_line(first.message)} "
             f"Each trial's reason is in {directory.results}."
         )
     if directory.best_trial() != best.trial:

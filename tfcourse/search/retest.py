@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
+from tfcourse.console import one_line
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.files import write_atomically
 from tfcourse.search.config.load import SearchConfig, load_config
@@ -60,7 +61,7 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
     if not places:
         raise WorkFailedError(
             f"All {len(new)} trials that were run again failed; the first, trial {new[0].trial}, "
-            f"with: {new[0].message}"
+            f"with: {one_line(new[0].message)}"
         )
     trials = [
         RetestedTrial(

@@ -1,0 +1,56 @@
+"""Text for a terminal as it is: no markup, and no control characters that would steer the terminal.
+
+Names, values, paths and the errors of other people's code may hold anything.
+"""
+
+import os
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+__all__ = ["PlainConsole", "one_line", "printable"]
+
+# A message longer than this is shortened on the screen; the record has all of it.
+LONGEST_MESSAGE = 500
+
+
+def printable(text: str) -> str:
+    r"""Return the text with everything that is not printable escaped, as ``\x1b``; but newlines.
+
+    Tabs become four spaces.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character == "\n" else _escaped(character)
+        for character in text.expandtabs(4)
+    )
+
+
+def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
+    r"""Return `printable` text in one line, newlines as ``\n``, shortened where it is too long."""
+    shown = printable(text).replace("\n", r"\n")
+    if len(shown) <= longest:
+        return shown
+    return f"{shown[:longest]}… ({len(text)} characters)"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+class PlainConsole(Console):
+    """A rich console that prints strings, also those in tables, as `printable` text.
+
+    With the environment variable ``NO_COLOR`` it sends no styles at all, not even bold.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        if os.environ.get("NO_COLOR"):
+            options["color_system"] = None
+        super().__init__(**options, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return the text as rich's; rich calls it for every string that is printed."""
+        return super().render_str(printable(text), **options)
