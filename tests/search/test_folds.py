@@ -289,6 +289,9 @@ class TestNormalizedSearch:
         split = load_split(planned.config)
         model = result.best_model()
         assert [type(layer) for layer in model.layers[:2]] == [keras.layers.Rescaling] * 2
+        plain = keras.models.load_model(result.directory / "best.keras")
+        assert not any("tfcourse" in type(part).__module__ for part in plain._flatten_layers())
+        assert not type(plain.optimizer).__module__.startswith("tfcourse")
         found = model.evaluate(split.dev.x, split.dev.y, verbose=0, return_dict=True)
         assert found["loss"] == pytest.approx(result.best.score, rel=1e-4)
         found = model.evaluate(split.test.x, split.test.y, verbose=0, return_dict=True)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import tomllib
+import zipfile
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -223,6 +224,19 @@ class TestRunDirectory:
         assert found["accuracy"] == pytest.approx(undisturbed.best.score, abs=1e-6)
         best, epoch = undisturbed.best, undisturbed.best.best_epoch - 1
         assert found["loss"] == pytest.approx(best.history["val_loss"][epoch], rel=1e-5)
+
+    def test_best_keras_is_plain_keras(self, undisturbed, config_file):
+        """`tests.models.test_saving` loads such files where tfcourse is not installed."""
+        with zipfile.ZipFile(undisturbed.directory / "best.keras") as file:
+            assert "tfcourse" not in file.read("config.json").decode()
+        dev = load_split(load_config(config_file)).dev
+        plain = keras.models.load_model(undisturbed.directory / "best.keras")
+        assert not any("tfcourse" in type(layer).__module__ for layer in plain._flatten_layers())
+        ours = undisturbed.best_model()
+        assert any("tfcourse" in type(layer).__module__ for layer in ours.layers)
+        np.testing.assert_array_equal(plain(dev.x), ours(dev.x))
+        found = plain.evaluate(dev.x, dev.y, verbose=0, return_dict=True)
+        assert found["accuracy"] == pytest.approx(undisturbed.best.score, abs=1e-6)
 
     def test_summary(self, undisturbed, config_file):
         kept = json.loads((undisturbed.directory / "summary.json").read_text())

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tfcourse.optimizers.keras_equivalent import optimizer_parts
+
 __all__ = ["copy_optimizer_state"]
 
 
@@ -69,7 +71,7 @@ def _slots(optimizer: Any, weights: Sequence[Any]) -> list[_Slot | None]:
 
         return record
 
-    parts = _parts(optimizer)
+    parts = optimizer_parts(optimizer)
     for part in parts:
         vars(part)["add_variable_from_reference"] = recording(part.add_variable_from_reference)
     try:
@@ -78,13 +80,6 @@ def _slots(optimizer: Any, weights: Sequence[Any]) -> list[_Slot | None]:
         for part in parts:
             del vars(part)["add_variable_from_reference"]
     return [created.get(id(variable)) for variable in optimizer.variables]
-
-
-def _parts(optimizer: Any) -> list[Any]:
-    """The optimizer and those inside it, as in loss scaling and in MultiOptimizer."""
-    inner = [getattr(optimizer, "inner_optimizer", None)]
-    inner += getattr(optimizer, "_inner_optimizers", [])
-    return [optimizer, *(part for other in inner if other is not None for part in _parts(other))]
 
 
 def _paired(
@@ -122,7 +117,7 @@ def _warn_of_what_begins_anew(optimizer: Any, pairs: Sequence[Any], unknown: Seq
             "compiled. The copy's optimizer begins anew there.",
             stacklevel=4,
         )
-        for part in _parts(optimizer):  # Keras averages from 0 only before the first step.
+        for part in optimizer_parts(optimizer):  # Keras averages from 0 only before the first step.
             averages = getattr(part, "_model_variables_moving_average", [])
             for weight, average in zip(part._trainable_variables, averages, strict=False):
                 if average is not None and any(weight is other for other in unknown):

@@ -1,26 +1,82 @@
-"""Saved models back in, whatever of tfcourse they hold."""
+"""Saves models so that they load without tfcourse, and loads them, whatever of it they hold."""
 
+import io
+import json
+import logging
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 # Importing them registers their classes with Keras, which looks them up by name.
 import tfcourse.layers
 import tfcourse.models.many_classes
 import tfcourse.optimizers  # noqa: F401  (see above)
+from tfcourse.models.swap import copy_weights, paired_weights, swap
+from tfcourse.optimizers.keras_equivalent import is_course_optimizer, keras_equivalent
 
-__all__ = ["load_model", "why_not_loadable"]
+__all__ = ["load_model", "save_model", "why_not_loadable"]
+
+# What a file has beside the model of Keras's own parts: the configuration of the model with
+# tfcourse's, and what only that one has: its optimizer's variables, and weights.
+_CONFIG, _STATE = "tfcourse.json", "tfcourse.npz"
+
+_log = logging.getLogger(__name__)
 
 
 def load_model(path: str | Path, compile: bool = True) -> Any:
     """``keras.models.load_model`` for models that hold tfcourse's layers or optimizers.
 
+    The best model of a search, which loads in plain Keras too, comes with tfcourse's layers and
+    optimizer again.
+
     Args:
         path: A ``.keras`` file.
         compile: Whether to restore the optimizer, loss and metrics too.
     """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            if _CONFIG in file.namelist():
+                config, state = json.loads(file.read(_CONFIG)), file.read(_STATE)
+                return _with_own_parts(path, config, state, compile)
     return keras.models.load_model(path, compile=compile)
+
+
+def save_model(model: Any, path: str | Path) -> None:
+    """Save a model so that ``keras.models.load_model`` loads it where tfcourse is not installed.
+
+    There it has Keras's layers, which give the same predictions, and, if tfcourse has its
+    optimizer, Keras's of the same hyperparameters, which has taken no step; `load_model` gives
+    the model as it was. A model that `swap` can't exchange, such as a subclassed one with
+    tfcourse's layers inside, is saved as it is, and loads with tfcourse only.
+
+    Args:
+        model: A built model.
+        path: The ``.keras`` file to write.
+    """
+    has_layers = any(_is_own(layer) for layer in model._flatten_layers())
+    own_optimizer = model.compiled and is_course_optimizer(model.optimizer)
+    if not has_layers and not own_optimizer:
+        model.save(path)
+        return
+    plain = model
+    if has_layers:
+        try:
+            plain = swap(model, to="keras")
+        except Exception as error:
+            _log.info('"%s" is saved with tfcourse\'s layers: %s', model.name, error)
+            model.save(path)
+            return
+    config = json.dumps(keras.saving.serialize_keras_object(model))
+    with _plainly_compiled(plain):
+        plain.save(path)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr(_CONFIG, config)
+        file.writestr(_STATE, _own_state(model, plain))
 
 
 def why_not_loadable(error: Exception) -> str:
@@ -30,3 +86,66 @@ def why_not_loadable(error: Exception) -> str:
         f"model can't be saved and loaded again ({reason}). Give layers of your own get_config and "
         "@keras.saving.register_keras_serializable(), and use no lambda."
     )
+
+
+def _is_own(layer: Any) -> bool:
+    return any(kind.__module__.startswith("tfcourse.layers.") for kind in type(layer).__mro__)
+
+
+@contextmanager
+def _plainly_compiled(model: Any) -> Iterator[None]:
+    """Has Keras's optimizer in a model instead of the course's, if there is one, for a while.
+
+    Without one, the model is not compiled for that while.
+    """
+    if not (model.compiled and is_course_optimizer(model.optimizer)):
+        yield
+        return
+    compiled, optimizer = model._compile_config.config, model.optimizer
+    plain = keras_equivalent(optimizer)
+    try:
+        # Past __setattr__, which would track it.
+        vars(model)["optimizer"] = plain
+        if plain is None:
+            model.compiled = False
+        else:
+            plain.build(model.trainable_variables)
+            model._compile_config.config = {**compiled, "optimizer": plain}
+        yield
+    finally:
+        vars(model)["optimizer"], model._compile_config.config = optimizer, compiled
+        model.compiled = True
+
+
+def _own_state(model: Any, plain: Any) -> bytes:
+    """The optimizer's variables, and the weights that the plain model does not have."""
+    arrays = {
+        f"weight {i}": weight.numpy()
+        for i, weight in enumerate(_without(paired_weights(plain, model), model))
+    }
+    if model.compiled and model.optimizer is not None and model.optimizer.built:
+        model.optimizer.save_own_variables(arrays)
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def _with_own_parts(path: str | Path, config: Any, state: bytes, compile: bool) -> Any:
+    """Load the plain model, and make of it the one that was saved."""
+    plain = keras.models.load_model(path, compile=False)
+    compiled = config.pop("compile_config", None)
+    model = keras.saving.deserialize_keras_object(config)
+    arrays = dict(np.load(io.BytesIO(state)))
+    for i, weight in enumerate(_without(copy_weights(plain, model), model)):
+        weight.assign(arrays.pop(f"weight {i}"))
+    if compile and compiled:
+        model.compile_from_config(compiled)
+        if arrays and model.optimizer is not None:
+            model.optimizer.load_own_variables(arrays)
+    return model
+
+
+def _without(pairs: list[tuple[Any, Any]], model: Any) -> list[Any]:
+    """The weights of a model that are the second of no pair."""
+    paired = {id(weight) for _, weight in pairs}
+    return [weight for weight in model.weights if id(weight) not in paired]

@@ -10,16 +10,17 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError, one_of
 from tfcourse.layers.batch_norm import BatchNorm
+from tfcourse.layers.dropout import Dropout
 from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.models.optimizer_state import copy_optimizer_state
-from tfcourse.optimizers.base import CourseOptimizer
+from tfcourse.optimizers.keras_equivalent import is_course_optimizer, keras_equivalent
 
-__all__ = ["clone_layer", "copy_weights", "has_graph", "swap", "uncompiled"]
+__all__ = ["clone_layer", "copy_weights", "has_graph", "paired_weights", "swap", "uncompiled"]
 
 # What each direction replaces.
 _FROM: dict[str, Any] = {
     "tfcourse": (keras.layers.BatchNormalization,),
-    "keras": (BatchNorm, SoftmaxHead),
+    "keras": (BatchNorm, SoftmaxHead, Dropout),
 }
 
 
@@ -31,8 +32,10 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
     the model loads without tfcourse. Names, configuration and statistics are kept;
     ``bias_correction``, which Keras does not have, ends with what it gave. A compiled model's
     copy is compiled alike and has a copy of the optimizer's state of all weights that train, so
-    that training goes on; but to ``"keras"`` a model with one of tfcourse's optimizers becomes one
-    that is not compiled. Frozen layers stay frozen, LoRA weights and quantized layers as they are.
+    that training goes on. To ``"keras"`` one of tfcourse's optimizers becomes Keras's of the same
+    hyperparameters, which begins anew, and whose ε has another place; if there is none (see
+    `keras_equivalent`), the copy is not compiled. Frozen layers stay frozen, LoRA weights and
+    quantized layers as they are.
 
     Args:
         model: A Sequential or functional model, perhaps with such models inside; left as it is.
@@ -43,7 +46,8 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
 
     Raises:
         InputError: ``to`` is neither; the model is of another kind; a layer to exchange has
-            ``renorm=True``, is a subclass, or is inside a layer that is not such a model.
+            ``renorm=True``, is a subclass, or is inside a layer whose configuration does not
+            hold it.
 
     Warns:
         UserWarning: Names weights that train now and did not when the optimizer was built, as
@@ -64,7 +68,7 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
 
     with uncompiled(model):
         copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
-    _check_that_none_is_left(model, [layer for layer, _ in pairs], to)
+    _check_that_none_is_left(copy, to)
     copies: dict[int, Any] = {}
     for layer, new in pairs:
         copies |= {id(old): weight for old, weight in copy_weights(layer, new)}
@@ -95,12 +99,9 @@ def copy_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
     Returns:
         The pairs of weights, old and new.
     """
-    pairs: list[tuple[Any, Any]] = []
     if not isinstance(layer, keras.Layer):
-        return pairs
-    parts = [*zip(layer._flatten_layers(), new._flatten_layers(), strict=True)]
-    for old_part, new_part in parts:
-        pairs += _pairs_of_weights(old_part, new_part)
+        return []
+    pairs = paired_weights(layer, new)
     for old, weight in pairs:
         if old.shape != weight.shape:
             raise ValueError(
@@ -108,7 +109,7 @@ def copy_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
                 f"of shape {old.shape}."
             )
         weight.assign(old)
-    for old_part, new_part in parts:
+    for old_part, new_part in zip(layer._flatten_layers(), new._flatten_layers(), strict=True):
         for old, generator in zip(
             old_part._seed_generators, new_part._seed_generators, strict=False
         ):
@@ -118,20 +119,27 @@ def copy_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
     return pairs
 
 
-def _pairs_of_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
-    """Pair the weights of two layers, without those of the layers inside them.
+def paired_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
+    """Pair the weights of two layers of the same kind, or models of the same layers.
 
     By name: a layer that was quantized has them in another order than one that is built so, and
     one without bias correction lacks ``moving_weight``. By position where the names are automatic.
     """
+    parts = zip(layer._flatten_layers(), new._flatten_layers(), strict=True)
+    return [pair for each in parts for pair in _pairs_of_own_weights(*each)]
+
+
+def _pairs_of_own_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
+    """Pair the weights of two layers, without those of the layers inside them."""
     old, weights = (
         [*part._trainable_variables, *part._non_trainable_variables] for part in (layer, new)
     )
     by_name: dict[str, list[Any]] = {}
     for weight in old:
         by_name.setdefault(weight.name, []).append(weight)
-    if Counter(w.name for w in weights) <= Counter(w.name for w in old):
-        return [(by_name[weight.name].pop(0), weight) for weight in weights]
+    names, new_names = (Counter(w.name for w in side) for side in (old, weights))
+    if names <= new_names or new_names <= names:
+        return [(by_name[w.name].pop(0), w) for w in weights if by_name.get(w.name)]
     return [*zip(old, weights, strict=True)]
 
 
@@ -161,6 +169,9 @@ def _train_alike(model: Any, copy: Any, copies: Mapping[int, Any]) -> None:
 
 def _exchanged(layer: Any, to: str) -> Any:
     if type(layer) not in _FROM[to]:
+        inside = layer._flatten_layers(include_self=False) if isinstance(layer, keras.Layer) else ()
+        if any(type(part) in _FROM[to] for part in inside):
+            return type(layer).from_config(_exchanged_inside(layer.get_config(), to))
         return clone_layer(layer)
     config = layer.get_config()
     if isinstance(layer, SoftmaxHead):
@@ -168,6 +179,8 @@ def _exchanged(layer: Any, to: str) -> Any:
             config["dtype"] = "float32"
         activation = "linear" if config.pop("logits") else "softmax"
         return keras.layers.Dense(config.pop("classes"), activation, **config)
+    if isinstance(layer, Dropout):
+        return keras.layers.Dropout(**config)
     if config.get("renorm"):
         raise InputError(
             f'swap: batch-norm layer "{layer.name}" has renorm=True, which tfcourse.BatchNorm '
@@ -178,11 +191,24 @@ def _exchanged(layer: Any, to: str) -> Any:
     return (BatchNorm if to == "tfcourse" else keras.layers.BatchNormalization)(**kept)
 
 
-def _check_that_none_is_left(model: Any, reached: list[Any], to: str) -> None:
-    """Refuses a copy that would still hold, somewhere inside, what was to be exchanged."""
-    done = {id(layer) for layer in reached if type(layer) in _FROM[to]}
-    for layer in model._flatten_layers():
-        if isinstance(layer, _FROM[to]) and id(layer) not in done:
+def _exchanged_inside(config: Any, to: str) -> Any:
+    """Exchange the layers in the configuration of another, such as TimeDistributed."""
+    if isinstance(config, list | tuple):
+        return type(config)(_exchanged_inside(part, to) for part in config)
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") in {kind.__name__ for kind in _FROM[to]}:
+        layer = keras.saving.deserialize_keras_object(config)
+        if type(layer) in _FROM[to]:
+            # The nodes of a functional model say more of a layer.
+            return {**config, **keras.saving.serialize_keras_object(_exchanged(layer, to))}
+    return {name: _exchanged_inside(part, to) for name, part in config.items()}
+
+
+def _check_that_none_is_left(copy: Any, to: str) -> None:
+    """Refuses a copy that still holds, somewhere inside, what was to be exchanged."""
+    for layer in copy._flatten_layers():
+        if isinstance(layer, _FROM[to]):
             why = "inside another layer" if type(layer) in _FROM[to] else "a subclass"
             raise InputError(
                 f'swap: "{layer.name}" ({type(layer).__name__}) cannot be exchanged, because it '
@@ -197,9 +223,15 @@ def _compile_alike(model: Any, copy: Any, to: str, copies: Mapping[int, Any]) ->
     def again(part: Any) -> Any:
         return type(part).from_config(part.get_config()) if isinstance(part, kinds) else part
 
-    if to == "keras" and isinstance(model.optimizer, CourseOptimizer):
-        return  # the copy is to load where tfcourse is not
-    given = model._compile_config.config
+    given = {**model._compile_config.config}
+    if to == "keras" and is_course_optimizer(model.optimizer):  # to load where tfcourse is not
+        given["optimizer"] = keras_equivalent(model.optimizer)
+        if given["optimizer"] is not None:
+            copy.compile(
+                **{name: tf.nest.map_structure(again, part) for name, part in given.items()}
+            )
+            copy.optimizer.build(copy.trainable_variables)
+        return
     copy.compile(**{name: tf.nest.map_structure(again, part) for name, part in given.items()})
     if getattr(model.optimizer, "built", False):
         copy_optimizer_state(model.optimizer, copy.optimizer, copies, copy.trainable_variables)

@@ -1,5 +1,6 @@
 """A search in populations gives what it gives without them."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -101,6 +102,9 @@ class TestTheSameTrials:
             model = load_model(result.directory / "models" / f"{trial:04d}.keras")
             found = model.evaluate(dev.x, dev.y, verbose=0, return_dict=True)
             assert found["accuracy"] == pytest.approx(record.score, abs=1e-6)
+            plain = keras.models.load_model(result.directory / "models" / f"{trial:04d}.keras")
+            assert not any("tfcourse" in type(part).__module__ for part in plain._flatten_layers())
+            np.testing.assert_array_equal(plain(dev.x), model(dev.x))
         assert sorted(p.name for p in result.directory.iterdir()) == sorted(
             p.name for p in expected.directory.iterdir()
         )

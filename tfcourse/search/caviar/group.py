@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+from tfcourse.models.saving import save_model
 from tfcourse.search.caviar.hand import slots_of
 from tfcourse.search.caviar.rule import wanted
 from tfcourse.search.caviar.shares import Shares
@@ -247,4 +248,4 @@ class _MemberModel:
         model.optimizer.build(model.trainable_variables)
         model.set_weights(self.result.weights)
         *_, scaling = self.runner.data(0)
-        with_scaling(model, scaling, shape).save(path)
+        save_model(with_scaling(model, scaling, shape), path)

@@ -174,10 +174,21 @@ class RunDirectory:
             return []
 
     def write_model(self, model: Any, trial: int) -> None:
-        """Saves the model of a trial, which may become the best one."""
+        """Saves the model of a trial, which may become the best one.
+
+        Args:
+            model: A Keras model, or an object that saves one by its ``save(path)``.
+            trial: The trial's number.
+        """
+        import keras
+
+        from tfcourse.models.saving import save_model
 
         def save(path: Path) -> None:
-            model.save(path)
+            if isinstance(model, keras.Model):
+                save_model(model, path)
+            else:
+                model.save(path)
             with zipfile.ZipFile(path, "a") as file:  # so that the file itself says whose it is
                 file.comment = f"trial {trial}".encode()
 

@@ -9,6 +9,7 @@ from keras.layers import Rescaling
 
 from tfcourse.data.scaling import Scaling, fit_scaling
 from tfcourse.data.splits import Split
+from tfcourse.models.saving import save_model
 from tfcourse.search.config.load import SearchConfig
 
 __all__ = ["ScaledModel", "normalize", "with_scaling"]
@@ -55,4 +56,4 @@ class ScaledModel:
 
     def save(self, path: Path) -> None:
         """Saves it with the scaling in front."""
-        with_scaling(self.model, self.scaling, self.shape).save(path)
+        save_model(with_scaling(self.model, self.scaling, self.shape), path)

@@ -1,0 +1,61 @@
+"""Keras's optimizers in place of the course's, for a model that loads without tfcourse."""
+
+from typing import Any
+
+import keras
+
+from tfcourse.optimizers.adam import Adam
+from tfcourse.optimizers.base import CourseOptimizer
+from tfcourse.optimizers.gradient_descent import GradientDescent
+from tfcourse.optimizers.momentum import Momentum
+from tfcourse.optimizers.rmsprop import RMSprop
+
+__all__ = ["is_course_optimizer", "keras_equivalent", "optimizer_parts"]
+
+
+def is_course_optimizer(optimizer: Any) -> bool:
+    """Return whether an optimizer is one of the course's, or has one inside."""
+    return any(isinstance(part, CourseOptimizer) for part in optimizer_parts(optimizer))
+
+
+def optimizer_parts(optimizer: Any) -> list[Any]:
+    """Return an optimizer and those inside it, as in loss scaling and in ``MultiOptimizer``."""
+    inner = [*getattr(optimizer, "_inner_optimizers", ())]
+    inner += [optimizer.inner_optimizer] if hasattr(optimizer, "inner_optimizer") else []
+    return [optimizer, *(part for other in inner for part in optimizer_parts(other))]
+
+
+def keras_equivalent(optimizer: Any) -> Any:
+    """Return Keras's optimizer of the same hyperparameters, or None if it has none.
+
+    ``GradientDescent`` and ``Momentum`` become ``SGD``, which takes the same steps, ``Momentum``
+    with ``α(1-β)``. ``Adam`` and ``RMSprop`` differ in where ε is added: Keras's ``Adam`` adds it
+    to the root before that is corrected, and its ``RMSprop`` inside the root, where ε² has the
+    same effect on a gradient of 0. The result has taken no step.
+
+    There is none for a subclass, for a ``MultiOptimizer`` and for a ``Momentum`` whose learning
+    rate is a schedule.
+
+    Args:
+        optimizer: One of the course's optimizers, perhaps in a ``LossScaleOptimizer``.
+    """
+    if type(optimizer) is keras.optimizers.LossScaleOptimizer:
+        inner = keras_equivalent(optimizer.inner_optimizer)
+        names = ("name", "initial_scale", "dynamic_growth_steps")
+        config = {name: value for name, value in optimizer.get_config().items() if name in names}
+        return inner and keras.optimizers.LossScaleOptimizer(inner, **config)
+    config = optimizer.get_config()
+    if type(optimizer) is GradientDescent:
+        return keras.optimizers.SGD.from_config(config)
+    if type(optimizer) is Adam:
+        return keras.optimizers.Adam.from_config(config)
+    if type(optimizer) is RMSprop:
+        config["epsilon"] **= 2
+        return keras.optimizers.RMSprop.from_config(config)
+    if type(optimizer) is Momentum and isinstance(config["learning_rate"], float):
+        share = 1 - config["momentum"]
+        config["learning_rate"] *= share
+        if config["weight_decay"]:  # which Keras multiplies by the learning rate
+            config["weight_decay"] /= share
+        return keras.optimizers.SGD.from_config(config)
+    return None
