@@ -55,7 +55,8 @@ for record in result.ranking:
 #
 # The trials were compared on the dev set, so the best score there is a little too good: it was
 # chosen for being the highest. The test set took no part in the choice. It is used once, for the
-# winner (section 6.2).
+# winner (section 6.2). A search that is given more trials measures a new winner too;
+# `summary.json` then holds both measurements, and the search warns of it.
 
 # %%
 model = result.best_model()

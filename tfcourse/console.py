@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["PlainConsole", "one_line", "printable"]
+__all__ = ["LONGEST_MESSAGE", "PlainConsole", "one_line", "printable"]
 
 # A message longer than this is shortened on the screen; the record has all of it.
 LONGEST_MESSAGE = 500

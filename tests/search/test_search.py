@@ -14,6 +14,7 @@ import time
 import tomllib
 import zipfile
 from dataclasses import replace
+from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -123,14 +124,22 @@ def table(path):
     return [{**row, "seconds": ""} if "seconds" in row else row for row in rows]
 
 
+def undated(path):
+    """The text of a summary.json without its dates, which are what can't repeat."""
+    text, count = re.subn(r'"date": "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"', "", path.read_text())
+    assert count == len(json.loads(path.read_text())["measurements"]) > 0
+    return text
+
+
 def assert_same_search(directory, expected):
     assert trial_files(directory) == trial_files(expected)
     for trial in range(len(trial_files(expected))):
         assert record(directory, trial) == record(expected, trial)
     for name in ("results.csv", "history.csv"):
         assert table(directory / name) == table(expected / name)
-    for name in ("summary.json", "config.toml", "versions.json", "data.json"):
+    for name in ("config.toml", "versions.json", "data.json"):
         assert (directory / name).read_bytes() == (expected / name).read_bytes()
+    assert undated(directory / "summary.json") == undated(expected / "summary.json")
     ours, theirs = (
         tfcourse.load_model(d / "best.keras").get_weights() for d in (directory, expected)
     )
@@ -385,6 +394,28 @@ class TestRunAgain:
         kept = tomllib.loads((finished.directory / "config.toml").read_text())
         assert kept["search"]["trials"] == TRIALS + 1
         assert more.completed().was_complete
+
+    def test_every_measurement_on_the_test_set_is_kept(self, quick):
+        """Of more trials another may become the best one, which is measured too."""
+        space = {"learning_rate": {"values": [1e-6, 0.1, 1e-5]}}
+        grid = {"strategy": "grid", "objective": "val_loss", "trials": 1}
+        search = quick(space=space, search=grid)
+        first = search.run(verbose=False)
+        measured = []
+        for trials in (1, 2, 3):
+            table = search.config.search.model_copy(update={"trials": trials})
+            again = Search(replace(search.config, search=table), search.out).run(verbose=False)
+            measured.append(again.summary.measurements)
+        assert measured[0] == first.summary.measurements
+        assert [(m.trial, m.trials) for m in measured[2]] == [(0, 1), (1, 2)]
+        assert measured[2] == measured[1]
+        assert measured[2][0] == measured[0][0]
+        assert measured[2][0].test != measured[2][1].test == again.summary.test
+        dates = [datetime.fromisoformat(m.date) for m in measured[2]]
+        assert all(date.utcoffset() == timedelta(0) for date in dates)
+        assert dates == sorted(dates)
+        assert "the test set has now been used 2 times" in str(again)
+        assert "\x1b" not in str(again)
 
 
 class TestAnotherSearchInTheSamePlace:

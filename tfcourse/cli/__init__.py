@@ -149,7 +149,7 @@ def search(
             f"The finished trials are in {planned.directory}. The same command goes on from there."
         ):
             result = planned.run(fresh=fresh, workers=_workers(workers))
-        print_result(result, planned, verbose)
+        print_result(result, verbose)
 
 
 def _ask_to_delete(directory: Path) -> None:

@@ -52,7 +52,7 @@ def chief(
             "The same command goes on from there; the workers may go on."
         ):
             result = planned.serve(service, on_serving)
-        print_result(result, planned)
+        print_result(result)
 
 
 def worker(

@@ -1,9 +1,13 @@
 """What a search shows: a progress bar while it runs, and its best trials at the end."""
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -14,14 +18,24 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from tfcourse.console import PlainConsole, one_line
+from tfcourse.console import LONGEST_MESSAGE, PlainConsole, one_line
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.record.outcome import Retest
 from tfcourse.search.record.records import TrialRecord, rank
 from tfcourse.search.space.parameters import Choice, any_of
 from tfcourse.search.strategies.grid import grid_size
 
-__all__ = ["SearchProgress", "best_table", "retest_table", "rounds_table", "space_table"]
+__all__ = [
+    "SearchProgress",
+    "best_table",
+    "format_score",
+    "retest_table",
+    "rounds_table",
+    "space_table",
+]
+
+# The middle of a name or value longer than this is left out of the table of the best trials.
+LONGEST_VALUE = 24
 
 
 class SearchProgress:
@@ -54,7 +68,7 @@ class SearchProgress:
             disable=disable,
         )
         self.task = self.progress.add_task(
-            config.search.name, total=total, completed=done, best=_score(best), running=""
+            config.search.name, total=total, completed=done, best=format_score(best), running=""
         )
         self.running: dict[str, set[int]] = {}
 
@@ -86,23 +100,60 @@ class SearchProgress:
 
     def advance(self, best: float | None) -> None:
         """One more trial is done."""
-        self.progress.update(self.task, advance=1, best=_score(best))
+        self.progress.update(self.task, advance=1, best=format_score(best))
 
 
-def best_table(records: list[TrialRecord], objective: str, space: Iterable[str]) -> Table:
+def best_table(records: Sequence[TrialRecord], objective: str, space: Iterable[str]) -> "BestTable":
     """The given trials as a table: number, score, epoch, hyperparameters."""
-    space = list(space)
-    title = f"The {len(records)} best trials" if len(records) > 1 else "The best trial"
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=0)
-    for column in ("trial", objective, "epoch", *space):
-        table.add_column(column, justify="right", overflow="fold")
+    names = list(space)
+    rows = [["trial", objective, "epoch", *(_format(name, LONGEST_VALUE) for name in names)]]
     for record in records:
-        values = (_format(record.values.get(name)) for name in space)
-        score = _score(record.score)
+        score = format_score(record.score)
         if record.score_std is not None:
             score += f" ± {record.score_std:.4f}"
-        table.add_row(str(record.trial), score, str(record.best_epoch), *values)
-    return table
+        values = [_format(record.values.get(name), LONGEST_VALUE) for name in names]
+        rows.append([str(record.trial), score, str(record.best_epoch), *values])
+    return BestTable(rows)
+
+
+@dataclass(frozen=True)
+class BestTable:
+    """Trials and their hyperparameters, in a table that never splits a number over lines.
+
+    A trial is a row. Where that is too wide for the terminal a trial is a column, and the worst
+    ones are left out if there are too many.
+    """
+
+    rows: list[list[str]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the first of these tables that fits; rich calls it to print the object."""
+        trials = len(self.rows) - 1
+        columns = [list(column) for column in zip(*self.rows, strict=True)]
+        forms = [self._table(self.rows, trials)]
+        for shown in range(trials, 0, -1):
+            forms.append(self._table([column[: shown + 1] for column in columns], shown))
+            forms[-1].columns[0].justify = "left"
+        unbounded = options.update(max_width=sys.maxsize)
+        for table in forms:
+            if Measurement.get(console, unbounded, table).maximum <= options.max_width:
+                break
+        else:  # not even one trial fits: its longest names and values are folded
+            for column in table.columns:
+                column.no_wrap = False
+        yield table
+
+    def _table(self, rows: list[list[str]], shown: int) -> Table:
+        """Return a table of these rows, the first of them the heading, about ``shown`` trials."""
+        title = f"The {shown} best trials" if shown > 1 else "The best trial"
+        table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=0)
+        for heading in rows[0]:
+            table.add_column(heading, justify="right", overflow="fold", no_wrap=True)
+        for row in rows[1:]:
+            table.add_row(*row)
+        if shown < len(self.rows) - 1:
+            table.caption = "All trials are in results.csv."
+        return table
 
 
 def retest_table(retested: Retest) -> Table:
@@ -112,7 +163,7 @@ def retest_table(retested: Retest) -> Table:
     for column in ("trial", f"{objective} then", "now", "rank then", "now"):
         table.add_column(column, justify="right")
     for trial in retested.trials:
-        scores = _score(trial.old_score), _score(trial.new_score)
+        scores = format_score(trial.old_score), format_score(trial.new_score)
         now = str(trial.new_rank) if trial.new_score is not None else "failed"
         table.add_row(str(trial.trial), *scores, str(trial.old_rank), now)
     return table
@@ -168,11 +219,18 @@ def space_table(config: SearchConfig) -> Table:
     return table
 
 
-def _format(value: Any) -> str:
+def _format(value: Any, longest: int = LONGEST_MESSAGE) -> str:
     if value is None:
         return "–"
-    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    shown = one_line(str(value))
+    half = (longest - 1) // 2
+    return shown if len(shown) <= longest else f"{shown[:half]}…{shown[-half:]}"
 
 
-def _score(score: float | None) -> str:
-    return "–" if score is None else f"{score:.4f}"
+def format_score(score: float | None) -> str:
+    """A score with four decimals, or with four digits where those would show nothing of it."""
+    if score is None:
+        return "–"
+    return f"{score:.4f}" if score == 0 or 1e-3 <= abs(score) < 1e5 else f"{score:.4g}"

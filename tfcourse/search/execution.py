@@ -1,4 +1,4 @@
-"""The work of a search: its missing trials, and the best model's one test."""
+"""The work of a search: its missing trials, and the test of the best model."""
 
 from importlib.metadata import version
 from typing import Any
@@ -13,11 +13,12 @@ from tfcourse.search.display import SearchProgress
 from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.record.data_record import check_same_data, data_record, write_data_record
-from tfcourse.search.record.directory import RunDirectory, Summary
+from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.ledger import SearchLedger, TrialWriter
 from tfcourse.search.record.outcome import SearchFailedError
 from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.record.summary import Summary
 from tfcourse.search.rehearsal import rehearse
 from tfcourse.search.strategies.proposals import Records
 from tfcourse.search.trials.folds import check_folds
@@ -92,7 +93,9 @@ def prepare(config: SearchConfig, directory: RunDirectory, fresh: bool) -> Split
 def conclude(
     config: SearchConfig, directory: RunDirectory, ledger: SearchLedger, split: Split
 ) -> None:
-    """Completes the record, and measures the best model on the test set: once, and it is kept.
+    """Completes the record, and measures the best model on the test set.
+
+    Each best model is measured once, and every measurement is kept.
 
     Raises:
         SearchFailedError: Every trial failed.
@@ -121,7 +124,9 @@ def conclude(
                 "the same command goes on; what is in the file itself needs --fresh."
             ) from error
         score, test = best.score or 0.0, _measured(model, split.test)
-        directory.write_summary(Summary(best.trial, config.search.objective, score, test))
+        done, objective = len(ledger.by_number), config.search.objective
+        summary = Summary.measured(kept, best.trial, objective, score, test, done)
+        directory.write_summary(summary)
 
 
 def _measured(model: Any, test: Part) -> dict[str, float]:

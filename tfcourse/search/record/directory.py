@@ -7,28 +7,19 @@ import shutil
 import tomllib
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
 from tfcourse.search.record.identity import identity
 from tfcourse.search.record.records import TrialRecord, tables, without_nan
+from tfcourse.search.record.summary import Summary, read_summary, write_summary
 
-__all__ = ["RunDirectory", "Summary"]
+__all__ = ["RunDirectory"]
 
 # The key of `tfcourse.search.record.identity.identity` beside the versions.
 IDENTITY = "search"
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The best trial, its score on the dev set, and its one measurement on the test set."""
-
-    trial: int
-    objective: str
-    score: float
-    test: Mapping[str, float]
 
 
 class RunDirectory:
@@ -220,14 +211,11 @@ class RunDirectory:
 
     def write_summary(self, summary: Summary) -> None:
         """Records the best trial and its test score."""
-        write_atomically(self.summary, json.dumps(asdict(summary), indent=2) + "\n")
+        write_summary(self.summary, summary)
 
     def read_summary(self) -> Summary | None:
         """The summary, or None if there is none that can be read."""
-        try:
-            return Summary(**json.loads(self.summary.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None
+        return read_summary(self.summary)
 
 
 def _read(trial: Path) -> TrialRecord | None:

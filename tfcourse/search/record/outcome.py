@@ -1,14 +1,16 @@
 """What a search gives: its result, or that every trial failed; and what its trials give again."""
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import WorkFailedError
-from tfcourse.search.record.directory import RunDirectory, Summary
+from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.record.summary import Summary
 
 __all__ = ["Retest", "RetestedTrial", "SearchFailedError", "SearchResult"]
 
@@ -17,9 +19,9 @@ class SearchFailedError(WorkFailedError):
     """Every trial failed: there is no best one. The run directory has their reasons."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SearchResult:
-    """A finished search.
+    """A finished search; ``print(result)`` shows it as ``tfcourse search`` does.
 
     Attributes:
         directory: The run directory.
@@ -36,6 +38,22 @@ class SearchResult:
     summary: Summary
     was_complete: bool
     efforts: Mapping[str, Effort] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        summary = self.summary
+        return (
+            f"<SearchResult {str(self.directory)!r}: {len(self.trials)} trials, "
+            f"best {summary.trial} with {summary.objective} {summary.score:.4g}>"
+        )
+
+    def __str__(self) -> str:
+        from tfcourse.search.result_view import result_text
+
+        return result_text(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     @property
     def best(self) -> TrialRecord:

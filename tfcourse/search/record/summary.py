@@ -1,0 +1,85 @@
+"""``summary.json``: the best trial of a search, and every measurement on its test set."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tfcourse.files import write_atomically
+
+__all__ = ["Measurement", "Summary", "read_summary", "write_summary"]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement on the test set.
+
+    Attributes:
+        trial: The trial whose model was measured, the best one then.
+        trials: How many trials were finished; None in a record of an earlier version.
+        test: The metrics.
+        date: When, as ISO 8601 in UTC; None in a record of an earlier version. The same search run
+            twice differs in it alone, so that it does not count when measurements are compared.
+    """
+
+    trial: int
+    trials: int | None
+    test: Mapping[str, float]
+    date: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The best trial, its score on the dev set, and what was measured on the test set.
+
+    Attributes:
+        trial: The best trial.
+        objective: What its score is of.
+        score: Its score on the dev set.
+        test: Its metrics on the test set.
+        measurements: Every measurement on the test set, the best trial's last. There are several
+            where the search was given more trials and another one became the best.
+    """
+
+    trial: int
+    objective: str
+    score: float
+    test: Mapping[str, float]
+    measurements: Sequence[Measurement] = ()
+
+    @staticmethod
+    def measured(
+        before: "Summary | None",
+        trial: int,
+        objective: str,
+        score: float,
+        test: Mapping[str, float],
+        trials: int,
+    ) -> "Summary":
+        """Return the summary after a measurement now; ``before`` is the one until now, if any."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        earlier = () if before is None else before.measurements
+        new = Measurement(trial, trials, test, now)
+        return Summary(trial, objective, score, test, (*earlier, new))
+
+
+def write_summary(path: Path, summary: Summary) -> None:
+    """Write the file."""
+    write_atomically(path, json.dumps(asdict(summary), indent=2) + "\n")
+
+
+def read_summary(path: Path) -> Summary | None:
+    """Return the summary, or None if there is none that can be read.
+
+    A file of an earlier version holds the last measurement alone, without its date.
+    """
+    try:
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        entries = raw.pop(
+            "measurements", [{"trial": raw["trial"], "trials": None, "test": raw["test"]}]
+        )
+        return Summary(**raw, measurements=tuple(Measurement(**entry) for entry in entries))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
