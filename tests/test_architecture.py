@@ -131,6 +131,10 @@ def test_one_door_to_keras_tuner():
     assert {door.rpartition(".")[0] for door in doors} == {"tfcourse.search.engine"}
 
 
+def test_pandas_is_the_users_to_import():
+    assert {m for m in FILES if any(n.split(".")[0] == "pandas" for n in all_imports(m))} == set()
+
+
 def loaded_with(module):
     """The modules of tfcourse that importing one of them runs: its imports, and all packages."""
     loaded, waiting = set(), {module}

@@ -293,7 +293,7 @@ class TestChecks:
         ("x", "y"),
         [
             (X[:, 0], Y),
-            (X, Y[:, None]),
+            (X, np.eye(3)[Y]),
             (X, Y[:5]),
             (X[:0], Y[:0]),
             (np.float64(3), Y),
@@ -317,9 +317,14 @@ class TestChecks:
         x[2, 3] = 1e39
         assert re.search(r"not finite, the first at \(2, 3\)", error(npz, x=x, y=Y))
 
-    @pytest.mark.parametrize("dtype", ["str", "bool"])
-    def test_kinds(self, npz, dtype):
-        assert "x and y must be numbers" in error(npz, x=X.astype(dtype), y=Y)
+    def test_kinds(self, npz):
+        assert "x and y must be numbers" in error(npz, x=X.astype("str"), y=Y)
+
+    def test_bool_is_0_and_1_and_labels_may_be_a_column(self, npz):
+        part, classes = npz(x=X > 1, y=(Y > 0)[:, None])
+        np.testing.assert_array_equal(part.x, (X > 1).astype(np.float32))
+        np.testing.assert_array_equal(part.y, [0, 1, 1, 0, 1, 1])
+        assert (part.x.dtype, part.y.dtype, classes) == (np.float32, np.int64, 2)
 
     @pytest.mark.parametrize(
         ("y", "shown"),

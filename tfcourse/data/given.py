@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ def given_arrays(data: Any, train: Any, dev: Any, test: Any) -> Given | None:
 
 
 def _pair(name: str, pair: Any) -> tuple[Any, Any]:
-    import numpy as np
-
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise InputError(f"{name} must be (x, y). Received: {type(pair).__name__}.")
-    x, y = (np.asarray(side) for side in pair)
+    x, y = (
+        as_array(side, f"{side_name} of {name}") for side_name, side in zip("xy", pair, strict=True)
+    )
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(y) == 0:
         raise InputError(
             f"{name} must be (x, y) with one y for each of at least one x. "

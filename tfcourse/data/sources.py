@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.data.csv_file import read_csv
+from tfcourse.data.frames import as_array
 from tfcourse.data.splits import Part
 from tfcourse.errors import InputError, one_of
 from tfcourse.imports import load_function
@@ -144,7 +145,11 @@ def checked(x: Any, y: Any, origin: str, numbers: bool = False) -> tuple[Part, i
     """
     import numpy as np
 
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = as_array(x, f"{origin}: x"), as_array(y, f"{origin}: y")
+    # bool is no number to NumPy.
+    x, y = (array.astype(np.int8) if array.dtype == bool else array for array in (x, y))
+    if not numbers and y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
     if x.ndim < 2 or y.ndim not in (1, 1 + numbers) or len(x) != len(y) or not x.size * y.size:
         wanted = "(examples,) or (examples, outputs)" if numbers else "(examples,)"
         raise InputError(

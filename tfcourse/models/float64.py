@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.data.frames import as_examples
 from tfcourse.errors import InputError
 
 __all__ = ["Cost", "model_cost", "trace"]
@@ -191,7 +192,8 @@ def _in_float64(data: Any) -> Any:
     """Arrays as tensors, those of floating point as float64."""
 
     def convert(leaf: Any) -> Any:
-        tensor = tf.convert_to_tensor(leaf)
+        array = leaf if tf.is_tensor(leaf) else as_examples(leaf, "gradient_check: the data")
+        tensor = tf.convert_to_tensor(array)
         return tf.cast(tensor, tf.float64) if tensor.dtype.is_floating else tensor
 
     return None if data is None else tf.nest.map_structure(convert, data)

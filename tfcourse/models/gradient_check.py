@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError
 from tfcourse.models.differences import derivatives
 from tfcourse.models.float64 import model_cost, trace
@@ -125,7 +126,7 @@ def _arguments(function: Callable[..., Any], x: Any) -> tuple[list[str], list[An
     """The names of the arguments, as in the signature where that is clear; and their values."""
     several = isinstance(x, list | tuple)
     try:
-        values = [np.asarray(value, np.float64) for value in (x if several else [x])]
+        values = [as_array(value, "x").astype(np.float64) for value in (x if several else [x])]
     except (TypeError, ValueError):
         values = []
     if not sum(value.size for value in values):

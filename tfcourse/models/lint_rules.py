@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError
 from tfcourse.models.graph import Graph, opened, output_activation
 
@@ -113,7 +114,7 @@ def _labels(functional: Any, y: Any) -> list[Any]:
 def _numbers(labels: Any) -> Any:
     if labels is None:
         return None
-    array = np.asarray(labels)
+    array = as_array(labels, "lint: y")
     if array.dtype.kind not in "biuf" or array.ndim == 0 or array.size == 0:
         raise InputError(
             "lint: y must hold the labels as an array of numbers. "

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.data.frames import as_examples
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.formulas.pooling import Moments, feature_moments, pool_moments
 from tfcourse.hyperparameters import check
@@ -205,6 +206,7 @@ def _batches(model: Any, data: Any, batch_size: int) -> tuple[Iterable[Any], int
     except ValueError as error:
         raise InputError(str(error)) from None
     if (whole := _whole(model, data)) is not None:
+        whole = tf.nest.map_structure(_array, whole)
         sizes = sorted({len(array) for array in tf.nest.flatten(whole)})
         if len(sizes) != 1:
             raise InputError(f"recalibrate: the inputs must be of one length. Received: {sizes}.")
@@ -231,6 +233,10 @@ def _whole(model: Any, data: Any) -> Any:
     if several:
         return None if inputs == 1 else tuple(data)
     return data if _is_array(data) or isinstance(data, Mapping) else None
+
+
+def _array(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, tf.Tensor) else as_examples(leaf, "recalibrate: data")
 
 
 def _is_array(data: Any) -> bool:

@@ -3,6 +3,7 @@
 import math
 from typing import Any, Literal
 
+import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
@@ -121,6 +122,8 @@ def _feed(x: Any, batch_size: int | None, steps: int | None) -> Feed:
 
 def _again(feed: Feed, x: Any) -> Any:
     """The data for Keras; what an adapter has taken from a generator, it gives out again."""
+    if isinstance(feed, ArrayFeed):  # a table as a tensor: Keras refuses some tables
+        return keras.utils.unpack_x_y_sample_weight(feed.arrays.data)[0]
     return feed.adapter if isinstance(feed, StreamFeed) else x
 
 

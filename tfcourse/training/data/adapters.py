@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.data.arrays import refuse_lists
+from tfcourse.training.data.arrays import refuse_lists, sparse_by_rows
 from tfcourse.training.data.feeds import StreamFeed
 
 __all__ = ["stream_of"]
@@ -52,6 +52,7 @@ def stream_of(
             "A distributed dataset can't be taken: pass the dataset itself, with whole batches. "
             "The parts of the replicas are taken from each."
         )
+    x, y, sample_weight = data = sparse_by_rows(data)
     infinite = steps is None and (
         (isinstance(x, tf.data.Dataset) and int(x.cardinality()) == tf.data.INFINITE_CARDINALITY)
         or (isinstance(x, keras.utils.PyDataset) and x.num_batches is None)

@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.data.frames import as_examples, is_scipy_sparse
 from tfcourse.errors import InputError
 from tfcourse.training.programs.leaves import first_leaf, leaves_of, map_leaves
 
-__all__ = ["Arrays", "epoch_order", "in_memory", "refuse_lists", "split_off_validation"]
+__all__ = [
+    "Arrays",
+    "epoch_order",
+    "in_memory",
+    "refuse_lists",
+    "sparse_by_rows",
+    "split_off_validation",
+]
 
 
 NAMES = ("x", "y", "sample_weight")
@@ -96,23 +103,36 @@ def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
         InputError: The parts are not arrays, or the fraction is not in (0, 1) or leaves one side
             without examples.
     """
-    if not in_memory(parts):
+    # Not public, but Keras's own rules for sparse and ragged arrays.
+    from keras.src.trainers.data_adapters import array_slicing
+
+    leaves = leaves_of(parts)
+    if not leaves or not all(map(array_slicing.can_slice_array, leaves)):
         raise InputError(
             "validation_split needs x, y and sample_weight as arrays in memory. Pass "
             "validation_data instead."
         )
-    count = len(first_leaf(parts))
+    count = int(first_leaf(parts).shape[0])
     start = math.floor(count * (1 - fraction)) if 0 < fraction < 1 else 0
     if start in (0, count):
         raise InputError(
             "validation_split must lie in (0, 1) and leave examples on both sides. "
             f"Received: {fraction!r} of {count} examples."
         )
+    if not in_memory(*parts):
+        train, validation = array_slicing.train_validation_split(parts, fraction)
+        return train, validation
 
     def part(sliced: slice) -> Any:
-        return map_leaves(lambda a: a[sliced], parts)
+        # A table is sliced by its labels, unless through iloc.
+        return map_leaves(lambda a: getattr(a, "iloc", a)[sliced], parts)
 
     return part(slice(None, start)), part(slice(start, None))
+
+
+def sparse_by_rows(parts: Any) -> Any:
+    """Return the parts with SciPy's sparse matrices stored by rows, as Keras's adapter needs."""
+    return map_leaves(lambda leaf: leaf.tocsr() if is_scipy_sparse(leaf) else leaf, parts)
 
 
 def refuse_lists(**parts: Any) -> None:
@@ -135,9 +155,7 @@ def refuse_lists(**parts: Any) -> None:
 
 def _tensors(name: str, part: Any) -> Any:
     def convert(leaf: Any) -> Any:
-        array = leaf if isinstance(leaf, tf.Tensor) else np.asarray(leaf)
-        if _is_series(leaf):
-            array = array[:, None]
+        array = leaf if isinstance(leaf, tf.Tensor) else as_examples(leaf, name)
         try:
             tensor = tf.convert_to_tensor(array)
         except (TypeError, ValueError) as error:
@@ -150,12 +168,6 @@ def _tensors(name: str, part: Any) -> Any:
         return tf.cast(tensor, keras.config.floatx()) if tensor.dtype.is_floating else tensor
 
     return map_leaves(convert, part)
-
-
-def _is_series(leaf: Any) -> bool:
-    """Whether it is a pandas ``Series``, of which Keras makes a column."""
-    pandas = sys.modules.get("pandas")  # where there is a Series, it has been imported
-    return pandas is not None and isinstance(leaf, pandas.Series)
 
 
 def _is_whole(key: Any) -> bool:
