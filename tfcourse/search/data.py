@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["as_labels", "at_hand", "check_data", "load_split"]
+__all__ = ["as_labels", "at_hand", "check_data", "is_gone", "load_split"]
 
 
 def load_split(config: SearchConfig) -> Split:
@@ -67,6 +67,12 @@ def check_data(config: SearchConfig) -> None:
 def at_hand(config: SearchConfig) -> bool:
     """Whether the data is in memory or a file: quickly read, and without code of others."""
     return config.arrays is not None or config.data.source in ("npz", "csv")
+
+
+def is_gone(config: SearchConfig) -> bool:
+    """Whether the file of the data no longer exists."""
+    path = _path(config)
+    return config.arrays is None and path is not None and not path.is_file()
 
 
 def _encoded(split: Split, config: SearchConfig) -> Split:

@@ -9,13 +9,20 @@ from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import SearchConfig, load_config
-from tfcourse.search.data import at_hand, load_split
+from tfcourse.search.data import at_hand, is_gone, load_split
 from tfcourse.search.record.data_record import check_same_data, data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.lock import locked
 from tfcourse.search.record.outcome import SearchResult
 from tfcourse.search.record.records import TrialRecord
-from tfcourse.search.record.standing import check_place, finished_trials, result_of
+from tfcourse.search.record.standing import (
+    check_place,
+    complete_result,
+    finished_config,
+    finished_trials,
+    read_result,
+    result_of,
+)
 from tfcourse.search.workers.local import serve, supervise
 from tfcourse.search.workers.service import Service
 from tfcourse.search.workers.surroundings import worker_count
@@ -94,6 +101,8 @@ class Search:
     ) -> "Search":
         """Reads and checks a TOML file.
 
+        Of a search that is finished in ``out`` the data and the builder may be gone.
+
         Args:
             path: The file.
             trials: Replaces ``[search] trials``.
@@ -104,8 +113,25 @@ class Search:
         Raises:
             InputError: Every error of the file, a line each.
         """
-        config = load_config(Path(path), trials=trials, epochs=epochs, seed=seed)
+        try:
+            config = load_config(Path(path), trials=trials, epochs=epochs, seed=seed)
+        except InputError:
+            recorded = finished_config(Path(path), Path(out), trials, epochs, seed)
+            if recorded is None:
+                raise
+            config = recorded
         return Search(config, Path(out))
+
+    @staticmethod
+    def read_result(directory: str | Path) -> SearchResult:
+        """Return the result of a finished search, from its run directory alone.
+
+        Neither the data nor the builder is needed, nor TensorFlow.
+
+        Raises:
+            InputError: It is not a run directory, or its search is not finished.
+        """
+        return read_result(Path(directory))
 
     @property
     def directory(self) -> Path:
@@ -117,15 +143,12 @@ class Search:
 
         Raises:
             InputError: The run directory is another search's or of other data (of arrays and files;
-                others are not read for it), or not a run directory.
+                others are not read for it, nor a file that is gone), or not a run directory.
         """
         records = self.finished()
-        if records and at_hand(self.config):
+        if records and at_hand(self.config) and not is_gone(self.config):
             check_same_data(self.directory, data_record(load_split(self.config)))
-        complete = all(number in records for number in range(self.config.search.trials))
-        if not complete:
-            return None
-        return result_of(self.config, RunDirectory(self.directory), records, was_complete=True)
+        return complete_result(self.config, RunDirectory(self.directory), records)
 
     def run(
         self,

@@ -11,7 +11,14 @@ from tfcourse.imports import load_function
 from tfcourse.models.build import BUILDERS
 from tfcourse.quiet import quiet_start
 
-__all__ = ["Argument", "Builder", "find_builder", "object_name", "whole_space"]
+__all__ = [
+    "Argument",
+    "Builder",
+    "find_builder",
+    "imported_when_called",
+    "object_name",
+    "whole_space",
+]
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,15 @@ def find_builder(given: Any) -> Builder:
     }
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
     return Builder(name, function, arguments, takes_any)
+
+
+def imported_when_called(name: str) -> Callable[..., Any]:
+    """Return the builder ``package.module:function`` as a function that imports it when called."""
+
+    def build(*args: Any, **arguments: Any) -> Any:
+        return find_builder(name).function(*args, **arguments)
+
+    return build
 
 
 def whole_space(builder: Builder | None, raw: Any, fixed: Mapping[str, Any]) -> Any:

@@ -11,8 +11,9 @@ import tomli_w
 from tfcourse.data.given import Given
 from tfcourse.data.sources import check_source
 from tfcourse.errors import InputError, nearest
+from tfcourse.models.build import BUILDERS
 from tfcourse.search.caviar.problems import caviar_problems
-from tfcourse.search.config.builders import Builder, find_builder, whole_space
+from tfcourse.search.config.builders import Builder, find_builder, imported_when_called, whole_space
 from tfcourse.search.config.checks import check_fixed, parse_space
 from tfcourse.search.config.metrics import (
     LOSSES,
@@ -103,7 +104,12 @@ class SearchConfig:
 
 
 def load_config(
-    path: Path, *, trials: int | None = None, epochs: int | None = None, seed: int | None = None
+    path: Path,
+    *,
+    trials: int | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
+    recorded: bool = False,
 ) -> SearchConfig:
     """Reads and checks a search's TOML file.
 
@@ -112,6 +118,7 @@ def load_config(
         trials: Replaces ``[search] trials``.
         epochs: Replaces ``[training] epochs``.
         seed: Replaces ``[search] seed``.
+        recorded: As for `parse_config`.
 
     Raises:
         InputError: The file can't be read, or holds errors: a line for each.
@@ -127,7 +134,7 @@ def load_config(
         given = {key: value for key, value in values.items() if value is not None}
         if given and isinstance(raw.setdefault(table, {}), dict):
             raw[table].update(given)
-    return parse_config(raw, str(path), path.parent)
+    return parse_config(raw, str(path), path.parent, recorded=recorded)
 
 
 def parse_config(
@@ -136,6 +143,7 @@ def parse_config(
     folder: Path,
     build: Any = None,
     arrays: Given | None = None,
+    recorded: bool = False,
 ) -> SearchConfig:
     """Checks the tables of a search.
 
@@ -145,6 +153,8 @@ def parse_config(
         folder: What a relative path of theirs is relative to.
         build: The builder as an object, of which ``[model] builder`` is only the name.
         arrays: The data, of which ``[data] source`` is only a name.
+        recorded: Whether it is only to read the record of the search: data and builders of one's
+            own may be gone, and no code of theirs is run.
 
     Raises:
         InputError: Every error, a line each.
@@ -166,17 +176,18 @@ def parse_config(
 
     if parsed["training"] is not None:
         errors += training_problems(parsed["training"])
-    parsed["data"] = _check_data(parsed["data"], folder, arrays, errors)
-    builder = _find(parsed["model"], build, errors)
-    own = builder is not None and builder.compiles
+    parsed["data"] = _check_data(parsed["data"], folder, recorded or arrays is not None, errors)
+    builder = _find(parsed["model"], build, recorded, errors)
+    own = recorded or (builder is not None and builder.compiles)
     errors += objective_problems(tables["search"], tables["training"], any_metric=own)
     fixed = {} if parsed["model"] is None else parsed["model"].arguments
     tables["space"] = whole_space(builder, tables["space"], fixed)
     # A table that didn't parse has its own errors; its names must not cause others here.
-    space, space_lines = parse_space(tables["space"], builder, parsed["training"])
+    known = None if recorded else builder
+    space, space_lines = parse_space(tables["space"], known, parsed["training"])
     errors += space_lines
-    errors += check_fixed(builder, parsed["model"], parsed["training"], space)
-    if parsed["search"] is not None and not space_lines:
+    errors += check_fixed(known, parsed["model"], parsed["training"], space)
+    if parsed["search"] is not None and not space_lines and not recorded:
         errors += misfits(parsed["search"], space)
         if builder is not None and parsed["training"] is not None:
             errors += caviar_problems(parsed["search"], parsed["training"], builder, space)
@@ -196,7 +207,7 @@ def parse_config(
 
 
 def _check_data(
-    table: DataTable | None, folder: Path, arrays: Given | None, errors: list[str]
+    table: DataTable | None, folder: Path, found: bool, errors: list[str]
 ) -> DataTable | None:
     if table is None:
         return None
@@ -209,7 +220,7 @@ def _check_data(
         table = table.model_copy(update={"path": str((folder / table.path).resolve())})
     if table.label is not None and table.source != "csv":
         errors.append(f'[data] label is for source "csv" only. Received: "{table.source}".')
-    if arrays is not None:
+    if found:
         return table
     try:
         check_source(table.source, None if table.path is None else Path(table.path))
@@ -218,9 +229,13 @@ def _check_data(
     return table
 
 
-def _find(table: ModelTable | None, build: Any, errors: list[str]) -> Builder | None:
+def _find(
+    table: ModelTable | None, build: Any, recorded: bool, errors: list[str]
+) -> Builder | None:
     if table is None:
         return None
+    if recorded and table.builder not in BUILDERS:
+        return Builder(table.builder, imported_when_called(table.builder), {}, takes_any=True)
     try:
         return find_builder(table.builder if build is None else build)
     except InputError as error:

@@ -2,17 +2,26 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from tfcourse.errors import InputError
 from tfcourse.files import is_temporary
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.record.data_record import read_data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.identity import differences, identity
 from tfcourse.search.record.outcome import SearchResult
 from tfcourse.search.record.records import TrialRecord, rank
 
-__all__ = ["check_place", "finished_trials", "result_of"]
+__all__ = [
+    "check_place",
+    "complete_result",
+    "finished_config",
+    "finished_trials",
+    "read_result",
+    "result_of",
+]
 
 
 def check_place(directory: RunDirectory) -> None:
@@ -89,6 +98,59 @@ def result_of(
         and read_data_record(directory.path) is not None
     )
     return SearchResult(directory.path, records, ranking, summary, was_complete) if whole else None
+
+
+def complete_result(
+    config: SearchConfig, directory: RunDirectory, records: Mapping[int, TrialRecord]
+) -> SearchResult | None:
+    """Return the result if all trials are on record, and nothing of the record is missing."""
+    if not all(number in records for number in range(config.search.trials)):
+        return None
+    return result_of(config, directory, records, was_complete=True)
+
+
+def read_result(path: Path) -> SearchResult:
+    """Return the result of a finished search from its run directory, and nothing else.
+
+    Raises:
+        InputError: It is not a run directory, or its search is not finished.
+    """
+    directory = RunDirectory(path)
+    if not directory.exists():
+        raise InputError(
+            f"{path} is not a run directory (it lacks config.toml, versions.json or trials/)."
+        )
+    config = load_config(directory.config, recorded=True)
+    result = complete_result(config, directory, finished_trials(config, directory))
+    if result is None:
+        raise InputError(
+            f"{path} holds no finished search. tfcourse search {directory.config} --out "
+            f"{path.parent} goes on with it."
+        )
+    return result
+
+
+def finished_config(
+    path: Path, out: Path, trials: int | None, epochs: int | None, seed: int | None
+) -> SearchConfig | None:
+    """Return the config of a file whose data or builder is gone, if its search is finished.
+
+    None if it is not, or if something else is wrong with the file.
+    """
+    try:
+        asked = load_config(path, trials=trials, epochs=epochs, seed=seed, recorded=True)
+        directory = RunDirectory(out / asked.search.name)
+        stored = load_config(directory.config, recorded=True)
+        # A builder that is not imported can't say what it adds to the space: the record does.
+        config = replace(
+            asked,
+            raw_space={**stored.raw_space, **asked.raw_space},
+            space={**stored.space, **asked.space},
+        )
+        records = finished_trials(config, directory)
+    except InputError:
+        return None
+    return None if complete_result(config, directory, records) is None else config
 
 
 def _check_same(config: SearchConfig, directory: RunDirectory) -> None:
