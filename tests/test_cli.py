@@ -325,7 +325,8 @@ def test_retest(tmp_path):
     assert (result.exit_code, result.stderr) == (0, "")
     for shown in (
         r"trial +val_accuracy then +now +rank then +now",
-        r"The data is the same as when the search began\.\nThe order holds\.",
+        r"The data is the same as when the search began\.\nThe order holds\.\n"
+        r"Every score is the same\.",
         rf"retest +{re.escape(str(record / 'retest.csv'))}",
     ):
         assert re.search(shown, result.stdout), result.stdout

@@ -3,6 +3,7 @@
 import csv
 import importlib
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from tests.search.conftest import load
 from tests.test_cli import run
 from tfcourse import InputError, Search, WorkFailedError
 from tfcourse.search.data import load_split
+from tfcourse.search.record.outcome import Retest, RetestedTrial
 from tfcourse.search.retest import swapped_pairs
 
 SPACE = {"learning_rate": {"low": 1e-5, "high": 0.3, "scale": "log"}}
@@ -60,6 +62,8 @@ def test_the_same_data_and_code_give_the_same(searched):
         assert trial.new_rank == trial.old_rank
     assert (found.swapped, found.pairs, found.holds, found.best_holds) == (0, 6, True, True)
     assert (found.objective, found.same_data) == ("val_loss", True)
+    assert (found.scores_hold, found.moved_most) == (True, None)
+    assert "The order holds.\nEvery score is the same.\n" in str(found)
 
 
 def test_it_uses_the_searchs_threads(searched, monkeypatch):
@@ -114,6 +118,71 @@ def test_other_data_is_what_it_is_for(searched, data):
     tau = scipy.stats.kendalltau(old, new).statistic
     assert 1 - 2 * found.swapped / found.pairs == pytest.approx(tau)
     assert found.best_holds == (min(new) == new[0])
+    # A search of one training a trial knows nothing of chance.
+    assert found.scores_hold is None
+    assert "How far chance alone moves a score is not known from this search" in str(found)
+    changes = [trial.change for trial in found.trials]
+    assert changes == pytest.approx([n - o for n, o in zip(new, old, strict=True)])
+    assert found.moved_most == found.trials[int(np.argmax(np.abs(changes)))]
+
+
+def test_a_score_that_falls_in_the_old_order_is_told(quick):
+    """Other code, the same data: the order is what it was, the scores are not."""
+    source = """
+    changes = []
+
+    def changing(input_shape, classes, kind=0):
+        model = linear(input_shape, classes)
+        bias = 9.0 + kind if changes else 0.1 * kind
+        model.layers[-1].bias.assign([bias, 0.0, 0.0])
+        return model
+    """
+    space = {"kind": {"values": [0, 1, 2]}}
+    tables = {"search": {"strategy": "grid", "objective": "val_loss"}, "training": {"epochs": 1}}
+    search = quick(source, "changing", space, **tables)
+    result = search.run(verbose=False)
+    module = importlib.import_module(search.config.builder.name.partition(":")[0])
+    module.changes.append("all")
+    found = tfcourse.retest(result.directory)
+    assert (found.same_data, found.scores_hold, len(found.beyond_chance)) == (True, False, 3)
+    most = max(found.trials, key=lambda trial: abs(trial.new_score - trial.old_score))
+    assert (
+        f"The scores do not hold: 3 of 3 changed, most of all trial {most.trial} from "
+        f"{most.old_score:.4f} to {most.new_score:.4f} ({most.new_score - most.old_score:+.4g}). "
+        "Data and seed are the same: the code, the versions or the machine differ.\n"
+    ) in run("retest", result.directory).stdout
+
+
+def test_chance_is_known_from_repeats(quick):
+    search = quick(training={"repeats": 3, "epochs": 1}, search={"objective": "val_loss"})
+    result = search.run(verbose=False)
+    found = tfcourse.retest(result.directory, seed=5)
+    for trial, record in zip(found.trials, result.ranking, strict=True):
+        deviation = np.std(record.scores, ddof=1)
+        assert trial.chance == pytest.approx(2 * deviation * np.sqrt(1 / 3 + 1 / 3))
+        assert (trial in found.beyond_chance) == (abs(trial.change) > trial.chance)
+    assert found.scores_hold == (not found.beyond_chance)
+
+
+@pytest.mark.parametrize(
+    ("new", "chance", "said"),
+    [
+        (0.5, 0.1, "The scores do not hold: 1 of 2 changed by more than chance explains (two "
+         "standard deviations); the largest change is trial 0 from 0.8800 to 0.5000 (-0.38)."),
+        (0.87, 0.1, "The scores hold: no change is more than chance explains; the largest is trial "
+         "0 from 0.8800 to 0.8700 (-0.01)."),
+        (0.5, None, "The largest change of a score: trial 0 from 0.8800 to 0.5000 (-0.38). How"),
+        (0.88, None, "Every score is the same."),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_the_scores(new, chance, said):
+    trials = [
+        RetestedTrial(0, 1, 1, 0.88, new, chance=chance),
+        RetestedTrial(1, 2, 2, 0.4, 0.4, chance=chance),
+    ]
+    text = str(Retest("val_accuracy", trials, 0, False, Path("retest.csv")))
+    assert f"The order holds.\n{said}" in text
+    assert ("-0.38" in text.partition("The data")[0]) == (new == 0.5)
 
 
 def test_when_all_fail_it_is_an_error(searched, data):

@@ -160,12 +160,13 @@ def retest_table(retested: Retest) -> Table:
     """The trials that ran again: their scores and ranks, then and now."""
     table = Table(title="Then and now", box=SIMPLE_HEAD, pad_edge=False)
     objective = retested.objective
-    for column in ("trial", f"{objective} then", "now", "rank then", "now"):
+    for column in ("trial", f"{objective} then", "now", "rank then", "now", "change"):
         table.add_column(column, justify="right")
     for trial in retested.trials:
         scores = format_score(trial.old_score), format_score(trial.new_score)
         now = str(trial.new_rank) if trial.new_score is not None else "failed"
-        table.add_row(str(trial.trial), *scores, str(trial.old_rank), now)
+        change = "–" if trial.change is None else f"{trial.change:+.4g}" if trial.change else "0"
+        table.add_row(str(trial.trial), *scores, str(trial.old_rank), now, change)
     return table
 
 

@@ -1,14 +1,15 @@
-"""A finished search as text: its best trials, its scores, and where the record is."""
+"""A finished search, or a retest, as text: its trials, its scores, and where the record is."""
 
 import io
+from collections.abc import Iterable
 
 from rich.console import RenderableType
 
-from tfcourse.console import PlainConsole
-from tfcourse.search.display import best_table, format_score, rounds_table
-from tfcourse.search.record.outcome import SearchResult
+from tfcourse.console import PlainConsole, one_line
+from tfcourse.search.display import best_table, format_score, retest_table, rounds_table
+from tfcourse.search.record.outcome import Retest, SearchResult
 
-__all__ = ["result_lines", "result_tables", "result_text"]
+__all__ = ["result_lines", "result_tables", "result_text", "retest_lines", "retest_text"]
 
 # How many of the best trials are shown.
 SHOWN = 5
@@ -46,11 +47,67 @@ def result_lines(result: SearchResult) -> list[str]:
 
 def result_text(result: SearchResult, width: int | None = None) -> str:
     """Return tables and lines as plain text, the tables no wider than a terminal or ``width``."""
+    return _plain(result_tables(result), result_lines(result), width)
+
+
+def retest_text(found: Retest, width: int | None = None) -> str:
+    """Return what ``tfcourse retest`` shows as plain text."""
+    return _plain([retest_table(found)], retest_lines(found), width)
+
+
+def retest_lines(found: Retest) -> list[str]:
+    """Return what is said below the table: the data, failures, the order, the scores, the file."""
+    said = [f"Trial {trial.trial} failed: {one_line(trial.message)}" for trial in found.failed]
+    if found.same_data is not None:
+        kept = "the same as" if found.same_data else "another than"
+        said.insert(0, f"The data is {kept} when the search began.")
+    if found.swapped == 0:
+        which = "order of the others" if found.failed else "order"
+        said.append(f"The {which} holds.")
+    else:
+        best = "still is" if found.best_holds else "no longer is"
+        said.append(
+            f"The order does not hold: {found.swapped} of {found.pairs} pairs of trials are "
+            f"the other way round. Trial {found.trials[0].trial} {best} the best."
+        )
+    return [*said, _scores(found), f"{'retest':<12}{found.file}"]
+
+
+def _scores(found: Retest) -> str:
+    """What the retest says of the scores themselves."""
+    most = found.moved_most
+    if most is None:
+        others = " of the others" if found.failed else ""
+        return f"Every score{others} is the same."
+    moved = (
+        f"trial {most.trial} from {format_score(most.old_score)} to {format_score(most.new_score)} "
+        f"({most.change:+.4g})"
+    )
+    beyond = found.beyond_chance
+    if beyond and most.chance == 0:
+        return (
+            f"The scores do not hold: {len(beyond)} of {len(found.trials)} changed, most of all "
+            f"{moved}. Data and seed are the same: the code, the versions or the machine differ."
+        )
+    if beyond:
+        return (
+            f"The scores do not hold: {len(beyond)} of {len(found.trials)} changed by more than "
+            f"chance explains (two standard deviations); the largest change is {moved}."
+        )
+    if found.scores_hold is None:
+        return (
+            f"The largest change of a score: {moved}. How far chance alone moves a score is not "
+            "known from this search; [training] repeats or folds would tell."
+        )
+    return f"The scores hold: no change is more than chance explains; the largest is {moved}."
+
+
+def _plain(tables: Iterable[RenderableType], lines: Iterable[str], width: int | None) -> str:
     text = io.StringIO()
     console = PlainConsole(file=text, width=width, color_system=None, force_terminal=False)
-    for table in result_tables(result):
+    for table in tables:
         console.print(table)
-    for line in result_lines(result):
+    for line in lines:
         console.print(line, highlight=False, soft_wrap=True)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 

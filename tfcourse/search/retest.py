@@ -1,5 +1,6 @@
 """The best old trials run again, on today's data and code (course 1.6: intuitions get stale)."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from tfcourse.search.data import load_split
 from tfcourse.search.record.data_record import data_record, read_data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.outcome import Retest, RetestedTrial
-from tfcourse.search.record.records import as_csv, rank
+from tfcourse.search.record.records import TrialRecord, as_csv, rank
 from tfcourse.search.run import Search
 
 __all__ = ["retest", "swapped_pairs"]
@@ -33,7 +34,8 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
             is chance.
 
     Returns:
-        A `Retest`: ``trials``, ``swapped`` of ``pairs``, ``holds``, ``best_holds``.
+        A `Retest`: ``trials``, ``swapped`` of ``pairs``, ``holds``, ``best_holds``,
+        ``scores_hold``; ``print`` shows it as ``tfcourse retest`` does.
 
     Raises:
         InputError: There is no such record, nothing in it to run again, or its data or builder can
@@ -41,7 +43,8 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
         WorkFailedError: All of them failed.
     """
     directory = RunDirectory(run.directory if isinstance(run, Search) else Path(run))
-    config = _config(run, directory, top, seed)
+    searched = _config(run, directory, top, seed)
+    config = _with_seed(searched, seed)
     old = rank(directory.read_trials().values(), config.direction)[:top]
     if len(old) < 2:
         raise InputError(
@@ -55,6 +58,9 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
     split = load_split(config)
     kept = read_data_record(directory.path)
     same = None if kept is None else kept.get("sha256") == data_record(split)["sha256"]
+    # Trials that were trained together agree with those alone to rounding only.
+    alone = searched.search.caviar == "reuse"
+    repeats = bool(same) and alone and seed in (None, searched.search.seed)
     runner = TrialRunner(config, split, worker="retest")
     new = [runner.run(record.trial, record.values)[0] for record in old]
     places = {r.trial: place for place, r in enumerate(rank(new, config.direction), 1)}
@@ -71,11 +77,12 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
             old_score=then.score or 0.0,
             new_score=now.score,
             message=now.message,
+            chance=0.0 if repeats else _chance(then),
         )
         for place, (then, now) in enumerate(zip(old, new, strict=True), 1)
     ]
     file = directory.path / "retest.csv"
-    columns = [column.name for column in fields(RetestedTrial)]
+    columns = [column.name for column in fields(RetestedTrial) if column.name != "chance"]
     rows = [[getattr(trial, column) for column in columns] for trial in trials]
     write_atomically(file, as_csv(columns, rows))
     swapped = swapped_pairs([trial.new_rank for trial in trials])
@@ -93,7 +100,7 @@ def swapped_pairs(ranks: Sequence[int]) -> int:
 def _config(
     run: str | Path | Search, directory: RunDirectory, top: int, seed: int | None
 ) -> SearchConfig:
-    """The config of the record, with the seed that is asked for."""
+    """The config of the record."""
     for name, value, least in (("top", top, 2), ("seed", seed, 0)):
         if value is not None and value < least:
             raise InputError(f"retest: {name} must be >= {least}. Received: {value}.")
@@ -102,7 +109,17 @@ def _config(
             f"{directory.path} is not a run directory (it lacks config.toml, versions.json or "
             "trials/)."
         )
-    config = run.config if isinstance(run, Search) else load_config(directory.config)
+    return run.config if isinstance(run, Search) else load_config(directory.config)
+
+
+def _with_seed(config: SearchConfig, seed: int | None) -> SearchConfig:
     if seed is None:
         return config
     return replace(config, search=config.search.model_copy(update={"seed": seed}))
+
+
+def _chance(record: TrialRecord) -> float | None:
+    """Two standard deviations of the difference between two means of the trial's trainings."""
+    if record.score_std is None:
+        return None
+    return 2 * math.sqrt(2 / len(record.scores)) * record.score_std

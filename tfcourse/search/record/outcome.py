@@ -1,6 +1,7 @@
 """What a search gives: its result, or that every trial failed; and what its trials give again."""
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,9 @@ class RetestedTrial:
         old_score: Its score then.
         new_score: Its score now; None if it failed.
         message: Why it failed.
+        chance: How far chance alone may be expected to move its score; None if nothing is known
+            of that. 0.0: data and seed are what they were. Otherwise two standard deviations of
+            the difference between two means of its trainings, from their ``score_std``.
     """
 
     trial: int
@@ -91,6 +95,15 @@ class RetestedTrial:
     old_score: float
     new_score: float | None
     message: str = ""
+    chance: float | None = None
+
+    @property
+    def change(self) -> float | None:
+        """The new score less the old one, 0.0 where only rounding differs; None if it failed."""
+        if self.new_score is None:
+            return None
+        same = math.isclose(self.new_score, self.old_score, rel_tol=1e-5, abs_tol=1e-8)
+        return 0.0 if same else self.new_score - self.old_score
 
 
 @dataclass(frozen=True)
@@ -125,6 +138,36 @@ class Retest:
     def holds(self) -> bool:
         """Whether the order is what it was, and no trial failed."""
         return self.swapped == 0 and not self.failed
+
+    @property
+    def moved_most(self) -> RetestedTrial | None:
+        """The trial whose score changed most; None if every score is what it was."""
+        moved = [trial for trial in self.trials if trial.change]
+        return max(moved, key=lambda trial: abs(trial.change or 0.0), default=None)
+
+    @property
+    def beyond_chance(self) -> list[RetestedTrial]:
+        """The trials whose score changed by more than chance explains, where that is known."""
+        return [
+            trial
+            for trial in self.trials
+            if trial.change is not None
+            and trial.chance is not None
+            and abs(trial.change) > trial.chance
+        ]
+
+    @property
+    def scores_hold(self) -> bool | None:
+        """Whether no score changed by more than chance explains; None if that is not known."""
+        if self.beyond_chance or self.failed:
+            return False
+        known = all(trial.chance is not None for trial in self.trials if trial.change)
+        return True if known else None
+
+    def __str__(self) -> str:
+        from tfcourse.search.result_view import retest_text
+
+        return retest_text(self)
 
     @property
     def best_holds(self) -> bool:
