@@ -186,9 +186,9 @@ def check(config: ConfigFile, debug: Debug = False) -> None:
         from tfcourse.search.display import space_table
 
         checked = load_config(config)
-        check_data(checked)
+        notes = check_data(checked)
         console.print(space_table(checked))
-        for line in advice(checked):
+        for line in (*advice(checked), *(f"[data] {note}" for note in notes)):
             console.print(f"Warning: {line}", highlight=False, soft_wrap=True)
         console.print(f"{config} is valid.", highlight=False, soft_wrap=True)
 

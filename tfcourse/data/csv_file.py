@@ -5,9 +5,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tfcourse.data.precision import check_whole_numbers
 from tfcourse.errors import InputError, one_of
 
-__all__ = ["read_csv"]
+__all__ = ["feature_names", "read_csv"]
 
 
 def read_csv(path: Path, label: str | None) -> tuple[Any, Any]:
@@ -42,7 +43,34 @@ def read_csv(path: Path, label: str | None) -> tuple[Any, Any]:
     index = names.index(column)
     if table.shape[1] != len(names):
         raise InputError(f"{path}: {len(names)} names in the header, {table.shape[1]} columns.")
+    _check_large(table, list(rows.values()), names, path)
     return np.delete(table, index, axis=1), table[:, index]
+
+
+def feature_names(path: Path, label: str | None) -> list[str]:
+    """Return the names of the columns of x in a file that `read_csv` has read."""
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        names = _names(file.readline().rstrip("\n"), path)
+    names.remove(names[-1] if label is None else label)
+    return names
+
+
+def _check_large(table: Any, lines: list[str], names: list[str], path: Path) -> None:
+    """Refuse whole numbers of which float64, in which the table was read, merges some."""
+    import numpy as np
+
+    large = [int(i) for i in np.flatnonzero((np.abs(table) > 2**53).any(axis=0))]
+    if not large:
+        return
+    cells = np.loadtxt(
+        lines, dtype=str, delimiter=",", ndmin=2, comments=None, quotechar='"', usecols=large
+    )
+    for number, column in zip(large, cells.T, strict=True):
+        try:
+            whole = np.array([int(cell) for cell in column], dtype=object)
+        except ValueError:  # such as 1e300, which is meant as a float
+            continue
+        check_whole_numbers([whole], str(path), [f'the column "{names[number]}"'])
 
 
 def _names(header: str, path: Path) -> list[str]:

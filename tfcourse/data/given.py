@@ -1,5 +1,6 @@
 """Examples given as arrays, to be split or already split."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,15 @@ __all__ = ["Given", "given_arrays"]
 
 @dataclass(frozen=True)
 class Given:
-    """All examples, and with which rows dev and test begin; None if they are to be split."""
+    """All examples, and with which rows dev and test begin; None if they are to be split.
+
+    ``names`` are the columns' of a ``DataFrame``.
+    """
 
     x: "npt.NDArray[np.generic]"
     y: "npt.NDArray[np.generic]"
     starts: tuple[int, int] | None
+    names: tuple[str, ...] | None = None
 
     @property
     def shares(self) -> tuple[float, float, float] | None:
@@ -51,6 +56,7 @@ def given_arrays(data: Any, train: Any, dev: Any, test: Any) -> Given | None:
         )
     pairs = {"data": data} if data is not None else parts
     arrays = [_pair(name, pair) for name, pair in pairs.items()]
+    names = _column_names(pairs)
     try:
         x, y = (np.concatenate(side) for side in zip(*arrays, strict=True))
     except ValueError:
@@ -59,7 +65,30 @@ def given_arrays(data: Any, train: Any, dev: Any, test: Any) -> Given | None:
         )
         raise InputError(f"train, dev and test must have the same shapes: {shapes}.") from None
     counts = [len(labels) for _, labels in arrays]
-    return Given(x, y, None if data is not None else (counts[0], counts[0] + counts[1]))
+    starts = None if data is not None else (counts[0], counts[0] + counts[1])
+    return Given(x, y, starts, names)
+
+
+def _column_names(pairs: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the names of the columns where the examples are tables; the same in all of them."""
+    known = {
+        name: tuple(map(str, pair[0].columns))
+        for name, pair in pairs.items()
+        if hasattr(pair[0], "columns")
+    }
+    if not known:
+        return None
+    first, *others = known
+    for other in others:
+        if known[other] != known[first]:
+            shown = [name for name in known[first] if name not in known[other]]
+            shown += [name for name in known[other] if name not in known[first]]
+            what = f"Not in both: {', '.join(shown)}." if shown else "The order differs."
+            raise InputError(
+                f"{first} and {other} must have the same columns in the same order. {what} Make "
+                f"them so: {other}.reindex(columns={first}.columns, fill_value=0)."
+            )
+    return known[first]
 
 
 def _pair(name: str, pair: Any) -> tuple[Any, Any]:

@@ -1,8 +1,9 @@
 """Features on one scale, by what the train set says of them (course 5.7)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from tfcourse.data.precision import is_constant
 from tfcourse.data.splits import Part, Split
 
 if TYPE_CHECKING:
@@ -17,16 +18,20 @@ class Scaling:
     """``x ↦ (x - shift) / scale``, feature by feature.
 
     Attributes:
-        shift: What is taken from each feature, shape ``(features,)``.
-        scale: What each is divided by, > 0, the same shape.
+        shift: What is taken from each feature, shape ``(features,)``; of the type of the data,
+            float32 or float64.
+        scale: What each is divided by, > 0, the same shape and type.
     """
 
-    shift: "npt.NDArray[np.float32]"
-    scale: "npt.NDArray[np.float32]"
+    shift: "npt.NDArray[np.floating[Any]]"
+    scale: "npt.NDArray[np.floating[Any]]"
 
-    def apply(self, x: "npt.NDArray[np.float32]") -> "npt.NDArray[np.float32]":
+    def apply(self, x: "npt.NDArray[np.floating[Any]]") -> "npt.NDArray[np.float32]":
         """The scaled examples, a new array."""
-        return (x - self.shift) / self.scale
+        scaled: npt.NDArray[np.float32] = ((x - self.shift) / self.scale).astype(
+            "float32", copy=False
+        )
+        return scaled
 
     def apply_to(self, split: Split) -> Split:
         """The split with all three sets scaled."""
@@ -36,11 +41,13 @@ class Scaling:
         return Split(train, dev, test, split.classes)
 
 
-def fit_scaling(x: "npt.NDArray[np.float32]", how: Literal["standardize", "min_max"]) -> Scaling:
+def fit_scaling(
+    x: "npt.NDArray[np.floating[Any]]", how: Literal["standardize", "min_max"]
+) -> Scaling:
     """The scaling that the train set asks for.
 
     A feature is an entry of the last axis: a column of a table, a channel of images. One that is
-    constant in the train set is shifted to 0 and not divided.
+    constant in the train set, in float64 up to rounding, is shifted to 0 and not divided.
 
     Args:
         x: The train set, shape ``(m, ..., features)``.
@@ -56,6 +63,6 @@ def fit_scaling(x: "npt.NDArray[np.float32]", how: Literal["standardize", "min_m
         shift, scale = x.mean(axis=axes, dtype=np.float64), x.std(axis=axes, dtype=np.float64)
     else:
         shift, scale = low.astype(np.float64), high.astype(np.float64) - low
-    constant = low == high
+    constant = is_constant(low, high)
     shift, scale = np.where(constant, low, shift), np.where(constant, 1.0, scale)
-    return Scaling(shift.astype(np.float32), scale.astype(np.float32))
+    return Scaling(shift.astype(x.dtype), scale.astype(x.dtype))

@@ -13,6 +13,7 @@ from typing import Any
 
 from tfcourse.data.csv_file import read_csv
 from tfcourse.data.frames import as_array
+from tfcourse.data.precision import check_whole_numbers, coarse_columns
 from tfcourse.data.splits import Part
 from tfcourse.errors import InputError, one_of
 from tfcourse.imports import load_function
@@ -140,6 +141,8 @@ def _function(source: str) -> tuple[Any, Any]:
 def checked(x: Any, y: Any, origin: str, numbers: bool = False) -> tuple[Part, int]:
     """x and y as examples, and how many classes (or with ``numbers`` outputs) they have.
 
+    They become float32; but float64 if float32 would round a column by a part of its range.
+
     Raises:
         InputError: Their shapes, types or values are not usable; ``origin`` names them.
     """
@@ -158,10 +161,12 @@ def checked(x: Any, y: Any, origin: str, numbers: bool = False) -> tuple[Part, i
         )
     if not np.issubdtype(x.dtype, np.number) or not np.issubdtype(y.dtype, np.number):
         raise InputError(f"{origin}: x and y must be numbers. Received: {x.dtype}, {y.dtype}.")
-    single = _finite(x, "x", origin)
+    for name, array in (("x", x), ("y", y)):
+        _check_large(array, name, origin)
+    examples = _floats(x, "x", origin)
     if numbers:
-        rows = _finite(y, "y", origin).reshape(len(y), -1)
-        return Part(single, rows), rows.shape[1]
+        rows = _floats(y.reshape(len(y), -1), "y", origin)
+        return Part(examples, rows), rows.shape[1]
     labels = np.unique(y)
     classes = int(labels[-1]) + 1 if np.isfinite(labels[-1]) else 0
     if not np.array_equal(labels, np.arange(classes)) or classes < 2:
@@ -170,11 +175,20 @@ def checked(x: Any, y: Any, origin: str, numbers: bool = False) -> tuple[Part, i
             f"{origin}: the labels y must be 0, 1, … C-1, each of at least 2 classes present. "
             f"Received: {shown}."
         )
-    return Part(single, y.astype(np.int64)), classes
+    return Part(examples, y.astype(np.int64)), classes
 
 
-def _finite(array: Any, name: str, origin: str) -> Any:
-    """The array as float32; an error if a value of it is not finite there."""
+def _check_large(array: Any, name: str, origin: str) -> None:
+    """Refuse whole numbers of which float64 merges some."""
+
+    if array.dtype.kind in "iu" and array.size and max(-int(array.min()), int(array.max())) > 2**53:
+        columns = array.reshape(-1, array.shape[-1] if array.ndim > 1 else 1).T
+        titles = [f"column {n} of {name}" for n in range(len(columns))]
+        check_whole_numbers(columns, origin, titles)
+
+
+def _floats(array: Any, name: str, origin: str) -> Any:
+    """The array as floats, see `checked`; an error if a value of it is not finite in float32."""
     import numpy as np
 
     with np.errstate(over="ignore"):
@@ -186,4 +200,4 @@ def _finite(array: Any, name: str, origin: str) -> Any:
             f"{origin}: {name} holds {len(bad)} values that are not finite, the first at {where}: "
             f"{array[where]}. Remove or fill them."
         )
-    return single
+    return array.astype(np.float64) if coarse_columns(array) else single

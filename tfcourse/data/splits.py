@@ -19,20 +19,25 @@ class Part:
     """Examples x of shape ``(m, ...)`` and their targets y.
 
     The targets are labels of shape ``(m,)``, or what a loss makes of them: rows ``(m, outputs)``.
+    Examples are float32, or float64 where float32 would merge values and they are to be scaled.
     """
 
-    x: "npt.NDArray[np.float32]"
+    x: "npt.NDArray[np.floating[Any]]"
     y: "npt.NDArray[Any]"
 
 
 @dataclass(frozen=True)
 class Split:
-    """The three sets, and the number of classes (of a regression: of outputs) in all of them."""
+    """The three sets, and the number of classes (of a regression: of outputs) in all of them.
+
+    ``notes`` are warnings about the data, a line each.
+    """
 
     train: Part
     dev: Part
     test: Part
     classes: int
+    notes: tuple[str, ...] = ()
 
 
 def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed: int) -> Split:

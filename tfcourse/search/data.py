@@ -1,9 +1,13 @@
 """A search's data, as its config says; errors name the table."""
 
+from collections.abc import Sequence
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tfcourse.data.csv_file import feature_names
+from tfcourse.data.precision import coarse_columns, column_title, merging
 from tfcourse.data.sources import check_source, checked, load
 from tfcourse.data.splits import Part, Split, split_at, stratified_split
 from tfcourse.errors import InputError
@@ -20,6 +24,8 @@ __all__ = ["as_labels", "at_hand", "check_data", "is_gone", "load_split"]
 def load_split(config: SearchConfig) -> Split:
     """Loads, checks and splits the examples; y is what the loss takes.
 
+    x and y are float32; x that float32 would spoil is float64 if it is to be normalized.
+
     Raises:
         InputError: The source, its file, its shapes, values or labels are wrong.
     """
@@ -30,11 +36,12 @@ def load_split(config: SearchConfig) -> Split:
                 whole, outputs = load(data.source, _path(config), data.label, numbers)
         else:
             whole, outputs = checked(given.x, given.y, "the arrays", numbers)
+        whole, notes = _in_precision(whole, config)
         if given is not None and given.starts is not None:
             split = split_at(whole, given.starts, outputs)
         else:
             split = stratified_split(whole, data.split, outputs, data.seed)
-        return _encoded(split, config)
+        return replace(_encoded(split, config), notes=notes)
     except InputError as error:
         raise InputError(f"{config.origin}: [data] {error}") from error
 
@@ -50,8 +57,11 @@ def as_labels(y: "npt.NDArray[np.generic]", targets: Targets) -> "npt.NDArray[np
     return y[:, 0].astype(np.int64) if targets == "binary" else y.argmax(axis=1)
 
 
-def check_data(config: SearchConfig) -> None:
+def check_data(config: SearchConfig) -> tuple[str, ...]:
     """`load_split` and the folds for data at hand; for other sources whether they can be had.
+
+    Returns:
+        Warnings about data at hand, a line each.
 
     Raises:
         InputError: As `load_split`, or there are fewer examples than folds.
@@ -59,9 +69,11 @@ def check_data(config: SearchConfig) -> None:
     if at_hand(config):
         from tfcourse.search.trials.folds import check_folds
 
-        check_folds(load_split(config), config)
-    else:
-        check_source(config.data.source, _path(config))
+        split = load_split(config)
+        check_folds(split, config)
+        return split.notes
+    check_source(config.data.source, _path(config))
+    return ()
 
 
 def at_hand(config: SearchConfig) -> bool:
@@ -94,6 +106,46 @@ def _encoded(split: Split, config: SearchConfig) -> Split:
 
     outputs = 1 if targets == "binary" else split.classes
     return Split(rows(split.train), rows(split.dev), rows(split.test), outputs)
+
+
+def _in_precision(whole: Part, config: SearchConfig) -> tuple[Part, tuple[str, ...]]:
+    """Return the examples in the precision of the training, and a warning where that is coarse."""
+    import numpy as np
+
+    x, y, notes = whole.x, whole.y, []
+    if y.dtype == np.float64:
+        column = coarse_columns(y)[0]
+        values = merging(y[:, column])
+        notes.append(
+            f"y needs more digits than float32 has, in which models train: {values}. Subtract a "
+            "constant from y first, such as its mean."
+        )
+        y = y.astype(np.float32)
+    if x.dtype == np.float64:
+        first, *others = coarse_columns(x)
+        name = column_title(first, _column_names(config))
+        more = f" (and {len(others)} more)" if others else ""
+        need = f"{name}{more} needs more digits than float32 has: {merging(x[..., first])}."
+        if config.data.normalize == "none":
+            way = 'Give normalize = "standardize", which scales in float64 first.'
+            x = x.astype(np.float32)
+        else:
+            way = (
+                "The search and its best model scale in float64, but Keras's predict and evaluate "
+                "make float32 of float64 arrays before any layer sees them: give best.keras whole "
+                "numbers as int64, and others in a tf.data.Dataset."
+            )
+        notes.append(f"{need} {way}")
+    return Part(x, y), tuple(notes)
+
+
+def _column_names(config: SearchConfig) -> Sequence[str] | None:
+    if config.arrays is not None:
+        return config.arrays.names
+    path = _path(config)
+    if config.data.source != "csv" or path is None:
+        return None
+    return feature_names(path, config.data.label)
 
 
 def _path(config: SearchConfig) -> Path | None:

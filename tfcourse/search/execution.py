@@ -1,7 +1,11 @@
 """The work of a search: its missing trials, and the test of the best model."""
 
+import logging
 from importlib.metadata import version
 from typing import Any
+
+import numpy as np
+import tensorflow as tf
 
 from tfcourse.console import one_line
 from tfcourse.data.splits import Part, Split
@@ -28,6 +32,7 @@ from tfcourse.training.evaluate import evaluate
 
 __all__ = ["conclude", "execute", "prepare"]
 
+LOG = logging.getLogger("tfcourse")
 PACKAGES = ("tfcourse", "tensorflow", "keras", "keras-tuner", "numpy")
 
 
@@ -79,6 +84,8 @@ def prepare(config: SearchConfig, directory: RunDirectory, fresh: bool) -> Split
     """Checks data and builder, and makes the run directory ready; as `execute`."""
     split = load_split(config)
     check_folds(split, config)
+    for note in split.notes:
+        LOG.warning("%s: [data] %s", config.origin, note)
     data = data_record(split)
     if not fresh:
         check_same_data(directory.path, data)
@@ -133,7 +140,11 @@ def _measured(model: Any, test: Part) -> dict[str, float]:
     """The metrics on the test set; a single batch is sooner computed than a program traced."""
     if len(test.x) <= LARGEST_BATCH:
         model.run_eagerly = True
+    x: Any = test.x
+    y: Any = test.y
+    if x.dtype == np.float64:  # an array would become float32 before the model can scale it
+        x, y = tf.data.Dataset.from_tensor_slices((x, y)).batch(LARGEST_BATCH), None
     metrics: dict[str, float] = evaluate(
-        model, test.x, test.y, batch_size=LARGEST_BATCH, verbose=0, return_dict=True
+        model, x, y, batch_size=LARGEST_BATCH, verbose=0, return_dict=True
     )
     return metrics

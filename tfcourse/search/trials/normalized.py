@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras.layers import Rescaling
 
 from tfcourse.data.scaling import Scaling, fit_scaling
@@ -28,14 +29,21 @@ def with_scaling(model: Any, scaling: Scaling | None, shape: tuple[int, ...]) ->
     """The trained model with the scaling in front: it takes examples as the source gives them.
 
     The result is compiled as the model is, so that it can be evaluated; the layers are shared.
+    Of a scaling in float64 the input and its first two layers are float64 as well.
     """
     if scaling is None:
         return model
     # Not keras.layers.Normalization: it divides by 1e-7 at least, and keeps the scale squared.
     # Not Keras's next names: they could be the model's own, and two of a stack must not share one.
-    shift = Rescaling(1.0, offset=(-scaling.shift).tolist(), name=f"{model.name}_shift")
-    scale = Rescaling((1 / scaling.scale).tolist(), name=f"{model.name}_scale")
-    whole = keras.Sequential([keras.Input(shape), shift, scale, model], name=model.name)
+    offset, factor = -scaling.shift, 1 / scaling.scale
+    wide = scaling.shift.dtype == np.float64
+    # Of a list Keras makes float32 first.
+    given = [v if wide else v.tolist() for v in (offset, factor)]
+    dtype = "float64" if wide else None
+    shift = Rescaling(1.0, offset=given[0], name=f"{model.name}_shift", dtype=dtype)
+    scale = Rescaling(given[1], name=f"{model.name}_scale", dtype=dtype)
+    inputs = keras.Input(shape, dtype=dtype)
+    whole = keras.Sequential([inputs, shift, scale, model], name=model.name)
     whole.compile_from_config(model.get_compile_config())
     return whole
 
