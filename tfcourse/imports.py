@@ -2,13 +2,30 @@
 
 import importlib
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError, nearest
 from tfcourse.quiet import quiet_start
 
-__all__ = ["load_function"]
+__all__ = ["exit_as_error", "load_function"]
+
+
+@contextmanager
+def exit_as_error() -> Iterator[None]:
+    """Raise a ``RuntimeError`` where the user's code inside calls ``sys.exit``.
+
+    It would end the command without a word, with the exit code of a success if it gives none.
+    ``os._exit`` ends the process at once, and nothing in it can tell: a search with workers counts
+    it as the death of one.
+    """
+    try:
+        yield
+    except SystemExit as error:
+        code = "" if error.code is None else repr(error.code)
+        raise RuntimeError(f"sys.exit({code}) was called") from error
 
 
 def load_function(name: str, key: str) -> Any:
@@ -29,7 +46,7 @@ def load_function(name: str, key: str) -> Any:
         sys.path.insert(0, here)
     try:
         # It may be the first that imports TensorFlow.
-        with quiet_start():
+        with quiet_start(), exit_as_error():
             module = importlib.import_module(module_name)
     except Exception as error:
         raise InputError(

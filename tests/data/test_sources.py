@@ -234,6 +234,17 @@ class TestFunction:
         """It is the user's code, but the message must say that it was the data's function."""
         assert "data_of_a_test:points" in error(function, "1 / 0")
 
+    def test_a_function_that_exits(self, function):
+        said = error(function, "__import__('sys').exit(0)")
+        assert said == "data_of_a_test:points failed: RuntimeError: sys.exit(0) was called"
+
+    def test_a_module_that_exits(self, tmp_path, monkeypatch):
+        """The command would end in silence, with the status of a success."""
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "exits_at_import.py").write_text("import sys\nsys.exit(0)\n", encoding="utf-8")
+        said = error(load, "exits_at_import:points")
+        assert "can't be imported (RuntimeError: sys.exit(0) was called)" in said
+
 
 class TestKeras:
     @pytest.mark.parametrize("name", KERAS_DATASETS)

@@ -93,8 +93,71 @@ def mixed(hp):
     return compiled(hp) if hp.Boolean("which") else plain(hp)
 
 def raises(hp):
-    if hp.Choice("kind", ["a", "b"]) == "b":
-        raise KeyError("b")
+    raise KeyError(hp.Int("units", 4, 8))
+
+def fatal(hp):
+    if hp.Int("size", 4, 8) == 8:
+        raise keras_tuner.errors.FatalValueError("no")
+    return plain(hp)
+
+def exits(hp):
+    raise SystemExit(0)
+
+def too_large(hp):
+    if hp.Int("units", 4, 16, step=4) > 8:
+        raise keras_tuner.errors.FailedTrialError("too large")
+    hp.Float("rate", 0.0, 0.5)
+    return plain(hp)
+
+def dependent(hp):
+    first = hp.Int("first", 50, 1000, step=50)
+    hp.Int("second", int(first * 0.6), first, step=10)
+    return plain(hp)
+
+def thrice(hp):
+    for low, high in ((30, 50), (20, 50), (20, 30)):
+        hp.Int("units", low, high)
+    return plain(hp)
+
+def dependent_choice(hp):
+    hp.Choice("act", ["relu"] if hp.Int("first", 1, 9) < 5 else ["tanh", "selu"])
+    return plain(hp)
+
+def dependent_float(hp):
+    hp.Float("second", 0.0, hp.Float("first", 0.1, 0.9))
+    return plain(hp)
+
+def two_kinds(hp):
+    hp.Int("size", 0, 1), hp.Float("size", 0, 1)
+    return plain(hp)
+
+def two_steps(hp):
+    hp.Int("size", 0, 8), hp.Int("size", 0, 8, step=2)
+    return plain(hp)
+
+def two_samplings(hp):
+    hp.Float("size", 1, 8), hp.Float("size", 1, 8, sampling="log")
+    return plain(hp)
+
+def two_fixed(hp):
+    hp.Fixed("size", 1), hp.Fixed("size", 2)
+    return plain(hp)
+
+class Nested(Model):
+    def build(self, hp):
+        hp.Int("units", 2, 3)
+        return super().build(hp)
+
+def well_defined(hp):
+    hp.Int("same", 1, 9), hp.Int("same", 1, 9, default=5)
+    hp.Choice("either", ["a", "b"]), hp.Choice("either", ["b", "a"])
+    hp.Fixed("computed", 2 * hp.Int("number", 1, 3))
+    with hp.name_scope("head"):
+        hp.Int("same", 1, 3)
+    return plain(hp)
+
+def in_the_middle(hp):
+    hp.Int("high", 2, 3 if hp.Int("units", 4, 16, step=4) == 8 else 4)
     return plain(hp)
 
 def nothing(hp):
@@ -306,9 +369,15 @@ def test_what_keras_names_is_called_the_same_in_every_trial(search, reuse_models
         ("Fits", r'"\w+:Fits" has a fit of its own, which a search does not call: .*train_step.*'),
         ("Wide", r'"\w+:Wide" can\'t be made without arguments \(TypeError: .*\)\. Name an inst.*'),
         ("reversed_log", r'"\w+:reversed_log" registers "beta" with .* tfcourse\.one_minus_log.*'),
-        ("twice", r'"\w+:twice" registers "size" with different ranges\. Give each a name of .*'),
+        (
+            "twice",
+            r'"\w+:twice" registers "size" with different ranges: Int 4 to 8 in the scope of kind '
+            r"in \['a'\], and Int 4 to 16 in the scope of kind in \['b'\]\. .* a name of its own\.",
+        ),
         ("mixed", r'"\w+:mixed" must compile all of its models, or none of them\.'),
-        ("raises", r"\"\w+:raises\", .* with \{'kind': 'b'\} and failed: KeyError: 'b'"),
+        ("raises", r'"\w+:raises", .* as build\(hp\) with the defaults and failed: KeyError: 4'),
+        ("fatal", r"\"\w+:fatal\", .* with \{'size': 8\} and failed: FatalValueError: no"),
+        ("exits", r'"\w+:exits", .* the defaults and failed: RuntimeError: sys\.exit\(0\) was .*'),
         ("nothing", r'"\w+:nothing", .* gave no model\. Received: NoneType\.'),
     ],
 )
@@ -316,6 +385,80 @@ def test_one_that_cannot_be_searched(builder, name, said):
     with pytest.raises(InputError) as error:
         builder(name)
     assert re.fullmatch("builder: " + said, str(error.value)), str(error.value)
+
+
+SECOND = "Int 30 to 50 step 10 with {'first': 50}, and Int 600 to 1000 step 10 with {'first': 1000}"
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "ranges"),
+    [
+        ("dependent", "second", SECOND),
+        ("thrice", "units", "Int 30 to 50, and Int 20 to 50"),
+        (
+            "dependent_choice",
+            "act",
+            "Choice ['relu'] with {'first': 1}, and Choice ['tanh', 'selu'] with {'first': 9}",
+        ),
+        (
+            "dependent_float",
+            "second",
+            "Float 0.0 to 0.1 with {'first': 0.1}, and Float 0.0 to 0.9 with {'first': 0.9}",
+        ),
+        ("two_kinds", "size", "Int 0 to 1, and Float 0.0 to 1.0"),
+        ("two_steps", "size", "Int 0 to 8, and Int 0 to 8 step 2"),
+        ("two_samplings", "size", "Float 1.0 to 8.0, and Float 1.0 to 8.0 sampling log"),
+        ("two_fixed", "size", "Fixed 1, and Fixed 2"),
+        ("Nested", "units", "Int 2 to 3, and Int 4 to 16 step 4"),
+    ],
+)
+def test_a_name_with_two_ranges_is_refused(builder, name, parameter, ranges):
+    """keras-tuner takes the first one, and the model gets values that the second one excludes."""
+    with pytest.raises(InputError) as error:
+        builder(name)
+    said = str(error.value)
+    assert f'registers "{parameter}" with different ranges: {ranges}. A name has one' in said
+    share = f'Register a share, such as hp.Float("{parameter}_share", 0.1, 1.0)'
+    assert (share in said) == (name not in ("dependent_choice", "two_fixed"))
+
+
+def test_what_is_registered_again_with_its_range_is_searched(search):
+    planned = search("well_defined", search={"trials": 1})
+    assert planned.config.space == {
+        "same": Range("int", 1, 9, 1),
+        "either": Choice(("a", "b")),
+        "number": Range("int", 1, 3, 1),
+        "head/same": Range("int", 1, 3, 1),
+        "units": Range("int", 4, 16, 4),
+    }
+    assert planned.run(verbose=False).best.status == "completed"
+
+
+def test_a_second_range_that_a_trial_finds_fails_the_trial(search):
+    """The search goes on, though the first trial is one of them."""
+    rate = {"learning_rate": {"low": 0.01, "high": 0.1}}
+    result = search("in_the_middle", rate, search={"trials": 8}).run(verbose=False)
+    assert result.trials[0].values["units"] == 8
+    for record in result.trials.values():
+        assert (record.status == "failed") == (record.values["units"] == 8)
+        if record.status == "failed":
+            assert "Int 2 to 4 with {'units': 4}, and " in record.message
+            assert "Int 2 to 3 with {'units': 8}. A name has one range" in record.message
+
+
+def test_a_failed_trial_error_fails_its_trials_alone(search):
+    """Also where it comes while it is looked for what is registered, and in the first trial."""
+    planned = search("too_large", search={"trials": 8, "seed": 1})
+    assert planned.config.space == {
+        "units": Range("int", 4, 16, 4),
+        "rate": Range("float", 0.0, 0.5),
+    }
+    result = planned.run(verbose=False)
+    assert result.trials[0].values["units"] > 8
+    for record in result.trials.values():
+        assert (record.status == "failed") == (record.values["units"] > 8)
+        if record.status == "failed":
+            assert record.message == "FailedTrialError: too large"
 
 
 ERRORS = {

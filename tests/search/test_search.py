@@ -804,8 +804,10 @@ class TestBuilder:
             ("return classes", r"must return a keras\.Model\. Received: int\."),
             (
                 "raise KeyError('units')",
-                r"failed for \{'learning_rate': .*\} .*: KeyError: 'units'",
+                r"failed for \{'learning_rate': .*\} .*: KeyError: 'units' "
+                r"\(and for those of the next 2 trials\)",
             ),
+            ("raise SystemExit", r"failed for .*: RuntimeError: sys\.exit\(\) was called"),
             (
                 "return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(classes)])",
                 r"must end in probabilities, one a class: \[output_and_loss\] dense",
@@ -817,7 +819,7 @@ class TestBuilder:
                 r"its model can't be saved and loaded again .* and use no lambda\.",
             ),
         ],
-        ids=["shape", "nothing", "number", "raises", "logits", "lambda"],
+        ids=["shape", "nothing", "number", "raises", "exits", "logits", "lambda"],
     )
     def test_a_builder_that_cannot_work_is_an_error_before_any_training(
         self, quick, monkeypatch, tmp_path, body, said
@@ -830,6 +832,26 @@ class TestBuilder:
         assert message.startswith(f"{tmp_path / 'search.toml'}: [model] builder ")
         assert re.search(said, message), message
         assert not search.directory.exists()
+
+    def test_one_that_fails_for_some_values_fails_their_trials(self, quick):
+        """Those of the first trial too: what it raises is their reason."""
+        search = quick(
+            """
+            def build(input_shape, classes, units):
+                if units > 9:
+                    raise ValueError("too large")
+                if units < 6:
+                    raise SystemExit(0)
+                return linear(input_shape, classes)
+            """,
+            "build",
+            {"units": {"low": 4, "high": 16}, "learning_rate": {"low": 0.01, "high": 0.1}},
+            search={"trials": 4},
+        )
+        trials = search.run(verbose=False).trials.values()
+        wanted = {10: "ValueError: too large", 5: "RuntimeError: sys.exit(0) was called", 9: ""}
+        assert [t.values["units"] for t in trials] == [10, 5, 10, 9]
+        assert [t.message for t in trials] == [wanted[t.values["units"]] for t in trials]
 
     def test_its_arguments(self, quick):
         """The fixed ones of [model], the searched ones, and those of the training that it names."""

@@ -16,7 +16,7 @@ from tfcourse.data.frames import as_array
 from tfcourse.data.precision import check_whole_numbers, coarse_columns
 from tfcourse.data.splits import Part
 from tfcourse.errors import InputError, one_of
-from tfcourse.imports import load_function
+from tfcourse.imports import exit_as_error, load_function
 
 __all__ = ["KERAS_DATASETS", "check_source", "checked", "load"]
 
@@ -130,7 +130,8 @@ def _keras(name: str) -> tuple[Any, Any]:
 def _function(source: str) -> tuple[Any, Any]:
     function: Callable[[], Any] = load_function(source, "source")
     try:
-        given = function()
+        with exit_as_error():
+            given = function()
     except Exception as error:
         raise InputError(f"{source} failed: {type(error).__name__}: {error}") from error
     if not isinstance(given, tuple) or len(given) != 2:

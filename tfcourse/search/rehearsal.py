@@ -1,6 +1,7 @@
 """The first trial's model, built before any training: what can't work fails at once."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,21 @@ from tfcourse.training.evaluate import evaluate
 
 __all__ = ["rehearse"]
 
+# Of a builder that fails, how many trials' values are tried.
+MOST_TRIED = 16
+
 
 def rehearse(config: SearchConfig, split: Split) -> None:
-    """Builds trial 0's model and, of a builder of one's own, looks at it.
+    """Builds the first model that can be built and, of a builder of one's own, looks at it.
 
     Raises:
-        InputError: It can't be built, does not fit the data, the loss or the objective, can't be
-            normalized, or saved and loaded again, or is no model for a population where one is
-            asked for.
+        InputError: None can be built, or it does not fit the data, the loss or the objective,
+            can't be normalized, or saved and loaded again, or is no model for a population where
+            one is asked for.
     """
-    values = propose(config, 0, {}) or {}
     shape = split.train.x.shape[1:]
+    values, model = _first_model(config, shape, split.classes)
     try:
-        model = build_trial(config, values, 0, shape, split.classes)
         own_metrics = any(":" in metric for metric in config.training.metrics)
         if config.builder.name not in BUILDERS:
             _check_output(config.builder.name, model)
@@ -45,12 +48,43 @@ def rehearse(config: SearchConfig, split: Split) -> None:
     except InputError as error:
         raise InputError(f"{config.origin}: [model] {error}") from error
     except Exception as error:
-        raise InputError(
-            f'{config.origin}: [model] builder "{config.builder.name}" failed for {values} on '
-            f"examples of shape {shape}: {type(error).__name__}: {error}"
-        ) from error
+        raise InputError(_failed(config, values, shape, error)) from error
     if config.search.caviar == "population":
         rehearse_population(config, split, values, model)
+
+
+def _first_model(
+    config: SearchConfig, shape: tuple[int, ...], classes: int
+) -> tuple[Mapping[str, Any], Any]:
+    """Build the model of the first trial that has one, and return its values with it.
+
+    A trial that can't be built is recorded as failed, and the search goes on: only what fails for
+    the values of all trials that are tried is refused.
+    """
+    failures: list[tuple[Mapping[str, Any], Exception]] = []
+    for trial in range(min(config.search.trials, MOST_TRIED)):
+        values = propose(config, trial, {})
+        if values is None:  # it depends on trials before it
+            break
+        try:
+            return values, build_trial(config, values, 0, shape, classes)
+        except Exception as error:
+            failures.append((values, error))
+    tried, reason = failures[0]
+    if isinstance(reason, InputError):
+        raise InputError(f"{config.origin}: [model] {reason}") from reason
+    more = len(failures) - 1
+    others = f" (and for those of the next {more} trials)" if more else ""
+    raise InputError(_failed(config, tried, shape, reason) + others) from reason
+
+
+def _failed(
+    config: SearchConfig, values: Mapping[str, Any], shape: tuple[int, ...], error: Exception
+) -> str:
+    return (
+        f'{config.origin}: [model] builder "{config.builder.name}" failed for {dict(values)} on '
+        f"examples of shape {shape}: {type(error).__name__}: {error}"
+    )
 
 
 def _check_output(name: str, model: Any) -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+from tfcourse.imports import exit_as_error
 from tfcourse.models.saving import save_model
 from tfcourse.search.caviar.hand import slots_of
 from tfcourse.search.caviar.rule import wanted
@@ -68,7 +69,8 @@ class GroupRunner:
         if population is not None:
             ends = _Ends(self, list(group.items()), on_end)
             try:
-                self._train(population, list(group.items()), ends)
+                with exit_as_error():
+                    self._train(population, list(group.items()), ends)
             except Exception as error:
                 if ends.error is not None:
                     raise

@@ -13,7 +13,13 @@ from keras.src.utils.naming import reset_uids
 from keras_tuner.engine import hyperparameters as kinds
 
 from tfcourse.errors import InputError
+from tfcourse.imports import exit_as_error
 from tfcourse.search.config.builders import Argument, Builder
+from tfcourse.search.engine.registrations import (
+    CheckedHyperParameters,
+    Registration,
+    single_value,
+)
 
 __all__ = ["hypermodel_builder"]
 
@@ -24,24 +30,25 @@ def hypermodel_builder(given: Any, name: str) -> Builder:
     """A builder from a function ``build(hp)``, a ``HyperModel``, or its class.
 
     It is called a few times to see what it registers: with the defaults, with each other value of
-    every choice, and with both ends of every whole number, on which further ones may depend.
+    every choice, and with both ends of every range, on which further ones may depend. A call that
+    fails is passed over, as keras-tuner passes over a trial, unless all of them fail.
 
     Args:
         given: What the config names.
         name: Its name, for the messages.
 
     Raises:
-        InputError: It fails, gives no model, or registers what can't be searched.
+        InputError: It always fails, gives no model, or registers what can't be searched.
     """
     build = _build_of(given, name)
-    found, compiled = _explore(build, name)
+    known: dict[str, Registration] = {}
+    found, compiled = _explore(build, name, known)
     if len(compiled) > 1:
         raise InputError(f'builder: "{name}" must compile all of its models, or none of them.')
     arguments = {n: Argument(_annotation(entries[0]), None) for n, entries in found.items()}
 
     def function(input_shape: Any, classes: int, **values: Any) -> Any:
-        hp = keras_tuner.HyperParameters()
-        hp.values = dict(values)
+        hp = CheckedHyperParameters(name, {**known}, values)
         model = build(hp)
         if unknown := [n for n in hp.values if n not in arguments]:
             raise InputError(
@@ -58,7 +65,8 @@ def _build_of(given: Any, name: str) -> Callable[[Any], Any]:
     if inspect.isfunction(given) or not hasattr(given, "build"):
         return given
     try:
-        model = given() if isinstance(given, type) else given
+        with exit_as_error():
+            model = given() if isinstance(given, type) else given
     except Exception as error:
         raise InputError(
             f'builder: "{name}" can\'t be made without arguments ({type(error).__name__}: {error}).'
@@ -73,40 +81,69 @@ def _build_of(given: Any, name: str) -> Callable[[Any], Any]:
     return model.build
 
 
-def _explore(build: Callable[[Any], Any], name: str) -> tuple[dict[str, list[Any]], set[bool]]:
-    """What is registered, by name, and whether the models come compiled."""
+def _explore(
+    build: Callable[[Any], Any], name: str, known: dict[str, Registration]
+) -> tuple[dict[str, list[Any]], set[bool]]:
+    """What is registered, by name, and whether the models come compiled.
+
+    Args:
+        build: The builder.
+        name: Its name, for the messages.
+        known: Gets the first registration of each name.
+    """
     found: dict[str, list[Any]] = {}
     compiled: set[bool] = set()
     waiting: list[dict[str, Any]] = [{}]
+    failure: InputError | None = None
     for _ in range(MOST_CALLS):
         if not waiting:
+            if failure is not None and not compiled:
+                raise failure
             return found, compiled
         values = waiting.pop(0)
-        hp = keras_tuner.HyperParameters()
-        hp.values = dict(values)
-        reset_uids()  # as `build_trial`, and keras-tuner, before every build
+        hp = CheckedHyperParameters(name, known, values)
         try:
-            model = build(hp)
-        except Exception as error:
-            raise InputError(
-                f'builder: "{name}", which takes one argument, was called as build(hp) with '
-                f"{values or 'the defaults'} and failed: {type(error).__name__}: {error}"
-            ) from error
-        if not isinstance(model, keras.Model):
-            raise InputError(
-                f'builder: "{name}", which takes one argument, was called as build(hp) with '
-                f"{values or 'the defaults'} and gave no model. Received: {type(model).__name__}."
-            )
-        compiled.add(model.compiled)
+            compiled.add(_compiled(build, hp, name, values))
+        except _CallError as error:
+            failure = failure or InputError(str(error))
+            failure.__cause__ = failure.__cause__ or error.__cause__
+        # Of a call that failed, what it registered before.
         for entry in hp.space:
-            known = found.setdefault(entry.name, [])
-            if not known:
+            entries = found.setdefault(entry.name, [])
+            if not entries:
                 # What is not active yet: with what makes it so.
                 parents = {c.name: c.values[0] for c in entry.conditions}
                 waiting += [{**values, **parents, entry.name: end} for end in _ends(entry)]
-            if not any(entry.conditions == other.conditions for other in known):
-                known.append(entry)
+            if not any(entry.conditions == other.conditions for other in entries):
+                entries.append(entry)
     raise InputError(f'builder: "{name}" registers more than {MOST_CALLS} calls can find.')
+
+
+class _CallError(Exception):
+    """A call of the builder failed; others may not."""
+
+
+def _compiled(
+    build: Callable[[Any], Any], hp: CheckedHyperParameters, name: str, values: Mapping[str, Any]
+) -> bool:
+    """Call the builder once, and return whether its model comes compiled."""
+    called = (
+        f'builder: "{name}", which takes one argument, was called as build(hp) with '
+        f"{values or 'the defaults'} and "
+    )
+    reset_uids()  # as `build_trial`, and keras-tuner, before every build
+    try:
+        with exit_as_error():
+            model = build(hp)
+    except InputError:
+        raise
+    except keras_tuner.errors.FatalError as error:  # not to be passed over, says keras-tuner
+        raise InputError(f"{called}failed: {type(error).__name__}: {error}") from error
+    except Exception as error:
+        raise _CallError(f"{called}failed: {type(error).__name__}: {error}") from error
+    if not isinstance(model, keras.Model):
+        raise InputError(f"{called}gave no model. Received: {type(model).__name__}.")
+    return bool(model.compiled)
 
 
 def _ends(entry: Any) -> list[Any]:
@@ -116,6 +153,8 @@ def _ends(entry: Any) -> list[Any]:
     if isinstance(entry, kinds.Int):
         ends = {entry.prob_to_value(0.0), entry.prob_to_value(1 - 1e-9)}
         return sorted(ends - {entry.default})
+    if isinstance(entry, kinds.Float):
+        return sorted({entry.min_value, entry.max_value} - {entry.default})
     return []
 
 
@@ -124,13 +163,7 @@ def _table(
 ) -> dict[str, Any] | None:
     """A table of ``[space]``; None for what has one value only."""
     first, *others = entries
-    tables = [_range(entry, name) for entry in (first, *others)]
-    if any(table != tables[0] for table in tables):
-        raise InputError(
-            f'builder: "{name}" registers "{first.name}" with different ranges. Give each a name '
-            "of its own."
-        )
-    table, when = tables[0], {}
+    table, when = _range(first, name), {}
     for condition in first.conditions:
         parent = found[condition.name][0]
         # Of numbers, and where it has several conditions, it is drawn always; keras-tuner gives
@@ -142,12 +175,10 @@ def _table(
 
 
 def _range(entry: Any, name: str) -> dict[str, Any] | None:
-    if isinstance(entry, kinds.Fixed):
+    if single_value(entry) is not None:
         return None
     if isinstance(entry, kinds.Choice | kinds.Boolean):
         return {"values": list(entry.values)}
-    if entry.min_value == entry.max_value:
-        return None
     if entry.sampling == "reverse_log":
         raise InputError(
             f'builder: "{name}" registers "{entry.name}" with sampling "reverse_log", which is not '

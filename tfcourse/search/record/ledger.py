@@ -43,8 +43,9 @@ class TrialWriter:
             self.directory.forget_checkpoints(record.trial)
             return
         kind = architecture_of(record.values, self.config.builder)
-        if is_ours(self.config.builder) or record.trial == 0:
-            self._loadable.add(kind)  # trial 0's is known from the rehearsal
+        # That of trial 0, if it could be built, is known from the rehearsal.
+        if is_ours(self.config.builder) or (record.trial == 0 and record.status == "completed"):
+            self._loadable.add(kind)
         best = _better(self.best, record, self.config.direction)
         all_models = self.config.search.checkpoints == "all"
         # The model first: a crash between the two runs this trial again, and loses nothing.

@@ -10,6 +10,7 @@ from keras.src.utils.naming import reset_uids  # not public: a part of keras.uti
 
 from tfcourse.errors import InputError
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
+from tfcourse.imports import exit_as_error
 from tfcourse.search.config import optimizers
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.tables import TrainingTable
@@ -46,7 +47,8 @@ def compiled_model(
 ) -> Any:
     """`build_trial` with whatever seed is set."""
     builder = config.builder
-    with chdir("."):  # a builder of the user's may leave it, and the record is there
+    # A builder of the user's may leave the folder, and the record is there; or call sys.exit.
+    with chdir("."), exit_as_error():
         model = builder.function(shape, classes, **_arguments(config, values))
     if not isinstance(model, keras.Model):
         raise InputError(

@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
+from tfcourse.imports import exit_as_error
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
@@ -100,7 +101,8 @@ class TrialRunner:
         values, origin = with_origin(self.config, number, values)
         for training in trainings(self.config, origin):
             try:
-                model, history = self.train(number, values, training)
+                with exit_as_error():  # of a layer, a metric or a loss of the user's
+                    model, history = self.train(number, values, training)
                 outcomes.append(judge(history, self.config))
             except CheckpointError:
                 raise
