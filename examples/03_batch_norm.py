@@ -32,7 +32,7 @@ OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
 OUT.mkdir(parents=True, exist_ok=True)
 QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
 
-RATES = np.geomspace(1e-3, 1e1, 5 if QUICK else 13)
+RATES = np.geomspace(1e-3, 1e1, 13)[2::3] if QUICK else np.geomspace(1e-3, 1e1, 13)
 EPOCHS = 3 if QUICK else 10
 BATCH_SIZE = 64
 TARGET = 0.9
@@ -49,7 +49,9 @@ print(f"{len(train.y)} digits to train on, {steps_per_epoch} steps an epoch")
 #
 # Each network is compiled once. Its weights and its optimizer are put back to their start before
 # every training, and the learning rate of a tfcourse optimizer is a variable, so that a new value
-# needs no new compilation. A training ends where it reaches the target.
+# needs no new compilation. A training ends where it reaches the target. It may also end where the
+# loss or a weight is no longer finite: the learning rate was too large, and the weights grew from
+# step to step. `tfcourse.fit` then raises an error that names the batch. Here it is a result.
 
 
 # %%
@@ -63,40 +65,50 @@ class StopAtTarget(keras.callbacks.Callback):
         self.model.stop_training = logs["val_accuracy"] >= TARGET
 
 
-def epochs_to_target(batch_norm, optimizer):
-    """How many epochs each learning rate takes to the target; inf if it never gets there."""
+def epochs_to_target(batch_norm, optimizer, label):
+    """Return the epochs to the target of each learning rate, and whether the training diverged.
+
+    The epochs are inf where the target was not reached.
+    """
     model = build(batch_norm)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     optimizer.build(model.trainable_variables)
     variables = [*model.variables, *optimizer.variables]
     start = [variable.numpy() for variable in variables]
 
-    needed = []
+    needed, diverged = [], []
     for rate in RATES:
         for variable, value in zip(variables, start, strict=True):
             variable.assign(value)
         optimizer.learning_rate = rate
-        history = tfcourse.fit(
-            model,
-            train.x,
-            train.y,
-            batch_size=BATCH_SIZE,
-            epochs=EPOCHS,
-            validation_data=(dev.x, dev.y),
-            validation_batch_size=len(dev.y),
-            callbacks=[StopAtTarget()],
-            seed=0,
-            verbose=0,
-        )
-        accuracies = history.history["val_accuracy"]
+        try:
+            history = tfcourse.fit(
+                model,
+                train.x,
+                train.y,
+                batch_size=BATCH_SIZE,
+                epochs=EPOCHS,
+                validation_data=(dev.x, dev.y),
+                validation_batch_size=len(dev.y),
+                callbacks=[StopAtTarget()],
+                seed=0,
+                verbose=0,
+            )
+        except tfcourse.NonFiniteLossError as error:
+            where = f"epoch {error.epoch + 1}, batch {error.batch + 1}"
+            print(f"{label}, α = {rate:.2g}: diverges in {where}")
+            accuracies, finite = [0.0], False
+        else:
+            accuracies, finite = history.history["val_accuracy"], True
         needed.append(len(accuracies) if accuracies[-1] >= TARGET else np.inf)
-    return np.array(needed)
+        diverged.append(not finite)
+    return np.array(needed), np.array(diverged)
 
 
 PLACEMENTS = {"with batch norm": "before_activation", "without": "none"}
 OPTIMIZERS = {"gradient descent": tfcourse.GradientDescent, "Adam": tfcourse.Adam}
 results = {
-    (optimizer, name): epochs_to_target(batch_norm, make())
+    (optimizer, name): epochs_to_target(batch_norm, make(), f"{optimizer} {name}")
     for optimizer, make in OPTIMIZERS.items()
     for name, batch_norm in PLACEMENTS.items()
 }
@@ -106,21 +118,24 @@ results = {
 
 # %%
 print(f"\nTo {TARGET:.0%} accuracy on the dev set, in at most {EPOCHS} epochs")
-print(f"{'':36}{'fewest':>8}{'fewest':>8}   learning rates")
-print(f"{'':36}{'epochs':>8}{'steps':>8}   that get there")
-for (optimizer, name), needed in results.items():
+print(f"{'':35}{'fewest':>8}{'fewest':>8}   learning rates")
+print(f"{'':35}{'epochs':>8}{'steps':>8}   that get there          diverged")
+for (optimizer, name), (needed, diverged) in results.items():
     works = RATES[np.isfinite(needed)]
-    steps = needed.min() * steps_per_epoch
     rates = f"{works[0]:.2g} … {works[-1]:.2g}" if works.size else "none"
-    print(
-        f"{optimizer:18}{name:18}{needed.min():8g}{steps:8g}   "
-        f"{rates} ({works.size} of {RATES.size})"
+    rates += f" ({works.size} of {RATES.size})"
+    fewest = (
+        f"{needed.min():8g}{needed.min() * steps_per_epoch:8g}" if works.size else f"{'–':>8}" * 2
     )
+    print(f"{optimizer:18}{name:17}{fewest}   {rates:24}{diverged.sum()}")
 
 # %% [markdown]
 # ## The picture
 #
-# Lower is faster. Wider is easier to tune. A cross marks a learning rate that did not get there.
+# Lower is faster. Wider is easier to tune. A cross marks a learning rate that did not get there, a
+# filled one a training that diverged. (At a still larger rate the first steps of the network
+# without batch norm switch all ReLUs of its last hidden layer off: the loss stays finite, and
+# nothing is learned any more.)
 
 # %%
 COLORS = {"with batch norm": "#0072B2", "without": "#D55E00"}
@@ -129,21 +144,26 @@ NEVER = {"with batch norm": EPOCHS + 2.2, "without": EPOCHS + 1.4}
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True, layout="constrained")
 for ax, optimizer in zip(axes, OPTIMIZERS, strict=True):
     for name, color in COLORS.items():
-        needed = results[optimizer, name]
+        needed, diverged = results[optimizer, name]
         works = np.isfinite(needed)
+        never = np.full(len(RATES), NEVER[name])
         ax.plot(RATES[works], needed[works], "o-", color=color, linewidth=2, label=name)
-        ax.plot(RATES[~works], np.full((~works).sum(), NEVER[name]), "x", color=color)
+        ax.plot(RATES[~works & ~diverged], never[~works & ~diverged], "x", color=color)
+        ax.plot(RATES[diverged], never[diverged], "X", color=color, markersize=11)
     ax.axhline(EPOCHS + 0.7, color="0.85", linewidth=1)
     ax.set(xscale="log", xlabel="learning rate α", ylim=(0, EPOCHS + 3))
+    ax.set_xlim(RATES[0] / 1.5, RATES[-1] * 1.5)
     ax.set_title(optimizer[0].upper() + optimizer[1:], loc="left")
     ax.spines[["top", "right"]].set_visible(False)
 ticks = range(0, EPOCHS + 1, 2)
 axes[0].set_yticks([*ticks, EPOCHS + 1.8], [*map(str, ticks), "never"])
 axes[0].set_ylabel(f"epochs to {TARGET:.0%} dev accuracy")
+axes[0].plot([], [], "X", color="0.4", markersize=11, linestyle="none", label="diverged")
 axes[0].legend(frameon=False, loc="lower left")
 title = "With batch norm, training is faster and more learning rates work"
 fig.suptitle(title, x=0.01, ha="left", fontsize=14)
 fig.savefig(OUT / "03_batch_norm.png", dpi=150)
+print(f"\npicture: {OUT / '03_batch_norm.png'}")
 
 # %% [markdown]
 # ## One example at test time

@@ -185,3 +185,4 @@ for row, name in zip(axes, MODELS, strict=True):
 title = "Softmax cuts straight, hidden layers bend the cuts"
 fig.suptitle(title, x=0.01, ha="left", fontsize=14)
 fig.savefig(OUT / "04_softmax_boundaries.png", dpi=150)
+print(f"\npicture: {OUT / '04_softmax_boundaries.png'}")

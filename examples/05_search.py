@@ -94,6 +94,7 @@ title = f"All trials with α from 0.001 to 0.1 scored at least {np.floor(100 * l
 ax.set_title(title, loc="left")
 ax.spines[["top", "right"]].set_visible(False)
 fig.savefig(OUT / "05_search.png", dpi=150)
+print(f"\npicture: {OUT / '05_search.png'}")
 
 # %%
 folder.cleanup()

@@ -81,7 +81,7 @@ fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 ax.axhline(np.log(CLASSES), color="0.6", linestyle="--")
 ax.annotate(f"guessing: log {CLASSES} = {np.log(CLASSES):.1f}", (EPOCHS, np.log(CLASSES)), (0, 5),
             textcoords="offset points", ha="right", color="0.4")  # fmt: skip
-ax.plot(range(1, EPOCHS + 1), losses, "o-", color="#0072B2")
+ax.plot(range(1, EPOCHS + 1), losses, "o-", color="#0072B2", clip_on=False)
 ax.set(xlabel="epoch", ylabel="cost, mean over the epoch", ylim=(0, np.log(CLASSES) * 1.15))
 ax.xaxis.get_major_locator().set_params(integer=True)
 ax.set_title(
@@ -89,3 +89,4 @@ ax.set_title(
 )
 ax.spines[["top", "right"]].set_visible(False)
 fig.savefig(OUT / "06_many_classes.png", dpi=150)
+print(f"\npicture: {OUT / '06_many_classes.png'}")

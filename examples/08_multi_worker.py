@@ -172,3 +172,4 @@ ax.set_title("Two workers with half of each mini-batch: the same training", loc=
 ax.legend(frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
 fig.savefig(OUT / "08_multi_worker.png", dpi=150)
+print(f"\npicture: {OUT / '08_multi_worker.png'}")

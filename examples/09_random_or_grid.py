@@ -156,3 +156,4 @@ for ax in axes:
 axes[0].set_yticks(np.linspace(0, 1, 5), ["1e-10", "1e-8", "1e-6", "1e-4", "0.01"])
 axes[0].set_ylabel("Adam's ε (log scale)")
 fig.savefig(OUT / "09_random_or_grid.png", dpi=150)
+print(f"\npicture: {OUT / '09_random_or_grid.png'}")

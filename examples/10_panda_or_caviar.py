@@ -197,3 +197,4 @@ for ax in axes:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25)
 fig.savefig(OUT / "10_panda_or_caviar.png", dpi=150)
+print(f"\npicture: {OUT / '10_panda_or_caviar.png'}")
