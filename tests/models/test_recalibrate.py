@@ -118,9 +118,10 @@ def test_bias_correction_is_complete():
     check(model.layers[0], np.arange(12.0).reshape(3, 4))
 
 
-def test_batch_renormalization():
+@BOTH
+def test_batch_renormalization(norm):
     """The deviation, from which Keras derives the next moving variance, goes along."""
-    model = model_of(KERAS(renorm=True))
+    model = model_of(norm(renorm=True))
     x = np.arange(12.0).reshape(3, 4)
     recalibrate(model, x, verbose=False)
     check(model.layers[0], x)

@@ -16,3 +16,34 @@ def batch_norm(z, gamma=1.0, beta=0.0, epsilon=1e-3):
     """``z̃ = γ (z-μ)/sqrt(σ²+ε) + β`` with the features on the last axis."""
     mean, variance = moments(z, tuple(range(np.ndim(z) - 1)))
     return gamma * (z - mean) / np.sqrt(variance + epsilon) + beta
+
+
+def batch_renorm_step(
+    z, upstream, averages, gamma=1.0, beta=0.0, epsilon=1e-3, limits=(0, 1e9, 1e9)
+):
+    """Algorithm 1 of Ioffe 2017 and its gradients, which hold r and d constant.
+
+    Args:
+        z: The batch, features on the last axis.
+        upstream: The gradient of the output.
+        averages: μ and σ, which the batch is corrected towards.
+        gamma: γ.
+        beta: β.
+        epsilon: ε.
+        limits: Of r from below and above, and of the absolute d.
+
+    Returns:
+        The output, the gradients of z, γ and β, and the batch's μ_B and σ_B.
+    """
+    shape = np.shape(z)
+    z, upstream = (np.asarray(a, np.float64).reshape(-1, shape[-1]) for a in (z, upstream))
+    mean, stddev = z.mean(0), np.sqrt(z.var(0) + epsilon)
+    r = np.clip(stddev / averages[1], *limits[:2])
+    d = np.clip((mean - averages[0]) / averages[1], -limits[2], limits[2])
+    corrected = (z - mean) / stddev * r + d
+    to_corrected = upstream * gamma
+    to_stddev = (to_corrected * (z - mean) * -r / stddev**2).sum(0)
+    to_mean = (to_corrected * -r / stddev).sum(0)
+    to_z = to_corrected * r / stddev + to_stddev * (z - mean) / (len(z) * stddev) + to_mean / len(z)
+    gradients = to_z.reshape(shape), (upstream * corrected).sum(0), upstream.sum(0)
+    return (gamma * corrected + beta).reshape(shape), gradients, mean, stddev

@@ -1,11 +1,11 @@
-"""Batch normalization as equations (course section 2; Ioffe and Szegedy 2015, Algorithm 1)."""
+"""Batch normalization as equations (course section 2; Ioffe and Szegedy 2015; Ioffe 2017)."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["masked_moments", "moments", "normalize"]
+__all__ = ["masked_moments", "moments", "normalize", "renorm_corrections"]
 
 
 def moments(z: Any, axes: Sequence[int]) -> tuple[Any, Any]:
@@ -50,3 +50,45 @@ def normalize(z: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsilon: 
         scale = scale * gamma
     z = (z - mean) * scale
     return z if beta is None else z + beta
+
+
+def renorm_corrections(
+    mean: Any,
+    variance: Any,
+    average_mean: Any,
+    average_stddev: Any,
+    epsilon: float,
+    rmin: float | None = None,
+    rmax: float | None = None,
+    dmax: float | None = None,
+) -> tuple[Any, Any]:
+    """``r = σ_B/σ`` and ``d = (μ_B-μ)/σ``, by which batch renormalization corrects a batch.
+
+    With ``σ_B = √(σ²_B+ε)`` and the batch normalized as ``x̂ = (z-μ_B)/σ_B``, the corrected
+    ``x̂ r + d = (z-μ)/σ`` is what the averages μ and σ give, as at test time. r is clipped to
+    ``[rmin, rmax]`` and d to ``[-dmax, dmax]``: with ``rmin = rmax = 1`` and ``dmax = 0`` it is
+    batch normalization. Both are constants to the gradient, which runs through μ_B and σ_B alone.
+    σ counts as √ε at least.
+
+    Args:
+        mean: μ_B of the batch, shape ``(features,)``.
+        variance: σ²_B of the batch, the same shape.
+        average_mean: μ, the moving average of the batches' means, the same shape.
+        average_stddev: σ, that of their standard deviations √(σ²_B+ε), the same shape.
+        epsilon: ε > 0.
+        rmin: The least r; None for none.
+        rmax: The largest r; None for none.
+        dmax: The largest absolute d; None for none.
+
+    Returns:
+        r and d, each of shape ``(features,)``.
+
+    Source: Ioffe 2017, "Batch Renormalization", arXiv:1702.03275, Algorithm 1.
+    """
+    stddev = tf.maximum(average_stddev, tf.sqrt(tf.constant(epsilon, mean.dtype)))
+    r = tf.sqrt(variance + epsilon) / stddev
+    d = (mean - average_mean) / stddev
+    r = r if rmin is None else tf.maximum(r, rmin)
+    r = r if rmax is None else tf.minimum(r, rmax)
+    d = d if dmax is None else tf.clip_by_value(d, -dmax, dmax)
+    return tf.stop_gradient(r), tf.stop_gradient(d)

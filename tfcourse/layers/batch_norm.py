@@ -6,12 +6,19 @@ import keras
 import tensorflow as tf
 
 from tfcourse.formulas.averages import update_average
-from tfcourse.formulas.normalization import masked_moments, moments
 from tfcourse.layers.batch_norm_kernels import (
     apply_statistics,
+    batch_moments,
     fused_inference,
     fused_training,
     use_fused,
+)
+from tfcourse.layers.batch_renorm import (
+    add_renorm_weights,
+    check_renorm,
+    follow,
+    follow_stddev,
+    renormalize,
 )
 
 __all__ = ["BatchNorm"]
@@ -56,6 +63,12 @@ class BatchNorm(keras.layers.Layer):
         bias_correction: Whether the averages leave their initial values out, ``v_t/(1-β^t)``:
             after the first batch they *are* its statistics. Adds a scalar weight,
             ``moving_weight`` = 1-β^t, after the others.
+        renorm: Whether to correct each batch in training towards what averages of the batches
+            give (batch renormalization), for batches that are small or not alike. Adds the weights
+            ``moving_stddev``, ``renorm_mean`` and ``renorm_stddev``; test time is the same.
+        renorm_clipping: With ``renorm``: limits ``"rmin"``, ``"rmax"`` and ``"dmax"`` of the
+            correction, see `tfcourse.formulas.normalization.renorm_corrections`; none by default.
+        renorm_momentum: With ``renorm``: β of the averages that correct in training, in [0, 1].
         **kwargs: ``name``, ``dtype``, ``trainable`` as for every Keras layer.
 
     Call arguments:
@@ -64,10 +77,12 @@ class BatchNorm(keras.layers.Layer):
         mask: Boolean, one rank less than ``inputs``: the positions that count in the statistics.
 
     Raises:
-        ValueError: If momentum lies outside [0, 1], epsilon is not positive, the axis does not
-            exist in the input or its size is unknown, or the input is not floating point.
+        ValueError: If a momentum lies outside [0, 1], epsilon is not positive, a limit is not
+            admissible, the axis does not exist in the input or its size is unknown, or the input
+            is not floating point.
 
-    Source: Ioffe and Szegedy 2015, "Batch Normalization"; course sections 2.3 to 2.8.
+    Source: Ioffe and Szegedy 2015, "Batch Normalization"; Ioffe 2017, "Batch Renormalization";
+    course sections 2.3 to 2.8.
     """
 
     def __init__(
@@ -87,6 +102,9 @@ class BatchNorm(keras.layers.Layer):
         gamma_constraint: Any = None,
         synchronized: bool = False,
         bias_correction: bool = False,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -111,6 +129,9 @@ class BatchNorm(keras.layers.Layer):
         self.gamma_constraint = keras.constraints.get(gamma_constraint)
         self.synchronized = synchronized
         self.bias_correction = bias_correction
+        self.renorm = renorm
+        self.renorm_momentum = renorm_momentum
+        self.renorm_clipping = check_renorm(renorm_clipping, renorm_momentum, renorm)
         self.gamma = self.beta = self.moving_weight = None
         self.supports_masking = True
 
@@ -134,6 +155,8 @@ class BatchNorm(keras.layers.Layer):
             self.beta = self._add_statistic("beta", features, trainable=True)
         self.moving_mean = self._add_statistic("moving_mean", features)
         self.moving_variance = self._add_statistic("moving_variance", features)
+        if self.renorm:
+            add_renorm_weights(self, features)
         if self.bias_correction:
             self.moving_weight = self.add_weight(
                 shape=(), name="moving_weight", initializer="zeros", trainable=False, autocast=False
@@ -169,10 +192,12 @@ class BatchNorm(keras.layers.Layer):
     def _normalize_by_batch(self, z: Any, mask: Any) -> Any:
         gamma, beta = self._parameters(z.dtype)
         plain = mask is None and not self.synchronized
-        if plain and use_fused(z, self.axis, training=True):
+        if plain and not self.renorm and use_fused(z, self.axis, training=True):
             outputs, mean, variance = fused_training(z, gamma, beta, self.epsilon)
         else:
-            mean, variance = self._batch_moments(z, mask)
+            mean, variance = batch_moments(z, mask, self.axis, self.synchronized)
+            if self.renorm:
+                gamma, beta = renormalize(self, mean, variance, gamma, beta)
             shape = self._broadcast_shape(z)
             outputs = apply_statistics(z, mean, variance, gamma, beta, self.epsilon, shape)
         self._follow(mean, variance)
@@ -195,20 +220,6 @@ class BatchNorm(keras.layers.Layer):
         shape[self.axis] = -1
         return shape
 
-    def _batch_moments(self, z: Any, mask: Any) -> tuple[Any, Any]:
-        rank = len(z.shape)
-        axes = [a for a in range(rank) if a != self.axis % rank]
-        if mask is not None:
-            if len(mask.shape) != rank - 1:
-                raise ValueError(
-                    "BatchNorm: mask must have one rank less than the inputs. "
-                    f"Received: mask of shape {mask.shape}, inputs of shape {z.shape}."
-                )
-            return masked_moments(z, tf.expand_dims(mask, -1), axes)
-        if self.synchronized:
-            return keras.ops.moments(z, axes, synchronized=True)
-        return moments(z, axes)
-
     def _follow(self, mean: Any, variance: Any) -> None:
         rate: Any = 1.0 - self.momentum
         if self.moving_weight is not None:
@@ -216,10 +227,11 @@ class BatchNorm(keras.layers.Layer):
             weight = update_average(tf.convert_to_tensor(self.moving_weight), 1.0, rate)
             self.moving_weight.assign(weight)
             rate = tf.math.divide_no_nan(rate, weight)
-        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            value = tf.cast(value, moving.dtype)
-            # Not as v + (1-β)(θ-v): this form is exact where one of the two weights is 0.
-            moving.assign(tf.convert_to_tensor(moving) * (1 - rate) + value * rate)
+        follow(self.moving_mean, mean, rate)
+        if self.renorm:
+            follow_stddev(self, mean, variance, rate)
+        else:
+            follow(self.moving_variance, variance, rate)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""
@@ -228,7 +240,8 @@ class BatchNorm(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, for saving."""
         plain = ("axis", "momentum", "epsilon", "center", "scale", "synchronized")
-        config = {name: getattr(self, name) for name in (*plain, "bias_correction")}
+        renorm = ("renorm", "renorm_clipping", "renorm_momentum")
+        config = {name: getattr(self, name) for name in (*plain, "bias_correction", *renorm)}
         for name in ("beta", "gamma", "moving_mean", "moving_variance"):
             initializer = getattr(self, f"{name}_initializer")
             config[f"{name}_initializer"] = keras.initializers.serialize(initializer)

@@ -4,10 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
-__all__ = ["apply_statistics", "fused_inference", "fused_training", "use_fused"]
+from tfcourse.formulas.normalization import masked_moments, moments
+
+__all__ = ["apply_statistics", "batch_moments", "fused_inference", "fused_training", "use_fused"]
 
 # What an unknown dimension, nearly always the batch, counts as.
 USUAL_BATCH = 64
@@ -89,6 +92,32 @@ def apply_statistics(
     if len(shape) > 1 and shape[-1] != -1:
         scale, shift = tf.reshape(scale, shape), tf.reshape(shift, shape)
     return z * scale + shift
+
+
+def batch_moments(z: Any, mask: Any, axis: int, synchronized: bool) -> tuple[Any, Any]:
+    """Mean and variance (divided by m) of each feature of a batch.
+
+    Args:
+        z: What to normalize.
+        mask: The positions that count, of one rank less, or None.
+        axis: The features' axis.
+        synchronized: Whether replicas share their statistics.
+
+    Raises:
+        ValueError: The mask is of another rank.
+    """
+    rank = len(z.shape)
+    axes = [a for a in range(rank) if a != axis % rank]
+    if mask is not None:
+        if len(mask.shape) != rank - 1:
+            raise ValueError(
+                "BatchNorm: mask must have one rank less than the inputs. "
+                f"Received: mask of shape {mask.shape}, inputs of shape {z.shape}."
+            )
+        return masked_moments(z, tf.expand_dims(mask, -1), axes)
+    if synchronized:
+        return keras.ops.moments(z, axes, synchronized=True)
+    return moments(z, axes)
 
 
 def _as_images(z: Any) -> Any:

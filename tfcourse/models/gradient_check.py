@@ -20,7 +20,7 @@ from tfcourse.models.gradient_result import (
     GradientCheck,
     gradient_check_result,
 )
-from tfcourse.models.graph import named_layers
+from tfcourse.models.graph import is_batch_norm, named_layers
 
 __all__ = ["Difference", "GradientCheck", "gradient_check"]
 
@@ -164,13 +164,7 @@ def _check_model(model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, trai
             f'gradient_check: model "{model.name}" must be built, so that it has weights. Call it '
             "on a batch, or give it a keras.Input."
         )
-    quantized = [n for n, layer in named_layers(model) if layer.quantization_mode]
-    if quantized:
-        raise InputError(
-            f'gradient_check: model "{model.name}" must not be quantized, since rounding has no '
-            f'derivative. Received: quantized layer "{quantized[0]}". Check the model before '
-            "quantize()."
-        )
+    _check_layers(model, training)
     if not model.trainable_weights:
         raise InputError(
             f'gradient_check: model "{model.name}" must have trainable weights. Received: none; '
@@ -200,4 +194,21 @@ def _check_model(model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, trai
         raise InputError(
             "gradient_check: x, y and sample_weight must be of one length, at least 1. Received: "
             f"{received.replace('[', '').replace(']', '')}."
+        )
+
+
+def _check_layers(model: Any, training: bool) -> None:
+    """Refuses layers whose gradient is by design not that of the cost."""
+    quantized = [n for n, layer in named_layers(model) if layer.quantization_mode]
+    if quantized:
+        raise InputError(
+            f'gradient_check: model "{model.name}" must not be quantized, since rounding has no '
+            f'derivative. Received: quantized layer "{quantized[0]}". Check the model before '
+            "quantize()."
+        )
+    corrected = [n for n, part in named_layers(model) if is_batch_norm(part) and part.renorm]
+    if training and corrected:
+        raise InputError(
+            "gradient_check: training must be False for batch renormalization, whose r and d are "
+            f'constants to the gradient and not to the cost. Received: True, and "{corrected[0]}".'
         )

@@ -110,7 +110,7 @@ def _assign(layer: Any, totals: Moments) -> float:
     layer.moving_variance.assign(variance)
     if getattr(layer, "moving_weight", None) is not None:
         layer.moving_weight.assign(1.0)
-    if getattr(layer, "renorm", False):  # Keras derives the next moving variance from it.
+    if getattr(layer, "renorm", False):  # The next moving variance comes from it.
         layer.moving_stddev.assign(deviation)
     return float(max(moved.max(), spread.max()))
 

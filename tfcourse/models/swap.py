@@ -45,9 +45,8 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
         The copy, of the model's class.
 
     Raises:
-        InputError: ``to`` is neither; the model is of another kind; a layer to exchange has
-            ``renorm=True``, is a subclass, or is inside a layer whose configuration does not
-            hold it.
+        InputError: ``to`` is neither; the model is of another kind; a layer to exchange is a
+            subclass, or is inside a layer whose configuration does not hold it.
 
     Warns:
         UserWarning: Names weights that train now and did not when the optimizer was built, as
@@ -181,13 +180,7 @@ def _exchanged(layer: Any, to: str) -> Any:
         return keras.layers.Dense(config.pop("classes"), activation, **config)
     if isinstance(layer, Dropout):
         return keras.layers.Dropout(**config)
-    if config.get("renorm"):
-        raise InputError(
-            f'swap: batch-norm layer "{layer.name}" has renorm=True, which tfcourse.BatchNorm '
-            "does not do. Build it with renorm=False."
-        )
-    left_out = {"bias_correction", "renorm", "renorm_clipping", "renorm_momentum"}
-    kept = {name: value for name, value in config.items() if name not in left_out}
+    kept = {name: value for name, value in config.items() if name != "bias_correction"}
     return (BatchNorm if to == "tfcourse" else keras.layers.BatchNormalization)(**kept)
 
 

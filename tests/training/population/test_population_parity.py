@@ -91,6 +91,14 @@ def random_layers():
     return compiled(keras.Sequential(stack))
 
 
+def renormalized():
+    """Batch renormalization, ours and Keras's, in training corrected by averages."""
+    settings = {"renorm": True, "renorm_momentum": 0.7, "renorm_clipping": {"rmax": 2.0}}
+    stack = [layers.Dense(6, use_bias=False), BatchNorm(**settings), layers.Activation("tanh")]
+    stack += [layers.Dense(6, use_bias=False), layers.BatchNormalization(**settings)]
+    return compiled(keras.Sequential([keras.Input((FEATURES,)), *stack, SoftmaxHead(CLASSES)]))
+
+
 def scheduled():
     """A learning rate that falls from step to step, and a model inside a model, built late."""
     schedule = keras.optimizers.schedules.ExponentialDecay(0.3, 4, 0.5)
@@ -98,7 +106,7 @@ def scheduled():
     return compiled(keras.Sequential([inner, SoftmaxHead(CLASSES)]), GradientDescent(schedule))
 
 
-MODELS = {f.__name__: f for f in (embedding, random_layers, scheduled)}
+MODELS = {f.__name__: f for f in (embedding, random_layers, renormalized, scheduled)}
 CASES = {name: (lambda o=o: mlp(o), values) for name, (o, values) in OPTIMIZERS.items()}
 CASES |= {name: (build, {}) for name, build in MODELS.items()}
 
