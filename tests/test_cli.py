@@ -314,6 +314,17 @@ def test_check_warns_of_what_has_no_effect(line, said, tmp_path):
     assert "Warning" not in run("check", DIGITS).stdout
 
 
+def test_check_warns_of_the_data(tmp_path):
+    rows = "\n".join(f"{2**24 + i},{i % 2}" for i in range(40))
+    (tmp_path / "data.csv").write_text(f"id,label\n{rows}\n", encoding="utf-8")
+    path = tmp_path / "small.toml"
+    path.write_text(f'{SMALL}[data]\nsource = "csv"\npath = "data.csv"\n', encoding="utf-8")
+    result = run("check", path)
+    assert result.exit_code == 0
+    said = 'Warning: [data] the column "id" needs more digits than float32 has: float32 keeps 21 of'
+    assert said in result.stdout
+
+
 @pytest.mark.slow
 def test_retest(tmp_path):
     """The trials of a finished search again, as a user runs them."""

@@ -1,10 +1,10 @@
 """A search's data, as its config says; errors name the table."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tfcourse.data.csv_file import feature_names
 from tfcourse.data.precision import coarse_columns, column_title, merging
@@ -13,6 +13,7 @@ from tfcourse.data.splits import Part, Split, split_at, stratified_split
 from tfcourse.errors import InputError
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.metrics import Targets
+from tfcourse.search.record.data_record import check_same_data, data_record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,13 +68,44 @@ def check_data(config: SearchConfig) -> tuple[str, ...]:
         InputError: As `load_split`, or there are fewer examples than folds.
     """
     if at_hand(config):
+        from tfcourse.search.data_warnings import data_warnings
         from tfcourse.search.trials.folds import check_folds
 
         split = load_split(config)
         check_folds(split, config)
-        return split.notes
+        return data_warnings(split, config)
     check_source(config.data.source, _path(config))
     return ()
+
+
+def check_unchanged(directory: Path, record: Mapping[str, Any], config: SearchConfig) -> None:
+    """Refuse to go on in a run directory with other data than it began with.
+
+    Args:
+        directory: The run directory.
+        record: The `data_record` of today's data.
+        config: The search.
+
+    Raises:
+        InputError: The data is another; for a function that gives other data at each call, or in
+            each process, with the remedy.
+    """
+    try:
+        check_same_data(directory, record)
+    except InputError as error:
+        source = config.data.source
+        if config.arrays is not None or ":" not in source or source.startswith("keras:"):
+            raise
+        if data_record(load_split(config)) != record:
+            raise InputError(
+                f"{config.origin}: [data] {source} gives other data at each call, so that no "
+                "process could go on with what another began. Draw it from a seed, as from "
+                "np.random.default_rng(0)."
+            ) from error
+        raise InputError(
+            f"{error} If nothing was changed, {source} gives other data in each process: draw it "
+            "from a seed, and sort what has no order, such as a set or the files of a folder."
+        ) from error
 
 
 def at_hand(config: SearchConfig) -> bool:

@@ -7,16 +7,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.console import one_line
+from tfcourse.console import one_line, printable
 from tfcourse.data.splits import Part, Split
 from tfcourse.errors import WorkFailedError
 from tfcourse.models.saving import load_model, why_not_loadable
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.data import load_split
+from tfcourse.search.data import check_unchanged, load_split
+from tfcourse.search.data_warnings import data_warnings
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.oracle import SearchOracle
-from tfcourse.search.record.data_record import check_same_data, data_record, write_data_record
+from tfcourse.search.record.data_record import data_record, write_data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.ledger import SearchLedger, TrialWriter
@@ -84,16 +85,16 @@ def prepare(config: SearchConfig, directory: RunDirectory, fresh: bool) -> Split
     """Checks data and builder, and makes the run directory ready; as `execute`."""
     split = load_split(config)
     check_folds(split, config)
-    for note in split.notes:
-        LOG.warning("%s: [data] %s", config.origin, note)
-    data = data_record(split)
+    for warning in data_warnings(split, config):
+        LOG.warning("%s: [data] %s", config.origin, printable(warning))
+    record = data_record(split)
     if not fresh:
-        check_same_data(directory.path, data)
+        check_unchanged(directory.path, record, config)
     rehearse(config, split)
     if fresh:
         directory.delete()
     directory.create(config.as_toml(), {name: version(name) for name in PACKAGES})
-    write_data_record(directory.path, data)
+    write_data_record(directory.path, record)
     return split
 
 

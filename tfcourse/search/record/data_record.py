@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def read_data_record(directory: Path) -> dict[str, Any] | None:
         return None
 
 
-def check_same_data(directory: Path, record: dict[str, Any]) -> None:
+def check_same_data(directory: Path, record: Mapping[str, Any]) -> None:
     """Refuses to go on with a search on other data than it began with.
 
     Raises:

@@ -4,6 +4,7 @@ It hears and speaks through a connection, in dicts. The end of the connection is
 death, and the child's.
 """
 
+import logging
 import os
 import queue
 import signal
@@ -97,6 +98,13 @@ def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
         while True:
             chief.release(heard.get()["release"])
 
+    class Told(logging.Handler):
+        """Tells the parent, for nobody reads the log of a child that ends well."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            say({"what": "warning", "message": record.getMessage()})
+
+    logging.getLogger("tfcourse").addHandler(Told(logging.WARNING))
     search = _search(settings)
     chief = Chief(search.config, RunDirectory(search.directory), on_end)
     threading.Thread(target=release, daemon=True).start()

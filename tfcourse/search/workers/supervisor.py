@@ -1,5 +1,6 @@
 """The parent of a search's processes: starts them, starts the dead again, and ends them all."""
 
+import logging
 import os
 import queue
 import tempfile
@@ -20,6 +21,7 @@ from tfcourse.search.workers.surroundings import Place, cores, environment, gpus
 
 __all__ = ["Supervisor"]
 
+LOG = logging.getLogger("tfcourse")
 TICK = 0.1
 # How often the same thing may kill a process before it is given up.
 DEATHS = 3
@@ -149,6 +151,8 @@ class Supervisor:
                     self.ended_at = time.monotonic()
                 elif "effort" in message:
                     self.efforts[name] = Effort(**message["effort"])
+            case "warning":
+                LOG.warning("%s", message["message"])
             case "error":
                 self.errors[name] = message
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.data import load_split
+from tfcourse.search.data import check_unchanged, load_split
 from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.rpc import RemoteOracle
-from tfcourse.search.record.data_record import check_same_data, data_record
+from tfcourse.search.record.data_record import data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.ledger import TrialWriter
@@ -44,7 +44,7 @@ def work(
         WorkFailedError: The chief can't be reached.
     """
     split = load_split(config)
-    check_same_data(directory.path, data_record(split))  # as the chief's
+    check_unchanged(directory.path, data_record(split), config)  # as the chief's
     runner = TrialRunner(config, split, name, directory.checkpoints)
     writer = TrialWriter(config, directory)
 
