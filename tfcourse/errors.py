@@ -1,10 +1,27 @@
 """How a user's mistake is reported: what was wrong, what was received, what is allowed."""
 
 import difflib
-from collections.abc import Iterable
+import reprlib
+import traceback
+from collections.abc import Iterable, Sized
 from typing import Any
 
-__all__ = ["InputError", "WorkFailedError", "either", "nearest", "one_of"]
+__all__ = [
+    "InputError",
+    "WorkFailedError",
+    "either",
+    "encodable",
+    "error_line",
+    "error_text",
+    "message_line",
+    "nearest",
+    "one_of",
+    "shown",
+    "traceback_text",
+]
+
+# A value or a reason that is longer is cut in a message.
+LONGEST_VALUE, LONGEST_REASON = 200, 2000
 
 
 class InputError(ValueError):
@@ -34,4 +51,74 @@ def one_of(name: str, received: Any, known: Iterable[str]) -> str:
     known = list(known)
     hint = nearest(received, known) if isinstance(received, str) else ""
     listed = ", ".join(f'"{k}"' for k in known)
-    return f"{name} must be one of {listed}. Received: {received!r}.{hint}"
+    return f"{name} must be one of {listed}. Received: {shown(received)}.{hint}"
+
+
+def encodable(text: str) -> str:
+    r"""Return the text with what UTF-8 can't encode escaped: a lone surrogate as ``\udcff``."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def shown(value: Any) -> str:
+    """Return the ``repr`` of a value for a message, shortened where it is too long; never raises.
+
+    ``[0, 1, 2, 3, ...] (length 3000)``
+    """
+    large = isinstance(value, Sized) and _length(value) > LONGEST_VALUE
+    try:
+        text = "" if large else encodable(repr(value))
+        if text and len(text) <= LONGEST_VALUE:
+            return text
+    except Exception:  # the repr of other people's code, or a number of too many digits
+        pass
+    try:
+        text = encodable(_SHORT.repr(value))
+    except Exception:
+        return f"<{type(value).__name__}>"
+    text = text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
+    return f"{text} (length {_length(value)})" if isinstance(value, Sized) else text
+
+
+def _length(value: Sized) -> int:
+    try:
+        return len(value)
+    except Exception:
+        return 0
+
+
+def error_text(error: BaseException) -> str:
+    """Return ``KeyError: 'units'`` for an error, also for one whose message can't be had."""
+    said, name = _message(error), type(error).__name__
+    return encodable(f"{name}: {said}" if said else name)
+
+
+def error_line(error: BaseException) -> str:
+    """Return the first line of `error_text`, shortened where it is too long."""
+    first = error_text(error).splitlines()[0]
+    return first if len(first) <= LONGEST_REASON else f"{first[:LONGEST_REASON]}..."
+
+
+def message_line(error: BaseException) -> str:
+    """Return the first line of an error's message; of one without a message its type."""
+    lines = _message(error).strip().splitlines() or [type(error).__name__]
+    return encodable(lines[0])
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its message can't be shown)"
+
+
+def traceback_text() -> str:
+    """Return the traceback of the error that is being handled, as text that can be encoded."""
+    try:
+        return encodable(traceback.format_exc())
+    except Exception:  # an attribute of the error raises
+        return "(its traceback can't be shown)"
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 8
+_SHORT.maxstring = _SHORT.maxother = LONGEST_VALUE // 2

@@ -8,6 +8,8 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
+from tfcourse.errors import shown
+
 __all__ = ["HYPERPARAMETERS", "OPTIMIZER_ARGUMENTS", "Hyperparameter", "check"]
 
 
@@ -87,7 +89,9 @@ def check(name: str, value: Any, owner: str) -> Any:
     hyperparameter = HYPERPARAMETERS[name]
     if hyperparameter.admits(value):
         return value
-    raise ValueError(f"{owner}: {name} must be {hyperparameter.admissible}. Received: {value!r}.")
+    raise ValueError(
+        f"{owner}: {name} must be {hyperparameter.admissible}. Received: {shown(value)}."
+    )
 
 
 # The optimizers of the course by the name a config uses, and their hyperparameters.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tfcourse.errors import InputError, nearest
+from tfcourse.errors import InputError, error_text, nearest
 from tfcourse.quiet import quiet_start
 
 __all__ = ["exit_as_error", "load_function"]
@@ -51,7 +51,7 @@ def load_function(name: str, key: str) -> Any:
     except Exception as error:
         raise InputError(
             f'{key}: the module "{module_name}" can\'t be imported '
-            f"({type(error).__name__}: {error}). It is searched in the current folder and among "
+            f"({error_text(error)}). It is searched in the current folder and among "
             "the installed packages."
         ) from error
     function: Any = getattr(module, function_name, None)

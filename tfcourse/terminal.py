@@ -1,6 +1,5 @@
 """What the commands share: consoles, exit codes, and a quiet TensorFlow."""
 
-import errno
 import io
 import os
 import signal
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from tfcourse.console import PlainConsole, printable
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.files import disk_error
 from tfcourse.quiet import quiet_start
 
 __all__ = [
@@ -31,12 +31,6 @@ __all__ = [
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
-# What is wrong with a disk, and not with a program.
-_DISK = {
-    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO,
-    errno.ESTALE, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR,
-}  # fmt: skip
-
 console = PlainConsole()
 errors = PlainConsole(stderr=True)
 
@@ -52,27 +46,15 @@ def reporting(debug: bool) -> Iterator[None]:
         with told_if_interrupted("Nothing was written; the same command starts over."):
             yield
     except (InputError, WorkFailedError, OSError) as error:
-        said = _of_the_disk(error) if isinstance(error, OSError) else str(error)
-        if said is None:
+        told = disk_error(error) if isinstance(error, OSError) else error
+        if told is None:
             raise
         if debug:
             errors.print(traceback.format_exc(), end="", highlight=False, soft_wrap=True)
         else:
-            _print_error(said)
+            _print_error(str(told))
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED
         raise typer.Exit(code) from None
-
-
-def _of_the_disk(error: OSError) -> str | None:
-    """What the disk refused and what to do; None if it was something else that failed."""
-    if error.errno not in _DISK:
-        return None
-    place = "the disk" if error.filename is None else error.filename
-    # Not strerror: HDF5 puts sentences of its own there.
-    return (
-        f"{place} can't be written or read: {os.strerror(error.errno)}. Mend that and give the "
-        "same command again: what is on record is kept."
-    )
 
 
 def _print_error(said: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from tfcourse.errors import InputError, WorkFailedError, one_of
+from tfcourse.errors import InputError, WorkFailedError, one_of, shown
 from tfcourse.formulas import updates
 from tfcourse.formulas.averages import bias_correction
 from tfcourse.hyperparameters import check
@@ -159,7 +159,7 @@ def _check(
     if not fits or values.shape != (3,):
         raise InputError(
             "coefficients must be three finite numbers a, b, c of a·w² + b·w + c. "
-            f"Received: {coefficients!r}."
+            f"Received: {shown(coefficients)}."
         )
     a, b, c = (float(v) for v in values)
     if a <= 0:
@@ -167,11 +167,11 @@ def _check(
             f"The first coefficient a must be > 0: with a = {a:g}, a·w² + b·w + c has no minimum."
         )
     if not isinstance(start, numbers.Real) or not abs(start) <= float(np.finfo(np.float32).max):
-        raise InputError(f"start must be a finite number. Received: {start!r}.")
+        raise InputError(f"start must be a finite number. Received: {shown(start)}.")
     if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
         raise InputError(one_of("optimizer", optimizer, OPTIMIZERS))
     if isinstance(steps, bool) or not isinstance(steps, numbers.Integral) or steps < 0:
-        raise InputError(f"steps must be a whole number >= 0. Received: {steps!r}.")
+        raise InputError(f"steps must be a whole number >= 0. Received: {shown(steps)}.")
     if steps > MOST_STEPS:
         raise InputError(
             f"steps must be <= {MOST_STEPS:_}: w is kept after every step, which takes about 140 "

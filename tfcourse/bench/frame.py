@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from tfcourse.errors import InputError, one_of
+from tfcourse.errors import InputError, one_of, shown
 
 __all__ = ["SAMPLE_SECONDS", "Comparison", "Contender", "Spread", "Timing", "compare"]
 
@@ -168,7 +168,7 @@ def _check_arguments(
         raise InputError(f"The baseline {baseline!r} must take part in every round: rounds=None.")
     for name, count, least in counts:
         if isinstance(count, bool) or not isinstance(count, int) or count < least:
-            raise InputError(f"{name} must be a whole number >= {least}. Received: {count!r}.")
+            raise InputError(f"{name} must be a whole number >= {least}. Received: {shown(count)}.")
 
 
 def _warm_up(

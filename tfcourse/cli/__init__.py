@@ -17,7 +17,7 @@ from tfcourse.cli.options import ConfigFile, Debug
 from tfcourse.cli.output import print_result
 from tfcourse.cli.retest import retest
 from tfcourse.console import printable
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, message_line, shown
 from tfcourse.terminal import (
     FAILED,
     WRONG_INPUT,
@@ -88,7 +88,7 @@ def toy(
             triple = [float(part) for part in coefficients.split(",")]
         except ValueError:
             raise InputError(
-                f"--coefficients must be three numbers a,b,c. Received: {coefficients!r}."
+                f"--coefficients must be three numbers a,b,c. Received: {shown(coefficients)}."
             ) from None
         import_tensorflow()
         from tfcourse.toy import minimize_quadratic
@@ -97,12 +97,12 @@ def toy(
         if plot is not None:
             check_plot_file(plot)
         result = minimize_quadratic(triple, start, optimizer, learning_rate, steps, jit_compile)
-        shown = {
+        printed = {
             "before" if step == 0 else f"after {step} step{'s' * (step > 1)}": step
             for step in sorted({0, min(1, steps), steps})
         }
-        width = max(16, *map(len, shown)) + 2
-        for name, step in shown.items():
+        width = max(16, *map(len, printed)) + 2
+        for name, step in printed.items():
             console.print(f"w {name:<{width}}{result.w_history[step]!s}", highlight=False)
         if every is not None:
             _print_descent(result, every)
@@ -172,7 +172,9 @@ def _workers(given: str | None) -> Any:
     if given is None or given == "auto":
         return given
     if not given.isdecimal() or int(given) < 1:
-        raise InputError(f'--workers must be a whole number >= 1 or "auto". Received: {given!r}.')
+        raise InputError(
+            f'--workers must be a whole number >= 1 or "auto". Received: {shown(given)}.'
+        )
     return int(given)
 
 
@@ -212,7 +214,7 @@ def lint(
         try:
             model = load_model(file)
         except (OSError, TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+            reason = message_line(error)
             wanted = "FILE must be a model saved as .keras"
             if zipfile.is_zipfile(file):
                 wanted = "A model with classes of your own: call tfcourse.lint(model) in Python"

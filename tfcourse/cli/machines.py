@@ -8,7 +8,7 @@ import typer
 
 from tfcourse.cli.options import ConfigFile, Debug
 from tfcourse.cli.output import print_result
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, shown
 from tfcourse.terminal import (
     console,
     reporting,
@@ -120,7 +120,7 @@ def _address(given: str, option: str) -> tuple[str, int]:
     host, colon, port = given.rpartition(":")
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise InputError(
-            f"{option} must be HOST:PORT, such as 127.0.0.1:8700. Received: {given!r}."
+            f"{option} must be HOST:PORT, such as 127.0.0.1:8700. Received: {shown(given)}."
         )
     return host, int(port)
 
@@ -135,5 +135,7 @@ def _secret(given: str | None) -> str:
 
 def _name(given: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", given):
-        raise InputError(f"--id must be letters, digits, '.', '-' and '_'. Received: {given!r}.")
+        raise InputError(
+            f"--id must be letters, digits, '.', '-' and '_'. Received: {shown(given)}."
+        )
     return given

@@ -15,7 +15,7 @@ from tfcourse.data.csv_file import read_csv
 from tfcourse.data.frames import as_array
 from tfcourse.data.precision import check_whole_numbers, coarse_columns
 from tfcourse.data.splits import Part
-from tfcourse.errors import InputError, one_of
+from tfcourse.errors import InputError, error_text, one_of
 from tfcourse.imports import exit_as_error, load_function
 
 __all__ = ["KERAS_DATASETS", "check_source", "checked", "load"]
@@ -133,7 +133,7 @@ def _function(source: str) -> tuple[Any, Any]:
         with exit_as_error():
             given = function()
     except Exception as error:
-        raise InputError(f"{source} failed: {type(error).__name__}: {error}") from error
+        raise InputError(f"{source} failed: {error_text(error)}") from error
     if not isinstance(given, tuple) or len(given) != 2:
         raise InputError(f"{source} must return (x, y). Received: {type(given).__name__}.")
     return given

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, shown
 from tfcourse.hyperparameters import Hyperparameter
 
 __all__ = [
@@ -71,10 +71,12 @@ def weighted_average(
     """
     decay = Hyperparameter("beta", float, 0, 1, maximum_allowed=False)
     if not decay.admits(beta):
-        raise InputError(f"weighted_average: beta must be {decay.admissible}. Received: {beta!r}.")
+        raise InputError(
+            f"weighted_average: beta must be {decay.admissible}. Received: {shown(beta)}."
+        )
     series = np.asarray(values, dtype=np.float64)
     if series.ndim == 0:
-        raise InputError(f"weighted_average: values must be a series. Received: {values!r}.")
+        raise InputError(f"weighted_average: values must be a series. Received: {shown(values)}.")
     one_minus_beta = 1 - float(beta)  # a float32 β would carry its few digits on
     averages = np.empty_like(series)
     average, weight = np.zeros(series.shape[1:]), 0.0

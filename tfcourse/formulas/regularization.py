@@ -6,7 +6,7 @@ the number of examples m.
 
 from typing import Any
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, shown
 from tfcourse.hyperparameters import Hyperparameter
 
 __all__ = ["l1_factor", "l2_factor"]
@@ -55,5 +55,5 @@ def _check(owner: str, *values: Any) -> None:
     for argument, value in zip(_ARGUMENTS, values, strict=True):
         if not argument.admits(value):
             raise InputError(
-                f"{owner}: {argument.name} must be {argument.admissible}. Received: {value!r}."
+                f"{owner}: {argument.name} must be {argument.admissible}. Received: {shown(value)}."
             )

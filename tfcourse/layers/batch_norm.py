@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.errors import shown
 from tfcourse.formulas.averages import update_average
 from tfcourse.layers.batch_norm_kernels import (
     apply_statistics,
@@ -110,10 +111,12 @@ class BatchNorm(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 0 <= momentum <= 1:
             raise ValueError(
-                f"BatchNorm: momentum must be a number in [0, 1]. Received: {momentum!r}."
+                f"BatchNorm: momentum must be a number in [0, 1]. Received: {shown(momentum)}."
             )
         if not epsilon > 0:
-            raise ValueError(f"BatchNorm: epsilon must be a number > 0. Received: {epsilon!r}.")
+            raise ValueError(
+                f"BatchNorm: epsilon must be a number > 0. Received: {shown(epsilon)}."
+            )
         self.axis = int(axis)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)

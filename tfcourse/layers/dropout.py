@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.errors import shown
 from tfcourse.hyperparameters import HYPERPARAMETERS
 
 __all__ = ["Dropout"]
@@ -80,7 +81,7 @@ class Dropout(keras.layers.Dropout):
 
 def _check(rate: Any) -> None:
     if not (HYPERPARAMETERS["dropout"].admits(rate) and rate):
-        raise ValueError(f"Dropout: rate must be a number in (0, 1). Received: {rate!r}.")
+        raise ValueError(f"Dropout: rate must be a number in (0, 1). Received: {shown(rate)}.")
 
 
 class _Held:

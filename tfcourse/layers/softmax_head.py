@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.errors import shown
 from tfcourse.formulas.many_classes import blockwise_cross_entropy
 from tfcourse.formulas.softmax import hardmax
 
@@ -68,7 +69,8 @@ class SoftmaxHead(keras.layers.Layer):
                 else ""
             )
             raise ValueError(
-                f"SoftmaxHead: classes must be a whole number >= 2. Received: {classes!r}.{hint}"
+                "SoftmaxHead: classes must be a whole number >= 2. "
+                f"Received: {shown(classes)}.{hint}"
             )
         self.classes = int(classes)
         self.use_bias = use_bias

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.data.frames import as_array
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, shown
 from tfcourse.models.differences import derivatives
 from tfcourse.models.float64 import model_cost, trace
 from tfcourse.models.gradient_result import (
@@ -89,7 +89,7 @@ def gradient_check(
     if len(names) > max_parameters:
         raise InputError(
             "gradient_check: max_parameters must be at least the number of variables, "
-            f"{len(names)}, so that each is looked at. Received: {max_parameters!r}."
+            f"{len(names)}, so that each is looked at. Received: {shown(max_parameters)}."
         )
     cost = trace(what, function, names, values)
     places = _sample([value.size for value in cost.values], max_parameters, seed)
@@ -113,7 +113,7 @@ def _check_function(function: Any, given: dict[str, Any]) -> None:
         hint = " Wrap the layer: keras.Sequential([layer])." if callable(function) else ""
         raise InputError(
             "gradient_check: model_or_function must be a Keras model or a function of tensors. "
-            f"Received: {function!r}.{hint}"
+            f"Received: {shown(function)}.{hint}"
         )
     if wrong := [name for name, value in given.items() if value is not None and value is not False]:
         raise InputError(
@@ -132,7 +132,7 @@ def _arguments(function: Callable[..., Any], x: Any) -> tuple[list[str], list[An
     if not sum(value.size for value in values):
         raise InputError(
             "gradient_check: x must be the function's parameter, an array of numbers, or a list "
-            f"of several. Received: {x!r}."
+            f"of several. Received: {shown(x)}."
         )
     try:
         parameters = [*inspect.signature(function).parameters.values()]
@@ -147,18 +147,22 @@ def _arguments(function: Callable[..., Any], x: Any) -> tuple[list[str], list[An
 def _check_numbers(epsilon: Any, max_parameters: Any, seed: Any) -> None:
     real = isinstance(epsilon, numbers.Real) and not isinstance(epsilon, bool)
     if not real or not 0 < epsilon < math.inf:
-        raise InputError(f"gradient_check: epsilon must be a number > 0. Received: {epsilon!r}.")
+        raise InputError(
+            f"gradient_check: epsilon must be a number > 0. Received: {shown(epsilon)}."
+        )
     for name, value, least in (("max_parameters", max_parameters, 1), ("seed", seed, 0)):
         whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
         if not whole or value < least:
             raise InputError(
-                f"gradient_check: {name} must be a whole number >= {least}. Received: {value!r}."
+                f"gradient_check: {name} must be a whole number >= {least}. "
+                f"Received: {shown(value)}."
             )
 
 
 def _check_model(model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, training: Any) -> None:
     if not isinstance(training, bool):
-        raise InputError(f"gradient_check: training must be True or False. Received: {training!r}.")
+        said = f"gradient_check: training must be True or False. Received: {shown(training)}."
+        raise InputError(said)
     if not model.built:
         raise InputError(
             f'gradient_check: model "{model.name}" must be built, so that it has weights. Call it '
@@ -186,7 +190,7 @@ def _check_model(model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, trai
             if not np.ndim(leaf):
                 raise InputError(
                     f"gradient_check: {name} must be an array, or a list or dict of arrays. "
-                    f"Received: {data!r}."
+                    f"Received: {shown(data)}."
                 )
             lengths.setdefault(name, []).append(len(leaf))
     if len({n for own in lengths.values() for n in own}) != 1 or not lengths["x"][0]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, shown
 from tfcourse.models.graph import (
     WITH_BIAS,
     Call,
@@ -97,7 +97,7 @@ def lint(model: Any, steps: int | None = None, y: Any = None) -> list[Finding]:
         raise InputError(f"lint: model must be a Keras model. Received: {type(model).__name__}.")
     whole = isinstance(steps, numbers.Integral) and not isinstance(steps, bool)
     if steps is not None and (not whole or steps < 1):
-        raise InputError(f"lint: steps must be a whole number >= 1. Received: {steps!r}.")
+        raise InputError(f"lint: steps must be a whole number >= 1. Received: {shown(steps)}.")
     graph = trace(model)
     complaints: list[tuple[str, Iterator[Complaint]]] = []
     if graph is not None:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.data.frames import as_examples
-from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.errors import InputError, WorkFailedError, shown
 from tfcourse.formulas.pooling import Moments, feature_moments, pool_moments
 from tfcourse.hyperparameters import check
 from tfcourse.models.graph import BATCH_NORMS
@@ -49,7 +49,7 @@ def recalibrate(model: Any, data: Any, batch_size: int = 32, verbose: bool = Tru
     Source: Ioffe and Szegedy 2015, "Batch Normalization", Algorithm 2; course section 2.8.
     """
     if not isinstance(model, keras.Layer):
-        raise InputError(f"recalibrate: model must be a Keras model. Received: {model!r}.")
+        raise InputError(f"recalibrate: model must be a Keras model. Received: {shown(model)}.")
     batches, count = _batches(model, data, batch_size)
     first = next(iter(batches), None)
     if first is None:
@@ -249,6 +249,6 @@ def _inputs_of(batch: Any) -> Any:
         if not len(getattr(leaf, "shape", ())):
             raise InputError(
                 "recalibrate: a batch must be arrays: x, (x, y) or (x, y, sample_weight). "
-                f"Received: {leaf!r}."
+                f"Received: {shown(leaf)}."
             )
     return x

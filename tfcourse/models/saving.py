@@ -16,6 +16,7 @@ import numpy as np
 import tfcourse.layers
 import tfcourse.models.many_classes
 import tfcourse.optimizers  # noqa: F401  (see above)
+from tfcourse.errors import error_line
 from tfcourse.models.swap import copy_weights, paired_weights, swap
 from tfcourse.optimizers.keras_equivalent import is_course_optimizer, keras_equivalent
 
@@ -81,7 +82,7 @@ def save_model(model: Any, path: str | Path) -> None:
 
 def why_not_loadable(error: Exception) -> str:
     """What to say of a model that failed to be saved or loaded, and what helps."""
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    reason = error_line(error)
     return (
         f"model can't be saved and loaded again ({reason}). Give layers of your own get_config and "
         "@keras.saving.register_keras_serializable(), and use no lambda."

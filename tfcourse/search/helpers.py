@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tfcourse.errors import shown
 from tfcourse.formulas.scales import SCALES
 
 __all__ = ["log_uniform", "one_minus_log"]
@@ -48,7 +49,7 @@ def one_minus_log(hp: Any, name: str, low: float, high: float) -> float:
 
 
 def _check(function: str, name: str, low: float, high: float, scale: str) -> None:
-    received = f"Received: {low!r} and {high!r}."
+    received = f"Received: {shown(low)} and {shown(high)}."
     if not low < high:
         raise ValueError(f'{function}: "{name}" needs low < high. {received}')
     if demand := SCALES[scale].admits(low, high):

@@ -9,7 +9,7 @@ import keras
 
 from tfcourse.data.scaling import fit_scaling
 from tfcourse.data.splits import Split
-from tfcourse.errors import InputError, one_of
+from tfcourse.errors import InputError, error_line, error_text, one_of
 from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model, why_not_loadable
@@ -83,7 +83,7 @@ def _failed(
 ) -> str:
     return (
         f'{config.origin}: [model] builder "{config.builder.name}" failed for {dict(values)} on '
-        f"examples of shape {shape}: {type(error).__name__}: {error}"
+        f"examples of shape {shape}: {error_text(error)}"
     )
 
 
@@ -124,7 +124,7 @@ def _normalized(config: SearchConfig, model: Any, split: Split) -> Any:
     try:
         return with_scaling(model, fit_scaling(x, how), x.shape[1:])
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = error_line(error)
         raise InputError(
             f'builder "{config.builder.name}": its model can\'t have the normalization in front of '
             f"it ({reason}). Normalize the data yourself, and give "

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from tfcourse.errors import error_line
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.imports import exit_as_error
 from tfcourse.models.saving import save_model
@@ -176,7 +177,7 @@ class GroupRunner:
 
     def _say(self, error: Exception) -> None:
         if self.config.search.caviar == "population":
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = error_line(error)
             LOG.warning("Trials of one architecture are trained one by one: %s", reason)
 
 

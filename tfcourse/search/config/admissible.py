@@ -6,10 +6,11 @@ from typing import Any
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
-from tfcourse.errors import one_of
+from tfcourse.errors import one_of, shown
 from tfcourse.hyperparameters import HYPERPARAMETERS
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.limits import LARGEST
 from tfcourse.search.config.optimizers import ARGUMENTS, FLAGS
 from tfcourse.search.config.tables import SpaceTable
 
@@ -21,11 +22,15 @@ def inadmissible(name: str, value: Any, builder: Builder | None) -> str | None:
     if name == "optimizer" and not (builder is not None and builder.compiles):
         return None if value in ARGUMENTS else _named(value, ARGUMENTS)
     if name in FLAGS and not _is_own(name, builder):
-        return None if isinstance(value, bool) else f"must be true or false. Received: {value!r}."
+        return (
+            None if isinstance(value, bool) else f"must be true or false. Received: {shown(value)}."
+        )
     if _is_ours(name, builder):
         hyperparameter = HYPERPARAMETERS[name]
-        admissible = hyperparameter.admits(value)
-        return None if admissible else f"must be {hyperparameter.admissible}. Received: {value!r}."
+        if not hyperparameter.admits(value):
+            return f"must be {hyperparameter.admissible}. Received: {shown(value)}."
+        most = LARGEST.get(name, value)
+        return None if value <= most else f"must be <= {most}. Received: {shown(value)}."
     argument = None if builder is None else builder.arguments.get(name)
     if argument is None or argument.annotation is inspect.Parameter.empty:
         return None
@@ -35,7 +40,7 @@ def inadmissible(name: str, value: Any, builder: Builder | None) -> str | None:
         return None
     except ValidationError as error:
         said = error.errors()[0]["msg"].replace("Input should be", "must be").replace("'", '"')
-        return f"{said}. Received: {value!r}."
+        return f"{said}. Received: {shown(value)}."
     return None
 
 

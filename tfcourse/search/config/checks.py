@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tfcourse.errors import either, nearest, one_of
+from tfcourse.errors import either, nearest, one_of, shown
 from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.admissible import inadmissible, is_whole
@@ -203,16 +203,16 @@ def _choice(
 ) -> tuple[Any, list[str]]:
     where = f"[space.{name}] values"
     if not values:
-        return None, [f"{where} must be a list of at least one value. Received: {values!r}."]
+        return None, [f"{where} must be a list of at least one value. Received: {shown(values)}."]
     others = [value for value in values if not _is_plain(value)]
     if others:
         return None, [
-            f"{where} must be finite numbers, texts, true or false. Received: {others[0]!r}."
+            f"{where} must be finite numbers, texts, true or false. Received: {shown(others[0])}."
         ]
     if len({(type(value), value) for value in values}) < len(values):
-        return None, [f"{where} must differ from each other. Received: {values!r}."]
+        return None, [f"{where} must differ from each other. Received: {shown(values)}."]
     if len({float if type(value) is int else type(value) for value in values}) > 1:
-        return None, [f"{where} must be of one type. Received: {values!r}."]
+        return None, [f"{where} must be of one type. Received: {shown(values)}."]
     problems = [p for value in values if (p := inadmissible(name, value, builder))]
     if problems:
         return None, [f"{where} {problem}" for problem in problems]

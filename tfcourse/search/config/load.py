@@ -10,11 +10,12 @@ import tomli_w
 
 from tfcourse.data.given import Given
 from tfcourse.data.sources import check_source
-from tfcourse.errors import InputError, nearest
+from tfcourse.errors import InputError, error_line, nearest, shown
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.caviar.problems import caviar_problems
 from tfcourse.search.config.builders import Builder, find_builder, imported_when_called, whole_space
 from tfcourse.search.config.checks import check_fixed, parse_space
+from tfcourse.search.config.limits import error_lines, unwritable
 from tfcourse.search.config.metrics import (
     LOSSES,
     Targets,
@@ -165,6 +166,8 @@ def parse_config(
         for name in raw
         if name not in tables
     ]
+    if lines := unwritable(tables):
+        raise InputError(error_lines(origin, errors + lines))
     parsed: dict[str, Any] = {}
     tables["search"], settings, lines = strategy_settings(tables["search"])
     errors += lines
@@ -191,8 +194,8 @@ def parse_config(
         errors += misfits(parsed["search"], space)
         if builder is not None and parsed["training"] is not None:
             errors += caviar_problems(parsed["search"], parsed["training"], builder, space)
-    if errors:
-        raise InputError("\n".join(f"{origin}: {line}" for line in errors))
+    if errors := errors + unwritable({"space": tables["space"]}):  # with what the builder brought
+        raise InputError(error_lines(origin, errors))
     assert builder is not None
     return SearchConfig(
         **parsed,
@@ -214,10 +217,16 @@ def _check_data(
     if len(table.split) != 3 or min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
         errors.append(
             "[data] split must be three shares > 0 that sum to 1 (train, dev, test). "
-            f"Received: {list(table.split)}."
+            f"Received: {shown(list(table.split))}."
         )
     if table.path is not None:
-        table = table.model_copy(update={"path": str((folder / table.path).resolve())})
+        try:
+            path = (folder / table.path).resolve()
+            path.exists()  # a name that is too long is an error only here
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
+            errors.append(f"[data] path {shown(table.path)} can't be used: {error_line(error)}.")
+            return None
+        table = table.model_copy(update={"path": str(path)})
     if table.label is not None and table.source != "csv":
         errors.append(f'[data] label is for source "csv" only. Received: "{table.source}".')
     if found:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Literal
 
-from tfcourse.errors import InputError, either, one_of
+from tfcourse.errors import InputError, either, one_of, shown
 from tfcourse.imports import load_function
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.tables import TrainingTable
@@ -167,7 +167,7 @@ def training_problems(training: TrainingTable) -> list[str]:
                 f'"{training.loss}"; it takes the targets of {either(losses)}.'
             )
     if len(set(metric_names(metrics))) < len(metrics):
-        problems.append(f"[training] metrics must differ. Received: {list(metrics)}.")
+        problems.append(f"[training] metrics must differ. Received: {shown(list(metrics))}.")
     return problems
 
 

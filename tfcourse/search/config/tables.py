@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
-from tfcourse.errors import nearest
+from tfcourse.errors import nearest, shown
+from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 
 __all__ = [
     "STRATEGIES",
@@ -44,15 +45,15 @@ class SearchTable(Table):
     one's.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)
     objective: str = "val_accuracy"
     direction: Literal["max", "min"] | None = None
     strategy: Literal["random", "coarse_to_fine", "grid", "bayesian", "hyperband"] = "random"
     trials: int = Field(ge=1, le=1_000_000)
     seed: int = Field(default=0, ge=0)
-    workers: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
+    workers: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = 1
     trial_timeout: float | None = Field(default=None, gt=0)
-    threads: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1, le=1000)
     reuse_models: int = Field(default=16, ge=0)
     caviar: Literal["auto", "population", "reuse"] = "reuse"
     checkpoints: Literal["best", "all"] = "best"
@@ -160,11 +161,11 @@ class TrainingTable(Table):
     """
 
     epochs: int = Field(default=10, ge=1)
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=64, ge=1, le=LARGEST["batch_size"])
     loss: str = "sparse_categorical_crossentropy"
     metrics: Annotated[tuple[str, ...], Strict(False)] = ("accuracy",)
-    folds: int = Field(default=1, ge=1)
-    repeats: int = Field(default=1, ge=1)
+    folds: int = Field(default=1, ge=1, le=1_000_000)
+    repeats: int = Field(default=1, ge=1, le=1_000_000)
     early_stopping: EarlyStoppingTable | None = None
     optimizer: OptimizerName = "adam"
     jit_compile: Literal["auto", True, False] = "auto"
@@ -205,7 +206,7 @@ def parse(
 ) -> tuple[Any, list[str]]:
     """The table ``[name]`` as its model, or None and a line for each error."""
     if not isinstance(raw, Mapping):
-        return None, [f"[{name}] must be a table. Received: {raw!r}."]
+        return None, [f"[{name}] must be a table. Received: {shown(raw)}."]
     try:
         return model.model_validate(dict(raw)), []
     except ValidationError as error:
@@ -230,9 +231,10 @@ def _line(details: Any, table: str, key: str, known: list[str]) -> str:
     if details["type"] == "extra_forbidden":
         return f"{where} is not a known key.{nearest(key, known)} Known: {', '.join(known)}."
     if details["type"] == "model_type":
-        return f"[{table}.{key}] must be a table. Received: {details['input']!r}."
+        return f"[{table}.{key}] must be a table. Received: {shown(details['input'])}."
     received = details["input"]
     said = details["msg"].replace("Input should be", "must be")
+    said = said.replace("String should have", "must have")
     if details["type"] == "string_pattern_mismatch":
         said = "must be letters, digits, '.', '_' or '-', and start with a letter or digit"
     hint = ""
@@ -240,4 +242,4 @@ def _line(details: Any, table: str, key: str, known: list[str]) -> str:
         expected = details["ctx"]["expected"].replace("'", '"')
         hint = nearest(received, [w.strip(' "') for w in expected.replace(" or ", ", ").split(",")])
         said = f"must be {expected}"
-    return f"{where}: {said}. Received: {received!r}.{hint}"
+    return f"{where}: {said}. Received: {shown(received)}.{hint}"

@@ -12,7 +12,7 @@ import keras_tuner
 from keras.src.utils.naming import reset_uids
 from keras_tuner.engine import hyperparameters as kinds
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, error_text
 from tfcourse.imports import exit_as_error
 from tfcourse.search.config.builders import Argument, Builder
 from tfcourse.search.engine.registrations import (
@@ -69,7 +69,7 @@ def _build_of(given: Any, name: str) -> Callable[[Any], Any]:
             model = given() if isinstance(given, type) else given
     except Exception as error:
         raise InputError(
-            f'builder: "{name}" can\'t be made without arguments ({type(error).__name__}: {error}).'
+            f'builder: "{name}" can\'t be made without arguments ({error_text(error)}).'
             ' Name an instance of it: "package.module:instance".'
         ) from error
     own_fit = getattr(type(model), "fit", None)
@@ -138,9 +138,9 @@ def _compiled(
     except InputError:
         raise
     except keras_tuner.errors.FatalError as error:  # not to be passed over, says keras-tuner
-        raise InputError(f"{called}failed: {type(error).__name__}: {error}") from error
+        raise InputError(f"{called}failed: {error_text(error)}") from error
     except Exception as error:
-        raise _CallError(f"{called}failed: {type(error).__name__}: {error}") from error
+        raise _CallError(f"{called}failed: {error_text(error)}") from error
     if not isinstance(model, keras.Model):
         raise InputError(f"{called}gave no model. Received: {type(model).__name__}.")
     return bool(model.compiled)

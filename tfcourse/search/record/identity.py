@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tfcourse.errors import shown
+
 __all__ = ["differences", "identity"]
 
 # What a search may be continued with another value of: its trials stay the same.
@@ -16,7 +18,8 @@ def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str
     """What differs between the tables of two configs, in words."""
     old, new = _leaves(stored), _leaves(asked)
     return [
-        f"{name} is {old.get(name, 'not set')!r} there and {new.get(name, 'not set')!r} here"
+        f"{name} is {shown(old.get(name, 'not set'))} there and "
+        f"{shown(new.get(name, 'not set'))} here"
         for name in sorted({*old, *new})
         if not _same(old.get(name), new.get(name))
     ]

@@ -1,10 +1,10 @@
 """The two sides of a record: who trains writes a trial's, who hands out trials reads it."""
 
 import time
-import traceback
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+from tfcourse.errors import traceback_text
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.record.claims import Claim, write_claims
 from tfcourse.search.record.directory import RunDirectory
@@ -80,7 +80,7 @@ class TrialWriter:
                 worker=record.worker,
                 message=f"Its {why_not_loadable(error)}",
                 history=record.history,
-                traceback=traceback.format_exc(),
+                traceback=traceback_text(),
             )
         return record
 

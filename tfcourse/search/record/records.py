@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from tfcourse.errors import encodable
+
 __all__ = ["TrialRecord", "as_csv", "rank", "tables", "without_nan"]
 
 
@@ -86,7 +88,7 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    return text.getvalue()
+    return encodable(text.getvalue())
 
 
 def without_nan(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfcourse.errors import nearest
+from tfcourse.errors import nearest, shown
 from tfcourse.search.space.parameters import Choice, Parameter, any_of
 
 __all__ = ["condition_problems"]
@@ -46,7 +46,7 @@ def _problems(where: str, parent: str, value: Any, space: Mapping[str, Parameter
         listed = ", ".join(map(_shown, chosen.values))
         texts = [v for v in chosen.values if isinstance(v, str)]
         hint = nearest(value, texts) if isinstance(value, str) else ""
-        return [f"{where}: {parent} must be one of {listed}. Received: {value!r}.{hint}"]
+        return [f"{where}: {parent} must be one of {listed}. Received: {shown(value)}.{hint}"]
     return []
 
 

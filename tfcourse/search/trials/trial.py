@@ -3,7 +3,6 @@
 import datetime
 import logging
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +11,7 @@ from weakref import WeakSet
 
 from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
+from tfcourse.errors import error_line, traceback_text
 from tfcourse.imports import exit_as_error
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.record.effort import Effort
@@ -221,5 +221,5 @@ def _fit_or_begin_anew(
 
 
 def _failure(error: Exception) -> dict[str, Any]:
-    message = f"{type(error).__name__}: {error}".splitlines()[0]
-    return {"status": "failed", "message": message, "traceback": traceback.format_exc()}
+    message = error_line(error)
+    return {"status": "failed", "message": message, "traceback": traceback_text()}

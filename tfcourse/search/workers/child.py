@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.errors import InputError, WorkFailedError, error_text
 
 __all__ = ["check_shared", "run_child"]
 
@@ -51,7 +51,7 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> 
         {"chief": _chief, "worker": _worker}[settings["role"]](settings, say, heard)
     except Exception as error:
         told = isinstance(error, InputError | WorkFailedError)
-        message = str(error) if told else f"{type(error).__name__}: {error}"
+        message = str(error) if told else error_text(error)
         say({"what": "error", "kind": type(error).__name__, "message": message})
         if not told:
             raise

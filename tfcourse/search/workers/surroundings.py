@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, shown
 
 __all__ = ["Place", "cores", "environment", "gpus", "worker_count"]
 
@@ -40,7 +40,11 @@ def worker_count(workers: int | Literal["auto"], threads: int) -> int:
     if workers == "auto":
         return len(gpus(os.environ)) or max(cores() // threads, 1)
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise InputError(f'workers must be a whole number >= 1 or "auto". Received: {workers!r}.')
+        raise InputError(
+            f'workers must be a whole number >= 1 or "auto". Received: {shown(workers)}.'
+        )
+    if workers > 1000:
+        raise InputError(f"workers must be <= 1000. Received: {workers}.")
     return workers
 
 

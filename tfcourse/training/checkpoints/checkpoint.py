@@ -18,6 +18,7 @@ import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.errors import error_text
 from tfcourse.files import remove_abandoned, replace_atomically
 from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
 
@@ -96,7 +97,7 @@ class CheckpointFolder:
             try:
                 record = _read(path)
             except Exception as error:  # a damaged archive raises any of many
-                self.unreadable[path] = f"{type(error).__name__}: {error}"
+                self.unreadable[path] = error_text(error)
                 continue
             if self.unreadable:
                 warnings.warn(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, shown
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.data.inputs import check_sizes
 
@@ -41,16 +41,18 @@ def saving_of(
     check_sizes(keep_checkpoints=0 if keep_checkpoints is None else keep_checkpoints)
     if isinstance(save_every, datetime.timedelta):
         if save_every <= datetime.timedelta():
-            raise InputError(f"save_every must be more than no time. Received: {save_every!r}.")
+            raise InputError(
+                f"save_every must be more than no time. Received: {shown(save_every)}."
+            )
     elif isinstance(save_every, bool) or not isinstance(save_every, int) or save_every < 1:
         raise InputError(
             "save_every must be a whole number of epochs >= 1, or a datetime.timedelta. "
-            f"Received: {save_every!r}."
+            f"Received: {shown(save_every)}."
         )
     if checkpoint_dir is None:
         return None
     if not isinstance(checkpoint_dir, str | os.PathLike) or not os.fspath(checkpoint_dir):
-        raise InputError(f"checkpoint_dir must be a path. Received: {checkpoint_dir!r}.")
+        raise InputError(f"checkpoint_dir must be a path. Received: {shown(checkpoint_dir)}.")
     path = Path(checkpoint_dir)
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.data.frames import as_examples, is_scipy_sparse
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, shown
 from tfcourse.training.programs.leaves import first_leaf, leaves_of, map_leaves
 
 __all__ = [
@@ -117,7 +117,7 @@ def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
     if start in (0, count):
         raise InputError(
             "validation_split must lie in (0, 1) and leave examples on both sides. "
-            f"Received: {fraction!r} of {count} examples."
+            f"Received: {shown(fraction)} of {count} examples."
         )
     if not in_memory(*parts):
         train, validation = array_slicing.train_validation_split(parts, fraction)
@@ -164,7 +164,9 @@ def _tensors(name: str, part: Any) -> Any:
                 '.astype("float32"), all rows of one length.'
             ) from error
         if not tensor.shape.rank:
-            raise InputError(f"x and y must be arrays of examples. Received: the number {leaf!r}.")
+            raise InputError(
+                f"x and y must be arrays of examples. Received: the number {shown(leaf)}."
+            )
         return tf.cast(tensor, keras.config.floatx()) if tensor.dtype.is_floating else tensor
 
     return map_leaves(convert, part)
@@ -202,13 +204,13 @@ def _weights_of_classes(y: Any, sample_weight: Any, class_weight: Mapping[int, f
     if not isinstance(class_weight, Mapping):
         raise InputError(
             "class_weight must be a dict of a weight for every class, such as {0: 1.0, 1: 2.5}. "
-            f"Received: {class_weight!r}."
+            f"Received: {shown(class_weight)}."
         )
     strange = [key for key in class_weight if not _is_whole(key)]
     if strange:
         raise InputError(
             "The keys of class_weight must be class numbers, such as {0: 1.0, 1: 2.5}. "
-            f"Received: {strange[0]!r}."
+            f"Received: {shown(strange[0])}."
         )
     labels = y.numpy()
     if labels.ndim > 1:

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, shown
 from tfcourse.training.data.adapters import stream_of
 from tfcourse.training.data.arrays import Arrays, in_memory
 from tfcourse.training.data.feeds import ArrayFeed, Feed
@@ -140,13 +140,15 @@ def check_choices(
     numbers["epochs"] = epochs
     for name, number in numbers.items():
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 0:
-            raise InputError(f"{name} must be a whole number >= 0. Received: {number!r}.")
+            raise InputError(f"{name} must be a whole number >= 0. Received: {shown(number)}.")
     if not isinstance(validation_freq, Sequence | set | np.ndarray):
         check_sizes(validation_freq=0 if validation_freq is None else validation_freq)
     if isinstance(shuffle, str):
-        raise InputError(f"shuffle must be True or False. Received: {shuffle!r}.")
+        raise InputError(f"shuffle must be True or False. Received: {shown(shuffle)}.")
     if not isinstance(jit_compile, bool) and jit_compile != "auto":
-        raise InputError(f'jit_compile must be True, False or "auto". Received: {jit_compile!r}.')
+        raise InputError(
+            f'jit_compile must be True, False or "auto". Received: {shown(jit_compile)}.'
+        )
 
 
 def check_sizes(**sizes: Any) -> None:
@@ -159,4 +161,4 @@ def check_sizes(**sizes: Any) -> None:
         if size is None and name != "epochs":
             continue
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-            raise InputError(f"{name} must be a whole number >= 1. Received: {size!r}.")
+            raise InputError(f"{name} must be a whole number >= 1. Received: {shown(size)}.")

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcourse.errors import InputError, one_of
+from tfcourse.errors import InputError, one_of, shown
 from tfcourse.hyperparameters import HYPERPARAMETERS
 from tfcourse.layers import BatchNorm, SoftmaxHead
 from tfcourse.layers.dropout import Dropout
@@ -132,7 +132,7 @@ def check_members(members: Any, model: Any) -> list[Member]:
     for number, member in enumerate(members):
         if not isinstance(member, Member):
             raise InputError(
-                f"members must be of tfcourse.Member. Received: {member!r} at index {number}."
+                f"members must be of tfcourse.Member. Received: {shown(member)} at index {number}."
             )
         try:
             _check_member(member, model)
@@ -144,13 +144,13 @@ def check_members(members: Any, model: Any) -> list[Member]:
 def _check_member(member: Member, model: Any) -> None:
     seed, optimizer = member.seed, model.optimizer
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
-        raise InputError(f"seed must be a whole number in [0, 2**32). Received: {seed!r}.")
+        raise InputError(f"seed must be a whole number in [0, 2**32). Received: {shown(seed)}.")
     if member.epochs is not None:
         check_sizes(epochs=member.epochs)
     if not isinstance(member.hyperparameters, Mapping):
         raise InputError(
             'hyperparameters must be a dict such as {"learning_rate": 0.01}. Received: '
-            f"{member.hyperparameters!r}."
+            f"{shown(member.hyperparameters)}."
         )
     known = ["learning_rate", *optimizer.hyperparameters]
     if any(isinstance(layer, Dropout) for layer in model._flatten_layers()):
@@ -160,7 +160,7 @@ def _check_member(member: Member, model: Any) -> None:
             raise InputError(one_of(f"a hyperparameter of {type(optimizer).__name__}", name, known))
         if name == DROPOUT:
             if not (HYPERPARAMETERS[DROPOUT].admits(value) and value):
-                raise InputError(f"dropout must be a number in (0, 1). Received: {value!r}.")
+                raise InputError(f"dropout must be a number in (0, 1). Received: {shown(value)}.")
             continue
         if name == "learning_rate" and not isinstance(optimizer._learning_rate, keras.Variable):
             raise InputError(

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import keras
 import numpy as np
 
-from tfcourse.errors import InputError, one_of
+from tfcourse.errors import InputError, one_of, shown
 from tfcourse.training.data.arrays import in_memory
 from tfcourse.training.data.checks import check_training
 from tfcourse.training.data.feeds import ArrayFeed
@@ -190,7 +190,7 @@ def _check_stopping(
         raise InputError("halving must be a whole number >= 2: one in so many members goes on.")
     number = isinstance(min_delta, int | float | np.number) and not isinstance(min_delta, bool)
     if not number or not 0 <= min_delta < math.inf:
-        raise InputError(f"min_delta must be a number >= 0. Received: {min_delta!r}.")
+        raise InputError(f"min_delta must be a number >= 0. Received: {shown(min_delta)}.")
     if keep not in get_args(Keep):
         raise InputError(one_of("keep", keep, get_args(Keep)))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, shown
 from tfcourse.training.data.target_checks import outputs_on
 from tfcourse.training.population.checks import check_model
 from tfcourse.training.population.fresh import FreshValues, generators_kept
@@ -39,7 +39,7 @@ class Population:
         else:
             raise InputError(
                 "build must be a compiled keras.Model or a function that gives one. "
-                f"Received: {build!r}."
+                f"Received: {shown(build)}."
             )
         check_model(self.model)
         self._prepared: tuple[MemberStep, FreshValues] | None = None

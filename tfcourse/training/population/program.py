@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, message_line
 from tfcourse.training.population.step import MemberStep, State
 from tfcourse.training.programs.leaves import first_leaf, rows_of
 
@@ -121,7 +121,7 @@ class PopulationProgram:
         except (TypeError, ValueError, NotImplementedError, tf.errors.OpError) as error:
             raise InputError(
                 "The model, its loss or its metrics can't be vectorised: "
-                f"{str(error).strip().splitlines()[0]} Train it with tfcourse.fit."
+                f"{message_line(error)} Train it with tfcourse.fit."
             ) from error
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, message_line
 
 __all__ = ["XLA_ERRORS", "not_compiled"]
 
@@ -29,7 +29,7 @@ def not_compiled(error: Exception, layers: Sequence[str] = ()) -> InputError:
     """
     found = MISSING.search(str(error))
     if found is None:
-        reason = str(error).splitlines()[0]
+        reason = message_line(error)
     else:
         # A layer's operations are in scopes of its name, to which TensorFlow may add a number.
         scopes = [re.sub(r"(_\d+)+$", "", scope) for scope in reversed(found[2].split("/"))]

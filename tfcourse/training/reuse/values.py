@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.errors import message_line
 from tfcourse.training.reuse.configs import canonical
 from tfcourse.training.reuse.functions import describe_class, describe_function, is_known
 
@@ -51,7 +52,7 @@ def config_of(thing: Any, where: str) -> Any:
             return thing.get_config()
     except Exception as error:
         # Addresses would make the same reason another one for every model.
-        said = re.sub(r" at 0x[0-9a-f]+", "", f"{where} has no config: {error}").splitlines()[0]
+        said = re.sub(r" at 0x[0-9a-f]+", "", f"{where} has no config: {message_line(error)}")
         raise NotComparableError(said) from error
 
 
