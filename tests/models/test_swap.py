@@ -313,6 +313,11 @@ class Other(L.BatchNormalization):
     pass
 
 
+def shared_inside():
+    norm = BatchNorm(name="shared")
+    return sequential(L.TimeDistributed(norm), L.TimeDistributed(norm), shape=(3, 4))
+
+
 @pytest.mark.parametrize(
     ("model", "to", "said"),
     [
@@ -327,13 +332,14 @@ class Other(L.BatchNormalization):
             "keras",
             '"inside" (BatchNorm) cannot be exchanged, because it is inside another layer.',
         ),
+        (shared_inside, "keras", 'swap: "shared" is inside several layers of model "sequential'),
         (
             lambda: sequential(Other(name="o")),
             "tfcourse",
             '"o" (Other) cannot be exchanged, because it is a subclass.',
         ),
     ],
-    ids=["to", "subclassed", "block", "subclass"],
+    ids=["to", "subclassed", "block", "shared", "subclass"],
 )
 def test_what_cannot_be_swapped(model, to, said):
     with pytest.raises(InputError, match=re.escape(said)):

@@ -46,7 +46,7 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
 
     Raises:
         InputError: ``to`` is neither; the model is of another kind; a layer to exchange is a
-            subclass, or is inside a layer whose configuration does not hold it.
+            subclass, or is inside a layer whose configuration does not hold it, or inside several.
 
     Warns:
         UserWarning: Names weights that train now and did not when the optimizer was built, as
@@ -68,6 +68,7 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
     with uncompiled(model):
         copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
     _check_that_none_is_left(copy, to)
+    _check_that_sharing_is_kept(model, copy)
     copies: dict[int, Any] = {}
     for layer, new in pairs:
         copies |= {id(old): weight for old, weight in copy_weights(layer, new)}
@@ -207,6 +208,17 @@ def _check_that_none_is_left(copy: Any, to: str) -> None:
                 f'swap: "{layer.name}" ({type(layer).__name__}) cannot be exchanged, because it '
                 f"is {why}. Build that part of the model anew."
             )
+
+
+def _check_that_sharing_is_kept(model: Any, copy: Any) -> None:
+    """Refuses a model whose layer is inside several others, each of which would have its own."""
+    before, after = (Counter(x.name for x in part._flatten_layers()) for part in (model, copy))
+    # Not those that are new, as Keras names the inputs of operations anew.
+    if twice := [name for name, count in after.items() if count > before.get(name, count)]:
+        raise InputError(
+            f'swap: "{twice[0]}" is inside several layers of model "{model.name}", and a copy '
+            "would hold several of it. Call one layer around it in each of these places."
+        )
 
 
 def _compile_alike(model: Any, copy: Any, to: str, copies: Mapping[int, Any]) -> None:
