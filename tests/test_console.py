@@ -53,6 +53,12 @@ def test_an_error_is_shown_as_it_is(capsys):
     assert capsys.readouterr().err == f"Error: a builder said {SHOWN}\n"
 
 
+def test_an_endless_error_is_cut(capsys):
+    _print_error(f"a known line\n{'x' * 10_000}")
+    said = capsys.readouterr().err
+    assert said == f"Error: a known line\n{'x' * 2000}… (10000 characters)\n"
+
+
 @pytest.mark.parametrize(("no_color", "styled"), [("1", False), ("", True)])
 def test_no_color_sends_no_styles(no_color, styled, monkeypatch):
     monkeypatch.setenv("NO_COLOR", no_color)

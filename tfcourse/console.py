@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["LONGEST_MESSAGE", "PlainConsole", "one_line", "printable"]
+__all__ = ["LONGEST_MESSAGE", "PlainConsole", "one_line", "printable", "shortened"]
 
 # A message longer than this is shortened on the screen; the record has all of it.
 LONGEST_MESSAGE = 500
@@ -30,10 +30,12 @@ def printable(text: str) -> str:
 
 def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
     r"""Return `printable` text in one line, newlines as ``\n``, shortened where it is too long."""
-    shown = printable(text).replace("\n", r"\n")
-    if len(shown) <= longest:
-        return shown
-    return f"{shown[:longest]}… ({len(text)} characters)"
+    return shortened(printable(text).replace("\n", r"\n"), longest)
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return the text, and of one that is too long the beginning and its length."""
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
 def _escaped(character: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from tfcourse.console import PlainConsole, printable
+from tfcourse.console import PlainConsole, printable, shortened
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.files import disk_error
 from tfcourse.quiet import quiet_start
@@ -30,6 +30,9 @@ __all__ = [
 ]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
+
+# A longer line of an error is cut; --debug shows all of it.
+LONGEST_LINE = 2000
 
 console = PlainConsole()
 errors = PlainConsole(stderr=True)
@@ -58,7 +61,9 @@ def reporting(debug: bool) -> Iterator[None]:
 
 
 def _print_error(said: str) -> None:
-    errors.print(Text.assemble(("Error:", "bold red"), " ", printable(said)), soft_wrap=True)
+    """Print the lines of an error; of other people's errors one may be very long."""
+    lines = [shortened(line, LONGEST_LINE) for line in printable(said).split("\n")]
+    errors.print(Text.assemble(("Error:", "bold red"), " ", "\n".join(lines)), soft_wrap=True)
 
 
 @contextmanager

@@ -417,6 +417,20 @@ class TestRunAgain:
         assert "the test set has now been used 2 times" in str(again)
         assert "\x1b" not in str(again)
 
+    @pytest.mark.parametrize("value", ["a\rb", "a\r\nb", "\x1b[2J", '"', "[/b]"], ids=repr)
+    def test_values_with_control_characters(self, quick, value):
+        """The tables that hold them are the ones that were written."""
+        source = """
+        def choosy(input_shape, classes, kind="a"):
+            return linear(input_shape, classes)
+        """
+        space = {"kind": {"values": [value]}}
+        search = quick(source, "choosy", space, search={"trials": 1}, training={"epochs": 1})
+        result = search.run(verbose=False)
+        assert result.best.values == {"kind": value}
+        assert search.completed().was_complete
+        assert not {"\r", "\x1b"} & {*str(result)}
+
 
 class TestAnotherSearchInTheSamePlace:
     @pytest.mark.parametrize(

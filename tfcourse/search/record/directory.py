@@ -148,10 +148,11 @@ class RunDirectory:
     def has_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> bool:
         """Whether the tables are what `write_tables` makes of these records."""
         try:
-            kept = [path.read_text(encoding="utf-8") for path in (self.results, self.history)]
-        except (OSError, UnicodeDecodeError):
+            # As bytes: a text would be read with other line ends than a value has in it.
+            kept = [path.read_bytes() for path in (self.results, self.history)]
+        except OSError:
             return False
-        return kept == [*tables(records, names)]
+        return kept == [text.encode() for text in tables(records, names)]
 
     def write_rounds(self, rounds: Sequence[Mapping[str, Any]]) -> None:
         """``rounds.json``: each round's trials and the box that they were drawn from."""
