@@ -442,7 +442,7 @@ class TestSearch:
     def test_fresh_without_a_terminal_names_yes(self, record, not_run, tmp_path):
         result = run(*again(tmp_path), "--fresh")
         assert (result.exit_code, not_run, record.exists()) == (2, [], True)
-        assert f"Error: --fresh deletes {record}, and there is no terminal" in result.stderr
+        assert f"\nError: --fresh deletes {record}, and there is no terminal" in result.stderr
         assert "Give --yes as well." in result.stderr
 
     @pytest.mark.slow

@@ -2,13 +2,15 @@
 
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from tfcourse.search.display import SearchProgress, format_score
-from tfcourse.search.record.outcome import SearchResult
+from tfcourse.console import PlainConsole
+from tfcourse.search.display import SearchProgress, format_score, retest_table, rounds_table
+from tfcourse.search.record.outcome import Retest, RetestedTrial, SearchResult
 from tfcourse.search.record.records import TrialRecord, rank
 from tfcourse.search.record.summary import Measurement, Summary, read_summary, write_summary
 from tfcourse.search.result_view import result_text
@@ -67,6 +69,39 @@ def test_no_number_of_the_best_trials_is_split(width, hyperparameters, long):
         assert len(shown) == 5
     for name in result.best.values:
         assert name in words
+
+
+def printed(table, width):
+    written = io.StringIO()
+    PlainConsole(file=written, width=width, color_system=None).print(table)
+    assert max(map(len, written.getvalue().splitlines())) <= width
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_number_of_the_rounds_is_split(width):
+    box = {
+        "learning_rate": {"low": 1.2345e-4, "high": 0.98765},
+        "a_very_long_hyperparameter_name": {"low": 1.2345e-7, "high": 0.0012345},
+        "beta_1": {"low": 0.9, "high": 0.99999},
+        "units": {"weights": [0.5, 0.3, 0.2], "values": [16, 1024, 16384]},
+    }
+    rounds = [{"first_trial": 8 * i, "last_trial": 8 * i + 7, "box": box} for i in range(6)]
+    said = printed(rounds_table(rounds), width)
+    shown = len(re.findall(r"\b\d+ to \d+ ", said.splitlines()[2]))
+    assert 2 <= shown <= 4
+    for number in ("0.0001234", "0.9877", "1.235e-07", "0.001234", "16384", "0.9", "1-1e-05"):
+        assert said.split().count(number) == shown
+    assert f"{shown} of 6 rounds; all are in rounds.json" in said
+
+
+@pytest.mark.parametrize("width", [50, 60, 80, 120])
+def test_no_number_of_a_retest_is_split(width):
+    trials = [RetestedTrial(1, 1, 1, 0.123456, 123456.789), RetestedTrial(12345, 2, 1, 1e-9, None)]
+    found = Retest("val_mean_absolute_error", trials, 0, None, Path("x"))
+    words = printed(retest_table(found), width).split()
+    assert {"0.1235", "1.235e+05", "+1.235e+05", "12345", "1e-09"} <= {*words}
+    assert any("val_mean_absolute_error" in word for word in words)
 
 
 def test_a_result_is_printed_as_a_table():

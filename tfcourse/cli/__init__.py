@@ -144,7 +144,8 @@ def search(
 
         planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
         if fresh and planned.directory.exists() and not yes:
-            _ask_to_delete(planned.directory)
+            with told_if_interrupted("Nothing was deleted."):
+                _ask_to_delete(planned.directory)
         with told_if_interrupted(
             f"The finished trials are in {planned.directory}. The same command goes on from there."
         ):
@@ -158,6 +159,7 @@ def _ask_to_delete(directory: Path) -> None:
         agreed = typer.confirm(f"Delete {printable(str(directory))} and start over?", err=True)
     except typer.Abort:  # Ctrl-C, or there is nothing to read
         if sys.stdin is None or not sys.stdin.isatty():
+            errors.print()  # ends the question's line
             raise InputError(
                 f"--fresh deletes {directory}, and there is no terminal to ask on whether it may. "
                 "Give --yes as well. Nothing was deleted."

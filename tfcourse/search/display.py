@@ -1,13 +1,9 @@
 """What a search shows: a progress bar while it runs, and its best trials at the end."""
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.measure import Measurement
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -20,6 +16,7 @@ from rich.table import Table
 
 from tfcourse.console import LONGEST_MESSAGE, PlainConsole, one_line
 from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.fitting import FirstThatFits, table_of
 from tfcourse.search.record.outcome import Retest
 from tfcourse.search.record.records import TrialRecord, rank
 from tfcourse.search.space.parameters import Choice, any_of
@@ -103,8 +100,14 @@ class SearchProgress:
         self.progress.update(self.task, advance=1, best=format_score(best))
 
 
-def best_table(records: Sequence[TrialRecord], objective: str, space: Iterable[str]) -> "BestTable":
-    """The given trials as a table: number, score, epoch, hyperparameters."""
+def best_table(
+    records: Sequence[TrialRecord], objective: str, space: Iterable[str]
+) -> FirstThatFits:
+    """The given trials as a table: number, score, epoch, hyperparameters.
+
+    A trial is a row. Where that is too wide for the terminal a trial is a column, and the worst
+    ones are left out if there are too many.
+    """
     names = list(space)
     rows = [["trial", objective, "epoch", *(_format(name, LONGEST_VALUE) for name in names)]]
     for record in records:
@@ -113,75 +116,52 @@ def best_table(records: Sequence[TrialRecord], objective: str, space: Iterable[s
             score += f" ± {record.score_std:.4f}"
         values = [_format(record.values.get(name), LONGEST_VALUE) for name in names]
         rows.append([str(record.trial), score, str(record.best_epoch), *values])
-    return BestTable(rows)
+    forms = [table_of(rows, _best_of(len(records)))]
+    for shown in range(len(records), 0, -1):
+        columns = list(zip(*rows[: shown + 1], strict=True))
+        caption = "All trials are in results.csv." if shown < len(records) else None
+        forms.append(table_of(columns, _best_of(shown), caption))
+        forms[-1].columns[0].justify = "left"
+    return FirstThatFits(forms)
 
 
-@dataclass(frozen=True)
-class BestTable:
-    """Trials and their hyperparameters, in a table that never splits a number over lines.
-
-    A trial is a row. Where that is too wide for the terminal a trial is a column, and the worst
-    ones are left out if there are too many.
-    """
-
-    rows: list[list[str]]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the first of these tables that fits; rich calls it to print the object."""
-        trials = len(self.rows) - 1
-        columns = [list(column) for column in zip(*self.rows, strict=True)]
-        forms = [self._table(self.rows, trials)]
-        for shown in range(trials, 0, -1):
-            forms.append(self._table([column[: shown + 1] for column in columns], shown))
-            forms[-1].columns[0].justify = "left"
-        unbounded = options.update(max_width=sys.maxsize)
-        for table in forms:
-            if Measurement.get(console, unbounded, table).maximum <= options.max_width:
-                break
-        else:  # not even one trial fits: its longest names and values are folded
-            for column in table.columns:
-                column.no_wrap = False
-        yield table
-
-    def _table(self, rows: list[list[str]], shown: int) -> Table:
-        """Return a table of these rows, the first of them the heading, about ``shown`` trials."""
-        title = f"The {shown} best trials" if shown > 1 else "The best trial"
-        table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, padding=0)
-        for heading in rows[0]:
-            table.add_column(heading, justify="right", overflow="fold", no_wrap=True)
-        for row in rows[1:]:
-            table.add_row(*row)
-        if shown < len(self.rows) - 1:
-            table.caption = "All trials are in results.csv."
-        return table
+def _best_of(count: int) -> str:
+    return f"The {count} best trials" if count > 1 else "The best trial"
 
 
-def retest_table(retested: Retest) -> Table:
-    """The trials that ran again: their scores and ranks, then and now."""
-    table = Table(title="Then and now", box=SIMPLE_HEAD, pad_edge=False)
-    objective = retested.objective
-    for column in ("trial", f"{objective} then", "now", "rank then", "now", "change"):
-        table.add_column(column, justify="right")
+def retest_table(retested: Retest) -> FirstThatFits:
+    """The trials that ran again: their scores and ranks, then and now; ranks only if they fit."""
+    rows = [["trial", f"{retested.objective} then", "now", "rank then", "now", "change"]]
     for trial in retested.trials:
         scores = format_score(trial.old_score), format_score(trial.new_score)
         now = str(trial.new_rank) if trial.new_score is not None else "failed"
         change = "–" if trial.change is None else f"{trial.change:+.4g}" if trial.change else "0"
-        table.add_row(str(trial.trial), *scores, str(trial.old_rank), now, change)
-    return table
+        rows.append([str(trial.trial), *scores, str(trial.old_rank), now, change])
+    without_ranks = [[*row[:3], row[-1]] for row in rows]
+    narrow = [["trial", "then", "now", "change"], *without_ranks[1:]]
+    return FirstThatFits(
+        [
+            table_of(rows, "Then and now", wrap=True),
+            table_of(without_ranks, "Then and now", wrap=True),
+            table_of(narrow, f"{retested.objective}, then and now", wrap=True),
+        ]
+    )
 
 
-def rounds_table(rounds: list[dict[str, Any]]) -> Table:
-    """The boxes of a search from coarse to fine; of many rounds the first and the last three."""
-    shown = rounds if len(rounds) <= 4 else [rounds[0], *rounds[-3:]]
-    table = Table(title="From coarse to fine", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("trials")
-    for entry in shown:
-        table.add_column(f"{entry['first_trial']} to {entry['last_trial']}", overflow="fold")
-    for name in rounds[0]["box"]:
-        table.add_row(name, *(_box(entry["box"][name]) for entry in shown))
-    if shown is not rounds:
-        table.caption = f"{len(shown)} of {len(rounds)} rounds; all are in rounds.json"
-    return table
+def rounds_table(rounds: list[dict[str, Any]]) -> FirstThatFits:
+    """The boxes of a search from coarse to fine; of many rounds the first and the last ones."""
+    forms = []
+    for last in (3, 2, 1):
+        shown = rounds if len(rounds) <= last + 1 else [rounds[0], *rounds[-last:]]
+        rows = [["trials", *(f"{e['first_trial']} to {e['last_trial']}" for e in shown)]]
+        for name in rounds[0]["box"]:
+            boxes = (_box(entry["box"][name]) for entry in shown)
+            rows.append([_format(name, LONGEST_VALUE), *boxes])
+        caption = f"{len(shown)} of {len(rounds)} rounds; all are in rounds.json"
+        left_out = caption if len(shown) < len(rounds) else None
+        forms.append(table_of(rows, "From coarse to fine", left_out, wrap=True))
+        forms[-1].columns[0].justify = "left"
+    return FirstThatFits(forms)
 
 
 def _box(part: Mapping[str, Any]) -> str:
@@ -195,15 +175,13 @@ def _box(part: Mapping[str, Any]) -> str:
 def space_table(config: SearchConfig) -> Table:
     """What a search is going to try: each hyperparameter's values and scale."""
     search = config.search
-    table = Table(
-        title=f"{search.name}: {search.strategy} search, {search.trials} trials, "
-        f"{search.objective} ({config.direction})",
-        box=SIMPLE_HEAD,
-    )
+    title = f"{search.name}: {search.strategy} search, {search.trials} trials, "
+    title += f"{search.objective} ({config.direction})"
+    table = Table(title=title, min_width=len(title), box=SIMPLE_HEAD)
     if search.strategy == "grid" and search.trials < (size := grid_size(config.space)):
         table.caption = f"{search.trials} of the grid's {size} points, chosen by the seed"
     for column in ("hyperparameter", "values", "scale"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for name, parameter in config.space.items():
         if isinstance(parameter, Choice):
             values, scale = ", ".join(map(_format, parameter.values)), "choice"
@@ -224,7 +202,8 @@ def _format(value: Any, longest: int = LONGEST_MESSAGE) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        close = value != 1 and f"{value:.4g}" == "1"  # as a β may be
+        return f"1-{1 - value:.4g}" if close and value < 1 else f"{value:.4g}"
     shown = one_line(str(value))
     half = (longest - 1) // 2
     return shown if len(shown) <= longest else f"{shown[:half]}…{shown[-half:]}"
