@@ -6,10 +6,14 @@ Cases run in processes of their own (``two_devices.py``), on two logical CPUs.
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import tensorflow as tf
 
 from tests import processes
+from tfcourse import InputError
+from tfcourse.training.data.distributed import whole_batches
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("two_devices.py")
@@ -29,6 +33,8 @@ EQUAL = [
     "dataset",
     "dataset_of_known_shapes",
     "py_dataset",
+    "distributed_dataset",
+    "distributed_by_a_function",
     "one_replica",
     "own_train_step",
     "many_classes",
@@ -64,7 +70,8 @@ ERRORS = {
     r"share equally, because each of them counts alike\. Change batch_size: one holds 11\.",
     "error_small_batch_of_a_dataset": EACH,
     "error_small_batch_of_known_shape": rf"{EACH} Received: a batch of 1\.",
-    "error_distributed_dataset": r"A distributed dataset can't be taken: pass the dataset itself",
+    "error_distributed_dataset_of_sparse_tensors": r"A distributed dataset must hold dense tensors",
+    "error_distributed_dataset_without_end": r"The data never ends: say with steps_per_epoch how ",
     "error_loss_not_finite": r"not finite in epoch 1, batch \d, at learning rate 1e\+38\.",
     "rollback": r"not finite in epoch 1, batch \d after 3 rollbacks",
     "error_second_strategy": r"mixed up the messages of two tf\.distribute strategies .* Create "
@@ -119,3 +126,10 @@ def test_what_cant_be_had_is_said(subtests):
             assert re.search(message, results[name]["message"])
     assert results["rollback"]["warnings"] == 3
     assert results["every_batch_has_its_callback"]["calls"] == 3 * 5
+
+
+def test_a_dataset_distributed_over_machines_is_refused():
+    """A machine sees only its own part of a batch."""
+    strategy = object.__new__(tf.distribute.MultiWorkerMirroredStrategy)
+    with pytest.raises(InputError, match="over several machines can't be taken: pass the dataset"):
+        whole_batches(SimpleNamespace(_strategy=strategy))

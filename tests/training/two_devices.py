@@ -12,7 +12,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcourse import Adam, BatchNorm, ManyClassModel, Momentum, SoftmaxHead, fit
+from tfcourse import (
+    Adam,
+    BatchNorm,
+    ManyClassModel,
+    Momentum,
+    SoftmaxHead,
+    evaluate,
+    fit,
+    predict,
+)
 from tfcourse.training.programs import replicas
 
 layers = keras.layers
@@ -185,6 +194,47 @@ def dataset():
 def dataset_of_known_shapes():
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(15, drop_remainder=True)
     return compare(data=(batches,))
+
+
+def compare_distributed(distribute):
+    """One device on whole batches, two on batches that the strategy has split already."""
+    whole = tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(16)
+    strategy = mirrored(2)
+    one, history = trained(mlp, (whole,), validation_data=whole)
+    two, distributed = trained(
+        mlp, (distribute(strategy),), strategy, validation_data=distribute(strategy)
+    )
+    assert list(history) == list(distributed)
+    assert float(np.ptp(history["loss"])) > 0.01
+    asked = {"verbose": 0}
+    measured = [
+        evaluate(model, data, **asked)
+        for model, data in ((one, whole), (two, distribute(strategy)))
+    ]
+    predicted = predict(one, whole, **asked), predict(two, distribute(strategy), **asked)
+    assert predicted[0].shape == predicted[1].shape == (ROWS, CLASSES)
+    return {
+        "weights": difference(one.get_weights(), two.get_weights()),
+        "slots": difference(*([v.numpy() for v in m.optimizer.variables] for m in (one, two))),
+        "copies": 0,
+        "of each": {n: difference([v], [distributed[n]]) for n, v in history.items()}
+        | {"evaluate": difference(*measured), "predict": difference(*predicted)},
+        "epochs": 3,
+    }
+
+
+@case
+def distributed_dataset():
+    whole = tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(16)
+    return compare_distributed(lambda strategy: strategy.experimental_distribute_dataset(whole))
+
+
+@case
+def distributed_by_a_function():
+    def parts(context):
+        return tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(8)
+
+    return compare_distributed(lambda strategy: strategy.distribute_datasets_from_function(parts))
 
 
 @case
@@ -362,8 +412,15 @@ def error_small_batch_of_known_shape():
 
 
 @case
-def error_distributed_dataset():
-    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
+def error_distributed_dataset_of_sparse_tensors():
+    batches = tf.data.Dataset.from_tensor_slices((tf.sparse.from_dense(x), y)).batch(16)
+    data = (mirrored(2).experimental_distribute_dataset(batches),)
+    return fails_on_two(data=data, batch_size=None)
+
+
+@case
+def error_distributed_dataset_without_end():
+    batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(16).repeat()
     data = (mirrored(2).experimental_distribute_dataset(batches),)
     return fails_on_two(data=data, batch_size=None)
 

@@ -76,7 +76,8 @@ def fit(
     Under ``MirroredStrategy`` and ``MultiWorkerMirroredStrategy`` a step is that of the whole
     batch, of which each replica takes its part: create and compile the model in the strategy's
     scope, with ``synchronized=True`` in its batch normalization, and give every worker the same
-    whole data. Dropout draws the same units on all replicas.
+    whole data. Dropout draws the same units on all replicas. On one machine a dataset may be one
+    that the strategy has distributed; its batches are put together again, which takes time.
 
     Three things differ on purpose. A dataset that shuffles anew in each epoch gives other orders
     than under ``model.fit``, which takes two iterators an epoch from it where one is needed. Of

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.training.data.arrays import refuse_lists, sparse_by_rows
+from tfcourse.training.data.distributed import whole_batches
 from tfcourse.training.data.feeds import StreamFeed
 
 __all__ = ["stream_of"]
@@ -36,8 +37,8 @@ def stream_of(
         batch_size: Examples in a step, for sparse arrays.
 
     Raises:
-        InputError: Keras knows no such data, it is empty, a list of numbers or a distributed
-            dataset, or it is infinite and ``steps`` is None.
+        InputError: Keras knows no such data, it is empty, a list of numbers or a dataset
+            distributed over several machines, or it is infinite and ``steps`` is None.
     """
     # They are not public, but the rules of what Keras takes as data are theirs.
     from keras.src.trainers.data_adapters import get_data_adapter
@@ -48,11 +49,8 @@ def stream_of(
         raise InputError("x is missing: pass the examples, or a dataset of them.")
     refuse_lists(x=x, y=y, sample_weight=sample_weight)
     if isinstance(x, tf.distribute.DistributedDataset):
-        raise InputError(
-            "A distributed dataset can't be taken: pass the dataset itself, with whole batches. "
-            "The parts of the replicas are taken from each."
-        )
-    x, y, sample_weight = data = sparse_by_rows(data)
+        x = whole_batches(x)
+    x, y, sample_weight = data = sparse_by_rows((x, y, sample_weight))
     infinite = steps is None and (
         (isinstance(x, tf.data.Dataset) and int(x.cardinality()) == tf.data.INFINITE_CARDINALITY)
         or (isinstance(x, keras.utils.PyDataset) and x.num_batches is None)
