@@ -75,11 +75,19 @@ def mixed():
     return network(layers.Dense(4, dtype="mixed_bfloat16", name="half"))
 
 
+def float8():
+    layer = layers.Dense(4, name="eighths")
+    model = network(layer)
+    layer.quantize("float8")
+    return model
+
+
 MODELS = {
     "convolution": (images, r'can\'t train the layer "filters" \(Conv2D\): it does not vectorise'),
     "recurrent": (series, r'can\'t train the layer "both" \(Bidirectional\)'),
     "nested": (nested, r'can\'t train the layer "gates" \(GRU\)'),
     "mixed precision": (mixed, r'layer "half" \(Dense\) in mixed precision \(mixed_bfloat16\)'),
+    "float8": (float8, r'layer "eighths" \(Dense\) in float8, whose scales Keras'),
     "own call": (lambda: compiled(Own()), r"\(Own\), which has methods of its own"),
     "own step": (own_step, r"\(OwnStep\), which has methods of its own. Train it with tfcourse"),
     "eager": (run_eagerly, "run_eagerly=True can't be had in a population"),

@@ -99,6 +99,16 @@ def renormalized():
     return compiled(keras.Sequential([keras.Input((FEATURES,)), *stack, SoftmaxHead(CLASSES)]))
 
 
+def adapted():
+    """A LoRA layer, one quantized to int8, and a frozen one."""
+    hidden = [layers.Dense(6, "tanh"), layers.Dense(6, "tanh"), layers.Dense(6, "tanh")]
+    model = keras.Sequential([keras.Input((FEATURES,)), *hidden, SoftmaxHead(CLASSES)])
+    hidden[0].enable_lora(2)
+    hidden[1].quantize("int8")
+    hidden[2].trainable = False
+    return compiled(model, Adam(0.05))
+
+
 def scheduled():
     """A learning rate that falls from step to step, and a model inside a model, built late."""
     schedule = keras.optimizers.schedules.ExponentialDecay(0.3, 4, 0.5)
@@ -106,7 +116,7 @@ def scheduled():
     return compiled(keras.Sequential([inner, SoftmaxHead(CLASSES)]), GradientDescent(schedule))
 
 
-MODELS = {f.__name__: f for f in (embedding, random_layers, renormalized, scheduled)}
+MODELS = {f.__name__: f for f in (embedding, random_layers, renormalized, adapted, scheduled)}
 CASES = {name: (lambda o=o: mlp(o), values) for name, (o, values) in OPTIMIZERS.items()}
 CASES |= {name: (build, {}) for name, build in MODELS.items()}
 

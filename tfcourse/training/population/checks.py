@@ -107,6 +107,11 @@ def _check_layer(layer: Any) -> None:
         return
     if type(layer) not in LAYERS:
         raise InputError(f"A population can't train the {name}: it does not vectorise. {ALONE}.")
+    if layer.quantization_mode == "float8":
+        raise InputError(
+            f"A population can't train the {name} in float8, whose scales Keras's optimizer sets "
+            f"from their gradients. {ALONE}, or without quantize()."
+        )
     if layer.compute_dtype != layer.variable_dtype:
         raise InputError(
             f"A population can't train the {name} in mixed precision ({layer.dtype_policy.name}). "
