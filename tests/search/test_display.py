@@ -4,9 +4,11 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tfcourse.console import PlainConsole
 from tfcourse.search.display import SearchProgress, format_score, retest_table, rounds_table
@@ -114,6 +116,24 @@ def test_a_result_is_printed_as_a_table():
     assert "Warning" not in said
     assert repr(result) == "<SearchResult 'runs/[x]': 24 trials, best 23 with val_accuracy 0.73>"
     assert result._repr_html_().startswith("<pre>")
+
+
+def test_rich_prints_a_result_as_its_table():
+    written = io.StringIO()
+    Console(file=written, width=80).print(result_of(3, False))
+    assert "The 5 best trials" in written.getvalue()
+    assert "record      runs/[x]" in written.getvalue()
+
+
+def test_why_a_trial_failed_is_told_in_a_line():
+    result = result_of(1, False)
+    failed = TrialRecord(4, "failed", {}, message=f"ValueError: \x1b[2J\n[/b] {'x' * 10_000}")
+    broken = replace(result, trials={**result.trials, 4: failed}, ranking=result.ranking[:-1])
+    said = str(broken)
+    assert "1 of 24 trials failed: see the messages in results. Trial 4: ValueError: " in said
+    assert r"\x1b[2J\n[/b] xxx" in said
+    assert "\x1b" not in said
+    assert max(map(len, said.splitlines())) < 400
 
 
 @pytest.mark.parametrize(

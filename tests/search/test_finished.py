@@ -51,7 +51,9 @@ def test_it_is_shown(gone, tmp_path):
     expected = str(result)
     assert str(search.completed()) == str(search.run()) == expected
     assert str(Search.from_toml(tmp_path / "search.toml", out=search.out).run()) == expected
+    assert str(search.run(workers=2)) == expected
     assert str(Search.read_result(search.directory)) == expected
+    assert run("chief", tmp_path / "search.toml", "--out", search.out).exit_code == 0
     printed = run("search", tmp_path / "search.toml", "--out", search.out)
     assert (printed.exit_code, printed.stderr) == (0, "")
     assert printed.stdout.startswith("The search is complete: all 2 trials are on record.\n")

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 import tfcourse
 from tfcourse.cli.machines import chief, worker
 from tfcourse.cli.options import ConfigFile, Debug
 from tfcourse.cli.output import print_result
 from tfcourse.cli.retest import retest
+from tfcourse.cli.toy import toy
 from tfcourse.console import printable
 from tfcourse.errors import InputError, message_line, shown
 from tfcourse.terminal import (
@@ -62,61 +62,7 @@ def _options(
         raise typer.Exit(WRONG_INPUT)
 
 
-@app.command()
-def toy(
-    coefficients: Annotated[
-        str, typer.Option(help="a,b,c of the cost a·w² + b·w + c.")
-    ] = "1,-10,25",
-    start: Annotated[float, typer.Option(help="w before the first step.")] = 0.0,
-    optimizer: Annotated[
-        str, typer.Option(help="gradient_descent, momentum, rmsprop or adam.")
-    ] = "gradient_descent",
-    learning_rate: Annotated[float, typer.Option(help="The learning rate α.")] = 0.01,
-    steps: Annotated[int, typer.Option(help="How many steps to take.")] = 1000,
-    every: Annotated[
-        int | None, typer.Option(min=1, help="Show a table of w and cost, a row every N steps.")
-    ] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw w and the cost into this file.")] = None,
-    jit_compile: Annotated[
-        bool, typer.Option("--jit-compile", help="Compile with XLA; the last digit may differ.")
-    ] = False,
-    debug: Debug = False,
-) -> None:
-    """Minimise w² - 10w + 25, the course's smoke test."""
-    with reporting(debug):
-        try:
-            triple = [float(part) for part in coefficients.split(",")]
-        except ValueError:
-            raise InputError(
-                f"--coefficients must be three numbers a,b,c. Received: {shown(coefficients)}."
-            ) from None
-        import_tensorflow()
-        from tfcourse.toy import minimize_quadratic
-        from tfcourse.toy_plot import check_plot_file, save_plot
-
-        if plot is not None:
-            check_plot_file(plot)
-        result = minimize_quadratic(triple, start, optimizer, learning_rate, steps, jit_compile)
-        printed = {
-            "before" if step == 0 else f"after {step} step{'s' * (step > 1)}": step
-            for step in sorted({0, min(1, steps), steps})
-        }
-        width = max(16, *map(len, printed)) + 2
-        for name, step in printed.items():
-            console.print(f"w {name:<{width}}{result.w_history[step]!s}", highlight=False)
-        if every is not None:
-            _print_descent(result, every)
-        if plot is not None:
-            save_plot(result, plot)
-            console.print(f"plot {plot}", highlight=False, soft_wrap=True)
-
-
-def _print_descent(result: Any, every: int) -> None:
-    table = Table("step", "w", "cost")
-    last = len(result.w_history) - 1
-    for step in [*range(0, last, every), last]:
-        table.add_row(str(step), str(result.w_history[step]), str(result.cost_history[step]))
-    console.print(table)
+app.command()(toy)
 
 
 @app.command()

@@ -11,8 +11,8 @@ from tfcourse.search.record.outcome import Retest, SearchResult
 
 __all__ = ["result_lines", "result_tables", "result_text", "retest_lines", "retest_text"]
 
-# How many of the best trials are shown.
-SHOWN = 5
+# How many of the best trials are shown, and how much of the reason of one that failed.
+SHOWN, LONGEST_REASON = 5, 200
 
 
 def result_tables(result: SearchResult) -> list[RenderableType]:
@@ -39,8 +39,11 @@ def result_lines(result: SearchResult) -> list[str]:
     }
     said = [f"{name:<12}{value}" for name, value in lines.items()]
     if failed:
+        first = next(r for _, r in sorted(result.trials.items()) if r.status == "failed")
         said.insert(
-            0, f"{failed} of {len(result.trials)} trials failed: see the messages in results."
+            0,
+            f"{failed} of {len(result.trials)} trials failed: see the messages in results. "
+            f"Trial {first.trial}: {one_line(first.message, LONGEST_REASON)}",
         )
     return said + _warning(result)
 

@@ -52,6 +52,14 @@ class SearchResult:
 
         return result_text(self)
 
+    def __rich__(self) -> Any:
+        from rich.console import Group
+        from rich.text import Text
+
+        from tfcourse.search.result_view import result_lines, result_tables
+
+        return Group(*result_tables(self), *map(Text, result_lines(self)))
+
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         return f"<pre>{html.escape(str(self))}</pre>"
