@@ -328,8 +328,18 @@ class TestChecks:
         x[2, 3] = 1e39
         assert re.search(r"not finite, the first at \(2, 3\)", error(npz, x=x, y=Y))
 
-    def test_kinds(self, npz):
-        assert "x and y must be numbers" in error(npz, x=X.astype("str"), y=Y)
+    @pytest.mark.parametrize("dtype", ["str", "complex64", "datetime64[s]"])
+    def test_kinds(self, npz, dtype):
+        said = error(npz, x=X.astype("int64").astype(dtype), y=Y)
+        assert "x and y must be numbers" in said
+        assert "np.unique" not in said
+
+    def test_labels_of_another_kind(self, npz):
+        said = error(npz, x=X, y=np.array(list("uvwuvw")))
+        assert "Number the classes: np.unique(y, return_inverse=True)[1]." in said
+        assert "Of rows with a 1 for the class, give y.argmax(axis=1)." in error(
+            npz, x=X, y=np.eye(3)[Y]
+        )
 
     def test_bool_is_0_and_1_and_labels_may_be_a_column(self, npz):
         part, classes = npz(x=X > 1, y=(Y > 0)[:, None])

@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 import tensorflow as tf
 
 from tests.reference import normalization as reference
@@ -378,6 +379,7 @@ X = np.ones((6, 4), np.float32)
         (iter([X]), "Received: list_iterator."),
         (None, "Received: NoneType."),
         (3.0, "Received: float."),
+        (scipy.sparse.csr_matrix(X), "recalibrate: data is a SciPy sparse matrix of shape (6, 4)"),
         ([], "data must hold at least one example. Received: none."),
         ((), "data must hold at least one example. Received: none."),
         (X[:0], "data must hold at least one example. Received: none."),

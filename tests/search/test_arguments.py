@@ -178,6 +178,7 @@ ERRORS = {
     ),
     "no pair": ({"data": X}, r"Search: data must be \(x, y\)\. Received: ndarray\."),
     "lengths": ({"data": (X, Y[:-1])}, r"Search: data must be .*shapes \(60, 4\) and \(59,\)\."),
+    "no array": ({"data": ({"a": X}, Y)}, r"Search: data must be .* Received: dict and ndarray\."),
     "no dev": ({"train": (X, Y), "test": (X, Y)}, r"Search: train, .* Missing: dev\. Give data.*"),
     "data and dev": ({"data": (X, Y), "dev": (X, Y)}, r"Search: data is to be split; it excl.*"),
     "shapes": (

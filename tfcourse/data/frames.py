@@ -32,7 +32,7 @@ def as_array(value: Any, name: str) -> "npt.NDArray[np.generic]":
     if is_scipy_sparse(value):
         raise InputError(
             f"{name} is a SciPy sparse matrix of shape {value.shape}, which is not taken here. "
-            f"Pass a dense array: {name}.toarray()."
+            "Make it a dense array with .toarray()."
         )
     # A table of pandas exists only where pandas has been imported.
     pandas = sys.modules.get("pandas")

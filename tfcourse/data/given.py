@@ -98,8 +98,11 @@ def _pair(name: str, pair: Any) -> tuple[Any, Any]:
         as_array(side, f"{side_name} of {name}") for side_name, side in zip("xy", pair, strict=True)
     )
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(y) == 0:
+        received = f"shapes {x.shape} and {y.shape}"
+        if not x.ndim * y.ndim:  # such as a dict, or a ragged tensor
+            received = " and ".join(type(side).__name__ for side in pair)
         raise InputError(
-            f"{name} must be (x, y) with one y for each of at least one x. "
-            f"Received: shapes {x.shape} and {y.shape}."
+            f"{name} must be (x, y) with one y for each of at least one x, both arrays. "
+            f"Received: {received}."
         )
     return x, y

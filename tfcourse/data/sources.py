@@ -159,9 +159,14 @@ def checked(x: Any, y: Any, origin: str, numbers: bool = False) -> tuple[Part, i
         raise InputError(
             f"{origin}: x must have the shape (examples, ...) and y {wanted}, with at least one "
             f"example, and a number in each. Received: x of shape {x.shape}, y of shape {y.shape}."
+            + (" Of rows with a 1 for the class, give y.argmax(axis=1)." * (y.ndim == 2))
         )
-    if not np.issubdtype(x.dtype, np.number) or not np.issubdtype(y.dtype, np.number):
-        raise InputError(f"{origin}: x and y must be numbers. Received: {x.dtype}, {y.dtype}.")
+    if x.dtype.kind not in "iuf" or y.dtype.kind not in "iuf":
+        way = " Number the classes: np.unique(y, return_inverse=True)[1]."
+        raise InputError(
+            f"{origin}: x and y must be numbers. Received: {x.dtype}, {y.dtype}."
+            + way * (y.dtype.kind in "OUST")
+        )
     for name, array in (("x", x), ("y", y)):
         _check_large(array, name, origin)
     examples = _floats(x, "x", origin)

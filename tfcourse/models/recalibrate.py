@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.data.frames import as_examples
+from tfcourse.data.frames import as_examples, is_scipy_sparse
 from tfcourse.errors import InputError, WorkFailedError, shown
 from tfcourse.formulas.pooling import Moments, feature_moments, pool_moments
 from tfcourse.hyperparameters import check
@@ -240,7 +240,7 @@ def _array(leaf: Any) -> Any:
 
 
 def _is_array(data: Any) -> bool:
-    return hasattr(data, "__array__") and np.ndim(data) > 0
+    return (hasattr(data, "__array__") or is_scipy_sparse(data)) and np.ndim(data) > 0
 
 
 def _inputs_of(batch: Any) -> Any:
