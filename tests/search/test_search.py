@@ -137,7 +137,7 @@ def assert_same_search(directory, expected):
         assert record(directory, trial) == record(expected, trial)
     for name in ("results.csv", "history.csv"):
         assert table(directory / name) == table(expected / name)
-    for name in ("config.toml", "versions.json", "data.json"):
+    for name in ("config.toml", "versions.json", "data.json", "code.json"):
         assert (directory / name).read_bytes() == (expected / name).read_bytes()
     assert undated(directory / "summary.json") == undated(expected / "summary.json")
     ours, theirs = (
@@ -163,6 +163,7 @@ class TestRunDirectory:
         assert names == {
             "config.toml",
             "versions.json",
+            "code.json",
             "data.json",
             "trials",
             "results.csv",

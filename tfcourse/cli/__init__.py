@@ -12,7 +12,7 @@ import typer
 
 import tfcourse
 from tfcourse.cli.machines import chief, worker
-from tfcourse.cli.options import ConfigFile, Debug
+from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug
 from tfcourse.cli.output import print_result
 from tfcourse.cli.retest import retest
 from tfcourse.cli.toy import toy
@@ -79,6 +79,7 @@ def search(
     workers: Annotated[
         str | None, typer.Option(help='How many processes train, or "auto".', metavar="N")
     ] = None,
+    accept_changes: AcceptChanges = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Say how many models were reused and programs traced.")
     ] = False,
@@ -95,7 +96,9 @@ def search(
         with told_if_interrupted(
             f"The finished trials are in {planned.directory}. The same command goes on from there."
         ):
-            result = planned.run(fresh=fresh, workers=_workers(workers))
+            result = planned.run(
+                fresh=fresh, workers=_workers(workers), accept_changes=accept_changes
+            )
         print_result(result, verbose)
 
 

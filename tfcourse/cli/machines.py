@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tfcourse.cli.options import ConfigFile, Debug
+from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug
 from tfcourse.cli.output import print_result
 from tfcourse.errors import InputError, shown
 from tfcourse.terminal import (
@@ -34,6 +34,7 @@ def chief(
     expire_after: Annotated[
         float, typer.Option(min=10, help="Seconds after which a silent worker is lost.")
     ] = 60.0,
+    accept_changes: AcceptChanges = False,
     debug: Debug = False,
 ) -> None:
     """Hand out a search's trials to workers on other machines. Then conclude the search."""
@@ -51,7 +52,7 @@ def chief(
             f"The finished trials are in {planned.directory}. "
             "The same command goes on from there; the workers may go on."
         ):
-            result = planned.serve(service, on_serving)
+            result = planned.serve(service, on_serving, accept_changes)
         print_result(result)
 
 

@@ -5,7 +5,11 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["ConfigFile", "Debug"]
+__all__ = ["AcceptChanges", "ConfigFile", "Debug"]
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The search's TOML file.")]
+AcceptChanges = Annotated[
+    bool,
+    typer.Option("--accept-changes", help="Go on although the code of the models changed."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show an error's whole traceback.")]

@@ -17,6 +17,7 @@ from tfcourse.search.data_warnings import data_warnings
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.oracle import SearchOracle
+from tfcourse.search.record.code_record import check_same_code, code_changes, write_code_record
 from tfcourse.search.record.data_record import data_record, write_data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
@@ -38,7 +39,12 @@ PACKAGES = ("tfcourse", "tensorflow", "keras", "keras-tuner", "numpy")
 
 
 def execute(
-    config: SearchConfig, directory: RunDirectory, finished: Records, verbose: bool, fresh: bool
+    config: SearchConfig,
+    directory: RunDirectory,
+    finished: Records,
+    verbose: bool,
+    fresh: bool,
+    accept_changes: bool = False,
 ) -> dict[str, Effort]:
     """Runs the trials that are not finished in this process, then concludes the search.
 
@@ -50,13 +56,14 @@ def execute(
         finished: The trials that are already there.
         verbose: Whether to show a progress bar.
         fresh: Whether to delete what the directory holds, once data and builder are checked.
+        accept_changes: Whether to go on although the code of the models changed.
 
     Raises:
         InputError: The data or the builder does not fit.
         SearchFailedError: Every trial failed.
     """
     use_threads(config.search.threads)
-    split = prepare(config, directory, fresh)
+    split = prepare(config, directory, finished, fresh, accept_changes)
     total = config.search.trials
 
     def on_end(record: TrialRecord, best: float | None) -> None:
@@ -81,7 +88,13 @@ def execute(
     return efforts
 
 
-def prepare(config: SearchConfig, directory: RunDirectory, fresh: bool) -> Split:
+def prepare(
+    config: SearchConfig,
+    directory: RunDirectory,
+    finished: Records,
+    fresh: bool,
+    accept_changes: bool,
+) -> Split:
     """Checks data and builder, and makes the run directory ready; as `execute`."""
     split = load_split(config)
     check_folds(split, config)
@@ -90,11 +103,20 @@ def prepare(config: SearchConfig, directory: RunDirectory, fresh: bool) -> Split
     record = data_record(split)
     if not fresh:
         check_unchanged(directory.path, record, config)
-    rehearse(config, split)
+    code = rehearse(config, split)
+    missing = [number for number in range(config.search.trials) if number not in finished]
+    if not fresh and finished and missing and not accept_changes:
+        check_same_code(directory.path, code)
+    changes = [] if fresh else code_changes(directory.path, code)
     if fresh:
         directory.delete()
     directory.create(config.as_toml(), {name: version(name) for name in PACKAGES})
     write_data_record(directory.path, record)
+    if missing:
+        if changes:
+            directory.forget_all_checkpoints()  # of the models as they were
+        accepted = changes if finished else ()
+        write_code_record(directory.path, code, accepted, first_trial=missing[0])
     return split
 
 

@@ -16,6 +16,7 @@ from tfcourse.models.saving import load_model, why_not_loadable
 from tfcourse.search.caviar.rehearsal import rehearse_population
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import propose
+from tfcourse.search.record.code_record import code_record
 from tfcourse.search.trials.building import build_trial
 from tfcourse.search.trials.normalized import with_scaling
 from tfcourse.training.evaluate import evaluate
@@ -26,8 +27,11 @@ __all__ = ["rehearse"]
 MOST_TRIED = 16
 
 
-def rehearse(config: SearchConfig, split: Split) -> None:
+def rehearse(config: SearchConfig, split: Split) -> dict[str, Any]:
     """Builds the first model that can be built and, of a builder of one's own, looks at it.
+
+    Returns:
+        The record of the code that it comes from, for `tfcourse.search.record.code_record`.
 
     Raises:
         InputError: None can be built, or it does not fit the data, the loss or the objective,
@@ -36,6 +40,7 @@ def rehearse(config: SearchConfig, split: Split) -> None:
     """
     shape = split.train.x.shape[1:]
     values, model = _first_model(config, shape, split.classes)
+    code = code_record(config, values, model)
     try:
         own_metrics = any(":" in metric for metric in config.training.metrics)
         if config.builder.name not in BUILDERS:
@@ -51,6 +56,7 @@ def rehearse(config: SearchConfig, split: Split) -> None:
         raise InputError(_failed(config, values, shape, error)) from error
     if config.search.caviar == "population":
         rehearse_population(config, split, values, model)
+    return code
 
 
 def _first_model(

@@ -7,6 +7,7 @@ from rich.console import RenderableType
 
 from tfcourse.console import PlainConsole, one_line
 from tfcourse.search.display import best_table, format_score, retest_table, rounds_table
+from tfcourse.search.record.code_record import changes_in_words
 from tfcourse.search.record.outcome import Retest, SearchResult
 
 __all__ = ["result_lines", "result_tables", "result_text", "retest_lines", "retest_text"]
@@ -45,7 +46,7 @@ def result_lines(result: SearchResult) -> list[str]:
             f"{failed} of {len(result.trials)} trials failed: see the messages in results. "
             f"Trial {first.trial}: {one_line(first.message, LONGEST_REASON)}",
         )
-    return said + _warning(result)
+    return said + _warning(result) + _code_warning(result)
 
 
 def result_text(result: SearchResult, width: int | None = None) -> str:
@@ -125,6 +126,13 @@ def _metrics(result: SearchResult) -> str:
 def _times(result: SearchResult) -> str:
     count = len(result.summary.measurements)
     return "measured once" if count <= 1 else f"measurement {count} on this test set"
+
+
+def _code_warning(result: SearchResult) -> list[str]:
+    if not result.code_changes:
+        return []
+    changed = changes_in_words(result.code_changes)
+    return [f"Warning: {changed} The result is the old code's; --fresh searches with today's."]
 
 
 def _warning(result: SearchResult) -> list[str]:

@@ -10,6 +10,7 @@ from tfcourse.quiet import quiet_start
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data import at_hand, is_gone, load_split
+from tfcourse.search.record.code_record import code_changes_at_hand
 from tfcourse.search.record.data_record import check_same_data, data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.lock import locked
@@ -148,13 +149,17 @@ class Search:
         records = self.finished()
         if records and at_hand(self.config) and not is_gone(self.config):
             check_same_data(self.directory, data_record(load_split(self.config)))
-        return complete_result(self.config, RunDirectory(self.directory), records)
+        result = complete_result(self.config, RunDirectory(self.directory), records)
+        if result is None:
+            return None
+        return replace(result, code_changes=code_changes_at_hand(self.config, self.directory))
 
     def run(
         self,
         verbose: bool = True,
         fresh: bool = False,
         workers: int | Literal["auto"] | None = None,
+        accept_changes: bool = False,
     ) -> SearchResult:
         """Runs the trials that the run directory does not hold yet, and measures the best one.
 
@@ -167,10 +172,12 @@ class Search:
                 cores have ``threads``. None is the config's, 1 if it has none. The trials are the
                 same whatever their number (in a process where TensorFlow runs already with
                 other than the config's ``threads``, those of convolutional models to rounding).
+            accept_changes: Whether to go on with a search although the code of its models changed;
+                ``code.json`` then tells what changed, and the first trial with the new code.
 
         Raises:
-            InputError: The data, the builder or an existing run directory does not fit, or
-                another process is searching there.
+            InputError: The data, the builder or an existing run directory does not fit, the code of
+                the models changed, or another process is searching there.
             SearchFailedError: Every trial failed.
             WorkFailedError: The processes kept dying, or a checkpoint can't be written.
         """
@@ -197,17 +204,22 @@ class Search:
                 with quiet_start():
                     from tfcourse.search.execution import execute
 
-                efforts = execute(config, directory, finished, verbose, fresh)
+                efforts = execute(config, directory, finished, verbose, fresh, accept_changes)
             else:
-                efforts = supervise(config, directory, finished, workers, verbose, fresh)
+                efforts = supervise(
+                    config, directory, finished, workers, verbose, fresh, accept_changes
+                )
             return replace(self._concluded(), efforts=efforts)
 
-    def serve(self, service: Service, on_serving: Callable[[int], None]) -> SearchResult:
+    def serve(
+        self, service: Service, on_serving: Callable[[int], None], accept_changes: bool = False
+    ) -> SearchResult:
         """Hands the trials out to workers on other machines; the Python form of ``tfcourse chief``.
 
         Args:
             service: Where and how.
             on_serving: Called with the port once workers can connect.
+            accept_changes: As for `run`.
 
         Raises:
             InputError, SearchFailedError: As `run`.
@@ -217,7 +229,7 @@ class Search:
         directory = RunDirectory(self.directory)
         with locked(self.directory):
             finished = finished_trials(self.config, directory, forget=True)
-            serve(self.config, directory, finished, service, on_serving)
+            serve(self.config, directory, finished, service, on_serving, accept_changes)
             return self._concluded()
 
     def finished(self) -> dict[int, TrialRecord]:

@@ -3,13 +3,14 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tfcourse.errors import InputError, one_of
 from tfcourse.imports import load_function
 from tfcourse.models.build import BUILDERS
 from tfcourse.quiet import quiet_start
+from tfcourse.search.code.model_config import without_addresses
 
 __all__ = [
     "Argument",
@@ -40,6 +41,7 @@ class Builder:
         takes_any: Whether it takes arguments of any name (``**kwargs``).
         compiles: Whether its models come compiled.
         space: The tables of ``[space]`` that it brings with it, by name.
+        given: The function or object of one's own that it comes from; None if it is ours.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Builder:
     takes_any: bool
     compiles: bool = False
     space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    given: Any = field(default=None, compare=False, repr=False)
 
 
 def find_builder(given: Any) -> Builder:
@@ -75,7 +78,7 @@ def find_builder(given: Any) -> Builder:
         with quiet_start():
             from tfcourse.search.engine.hypermodels import hypermodel_builder
 
-        return hypermodel_builder(function, name)
+        return replace(hypermodel_builder(function, name), given=function)
     if len(positional) < 2:
         shown = ", ".join(p.name for p in parameters)
         raise InputError(
@@ -89,7 +92,7 @@ def find_builder(given: Any) -> Builder:
         if p not in positional[:2] and p.kind not in variadic
     }
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    return Builder(name, function, arguments, takes_any)
+    return Builder(name, function, arguments, takes_any, given=function)
 
 
 def imported_when_called(name: str) -> Callable[..., Any]:
@@ -126,7 +129,7 @@ def object_name(given: Any) -> str:
     if isinstance(given, functools.partial):
         fixed = [f"{key}={value!r}" for key, value in given.keywords.items()]
         parts = [object_name(given.func), *map(repr, given.args), *fixed]
-        return f"functools.partial({', '.join(parts)})"
+        return without_addresses(f"functools.partial({', '.join(parts)})")
     named = given if hasattr(given, "__qualname__") else type(given)
     return f"{named.__module__}:{named.__qualname__}"
 

@@ -26,7 +26,8 @@ class RunDirectory:
     """The files of one search under ``path``; every write is atomic.
 
     ``config.toml`` (as run), ``versions.json``, ``data.json`` (the data's shapes and hash, see
-    `tfcourse.search.record.data_record`), ``trials/0007.json`` (a `TrialRecord` each),
+    `tfcourse.search.record.data_record`), ``code.json`` (hashes of the models' code, see
+    `tfcourse.search.record.code_record`), ``trials/0007.json`` (a `TrialRecord` each),
     ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, of a search from coarse to
     fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``. The trials' files
     are the record; the tables are made from them. While it is searched, also ``claims.json`` (who
@@ -133,10 +134,14 @@ class RunDirectory:
         """Removes what was to save a trial from being begun again."""
         shutil.rmtree(self.checkpoints / f"{trial:04d}", ignore_errors=True)
 
+    def forget_all_checkpoints(self) -> None:
+        """Remove the checkpoints of all trials under way."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
     def forget_running(self, all_models: bool) -> None:
         """Removes what only a running search needs."""
         self.claims.unlink(missing_ok=True)
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self.forget_all_checkpoints()
         if not all_models:
             shutil.rmtree(self.models, ignore_errors=True)
 

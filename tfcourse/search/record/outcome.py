@@ -31,6 +31,7 @@ class SearchResult:
         summary: The best trial, its dev score, and its score on the test set.
         was_complete: Whether nothing was left to do.
         efforts: What its trials took in this run, by process.
+        code_changes: What changed in the code of its models since it was finished, in words.
     """
 
     directory: Path
@@ -39,6 +40,7 @@ class SearchResult:
     summary: Summary
     was_complete: bool
     efforts: Mapping[str, Effort] = field(default_factory=dict)
+    code_changes: Sequence[str] = ()
 
     def __repr__(self) -> str:
         summary = self.summary

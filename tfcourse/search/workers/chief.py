@@ -47,6 +47,7 @@ class Chief:
         finished: Records,
         fresh: bool,
         on_serving: Callable[[int], None],
+        accept_changes: bool = False,
     ) -> None:
         """Prepares, serves, concludes.
 
@@ -55,12 +56,13 @@ class Chief:
             finished: The trials that are on record.
             fresh: Whether to delete what the directory holds, once data and builder are checked.
             on_serving: Called with the port once workers can connect.
+            accept_changes: Whether to go on although the code of the models changed.
 
         Raises:
             InputError: The data, the builder or the address does not fit.
             SearchFailedError: Every trial failed.
         """
-        split = prepare(self.config, self.directory, fresh)
+        split = prepare(self.config, self.directory, finished, fresh, accept_changes)
         ledger = SearchLedger(self.config, self.directory, finished, self.on_end, True)
         claims = read_claims(self.directory.claims)
         trials = self.config.search.trials

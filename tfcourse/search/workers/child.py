@@ -113,6 +113,7 @@ def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
         {} if settings["fresh"] else search.finished(),
         settings["fresh"],
         lambda port: say({"what": "serving", "port": port}),
+        settings["accept_changes"],
     )
     say({"what": "done"})
 

@@ -35,6 +35,7 @@ class Crew:
         out: The folder of the run directory.
         workers: The workers' names.
         fresh: Whether the chief is to delete the run directory once it has checked the rest.
+        accept_changes: Whether the chief is to go on although the code of the models changed.
         chief: The ``host:port`` of a chief elsewhere; None starts one here.
         token: That chief's token.
         patience: For how many seconds a worker tries to reach the chief.
@@ -44,6 +45,7 @@ class Crew:
     out: Path
     workers: tuple[str, ...]
     fresh: bool = False
+    accept_changes: bool = False
     chief: str | None = None
     token: str = field(default_factory=secrets.token_hex)
     patience: float = PATIENCE

@@ -24,6 +24,7 @@ def supervise(
     workers: int,
     verbose: bool,
     fresh: bool,
+    accept_changes: bool = False,
 ) -> dict[str, Effort]:
     """Runs the trials that are not finished in ``workers`` processes, and concludes the search.
 
@@ -34,6 +35,7 @@ def supervise(
         workers: How many processes train.
         verbose: Whether to show the progress.
         fresh: Whether to delete what the directory holds, once data and builder are checked.
+        accept_changes: Whether to go on although the code of the models changed.
 
     Returns:
         What the trials took by worker, since each was last started.
@@ -46,7 +48,9 @@ def supervise(
     directory.claims.unlink(missing_ok=True)  # whoever ran those trials is dead
     bar = SearchProgress(config, finished, disable=not verbose)
     names = tuple(f"w{number + 1}" for number in range(workers))
-    supervisor = Supervisor(Crew(config, Path(directory.path).parent, names, fresh), bar)
+    supervisor = Supervisor(
+        Crew(config, Path(directory.path).parent, names, fresh, accept_changes), bar
+    )
     try:
         with bar:
             supervisor.run()
@@ -63,6 +67,7 @@ def serve(
     finished: Records,
     service: Service,
     on_serving: Callable[[int], None],
+    accept_changes: bool = False,
 ) -> None:
     """Hands out the trials that are not finished to workers elsewhere, and concludes the search.
 
@@ -72,6 +77,7 @@ def serve(
         finished: The trials that are already there.
         service: Where and how to serve.
         on_serving: Called with the port once workers can connect.
+        accept_changes: Whether to go on although the code of the models changed.
 
     Raises:
         InputError: The data, the builder or the address does not fit.
@@ -88,6 +94,6 @@ def serve(
         bar.__enter__()
 
     try:
-        chief.run(service, finished, False, begin)
+        chief.run(service, finished, False, begin, accept_changes)
     finally:
         bar.__exit__()

@@ -109,6 +109,7 @@ class Supervisor:
         }
         if name == CHIEF:
             settings |= {"host": "127.0.0.1", "port": self.port, "fresh": self.fresh}
+            settings |= {"accept_changes": self.crew.accept_changes}
             environ = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
         else:
             workers = self.crew.workers

@@ -7,6 +7,7 @@ from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data import check_unchanged, load_split
 from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.rpc import RemoteOracle
+from tfcourse.search.record.code_record import check_same_code, code_record
 from tfcourse.search.record.data_record import data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
@@ -15,6 +16,11 @@ from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.trials.trial import TrialRunner
 
 __all__ = ["work"]
+
+OTHER_CODE = (
+    "A worker needs the code that the search goes on with: give it the chief's, or run the "
+    "search's command again, with --accept-changes if it is to go on with today's."
+)
 
 
 def work(
@@ -40,11 +46,12 @@ def work(
         alone: The trials that are not to be trained together with others.
 
     Raises:
-        InputError: The data does not fit, or the chief refuses the token.
+        InputError: Data or code are not the chief's, or the chief refuses the token.
         WorkFailedError: The chief can't be reached.
     """
     split = load_split(config)
     check_unchanged(directory.path, data_record(split), config)  # as the chief's
+    check_same_code(directory.path, code_record(config), OTHER_CODE)
     runner = TrialRunner(config, split, name, directory.checkpoints)
     writer = TrialWriter(config, directory)
 

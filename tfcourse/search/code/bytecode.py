@@ -1,0 +1,72 @@
+"""What compiled functions read and store, and a text of one whose source is not there."""
+
+import dis
+import sys
+from collections.abc import Iterator
+from types import CodeType
+from typing import Any, NamedTuple
+
+__all__ = ["Uses", "bytecode_text", "python_version", "uses"]
+
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM")
+
+
+class Uses(NamedTuple):
+    """The names that code reads and stores.
+
+    Attributes:
+        names: The globals that it reads.
+        attributes: The attributes that it reads, of anything.
+        stored: The attributes and the variables of closures that it assigns to.
+        stored_globals: The globals that it assigns to.
+    """
+
+    names: set[str]
+    attributes: set[str]
+    stored: set[str]
+    stored_globals: set[str]
+
+
+def uses(code: CodeType) -> Uses:
+    """Return what a function reads and stores, with the functions and classes in it."""
+    found = Uses(set(), set(), set(), set())
+    for each in _nested(code):
+        for instruction in dis.get_instructions(each):
+            if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+                found.names.add(instruction.argval)
+            elif instruction.opname.startswith(_ATTRIBUTES):
+                found.attributes.add(instruction.argval)
+            elif instruction.opname in ("STORE_DEREF", "STORE_ATTR"):
+                found.stored.add(instruction.argval)
+            elif instruction.opname == "STORE_GLOBAL":
+                found.stored_globals.add(instruction.argval)
+    return found
+
+
+def bytecode_text(code: CodeType) -> str:
+    """Return the code and its constants as text, without lines and addresses.
+
+    Another version of Python compiles the same source to other code.
+    """
+    parts = [code.co_code.hex(), code.co_names, code.co_varnames, code.co_freevars]
+    return f"{parts} {[_constant(each) for each in code.co_consts]}"
+
+
+def python_version() -> str:
+    """Return the version of Python that `bytecode_text` depends on."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, CodeType):
+        return bytecode_text(value)
+    if isinstance(value, frozenset):  # their order is another in each process
+        return f"frozenset({sorted(map(repr, value))})"
+    return repr(value)
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _nested(constant)

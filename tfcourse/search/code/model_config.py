@@ -1,0 +1,53 @@
+"""The configuration of a model as a hash that doesn't depend on generated names or addresses."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["hash_of_config", "without_addresses"]
+
+
+def hash_of_config(model: Any) -> str | None:
+    """Return a hash of ``model.get_config()``; None where it has none that can be written down.
+
+    Names of layers count by the order in which they appear, since Keras numbers them on. The code
+    of a Lambda layer's function is left out: it holds line numbers.
+    """
+    try:
+        config = model.get_config()
+        names = {name: f"#{number}" for number, name in enumerate(dict.fromkeys(_names(config)))}
+        text = json.dumps(_plain(config, names), sort_keys=True, default=_text)
+    except Exception:  # whatever a get_config of one's own raises
+        return None
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def without_addresses(text: str) -> str:
+    """Return a text, such as ``repr`` of a function, without addresses in memory."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
+
+
+def _names(config: Any) -> list[str]:
+    if isinstance(config, Mapping):
+        name = config.get("name")
+        own = [name] if isinstance(name, str) else []
+        return own + [each for value in config.values() for each in _names(value)]
+    if isinstance(config, list | tuple):
+        return [each for value in config for each in _names(value)]
+    return []
+
+
+def _plain(config: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(config, Mapping):
+        if config.get("class_name") == "__lambda__":
+            return "lambda"
+        return {str(key): _plain(value, names) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return [_plain(value, names) for value in config]
+    return names.get(config, without_addresses(config)) if isinstance(config, str) else config
+
+
+def _text(value: Any) -> str:
+    return without_addresses(repr(value))
