@@ -49,6 +49,8 @@ def rehearse(config: SearchConfig, split: Split) -> dict[str, Any]:
             _check_compilation(config, model, split)
         whole = _normalized(config, model, split)
         if config.builder.name not in BUILDERS or own_metrics:
+            # Also the model inside has an optimizer, which is saved; Keras builds it on loading.
+            _build(model, shape)
             _check_saving(config.builder.name, whole, shape)
     except InputError as error:
         raise InputError(f"{config.origin}: [model] {error}") from error
@@ -140,9 +142,7 @@ def _normalized(config: SearchConfig, model: Any, split: Split) -> Any:
 
 def _check_saving(name: str, model: Any, shape: tuple[int, ...]) -> None:
     """Refuses a model that can't be loaded again at the end."""
-    if not model.built:
-        model.build((None, *shape))
-    model.optimizer.build(model.trainable_variables)
+    _build(model, shape)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         try:
@@ -150,3 +150,9 @@ def _check_saving(name: str, model: Any, shape: tuple[int, ...]) -> None:
             load_model(path)
         except Exception as error:
             raise InputError(f'builder "{name}": its {why_not_loadable(error)}') from error
+
+
+def _build(model: Any, shape: tuple[int, ...]) -> None:
+    if not model.built:
+        model.build((None, *shape))
+    model.optimizer.build(model.trainable_variables)
