@@ -15,6 +15,7 @@ from tfcourse.search.config.load import parse_config
 from tfcourse.search.engine.oracle import SearchOracle, propose
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.space.parameters import Choice, active
+from tfcourse.search.strategies.proposals import Memo
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},
@@ -188,7 +189,7 @@ class OracleContract:
             earlier = {t: record for t, record in shuffled if t < trial}
             assert propose(self.config(), trial, earlier) == undisturbed[trial].values
             assert propose(self.config(), trial, dict(shuffled)) == undisturbed[trial].values
-        kept = {}
+        kept = Memo()
         for trial in (*range(self.trials), *range(self.trials)):
             assert propose(self.config(), trial, undisturbed, kept) == undisturbed[trial].values
 

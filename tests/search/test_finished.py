@@ -13,7 +13,7 @@ from tfcourse import InputError, Search
 
 HYPER = """
 def hyper(hp):
-    units = hp.Choice("units", [2, 4])
+    units = hp.Choice("units", [2, 4, 8, 16])
     x = keras.Input((4,))
     y = keras.layers.Dense(3, activation="softmax")(keras.layers.Dense(units)(x))
     model = keras.Model(x, y)

@@ -363,7 +363,7 @@ class TestSearches:
 
     @pytest.fixture
     def search(self, quick):
-        space = {"units": {"values": [2, 3]}}
+        space = {"units": {"values": [2, 3]}, **RATE}
         search = quick(WIDE, builder="wide", space=space, search={"trials": 6})
         units = [sample(search.config.space, 0, trial)["units"] for trial in range(6)]
         assert units not in (sorted(units), sorted(units, reverse=True))

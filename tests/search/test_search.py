@@ -26,6 +26,7 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import TrialStatus
 
 import tfcourse
+from tests.search.conftest import RATE
 from tests.search.ledger import Ledger
 from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
@@ -644,7 +645,7 @@ class TestFailures:
     def some_raise(self, quick):
         values = ["good", "raises"]
         seed = seed_with("kind", ["good", "raises", "good"], values)
-        space = {"kind": {"values": values}}
+        space = {"kind": {"values": values}, **RATE}
         return quick(KINDS, "kinds", space, search={"seed": seed})
 
     def test_a_trial_that_raises_is_recorded_and_the_search_goes_on(self, some_raise):
@@ -668,8 +669,8 @@ class TestFailures:
     @pytest.fixture
     def some_diverge(self, quick):
         """The second of three trials has a learning rate with which the weights overflow."""
-        rates = [0.01, 1e38]
-        seed = seed_with("learning_rate", [0.01, 1e38, 0.01, 0.01], rates)
+        rates = [0.01, 1e38, 0.02, 0.03]
+        seed = seed_with("learning_rate", [0.01, 1e38, 0.02, 0.03], rates)
         search = {"seed": seed, "objective": "val_loss"}
         return quick(space={"learning_rate": {"values": rates}}, search=search)
 
@@ -759,7 +760,7 @@ class TestFailures:
         finished.run(verbose=False)
 
     def test_when_all_fail_there_is_a_record_and_an_error(self, quick):
-        search = quick(space={"learning_rate": {"values": [1e38, 2e38]}})
+        search = quick(space={"learning_rate": {"values": [1e38, 2e38, 3e38]}})
         for _ in range(2):
             with pytest.raises(SearchFailedError) as error:
                 search.run(verbose=False)
@@ -937,8 +938,11 @@ class TestBuilder:
             assert len(r.history["loss"]) == r.values["epochs"]
 
     def test_trials_of_equal_values_start_from_weights_of_their_own(self, quick):
-        result = quick(space={"learning_rate": {"values": [0.1]}}).run(verbose=False)
-        assert len({tuple(r.history["loss"]) for r in result.trials.values()}) == 3
+        """Equal to the model; a space of one configuration has one trial."""
+        space = {"learning_rate": {"low": 0.1, "high": 0.1 + 1e-12}}
+        result = quick(space=space).run(verbose=False)
+        losses = {round(r.history["loss"][0], 3) for r in result.trials.values()}
+        assert len(losses) == 3
 
     def test_the_best_model_has_the_weights_of_its_best_epoch(self, quick):
         """The loss falls, and it is to be large: the first epoch is the best one."""

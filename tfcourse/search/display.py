@@ -47,7 +47,7 @@ class SearchProgress:
     def __init__(
         self, config: SearchConfig, finished: Mapping[int, TrialRecord], disable: bool = False
     ) -> None:
-        total = config.search.trials
+        total = config.trials
         done = sum(number < total for number in finished)
         ranking = rank(finished.values(), config.direction)
         best = ranking[0].score if ranking else None
@@ -175,7 +175,7 @@ def _box(part: Mapping[str, Any]) -> str:
 def space_table(config: SearchConfig) -> Table:
     """What a search is going to try: each hyperparameter's values and scale."""
     search = config.search
-    title = f"{search.name}: {search.strategy} search, {search.trials} trials, "
+    title = f"{search.name}: {search.strategy} search, {config.trials} trials, "
     title += f"{search.objective} ({config.direction})"
     table = Table(title=title, min_width=len(title), box=SIMPLE_HEAD)
     if search.strategy == "grid" and search.trials < (size := grid_size(config.space)):

@@ -64,7 +64,7 @@ def execute(
     """
     use_threads(config.search.threads)
     split = prepare(config, directory, finished, fresh, accept_changes)
-    total = config.search.trials
+    total = config.trials
 
     def on_end(record: TrialRecord, best: float | None) -> None:
         bar.advance(best)
@@ -104,7 +104,7 @@ def prepare(
     if not fresh:
         check_unchanged(directory.path, record, config)
     code = rehearse(config, split)
-    missing = [number for number in range(config.search.trials) if number not in finished]
+    missing = [number for number in range(config.trials) if number not in finished]
     if not fresh and finished and missing and not accept_changes:
         check_same_code(directory.path, code)
     changes = [] if fresh else code_changes(directory.path, code)

@@ -70,7 +70,7 @@ def _first_model(
     the values of all trials that are tried is refused.
     """
     failures: list[tuple[Mapping[str, Any], Exception]] = []
-    for trial in range(min(config.search.trials, MOST_TRIED)):
+    for trial in range(min(config.trials, MOST_TRIED)):
         values = propose(config, trial, {})
         if values is None:  # it depends on trials before it
             break

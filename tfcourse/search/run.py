@@ -1,5 +1,6 @@
 """A search from config to finished run directory; nothing here needs TensorFlow."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Literal
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.quiet import quiet_start
+from tfcourse.search.config.advice import exhaustion
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data import at_hand, is_gone, load_split
@@ -22,6 +24,7 @@ from tfcourse.search.record.standing import (
     finished_config,
     finished_trials,
     read_result,
+    repetitions,
     result_of,
 )
 from tfcourse.search.workers.local import serve, supervise
@@ -29,6 +32,8 @@ from tfcourse.search.workers.service import Service
 from tfcourse.search.workers.surroundings import worker_count
 
 __all__ = ["Search"]
+
+LOG = logging.getLogger("tfcourse")
 
 
 @dataclass(frozen=True, init=False)
@@ -192,6 +197,7 @@ class Search:
                 "Search: data and build given as objects stay in this process; workers and "
                 "trial_timeout need others. Name them: a file, or package.module:function."
             )
+        self._say({} if fresh else self.finished())
         if fresh:
             check_place(directory)
         elif result := self.completed():
@@ -224,6 +230,7 @@ class Search:
         Raises:
             InputError, SearchFailedError: As `run`.
         """
+        self._say(self.finished())
         if result := self.completed():
             return result
         directory = RunDirectory(self.directory)
@@ -239,6 +246,11 @@ class Search:
             InputError: The run directory is another search's, or not a run directory.
         """
         return finished_trials(self.config, RunDirectory(self.directory))
+
+    def _say(self, records: Mapping[int, TrialRecord]) -> None:
+        """Log in what the trials of a discrete space differ from those that are asked for."""
+        for line in (*exhaustion(self.config), *repetitions(self.config, records)):
+            LOG.warning("%s: %s", self.config.origin, line)
 
     def _concluded(self) -> SearchResult:
         directory = RunDirectory(self.directory)

@@ -93,7 +93,7 @@ class TestTheSameTrials:
         search = quick(
             SLOW,
             builder="convolutions",
-            space={"learning_rate": {"values": [0.1]}},
+            space={"learning_rate": {"values": [0.1, 0.2]}},
             search={"trials": 2},
             points="pictures",
         )
@@ -135,7 +135,7 @@ class TestErrors:
             os.kill(late, 0)
 
     def test_every_trial_failed(self, quick):
-        search = quick(space={"learning_rate": {"values": [1e38]}}, search={"trials": 2})
+        search = quick(space={"learning_rate": {"values": [1e38, 2e38]}}, search={"trials": 2})
         with pytest.raises(SearchFailedError, match=r"All 2 trials failed; .*not finite in epoch"):
             search.run(verbose=False, workers=2)
 

@@ -31,7 +31,7 @@ class HandSizes:
 
 def at_once(config: SearchConfig) -> int:
     """How many trials' values can be known before one of them has ended."""
-    settings, trials = config.settings, config.search.trials
+    settings, trials = config.settings, config.trials
     match config.search.strategy:
         case "coarse_to_fine":
             return min(settings.trials_per_round, trials)
@@ -46,7 +46,7 @@ def at_once(config: SearchConfig) -> int:
 def hand_sizes(config: SearchConfig, workers: int) -> HandSizes:
     """How many trials each of ``workers`` processes holds: an equal share, in equal groups."""
     share = math.ceil(at_once(config) / workers)
-    expected = min(share, math.ceil(trials_per_architecture(config, config.search.trials)))
+    expected = min(share, math.ceil(trials_per_architecture(config, config.trials)))
     together = _equal_parts(expected if _one_architecture(config) else share)
     if _one_architecture(config):
         return HandSizes(together, together)

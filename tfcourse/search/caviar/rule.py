@@ -42,7 +42,7 @@ def wanted(config: SearchConfig, steps: int, arithmetic: float = 0.0, workers: i
         return False  # nor is it here, and those that stop would wait for the longest
     if obstacles(search, config.training, config.builder, config.space):
         return False
-    trials = max(1.0, trials_per_architecture(config, search.trials) / workers)
+    trials = max(1.0, trials_per_architecture(config, config.trials) / workers)
     slots = min(math.ceil(at_once(config) / workers), trials, MOST_TOGETHER)
     epochs, longest = _epochs(config)
     return speedup(trials, epochs, steps, arithmetic, slots, longest) >= WORTH_IT

@@ -5,12 +5,23 @@ from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.space.parameters import Range
 from tfcourse.search.strategies.hyperband import hyperband_round
 
-__all__ = ["advice"]
+__all__ = ["advice", "exhaustion"]
 
 
 def advice(config: SearchConfig) -> list[str]:
     """A line for each setting that has no effect because of another, or turns the search round."""
-    return [*_of_strategy(config), *_of_training(config), *_of_numbers(config)]
+    lines = [*_of_strategy(config), *_of_training(config), *_of_numbers(config)]
+    return [*lines, *exhaustion(config)]
+
+
+def exhaustion(config: SearchConfig) -> list[str]:
+    """Return a line if the space has fewer configurations than trials are asked for."""
+    if config.trials == config.search.trials:
+        return []
+    return [
+        f"[search] trials = {config.search.trials}, and [space] has {config.trials} different "
+        f"configurations: the search ends when each was tried once, after {config.trials} trials."
+    ]
 
 
 def _of_strategy(config: SearchConfig) -> list[str]:
@@ -27,11 +38,11 @@ def _of_strategy(config: SearchConfig) -> list[str]:
                 f"[training] epochs {config.training.epochs} is less than [search.hyperband] "
                 f"factor {settings.factor}: no trial goes on, the search is random."
             ]
-    if search.trials > least:
+    if config.trials > least:
         return []
     return [
         f'[search] strategy "{search.strategy}" begins with {least} random trials. '
-        f"With trials = {search.trials} the search is random."
+        f"With trials = {config.trials} the search is random."
     ]
 
 

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from tfcourse.search.config.metrics import (
     training_problems,
     with_defaults,
 )
-from tfcourse.search.config.settings import HYPERBAND_VALUES, misfits, strategy_settings
+from tfcourse.search.config.settings import HYPERBAND_VALUES, misfits, strategy_settings, trials_of
 from tfcourse.search.config.tables import (
     STRATEGIES,
     DataTable,
@@ -74,6 +75,11 @@ class SearchConfig:
         direction = self.search.direction or direction_of(self.search.objective)
         assert direction is not None, "checked with the config"
         return direction
+
+    @cached_property
+    def trials(self) -> int:
+        """How many trials there are to be, see `trials_of`."""
+        return trials_of(self.search, self.space)
 
     @property
     def targets(self) -> Targets:
@@ -191,7 +197,7 @@ def parse_config(
     errors += space_lines
     errors += check_fixed(known, parsed["model"], parsed["training"], space)
     if parsed["search"] is not None and not space_lines and not recorded:
-        errors += misfits(parsed["search"], space)
+        errors += misfits(parsed["search"], settings, parsed["training"], space)
         if builder is not None and parsed["training"] is not None:
             errors += caviar_problems(parsed["search"], parsed["training"], builder, space)
     if errors := errors + unwritable({"space": tables["space"]}):  # with what the builder brought

@@ -4,11 +4,13 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from tfcourse.search.config.tables import STRATEGIES, SearchTable, Table, parse
+from tfcourse.search.config.tables import STRATEGIES, SearchTable, Table, TrainingTable, parse
+from tfcourse.search.space.discrete import configuration_count, is_discrete
 from tfcourse.search.space.parameters import Parameter, Range
 from tfcourse.search.strategies.grid import grid_problems
+from tfcourse.search.strategies.hyperband import hyperband_round
 
-__all__ = ["HYPERBAND_VALUES", "misfits", "strategy_settings"]
+__all__ = ["HYPERBAND_VALUES", "misfits", "strategy_settings", "trials_of"]
 
 # What hyperband adds to a trial's values: how long it trains, and the trial whose run it goes on.
 HYPERBAND_VALUES = ("epochs", "continues")
@@ -33,7 +35,23 @@ def strategy_settings(raw: Any) -> tuple[Any, Table | None, list[str]]:
     return rest, settings, errors + lines
 
 
-def misfits(search: SearchTable, space: Mapping[str, Parameter]) -> list[str]:
+def trials_of(search: SearchTable, space: Mapping[str, Parameter]) -> int:
+    """Return how many trials there are: as many as are asked for, or as can be different.
+
+    A discrete space ends with its last configuration. Of a grid's points and hyperband's rounds no
+    more may be asked for than there are.
+    """
+    if search.strategy in ("grid", "hyperband") or not is_discrete(space):
+        return search.trials
+    return configuration_count(space, search.trials)
+
+
+def misfits(
+    search: SearchTable,
+    settings: Any,
+    training: TrainingTable | None,
+    space: Mapping[str, Parameter],
+) -> list[str]:
     """A line for each way in which the space does not fit the strategy."""
     if search.strategy == "grid":
         return grid_problems(space, search.trials)
@@ -52,4 +70,19 @@ def misfits(search: SearchTable, space: Mapping[str, Parameter]) -> list[str]:
             for name in HYPERBAND_VALUES
             if name in space
         ]
+        if not errors and settings is not None and training is not None and is_discrete(space):
+            errors += _too_few(search.trials, training.epochs, settings.factor, space)
     return errors
+
+
+def _too_few(trials: int, epochs: int, factor: int, space: Mapping[str, Parameter]) -> list[str]:
+    """A line for a discrete space that hyperband's rounds would begin more often than it has."""
+    begins = [t for t in range(trials) if hyperband_round(t, epochs, factor).before is None]
+    count = configuration_count(space, len(begins))
+    if count == len(begins):
+        return []
+    return [
+        f"[search] trials must be <= {begins[count]}: hyperband begins with a new configuration "
+        f"in {len(begins)} of the {trials}, and [space] has {count}. Widen the space, or use "
+        'strategy "grid".'
+    ]

@@ -2,7 +2,7 @@
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras_tuner
@@ -10,39 +10,60 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from keras_tuner.oracles import BayesianOptimizationOracle
 
 from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.space.discrete import configuration_of, is_discrete, new_sample
 from tfcourse.search.space.parameters import active
-from tfcourse.search.space.sampling import sample, trial_seed
-from tfcourse.search.strategies.proposals import Records, by_quality
+from tfcourse.search.space.sampling import trial_seed
+from tfcourse.search.strategies.proposals import Memo, Records, by_quality, drawn
 
 __all__ = ["bayesian"]
 
 
-def bayesian(config: SearchConfig, trial: int, finished: Records) -> dict[str, Any] | None:
+def bayesian(
+    config: SearchConfig, trial: int, finished: Records, memo: Memo
+) -> dict[str, Any] | None:
     """keras-tuner's Gaussian process over the positions on the scales, made anew for the trial.
 
     The trials run in batches of ``parallel``, and a batch begins when those before it have ended.
     Of the batch's own trials, it is supposed that they end like the worst so far ("constant
     liar"), so that the next one looks elsewhere; so are trials that failed.
+
+    In a discrete space the process may come back to a configuration that was tried: in its place
+    the trial has a new one, drawn.
     """
-    settings, space, seed = config.settings, config.space, config.search.seed
+    settings, space = config.settings, config.space
     initial = settings.initial_of(len(space))
     if trial < initial:
-        return sample(space, seed, trial)
+        return drawn(config, trial, finished, memo)
     first = trial // settings.parallel * settings.parallel
     if any(t not in finished for t in range(first)):
         return None
     ranked, failed = by_quality({t: finished[t] for t in range(first)}, config.direction)
     if not ranked:
-        return sample(space, seed, trial)
+        return drawn(config, trial, finished, memo)
     worst = ranked[-1].score
     seen = [(record.values, record.score) for record in ranked]
     seen += [(record.values, worst) for record in failed]
     values: dict[str, Any] = {}
     for number in range(first, trial + 1):
-        drawn = number < initial
-        values = sample(space, seed, number) if drawn else _next_values(config, number, seen)
+        if number < initial:
+            values = drawn(config, number, finished, memo) or {}
+        else:
+            values = _next_values(config, number, seen)
+            if is_discrete(space):
+                values = _new_values(config, number, values, [tried for tried, _ in seen])
         seen.append((values, worst))
     return values
+
+
+def _new_values(
+    config: SearchConfig, trial: int, values: dict[str, Any], tried: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The values, or new ones if they were tried; these again where there are no new ones."""
+    space = config.space
+    configurations = {configuration_of(space, own) for own in tried}
+    if configuration_of(space, values) not in configurations:
+        return values
+    return new_sample(space, space, config.search.seed, trial, configurations) or values
 
 
 def _next_values(config: SearchConfig, trial: int, seen: Sequence[Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.record.claims import Claim
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.space.architecture import program_of
-from tfcourse.search.strategies.proposals import PROPOSALS, Boxes, Records
+from tfcourse.search.strategies.proposals import PROPOSALS, Memo, Records
 from tfcourse.search.trials.folds import with_origin
 
 __all__ = ["Ledger", "SearchOracle", "holder", "propose"]
@@ -78,7 +78,7 @@ class SearchOracle(keras_tuner.Oracle):
             if claim.trial < trials and claim.trial not in self.finished
         }
         taken = {*self.finished, *(claim.trial for claim in self.claims.values())}
-        self._boxes: Boxes = {}
+        self._memo = Memo()
         # A Gaussian process would give each trial the same values in any order of a batch too. But
         # a batch is about as large as the workers are many, so that there is little to choose
         # from, and to look ahead is to fit the process for all of it while the workers wait.
@@ -119,7 +119,7 @@ class SearchOracle(keras_tuner.Oracle):
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """The values of a trial, from its number and what has ended."""
-        values = propose(self.config, int(trial_id), self.finished, self._boxes)
+        values = propose(self.config, int(trial_id), self.finished, self._memo)
         if values is None:
             return {"status": TrialStatus.IDLE, "values": None}
         return {"status": TrialStatus.RUNNING, "values": values}
@@ -175,7 +175,7 @@ class SearchOracle(keras_tuner.Oracle):
 
     def _program_of(self, trial: int) -> Hashable | None:
         """What a trial's program is known by, or None while its values are not known."""
-        values = propose(self.config, trial, self.finished, self._boxes)
+        values = propose(self.config, trial, self.finished, self._memo)
         if values is None:
             return None
         own, _ = with_origin(self.config, trial, values)
@@ -218,7 +218,7 @@ def holder(tuner_id: str) -> str:
 
 
 def propose(
-    config: SearchConfig, trial: int, finished: Records, boxes: Boxes | None = None
+    config: SearchConfig, trial: int, finished: Records, memo: Memo | None = None
 ) -> dict[str, Any] | None:
     """The values of trial number ``trial``, or None if trials before it must end first.
 
@@ -226,9 +226,9 @@ def propose(
         config: The search.
         trial: The trial's number, from 0.
         finished: The records of the trials that have ended, by number.
-        boxes: Keeps what was computed for the next call; it changes nothing but the time.
+        memo: Keeps what was computed for the next call; it changes nothing but the time.
     """
+    memo = Memo() if memo is None else memo
     if config.search.strategy == "bayesian":
-        return bayesian(config, trial, finished)
-    boxes = {} if boxes is None else boxes
-    return PROPOSALS[config.search.strategy](config, trial, finished, boxes)
+        return bayesian(config, trial, finished, memo)
+    return PROPOSALS[config.search.strategy](config, trial, finished, memo)

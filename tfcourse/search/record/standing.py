@@ -13,6 +13,7 @@ from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.identity import differences, identity
 from tfcourse.search.record.outcome import SearchResult
 from tfcourse.search.record.records import TrialRecord, rank
+from tfcourse.search.space.discrete import Configuration, configuration_of, is_discrete
 
 __all__ = [
     "check_place",
@@ -20,6 +21,7 @@ __all__ = [
     "finished_config",
     "finished_trials",
     "read_result",
+    "repetitions",
     "result_of",
 ]
 
@@ -67,16 +69,37 @@ def finished_trials(
     ranking = rank(known.values(), config.direction)
     if not ranking or directory.has_model(best := ranking[0].trial):
         return records
-    if best >= config.search.trials:
+    if best >= config.trials:
         raise InputError(
             f"{directory.path}: the model of the best trial, {best}, is lost or damaged, and of "
-            f"{config.search.trials} trials it can't be run again. Give --trials {best + 1} (in "
+            f"{config.trials} trials it can't be run again. Give --trials {best + 1} (in "
             f"Python trials={best + 1}), or start over with --fresh."
         )
     # The best model is lost: its trial, run again, gives the same one.
     if records.pop(best, None) is not None and forget:
         directory.forget_trial(best)
     return records
+
+
+def repetitions(config: SearchConfig, records: Mapping[int, TrialRecord]) -> list[str]:
+    """Return a line if trials on record repeat others, as earlier versions drew discrete spaces."""
+    if config.search.strategy in ("grid", "hyperband") or not is_discrete(config.space):
+        return []
+    first: dict[Configuration, int] = {}
+    again = {
+        number: earlier
+        for number, record in sorted(records.items())
+        if (earlier := first.setdefault(configuration_of(config.space, record.values), number))
+        != number
+    }
+    if not again:
+        return []
+    number, earlier = next(iter(again.items()))
+    return [
+        f"{len(again)} trials on record repeat the values of others (trial {number} those of "
+        f"trial {earlier}), as an earlier version of tfcourse drew them. They stay, and further "
+        "trials have new values; --fresh starts over without repetition."
+    ]
 
 
 def result_of(
@@ -104,7 +127,7 @@ def complete_result(
     config: SearchConfig, directory: RunDirectory, records: Mapping[int, TrialRecord]
 ) -> SearchResult | None:
     """Return the result if all trials are on record, and nothing of the record is missing."""
-    if not all(number in records for number in range(config.search.trials)):
+    if not all(number in records for number in range(config.trials)):
         return None
     return result_of(config, directory, records, was_complete=True)
 

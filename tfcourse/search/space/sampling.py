@@ -8,10 +8,10 @@ import numpy as np
 
 from tfcourse.search.space.parameters import active
 
-__all__ = ["sample", "trial_seed"]
+__all__ = ["position", "sample", "trial_seed"]
 
 
-def sample(space: Mapping[str, Any], seed: int, trial: int) -> dict[str, Any]:
+def sample(space: Mapping[str, Any], seed: int, trial: int, attempt: int = 0) -> dict[str, Any]:
     """The values of trial number ``trial``: independent, uniform on each parameter's scale.
 
     Each parameter has a stream of its own, named after it: adding one, or changing the order,
@@ -21,12 +21,19 @@ def sample(space: Mapping[str, Any], seed: int, trial: int) -> dict[str, Any]:
         space: The parameters by name, or a box of them (`tfcourse.search.strategies.refine`).
         seed: The search's seed, a whole number >= 0.
         trial: The trial's number, from 0.
+        attempt: Which draw for the trial, from 0.
     """
     drawn = {
-        name: parameter.value_at(np.random.default_rng([seed, trial, _key(name)]).random())
+        name: parameter.value_at(position(seed, trial, name, attempt))
         for name, parameter in space.items()
     }
     return active(space, drawn)
+
+
+def position(seed: int, trial: int, name: str, attempt: int = 0) -> float:
+    """The position of a draw in [0, 1), from the parameter's own stream."""
+    parts = [seed, trial, _key(name)]
+    return float(np.random.default_rng([*parts, attempt] if attempt else parts).random())
 
 
 def trial_seed(seed: int, trial: int, repeat: int = 0, fold: int = 0) -> int:

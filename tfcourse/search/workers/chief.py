@@ -65,7 +65,7 @@ class Chief:
         split = prepare(self.config, self.directory, finished, fresh, accept_changes)
         ledger = SearchLedger(self.config, self.directory, finished, self.on_end, True)
         claims = read_claims(self.directory.claims)
-        trials = self.config.search.trials
+        trials = self.config.trials
         oracle = SearchOracle(self.config, trials, finished, ledger, claims, by_program=True)
         server = OracleServer(oracle, service.token)
         on_serving(server.start(service.host, service.port))

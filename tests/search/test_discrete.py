@@ -1,0 +1,209 @@
+"""Discrete spaces: every configuration is tried once, and then the search ends."""
+
+import itertools
+import json
+import logging
+import re
+
+import pytest
+
+from tests.contracts.oracle_contract import OracleContract
+from tfcourse import InputError
+from tfcourse.search.config.load import parse_config
+from tfcourse.search.engine.oracle import propose
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.space.discrete import configuration_count
+from tfcourse.search.space.parameters import Choice, Range
+from tfcourse.search.space.sampling import sample
+from tfcourse.search.strategies.hyperband import hyperband_round
+from tfcourse.search.strategies.proposals import Memo
+
+# An optimizer without and one with a momentum, of 3 values; 8 batch sizes, and 2 rates.
+SPACE = {
+    "optimizer": {"values": ["adam", "momentum"]},
+    "momentum": {"low": 0.5, "high": 0.9, "step": 0.2, "when": {"optimizer": "momentum"}},
+    "batch_size": {"low": 16, "high": 128, "step": 16, "scale": "log"},
+    "learning_rate": {"values": [0.01, 0.1]},
+}
+CONFIGURATIONS = (1 + 3) * 8 * 2
+STRATEGIES = {
+    "random": {},
+    "bayesian": {"initial": 52, "parallel": 3},
+    "coarse_to_fine": {"trials_per_round": 8, "shrink": 0.3, "floor": 0.05},
+}
+
+
+def config(strategy="random", space=SPACE, trials=CONFIGURATIONS, settings=None, **search):
+    own = STRATEGIES.get(strategy, {}) if settings is None else settings
+    search |= {"name": "drawn", "objective": "val_loss", "strategy": strategy, "trials": trials}
+    search |= {strategy: own} if own else {}
+    return parse_config({"search": search, "space": space}, "drawn", None)
+
+
+def played(drawn, finished=()):
+    """The records of a search one trial after the other; the score is of the values alone."""
+    records, memo = dict(finished), Memo()
+    for trial in range(drawn.trials):
+        if trial not in records:
+            values = propose(drawn, trial, records, memo)
+            score = values["batch_size"] + 100 * values["learning_rate"]
+            records[trial] = TrialRecord(trial, "completed", values, score)
+    return records
+
+
+def texts(records):
+    return [json.dumps(records[trial].values, sort_keys=True) for trial in sorted(records)]
+
+
+class TestDiscreteRandom(OracleContract):
+    strategy = "random"
+    space = {
+        "learning_rate": {"values": [1e-4, 1e-3, 1e-2, 0.1, 0.5]},
+        "optimizer": {"values": ["adam", "momentum"]},
+        "momentum": {"values": [0.9, 0.99], "when": {"optimizer": "momentum"}},
+        "units": {"low": 32, "high": 128, "step": 32},
+    }
+
+    def test_no_configuration_is_tried_twice(self, undisturbed):
+        assert len({*texts(undisturbed)}) == self.trials
+
+
+class TestDiscreteCoarseToFine(TestDiscreteRandom):
+    strategy = "coarse_to_fine"
+    settings = {"trials_per_round": 5}
+    waits = True
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_configuration_is_tried_once(strategy):
+    """All 64, counted after inactive values are dropped; those of an independent list."""
+    every = {
+        json.dumps(
+            {"batch_size": size, "learning_rate": rate, "optimizer": name} | own, sort_keys=True
+        )
+        for size, rate in itertools.product(range(16, 129, 16), (0.01, 0.1))
+        for name, own in [
+            ("adam", {}),
+            *(("momentum", {"momentum": m}) for m in (0.5, 0.7, 0.9)),
+        ]
+    }
+    assert len(every) == CONFIGURATIONS
+    tried = texts(played(config(strategy)))
+    assert len(tried) == CONFIGURATIONS
+    assert {t.replace("0.8999999999999999", "0.9") for t in tried} == every
+    longer = config(strategy, trials=1000)
+    assert longer.trials == CONFIGURATIONS
+    assert texts(played(longer)) == tried
+
+
+def test_the_draws_are_those_without_repetition_until_one_repeats():
+    """So a run directory of an earlier version goes on with the values that it would have had."""
+    drawn = config()
+    plain = [sample(drawn.space, 0, trial) for trial in range(CONFIGURATIONS)]
+    first = next(n for n, values in enumerate(plain) if values in plain[:n])
+    assert first >= 3
+    tried = [record.values for record in played(drawn).values()]
+    assert tried[:first] == plain[:first]
+    assert tried[first] != plain[first]
+
+
+def test_trials_on_record_keep_their_values_and_none_is_repeated():
+    drawn = config()
+    old = {
+        trial: TrialRecord(trial, "completed", sample(drawn.space, 0, trial), float(trial))
+        for trial in range(40)
+    }
+    records = played(drawn, old)
+    assert all(records[trial] is old[trial] for trial in old)
+    new = texts({trial: record for trial, record in records.items() if trial >= 40})
+    assert len({*new}) == len(new)
+    assert not {*new} & {*texts(old)}
+
+
+def test_a_space_that_is_not_all_discrete_is_drawn_as_before():
+    space = SPACE | {"learning_rate": {"low": 0.01, "high": 0.1}}
+    drawn = config(space=space, trials=500)
+    assert drawn.trials == 500
+    for trial in range(0, 500, 50):
+        assert propose(drawn, trial, {}) == sample(drawn.space, 0, trial)
+
+
+def test_a_large_space_is_not_listed():
+    """10^15 configurations, of which a few are drawn; and some that hardly ever come by chance."""
+    large = {f"n{i}": Range("int", 1, 10**5, 1) for i in range(3)}
+    assert configuration_count(large, 24) == 24
+    chained = {"p0": Choice(("a", "b"))} | {
+        f"p{i}": Choice(("a", "b"), ((f"p{i - 1}", "a"),)) for i in range(1, 60)
+    }
+    assert configuration_count(chained, 10_000) == 61
+    rare = {
+        "batch_size": {"low": 1, "high": 10**6, "scale": "log"},
+        "optimizer": {"values": ["adam"]},
+    }
+    drawn, memo = config(space=rare, trials=300), Memo()
+    values = [propose(drawn, trial, {}, memo)["batch_size"] for trial in range(300)]
+    assert len({*values}) == 300
+
+
+def test_hyperband_begins_with_no_configuration_twice():
+    space = {"batch_size": {"low": 1, "high": 60}}
+    raw = {"search": {"name": "h", "strategy": "hyperband", "trials": 60, "objective": "val_loss"}}
+    raw |= {"space": space, "training": {"epochs": 9}}
+    drawn, records, memo = parse_config(raw, "h", None), {}, Memo()
+    for trial in range(60):
+        values = propose(drawn, trial, records, memo)
+        # A round in which all but one failed: others take the places of those that would go on.
+        status = "failed" if trial in (0, 1, *range(3, 9)) else "completed"
+        score = None if status == "failed" else float(values["batch_size"])
+        records[trial] = TrialRecord(trial, status, values, score)
+    rounds = {trial: hyperband_round(trial, 9, 3) for trial in range(60)}
+    begun = [records[t].values["batch_size"] for t in rounds if rounds[t].before is None]
+    assert len({*begun}) == len(begun) > 20
+    replaced = [
+        record.values["batch_size"]
+        for trial, record in records.items()
+        if rounds[trial].before and "continues" not in record.values
+    ]
+    assert len({*replaced}) == len(replaced) == 2
+    assert not {*replaced} & {*begun[:9]}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_search_ends_with_the_last_configuration_and_says_so(quick, strategy, caplog):
+    """Six trials of two values were six trainings of two models."""
+    space = {"learning_rate": {"values": [0.01, 0.1]}}
+    planned = quick(space=space, search={"trials": 6, "strategy": strategy})
+    with caplog.at_level(logging.WARNING, "tfcourse"):
+        result = planned.run(verbose=False)
+    assert sorted(r.values["learning_rate"] for r in result.trials.values()) == [0.01, 0.1]
+    said = "trials = 6, and [space] has 2 different configurations: the search ends when each "
+    assert said in caplog.text
+    assert planned.completed().was_complete
+
+
+def test_repetitions_on_record_are_told(quick, caplog):
+    space = {"learning_rate": {"values": [0.01, 0.1, 0.5]}}
+    planned = quick(space=space, search={"trials": 2})
+    planned.run(verbose=False)
+    path = planned.directory / "trials" / "0001.json"
+    record = json.loads(path.read_text())
+    record["values"] = json.loads((planned.directory / "trials" / "0000.json").read_text())[
+        "values"
+    ]
+    path.write_text(json.dumps(record))
+    longer = quick(space=space, search={"trials": 3})
+    assert not caplog.text
+    from tfcourse.search.record.standing import repetitions
+
+    (line,) = repetitions(longer.config, planned.finished())
+    assert re.match(r"1 trials on record repeat .* \(trial 1 those of trial 0\), as an ", line)
+
+
+def test_hyperband_with_too_few_configurations_is_refused():
+    with pytest.raises(InputError) as error:
+        config("hyperband", {"batch_size": {"values": [8, 16, 32]}}, 20, {"factor": 3})
+    assert re.search(
+        r"\[search\] trials must be <= 3: hyperband begins with a new configuration in \d+ of the "
+        r'20, and \[space\] has 3\. Widen the space, or use strategy "grid"\.',
+        str(error.value),
+    )
