@@ -8,6 +8,8 @@ import pytest
 
 from tests import processes
 
+pytestmark = pytest.mark.slow
+
 SEEN = """
 import json, os, sys, threading
 ours = sorted(name for name in sys.modules if name.partition(".")[0] in ("tfcourse", "tests"))

@@ -4,6 +4,7 @@ from tfcourse.bench import fit as bench_fit
 from tfcourse.bench.fit_work import WORKS, works
 
 
+@pytest.mark.slow
 def test_every_contender_takes_part_in_a_small_bench():
     warm, new = bench_fit.bench(repeats=1, names=["mlp"], scale=0.1)
     ours, theirs = [bench_fit.JIT, bench_fit.NO_JIT], list(bench_fit.KERAS)

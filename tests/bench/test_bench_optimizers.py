@@ -7,6 +7,7 @@ from tfcourse.bench import optimizers
 from tfcourse.optimizers import Adam
 
 
+@pytest.mark.slow
 def test_every_optimizer_runs_in_every_mode_in_a_small_bench():
     comparisons = optimizers.bench(repeats=1, counts=(1, 2), shape=(2, 3))
     assert [comparison.title for comparison in comparisons] == [

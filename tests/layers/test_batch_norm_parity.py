@@ -11,6 +11,8 @@ from tests.reference.normalization import batch_norm
 from tfcourse import BatchNorm
 from tfcourse.layers.batch_norm_kernels import use_fused
 
+pytestmark = pytest.mark.slow
+
 # Shape and axis; the last three are large enough for the fused kernel in training.
 SMALL = [
     ((6, 4), -1),

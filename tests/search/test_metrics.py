@@ -49,6 +49,7 @@ def targets(rng):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind"), [(n, kind) for n, metric in METRICS.items() for kind in metric.targets]
 )

@@ -22,6 +22,8 @@ from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.training.reuse.pool import ModelPool
 
+pytestmark = pytest.mark.slow
+
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1.0, "scale": "log"}}
 
 

@@ -29,6 +29,8 @@ from tfcourse.training.checkpoints.checkpoint import (
 from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.programs.state import build_state, state_variables
 
+pytestmark = pytest.mark.slow
+
 layers = keras.layers
 ROWS, FEATURES, CLASSES, EPOCHS = 75, 6, 3, 6  # 75 = 4 batches of 16 and one of 11
 AT_ONCE = timedelta(microseconds=1)

@@ -85,6 +85,7 @@ def programs(model):
     return model._tfcourse_programs.programs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_second_call_traces_nothing(jit_compile, data):
     model = mlp()

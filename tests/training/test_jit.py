@@ -81,6 +81,7 @@ def test_what_xla_cant_compile_is_trained_without(form, monkeypatch):
     assert_same_variables(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", DATA)
 def test_xla_that_is_asked_for_and_cant_be_had_is_said(form, monkeypatch):
     model = beyond_xla()

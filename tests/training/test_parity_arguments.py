@@ -22,6 +22,8 @@ from tests.training.parity import (
 from tests.training.test_parity_models import IMAGE, SEQUENCE, Penalty
 from tfcourse import Adam, BatchNorm, SoftmaxHead
 
+pytestmark = pytest.mark.slow
+
 layers, regularizers = keras.layers, keras.regularizers
 
 

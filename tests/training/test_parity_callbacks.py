@@ -16,6 +16,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.training.parity import as_new, assert_same, both, both_again, examples, keras_fit, small
 from tfcourse import Adam, fit
 
+pytestmark = pytest.mark.slow
+
 X, Y = examples()
 callbacks = keras.callbacks
 

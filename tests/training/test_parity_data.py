@@ -41,6 +41,8 @@ from tests.training.parity import (
 from tests.training.test_parity_models import OwnStep, all_metrics, any_logs
 from tfcourse import SoftmaxHead, fit
 
+pytestmark = pytest.mark.slow
+
 layers = keras.layers
 
 

@@ -10,6 +10,8 @@ from tests.training.data_forms import X, Y, rows, sgd, unknown
 from tests.training.parity import assert_same, both_again, keras_fit, small
 from tfcourse import fit
 
+pytestmark = pytest.mark.slow
+
 callbacks = keras.callbacks
 EPOCH_HOOKS = ["train_begin", "train_end", "epoch_begin", "epoch_end", "test_begin", "test_end"]
 BATCH_HOOKS = ["train_batch_begin", "train_batch_end", "test_batch_begin", "test_batch_end"]

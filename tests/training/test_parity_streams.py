@@ -26,6 +26,8 @@ from tests.training.parity import (
 )
 from tfcourse import InputError, fit
 
+pytestmark = pytest.mark.slow
+
 PY_DATASETS = {
     "arrays": (small, lambda: Batches(X, Y)),
     "weights": (weighted, lambda: Batches(X, Y, WEIGHTS)),

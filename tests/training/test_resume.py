@@ -20,6 +20,8 @@ from tfcourse import Adam, SoftmaxHead, fit
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.programs.state import state_variables
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 KILLS = 10
 

@@ -16,6 +16,8 @@ from tfcourse.training.reuse.pool import ModelPool
 from tfcourse.training.reuse.seeding import set_seed
 from tfcourse.training.reuse.structure import structure
 
+pytestmark = pytest.mark.slow
+
 layers = keras.layers
 SAMPLE = (X[:16], Y[:16])
 

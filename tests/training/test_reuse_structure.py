@@ -14,6 +14,8 @@ from tfcourse.training.reuse.pool import ModelPool
 from tfcourse.training.reuse.structure import structure
 from tfcourse.training.reuse.values import NotComparableError
 
+pytestmark = pytest.mark.slow
+
 layers = keras.layers
 
 

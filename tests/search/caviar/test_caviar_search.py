@@ -12,6 +12,8 @@ from tfcourse.search.data import load_split
 from tfcourse.search.engine.group_tuner import GroupTuner
 from tfcourse.search.record import ledger
 
+pytestmark = pytest.mark.slow
+
 TRIALS = 7
 SPACE = {
     "learning_rate": {"low": 0.01, "high": 0.5, "scale": "log"},

@@ -101,6 +101,7 @@ def test_patience_ends(serve, oracle):
         worker(port, patience=0.5).create_trial("a")
 
 
+@pytest.mark.slow
 def test_a_worker_of_a_search_that_is_over_ends(serve, oracle):
     server, port = serve(oracle)
     server.stop()

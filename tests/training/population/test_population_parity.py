@@ -24,6 +24,8 @@ from tests.training.population.small import (
 from tfcourse import Adam, BatchNorm, GradientDescent, Momentum, RMSprop, SoftmaxHead
 from tfcourse.layers.dropout import Dropout
 
+pytestmark = pytest.mark.slow
+
 layers = keras.layers
 EPOCHS = 3
 

@@ -21,6 +21,8 @@ from tfcourse import GradientDescent, Member, WorkFailedError
 from tfcourse.training.population import sizes
 from tfcourse.training.population.population import Population
 
+pytestmark = pytest.mark.slow
+
 X, Y = data()
 OPTIONS = {"epochs": 3, "validation_data": (X[:20], Y[:20]), "slots": 2}
 # Where a search would look: the best of them is not the last, and some get worse again.

@@ -17,6 +17,8 @@ from tfcourse.training.population.objective import Halving, Objective, StoppingR
 from tfcourse.training.population.population import Population
 from tfcourse.training.population.record import Record
 
+pytestmark = pytest.mark.slow
+
 X, Y = data()
 COUNT, EPOCHS, SLOTS = 7, 9, 4
 OPTIONS = {"epochs": EPOCHS, "validation_data": (X[:20], Y[:20]), "slots": SLOTS}
