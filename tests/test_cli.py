@@ -423,7 +423,7 @@ class TestSearch:
         """Ends a search that would train, and says whether it was to start over."""
         asked = []
 
-        def stop(config, directory, finished, verbose, fresh):
+        def stop(config, directory, finished, verbose, fresh, accept_changes):
             asked.append(fresh)
             raise WorkFailedError("stopped by the test")
 
@@ -476,7 +476,7 @@ class TestSearch:
     def test_overrides_reach_the_search(self, small, tmp_path, monkeypatch):
         asked = []
 
-        def stop(search, fresh, workers):
+        def stop(search, fresh, workers, accept_changes):
             asked.append((search, workers))
             raise WorkFailedError("stopped by the test")
 
@@ -502,7 +502,7 @@ class TestSearch:
         assert '--workers must be a whole number >= 1 or "auto". Received: ' in result.stderr
 
     def test_an_interruption_ends_with_130(self, small, tmp_path, monkeypatch):
-        def interrupted(search, fresh, workers):
+        def interrupted(search, fresh, workers, accept_changes):
             raise KeyboardInterrupt
 
         monkeypatch.setattr(Search, "run", interrupted)
@@ -512,7 +512,7 @@ class TestSearch:
 
     @pytest.mark.parametrize(("error", "code"), [(InputError, 2), (WorkFailedError, 1)])
     def test_exit_codes(self, small, tmp_path, monkeypatch, error, code):
-        def fail(search, fresh, workers):
+        def fail(search, fresh, workers, accept_changes):
             raise error("what was wrong")
 
         monkeypatch.setattr(Search, "run", fail)
