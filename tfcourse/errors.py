@@ -1,6 +1,7 @@
 """How a user's mistake is reported: what was wrong, what was received, what is allowed."""
 
 import difflib
+import re
 import reprlib
 import traceback
 from collections.abc import Iterable, Sized
@@ -22,6 +23,7 @@ __all__ = [
 
 # A value or a reason that is longer is cut in a message.
 LONGEST_VALUE, LONGEST_REASON = 200, 2000
+GRAPH_ERROR = "Graph execution error:"
 
 
 class InputError(ValueError):
@@ -93,14 +95,23 @@ def error_text(error: BaseException) -> str:
 
 
 def error_line(error: BaseException) -> str:
-    """Return the first line of `error_text`, shortened where it is too long."""
+    """Return the type and `message_line` of an error, shortened where it is too long."""
     first = error_text(error).splitlines()[0]
+    if first.endswith(GRAPH_ERROR):
+        first = f"{type(error).__name__}: {message_line(error)}"
     return first if len(first) <= LONGEST_REASON else f"{first[:LONGEST_REASON]}..."
 
 
 def message_line(error: BaseException) -> str:
-    """Return the first line of an error's message; of one without a message its type."""
+    """Return the first line of an error's message; of one without a message its type.
+
+    An error in a TensorFlow graph begins with a call stack: its reason stands at the end, before
+    the name of the node.
+    """
     lines = _message(error).strip().splitlines() or [type(error).__name__]
+    nodes = [number for number, line in enumerate(lines) if "[[{{node" in line]
+    if lines[0].strip() == GRAPH_ERROR and nodes:
+        return encodable(re.sub(r"\{\{function_node [^}]*\}\} ", "", lines[nodes[0] - 1]).strip())
     return encodable(lines[0])
 
 

@@ -16,6 +16,7 @@ ROWS, CLASSES = 20, 3
 rng = np.random.default_rng(0)
 X = rng.normal(size=(ROWS, 4)).astype("float32")
 Y = rng.integers(0, CLASSES, ROWS)
+IDS = np.arange(4 * ROWS).reshape(ROWS, 4) % 10
 ONE_HOT = np.eye(CLASSES, dtype="float32")[Y]
 DATASET = tf.data.Dataset.from_tensor_slices
 
@@ -41,6 +42,13 @@ def regression(loss="mse"):
 def embedding():
     body = [layers.Embedding(10, 2), layers.GlobalAveragePooling1D(), SoftmaxHead(CLASSES)]
     return compiled(keras.Sequential([keras.Input((4,)), *body]))
+
+
+def moved_ids():
+    a, b = keras.Input((1,), dtype="int32"), keras.Input((4,))
+    inner = keras.Sequential([layers.Reshape((2, 1)), layers.Embedding(10, 2), layers.Flatten()])
+    ids = inner(layers.Concatenate()([a, b[:, 1:2]]))
+    return compiled(keras.Model([a, b], SoftmaxHead(CLASSES)(ids)))
 
 
 def convolutional():
@@ -144,6 +152,14 @@ REFUSED = [
     (classifier, X, Y.tolist(), r"^y must be an array\. Received: a Python list of int\."),
     (classifier, X, Y.astype(str),
      r"^y holds strings, sparse_categorical_crossentropy takes numbers\. Number the classes: "),
+    # ids
+    (embedding, some(IDS, (7, 2), 10), Y,
+     r'^x holds the id 10 in row 7, but layer "[^"]+" takes ids from 0 to 9 \(input_dim=10\)\. '
+     r"Ids from 0 to 10, wrong in 1 of 20 rows\. Give the layer input_dim=11, or mend those ids\."),
+    (embedding, some(IDS, (7, 2), -11), Y, r"^x holds the id -11 in row 7, .* Mend those ids\.$"),
+    (embedding, IDS % 10 + 1, Y, r"Count the ids from 0 \(x - 1\), or give the layer input_dim=11"),
+    (moved_ids, [IDS[:, :1], some(IDS, (3, 1), 12)], Y,
+     r"^x\[0\] and x\[1\] holds the id 12 in row 3"),
     # targets
     (classifier, X, None, r"^y is missing: the model was compiled with a loss, .* Pass y, or "),
     (classifier, X, Y + 1,

@@ -18,7 +18,10 @@ from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.engine.oracle import propose
 from tfcourse.search.record.code_record import code_record
 from tfcourse.search.trials.building import build_trial
-from tfcourse.search.trials.normalized import with_scaling
+from tfcourse.search.trials.normalized import normalize, with_scaling
+from tfcourse.training.data.arrays import Arrays
+from tfcourse.training.data.checks import check_embedded_ids
+from tfcourse.training.data.ids import embeddings_of
 from tfcourse.training.evaluate import evaluate
 
 __all__ = ["rehearse"]
@@ -48,6 +51,7 @@ def rehearse(config: SearchConfig, split: Split) -> dict[str, Any]:
         if config.builder.compiles:
             _check_compilation(config, model, split)
         whole = _normalized(config, model, split)
+        _check_ids(config, model, split)
         if config.builder.name not in BUILDERS or own_metrics:
             # Also the model inside has an optimizer, which is saved; Keras builds it on loading.
             _build(model, shape)
@@ -122,6 +126,16 @@ def _check_compilation(config: SearchConfig, model: Any, split: Split) -> None:
     for wanted in (config.search.objective, monitor):
         if wanted is not None and wanted not in known:
             raise InputError(one_of(f'objective of the builder "{name}"', wanted, known))
+
+
+def _check_ids(config: SearchConfig, model: Any, split: Split) -> None:
+    """Refuses ids beyond the model's ``Embedding`` layers, in the test set too."""
+    if not embeddings_of(model):
+        return
+    split, _ = normalize(split, config)
+    for name in ("train", "dev", "test"):
+        x = Arrays.of(getattr(split, name).x).data
+        check_embedded_ids(model, x, f" of the {name} set")
 
 
 def _normalized(config: SearchConfig, model: Any, split: Split) -> Any:

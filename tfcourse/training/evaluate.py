@@ -5,7 +5,7 @@ from typing import Any, Literal
 from tfcourse.errors import InputError
 from tfcourse.training.callbacks import callback_list
 from tfcourse.training.data.checks import check_feed
-from tfcourse.training.data.compilation import can_compile
+from tfcourse.training.data.compilation import Compilation, can_compile
 from tfcourse.training.data.inputs import (
     check_choices,
     check_sizes,
@@ -70,8 +70,8 @@ def evaluate(
         _build(model, feed.sample)
     callbacks = callback_list(callbacks, model, verbose, feed.steps)
     can_compile([feed], jit_compile)
-    jit_compile = jit_compile is True
-    plan = Plan(jit_compile, steps_per_call(model, feed), jit_validation=jit_compile)
+    jit = Compilation(jit_compile is True, jit_compile is True, required=True)
+    plan = Plan(jit, steps_per_call(model, feed))
     logs = evaluate_feed(model, feed, plan, callbacks, model.reset_metrics)
     if not logs:
         raise InputError("x holds no batches: there is nothing to evaluate.")

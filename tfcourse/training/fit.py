@@ -108,7 +108,11 @@ def fit(
             `tfcourse.training.programs.jit.choose_jit`, for the training and for its validation,
             and does without where XLA can't compile the model; ``Auto(trainings)`` of the same
             module does so for one of many trainings of a model. Under XLA the numbers agree to
-            float tolerance, and dropout draws from XLA's generator.
+            float tolerance, and dropout draws from XLA's generator. XLA leaves out what a CPU
+            checks: an index beyond a table reads its nearest row, ``tf.debugging.assert_*`` says
+            nothing. ``"auto"`` does without XLA where that can't be excluded (ids of an
+            ``Embedding`` that are not in the arrays themselves, a ``tf.gather``, an assertion);
+            True takes it as it is. Programs with strings are never compiled.
         on_nan: What to do when the loss, or a weight, becomes NaN or infinite. ``"stop"`` raises
             an error that names the batch and the layer, and leaves the model with its last
             finite weights, those before that batch; a ``TerminateOnNaN`` callback comes first.
@@ -126,7 +130,8 @@ def fit(
             The end of the training is always saved.
         keep_checkpoints: How many are kept. A damaged newest one is left out, with a warning.
         check_data: Whether to look through the data before the first step: for NaN and infinity,
-            shapes and types that don't suit the model, and labels that the loss can't take.
+            shapes and types that don't suit the model, ids beyond an ``Embedding``, and labels
+            that the loss can't take.
 
     Returns:
         ``keras.callbacks.History``.
@@ -178,7 +183,7 @@ def fit(
     planned = max(epochs - initial_epoch, 0)
     jit = compilation_of(model, train, validation, planned, jit_compile)
     steps = steps_per_call(model, train)
-    plan = Plan(jit.training, steps, validation_freq, on_nan, jit.required, jit.validation)
+    plan = Plan(jit, steps, validation_freq, on_nan)
     loop = Loop(model, train, validation, plan, callbacks, saving)
     with distributed_errors(model):
         agree(loop, seed, epochs, initial_epoch)

@@ -16,6 +16,7 @@ from tfcourse.training.callbacks import (
 )
 from tfcourse.training.checkpoints.resume import Checkpoints, Start
 from tfcourse.training.checkpoints.saving import Saving
+from tfcourse.training.data.compilation import Compilation
 from tfcourse.training.data.feeds import Chunk, Feed, StreamFeed
 from tfcourse.training.non_finite.guard import Guard, OnNan
 from tfcourse.training.programs.cache import test_program, train_program
@@ -33,21 +34,17 @@ class Plan:
     """How an epoch is run.
 
     Attributes:
-        jit_compile: Whether to compile the training with XLA.
+        jit: Which programs XLA compiles.
         steps_per_call: The most steps of one call of a program, so that the progress bar moves
             and Ctrl-C is heard.
         validation_freq: As for ``model.fit``.
         on_nan: What to do about a loss that is not finite.
-        required: Whether XLA must be had then, or what it can't compile goes without.
-        jit_validation: Whether to compile the validation with XLA.
     """
 
-    jit_compile: bool
+    jit: Compilation
     steps_per_call: int
     validation_freq: int | Sequence[int] = 1
     on_nan: OnNan = "ignore"
-    required: bool = True
-    jit_validation: bool = False
 
     def validates(self, epoch: int) -> bool:
         """Whether the epoch (counted from 0) ends with a validation."""
@@ -118,9 +115,9 @@ class Loop:
 
     def _train_epoch(self, epoch: int, start: int = 0) -> dict[str, Any]:
         """The steps of an epoch from ``start`` on, and again those before a loss that is NaN."""
-        plan, guarded = self.plan, self.guard is not None
+        jit, guarded = self.plan.jit, self.guard is not None
         program = train_program(
-            self.model, self.train.stream, plan.jit_compile, guarded, plan.required
+            self.model, self.train.stream, jit.training, guarded, jit.required, jit.in_range
         )
         logs: Any = None
         again: int | None = start
@@ -174,7 +171,10 @@ def evaluate_feed(
     """The loss and metrics of a model on a feed's data."""
     if isinstance(feed, StreamFeed):
         feed.restart()
-    program = test_program(model, feed.stream, plan.jit_validation, plan.required)
+    jit = plan.jit
+    program = test_program(
+        model, feed.stream, jit.validation, jit.required, jit.validation_in_range
+    )
     stride = _stride(model, callbacks, TEST_HOOKS, plan.steps_per_call)
     model.stop_evaluating = False
     callbacks.on_test_begin()

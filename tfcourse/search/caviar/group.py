@@ -23,7 +23,6 @@ from tfcourse.search.trials.folds import trainings, with_origin
 from tfcourse.search.trials.judging import judge
 from tfcourse.search.trials.normalized import with_scaling
 from tfcourse.search.trials.trial import LARGEST_BATCH, TrialRunner
-from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.population.fit import fit_population
 from tfcourse.training.population.member import Member, MemberResult
 from tfcourse.training.population.population import Population
@@ -107,16 +106,10 @@ class GroupRunner:
             slots=slots_of(len(members), self.together),
             on_member_end=ends.on_member_end,
             on_epoch_end=ends.on_epoch_end,
-            jit_compile=self._jit_compile(population.model, train, size, max(epochs)),
+            # As for the trial alone: with and without XLA, dropout draws other numbers.
+            jit_compile=self.runner.jit_compile,
         )
         self._effort += Effort(together=len(members), traces=trained.traces)
-
-    def _jit_compile(self, model: Any, train: Arrays, batch_size: int, epochs: int) -> bool:
-        """As for the trial alone: with and without XLA, dropout draws other numbers."""
-        if isinstance(asked := self.runner.jit_compile, bool):
-            return asked
-        steps = train.batches(batch_size) * epochs
-        return asked.chooses(model, train.first(batch_size), batch_size, steps)
 
     def _member(self, number: int, values: Mapping[str, Any], epochs: int) -> Member:
         config = self.config

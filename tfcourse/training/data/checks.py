@@ -14,10 +14,11 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError, nearest
 from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.data.ids import check_ids, embeddings_of, ids_in_range
 from tfcourse.training.data.target_checks import check_targets, from_keras, outputs_on
 from tfcourse.training.programs.step import overrides
 
-__all__ = ["check_feed", "check_training"]
+__all__ = ["check_embedded_ids", "check_feed", "check_training", "proven_embeddings"]
 
 Named = list[tuple[str, Any]]
 
@@ -58,8 +59,28 @@ def check_feed(model: Any, feed: Feed, step: str, thorough: bool = True, of: str
             for path, leaf in _leaves(f"{name}{of}", part):
                 if leaf is not None:  # an optional input
                     check_finite(path, leaf)
+    if not own and not feed.stream:
+        check_embedded_ids(model, x, of)
     if step != "predict_step" and not own:
         check_targets(model, sample, y, of, not feed.stream, thorough)
+
+
+def check_embedded_ids(model: Any, x: Any, of: str = "") -> None:
+    """Check the ids in x, all of it, that the model's ``Embedding`` layers look up; `check_ids`."""
+    leaves = _input_leaves(model, x, of)
+    if leaves is not None:
+        check_ids(model, leaves)
+
+
+def proven_embeddings(model: Any, feed: Any, step: str) -> list[str]:
+    """Return the names of the model's ``Embedding`` layers if no id in the feed is out of range."""
+    layers = embeddings_of(model)
+    if not layers or not isinstance(feed, ArrayFeed) or overrides(model, step):
+        return []
+    x, *_ = keras.utils.unpack_x_y_sample_weight(feed.arrays.data)
+    leaves = _input_leaves(model, x, "")
+    proven = leaves is not None and ids_in_range(model, leaves)
+    return [layer.name for layer in layers] if proven else []
 
 
 def check_finite(name: str, tensor: Any) -> None:
@@ -102,6 +123,17 @@ def _check_inputs(model: Any, x: Any, sample: Any, of: str) -> None:
         raise InputError(
             f"{name} has shape {shape}, the model takes {wanted}.{_way(shape, wanted)}"
         )
+
+
+def _input_leaves(model: Any, x: Any, of: str) -> Named | None:
+    """The arrays of x in the order of the model's inputs, with their names; None if unknown."""
+    if x is None or not type(model).call.__module__.startswith("keras."):
+        return None
+    inputs = _inputs(model)
+    if inputs is not None:
+        return _matched(model, x, inputs, f"x{of}")
+    single = isinstance(model, keras.Sequential) and not keras.tree.is_nested(x)
+    return [(f"x{of}", x)] if single else None
 
 
 def _inputs(model: Any) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tfcourse.errors import InputError
+from tfcourse.training.data.checks import proven_embeddings
 from tfcourse.training.data.feeds import Feed
 from tfcourse.training.programs.jit import Auto
 
@@ -17,11 +18,16 @@ class Compilation(NamedTuple):
         training: Whether it compiles the training.
         validation: Whether it compiles the validation.
         required: Whether it must, or what it can't compile goes without.
+        in_range: The names of the ``Embedding`` layers whose ids are known to be in range, in the
+            training.
+        validation_in_range: Those in the validation.
     """
 
     training: bool
     validation: bool
     required: bool
+    in_range: Sequence[str] = ()
+    validation_in_range: Sequence[str] = ()
 
 
 def compilation_of(
@@ -43,7 +49,13 @@ def compilation_of(
 
     training = pays(train)
     also = training and validation is not None and pays(validation)
-    return Compilation(training, also, required=False)
+    return Compilation(
+        training,
+        also,
+        required=False,
+        in_range=proven_embeddings(model, train, "train_step") if training else (),
+        validation_in_range=proven_embeddings(model, validation, "test_step") if also else (),
+    )
 
 
 def can_compile(feeds: Sequence[Feed | None], jit_compile: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tfcourse.errors import InputError, one_of, shown
 from tfcourse.training.data.arrays import in_memory
-from tfcourse.training.data.checks import check_training
+from tfcourse.training.data.checks import check_training, proven_embeddings
 from tfcourse.training.data.feeds import ArrayFeed
 from tfcourse.training.data.inputs import (
     Order,
@@ -26,6 +26,7 @@ from tfcourse.training.population.progress import ProgressBar
 from tfcourse.training.population.record import Keep, Record
 from tfcourse.training.population.run import OnEpochEnd, OnMemberEnd, Plan, Run
 from tfcourse.training.population.sizes import choose_jit, choose_slots, steps_per_call
+from tfcourse.training.programs.jit import Auto
 
 __all__ = ["fit_population"]
 
@@ -54,7 +55,7 @@ def fit_population(
     slots: int | None = None,
     on_member_end: OnMemberEnd | None = None,
     on_epoch_end: OnEpochEnd | None = None,
-    jit_compile: bool | Literal["auto"] = "auto",
+    jit_compile: bool | Literal["auto"] | Auto = "auto",
     check_data: bool = True,
 ) -> PopulationHistory:
     """Trains many models of one architecture side by side, each as if it were trained alone.
@@ -117,7 +118,8 @@ def fit_population(
         on_epoch_end: Called as ``on_epoch_end(index, logs)`` after each epoch of each member,
             with the epoch's loss and metrics; a member stops if it gives True.
         jit_compile: Whether to compile with XLA; ``"auto"`` chooses by the work that is planned
-            (`tfcourse.training.population.sizes.choose_jit`).
+            (`tfcourse.training.population.sizes.choose_jit`), and leaves it where XLA would leave
+            out checks, as `tfcourse.fit` does.
         check_data: As for `tfcourse.fit`.
 
     Returns:
@@ -131,7 +133,7 @@ def fit_population(
     population = build if isinstance(build, Population) else Population(build)
     model = population.model
     members = check_members(members, model)
-    check_choices(jit_compile=jit_compile)
+    check_choices(jit_compile="auto" if isinstance(jit_compile, Auto) else jit_compile)
     check_sizes(batch_size=batch_size, validation_batch_size=validation_batch_size)
     check_sizes(epochs=epochs, slots=slots)
     _check_stopping(patience, min_delta, halving, halving_epochs, keep)
@@ -148,16 +150,24 @@ def fit_population(
     slots = min(slots, len(members)) if slots else choose_slots(len(members), step.bytes)
     records = [Record(i, m, m.epochs or epochs) for i, m in enumerate(members)]
     work = sum(record.epochs for record in records)
-    if jit_compile == "auto":
+    required = jit_compile is True
+    if isinstance(jit_compile, Auto):
+        steps = train.available * max(record.epochs for record in records)
+        jit_compile = jit_compile.chooses(model, train.sample, train.batch_size, steps)
+    elif jit_compile == "auto":
         jit_compile = choose_jit(model, math.ceil(work / slots) * train.available, slots)
     test_size = (validation or train).batch_size
-    program = population.program(step, train.batch_size, test_size, jit_compile)
+    in_range = _in_range(model, train, validation) if jit_compile and not required else ()
+    program = population.program(step, train.batch_size, test_size, jit_compile, in_range)
+    program.required = required
     traces = program.traces
     steps = steps_per_call(model, train, slots)
     plan = Plan(slots, steps, rule, keep, on_member_end, on_epoch_end)
     progress = ProgressBar(work, verbose, compared_by)
     results = Run(program, fresh, train, validation, plan, progress).run(records)
-    return PopulationHistory(results, compared_by, slots, jit_compile, program.traces - traces)
+    return PopulationHistory(
+        results, compared_by, slots, program.jit_compile, program.traces - traces
+    )
 
 
 def _feeds(
@@ -180,6 +190,13 @@ def _feeds(
         return train, None
     validation: Any = evaluation_feed(parts, validation_batch_size or batch_size, None, "")
     return train, validation
+
+
+def _in_range(model: Any, train: Any, validation: Any) -> tuple[str, ...]:
+    """The ``Embedding`` layers whose ids are known to be in range, in all of the data."""
+    feeds = [(train, "train_step")] + ([(validation, "test_step")] if validation else [])
+    names = [proven_embeddings(model, feed, step) for feed, step in feeds]
+    return tuple(names[0]) if all(names) else ()
 
 
 def _check_stopping(

@@ -43,7 +43,7 @@ class Population:
             )
         check_model(self.model)
         self._prepared: tuple[MemberStep, FreshValues] | None = None
-        self._programs: dict[tuple[int, int, bool], PopulationProgram] = {}
+        self._programs: dict[tuple[Any, ...], PopulationProgram] = {}
 
     def prepare(self, batch: Any) -> tuple[MemberStep, FreshValues]:
         """The step of a member, and the values that it begins with.
@@ -66,10 +66,15 @@ class Population:
         return self._prepared
 
     def program(
-        self, step: MemberStep, batch_size: int, test_batch_size: int, jit_compile: bool
+        self,
+        step: MemberStep,
+        batch_size: int,
+        test_batch_size: int,
+        jit_compile: bool,
+        in_range: tuple[str, ...] = (),
     ) -> PopulationProgram:
         """The programs for these sizes, from an earlier call if there was one."""
-        key = batch_size, test_batch_size, jit_compile
+        key = batch_size, test_batch_size, jit_compile, in_range
         if key not in self._programs:
             self._programs[key] = PopulationProgram(step, *key)
         return self._programs[key]

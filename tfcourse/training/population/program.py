@@ -1,6 +1,6 @@
 """The compiled programs: a step of many members at once, repeated over the batches of an epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -8,6 +8,13 @@ import tensorflow as tf
 from tfcourse.errors import InputError, message_line
 from tfcourse.training.population.step import MemberStep, State
 from tfcourse.training.programs.leaves import first_leaf, rows_of
+from tfcourse.training.programs.xla import (
+    StringsError,
+    UncheckedError,
+    drops_checks,
+    not_compiled,
+    refuse_strings,
+)
 
 __all__ = ["Outcome", "PopulationProgram"]
 
@@ -40,14 +47,29 @@ class PopulationProgram:
         batch_size: Examples in a training step.
         test_batch_size: Examples in a test step.
         jit_compile: Whether to compile with XLA.
+        in_range: The names of ``Embedding`` layers whose ids are known to be in range.
+
+    Attributes:
+        required: Whether XLA must compile it then, or a step that makes checks which XLA would
+            leave out goes without.
     """
 
     def __init__(
-        self, step: MemberStep, batch_size: int, test_batch_size: int, jit_compile: bool
+        self,
+        step: MemberStep,
+        batch_size: int,
+        test_batch_size: int,
+        jit_compile: bool,
+        in_range: Sequence[str] = (),
     ) -> None:
-        self.step = step
+        self.step, self.in_range = step, in_range
+        self.required, self.unchecked = True, False
         self.batch_size, self.test_batch_size = batch_size, test_batch_size
         self.traces = 0
+        self._compile(jit_compile)
+
+    def _compile(self, jit_compile: bool) -> None:
+        self.jit_compile = jit_compile
         self._train = _compiled(self._train_steps, jit_compile)
         self._test = _compiled(self._test_steps, jit_compile)
 
@@ -64,7 +86,8 @@ class PopulationProgram:
         Raises:
             InputError: A part of the model can't be vectorised.
         """
-        return Outcome(*self._train(state, orders, data, tf.constant(start), tf.constant(stop)))
+        first, last = tf.constant(start), tf.constant(stop)
+        return Outcome(*self._checked(lambda: self._train(state, orders, data, first, last)))
 
     def test(self, model: Any, metrics: Any, data: Any, start: int, stop: int) -> Any:
         """The test steps ``start`` to ``stop`` - 1, the same batches for all members.
@@ -79,7 +102,37 @@ class PopulationProgram:
         Returns:
             The new metrics, and the loss and the metrics by their names.
         """
-        return self._test(model, metrics, data, tf.constant(start), tf.constant(stop))
+        first, last = tf.constant(start), tf.constant(stop)
+        return self._checked(lambda: self._test(model, metrics, data, first, last))
+
+    def _checked(self, call: Callable[[], Any]) -> Any:
+        """The call's outcome; without XLA, from now on, if it left out checks of the step."""
+        if not (self.unchecked and self.jit_compile and not self.required):
+            try:
+                return call()
+            except UncheckedError:
+                pass
+            except StringsError as error:
+                if self.required:
+                    raise not_compiled(error) from error
+        self._compile(jit_compile=False)
+        return call()
+
+    def _looked_at(self, step: Callable[..., Any]) -> Callable[[Any], Any]:
+        """A member's step that isn't traced to its end where XLA must not compile it."""
+
+        def run(of: Any) -> Any:
+            graph = tf.compat.v1.get_default_graph()
+            before = {operation.name for operation in graph.get_operations()}
+            outputs = step(*of)
+            if self.jit_compile:
+                refuse_strings(graph)
+                self.unchecked |= drops_checks(graph, self.step.safe, self.in_range, before)
+                if self.unchecked and not self.required:
+                    raise UncheckedError
+            return outputs
+
+        return run
 
     def _train_steps(self, state: State, orders: Any, data: Any, start: Any, stop: Any) -> Any:
         self.traces += 1
@@ -88,7 +141,8 @@ class PopulationProgram:
         def run(carry: tuple[State, Any], begin: Any, count: int) -> tuple[State, Any]:
             rows = tf.slice(orders, [0, begin], [members, count])
             state = self._vectorized(
-                lambda of: self.step.train(of[0], rows_of(data, of[1])), (carry[0], rows)
+                self._looked_at(lambda of, own: self.step.train(of, rows_of(data, own))),
+                (carry[0], rows),
             )
             return state, carry[1] + tf.cast(self.step.finite_loss(state.metrics), tf.int32)
 
@@ -104,7 +158,8 @@ class PopulationProgram:
         def run(metrics: Any, begin: Any, count: int) -> Any:
             batch = rows_of(data, begin + tf.range(count))
             return self._vectorized(
-                lambda of: self.step.test(of[0], of[1], batch), (model, metrics)
+                self._looked_at(lambda state, own: self.step.test(state, own, batch)),
+                (model, metrics),
             )
 
         examples = first_leaf(data).shape[0]

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfcourse.layers.dropout import Dropout
 from tfcourse.training.programs.leaves import first_leaf
+from tfcourse.training.programs.step import safe_scopes
 
 __all__ = ["DROPOUT", "MemberStep", "State"]
 
@@ -77,6 +78,7 @@ class MemberStep:
             for variables in self.variables
             for v in variables
         )
+        self.safe = safe_scopes(model, "train_step")
         self._total = [v is model._loss_tracker.total for v in self.variables.metrics].index(True)
 
     def train(self, state: State, batch: Any) -> State:

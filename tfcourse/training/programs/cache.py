@@ -1,6 +1,6 @@
 """The compiled programs of a model, kept with it from one call to the next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tfcourse.training.programs.collect import CollectProgram
@@ -14,7 +14,12 @@ __all__ = ["predict_program", "state_copier", "test_program", "train_program"]
 
 
 def train_program(
-    model: Any, stream: bool, jit_compile: bool, guarded: bool, required: bool = True
+    model: Any,
+    stream: bool,
+    jit_compile: bool,
+    guarded: bool,
+    required: bool = True,
+    in_range: Sequence[str] = (),
 ) -> Any:
     """The program that trains ``model``.
 
@@ -25,15 +30,29 @@ def train_program(
         jit_compile: Whether to compile with XLA.
         guarded: Whether it ends when the loss is not finite.
         required: Whether XLA must be had then.
+        in_range: For XLA, the names of ``Embedding`` layers whose ids are known to be in range.
     """
-    key = ("train", stream, jit_compile, guarded)
+    in_range = tuple(in_range) if jit_compile else ()
+    key = ("train", stream, jit_compile, guarded, in_range)
     trainable = held_by(model).trainable
-    return _step_program(model, key, lambda: train_step(model, guarded, trainable), required)
+
+    def make() -> Step:
+        return train_step(model, guarded, trainable, in_range)
+
+    return _step_program(model, key, make, required)
 
 
-def test_program(model: Any, stream: bool, jit_compile: bool, required: bool = True) -> Any:
+def test_program(
+    model: Any,
+    stream: bool,
+    jit_compile: bool,
+    required: bool = True,
+    in_range: Sequence[str] = (),
+) -> Any:
     """The program that evaluates ``model``; the arguments are those of `train_program`."""
-    return _step_program(model, ("test", stream, jit_compile), lambda: test_step(model), required)
+    in_range = tuple(in_range) if jit_compile else ()
+    key = ("test", stream, jit_compile, in_range)
+    return _step_program(model, key, lambda: test_step(model, in_range), required)
 
 
 def state_copier(model: Any) -> StateCopier:

@@ -9,7 +9,7 @@ from tfcourse.training.programs.epoch import Outcome, compiled
 from tfcourse.training.programs.leaves import leaves_of, map_leaves
 from tfcourse.training.programs.stream import next_batch
 from tfcourse.training.programs.taken import none_for_optionals
-from tfcourse.training.programs.xla import XLA_ERRORS, not_compiled
+from tfcourse.training.programs.xla import XLA_ERRORS, StringsError, not_compiled, refuse_strings
 
 __all__ = ["CollectProgram", "batch_specs"]
 
@@ -47,7 +47,10 @@ class CollectProgram:
         specs = leaves_of(batch)
         if not all(isinstance(spec, tf.TensorSpec) for spec in specs):
             return None
-        found = self._step.get_concrete_function(batch).structured_outputs
+        try:
+            found = self._step.get_concrete_function(batch).structured_outputs
+        except StringsError as error:
+            raise not_compiled(error, self.layers) from error
         leaves = tf.nest.flatten(found)
         fits = all(
             isinstance(leaf, tf.Tensor) and leaf.shape.rank and leaf.shape[1:].is_fully_defined()
@@ -84,7 +87,10 @@ class CollectProgram:
 
     def _run_step(self, batch: Any) -> Any:
         self.traces += 1
-        return self._call(batch)
+        outputs = self._call(batch)
+        if self.jit_compile:
+            refuse_strings(tf.compat.v1.get_default_graph())
+        return outputs
 
     def _run_arrays(self, data: Any, size: Any, start: Any, stop: Any) -> Any:
         self.traces += 1

@@ -9,7 +9,14 @@ from tfcourse.training.programs.direct import DirectCalls
 from tfcourse.training.programs.leaves import leaves_of, rows_of, with_leaves
 from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.taken import Taken
-from tfcourse.training.programs.xla import XLA_ERRORS, not_compiled
+from tfcourse.training.programs.xla import (
+    XLA_ERRORS,
+    StringsError,
+    UncheckedError,
+    drops_checks,
+    not_compiled,
+    refuse_strings,
+)
 
 __all__ = ["EpochProgram", "Outcome", "compiled", "outcome_of"]
 
@@ -49,7 +56,8 @@ class EpochProgram:
     loop, the smaller last one is a step of its own after it. (Filling it up with masked examples
     would falsify the batch statistics.)
 
-    Where XLA can't compile the step and isn't ``required``, it goes on without.
+    Where XLA can't compile the step and isn't ``required``, it goes on without. It also does
+    where the step checks values that XLA would not check, such as ids outside of a table.
 
     Args:
         step: The step that is repeated.
@@ -59,12 +67,13 @@ class EpochProgram:
     Attributes:
         required: Whether the step must be compiled with XLA, if at all.
         refused: Whether XLA has refused it.
+        unchecked: Whether a trace for XLA leaves out checks that the step makes on a CPU.
     """
 
     def __init__(self, step: Step, jit_compile: bool, run_eagerly: bool = False) -> None:
         self.step = step
         self.traces = 0
-        self.required, self.refused = True, False
+        self.required, self.refused, self.unchecked = True, False, False
         self._compile(jit_compile, run_eagerly)
 
     def _compile(self, jit_compile: bool, run_eagerly: bool = False) -> None:
@@ -129,17 +138,34 @@ class EpochProgram:
         return outcome
 
     def _or_without_xla(self, call: Callable[[], Outcome]) -> Outcome:
-        """The call's outcome; without XLA, from now on, if XLA can't compile the step."""
+        """The call's outcome; without XLA, from now on, if XLA must not compile the step."""
+        if self.unchecked and self.jit_compile and not self.required:
+            self._give_up_xla()
         try:
             return call()
-        except XLA_ERRORS as error:
+        except UncheckedError:
+            pass
+        except (*XLA_ERRORS, StringsError) as error:
             if not self.jit_compile:
                 raise
             if self.required:
                 raise not_compiled(error, self.step.layers) from error
-            self.refused = True
-            self._compile(jit_compile=False)
-            return call()
+        self._give_up_xla()
+        return call()
+
+    def _give_up_xla(self) -> None:
+        self.refused = True
+        self._compile(jit_compile=False)
+
+    def _look_at_trace(self) -> None:
+        """Stop the tracing of a program that XLA must not compile."""
+        if not self.jit_compile or tf.executing_eagerly():
+            return
+        graph = tf.compat.v1.get_default_graph()
+        refuse_strings(graph)
+        self.unchecked |= drops_checks(graph, self.step.safe, self.step.in_range)
+        if self.unchecked and not self.required:
+            raise UncheckedError
 
     def _run_loop(
         self, data: Any, order: Any, batch_size: Any, start: Any, stop: Any, rest: bool = False
@@ -180,13 +206,17 @@ class EpochProgram:
             logs = self.step.call(rows_of(data, order[order.shape[0] // batch_size * batch_size :]))
             steps += tf.cast(finite, steps.dtype)
             finite &= self.step.finite(logs)
-        return steps, finite & self.step.finite_weights(), self.step.logs_after(logs)
+        outcome = steps, finite & self.step.finite_weights(), self.step.logs_after(logs)
+        self._look_at_trace()
+        return outcome
 
     def _run_last(self, data: Any, rows: Any) -> Any:
         self.traces += 1
         logs = self.step.call(rows_of(data, rows))
         finite = self.step.finite(logs) & self.step.finite_weights()
-        return 1, finite, self.step.logs_after(logs)
+        outcome = 1, finite, self.step.logs_after(logs)
+        self._look_at_trace()
+        return outcome
 
 
 def compiled(function: Callable[..., Any], jit_compile: bool, run_eagerly: bool) -> Any:

@@ -5,7 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["first_leaf", "leaves_of", "map_leaves", "rows_of", "with_leaves"]
+__all__ = ["ROWS", "first_leaf", "leaves_of", "map_leaves", "rows_of", "with_leaves"]
+
+# The name of the operation that gathers a batch, whose indices are in range by construction.
+ROWS = "tfcourse_rows"
 
 
 def leaves_of(nested: Any) -> list[Any]:
@@ -31,4 +34,4 @@ def with_leaves(nested: Any, leaves: Sequence[Any]) -> Any:
 
 def rows_of(data: Any, rows: Any) -> Any:
     """Some rows of every array."""
-    return map_leaves(lambda array: tf.gather(array, rows), data)
+    return map_leaves(lambda array: tf.gather(array, rows, name=ROWS), data)

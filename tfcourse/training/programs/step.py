@@ -16,7 +16,15 @@ from tfcourse.training.programs.replicas import (
 )
 from tfcourse.training.programs.trainable import FirstTrainable
 
-__all__ = ["Step", "check_loop", "layer_names", "overrides", "test_step", "train_step"]
+__all__ = [
+    "Step",
+    "check_loop",
+    "layer_names",
+    "overrides",
+    "safe_scopes",
+    "test_step",
+    "train_step",
+]
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,8 @@ class Step:
             returned; None not to look.
         weights: The variables that must be finite after the last step.
         layers: The names of the model's layers, for messages.
+        safe: Scopes whose operations need none of the checks that XLA leaves out.
+        in_range: The names of ``Embedding`` layers whose ids are known to be in range.
     """
 
     call: Callable[[Any], Any]
@@ -38,6 +48,8 @@ class Step:
     loss: Callable[[Any], Any] | None = None
     weights: Sequence[Any] = ()
     layers: Sequence[str] = ()
+    safe: Sequence[str] = ()
+    in_range: Sequence[str] = ()
 
     def finite(self, logs: Any) -> Any:
         """Whether the loss is still a finite number, as a tensor."""
@@ -55,7 +67,9 @@ class Step:
         return logs if self.result is None else self.result()
 
 
-def train_step(model: Any, guarded: bool, trainable: FirstTrainable) -> Step:
+def train_step(
+    model: Any, guarded: bool, trainable: FirstTrainable, in_range: Sequence[str] = ()
+) -> Step:
     """``model.train_step`` (a ``GradientTape`` step, or the model's own).
 
     A model's own step returns its own logs; Keras's gives the metrics, read once at the end.
@@ -65,6 +79,7 @@ def train_step(model: Any, guarded: bool, trainable: FirstTrainable) -> Step:
         guarded: Whether the loop is to end when the loss is no finite number any more, and to
             look at the weights when it ends.
         trainable: That of the compiled model; a step of its own may set ``trainable`` itself.
+        in_range: As in `Step`.
     """
     own = overrides(model, "train_step")
     result = None if own or overrides(model, "compute_metrics") else model.get_metrics_result
@@ -73,18 +88,40 @@ def train_step(model: Any, guarded: bool, trainable: FirstTrainable) -> Step:
     else:
         call = on_one_device(model.train_step, model)
     call = call if own else trainable.kept_in(call, model)
-    if not guarded:
-        return Step(call, result, layers=layer_names(model))
-    loss = _logged_loss if own else lambda _: model._loss_tracker.total
-    return Step(call, result, loss, model.trainable_variables, layer_names(model))
+    loss, weights = None, []
+    if guarded:
+        loss = _logged_loss if own else lambda _: model._loss_tracker.total
+        weights = model.trainable_variables
+    safe = safe_scopes(model, "train_step")
+    return Step(call, result, loss, weights, layer_names(model), safe, in_range)
 
 
-def test_step(model: Any) -> Step:
+def test_step(model: Any, in_range: Sequence[str] = ()) -> Step:
     """``model.test_step``, or the model's own."""
     own = overrides(model, "test_step") or overrides(model, "compute_metrics")
     call = distributed_test_step(model, logs=own) if is_distributed(model) else model.test_step
     result = None if own else model.get_metrics_result
-    return Step(call, result, layers=layer_names(model))
+    safe = safe_scopes(model, "test_step")
+    return Step(call, result, layers=layer_names(model), safe=safe, in_range=in_range)
+
+
+def safe_scopes(model: Any, step: str) -> list[str]:
+    """Return the scopes whose indices are in range by construction, "" for outside of any scope.
+
+    They are those of the optimizers, and "" if only Keras's own step and metrics work there. An IoU
+    of labels takes classes that may not exist.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    inner = getattr(optimizer, "inner_optimizer", None)
+    scopes = [o.name for o in (optimizer, inner) if isinstance(o, keras.optimizers.Optimizer)]
+    metrics = [m for each in model.metrics for m in (each, *getattr(each, "metrics", ()))]
+    of_labels = keras.metrics.IoU, keras.metrics.MeanIoU
+    known = all(
+        type(metric).__module__.startswith("keras.") and type(metric) not in of_labels
+        for metric in metrics
+    )
+    own = overrides(model, step) or overrides(model, "compute_metrics")
+    return [*scopes, ""] if known and not own else scopes
 
 
 def layer_names(model: Any) -> list[str]:
