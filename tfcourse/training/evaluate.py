@@ -12,9 +12,8 @@ from tfcourse.training.data.inputs import (
     evaluation_feed,
     steps_per_call,
 )
-from tfcourse.training.data.target_checks import outputs_on
 from tfcourse.training.loop import Plan, evaluate_feed
-from tfcourse.training.programs.step import check_loop
+from tfcourse.training.programs.step import check_loop, outputs_on, runs_eagerly
 
 __all__ = ["evaluate"]
 
@@ -66,7 +65,7 @@ def evaluate(
     data = (x, y, sample_weight)
     feed = evaluation_feed(data, batch_size, steps, "steps", once=True)
     check_feed(model, feed, "test_step", thorough=False)
-    if not model.run_eagerly:
+    if not runs_eagerly(model):
         _build(model, feed.sample)
     callbacks = callback_list(callbacks, model, verbose, feed.steps)
     can_compile([feed], jit_compile)

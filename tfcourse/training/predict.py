@@ -16,7 +16,7 @@ from tfcourse.training.data.inputs import check_choices, check_sizes, limited, s
 from tfcourse.training.programs.cache import predict_program
 from tfcourse.training.programs.collect import batch_specs
 from tfcourse.training.programs.replicas import is_distributed
-from tfcourse.training.programs.step import overrides
+from tfcourse.training.programs.step import overrides, runs_eagerly
 
 __all__ = ["predict"]
 
@@ -107,7 +107,7 @@ def _can_be_compiled(model: Any) -> bool:
     distributed = is_distributed(model) or tf.distribute.has_strategy()
     built = all(layer.built for layer in model._flatten_layers())
     own = overrides(model, "make_predict_function")
-    return built and not (own or model.run_eagerly or distributed)
+    return built and not (own or runs_eagerly(model) or distributed)
 
 
 def _feed(x: Any, batch_size: int | None, steps: int | None) -> Feed:

@@ -200,7 +200,11 @@ def _weights_of_classes(y: Any, sample_weight: Any, class_weight: Mapping[int, f
     if sample_weight is not None:
         raise InputError("Pass class_weight or sample_weight, not both.")
     if y is None or tf.nest.is_nested(y):
-        raise InputError("class_weight needs a model with one output, and its labels y.")
+        raise InputError(
+            "class_weight needs a model with one output, and its labels y. For several outputs "
+            "pass sample_weight, a list or dict of one array (or None) for each part of y: "
+            "np.where(labels == 1, 5.0, 1.0)."
+        )
     if not isinstance(class_weight, Mapping):
         raise InputError(
             "class_weight must be a dict of a weight for every class, such as {0: 1.0, 1: 2.5}. "

@@ -15,8 +15,8 @@ import tensorflow as tf
 from tfcourse.errors import InputError, nearest
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.data.ids import check_ids, embeddings_of, ids_in_range
-from tfcourse.training.data.target_checks import check_targets, from_keras, outputs_on
-from tfcourse.training.programs.step import overrides
+from tfcourse.training.data.target_checks import check_targets, from_keras
+from tfcourse.training.programs.step import outputs_on, overrides
 
 __all__ = ["check_embedded_ids", "check_feed", "check_training", "proven_embeddings"]
 

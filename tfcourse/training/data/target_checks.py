@@ -1,6 +1,6 @@
 """Whether targets suit a model's losses: there, of the right shape, classes that exist."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.training.programs.step import overrides
+from tfcourse.training.programs.step import outputs_on, overrides
 
-__all__ = ["check_targets", "from_keras", "outputs_on"]
+__all__ = ["check_targets", "from_keras"]
 
 CHECKED = (
     "sparse_categorical_crossentropy",
@@ -71,19 +71,6 @@ def from_keras(model: Any) -> bool:
     losses = keras.tree.flatten(getattr(model, "loss", None))
     own = overrides(model, "compute_loss")
     return not own and all(loss is None or _known(loss) is not None for loss in losses)
-
-
-def outputs_on(model: Any, call: Callable[..., Any], batch: Any, **options: Any) -> Any:
-    """Symbols of what a model, or its step, gives on a batch; creates variables still missing."""
-    from keras.src.backend import compute_output_spec  # not public; Keras builds models with it
-
-    def symbol(leaf: Any) -> Any:
-        if leaf is None:
-            return None
-        return keras.KerasTensor(leaf.shape, keras.backend.standardize_dtype(leaf.dtype))
-
-    with model.distribute_strategy.scope():
-        return compute_output_spec(call, keras.tree.map_structure(symbol, batch), **options)
 
 
 def _known(loss: Any) -> KerasLoss | None:

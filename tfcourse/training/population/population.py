@@ -6,12 +6,12 @@ from typing import Any
 import keras
 
 from tfcourse.errors import InputError, shown
-from tfcourse.training.data.target_checks import outputs_on
 from tfcourse.training.population.checks import check_model
 from tfcourse.training.population.fresh import FreshValues, generators_kept
 from tfcourse.training.population.program import PopulationProgram
 from tfcourse.training.population.step import MemberStep
 from tfcourse.training.programs.state import build_state
+from tfcourse.training.programs.step import outputs_on
 
 __all__ = ["Population"]
 

@@ -7,7 +7,7 @@ from tfcourse.training.programs.collect import CollectProgram
 from tfcourse.training.programs.epoch import EpochProgram
 from tfcourse.training.programs.held import held_by, same_objects
 from tfcourse.training.programs.state import StateCopier
-from tfcourse.training.programs.step import Step, layer_names, test_step, train_step
+from tfcourse.training.programs.step import Step, layer_names, runs_eagerly, test_step, train_step
 from tfcourse.training.programs.stream import BufferedProgram, StreamProgram
 
 __all__ = ["predict_program", "state_copier", "test_program", "train_program"]
@@ -76,7 +76,7 @@ def predict_program(model: Any, jit_compile: bool) -> CollectProgram:
 
 def _step_program(model: Any, key: Any, make: Callable[[], Step], required: bool) -> Any:
     """The program of a key, which begins with its kind, ``stream`` and ``jit_compile``."""
-    programs, eager = held_by(model).programs, model.run_eagerly
+    programs, eager = held_by(model).programs, runs_eagerly(model)
     key, (_, stream, jit_compile) = (*key, eager), key[:3]
     kept = programs.get(key)
     if stream and not jit_compile:

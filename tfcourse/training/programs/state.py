@@ -10,7 +10,7 @@ from tfcourse.training.programs.alone import on_one_device
 from tfcourse.training.programs.held import held_by
 from tfcourse.training.programs.own_state import own_state
 from tfcourse.training.programs.replicas import is_distributed
-from tfcourse.training.programs.step import overrides
+from tfcourse.training.programs.step import outputs_on, overrides, runs_eagerly
 
 __all__ = ["MetricsReset", "StateCopier", "build_state", "state_variables", "values_of"]
 
@@ -30,13 +30,42 @@ def build_state(model: Any, batch: Any, validation: Any = None) -> None:
     if overrides(model, "call") or not overrides(model, "train_step"):
         try:
             with model.distribute_strategy.scope():
-                model._symbolic_build(data_batch=batch)
+                if runs_eagerly(model):
+                    _build_without_symbols(model, batch)
+                else:
+                    model._symbolic_build(data_batch=batch)
         except Exception:
             # A step of the model's own need not call it, or on other inputs than Keras does here.
-            if "train_step" not in traced:
+            if "train_step" not in traced and not _is_own_eager_step(model):
                 raise
     if traced:
         held_by(model).traced |= traced
+
+
+def _is_own_eager_step(model: Any) -> bool:
+    return runs_eagerly(model) and overrides(model, "train_step")
+
+
+def _build_without_symbols(model: Any, batch: Any) -> None:
+    """Create the variables without a call of losses and metrics, which may look at values.
+
+    A model whose layers do so is called on the batch, if that holds values.
+    """
+    x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    parts = [part for part in (model._compile_metrics, model._compile_loss) if part is not None]
+    if not all(part.built for part in (*model._flatten_layers(), *parts)):
+        try:
+            y_pred = outputs_on(model, model, x, training=False)
+        except Exception:
+            if any(isinstance(leaf, keras.KerasTensor) for leaf in keras.tree.flatten(x)):
+                raise
+            y_pred = model(x, training=False)
+        for part in parts:
+            if not part.built:
+                part.build(y, y_pred)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    model._post_build()
 
 
 def _trace_own_steps(model: Any, batches: Mapping[str, Any]) -> set[str]:
@@ -49,7 +78,7 @@ def _trace_own_steps(model: Any, batches: Mapping[str, Any]) -> set[str]:
         The names of those that have been traced.
     """
     own = {name for name, batch in batches.items() if batch is not None and overrides(model, name)}
-    if not own or model.run_eagerly or is_distributed(model):
+    if not own or runs_eagerly(model) or is_distributed(model):
         return set()
     traced = set(held_by(model).traced)
     for name in sorted(own - traced, reverse=True):  # the training first

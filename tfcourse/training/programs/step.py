@@ -20,7 +20,9 @@ __all__ = [
     "Step",
     "check_loop",
     "layer_names",
+    "outputs_on",
     "overrides",
+    "runs_eagerly",
     "safe_scopes",
     "test_step",
     "train_step",
@@ -127,6 +129,24 @@ def safe_scopes(model: Any, step: str) -> list[str]:
 def layer_names(model: Any) -> list[str]:
     """The names of the model's layers, and of those inside them."""
     return [layer.name for layer in model._flatten_layers(include_self=False)]
+
+
+def outputs_on(model: Any, call: Callable[..., Any], batch: Any, **options: Any) -> Any:
+    """Symbols of what a model, or its step, gives on a batch; creates variables still missing."""
+    from keras.src.backend import compute_output_spec  # not public; Keras builds models with it
+
+    def symbol(leaf: Any) -> Any:
+        if leaf is None:
+            return None
+        return keras.KerasTensor(leaf.shape, keras.backend.standardize_dtype(leaf.dtype))
+
+    with model.distribute_strategy.scope():
+        return compute_output_spec(call, keras.tree.map_structure(symbol, batch), **options)
+
+
+def runs_eagerly(model: Any) -> bool:
+    """Return True if the model's steps are to run as plain Python, for debugging."""
+    return bool(model.run_eagerly) or tf.config.functions_run_eagerly()
 
 
 def overrides(model: Any, name: str, base: type = keras.Model) -> bool:
