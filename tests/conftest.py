@@ -21,7 +21,8 @@ pytest.register_assert_rewrite("tests.contracts")
 def pytest_collection():
     """Collects no garbage while the tests, and with them TensorFlow, are imported.
 
-    What is there then stays, and is not looked through again.
+    What is there then stays, and is not looked through again. After that it is collected less
+    often than by default: a trace of TensorFlow makes many objects, hardly any of them garbage.
     """
     gc.disable()
     try:
@@ -30,19 +31,47 @@ def pytest_collection():
         gc.enable()
         gc.collect()
         gc.freeze()
+        gc.set_threshold(10_000)
 
 
 @pytest.fixture(autouse=True)
-def clean_keras_state():
+def clean_keras_state(request):
     """The same seeds before each test; the default dtype policy after it.
 
     Imports nothing itself, so that tests without TensorFlow stay quick.
     """
-    if keras := sys.modules.get("keras"):
+    if "kept_programs" in request.fixturenames:
+        from tests.seeds import set_seeds
+
+        set_seeds(0)
+    elif keras := sys.modules.get("keras"):
         keras.utils.set_random_seed(0)
     yield
     if keras := sys.modules.get("keras"):
         keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="module")
+def kept_programs():
+    """Keep the compiled programs of a module's tests prepared: see `tests.seeds.set_seeds`."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="module")
+def no_graph_optimizer():
+    """Switch TensorFlow's graph optimizer off, which is a fifth of the time of a small training.
+
+    For tests that compare a program with itself; not for those that compare it with another one,
+    as the optimizer may change how either rounds.
+    """
+    import tensorflow as tf
+
+    options = {"disable_meta_optimizer": True}
+    tf.config.optimizer.set_experimental_options(options)
+    yield
+    tf.config.optimizer.set_experimental_options(dict.fromkeys(options, False))
 
 
 @pytest.fixture

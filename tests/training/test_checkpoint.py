@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.seeds import set_seeds
 from tfcourse import Adam, BatchNorm, InputError, Momentum, SoftmaxHead, WorkFailedError, fit
 from tfcourse.training.checkpoints import checkpoint
 from tfcourse.training.checkpoints.checkpoint import (
@@ -29,7 +30,8 @@ from tfcourse.training.checkpoints.checkpoint import (
 from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.programs.state import build_state, state_variables
 
-pytestmark = pytest.mark.slow
+# Programs are compared with themselves here.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")]
 
 layers = keras.layers
 ROWS, FEATURES, CLASSES, EPOCHS = 75, 6, 3, 6  # 75 = 4 batches of 16 and one of 11
@@ -59,6 +61,14 @@ def mlp(optimizer=None):
     return network(
         layers.Dense(8), BatchNorm(), layers.ReLU(), layers.Dropout(0.4), optimizer=optimizer
     )
+
+
+def fast():
+    return mlp(Adam(0.3))
+
+
+def averaged():
+    return mlp(Adam(0.01, use_ema=True))
 
 
 class OwnStep(keras.Model):
@@ -94,10 +104,12 @@ KEPT = {}
 
 @pytest.fixture(autouse=True)
 def forget():
-    """Only the model of most tests is kept from one to the next, and its programs."""
+    """Only the models of several tests are kept from one to the next, and their programs."""
     yield
-    for make in KEPT.keys() - {mlp}:
-        del KEPT[make]
+    if others := KEPT.keys() - {mlp, fast, averaged}:
+        for make in others:
+            del KEPT[make]
+        keras.utils.set_random_seed(0)  # so that TensorFlow forgets their programs
 
 
 def train(make, data, process=1, dataset=False, callbacks=(), **kwargs):
@@ -107,7 +119,7 @@ def train(make, data, process=1, dataset=False, callbacks=(), **kwargs):
     """
     x, y = data
     sample_weight = kwargs.get("sample_weight")
-    keras.utils.set_random_seed(process)
+    set_seeds(process)
     if make not in KEPT:
         model = make()
         build_state(
@@ -213,23 +225,23 @@ def test_a_training_ends_as_if_it_had_not_been_interrupted(
         assert_same(train(make, data, process=2, **arguments), expected)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_under_xla_and_with_weights_a_seed_and_no_shuffling(
-    jit_compile, data, tmp_path, interrupted, short_calls
-):
-    for number, kwargs in enumerate(
-        [
-            {"sample_weight": np.linspace(0, 2, ROWS)},
-            {"shuffle": False, "validation_data": None},
-            {"steps_per_epoch": 1, "initial_epoch": 1, "batch_size": 25},
-            {"validation_freq": 2, "seed": 3},
-        ]
-    ):
-        kwargs |= {"jit_compile": jit_compile, "epochs": 4}
-        expected = train(mlp, data, **kwargs)
-        kwargs |= {"checkpoint_dir": tmp_path / str(number), "save_every": AT_ONCE}
-        interrupted(3, mlp, data, **kwargs)
-        assert_same(train(mlp, data, process=2, **kwargs), expected)
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"sample_weight": np.linspace(0, 2, ROWS), "seed": 3, "jit_compile": True},
+        {"sample_weight": np.linspace(0, 2, ROWS)},
+        {"shuffle": False, "validation_data": None},
+        {"steps_per_epoch": 1, "initial_epoch": 1, "batch_size": 25},
+        {"validation_freq": 2, "seed": 3},
+    ],
+    ids=["under XLA", "weights", "no shuffling", "steps_per_epoch", "a seed"],
+)
+def test_with_other_arguments(kwargs, data, tmp_path, interrupted, short_calls):
+    kwargs = {"epochs": 4, **kwargs}
+    expected = train(mlp, data, **kwargs)
+    kwargs |= {"checkpoint_dir": tmp_path, "save_every": AT_ONCE}
+    interrupted(3, mlp, data, **kwargs)
+    assert_same(train(mlp, data, process=2, **kwargs), expected)
 
 
 def test_a_dataset_goes_on_at_the_end_of_an_epoch(data, tmp_path, interrupted, short_calls):
@@ -342,12 +354,10 @@ class TestFolder:
         assert names(tmp_path) == before
 
     def test_with_more_epochs_it_goes_on(self, data, tmp_path):
-        def make():
-            return mlp(Adam(0.01, use_ema=True))  # the end of a training overwrites the weights
-
-        expected = train(make, data, epochs=5)
-        train(make, data, epochs=3, checkpoint_dir=tmp_path)
-        assert_same(train(make, data, epochs=5, checkpoint_dir=tmp_path), expected)
+        # The end of its training overwrites the weights.
+        expected = train(averaged, data, epochs=5)
+        train(averaged, data, epochs=3, checkpoint_dir=tmp_path)
+        assert_same(train(averaged, data, epochs=5, checkpoint_dir=tmp_path), expected)
 
     def test_a_model_that_was_made_again_in_the_same_process(self, data, tmp_path):
         """As in a notebook, whose layers get new numbers with every run of a cell."""
@@ -742,7 +752,6 @@ class TestCallbacks:
                 "val_loss", patience=3, min_delta=0.02, restore_best_weights=True, mode=mode
             )
 
-        fast = lambda: mlp(Adam(0.3))  # noqa: E731
         for expected, results in self.ends_the_same(
             data, tmp_path, interrupted, [stop], fast, epochs=20, counts=(4, 9, 10)
         ):
@@ -781,7 +790,6 @@ class TestCallbacks:
     def test_model_checkpoint_keeps_the_best(self, data, tmp_path, interrupted, short_calls):
         path = tmp_path / "best.keras"
         keep = lambda: keras.callbacks.ModelCheckpoint(path, save_best_only=True)  # noqa: E731
-        fast = lambda: mlp(Adam(0.3))  # noqa: E731
         best = None
         for expected, results in self.ends_the_same(data, tmp_path, interrupted, [keep], fast):
             assert (
@@ -843,9 +851,8 @@ class TestCallbacks:
     @pytest.mark.parametrize("swap_on_epoch", [False, True])
     def test_swap_ema_weights(self, swap_on_epoch, data, tmp_path, interrupted, short_calls):
         swap = lambda: keras.callbacks.SwapEMAWeights(swap_on_epoch)  # noqa: E731
-        make = lambda: mlp(Adam(0.01, use_ema=True))  # noqa: E731
         kwargs = {} if not swap_on_epoch else {"validation_data": None}
-        for _ in self.ends_the_same(data, tmp_path, interrupted, [swap], make, **kwargs):
+        for _ in self.ends_the_same(data, tmp_path, interrupted, [swap], averaged, **kwargs):
             pass
 
     def test_a_callback_of_ones_own(self, data, tmp_path, interrupted):
