@@ -46,14 +46,16 @@ class Process:
         cwd: Its folder; this process's by default.
         env: Its environment; this process's by default. It was started with another one: what
             Python and TensorFlow read at their start, they have read.
+        stdin: A file to read from; nothing by default.
     """
 
-    def __init__(self, arguments, cwd=None, env=None):
+    def __init__(self, arguments, cwd=None, env=None, stdin=None):
         line, theirs = socket.socketpair()
         ends = [os.pipe(), os.pipe()]
         with Path(os.devnull).open() as nothing, theirs:
-            files = [nothing.fileno(), *(end for _, end in ends), theirs.fileno()]
-            socket.send_fds(_forker(), [b"."], files)
+            files = [stdin or nothing, *(end for _, end in ends), theirs]
+            numbers = [file if isinstance(file, int) else file.fileno() for file in files]
+            socket.send_fds(_forker(), [b"."], numbers)
         for _, end in ends:
             os.close(end)
         task = {

@@ -16,35 +16,45 @@ import keras
 import numpy as np
 import pytest
 
+from tests import processes
+from tests.seeds import set_seeds
 from tfcourse import Adam, SoftmaxHead, fit
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.programs.state import state_variables
 
-pytestmark = pytest.mark.slow
+# Programs are compared with themselves here.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")]
 
 ROOT = Path(__file__).parents[2]
 KILLS = 10
 
 
 @contextmanager
-def trainer():
-    """What starts a process that trains in a folder, and gives its id; and what waits for it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.training.resumable"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
+def trainer(forked):
+    """What starts a process that trains in a folder, and gives its id; and what waits for it.
 
-    def begin(folder):
-        process.stdin.write(f"{folder}\n")
-        process.stdin.flush()
-        return int(process.stdout.readline())
+    They are forked from a process that is forked as well, or from one that Python has started.
+    """
+    module = ["-m", "tests.training.resumable"]
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as lines, os.fdopen(writer, "w", buffering=1) as folders:
+        if forked:
+            process = processes.Process(module, ROOT, stdin=lines)
+        else:
+            process = subprocess.Popen(
+                [sys.executable, *module], stdin=lines, stdout=subprocess.PIPE, text=True, cwd=ROOT,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            )  # fmt: skip
 
-    def ended():
-        return int(process.stdout.readline())
+        def begin(folder):
+            print(folder, file=folders)
+            return int(process.stdout.readline())
 
-    with process:
+        def ended():
+            return int(process.stdout.readline())
+
         yield begin, ended
+    process.communicate()
 
 
 def saved(folder):
@@ -61,7 +71,7 @@ def kill(number, rng, trained, folder):
     before = saved(folder)
     process = begin(folder)
     while number % 5 and saved(folder) == before:
-        time.sleep(0.001)
+        time.sleep(0.01)
     time.sleep(rng.uniform(0, 0.5))
     while number == KILLS - 1 and not in_writing(folder):
         pass
@@ -69,7 +79,6 @@ def kill(number, rng, trained, folder):
     assert ended() == -signal.SIGKILL, "it was finished: let it train longer"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_ten_kills_change_nothing(seed, tmp_path):
     """Of processes that save all the time; in the end all is as in one that was left alone."""
@@ -77,7 +86,7 @@ def test_ten_kills_change_nothing(seed, tmp_path):
     rng, places = np.random.default_rng(seed), []
     # Python's hashes are others in the second half.
     for half in (range(KILLS // 2), range(KILLS // 2, KILLS)):
-        with trainer() as trained:
+        with trainer(forked=half.start == 0) as trained:
             begin, ended = trained
             if half.start == 0:
                 begin(alone)
@@ -171,9 +180,9 @@ def equal(results, expected):
 def test_every_part_of_a_checkpoint_is_needed(part, trainable, tmp_path, monkeypatch):
     """The positive control: where one part is forgotten, the comparison above would tell."""
     monkeypatch.setattr("tfcourse.training.fit.steps_per_call", lambda model, feed: 2)
-    keras.utils.set_random_seed(3)
+    set_seeds(3)
     expected = trainable()
-    keras.utils.set_random_seed(3)
+    set_seeds(3)
     arguments = {"checkpoint_dir": tmp_path, "save_every": timedelta(microseconds=1)}
     trainable(**arguments, keep_checkpoints=99)
     for path in CheckpointFolder(tmp_path, 9).files()[9:]:  # in the third epoch, after four steps
