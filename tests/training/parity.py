@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from tests.seeds import set_seeds
 from tfcourse import Adam, BatchNorm, SoftmaxHead, fit
 
 layers = keras.layers
@@ -77,7 +78,7 @@ def both_again(make, data, **kwargs):
 
     Nothing is compiled anew, which is most of the time, and all of it for a callback.
     """
-    return _train(as_new(make), data, {"jit_compile": False}, kwargs)
+    return _train(as_new(make), data, {"jit_compile": False}, kwargs, set_seeds)
 
 
 def as_new(make):
@@ -104,10 +105,10 @@ def _variables(model):
     return [*model.variables, *model.optimizer.variables]
 
 
-def _train(models, data, own, kwargs):
+def _train(models, data, own, kwargs, set_seeds=keras.utils.set_random_seed):
     runs = []
     for model, train, options in zip(models, (keras_fit, fit), ({}, own), strict=True):
-        keras.utils.set_random_seed(8)
+        set_seeds(8)
         given = data() if callable(data) else data
         options = {"epochs": 2, "verbose": 0, "shuffle": False, **options, **kwargs}
         if isinstance(given[0], np.ndarray | dict | list | tuple):
