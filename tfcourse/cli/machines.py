@@ -11,6 +11,7 @@ from tfcourse.cli.output import print_result
 from tfcourse.errors import InputError, shown
 from tfcourse.terminal import (
     console,
+    errors,
     reporting,
     signals_interrupt,
     told_if_interrupted,
@@ -115,6 +116,9 @@ class _Lines:
 
     def advance(self, best: float | None) -> None:
         pass
+
+    def say(self, line: str) -> None:
+        errors.print(line, highlight=False, soft_wrap=True)
 
 
 def _address(given: str, option: str) -> tuple[str, int]:

@@ -95,6 +95,10 @@ class SearchProgress:
         )
         self.progress.update(self.task, running=", ".join(shown))
 
+    def say(self, line: str) -> None:
+        """Print a line above the bar, also where there is none."""
+        self.progress.console.print(line, highlight=False, soft_wrap=True)
+
     def advance(self, best: float | None) -> None:
         """One more trial is done."""
         self.progress.update(self.task, advance=1, best=format_score(best))

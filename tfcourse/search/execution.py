@@ -1,6 +1,7 @@
 """The work of a search: its missing trials, and the test of the best model."""
 
 import logging
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -94,8 +95,13 @@ def prepare(
     finished: Records,
     fresh: bool,
     accept_changes: bool,
+    begins: Callable[[str], None] = lambda part: None,
 ) -> Split:
-    """Checks data and builder, and makes the run directory ready; as `execute`."""
+    """Checks data and builder, and makes the run directory ready; as `execute`.
+
+    ``begins`` is called before the "data" is loaded, and before the first "model" is built.
+    """
+    begins("data")
     split = load_split(config)
     check_folds(split, config)
     for warning in data_warnings(split, config):
@@ -103,6 +109,7 @@ def prepare(
     record = data_record(split)
     if not fresh:
         check_unchanged(directory.path, record, config)
+    begins("model")
     code = rehearse(config, split)
     missing = [number for number in range(config.trials) if number not in finished]
     if not fresh and finished and missing and not accept_changes:

@@ -13,7 +13,7 @@ from tfcourse.errors import WorkFailedError
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.space.parameters import Choice
 from tfcourse.search.space.sampling import sample
-from tfcourse.search.workers import local
+from tfcourse.search.workers import deadlines, local
 
 TRIALS = 6
 SPACE = {
@@ -202,6 +202,71 @@ class TestDeaths:
         assert late.message == "Ended after trial_timeout = 8 s."
         assert late.values["does"] == "hang"
         assert 8 <= late.seconds < 60
+
+    @pytest.mark.parametrize(
+        ("part", "said"),
+        [
+            ("data", r'\[data\] source ".*:hanging" gave no data in 2 s, and was ended before any'),
+            ("model", r'\[model\] builder ".*:hang" gave no model in 2 s, and was ended before'),
+        ],
+    )
+    def test_what_hangs_before_the_first_trial_is_refused(self, quick, monkeypatch, part, said):
+        monkeypatch.setattr(deadlines, "LEAST_FOR_PREPARATION", 2.0)
+        source = """
+            import time
+
+            def hanging():
+                time.sleep(600)
+
+            def hang(input_shape, classes):
+                time.sleep(600)
+        """
+        names = {"data": {"points": "hanging"}, "model": {"builder": "hang"}}[part]
+        search = quick(source, search={"trial_timeout": 1.0}, **names)
+        with pytest.raises(InputError, match=said):
+            search.run(verbose=False)
+        assert not search.directory.exists()
+
+    def test_what_workers_print_is_shown_and_kept(self, quick, capfd):
+        source = """
+            import os, sys, warnings
+
+            def prints(input_shape, classes, units):
+                print(f"built with {units}")
+                warnings.warn("an odd one")
+                if units == 3:
+                    os._exit(0)
+                return linear(input_shape, classes)
+        """
+        space = {"units": {"values": [2, 3]}, "learning_rate": {"low": 0.01, "high": 0.1}}
+        units = [2, 3, 2]
+        choice = {"units": Choice((2, 3))}
+        seed = next(
+            s for s in range(99) if [sample(choice, s, t)["units"] for t in range(3)] == units
+        )
+        search = quick(source, "prints", space, search={"seed": seed})
+        result = search.run(verbose=False, workers=2)
+        logs = {log.stem: log.read_text() for log in (result.directory / "logs").iterdir()}
+        shown = capfd.readouterr().err.splitlines()
+        for name, text in logs.items():
+            for line in text.splitlines():
+                assert f"{name}: {line}" in shown
+        together = "".join(logs.values())
+        # The one that ended its process was begun three times, though its status was 0.
+        assert together.count("built with 3") == 3
+        assert together.count("built with 2") == 2
+        assert "UserWarning: an odd one" in together
+        place = f"Its log: {result.directory / 'logs'}"
+        died = result.trials[1]
+        assert died.message.startswith("The worker died 3 times in this trial, the last time with ")
+        assert place in died.message
+        said = [
+            line for line in shown if " ended in trial 1 with exit status 0, and begins" in line
+        ]
+        assert len(said) == 3
+        assert all(place in line for line in said)
+        # It is a run directory as any.
+        assert search.run(verbose=False, workers=2).was_complete
 
     def test_a_chief_that_keeps_dying_ends_the_search(self, slow, monkeypatch):
         search = slow()

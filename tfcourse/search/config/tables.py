@@ -36,13 +36,13 @@ class SearchTable(Table):
     """``[search]``: what to look for, how, how long.
 
     ``workers``: how many processes train. ``trial_timeout``: after how many seconds a trial counts
-    as failed. ``threads``: how many threads compute one operation, in every process: sums of
-    convolutions round differently with it. ``reuse_models``: how many compiled models are kept for
-    the trials to come; 0 compiles every trial's anew. ``caviar``: whether trials of one
-    architecture are trained together, as a population, or one after the other; ``"auto"`` estimates
-    what is quicker, and together they agree with those alone to rounding, not to the last bit.
-    ``checkpoints``: whether every trial's model is kept on disk, or only the best
-    one's.
+    as failed, and before the first one the data or the model is refused. ``threads``: how many
+    threads compute one operation, in every process: sums of convolutions round differently with it.
+    ``reuse_models``: how many compiled models are kept for the trials to come; 0 compiles every
+    trial's anew. ``caviar``: whether trials of one architecture are trained together, as a
+    population, or one after the other; ``"auto"`` estimates what is quicker, and together they
+    agree with those alone to rounding, not to the last bit. ``checkpoints``: whether every trial's
+    model is kept on disk, or only the best one's.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)

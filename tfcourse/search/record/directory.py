@@ -7,6 +7,7 @@ import shutil
 import tomllib
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,9 @@ class RunDirectory:
     `tfcourse.search.record.data_record`), ``code.json`` (hashes of the models' code, see
     `tfcourse.search.record.code_record`), ``trials/0007.json`` (a `TrialRecord` each),
     ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, of a search from coarse to
-    fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``. The trials' files
-    are the record; the tables are made from them. While it is searched, also ``claims.json`` (who
+    fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``;
+    ``logs/w1.log`` has what a worker printed. The trials' files are the record; the tables are
+    made from them. While it is searched, also ``claims.json`` (who
     runs which trial), ``checkpoints/`` (of long trials), ``models/`` (that may become the best) and
     ``trials/0007.forgotten`` (what a trial that is run again gave).
     """
@@ -48,6 +50,19 @@ class RunDirectory:
         self.rounds = path / "rounds.json"
         self.claims = path / "claims.json"
         self.checkpoints = path / "checkpoints"
+        self.logs = path / "logs"
+
+    def log_of(self, worker: str) -> Path:
+        """Where the output of a worker goes."""
+        return self.logs / f"{worker}.log"
+
+    def forget_empty_logs(self, workers: Iterable[str]) -> None:
+        """Remove the logs of those of the workers that printed nothing."""
+        for log in map(self.log_of, workers):
+            if log.is_file() and not log.stat().st_size:
+                log.unlink()
+        with suppress(OSError):  # others have lines, or there is none
+            self.logs.rmdir()
 
     def exists(self) -> bool:
         """Whether it is one: a folder with all that `create` makes."""

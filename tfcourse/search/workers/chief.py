@@ -48,6 +48,7 @@ class Chief:
         fresh: bool,
         on_serving: Callable[[int], None],
         accept_changes: bool = False,
+        begins: Callable[[str], None] = lambda part: None,
     ) -> None:
         """Prepares, serves, concludes.
 
@@ -57,12 +58,13 @@ class Chief:
             fresh: Whether to delete what the directory holds, once data and builder are checked.
             on_serving: Called with the port once workers can connect.
             accept_changes: Whether to go on although the code of the models changed.
+            begins: Called before the "data" is loaded, and the first "model" is built.
 
         Raises:
             InputError: The data, the builder or the address does not fit.
             SearchFailedError: Every trial failed.
         """
-        split = prepare(self.config, self.directory, finished, fresh, accept_changes)
+        split = prepare(self.config, self.directory, finished, fresh, accept_changes, begins)
         ledger = SearchLedger(self.config, self.directory, finished, self.on_end, True)
         claims = read_claims(self.directory.claims)
         trials = self.config.trials

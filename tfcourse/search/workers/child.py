@@ -4,6 +4,7 @@ It hears and speaks through a connection, in dicts. The end of the connection is
 death, and the child's.
 """
 
+import io
 import logging
 import os
 import queue
@@ -32,11 +33,11 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> 
     Args:
         settings: What it is to do, and its environment.
         connection: To its parent.
-        log: The file for all that it prints.
+        log: The file for what it prints at first.
     """
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C is for the parent, which ends its children
-    _print_into(log)
+    _print_into(Path(log))
     os.environ.clear()
     os.environ.update(settings["environ"])
     heard: Heard = queue.Queue()
@@ -58,11 +59,18 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> 
         sys.exit(1)
 
 
-def _print_into(log: str) -> None:
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    for stream in (1, 2):
-        os.dup2(file, stream)
+def _print_into(log: Path) -> int:
+    """Send what is printed to the end of a file, and return where that was."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    begin = os.fstat(file).st_size
+    for number in (1, 2):
+        os.dup2(file, number)
     os.close(file)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a print is in the log though a kill follows
+    return begin
 
 
 def _listen(connection: Connection, heard: Heard) -> None:
@@ -105,7 +113,12 @@ def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
             say({"what": "warning", "message": record.getMessage()})
 
     logging.getLogger("tfcourse").addHandler(Told(logging.WARNING))
+
+    def begins(what: str) -> None:
+        say({"what": "preparing", "part": what})
+
     search = _search(settings)
+    say({"what": "shows", "begin": os.fstat(1).st_size})  # what it prints until it serves
     chief = Chief(search.config, RunDirectory(search.directory), on_end)
     threading.Thread(target=release, daemon=True).start()
     chief.run(
@@ -114,6 +127,7 @@ def _chief(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
         settings["fresh"],
         lambda port: say({"what": "serving", "port": port}),
         settings["accept_changes"],
+        begins,
     )
     say({"what": "done"})
 
@@ -123,6 +137,9 @@ def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
     from tfcourse.search.record.directory import RunDirectory
     from tfcourse.search.record.records import TrialRecord
     from tfcourse.search.workers.worker import work
+
+    def on_data() -> None:
+        say({"what": "prepared"})
 
     def on_begin(trial: int, values: Mapping[str, Any]) -> None:
         say({"what": "began", "trial": trial, "values": dict(values)})
@@ -144,7 +161,11 @@ def _worker(settings: Mapping[str, Any], say: Say, heard: Heard) -> None:
         if elsewhere:
             check_shared(search, oracle)
         directory, shared = RunDirectory(search.directory), (settings["workers"], settings["alone"])
-        effort = work(search.config, directory, oracle, name, on_begin, on_end, *shared)
+        log = directory.log_of(name)
+        log.parent.mkdir(exist_ok=True)
+        say({"what": "logs", "path": str(log), "begin": _print_into(log)})
+        say({"what": "preparing", "part": "data"})
+        effort = work(search.config, directory, oracle, name, on_data, on_begin, on_end, *shared)
         say({"what": "done", "effort": asdict(effort)})
         return
     say({"what": "done"})

@@ -25,6 +25,9 @@ class Display(Protocol):
     def advance(self, best: float | None) -> None:
         """One more trial is done; the best score so far."""
 
+    def say(self, line: str) -> None:
+        """A line that a worker printed, or that is of one."""
+
 
 @dataclass(frozen=True)
 class Crew:

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.search.workers.child import run_child
+from tfcourse.search.workers.output import Output
 
 __all__ = ["Child", "how_it_ended"]
 
 # On Linux children are forked from a process that has TensorFlow imported, and begin at once.
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-LINES_OF_A_LOG = 12
 
 
 class Child:
@@ -27,7 +27,7 @@ class Child:
     Args:
         name: Its name.
         settings: What it is to do.
-        log: The file for all that it prints.
+        log: The file for what it prints at first.
         heard: Gets its messages, as (child, message); None as the last one, when it has ended.
     """
 
@@ -38,7 +38,7 @@ class Child:
         log: Path,
         heard: "queue.Queue[tuple[Child, dict[str, Any] | None]]",
     ) -> None:
-        self.name, self.log = name, log
+        self.name, self.output = name, Output(log)
         self._heard = heard
         context: Any = get_context(METHOD)
         if METHOD == "forkserver":
@@ -70,14 +70,6 @@ class Child:
         """Waits for its end; gives its exit status, negative for a signal."""
         self._process.join()
         return int(self._process.exitcode)
-
-    def end_of_log(self) -> str:
-        """The last lines that it printed."""
-        try:
-            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        except OSError:
-            return ""
-        return "\n".join(lines[-LINES_OF_A_LOG:])
 
     def _listen(self) -> None:
         with suppress(EOFError, OSError):

@@ -5,17 +5,20 @@ import os
 import queue
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.errors import WorkFailedError
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
-from tfcourse.search.record.outcome import SearchFailedError
-from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.workers.crew import Crew, Display
+from tfcourse.search.workers.deadlines import (
+    Preparing,
+    Running,
+    preparation_error,
+    preparation_limit,
+)
+from tfcourse.search.workers.failures import CHIEF, record_failure, told_error, why_given_up
 from tfcourse.search.workers.process import Child, how_it_ended
 from tfcourse.search.workers.surroundings import Place, cores, environment, gpus
 
@@ -26,16 +29,6 @@ TICK = 0.1
 # How often the same thing may kill a process before it is given up.
 DEATHS = 3
 SECONDS_OF_FAREWELL = 1.0
-CHIEF = "chief"
-
-
-@dataclass
-class _Running:
-    """A trial under way."""
-
-    trial: int
-    values: Mapping[str, Any]
-    since: float
 
 
 class Supervisor:
@@ -57,7 +50,8 @@ class Supervisor:
         self.children: dict[str, Child] = {}
         self.address = crew.chief
         self.port, self.fresh = 0, crew.fresh
-        self.running: dict[str, list[_Running]] = {}
+        self.running: dict[str, list[Running]] = {}
+        self.preparing: dict[str, Preparing] = {}
         self.deaths: dict[str | int, int] = {}  # by process, or by the trial that it ran
         self.done: set[str] = set()
         self.ended_at = 0.0
@@ -81,12 +75,16 @@ class Supervisor:
                     self._start(name)
                 while self.children and not self._over():
                     self._hear()
+                    for child in self.children.values():
+                        self._show_output(child)
                     self._end_slow_trials()
+                    self._end_slow_preparation()
             finally:
                 self._end_all()
+                self.directory.forget_empty_logs(self.crew.workers)
         given_up = set(self.crew.workers) - self.done
         if not self.ended_at and (self.crew.chief is None or given_up):
-            raise WorkFailedError(self._why(given_up))
+            raise WorkFailedError(why_given_up(self.errors, given_up, self.directory))
 
     def _over(self) -> bool:
         """Whether the chief has concluded the search; who still runs has nothing to do."""
@@ -138,7 +136,7 @@ class Supervisor:
             case "serving":
                 self._serving(message["port"])
             case "began":
-                begun = _Running(message["trial"], message["values"], time.monotonic())
+                begun = Running(message["trial"], message["values"])
                 self.running.setdefault(name, []).append(begun)
                 self.display.began(name, begun.trial)
             case "recorded":
@@ -156,9 +154,18 @@ class Supervisor:
                 LOG.warning("%s", message["message"])
             case "error":
                 self.errors[name] = message
+            case "preparing":
+                self.preparing[name] = Preparing(message["part"])
+            case "prepared":
+                del self.preparing[name]
+            case "shows":
+                child.output.show(message["begin"])
+            case "logs":
+                child.output.move(Path(message["path"]), message["begin"])
 
     def _serving(self, port: int) -> None:
         self.port, self.fresh = port, False
+        self.preparing.pop(CHIEF, None)
         if self.address is None:
             self.address = f"127.0.0.1:{port}"
             for name, child in self.children.items():
@@ -177,11 +184,13 @@ class Supervisor:
         status = child.wait()
         del self.children[name]
         running = self.running.pop(name, [])
+        self.preparing.pop(name, None)
+        self._show_output(child, ended=True)
         self.display.ended(name)
         if name in self.done or self.ended_at:
             return
         if (error := self.errors.pop(name, None)) is not None:
-            raise _ERRORS.get(error["kind"], WorkFailedError)(error["message"])
+            raise told_error(error)
         reason = how_it_ended(status)
         causes: list[str | int] = [r.trial for r in running] or [name]
         for cause in causes:
@@ -189,11 +198,15 @@ class Supervisor:
         given_up = [r for r in running if self.deaths[r.trial] >= DEATHS]
         for trial in given_up:
             said = f"The worker died {DEATHS} times in this trial, the last time {reason}."
-            self._record_failure(name, trial, said, child.end_of_log())
+            said += child.output.place
+            record_failure(self.directory, name, trial, said, child.output.end())
         if running or self.deaths[name] < DEATHS:
+            at = f" in trial {min(r.trial for r in running)}" if running else ""
+            self.display.say(f"{name} ended{at} {reason}, and begins again.{child.output.place}")
             self._start(name)
         else:
-            self.errors[name] = {"message": f"{reason}. {child.end_of_log()}".strip()}
+            end = f"{reason}. {child.output.end()}".strip()
+            self.errors[name] = {"message": f"{end}{child.output.place}"}
             self._give_up(name)
 
     def _give_up(self, name: str) -> None:
@@ -215,37 +228,31 @@ class Supervisor:
                 child.kill()
                 child.wait()
                 del self.running[name]
+                self._show_output(child, ended=True)
                 self.display.ended(name)
-                said = f"Ended after trial_timeout = {timeout:g} s."
-                self._record_failure(name, running, said, child.end_of_log())
+                said = f"Ended after trial_timeout = {timeout:g} s.{child.output.place}"
+                record_failure(self.directory, name, running, said, child.output.end())
                 self._start(name)
 
-    def _record_failure(self, name: str, running: _Running, message: str, log: str) -> None:
-        """Puts a trial on record that no worker could; the chief finds it there."""
-        if self.directory.read_trial(running.trial) is not None:
-            return  # it ended in the last moment
-        seconds = round(time.monotonic() - running.since, 3)
-        record = TrialRecord(running.trial, "failed", running.values, seconds=seconds)
-        record = replace(record, worker=name, message=message, traceback=log)
-        try:
-            self.directory.write_trial(record)
-        except OSError as error:
-            raise WorkFailedError(f"{self.directory.path} can't be written: {error}.") from error
+    def _end_slow_preparation(self) -> None:
+        """The chief's is refused; a worker, which loads the data again, counts as dead."""
+        config = self.crew.config
+        limit = preparation_limit(config)
+        for name, preparing in list(self.preparing.items()) if limit else ():
+            if limit and time.monotonic() - preparing.since > limit:
+                del self.preparing[name]
+                if name == CHIEF:
+                    raise preparation_error(config, preparing.part, limit)
+                self.children[name].kill()
+
+    def _show_output(self, child: Child, ended: bool = False) -> None:
+        for line in child.output.new_lines(ended):
+            self.display.say(f"{child.name}: {line}")
 
     def _end_all(self) -> None:
         for child in self.children.values():
             child.kill()
         for child in self.children.values():
             child.wait()
+            self._show_output(child, ended=True)
         self.children.clear()
-
-    def _why(self, given_up: set[str]) -> str:
-        told = [name for name in (CHIEF, *sorted(given_up)) if name in self.errors]
-        last = f"{told[0]}, the last time {self.errors[told[0]]['message']}" if told else "one"
-        return (
-            f"A process of the search kept dying: {last} The finished trials are in "
-            f"{self.directory.path}; the same command goes on from there."
-        )
-
-
-_ERRORS = {error.__name__: error for error in (InputError, WorkFailedError, SearchFailedError)}

@@ -28,6 +28,7 @@ def work(
     directory: RunDirectory,
     oracle: RemoteOracle,
     name: str,
+    on_data: Callable[[], None],
     on_begin: Callable[[int, Mapping[str, Any]], None],
     on_end: Callable[[TrialRecord], None],
     workers: int = 1,
@@ -40,6 +41,7 @@ def work(
         directory: Its run directory, the chief's.
         oracle: The chief's.
         name: The worker's name.
+        on_data: Called when the data has been loaded.
         on_begin: Called with the number and values of each trial before it begins.
         on_end: Called with its record when it has been written.
         workers: How many processes share the trials, as far as is known.
@@ -50,6 +52,7 @@ def work(
         WorkFailedError: The chief can't be reached.
     """
     split = load_split(config)
+    on_data()
     check_unchanged(directory.path, data_record(split), config)  # as the chief's
     check_same_code(directory.path, code_record(config), OTHER_CODE)
     runner = TrialRunner(config, split, name, directory.checkpoints)
