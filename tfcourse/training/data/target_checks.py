@@ -19,6 +19,12 @@ CHECKED = (
     "binary_crossentropy",
     "binary_focal_crossentropy",
 )
+# These compare numbers one by one, after Keras has dropped or added a last axis of length 1.
+ELEMENTWISE = (
+    "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error", "huber", "log_cosh", "cosine_similarity", "hinge",
+    "squared_hinge", "poisson", "kl_divergence",
+)  # fmt: skip
 # How far from 0 to 1 a binary target may be: that of float16. Such as come from averaging or from
 # resizing a mask are beyond by a rounding error, which harms no training.
 ROUNDING = 1e-3
@@ -141,6 +147,8 @@ def _check(
             f"{name} holds strings, {loss.name} takes numbers. Number the classes: "
             "np.unique(y, return_inverse=True)[1]."
         )
+    if loss.name in ELEMENTWISE:
+        _check_same_shape(name, loss.name, tuple(target.shape), tuple(output.shape))
     if not output.shape or loss.axis not in (-1, len(output.shape) - 1):
         return
     classes = output.shape[-1]
@@ -154,6 +162,29 @@ def _check(
         _check_binary(name, target, loss.name)
 
 
+def _check_same_shape(
+    name: str, loss: str, shape: tuple[int | None, ...], wanted: tuple[int | None, ...]
+) -> None:
+    """Refuse targets that the loss would broadcast; one number for all outputs is taken."""
+    row, output = shape[1:], wanted[1:]
+    if len(row) == len(output) + 1 and row[-1] == 1:
+        row = row[:-1]
+    elif len(output) == len(row) + 1 and output[-1] == 1:
+        output = output[:-1]
+    fits = len(row) == len(output) and all(
+        a in (b, 1) or None in (a, b) for a, b in zip(row, output, strict=True)
+    )
+    if fits or not wanted or not shape:
+        return
+    way = "Give both the same shape."
+    if len(row) == len(output) == 1:
+        way = f"Give the model {row[0]} outputs, or y {output[0]} columns."
+    raise InputError(
+        f"{name} has shape {shape}, the model's output {wanted}: {loss} would compare them as if "
+        f"they were repeated to one shape, or not at all. {way}"
+    )
+
+
 def _check_sparse_shape(name: str, target: Any, output: Any) -> None:
     if len(target.shape) == len(output.shape) and target.shape[-1] not in (None, 1):
         raise InputError(
@@ -165,6 +196,14 @@ def _check_sparse_shape(name: str, target: Any, output: Any) -> None:
 
 def _check_labels(name: str, target: Any, classes: int, ignored: int | None) -> None:
     labels = tf.cast(target, tf.int64)
+    if target.dtype.is_floating and not bool(tf.reduce_all(tf.floor(target) == target)):
+        parts = (tf.floor(target) != target).numpy().reshape(labels.shape[0], -1)
+        row = int(np.flatnonzero(parts.any(1))[0])
+        value = target.numpy().reshape(labels.shape[0], -1)[row][parts[row]][0]
+        raise InputError(
+            f"{name} holds class numbers with a fraction, first {value:g} at index {row}, which "
+            "Keras would cut off. Number the classes: np.unique(y, return_inverse=True)[1]."
+        )
     wrong = (labels < 0) | (labels >= classes)
     if ignored is not None:
         wrong &= labels != ignored
