@@ -545,7 +545,14 @@ class TestAnotherSearchInTheSamePlace:
             if path.name not in ("trials", "versions.json"):
                 path.unlink()
         other = Search.from_toml(config_file, seed=1, trials=1, out=finished.out)
-        result = other.run(verbose=False, fresh=fresh)
+        if not fresh:
+            with pytest.raises(
+                InputError, match=r"config\.toml is lost, .* Start over with --fresh"
+            ):
+                other.run(verbose=False)
+            assert trial_files(finished.directory) == ["0000.json", "0001.json", "0002.json"]
+            return
+        result = other.run(verbose=False, fresh=True)
         assert list(result.trials) == [0]
         assert result.trials[0].values == dict(sample(other.config.space, 1, 0))
 

@@ -23,7 +23,7 @@ from tfcourse.search.record.data_record import data_record, write_data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.ledger import SearchLedger, TrialWriter
-from tfcourse.search.record.outcome import SearchFailedError
+from tfcourse.search.record.outcome import SearchFailedError, lost_model
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.record.summary import Summary
 from tfcourse.search.rehearsal import rehearse
@@ -147,10 +147,7 @@ def conclude(
             f"Each trial's reason is in {directory.results}."
         )
     if directory.best_trial() != best.trial:
-        raise WorkFailedError(
-            f"{directory.best}: the model of the best trial, {best.trial}, is lost or damaged. The "
-            "same command runs that trial again."
-        )
+        raise lost_model(directory, best.trial)
     kept = directory.read_summary()
     if kept is None or kept.trial != best.trial:
         try:

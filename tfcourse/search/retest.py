@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfcourse.console import one_line
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.files import write_atomically
+from tfcourse.files import disk_errors_told, write_atomically
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data import load_split
 from tfcourse.search.record.data_record import data_record, read_data_record
@@ -19,6 +19,7 @@ from tfcourse.search.run import Search
 __all__ = ["retest", "swapped_pairs"]
 
 
+@disk_errors_told()
 def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> Retest:
     """Runs the best trials of a search again, and compares their order.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.files import disk_errors_told
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.advice import exhaustion
 from tfcourse.search.config.arguments import config_from_arguments
@@ -129,6 +130,7 @@ class Search:
         return Search(config, Path(out))
 
     @staticmethod
+    @disk_errors_told()
     def read_result(directory: str | Path) -> SearchResult:
         """Return the result of a finished search, from its run directory alone.
 
@@ -144,6 +146,7 @@ class Search:
         """The run directory."""
         return self.out / self.config.search.name
 
+    @disk_errors_told()
     def completed(self) -> SearchResult | None:
         """The result, if the run directory holds all of it; None if something is left to do.
 
@@ -159,6 +162,7 @@ class Search:
             return None
         return replace(result, code_changes=code_changes_at_hand(self.config, self.directory))
 
+    @disk_errors_told()
     def run(
         self,
         verbose: bool = True,
@@ -217,6 +221,7 @@ class Search:
                 )
             return replace(self._concluded(), efforts=efforts)
 
+    @disk_errors_told()
     def serve(
         self, service: Service, on_serving: Callable[[int], None], accept_changes: bool = False
     ) -> SearchResult:
@@ -239,6 +244,7 @@ class Search:
             serve(self.config, directory, finished, service, on_serving, accept_changes)
             return self._concluded()
 
+    @disk_errors_told()
     def finished(self) -> dict[int, TrialRecord]:
         """The trials on record that need not be run again.
 
@@ -256,5 +262,8 @@ class Search:
         directory = RunDirectory(self.directory)
         result = result_of(self.config, directory, self.finished(), was_complete=False)
         if result is None:
-            raise WorkFailedError(f"{self.directory} was changed while the search ran.")
+            raise WorkFailedError(
+                f"{self.directory} was changed or removed while the search ran. The same command "
+                "goes on with what is left."
+            )
         return result

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from tfcourse.files import write_atomically
 
 __all__ = ["Claim", "read_claims", "write_claims"]
@@ -36,6 +38,6 @@ def read_claims(path: Path) -> dict[str, Claim]:
     """The claims by worker; none if there are none that can be read."""
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        return {name: Claim(**claim) for name, claim in stored.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        return TypeAdapter(dict[str, Claim]).validate_python(stored)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}

@@ -39,8 +39,12 @@ def write_data_record(directory: Path, record: dict[str, Any]) -> None:
 def read_data_record(directory: Path) -> dict[str, Any] | None:
     """What is there; None if there is nothing that can be read."""
     try:
-        return dict(json.loads((directory / _NAME).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        raw = json.loads((directory / _NAME).read_text(encoding="utf-8"))
+        parts = [part for name, part in raw.items() if name != "sha256"]
+        whole = isinstance(raw["sha256"], str) and len(raw["sha256"]) == 64
+        whole = whole and all(isinstance(p["shape"], list) and p["dtype"] for p in parts)
+        return dict(raw) if whole else None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
 
 

@@ -2,10 +2,11 @@
 
 import glob
 import json
+import os
+import re
 import secrets
 import shutil
 import tomllib
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,7 +15,10 @@ from typing import Any
 
 from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
 from tfcourse.search.record.identity import identity
-from tfcourse.search.record.records import TrialRecord, tables, without_nan
+from tfcourse.search.record.model_file import sign_model, trial_of_model
+from tfcourse.search.record.reading import read_json, read_toml
+from tfcourse.search.record.recognition import is_run_directory
+from tfcourse.search.record.records import TrialRecord, parse_record, tables, without_nan
 from tfcourse.search.record.summary import Summary, read_summary, write_summary
 
 __all__ = ["RunDirectory"]
@@ -64,9 +68,20 @@ class RunDirectory:
         with suppress(OSError):  # others have lines, or there is none
             self.logs.rmdir()
 
+    @property
+    def names(self) -> set[str]:
+        """The names of its parts."""
+        own = {p.name for p in vars(self).values() if isinstance(p, Path) and p != self.path}
+        return own | {"data.json", "retest.csv", "logs"}
+
     def exists(self) -> bool:
-        """Whether it is one: a folder with all that `create` makes."""
-        return self.config.is_file() and self.versions.is_file() and self.trials.is_dir()
+        """Whether it is one, of which parts may be lost; see `is_run_directory`."""
+        return is_run_directory(self.path, self.names)
+
+    @property
+    def _place(self) -> Path:
+        """The folder itself, where ``path`` is a symbolic link to it."""
+        return Path(os.path.realpath(self.path))
 
     def delete(self) -> None:
         """Deletes it; a folder that is not a run directory stays.
@@ -75,8 +90,8 @@ class RunDirectory:
         part of a record in its place.
         """
         if self.exists():
-            hidden = f".{self.path.name}-deleted-{secrets.token_hex(4)}"
-            self.path.rename(self.path.with_name(hidden))
+            hidden = f".{self._place.name}-deleted-{secrets.token_hex(4)}"
+            self._place.rename(self._place.with_name(hidden))
         self._remove_deleted()
 
     def remove_leftovers(self) -> None:
@@ -86,56 +101,55 @@ class RunDirectory:
         self._remove_deleted()
 
     def _remove_deleted(self) -> None:
-        pattern = f".{glob.escape(self.path.name)}-deleted-{'[0-9a-f]' * 8}"
-        for path in self.path.parent.glob(pattern):
+        pattern = f".{glob.escape(self._place.name)}-deleted-{'[0-9a-f]' * 8}"
+        for path in self._place.parent.glob(pattern):
             shutil.rmtree(path, ignore_errors=True)
 
     def create(self, config: str, versions: Mapping[str, str]) -> None:
-        """Makes the folder and writes what was asked for, and with which versions.
-
-        Trials without a config are of a search that nobody knows: they are deleted.
-        """
-        self.trials.mkdir(parents=True, exist_ok=True)
-        if not self.config.is_file():
-            for trial in self.trials.glob("[0-9]*"):
-                trial.unlink()
+        """Makes the folder and writes what was asked for, and with which versions."""
+        (self._place / self.trials.name).mkdir(parents=True, exist_ok=True)
         known = {**versions, IDENTITY: identity(tomllib.loads(config))}
         write_atomically(self.versions, json.dumps(known, indent=2) + "\n")
         write_atomically(self.config, config)
 
     def identity(self) -> str | None:
         """The identity of the search; None if it can't be read."""
-        try:
-            return json.loads(self.versions.read_text(encoding="utf-8")).get(IDENTITY)
-        except (OSError, ValueError, AttributeError):
-            return None
+        versions = read_json(self.versions)
+        found = versions.get(IDENTITY) if isinstance(versions, dict) else None
+        return found if isinstance(found, str) else None
+
+    def identities_of_trials(self) -> set[str | None]:
+        """The identities that the trials on record say they have; None of one that says none."""
+        raw = (read_json(self._record_of(number)) for number in self.read_trials())
+        return {entry.get(IDENTITY) for entry in raw if isinstance(entry, dict)}
 
     def has_whole_config(self) -> bool:
         """Whether the config is the one that was written, and not damaged."""
-        try:
-            stored = tomllib.loads(self.config.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        return self.identity() == identity(stored)
+        stored = read_toml(self.config)
+        return stored is not None and self.identity() == identity(stored)
 
     def write_trial(self, record: TrialRecord) -> None:
         """Adds a finished trial to the record."""
-        text = json.dumps(without_nan(asdict(record)), indent=2) + "\n"
+        fields = without_nan(asdict(record))
+        if (search := self.identity()) is not None:
+            fields |= {IDENTITY: search}  # whose it is where the other files are lost
+        text = json.dumps(fields, indent=2) + "\n"
         write_atomically(self._record_of(record.trial), text)
         self._record_of(record.trial, forgotten=True).unlink(missing_ok=True)
 
     def read_trial(self, trial: int) -> TrialRecord | None:
-        """A finished trial; None if it isn't finished, or its file can't be read."""
-        return _read(self._record_of(trial))
+        """A finished trial; None if it isn't finished, or its file is damaged."""
+        return parse_record(read_json(self._record_of(trial)), trial)
 
     def read_trials(self, forgotten: bool = False) -> dict[int, TrialRecord]:
         """The finished trials by number, or those that were forgotten and are not run again yet.
 
-        A file that can't be read counts as not there.
+        A file that is damaged counts as not there.
         """
         suffix = self._record_of(0, forgotten).suffix
-        paths = [path for path in self.trials.glob(f"*{suffix}") if path.stem.isdecimal()]
-        read = {int(path.stem): _read(path) for path in sorted(paths, key=lambda p: int(p.stem))}
+        stems = [path.stem for path in self.trials.glob(f"*{suffix}")]
+        numbers = sorted(int(s) for s in stems if re.fullmatch("[0-9]{4}|[1-9][0-9]{4,8}", s))
+        read = {n: parse_record(read_json(self._record_of(n, forgotten)), n) for n in numbers}
         return {number: record for number, record in read.items() if record is not None}
 
     def forget_trial(self, trial: int) -> None:
@@ -179,11 +193,9 @@ class RunDirectory:
         write_atomically(self.rounds, json.dumps(rounds, indent=2) + "\n")
 
     def read_rounds(self) -> list[dict[str, Any]]:
-        """The rounds; none if the search has none, or they can't be read."""
-        try:
-            return list(json.loads(self.rounds.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return []
+        """The rounds; none if the search has none, or they are damaged."""
+        rounds = read_json(self.rounds)
+        return rounds if isinstance(rounds, list) else []
 
     def write_model(self, model: Any, trial: int) -> None:
         """Saves the model of a trial, which may become the best one.
@@ -201,8 +213,7 @@ class RunDirectory:
                 save_model(model, path)
             else:
                 model.save(path)
-            with zipfile.ZipFile(path, "a") as file:  # so that the file itself says whose it is
-                file.comment = f"trial {trial}".encode()
+            sign_model(path, trial)
 
         self.models.mkdir(exist_ok=True)
         replace_atomically(self.model_of(trial), save)
@@ -214,7 +225,7 @@ class RunDirectory:
     def keep_model(self, trial: int, best: bool, all_models: bool) -> None:
         """Makes the model of a trial that has ended the best one; keeps or deletes it."""
         model = self.model_of(trial)
-        if best and _trial_of(model) == trial:
+        if best and trial_of_model(model) == trial:
             if all_models:
                 replace_atomically(self.best, lambda path: shutil.copyfile(model, path))
             else:
@@ -224,11 +235,11 @@ class RunDirectory:
 
     def best_trial(self) -> int | None:
         """The trial of the best model; None if there is no model, or it is damaged."""
-        return _trial_of(self.best)
+        return trial_of_model(self.best)
 
     def has_model(self, trial: int) -> bool:
         """Whether the model of a trial is there: as the best one, or about to become it."""
-        return trial in (self.best_trial(), _trial_of(self.model_of(trial)))
+        return trial in (self.best_trial(), trial_of_model(self.model_of(trial)))
 
     def write_summary(self, summary: Summary) -> None:
         """Records the best trial and its test score."""
@@ -237,19 +248,3 @@ class RunDirectory:
     def read_summary(self) -> Summary | None:
         """The summary, or None if there is none that can be read."""
         return read_summary(self.summary)
-
-
-def _read(trial: Path) -> TrialRecord | None:
-    try:
-        return TrialRecord(**json.loads(trial.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
-
-
-def _trial_of(model: Path) -> int | None:
-    """The trial that a saved model is of; None if it can't be read."""
-    try:
-        with zipfile.ZipFile(model) as file:
-            return int(file.comment.removeprefix(b"trial "))
-    except (OSError, ValueError, zipfile.BadZipFile):
-        return None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from tfcourse.errors import traceback_text
@@ -148,8 +149,9 @@ class SearchLedger:
 
     def break_off(self) -> None:
         """After an interrupt or an error: the tables have all that is on record."""
-        self.by_number = self.directory.read_trials() | self.by_number
-        self.write_tables()
+        with suppress(OSError):  # the error that ended the search says it; they can be made again
+            self.by_number = self.directory.read_trials() | self.by_number
+            self.write_tables()
 
     def tidy(self) -> None:
         """At the end: everything is on record, and what only the running search needed is gone."""

@@ -13,11 +13,19 @@ from tfcourse.search.record.effort import Effort
 from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.record.summary import Summary
 
-__all__ = ["Retest", "RetestedTrial", "SearchFailedError", "SearchResult"]
+__all__ = ["Retest", "RetestedTrial", "SearchFailedError", "SearchResult", "lost_model"]
 
 
 class SearchFailedError(WorkFailedError):
     """Every trial failed: there is no best one. The run directory has their reasons."""
+
+
+def lost_model(directory: RunDirectory, trial: int) -> WorkFailedError:
+    """Return the error for a best model that is lost or damaged."""
+    return WorkFailedError(
+        f"{directory.best}: the model of the best trial, {trial}, is lost or damaged. The same "
+        "command runs that trial again."
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,10 +85,17 @@ class SearchResult:
         return RunDirectory(self.directory).read_rounds()
 
     def best_model(self) -> Any:
-        """The best trial's model, with the weights of its best epoch."""
+        """The best trial's model, with the weights of its best epoch.
+
+        Raises:
+            WorkFailedError: Its file is lost or damaged.
+        """
+        directory = RunDirectory(self.directory)
+        if directory.best_trial() != self.best.trial:
+            raise lost_model(directory, self.best.trial)
         from tfcourse.models.saving import load_model
 
-        return load_model(RunDirectory(self.directory).best)
+        return load_model(directory.best)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tfcourse.errors import encodable
 
-__all__ = ["TrialRecord", "as_csv", "rank", "tables", "without_nan"]
+__all__ = ["TrialRecord", "as_csv", "parse_record", "rank", "tables", "without_nan"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,43 @@ class TrialRecord:
     traceback: str = ""
     score_std: float | None = None
     scores: Sequence[float] = ()
+
+
+class _Stored(BaseModel):
+    """What the file of a trial holds: every type is checked, as a file can hold anything."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    trial: int
+    status: Literal["completed", "failed"]
+    values: dict[str, bool | int | float | str]
+    score: float | None = None
+    best_epoch: Annotated[int, Field(ge=1)] | None = None
+    seconds: float = 0.0
+    worker: str = "main"
+    message: str = ""
+    history: dict[str, list[float | None]] = {}
+    traceback: str = ""
+    score_std: float | None = None
+    scores: list[float | None] = []
+    search: str | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "_Stored":
+        if self.status == "completed" and self.score is None:
+            raise ValueError("a completed trial has a score")
+        if len({len(values) for values in self.history.values()}) > 1:
+            raise ValueError("all metrics have the same epochs")
+        return self
+
+
+def parse_record(raw: Any, trial: int) -> TrialRecord | None:
+    """Return the record that the file of a trial holds; None if it is another's or damaged."""
+    try:
+        if _Stored.model_validate(raw).trial != trial:
+            return None
+    except ValidationError:
+        return None
+    return TrialRecord(**{key: value for key, value in raw.items() if key != "search"})
 
 
 def rank(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:

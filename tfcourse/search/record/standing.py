@@ -1,19 +1,24 @@
 """What a run directory already holds of a search: trials that need not be run again, its result."""
 
+import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, error_line, shown
 from tfcourse.files import is_temporary
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.record.data_record import read_data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.identity import differences, identity
 from tfcourse.search.record.outcome import SearchResult
+from tfcourse.search.record.reading import read_toml
+from tfcourse.search.record.recognition import strangers
 from tfcourse.search.record.records import TrialRecord, rank
 from tfcourse.search.space.discrete import Configuration, configuration_of, is_discrete
+from tfcourse.search.space.parameters import fits
+from tfcourse.search.strategies.proposals import rounds_on_record
 
 __all__ = [
     "check_place",
@@ -32,18 +37,32 @@ def check_place(directory: RunDirectory) -> None:
     Raises:
         InputError: It does.
     """
-    for path in (directory.path, *directory.path.parents):
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{path} is a file. Choose another --out or another name.")
-    if directory.exists() or not directory.path.exists():
-        return
-    # What a kill left of a directory that was just being made is none of the user's.
-    there = {path for path in directory.path.iterdir() if not is_temporary(path)}
-    if there - {directory.trials, directory.versions}:
+    other = "Choose another --out or another name."
+    try:
+        os.fsencode(directory.path)
+        for path in (directory.path, *directory.path.parents):
+            if path.is_symlink() and not path.exists():
+                raise InputError(
+                    f"{path} is a symbolic link to {shown(str(path.readlink()))}, which is not "
+                    f"there. Make that folder, remove the link, or choose another --out."
+                )
+            if path.exists() and not path.is_dir():
+                raise InputError(f"{path} is a file. {other}")
+        if directory.exists() or not directory.path.exists():
+            return
+        held = strangers(directory.path, directory.names)
+        if held or any(not is_temporary(path) for path in directory.path.iterdir()):
+            named = f", and holds {', '.join(held[:3])}" if held else ""
+            raise InputError(
+                f"{directory.path} exists and is not a run directory (it lacks config.toml, "
+                f"versions.json or trials/{named}). {other}"
+            )
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # too long, a loop of links, a NUL, not to be read
         raise InputError(
-            f"{directory.path} exists and is not a run directory (it lacks config.toml, "
-            "versions.json or trials/). Choose another --out or another name."
-        )
+            f"{shown(str(directory.path))} can't be used ({error_line(error)}). {other}"
+        ) from None
 
 
 def finished_trials(
@@ -64,11 +83,18 @@ def finished_trials(
     if not directory.exists():
         return {}
     _check_same(config, directory)
-    records = directory.read_trials()
-    known = directory.read_trials(forgotten=True) | records
+    there = directory.read_trials()
+    records = _fitting(config, there)
+    if forget:  # what stands in a trial's place is run again
+        for number in there.keys() - records.keys():
+            directory.forget_trial(number)
+    known = _fitting(config, directory.read_trials(forgotten=True)) | records
     ranking = rank(known.values(), config.direction)
     if not ranking or directory.has_model(best := ranking[0].trial):
         return records
+    kept = directory.best_trial()
+    if kept is not None and kept not in known and kept < config.trials:
+        return records  # a better one's record is lost, and not its model: it is run again
     if best >= config.trials:
         raise InputError(
             f"{directory.path}: the model of the best trial, {best}, is lost or damaged, and of "
@@ -111,12 +137,14 @@ def result_of(
     """The result of finished trials; None if a part of the record is missing or damaged."""
     ranking = rank(records.values(), config.direction)
     summary = directory.read_summary()
-    if not ranking or summary is None or summary.trial != ranking[0].trial:
+    if not ranking or summary is None:
         return None
+    best = (ranking[0].trial, config.search.objective, ranking[0].score)
     whole = (
-        directory.best_trial() == summary.trial
+        (summary.trial, summary.objective, summary.score) == best
+        and directory.read_rounds() == rounds_on_record(config, records)
+        and directory.best_trial() == summary.trial
         and directory.has_tables(records.values(), config.columns)
-        and (config.search.strategy != "coarse_to_fine" or directory.read_rounds())
         and directory.has_whole_config()
         and read_data_record(directory.path) is not None
     )
@@ -176,19 +204,30 @@ def finished_config(
     return None if complete_result(config, directory, records) is None else config
 
 
+def _fitting(config: SearchConfig, records: Mapping[int, TrialRecord]) -> dict[int, TrialRecord]:
+    """Return the records whose values the search can have given."""
+    space, names = config.space, config.columns
+    return {i: record for i, record in records.items() if fits(record.values, space, names)}
+
+
 def _check_same(config: SearchConfig, directory: RunDirectory) -> None:
     """Refuses a run directory of another search."""
     asked = tomllib.loads(config.as_toml())
     if not directory.has_whole_config() and directory.identity() == identity(asked):
         return  # it is written again
-    try:
-        stored = tomllib.loads(directory.config.read_text(encoding="utf-8"))
-    except ValueError as error:
+    again = "Start over with --fresh, or choose another --out or another name."
+    stored = read_toml(directory.config)
+    if stored is None:
+        # Then the trials themselves say whose they are; those of an earlier version don't.
+        named = directory.identities_of_trials()
+        if named <= {identity(asked)}:
+            return
+        lost = "is not a TOML file" if directory.config.exists() else "is lost"
         raise InputError(
-            f"{directory.config} is not a TOML file: {error}. Start over with --fresh."
-        ) from None
+            f"{directory.config} {lost}, and what is left is of a search with another config, or "
+            f"does not say of which. {again}"
+        )
     if changes := differences(stored, asked):
         raise InputError(
-            f"{directory.path} holds a search with another config: {'; '.join(changes)}. "
-            "Start over with --fresh, or choose another --out or another name."
+            f"{directory.path} holds a search with another config: {'; '.join(changes)}. {again}"
         )

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from tfcourse.files import write_atomically
 
@@ -80,6 +82,8 @@ def read_summary(path: Path) -> Summary | None:
         entries = raw.pop(
             "measurements", [{"trial": raw["trial"], "trials": None, "test": raw["test"]}]
         )
-        return Summary(**raw, measurements=tuple(Measurement(**entry) for entry in entries))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        summary = TypeAdapter(Summary).validate_python({**raw, "measurements": entries})
+        measurements = tuple(summary.measurements)
+        return replace(summary, measurements=measurements) if summary.test else None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None

@@ -1,13 +1,13 @@
 """The parameters of a search space: each a bijection from the unit interval to its values."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tfcourse.formulas.scales import to_unit, to_value
 
-__all__ = ["Choice", "Parameter", "Range", "When", "active", "any_of"]
+__all__ = ["Choice", "Parameter", "Range", "When", "active", "any_of", "fits"]
 
 When = tuple[tuple[str, Any], ...]
 
@@ -112,3 +112,28 @@ def active(space: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
         return all(holds(parent) and values[parent] in any_of(value) for parent, value in when)
 
     return {name: values[name] for name in space if holds(name)}
+
+
+def fits(values: Mapping[str, Any], space: Mapping[str, Parameter], names: Collection[str]) -> bool:
+    """Whether values can be those of a trial: all of them are in the space, and none is missing.
+
+    Args:
+        values: The values by name.
+        space: The parameters by name.
+        names: The names that values can have, of which a strategy adds some to the space's.
+    """
+    missing = [name for name, parameter in space.items() if name not in values]
+    return (
+        {*values} <= {*names}
+        and all(space[name].when for name in missing)
+        and all(_admits(space[name], values[name]) for name in space if name in values)
+    )
+
+
+def _admits(parameter: Parameter, value: Any) -> bool:
+    if isinstance(parameter, Choice):
+        return value in parameter.values
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    rounding = 1e-9 * max(abs(parameter.low), abs(parameter.high))
+    return parameter.low - rounding <= value <= parameter.high + rounding

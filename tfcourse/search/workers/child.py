@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError, WorkFailedError, error_text
+from tfcourse.files import disk_error
 
 __all__ = ["check_shared", "run_child"]
 
@@ -50,7 +51,8 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> 
 
     try:
         {"chief": _chief, "worker": _worker}[settings["role"]](settings, say, heard)
-    except Exception as error:
+    except Exception as raised:
+        error = (isinstance(raised, OSError) and disk_error(raised)) or raised
         told = isinstance(error, InputError | WorkFailedError)
         message = str(error) if told else error_text(error)
         say({"what": "error", "kind": type(error).__name__, "message": message})

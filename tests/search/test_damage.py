@@ -1,0 +1,267 @@
+"""A record that was damaged: told in a line or mended, and what is intact is never lost."""
+
+import errno
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import tfcourse
+from tfcourse import InputError
+from tfcourse.errors import WorkFailedError
+from tfcourse.search.config.load import load_config
+from tfcourse.search.record.directory import RunDirectory
+from tfcourse.search.record.ledger import SearchLedger
+from tfcourse.search.record.model_file import sign_model, trial_of_model
+from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.record.standing import check_place
+from tfcourse.search.record.summary import Summary
+from tfcourse.search.strategies.proposals import PROPOSALS
+
+CONFIG = """
+[search]
+name = "run"
+trials = 4
+strategy = "coarse_to_fine"
+coarse_to_fine = { trials_per_round = 2 }
+
+[space.learning_rate]
+low = 1e-4
+high = 0.1
+scale = "log"
+
+[space.activation]
+values = ["relu", "tanh"]
+"""
+BEST = 3
+TRIALS = [f"trials/{number:04d}.json" for number in range(4)]
+FILES = [
+    "config.toml",
+    "versions.json",
+    "data.json",
+    "results.csv",
+    "history.csv",
+    "rounds.json",
+    "summary.json",
+    "best.keras",
+    *TRIALS,
+]
+JSON = {
+    "null": "null",
+    "number": "7",
+    "text": '"text"',
+    "list": "[]",
+    "list of lists": "[[1, 2], [3]]",
+    "object": "{}",
+    "another object": '{"trial": "a", "sha256": 5, "values": [1], "box": 3}',
+    "list of objects": '[{"first_trial": 0}, {"box": []}]',
+    "NaN": '{"trial": NaN}',
+    "nested": "[" * 100_000,
+    "digits": "1" * 5000,
+    "latin-1": "gr\xfc\xdfe",
+}
+BYTES = {
+    "empty": lambda whole: b"",
+    "truncated": lambda whole: whole[: len(whole) // 2],
+    "zeroed": lambda whole: bytes(len(whole)),
+    "twice": lambda whole: whole + whole,
+    "a byte": lambda whole: whole[:9] + bytes([whole[9] ^ 1]) + whole[10:],
+}
+PLACES = ["missing", "folder", "full folder", "dangling link", "loop of links", "denied"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A finished search whose models were never trained: nothing here needs TensorFlow."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "search.toml").write_text(CONFIG, encoding="utf-8")
+    config = load_config(folder / "search.toml")
+    directory = RunDirectory(folder / "runs" / "run")
+    directory.create(config.as_toml(), {"tfcourse": "0", "keras-tuner": "0"})
+    part = {"shape": [3, 4], "dtype": "float32"}
+    names = [f"{name}_{side}" for name in ("train", "dev", "test") for side in "xy"]
+    data = {**dict.fromkeys(names, part), "sha256": "0" * 64}
+    (directory.path / "data.json").write_text(json.dumps(data), encoding="utf-8")
+    records, boxes = {}, {}
+    for trial in range(4):
+        values = PROPOSALS["coarse_to_fine"](config, trial, records, boxes)
+        score = 0.5 + trial / 10
+        history = {"loss": [1.0, 0.5], "val_accuracy": [0.1, score]}
+        records[trial] = TrialRecord(trial, "completed", values, score, 2, 0.5, history=history)
+        directory.write_trial(records[trial])
+    SearchLedger(config, directory, records, lambda *ended: None).write_tables()
+    with zipfile.ZipFile(directory.best, "w") as file:
+        file.writestr("model.weights.h5", bytes(1000))
+    sign_model(directory.best, BEST)
+    score, test = records[BEST].score, {"accuracy": 0.5}
+    directory.write_summary(Summary.measured(None, BEST, "val_accuracy", score, test, 4))
+    return folder
+
+
+@pytest.fixture
+def search(whole, tmp_path):
+    shutil.copytree(whole / "runs", tmp_path / "runs")
+    return tfcourse.Search.from_toml(whole / "search.toml", out=tmp_path / "runs")
+
+
+def damage(path, kind, monkeypatch):
+    before = path.read_bytes()
+    if kind in JSON:
+        path.write_text(JSON[kind], encoding="latin-1")
+    elif kind in BYTES:
+        path.write_bytes(BYTES[kind](before))
+    elif kind == "denied":
+        read = Path.read_text
+
+        def denied(self, **how):
+            if self == path:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return read(self, **how)
+
+        monkeypatch.setattr(Path, "read_text", denied)
+    else:
+        path.unlink()
+        if "folder" in kind:
+            path.mkdir()
+        if kind == "full folder":
+            (path / "mine.txt").touch()
+        if "link" in kind:
+            path.symlink_to(path if "loop" in kind else "nowhere")
+
+
+def test_the_record_is_whole(search):
+    result = search.completed()
+    assert result.was_complete
+    assert (result.best.trial, len(result.rounds), [*result.trials]) == (BEST, 2, [0, 1, 2, 3])
+    assert "best" in str(result)
+
+
+@pytest.mark.parametrize("kind", [*JSON, *BYTES, *PLACES])
+@pytest.mark.parametrize("name", FILES)
+def test_any_damage_to_any_file(search, name, kind, monkeypatch):
+    intact = {p: p.read_bytes() for p in search.directory.glob("trials/*") if p.name not in name}
+    damage(search.directory / name, kind, monkeypatch)
+    try:
+        result = search.completed()
+        trials = search.finished()
+    except (InputError, WorkFailedError) as error:
+        assert str(search.directory / name) in str(error)
+        assert len(str(error).splitlines()) == 1
+        assert kind == "denied"  # what is in it may be intact
+    else:
+        if result is not None:
+            str(result)
+        lost = {TRIALS.index(name)} if name in TRIALS else set()
+        kept = {0, 1, 2, 3} - lost
+        if name == "best.keras" and kind != "denied":
+            kept -= {BEST}  # its trial gives the same model again
+        assert kept <= {*trials}
+        assert (result is None) or kind in ("denied", "a byte", "twice")
+    assert {p: p.read_bytes() for p in intact} == intact
+    check_place(RunDirectory(search.directory))  # and so does --fresh
+    assert RunDirectory(search.directory).exists()
+
+
+@pytest.mark.parametrize("values", [{}, {"learning_rate": "a"}, {"learning_rate": 5.0}, {"x": 1}])
+def test_values_that_the_search_cannot_have_given(search, values):
+    path = search.directory / TRIALS[0]
+    fields = json.loads(path.read_text())
+    whole = fields["values"]
+    values = values and {**whole, **values}
+    path.write_text(json.dumps({**fields, "values": values}))
+    assert search.completed() is None
+    assert [*search.finished()] == [1, 2, 3]
+
+
+def test_a_trial_s_file_under_another_name(search):
+    for name in ("0000.json", "1.json", "00001.json", "0009.json"):
+        shutil.copy(search.directory / TRIALS[1], search.directory / "trials" / name)
+    assert [*search.finished()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "lost", [("config.toml",), ("versions.json",), ("config.toml", "versions.json")]
+)
+@pytest.mark.parametrize("rest", ["kept", "trials only"])
+def test_what_is_left_of_a_record_is_gone_on_with(search, lost, rest):
+    for path in [*search.directory.iterdir()]:
+        if path.name in lost or (rest == "trials only" and path.is_file()):
+            path.unlink()
+    expected = [0, 1, 2] if rest == "trials only" else [0, 1, 2, 3]  # the best model is lost
+    assert [*search.finished()] == expected
+    check_place(RunDirectory(search.directory))
+
+
+@pytest.mark.parametrize(
+    "left", ["trials", "results.csv", "best.keras", "data.json", "trials/0001.json", "nothing"]
+)
+def test_what_a_removal_left_is_accepted(search, left):
+    for path in sorted(search.directory.rglob("*"), reverse=True):
+        if path.relative_to(search.directory).as_posix() not in (left, left.partition("/")[0]):
+            path.unlink() if path.is_file() else path.rmdir()
+    expected = [1] if left.endswith("0001.json") else []
+    directory = RunDirectory(search.directory)
+    assert search.completed() is None
+    if expected:  # the best model of what is left is lost: its trial is run again
+        assert [*directory.read_trials()] == expected
+    check_place(directory)
+    directory.delete()
+    assert not directory.path.exists() or left == "nothing"
+
+
+@pytest.mark.parametrize(
+    "theirs", ["results.csv", "config.toml", "thesis.txt", "trials/mine.txt", "data.json"]
+)
+def test_the_folder_of_a_stranger_is_not_touched(search, theirs):
+    shutil.rmtree(search.directory)
+    path = search.directory / theirs
+    path.parent.mkdir(parents=True)
+    path.write_text('title = "mine"')
+    for attempt in (search.completed, lambda: search.run(fresh=True)):
+        with pytest.raises(InputError, match=r"is not a run directory .* Choose another --out"):
+            attempt()
+    RunDirectory(search.directory).delete()
+    assert path.read_text() == 'title = "mine"'
+
+
+def test_a_part_of_a_record_with_a_stranger_s_file_is_not_deleted(search):
+    (search.directory / "versions.json").unlink()
+    (search.directory / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"or trials/, and holds thesis\.txt\)"):
+        search.run(fresh=True)
+    assert (search.directory / "thesis.txt").exists()
+
+
+class TestModelFile:
+    @pytest.fixture
+    def path(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "best.keras", "w") as file:
+            file.writestr("a", b"some weights")
+        sign_model(tmp_path / "best.keras", 12)
+        return tmp_path / "best.keras"
+
+    def test_every_flipped_bit_is_noticed(self, path):
+        whole = path.read_bytes()
+        assert trial_of_model(path) == 12
+        for place in range(len(whole)):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+            assert trial_of_model(path) is None, place
+
+    def test_one_of_an_earlier_version(self, path):
+        with zipfile.ZipFile(path, "a") as file:
+            file.comment = b"trial 7"
+        assert trial_of_model(path) == 7
+        whole = path.read_bytes()
+        path.write_bytes(whole.replace(b"weights", b"weightz"))
+        assert trial_of_model(path) is None
+
+    def test_a_damaged_best_model_is_not_loaded(self, search):
+        result = search.completed()
+        best = search.directory / "best.keras"
+        best.write_bytes(best.read_bytes().replace(bytes(1000), bytes(999) + b"1"))
+        with pytest.raises(
+            WorkFailedError, match=r"best\.keras: the model of the best trial, 3, is lost or"
+        ):
+            result.best_model()
