@@ -1,9 +1,12 @@
 """Two searches on one run directory: the second is refused, and a dead owner holds nothing."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +58,87 @@ def test_a_place_that_cannot_be_written(place, tmp_path):
     place = tmp_path / place
     said = rf"{place.parent}/\.run\.lock can't be written \(.+\)\. Choose an --out that can\."
     with pytest.raises(InputError, match=said), locked(place):
+        pass
+
+
+@pytest.mark.parametrize("way", ["link", "link to its folder", "relative", "dots", "mount"])
+def test_another_path_to_the_same_directory(tmp_path, monkeypatch, way):
+    folder, run = tmp_path / "real", tmp_path / "real" / "run"
+    run.mkdir(parents=True)
+    other = tmp_path / "other"
+    if way == "mount":
+        other.mkdir()
+        bound = subprocess.run(["mount", "--bind", run, other], check=False, capture_output=True)
+        if bound.returncode:  # only root may: a second link to the folder is as near as it gets
+            other.rmdir()
+            other.symlink_to(run)
+    elif way == "link":
+        other.symlink_to(run)
+    else:
+        (tmp_path / "folder").symlink_to(folder)
+        monkeypatch.chdir(folder)
+        ways = {"relative": Path("run"), "dots": Path("..") / "real" / "run"}
+        other = ways.get(way, tmp_path / "folder" / "run")
+    try:
+        with (
+            locked(run),
+            pytest.raises(InputError, match=r"is being searched by .*process"),
+            locked(other),
+        ):
+            pass
+        with locked(other):
+            pass
+    finally:
+        if way == "mount":
+            subprocess.run(["umount", other], check=False, capture_output=True)
+
+
+FORK = HOLD.replace(
+    '    print("held", flush=True)',
+    "    child = os.fork() or os.getpid()\n    os.write(1, f'{child}\\n'.encode())",
+).replace("import sys", "import os, sys")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_child_that_was_forked_does_not_hold_it(tmp_path, exists):
+    """As one of a pool that the data starts, which a kill of the search leaves behind."""
+    if exists:
+        (tmp_path / "run").mkdir()
+    command = [sys.executable, "-c", FORK, str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    child, same = (int(process.stdout.readline()) for _ in range(2))
+    assert child == same  # both said it: the child has begun
+    try:
+        with pytest.raises(InputError, match="is being searched"), locked(tmp_path / "run"):
+            pass
+        process.kill()
+        process.wait()
+        os.kill(child, 0)  # it lives
+        with locked(tmp_path / "run"):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks(tmp_path, monkeypatch, code):
+    def refuses(descriptor, how):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    said = rf"\.run\.lock can't be locked \({os.strerror(code)}\)\. .* file system that has locks"
+    with pytest.raises(InputError, match=said), locked(tmp_path / "run"):
+        pass
+
+
+def test_a_full_disk_still_locks(tmp_path, monkeypatch):
+    def full(*written):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    said = "is being searched by another process"
+    with locked(tmp_path / "run"), pytest.raises(InputError, match=said), locked(tmp_path / "run"):
         pass
 
 
