@@ -60,7 +60,7 @@ def replace_atomically(path: Path, write: Callable[[Path], object], durable: boo
         # A message names what was to be written, also where the system names the temporary file
         # or, as for a full disk, none.
         if error.errno is not None:
-            error.filename, error.filename2 = str(path), None
+            error.filename = str(path)
         raise
     finally:
         with suppress(OSError):  # as on a disk that just broke; the error above says it

@@ -55,6 +55,7 @@ class RunDirectory:
         self.claims = path / "claims.json"
         self.checkpoints = path / "checkpoints"
         self.logs = path / "logs"
+        self._search: str | None = None
 
     def log_of(self, worker: str) -> Path:
         """Where the output of a worker goes."""
@@ -107,8 +108,10 @@ class RunDirectory:
 
     def create(self, config: str, versions: Mapping[str, str]) -> None:
         """Makes the folder and writes what was asked for, and with which versions."""
-        (self._place / self.trials.name).mkdir(parents=True, exist_ok=True)
-        known = {**versions, IDENTITY: identity(tomllib.loads(config))}
+        self._place.mkdir(parents=True, exist_ok=True)
+        self.trials.mkdir(parents=True, exist_ok=True)  # makes the "a" of "a/../b" too
+        self._search = identity(tomllib.loads(config))
+        known = {**versions, IDENTITY: self._search}
         write_atomically(self.versions, json.dumps(known, indent=2) + "\n")
         write_atomically(self.config, config)
 
@@ -131,8 +134,9 @@ class RunDirectory:
     def write_trial(self, record: TrialRecord) -> None:
         """Adds a finished trial to the record."""
         fields = without_nan(asdict(record))
-        if (search := self.identity()) is not None:
-            fields |= {IDENTITY: search}  # whose it is where the other files are lost
+        self._search = self._search or self.identity()
+        if self._search is not None:
+            fields |= {IDENTITY: self._search}  # whose it is where the other files are lost
         text = json.dumps(fields, indent=2) + "\n"
         write_atomically(self._record_of(record.trial), text)
         self._record_of(record.trial, forgotten=True).unlink(missing_ok=True)

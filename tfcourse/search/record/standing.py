@@ -1,8 +1,8 @@
 """What a run directory already holds of a search: trials that need not be run again, its result."""
 
-import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,7 +39,6 @@ def check_place(directory: RunDirectory) -> None:
     """
     other = "Choose another --out or another name."
     try:
-        os.fsencode(directory.path)
         for path in (directory.path, *directory.path.parents):
             if path.is_symlink() and not path.exists():
                 raise InputError(
@@ -48,6 +47,8 @@ def check_place(directory: RunDirectory) -> None:
                 )
             if path.exists() and not path.is_dir():
                 raise InputError(f"{path} is a file. {other}")
+        with suppress(FileNotFoundError):
+            directory.path.lstat()
         if directory.exists() or not directory.path.exists():
             return
         held = strangers(directory.path, directory.names)
