@@ -19,20 +19,18 @@ CODES = ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EIO"]
 class Disk:
     """Counts the renames that put a written file in its place, and refuses the n-th."""
 
-    def __init__(self, monkeypatch, step="replace"):
-        self.count, self.refused, self.code, self.paths = 0, None, "ENOSPC", []
-        kind, name = {"replace": (Path, "replace"), "fsync": (os, "fsync")}[step]
-        work = getattr(kind, name)
+    def __init__(self, monkeypatch):
+        self.count, self.refused, self.code = 0, None, "ENOSPC"
+        work = Path.replace
 
-        def refuse(*arguments):
+        def replace(*arguments):
             self.count += 1
-            self.paths.append(arguments[-1])
             if self.count == self.refused:
                 code = getattr(errno, self.code)
-                raise OSError(code, os.strerror(code))
+                raise OSError(code, os.strerror(code), str(arguments[0]))
             return work(*arguments)
 
-        monkeypatch.setattr(kind, name, refuse)
+        monkeypatch.setattr(Path, "replace", replace)
 
     def refuse(self, number, code):
         self.count, self.refused, self.code = 0, number, code

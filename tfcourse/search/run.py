@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.errors import InputError
 from tfcourse.files import disk_errors_told
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.advice import exhaustion
@@ -22,11 +22,11 @@ from tfcourse.search.record.records import TrialRecord
 from tfcourse.search.record.standing import (
     check_place,
     complete_result,
+    concluded,
     finished_config,
     finished_trials,
     read_result,
     repetitions,
-    result_of,
 )
 from tfcourse.search.workers.local import serve, supervise
 from tfcourse.search.workers.service import Service
@@ -219,7 +219,7 @@ class Search:
                 efforts = supervise(
                     config, directory, finished, workers, verbose, fresh, accept_changes
                 )
-            return replace(self._concluded(), efforts=efforts)
+            return replace(concluded(self.config, RunDirectory(self.directory)), efforts=efforts)
 
     @disk_errors_told()
     def serve(
@@ -242,7 +242,7 @@ class Search:
         with locked(self.directory):
             finished = finished_trials(self.config, directory, forget=True)
             serve(self.config, directory, finished, service, on_serving, accept_changes)
-            return self._concluded()
+            return concluded(self.config, RunDirectory(self.directory))
 
     @disk_errors_told()
     def finished(self) -> dict[int, TrialRecord]:
@@ -257,13 +257,3 @@ class Search:
         """Log in what the trials of a discrete space differ from those that are asked for."""
         for line in (*exhaustion(self.config), *repetitions(self.config, records)):
             LOG.warning("%s: %s", self.config.origin, line)
-
-    def _concluded(self) -> SearchResult:
-        directory = RunDirectory(self.directory)
-        result = result_of(self.config, directory, self.finished(), was_complete=False)
-        if result is None:
-            raise WorkFailedError(
-                f"{self.directory} was changed or removed while the search ran. The same command "
-                "goes on with what is left."
-            )
-        return result

@@ -150,6 +150,8 @@ def _read(directory: Path) -> dict[str, Any] | None:
     try:
         stored = json.loads((directory / _NAME).read_text(encoding="utf-8"))
         is_whole = isinstance(stored["source"], dict) and isinstance(stored.get("model", {}), dict)
+        is_whole = is_whole and isinstance(stored.get("accepted", []), list)
+        is_whole = is_whole and all(isinstance(each, str) for each in stored["source"].values())
         return stored if is_whole else None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

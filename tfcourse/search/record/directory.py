@@ -73,7 +73,7 @@ class RunDirectory:
     def names(self) -> set[str]:
         """The names of its parts."""
         own = {p.name for p in vars(self).values() if isinstance(p, Path) and p != self.path}
-        return own | {"data.json", "retest.csv", "logs"}
+        return own | {"data.json", "code.json", "retest.csv"}
 
     def exists(self) -> bool:
         """Whether it is one, of which parts may be lost; see `is_run_directory`."""

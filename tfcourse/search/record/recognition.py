@@ -86,4 +86,5 @@ _CHECKS: dict[str, Callable[[Path], bool]] = {
     "trials": _holds(r"\d{4,}\.(json|forgotten)"),
     "models": _holds(r"\d{4,}\.keras"),
     "checkpoints": _holds(r"\d{4,}"),
+    "logs": _holds(r"(w\d+|chief)\.log"),
 }

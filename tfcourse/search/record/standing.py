@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from tfcourse.errors import InputError, error_line, shown
+from tfcourse.errors import InputError, WorkFailedError, error_line, shown
 from tfcourse.files import is_temporary
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.record.data_record import read_data_record
@@ -23,6 +23,7 @@ from tfcourse.search.strategies.proposals import rounds_on_record
 __all__ = [
     "check_place",
     "complete_result",
+    "concluded",
     "finished_config",
     "finished_trials",
     "read_result",
@@ -159,6 +160,22 @@ def complete_result(
     if not all(number in records for number in range(config.trials)):
         return None
     return result_of(config, directory, records, was_complete=True)
+
+
+def concluded(config: SearchConfig, directory: RunDirectory) -> SearchResult:
+    """Return the result of a search that has just ended.
+
+    Raises:
+        WorkFailedError: Something else changed the run directory meanwhile.
+    """
+    records = finished_trials(config, directory)
+    result = result_of(config, directory, records, was_complete=False)
+    if result is None:
+        raise WorkFailedError(
+            f"{directory.path} was changed or removed while the search ran. The same command "
+            "goes on with what is left."
+        )
+    return result
 
 
 def read_result(path: Path) -> SearchResult:
