@@ -193,6 +193,10 @@ def test_a_model_must_be_compiled(data):
         ),
         ({"x": None}, r"x is missing: pass the examples, or a dataset of them\."),
         ({"x": []}, r"x is missing: pass the examples, or a dataset of them\."),
+        (
+            {"y": [np.zeros(ROWS)] * 2, "class_weight": {0: 1.0}},
+            r"class_weight needs a model with one output, .* several outputs pass sample_weight",
+        ),
         ({"class_weight": [1.0, 2.0, 3.0]}, r"class_weight must be a dict of a weight for every"),
     ],
 )

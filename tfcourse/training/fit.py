@@ -86,6 +86,11 @@ def fit(
     ``steps_per_execution`` an epoch has ``steps_per_epoch`` steps, where ``model.fit`` takes whole
     executions.
 
+    Two things are as in ``model.fit``. A generator that never ends needs ``steps_per_epoch``, or
+    ``validation_steps``: nobody can see that it has no end. And the workers of a ``PyDataset`` with
+    ``workers=2`` or more read ahead, so that its first batches may be made before its
+    ``on_epoch_begin``.
+
     A checkpoint (``checkpoint_dir``) holds all variables (weights, seed generators, metrics, the
     optimizer with its learning rate; also the ``tf.Variable``s and ``tf.random.Generator``s that
     the model and its layers have as attributes, and with a ``train_step`` of its own their other
