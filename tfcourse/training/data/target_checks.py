@@ -1,4 +1,4 @@
-"""Whether targets suit a model's losses: there, of the right shape, classes that exist."""
+"""Whether targets suit a model's losses and metrics: there, of the right shape, known classes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError
+from tfcourse.training.data.metric_checks import check_metric
+from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
 from tfcourse.training.programs.step import outputs_on, overrides
 
 __all__ = ["check_targets", "from_keras"]
@@ -19,12 +21,6 @@ CHECKED = (
     "binary_crossentropy",
     "binary_focal_crossentropy",
 )
-# These compare numbers one by one, after Keras has dropped or added a last axis of length 1.
-ELEMENTWISE = (
-    "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
-    "mean_squared_logarithmic_error", "huber", "log_cosh", "cosine_similarity", "hinge",
-    "squared_hinge", "poisson", "kl_divergence",
-)  # fmt: skip
 # How far from 0 to 1 a binary target may be: that of float16. Such as come from averaging or from
 # resizing a mask are beyond by a rounding error, which harms no training.
 ROUNDING = 1e-3
@@ -40,7 +36,7 @@ class KerasLoss:
 
 
 def check_targets(model: Any, x: Any, y: Any, of: str, values: bool, trace: bool) -> None:
-    """Checks y against the losses of Keras's that the model was compiled with.
+    """Checks y against the losses and metrics of Keras's that the model was compiled with.
 
     Args:
         model: A compiled model, built or not.
@@ -67,9 +63,16 @@ def check_targets(model: Any, x: Any, y: Any, of: str, values: bool, trace: bool
         outputs = _traced(model, x)
     if outputs is None:
         return
-    for name, known, target, output in _triples(model, outputs, y, loss):
-        if known is not None:
+    for name, entry, target, output in _triples(model, outputs, y, loss):
+        if (known := _known(entry)) is not None:
             _check(f"y{of}{name}", known, target, output, values, values and trace)
+    compiled = model._compile_metrics
+    if compiled is None or overrides(model, "compute_metrics"):
+        return
+    for metrics in (compiled._user_metrics, compiled._user_weighted_metrics):
+        for name, entry, target, output in _triples(model, outputs, y, metrics):
+            for metric in keras.tree.flatten(entry):
+                check_metric(f"y{of}{name}", metric, target, output, values and trace)
 
 
 def from_keras(model: Any) -> bool:
@@ -95,17 +98,16 @@ def _known(loss: Any) -> KerasLoss | None:
 
 def _is_checked(loss: Any) -> bool:
     known = _known(loss)
-    return known is not None and known.name in CHECKED
+    return known is not None and known.name in (*CHECKED, *NUMBER_BY_NUMBER)
 
 
-def _triples(
-    model: Any, outputs: Any, y: Any, loss: Any
-) -> Iterator[tuple[str, KerasLoss | None, Any, Any]]:
-    """For every output its key, its loss, its targets and its symbol, where they are clear."""
+def _triples(model: Any, outputs: Any, y: Any, entries: Any) -> Iterator[tuple[str, Any, Any, Any]]:
+    """For every output its key, its loss or metrics, its targets and its symbol, where clear."""
     if not keras.tree.is_nested(outputs):
-        losses, targets = keras.tree.flatten(loss), keras.tree.flatten(y)
-        if len(losses) == len(targets) == 1:
-            yield "", _known(losses[0]), targets[0], outputs
+        targets = keras.tree.flatten(y)
+        for entry in keras.tree.flatten(entries):
+            if len(targets) == 1:
+                yield "", entry, targets[0], outputs
         return
     names = list(outputs) if isinstance(outputs, dict) else getattr(model, "output_names", [])
 
@@ -116,12 +118,13 @@ def _triples(
         return dict(zip(names, part, strict=True)) if fits else {}
 
     outputs, targets = by_name(outputs), by_name(y)
-    losses = by_name(loss) if keras.tree.is_nested(loss) else dict.fromkeys(names, loss)
+    nested = keras.tree.is_nested(entries)
+    entries = by_name(entries) if nested else dict.fromkeys(names, entries)
     for number, name in enumerate(names):
-        found = [part.get(name) for part in (losses, targets, outputs)]
-        if not any(part is None or keras.tree.is_nested(part) for part in found):
+        entry, *pair = (part.get(name) for part in (entries, targets, outputs))
+        if entry is not None and not any(p is None or keras.tree.is_nested(p) for p in pair):
             key = f'["{name}"]' if isinstance(y, dict) else f"[{number}]"
-            yield key, _known(found[0]), found[1], found[2]
+            yield key, entry, *pair
 
 
 def _outputs(model: Any) -> Any:
@@ -147,8 +150,8 @@ def _check(
             f"{name} holds strings, {loss.name} takes numbers. Number the classes: "
             "np.unique(y, return_inverse=True)[1]."
         )
-    if loss.name in ELEMENTWISE:
-        _check_same_shape(name, loss.name, tuple(target.shape), tuple(output.shape))
+    if loss.name in NUMBER_BY_NUMBER:
+        check_same_shape(name, loss.name, tuple(target.shape), tuple(output.shape))
     if not output.shape or loss.axis not in (-1, len(output.shape) - 1):
         return
     classes = output.shape[-1]
@@ -160,29 +163,6 @@ def _check(
         _check_one_hot(name, target, output)
     elif loss.name in CHECKED and loss.name.startswith("binary") and thorough:
         _check_binary(name, target, loss.name)
-
-
-def _check_same_shape(
-    name: str, loss: str, shape: tuple[int | None, ...], wanted: tuple[int | None, ...]
-) -> None:
-    """Refuse targets that the loss would broadcast; one number for all outputs is taken."""
-    row, output = shape[1:], wanted[1:]
-    if len(row) == len(output) + 1 and row[-1] == 1:
-        row = row[:-1]
-    elif len(output) == len(row) + 1 and output[-1] == 1:
-        output = output[:-1]
-    fits = len(row) == len(output) and all(
-        a in (b, 1) or None in (a, b) for a, b in zip(row, output, strict=True)
-    )
-    if fits or not wanted or not shape:
-        return
-    way = "Give both the same shape."
-    if len(row) == len(output) == 1:
-        way = f"Give the model {row[0]} outputs, or y {output[0]} columns."
-    raise InputError(
-        f"{name} has shape {shape}, the model's output {wanted}: {loss} would compare them as if "
-        f"they were repeated to one shape, or not at all. {way}"
-    )
 
 
 def _check_sparse_shape(name: str, target: Any, output: Any) -> None:

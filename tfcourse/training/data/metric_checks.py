@@ -1,0 +1,108 @@
+"""Whether the metrics that a model was compiled with can compare y with its outputs as they are."""
+
+import inspect
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfcourse.errors import InputError
+from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
+
+__all__ = ["check_metric"]
+
+# Keras's functions and classes of metrics that compare y with the output number by number.
+FUNCTIONS = {*NUMBER_BY_NUMBER, "binary_accuracy", "categorical_accuracy"}
+CLASSES = (
+    keras.metrics.RootMeanSquaredError,
+    keras.metrics.R2Score,
+    keras.metrics.AUC,
+    keras.metrics.Precision,
+    keras.metrics.Recall,
+    keras.metrics.FBetaScore,
+)
+# How many examples a metric of the user's is tried on.
+TRIED = 4
+
+
+def check_metric(name: str, metric: Any, target: Any, output: Any, values: bool) -> None:
+    """Check that a metric can compare targets with an output.
+
+    A function of the user's own is tried on a few examples.
+
+    Args:
+        name: What the target is called in messages.
+        metric: A metric as ``compile`` takes it.
+        target: The targets, or symbols of a batch.
+        output: The symbol of the model's output.
+        values: Whether the targets can be looked at.
+
+    Raises:
+        InputError: A metric of Keras's can't.
+
+    Warns:
+        UserWarning: The user's own function gives another value than for y of the output's shape.
+    """
+    metric = _resolved(metric)
+    if isinstance(metric, keras.metrics.FBetaScore):
+        _check_columns(name, metric, target, output)
+    if isinstance(metric, CLASSES) or _keras_function(metric) in FUNCTIONS:
+        compares = f'the metric "{_name(metric)}"'
+        check_same_shape(name, compares, tuple(target.shape), tuple(output.shape))
+    elif inspect.isfunction(metric) and values and tuple(output.shape[1:]) == (1,):
+        _try(name, metric, target)
+
+
+def _resolved(metric: Any) -> Any:
+    """The metric or function that ``compile`` makes of an entry; None if it depends on the data."""
+    if metric is None or (isinstance(metric, str) and metric.lower() in ("accuracy", "acc")):
+        return None
+    try:
+        return keras.metrics.get(metric)
+    except ValueError:  # "crossentropy", or a name that Keras will refuse
+        return None
+
+
+def _keras_function(metric: Any) -> str | None:
+    """The name of the function of Keras's that a metric averages; None if it is another's."""
+    function = getattr(metric, "_fn", metric)
+    of_keras = getattr(function, "__module__", "").startswith("keras.")
+    return getattr(function, "__name__", None) if of_keras else None
+
+
+def _name(metric: Any) -> str:
+    return str(getattr(metric, "name", getattr(metric, "__name__", metric)))
+
+
+def _check_columns(name: str, metric: Any, target: Any, output: Any) -> None:
+    shape, columns = tuple(target.shape), output.shape[-1]
+    if len(shape) == 2 or len(output.shape) != 2:
+        return
+    way = "y[:, None]" if columns == 1 else f"keras.utils.to_categorical(y, {columns})"
+    raise InputError(
+        f'{name} has shape {shape}, the metric "{_name(metric)}" takes one column for each of the '
+        f"model's outputs, (None, {columns}). Pass {way}."
+    )
+
+
+def _try(name: str, function: Any, target: Any) -> None:
+    """Compare what a function gives for y of shape (n,) and for y of the output's shape (n, 1)."""
+    if len(target.shape) != 1 or target.shape[0] < 2:
+        return
+    rows = np.asarray(target[:TRIED])
+    outputs = np.linspace(0.2, 0.8, len(rows), dtype=keras.config.floatx())[:, None]
+    try:
+        spread, paired = (
+            float(np.mean(function(*map(keras.ops.convert_to_tensor, (y, outputs)))))
+            for y in (rows, rows[:, None])
+        )
+    except Exception:  # it may need a whole batch, or a graph
+        return
+    if not np.isclose(spread, paired, equal_nan=True):
+        warnings.warn(
+            f"{name} has shape {tuple(target.shape)}, the model's output (None, 1), and the metric "
+            f'"{_name(function)}" spreads one over the other: of {len(rows)} examples it made '
+            f"{spread:.4g} instead of {paired:.4g}. Pass y[:, None].",
+            stacklevel=2,
+        )
