@@ -121,6 +121,32 @@ def test_a_child_that_was_forked_does_not_hold_it(tmp_path, exists):
         process.stdout.close()
 
 
+def test_a_child_that_forks_again_keeps_its_own_files(tmp_path):
+    """One of them has the number that the folder's descriptor had."""
+    code = """
+import os, sys
+from pathlib import Path
+from tfcourse.search.record.lock import _held, locked
+
+def waited(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+with locked(Path(sys.argv[1])):
+    (number,) = _held
+    if child := os.fork():
+        os._exit(waited(child))
+    os.dup2(os.open(sys.argv[1], os.O_RDONLY), number)
+    if child := os.fork():
+        os._exit(waited(child))
+    os.fstat(number)
+    os._exit(0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks(tmp_path, monkeypatch, code):
     def refuses(descriptor, how):

@@ -185,6 +185,23 @@ def test_what_is_said_of_the_scores(new, chance, said):
     assert ("-0.38" in text.partition("The data")[0]) == (new == 0.5)
 
 
+@pytest.mark.parametrize(
+    ("chance", "said"),
+    [
+        (None, "The largest change of a score of the others: trial 0 from 0.8800 to 0.6800 (-0.2). "
+         "How far chance alone moves a score is not known"),
+        (0.3, "The scores of the others hold: no change is more than chance explains; the largest"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_the_scores_where_a_trial_failed(chance, said):
+    trials = [
+        RetestedTrial(0, 1, 1, 0.88, 0.68, chance=chance),
+        RetestedTrial(1, 2, 2, 0.4, None, "ValueError", chance=chance),
+    ]
+    text = str(Retest("val_accuracy", trials, 0, False, Path("retest.csv")))
+    assert f"The order of the others holds.\n{said}" in text
+
+
 def test_when_all_fail_it_is_an_error(searched, data):
     result, _ = searched
     x, y, write = data

@@ -351,6 +351,16 @@ class TestRunAgain:
         finished.run(verbose=False)
         assert_same_search(finished.directory, undisturbed.directory)
 
+    def test_a_wrong_score_in_the_summary_is_corrected(self, finished, undisturbed, monkeypatch):
+        """The test set is not measured again for it."""
+        file = finished.directory / "summary.json"
+        summary = json.loads(file.read_text())
+        file.write_text(json.dumps(summary | {"score": summary["score"] + 1e-7}))
+        monkeypatch.setattr(execution, "_measured", forbidden)
+        assert finished.completed() is None
+        finished.run(verbose=False)
+        assert_same_search(finished.directory, undisturbed.directory)
+
     def test_a_temporary_file_of_a_killed_run_is_no_record(self, finished):
         lost = finished.directory / "trials" / "0001.json"
         lost.rename(lost.with_name(".0001-0123abcd.json"))

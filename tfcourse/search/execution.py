@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -149,6 +150,7 @@ def conclude(
     if directory.best_trial() != best.trial:
         raise lost_model(directory, best.trial)
     kept = directory.read_summary()
+    score, objective = best.score or 0.0, config.search.objective
     if kept is None or kept.trial != best.trial:
         try:
             model = load_model(directory.best)
@@ -157,10 +159,12 @@ def conclude(
                 f"{directory.best}: the best trial's, {best.trial}, {why_not_loadable(error)} Then "
                 "the same command goes on; what is in the file itself needs --fresh."
             ) from error
-        score, test = best.score or 0.0, _measured(model, split.test)
-        done, objective = len(ledger.by_number), config.search.objective
+        test, done = _measured(model, split.test), len(ledger.by_number)
         summary = Summary.measured(kept, best.trial, objective, score, test, done)
         directory.write_summary(summary)
+    elif (kept.objective, kept.score) != (objective, score):
+        # Damaged, or the trial was run again and rounded otherwise.
+        directory.write_summary(replace(kept, objective=objective, score=score))
 
 
 def _measured(model: Any, test: Part) -> dict[str, float]:

@@ -80,8 +80,8 @@ def retest_lines(found: Retest) -> list[str]:
 def _scores(found: Retest) -> str:
     """What the retest says of the scores themselves."""
     most = found.moved_most
+    others = " of the others" if found.failed else ""
     if most is None:
-        others = " of the others" if found.failed else ""
         return f"Every score{others} is the same."
     moved = (
         f"trial {most.trial} from {format_score(most.old_score)} to {format_score(most.new_score)} "
@@ -98,12 +98,14 @@ def _scores(found: Retest) -> str:
             f"The scores do not hold: {len(beyond)} of {len(found.trials)} changed by more than "
             f"chance explains (two standard deviations); the largest change is {moved}."
         )
-    if found.scores_hold is None:
+    if any(trial.change and trial.chance is None for trial in found.trials):
         return (
-            f"The largest change of a score: {moved}. How far chance alone moves a score is not "
-            "known from this search; [training] repeats or folds would tell."
+            f"The largest change of a score{others}: {moved}. How far chance alone moves a score "
+            "is not known from this search; [training] repeats or folds would tell."
         )
-    return f"The scores hold: no change is more than chance explains; the largest is {moved}."
+    return (
+        f"The scores{others} hold: no change is more than chance explains; the largest is {moved}."
+    )
 
 
 def _plain(tables: Iterable[RenderableType], lines: Iterable[str], width: int | None) -> str:

@@ -16,7 +16,17 @@ __all__ = ["locked"]
 _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 # Of folders that are locked. A child that is forked, as of a pool, must not go on holding them.
 _held: set[int] = set()
-os.register_at_fork(after_in_child=lambda: [*map(os.close, _held)])
+
+
+def _close_held() -> None:
+    """Close the descriptors in a forked child, once: their numbers go to other files later."""
+    for descriptor in _held:
+        with suppress(OSError):
+            os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_close_held)
 
 
 @contextmanager
