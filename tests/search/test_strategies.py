@@ -270,7 +270,7 @@ class TestARunDirectory:
         kept = json.loads((result.directory / "rounds.json").read_text())
         assert kept == result.rounds == rounds_on_record(fine.config, result.trials)
         assert [(r["first_trial"], r["last_trial"]) for r in kept] == [(0, 1), (2, 3), (4, 4)]
-        shown = rounds_table(result.rounds)
+        (shown, *_) = rounds_table(result.rounds).tables
         assert [column.header for column in shown.columns] == [
             "trials",
             "0 to 1",
@@ -281,7 +281,7 @@ class TestARunDirectory:
             "learning_rate",
             "0.01 to 0.1",
         ]
-        many = rounds_table(kept * 2)
+        (many, *_) = rounds_table(kept * 2).tables
         assert (len(many.columns), many.caption) == (
             5,
             "4 of 6 rounds; all are in rounds.json",

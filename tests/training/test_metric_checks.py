@@ -128,3 +128,27 @@ class TestMetrics:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             fit(dense(1, "mse", [largest]), X, SUM, verbose=0)
+
+
+class SparsePrecision(keras.metrics.Precision):
+    """It makes rows of class numbers itself."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(keras.ops.one_hot(y_true, 3), y_pred, sample_weight)
+
+
+def test_a_subclass_may_take_other_targets():
+    def trained(train):
+        model = dense(3, "sparse_categorical_crossentropy", [SparsePrecision(name="p")], "softmax")
+        return train(model, X, CLASSES, shuffle=False, verbose=0).history
+
+    assert trained(fit)["p"] == pytest.approx(trained(keras.Model.fit)["p"], rel=1e-6)
+
+
+def test_a_random_metric_is_no_sign_of_anything():
+    def noise(y, outputs):
+        return keras.random.normal(()) + 0 * keras.ops.mean(outputs)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit(dense(1, "mse", [noise]), X, SUM, verbose=0)

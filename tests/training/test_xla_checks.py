@@ -149,3 +149,76 @@ for call in (fit, evaluate, lambda model, x, y, **options: predict(model, x, **o
     assert len(said) == 3
     message = "XLA can't compile this model: it works on strings"
     assert all(line.startswith(message) for line in said)
+
+
+class OwnLoss(keras.Sequential):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        loss = super().compute_loss(x, y, y_pred, sample_weight, training)
+        return loss + tf.reduce_sum(gathered(1 + y_pred))
+
+
+def own_metric(y, outputs):
+    return tf.reduce_sum(gathered(1 + 5 * y))
+
+
+def with_own_loss():
+    model = OwnLoss([keras.Input((3,)), layers.Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy")
+    return model
+
+
+class Embedding(layers.Layer):
+    """Of the user's own, and named by Keras as its own is."""
+
+    def call(self, x):
+        return gathered(x)
+
+
+def two_embeddings():
+    ids, numbers = keras.Input((3,)), keras.Input((3,))
+    parts = [layers.Flatten()(layers.Embedding(10, 2)(ids)), Embedding()(numbers)]
+    head = layers.Dense(1, activation="sigmoid")(layers.Concatenate()(parts))
+    model = keras.Model([ids, numbers], head)
+    model.compile("sgd", "binary_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("make", "x"),
+    [
+        (with_own_loss, X),
+        (lambda: model_of(metrics=[own_metric]), X),
+        (two_embeddings, [IDS, X]),
+    ],
+    ids=["loss", "metric", "embedding"],
+)
+def test_what_is_the_users_own_is_not_known_to_be_safe(always, make, x):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        fit(make(), x, Y, verbose=0)
+
+
+def test_a_population_without_xla_is_not_taken_where_xla_is_asked_for():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.compile(tfcourse.GradientDescent(0.1), "mse")
+    population = tfcourse.training.population.population.Population(model)
+    known = {}
+    for required in (False, True):
+        step, _ = population.prepare((X[:8], Y[:8, None]))
+        program = population.program(step, 8, 8, True, (), required)
+        known[required] = program
+        if not required:
+            program._compile(jit_compile=False)  # as where XLA would leave out a check
+    assert known[True] is not known[False]
+    assert known[True].jit_compile
+    assert population.program(step, 8, 8, True) is known[True]
+
+
+def test_data_that_reach_no_embedding_are_not_copied(monkeypatch):
+    images, ids = keras.Input((4, 5)), keras.Input((3,))
+    parts = [layers.Permute((2, 1))(images), layers.Embedding(10, 2)(layers.Reshape((3,))(ids))]
+    joined = layers.Concatenate()([layers.Flatten()(part) for part in parts])
+    model = keras.Model([images, ids], layers.Dense(1, activation="sigmoid")(joined))
+    model.compile("sgd", "binary_crossentropy")
+    monkeypatch.setattr(layers.Permute, "call", lambda *_: pytest.fail("it was moved"))
+    with pytest.raises(InputError, match="holds the id 10 in row 0"):
+        evaluate(model, [np.zeros((24, 4, 5)), IDS + 10], Y, verbose=0)

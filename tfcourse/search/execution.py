@@ -19,7 +19,12 @@ from tfcourse.search.data_warnings import data_warnings
 from tfcourse.search.display import SearchProgress
 from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.oracle import SearchOracle
-from tfcourse.search.record.code_record import check_same_code, code_changes, write_code_record
+from tfcourse.search.record.code_record import (
+    check_same_code,
+    code_changes,
+    is_damaged,
+    write_code_record,
+)
 from tfcourse.search.record.data_record import data_record, write_data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
@@ -120,11 +125,11 @@ def prepare(
         directory.delete()
     directory.create(config.as_toml(), {name: version(name) for name in PACKAGES})
     write_data_record(directory.path, record)
-    if missing:
+    if missing or is_damaged(directory.path):
         if changes:
             directory.forget_all_checkpoints()  # of the models as they were
         accepted = changes if finished else ()
-        write_code_record(directory.path, code, accepted, first_trial=missing[0])
+        write_code_record(directory.path, code, accepted, first_trial=(missing or [0])[0])
     return split
 
 

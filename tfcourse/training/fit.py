@@ -115,9 +115,10 @@ def fit(
             module does so for one of many trainings of a model. Under XLA the numbers agree to
             float tolerance, and dropout draws from XLA's generator. XLA leaves out what a CPU
             checks: an index beyond a table reads its nearest row, ``tf.debugging.assert_*`` says
-            nothing. ``"auto"`` does without XLA where that can't be excluded (ids of an
-            ``Embedding`` that are not in the arrays themselves, a ``tf.gather``, an assertion);
-            True takes it as it is. Programs with strings are never compiled.
+            nothing. ``"auto"`` does without XLA where such a check may be lost (ids of an
+            ``Embedding`` that are not in the arrays themselves, a ``tf.gather``, an assertion; it
+            doesn't see an ``x[i]`` or a division by 0 of whole numbers); True takes it as it is.
+            Programs with strings are never compiled.
         on_nan: What to do when the loss, or a weight, becomes NaN or infinite. ``"stop"`` raises
             an error that names the batch and the layer, and leaves the model with its last
             finite weights, those before that batch; a ``TerminateOnNaN`` callback comes first.

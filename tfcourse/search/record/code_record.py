@@ -19,6 +19,7 @@ __all__ = [
     "code_changes",
     "code_changes_at_hand",
     "code_record",
+    "is_damaged",
     "write_code_record",
 ]
 
@@ -134,6 +135,14 @@ def write_code_record(
         known = [*known, {"first_trial": first_trial, "changed": list(accepted)}]
     text = json.dumps({**record, **({"accepted": known} if known else {})}, indent=2)
     write_atomically(directory / _NAME, text + "\n")
+
+
+def is_damaged(directory: Path) -> bool:
+    """Return True if there is a ``code.json`` that can't be read.
+
+    A search of an earlier version has none, and is whole.
+    """
+    return (directory / _NAME).exists() and _read(directory) is None
 
 
 def _change(name: str, old: str | None, new: str | None) -> str | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tfcourse.errors import InputError, WorkFailedError, error_line, shown
 from tfcourse.files import is_temporary
 from tfcourse.search.config.load import SearchConfig, load_config
+from tfcourse.search.record.code_record import is_damaged
 from tfcourse.search.record.data_record import read_data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.identity import differences, identity
@@ -149,6 +150,7 @@ def result_of(
         and directory.has_tables(records.values(), config.columns)
         and directory.has_whole_config()
         and read_data_record(directory.path) is not None
+        and not is_damaged(directory.path)
     )
     return SearchResult(directory.path, records, ranking, summary, was_complete) if whole else None
 

@@ -129,8 +129,8 @@ class CheckpointFolder:
             left = f"{good[-1].name} is intact" if good else "There is no earlier one"
             then = "the same call continues from it" if good else "call again"
             raise CheckpointError(
-                f"Training stopped: the checkpoint {path} can't be written ({error}). {left}: "
-                f"mend that (is the disk full?), and {then}."
+                f"Training stopped: the checkpoint {path} can't be written "
+                f"({error.strerror or error}). {left}: mend that (is the disk full?), and {then}."
             ) from error
         self.unreadable.clear()
         return path

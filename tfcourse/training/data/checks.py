@@ -17,6 +17,7 @@ from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.data.ids import check_ids, embeddings_of, ids_in_range
 from tfcourse.training.data.target_checks import check_targets, from_keras
 from tfcourse.training.programs.step import outputs_on, overrides
+from tfcourse.training.programs.xla import bare_scope
 
 __all__ = ["check_embedded_ids", "check_feed", "check_training", "proven_embeddings"]
 
@@ -79,7 +80,11 @@ def proven_embeddings(model: Any, feed: Any, step: str) -> list[str]:
         return []
     x, *_ = keras.utils.unpack_x_y_sample_weight(feed.arrays.data)
     leaves = _input_leaves(model, x, "")
-    proven = leaves is not None and ids_in_range(model, leaves)
+    # Under XLA its operations are known by the name alone.
+    own, names = {id(layer) for layer in layers}, {bare_scope(layer.name) for layer in layers}
+    others = [each for each in model._flatten_layers() if id(each) not in own]
+    unique = names.isdisjoint(bare_scope(each.name) for each in others)
+    proven = unique and leaves is not None and ids_in_range(model, leaves)
     return [layer.name for layer in layers] if proven else []
 
 

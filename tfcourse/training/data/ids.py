@@ -111,16 +111,36 @@ def _through_model(model: Any, parts: Sequence[Part], found: list[Lookup]) -> li
         for layer in model.layers:
             part = _through_layer(layer, [part], {}, found)[0]
         return [part]
-    values = {id(s): _as_input(p, s) for s, p in zip(model.inputs, parts, strict=False)}
+    needed = _on_the_way(model)
+    values = {
+        id(symbol): _as_input(part, symbol) if id(symbol) in needed else UNKNOWN
+        for symbol, part in zip(model.inputs, parts, strict=False)
+    }
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
             if node.is_input or any(id(tensor) not in values for tensor in node.input_tensors):
                 continue
-            args, kwargs = node.arguments.fill_in(values)
-            results = _through_layer(node.operation, args, kwargs, found)
+            results: list[Part] = []
+            if _looks_up(node.operation) or any(id(symbol) in needed for symbol in node.outputs):
+                args, kwargs = node.arguments.fill_in(values)
+                results = _through_layer(node.operation, args, kwargs, found)
             for place, symbol in enumerate(node.outputs):
                 values[id(symbol)] = results[place] if place < len(results) else UNKNOWN
     return [values.get(id(symbol), UNKNOWN) for symbol in model.outputs]
+
+
+def _on_the_way(model: Any) -> set[int]:
+    """Return the ids of the symbols that a lookup depends on: no other data are copied."""
+    needed: set[int] = set()
+    for depth in sorted(model._nodes_by_depth):  # from the outputs to the inputs
+        for node in model._nodes_by_depth[depth]:
+            if _looks_up(node.operation) or any(id(symbol) in needed for symbol in node.outputs):
+                needed |= {id(symbol) for symbol in node.input_tensors}
+    return needed
+
+
+def _looks_up(layer: Any) -> bool:
+    return _is_embedding(layer) or (_is_transparent(layer) and bool(embeddings_of(layer)))
 
 
 def _through_layer(layer: Any, args: Any, kwargs: Any, found: list[Lookup]) -> list[Part]:

@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -44,7 +45,9 @@ def check_metric(name: str, metric: Any, target: Any, output: Any, values: bool)
     Warns:
         UserWarning: The user's own function gives another value than for y of the output's shape.
     """
-    metric = _resolved(metric)
+    metric = _named(metric) if isinstance(metric, str) else metric
+    if isinstance(metric, keras.Metric) and not type(metric).__module__.startswith("keras."):
+        return  # a subclass of the user's may change what it compares
     if isinstance(metric, keras.metrics.FBetaScore):
         _check_columns(name, metric, target, output)
     if isinstance(metric, CLASSES) or _keras_function(metric) in FUNCTIONS:
@@ -54,12 +57,13 @@ def check_metric(name: str, metric: Any, target: Any, output: Any, values: bool)
         _try(name, metric, target)
 
 
-def _resolved(metric: Any) -> Any:
-    """The metric or function that ``compile`` makes of an entry; None if it depends on the data."""
-    if metric is None or (isinstance(metric, str) and metric.lower() in ("accuracy", "acc")):
+@lru_cache
+def _named(name: str) -> Any:
+    """The metric or function that ``compile`` makes of a name; None if it depends on the data."""
+    if name.lower() in ("accuracy", "acc"):
         return None
     try:
-        return keras.metrics.get(metric)
+        return keras.metrics.get(name)
     except ValueError:  # "crossentropy", or a name that Keras will refuse
         return None
 
@@ -93,13 +97,14 @@ def _try(name: str, function: Any, target: Any) -> None:
     rows = np.asarray(target[:TRIED])
     outputs = np.linspace(0.2, 0.8, len(rows), dtype=keras.config.floatx())[:, None]
     try:
-        spread, paired = (
+        spread, paired, again = (
             float(np.mean(function(*map(keras.ops.convert_to_tensor, (y, outputs)))))
-            for y in (rows, rows[:, None])
+            for y in (rows, rows[:, None], rows[:, None])
         )
     except Exception:  # it may need a whole batch, or a graph
         return
-    if not np.isclose(spread, paired, equal_nan=True):
+    same = paired == again or (np.isnan(paired) and np.isnan(again))
+    if same and not np.isclose(spread, paired, equal_nan=True):  # not one with random numbers
         warnings.warn(
             f"{name} has shape {tuple(target.shape)}, the model's output (None, 1), and the metric "
             f'"{_name(function)}" spreads one over the other: of {len(rows)} examples it made '

@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfcourse.errors import InputError
 from tfcourse.training.data.metric_checks import check_metric
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
+from tfcourse.training.programs.held import held_by
 from tfcourse.training.programs.step import outputs_on, overrides
 
 __all__ = ["check_targets", "from_keras"]
@@ -135,11 +136,16 @@ def _outputs(model: Any) -> Any:
 
 
 def _traced(model: Any, x: Any) -> Any:
-    """Symbols of the model's outputs on x; None where Keras can't call it."""
-    try:
-        return outputs_on(model, model, x, training=False)
-    except Exception:  # what is wrong with the call, Keras says better when it builds the model
-        return None
+    """Symbols of the model's outputs on x, traced once; None where Keras can't call it."""
+    leaves = [leaf for leaf in keras.tree.flatten(x) if leaf is not None]
+    key = tuple((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in leaves)
+    outputs = held_by(model).outputs
+    if key not in outputs:
+        try:
+            outputs[key] = outputs_on(model, model, x, training=False)
+        except Exception:  # what is wrong with the call, Keras says better when it builds the model
+            return None
+    return outputs[key]
 
 
 def _check(

@@ -158,8 +158,8 @@ def fit_population(
         jit_compile = choose_jit(model, math.ceil(work / slots) * train.available, slots)
     test_size = (validation or train).batch_size
     in_range = _in_range(model, train, validation) if jit_compile and not required else ()
-    program = population.program(step, train.batch_size, test_size, jit_compile, in_range)
-    program.required = required
+    sizes = train.batch_size, test_size
+    program = population.program(step, *sizes, jit_compile, in_range, required)
     traces = program.traces
     steps = steps_per_call(model, train, slots)
     plan = Plan(slots, steps, rule, keep, on_member_end, on_epoch_end)

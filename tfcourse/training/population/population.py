@@ -72,9 +72,15 @@ class Population:
         test_batch_size: int,
         jit_compile: bool,
         in_range: tuple[str, ...] = (),
+        required: bool = False,
     ) -> PopulationProgram:
-        """The programs for these sizes, from an earlier call if there was one."""
+        """The programs for these sizes, from an earlier call if there was one.
+
+        Not from one that went on without XLA, where it is ``required``.
+        """
         key = batch_size, test_batch_size, jit_compile, in_range
-        if key not in self._programs:
-            self._programs[key] = PopulationProgram(step, *key)
-        return self._programs[key]
+        program = self._programs.get(key)
+        if program is None or (required and program.jit_compile != jit_compile):
+            program = self._programs[key] = PopulationProgram(step, *key)
+        program.required = required
+        return program

@@ -18,6 +18,7 @@ class Held:
         programs: The model's programs by their kind, a tuple that begins with a word.
         state: What copies the model's state.
         trainable: What has all traces train the same layers.
+        outputs: Symbols of what it gives, by the shapes and types of its inputs.
         traced: The names of those of the model's own steps that were traced to create variables.
     """
 
@@ -25,6 +26,7 @@ class Held:
     programs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     state: Any = None
     trainable: FirstTrainable = field(default_factory=FirstTrainable)
+    outputs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     traced: set[str] = field(default_factory=set)
 
 

@@ -119,10 +119,13 @@ def safe_scopes(model: Any, step: str) -> list[str]:
     metrics = [m for each in model.metrics for m in (each, *getattr(each, "metrics", ()))]
     of_labels = keras.metrics.IoU, keras.metrics.MeanIoU
     known = all(
-        type(metric).__module__.startswith("keras.") and type(metric) not in of_labels
+        # Keras averages a function of the user's in a metric of its own.
+        type(metric).__module__.startswith("keras.")
+        and getattr(getattr(metric, "_fn", metric), "__module__", "").startswith("keras.")
+        and type(metric) not in of_labels
         for metric in metrics
     )
-    own = overrides(model, step) or overrides(model, "compute_metrics")
+    own = any(overrides(model, name) for name in (step, "compute_metrics", "compute_loss"))
     return [*scopes, ""] if known and not own else scopes
 
 

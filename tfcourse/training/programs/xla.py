@@ -14,6 +14,7 @@ __all__ = [
     "XLA_ERRORS",
     "StringsError",
     "UncheckedError",
+    "bare_scope",
     "drops_checks",
     "not_compiled",
     "refuse_strings",
@@ -53,8 +54,8 @@ def not_compiled(error: Exception, layers: Sequence[str] = ()) -> InputError:
         reason = message_line(error)
     else:
         # A layer's operations are in scopes of its name, to which TensorFlow may add a number.
-        scopes = [_bare(scope) for scope in reversed(found[2].split("/"))]
-        bare = {_bare(name): name for name in layers}
+        scopes = [bare_scope(scope) for scope in reversed(found[2].split("/"))]
+        bare = {bare_scope(name): name for name in layers}
         layer = next((bare[scope] for scope in scopes if scope in bare), None)
         reason = f'it has no operation "{found[1]}"'
         reason += f', which layer "{layer}" uses' if layer else ""
@@ -95,10 +96,10 @@ def drops_checks(
         in_range: The names of the ``Embedding`` layers whose ids are known to be in range.
         known: The names of operations that were there before, and need no check.
     """
-    safe, in_range = {"gradient_tape", *map(_bare, safe)}, {*map(_bare, in_range)}
+    safe, in_range = {"gradient_tape", *map(bare_scope, safe)}, {*map(bare_scope, in_range)}
     for node in _nodes(graph):
         if CHECKING.fullmatch(node.op) and node.name not in known:
-            scopes = [_bare(scope) for scope in node.name.split("/")]
+            scopes = [bare_scope(scope) for scope in node.name.split("/")]
             last = scopes[-1]
             looked_up = any(
                 scope in in_range and inner == "GatherV2" for scope, inner in pairwise(scopes)
@@ -117,6 +118,6 @@ def _nodes(graph: Any) -> Iterator[Any]:
         yield from function.node_def
 
 
-def _bare(scope: str) -> str:
+def bare_scope(scope: str) -> str:
     """Return a scope without the numbers that TensorFlow adds to make it unique."""
     return re.sub(r"(_\d+)+$", "", scope)
