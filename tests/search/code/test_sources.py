@@ -238,6 +238,98 @@ def test_a_counter_is_no_change():
     assert sources_of(hyper, True) == before
 
 
+class Counts:
+    calls = 0
+
+    def count(self):
+        self.calls += 1
+
+
+class Mutable(Counts):
+    def __init__(self):
+        self.calls, self.size, self.seen = 0, 3, 0
+
+    def build(self, hp):
+        self.count()
+        return self.size
+
+
+STATE = Mutable()
+
+
+def counting_elsewhere(shape, classes):
+    STATE.seen += 1
+    return STATE.build(None)
+
+
+def counting_in_a_helper():
+    calls = 0
+
+    def count():
+        nonlocal calls
+        calls += 1
+
+    def build(shape, classes):
+        count()
+        return calls
+
+    return build
+
+
+@pytest.mark.parametrize(
+    "build", [counting_elsewhere, counting_in_a_helper()], ids=["object", "closure"]
+)
+def test_a_counter_of_another_function_or_of_a_base_class_is_no_change(build, monkeypatch):
+    """The attribute beside it that only ``__init__`` sets still counts."""
+    before = sources_of(build, True)
+    build(None, None)
+    assert sources_of(build, True) == before
+    if build is counting_elsewhere:
+        monkeypatch.setattr(STATE, "size", 4)
+        assert sources_of(build, True) != before
+
+
+def test_a_dataclass_without_methods_of_its_own(project):
+    """Its defaults are part of its source; what is generated for it is not."""
+    edits = {
+        "class Base:": "from dataclasses import dataclass\n\n@dataclass(frozen=True)\nclass Size:\n"
+        "    units: int = 3\n    name: str = 'a'\n\nclass Base:",
+        "return Net()": "return Size(), Net()",
+    }
+    before = project(models=edits)
+    after = project(models=edits | {"units: int = 3": "units: int = 4"})
+    assert {n for n in {*before, *after} if before.get(n) != after.get(n)} == {"models:Size"}
+    assert not [name for name in before if "__create_fn__" in name]
+
+
+class Anything:
+    """As an ``addict.Dict``: it has another of its kind for every name."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Anything()
+
+
+def test_an_object_that_has_every_attribute():
+    made = Anything()
+
+    def build(shape, classes):
+        return made.units
+
+    names = [name.rpartition(":")[2] for name in sources_of(build, True)]
+    assert "Anything" in names
+
+
+def test_a_function_of_tensorflow():
+    import tensorflow as tf
+
+    def other(x):
+        return x
+
+    assert set(sources_of(other, True)) <= set(sources_of(tf.function(other), True))
+
+
 def test_a_function_without_source():
     def make(text, **values):
         scope = {"__name__": "__main__", **values}

@@ -1,12 +1,22 @@
 """What compiled functions read and store, and a text of one whose source is not there."""
 
 import dis
+import functools
 import sys
 from collections.abc import Iterator
-from types import CodeType
+from inspect import unwrap
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-__all__ = ["Uses", "bytecode_text", "python_version", "uses"]
+__all__ = [
+    "Uses",
+    "as_function",
+    "bytecode_text",
+    "changed_by",
+    "changed_by_methods",
+    "python_version",
+    "uses",
+]
 
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM")
 
@@ -41,6 +51,30 @@ def uses(code: CodeType) -> Uses:
             elif instruction.opname == "STORE_GLOBAL":
                 found.stored_globals.add(instruction.argval)
     return found
+
+
+def as_function(value: Any) -> FunctionType | None:
+    """Return the function of a method, a property or a static or class method."""
+    for name in ("__func__", "fget", "python_function"):
+        value = getattr(value, name, value)
+    return value if isinstance(value, FunctionType) else None
+
+
+def changed_by(function: FunctionType) -> frozenset[str]:
+    """Return the attributes and variables that a function sets on what is there already."""
+    return frozenset() if function.__name__ == "__init__" else _stored_by(function.__code__)
+
+
+def changed_by_methods(cls: type) -> frozenset[str]:
+    """Return what the methods of a class and of its bases set, apart from ``__init__``."""
+    values = [value for base in cls.__mro__ for value in vars(base).values()]
+    methods = [unwrap(method) for value in values if (method := as_function(value)) is not None]
+    return frozenset().union(*(changed_by(m) for m in methods if isinstance(m, FunctionType)))
+
+
+@functools.cache
+def _stored_by(code: CodeType) -> frozenset[str]:
+    return frozenset(uses(code).stored)
 
 
 def bytecode_text(code: CodeType) -> str:

@@ -5,12 +5,20 @@ import functools
 import hashlib
 import importlib.util
 from collections.abc import Iterable, Mapping
+from inspect import getattr_static, unwrap
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from tfcourse.search.code.bytecode import bytecode_text, python_version, uses
+from tfcourse.search.code.bytecode import (
+    as_function,
+    bytecode_text,
+    changed_by,
+    changed_by_methods,
+    python_version,
+    uses,
+)
 from tfcourse.search.code.project import Project
-from tfcourse.search.code.syntax import Syntax, canonical, load_names, parse
+from tfcourse.search.code.syntax import Syntax, canonical, load_names, outside, parse
 
 __all__ = ["sources_of"]
 
@@ -36,6 +44,7 @@ def sources_of(given: Any, complete: bool) -> dict[str, str]:
         return {}
     walk = _Walk(Project(module), complete)
     walk.visit(given)
+    walk.add_values()
     return dict(sorted(walk.hashes.items()))
 
 
@@ -48,6 +57,10 @@ class _Walk:
         self._visited: set[Any] = set()
         self._objects: list[Any] = []  # so that no other gets the id of one that was visited
         self._files: dict[str, Syntax | None] = {}
+        # Constants that objects and closures hold, by name and key; and the names of those that
+        # change as the code runs, such as counters.
+        self._values: list[tuple[str, str, str]] = []
+        self._changing: set[str] = set()
 
     def visit(self, value: Any) -> None:
         """Adds a function, a class or an object, and what it uses."""
@@ -67,6 +80,12 @@ class _Walk:
                 self._class(value)
             case _:
                 self._object(value)
+
+    def add_values(self) -> None:
+        """Add the constants of all visited objects and closures that no visited code changes."""
+        for name, key, text in self._values:
+            if name not in self._changing:
+                self._add(key, text)
 
     def _is_new(self, key: Any) -> bool:
         new = key not in self._visited
@@ -107,36 +126,41 @@ class _Walk:
             except ValueError:  # not assigned yet
                 continue
             self.visit(value)
-            if own and free not in used.stored and _is_constant(value):
-                self._add(f"{name}.{free}", repr(value))
+            if own and _is_constant(value):
+                self._values.append((free, f"{name}.{free}", repr(value)))
         self.visit(getattr(function, "__wrapped__", None))
         if not own:
             return
+        self._changing |= changed_by(function)
         syntax = self._syntax(code.co_filename, scope)
         node = None if syntax is None else syntax.function(code)
         if named:
             self._add_code(name, node, code)
         self._names(scope, used.names, used.attributes, used.stored_globals)
         if node is not None:
-            self._names(scope, *load_names(_outside(node)))
+            self._names(scope, *load_names(outside(node)))
             self._imports_within(node, scope, used.attributes)
 
     def _class(self, cls: type) -> None:
         if not self.project.has(cls.__module__):
             return
-        methods = [m for value in vars(cls).values() if (m := _as_function(value)) is not None]
+        methods = [m for value in vars(cls).values() if (m := as_function(value)) is not None]
         module = self.project.load(cls.__module__)
         files = [m.__code__.co_filename for m in methods if m.__module__ == cls.__module__]
         scope = {} if module is None else vars(module)
-        syntax = self._syntax(files[0] if files else scope.get("__file__"), scope)
-        nodes = [] if syntax is None else syntax.classes.get(cls.__qualname__, [])
+        # The methods that a dataclass generates are in no file, or in one of Python's own.
+        known = [self._syntax(file, scope) for file in (*files, scope.get("__file__"))]
+        found = [each.classes.get(cls.__qualname__, []) for each in known if each is not None]
+        nodes = next(filter(None, found), [])
         if nodes:
             self._add(f"{cls.__module__}:{cls.__qualname__}", canonical(nodes))
-            self._names(scope, *load_names(_outside(nodes[0])))
+            self._names(scope, *load_names(outside(nodes[0])))
         for base in cls.__bases__:
             self.visit(base)
         for method in methods:
-            if self._is_new(id(method)):
+            code = getattr(unwrap(method), "__code__", method.__code__)
+            generated = self._syntax(code.co_filename, scope) is None
+            if not (nodes and generated) and self._is_new(id(method)):
                 self._objects.append(method)
                 self._function(method, not nodes)
         for value in vars(cls).values():
@@ -145,20 +169,21 @@ class _Walk:
 
     def _object(self, value: Any) -> None:
         """Adds the class of an object, and its attributes that no method but __init__ sets."""
-        for wrapped in ("__wrapped__", "python_function"):  # what tf.function makes of a function
-            self.visit(vars(value).get(wrapped) if hasattr(value, "__dict__") else None)
-            self.visit(getattr(value, "python_function", None))
-        cls = type(value)
+        cls, attributes = type(value), getattr(value, "__dict__", {})
+        self.visit(attributes.get("__wrapped__"))
+        # What tf.function makes of a function has it as a property. An object may have a
+        # __getattr__ that answers every name, with another such object.
+        if getattr_static(cls, "python_function", None) is not None:
+            self.visit(value.python_function)
         if not self.project.has(cls.__module__):
             return
         self.visit(cls)
-        changing = [uses(m.__code__) for n, v in vars(cls).items() if n != "__init__"
-                    and (m := _as_function(v)) is not None]  # fmt: skip
-        stored = {name for used in changing for name in used.stored}
-        for name, attribute in getattr(value, "__dict__", {}).items():
+        changing = changed_by_methods(cls)
+        for name, attribute in attributes.items():
             self.visit(attribute)
-            if name not in stored and _is_constant(attribute):
-                self._add(f"{cls.__module__}:{cls.__qualname__}.{name}", repr(attribute))
+            if name not in changing and _is_constant(attribute):
+                key = f"{cls.__module__}:{cls.__qualname__}.{name}"
+                self._values.append((name, key, repr(attribute)))
 
     def _names(
         self,
@@ -225,23 +250,6 @@ class _Walk:
             return None
         is_there = self.project.has(whole)
         return self.project.load(whole) if is_there or self.complete else None
-
-
-def _outside(node: ast.AST) -> list[ast.AST]:
-    """Return the parts of a definition that run outside of it, or in a class's own body."""
-    if isinstance(node, ast.ClassDef):
-        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-        return [child for child in ast.iter_child_nodes(node) if not isinstance(child, functions)]
-    arguments: Any = getattr(node, "args", None)
-    defaults = [] if arguments is None else [*arguments.defaults, *arguments.kw_defaults]
-    return [each for each in (*getattr(node, "decorator_list", []), *defaults) if each is not None]
-
-
-def _as_function(value: Any) -> FunctionType | None:
-    """Return the function of a method, a property or a static or class method."""
-    for name in ("__func__", "fget", "python_function"):
-        value = getattr(value, name, value)
-    return value if isinstance(value, FunctionType) else None
 
 
 def _is_constant(value: Any) -> bool:

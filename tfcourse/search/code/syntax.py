@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import CodeType
 from typing import Any
 
-__all__ = ["Syntax", "canonical", "load_names", "parse"]
+__all__ = ["Syntax", "canonical", "load_names", "outside", "parse"]
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -97,6 +97,16 @@ def load_names(nodes: Iterable[ast.AST]) -> tuple[set[str], set[str]]:
     all_nodes = [child for node in nodes for child in ast.walk(node)]
     names = {n.id for n in all_nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     return names, {n.attr for n in all_nodes if isinstance(n, ast.Attribute)}
+
+
+def outside(node: ast.AST) -> list[ast.AST]:
+    """Return the parts of a definition that run outside of it, or in a class's own body."""
+    if isinstance(node, ast.ClassDef):
+        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+        return [child for child in ast.iter_child_nodes(node) if not isinstance(child, functions)]
+    arguments: Any = getattr(node, "args", None)
+    defaults = [] if arguments is None else [*arguments.defaults, *arguments.kw_defaults]
+    return [each for each in (*getattr(node, "decorator_list", []), *defaults) if each is not None]
 
 
 def _without_docstring(body: Any) -> Any:
