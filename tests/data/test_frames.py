@@ -86,3 +86,17 @@ def test_a_sparse_matrix_is_refused():
     said = r"x is a SciPy sparse matrix of shape \(2, 2\), .* with \.toarray\(\)\."
     with pytest.raises(InputError, match=said):
         as_array(scipy.sparse.eye(2, format="csr"), "x")
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64", "Int64"])
+def test_whole_numbers_that_merge_beside_a_column_of_floats(dtype):
+    large = pd.Series([2**60, 2**60 + 1, 2**60 + 2], dtype=dtype)
+    frame = pd.DataFrame({"id": large, "size": REAL})
+    said = (
+        r"x: the column 'id' holds whole numbers above 2\*\*53, of which float64 keeps 1 of 3 apart"
+    )
+    with pytest.raises(InputError, match=said):
+        as_array(frame, "x")
+    np.testing.assert_array_equal(as_array(frame[["id"]], "x")[:, 0], large.to_numpy("uint64"))
+    apart = pd.DataFrame({"id": [2**53 - 1, 2**53 - 2, 2**53], "size": REAL})
+    np.testing.assert_array_equal(as_array(apart, "x")[:, 0], apart["id"])

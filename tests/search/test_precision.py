@@ -109,7 +109,8 @@ def test_tables_must_have_the_same_columns(tmp_path):
     y = np.array([0, 1, 0, 1])
     said = (
         r"Search: train and dev must have the same columns in the same order\. Not in both: sex_m\."
-        r" Make them so: dev\.reindex\(columns=train\.columns, fill_value=0\)\."
+        r" Give x of dev those of x of train: with x_train and x_dev the two tables, "
+        r"x_dev\.reindex\(columns=x_train\.columns, fill_value=0\)\."
     )
     with pytest.raises(tfcourse.InputError, match=said):
         search(tmp_path, train=(train, y), dev=(dev, y[:2]), test=(train, y))

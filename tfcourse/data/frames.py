@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tfcourse.data.precision import check_whole_numbers
 from tfcourse.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ def as_array(value: Any, name: str) -> "npt.NDArray[np.generic]":
         name: The name of the argument, for error messages.
 
     Raises:
-        InputError: A column of a table is not numeric, or a nullable one lacks a value; or
-            ``value`` is a SciPy sparse matrix.
+        InputError: A column of a table is not numeric, or a nullable one lacks a value, or holds
+            whole numbers that are to be floats and would merge; or ``value`` is a SciPy sparse
+            matrix.
     """
     import numpy as np
 
@@ -70,6 +72,8 @@ def _of_frame(frame: Any, name: str, pandas: Any) -> "npt.NDArray[np.generic]":
     numeric = [_numeric(column, name, pandas) for column in columns]
     whole = np.empty(frame.shape, np.result_type(*(array.dtype for array in numeric)))
     for number, array in enumerate(numeric):
+        if whole.dtype.kind == "f" and array.dtype.kind in "iu":
+            check_whole_numbers([array], name, [f"the column {frame.columns[number]!r}"])
         whole[:, number] = array
     return whole
 

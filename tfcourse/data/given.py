@@ -85,8 +85,9 @@ def _column_names(pairs: Mapping[str, Any]) -> tuple[str, ...] | None:
             shown += [name for name in known[other] if name not in known[first]]
             what = f"Not in both: {', '.join(shown)}." if shown else "The order differs."
             raise InputError(
-                f"{first} and {other} must have the same columns in the same order. {what} Make "
-                f"them so: {other}.reindex(columns={first}.columns, fill_value=0)."
+                f"{first} and {other} must have the same columns in the same order. {what} "
+                f"Give x of {other} those of x of {first}: with x_{first} and x_{other} the two "
+                f"tables, x_{other}.reindex(columns=x_{first}.columns, fill_value=0)."
             )
     return known[first]
 

@@ -186,8 +186,7 @@ def checked(x: Any, y: Any, origin: str, numbers: bool = False) -> tuple[Part, i
 
 def _check_large(array: Any, name: str, origin: str) -> None:
     """Refuse whole numbers of which float64 merges some."""
-
-    if array.dtype.kind in "iu" and array.size and max(-int(array.min()), int(array.max())) > 2**53:
+    if array.dtype.kind in "iu":
         columns = array.reshape(-1, array.shape[-1] if array.ndim > 1 else 1).T
         titles = [f"column {n} of {name}" for n in range(len(columns))]
         check_whole_numbers(columns, origin, titles)
