@@ -121,3 +121,21 @@ def test_a_traceback_is_printable_too(capsys):
     said = capsys.readouterr().err
     assert said.startswith("Traceback (most recent call last):\n")
     assert said.endswith("tfcourse.errors.InputError: a value \\x1b[2J\n")
+
+
+def test_a_traceback_that_cannot_be_had_still_ends_with_a_code(capsys):
+    class OddError(InputError):
+        @property
+        def __notes__(self):
+            raise RuntimeError("no notes")
+
+    ended = None
+    try:
+        with reporting(debug=True):
+            raise OddError("wrong")
+    except typer.Exit as error:
+        ended = error.exit_code
+    except RuntimeError:  # pytest can't show it either
+        pass
+    assert ended == 2
+    assert "(its traceback can't be shown)" in capsys.readouterr().err

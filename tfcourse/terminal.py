@@ -4,7 +4,6 @@ import io
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import typer
 from rich.text import Text
 
 from tfcourse.console import PlainConsole, printable, shortened
-from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.errors import InputError, WorkFailedError, traceback_text
 from tfcourse.files import disk_error
 from tfcourse.quiet import quiet_start
 
@@ -53,7 +52,7 @@ def reporting(debug: bool) -> Iterator[None]:
         if told is None:
             raise
         if debug:
-            errors.print(traceback.format_exc(), end="", highlight=False, soft_wrap=True)
+            errors.print(traceback_text(), end="", highlight=False, soft_wrap=True)
         else:
             _print_error(str(told))
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED

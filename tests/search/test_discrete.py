@@ -199,6 +199,22 @@ def test_repetitions_on_record_are_told(quick, caplog):
     assert re.match(r"1 trials on record repeat .* \(trial 1 those of trial 0\), as an ", line)
 
 
+def test_a_lost_best_model_of_a_repetition_can_only_be_found_afresh(quick):
+    """No number of trials reaches one beyond the configurations of the space."""
+    from tfcourse.search.record.directory import RunDirectory
+    from tfcourse.search.record.standing import finished_trials
+
+    planned = quick(space={"learning_rate": {"values": [0.01, 0.1]}}, search={"trials": 6})
+    directory = RunDirectory(planned.directory)
+    directory.create(planned.config.as_toml(), {})
+    for trial in range(3):
+        values = {"learning_rate": (0.01, 0.1)[trial % 2]}
+        directory.write_trial(TrialRecord(trial, "completed", values, 0.5 + trial / 10, 1, 0.5))
+    said = r"best trial, 2, is lost .* of 2 trials it can't be run again\. Start over with --fresh"
+    with pytest.raises(InputError, match=said):
+        finished_trials(planned.config, directory)
+
+
 def test_hyperband_with_too_few_configurations_is_refused():
     with pytest.raises(InputError) as error:
         config("hyperband", {"batch_size": {"values": [8, 16, 32]}}, 20, {"factor": 3})

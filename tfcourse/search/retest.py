@@ -13,6 +13,7 @@ from tfcourse.search.data import load_split
 from tfcourse.search.record.data_record import data_record, read_data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.outcome import Retest, RetestedTrial
+from tfcourse.search.record.recognition import not_a_run_directory
 from tfcourse.search.record.records import TrialRecord, as_csv, rank
 from tfcourse.search.run import Search
 
@@ -106,10 +107,7 @@ def _config(
         if value is not None and value < least:
             raise InputError(f"retest: {name} must be >= {least}. Received: {value}.")
     if not directory.exists():
-        raise InputError(
-            f"{directory.path} is not a run directory (it lacks config.toml, versions.json or "
-            "trials/)."
-        )
+        raise InputError(not_a_run_directory(directory.path))
     return run.config if isinstance(run, Search) else load_config(directory.config)
 
 

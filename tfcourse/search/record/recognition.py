@@ -9,7 +9,7 @@ from tfcourse.files import is_temporary
 from tfcourse.search.record.model_file import trial_of_model
 from tfcourse.search.record.reading import read_json, read_text, read_toml
 
-__all__ = ["is_run_directory", "strangers"]
+__all__ = ["is_run_directory", "not_a_run_directory", "strangers"]
 
 TABLES = {"search", "data", "model", "training", "space"}
 
@@ -36,6 +36,13 @@ def is_run_directory(path: Path, names: Collection[str]) -> bool:
 def strangers(path: Path, names: Collection[str]) -> list[str]:
     """Return the names in a folder that no run directory has."""
     return sorted(p.name for p in path.iterdir() if p.name not in names and not is_temporary(p))
+
+
+def not_a_run_directory(path: Path, held: Collection[str] = ()) -> str:
+    """Return what is said of a folder that is none, with the first names that it holds instead."""
+    named = f", and holds {', '.join([*held][:3])}" if held else ""
+    lacks = f"it lacks config.toml, versions.json or trials/{named}"
+    return f"{path} is not a run directory ({lacks})."
 
 
 def _is_written_by_a_search(part: Path) -> bool:

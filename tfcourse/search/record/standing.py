@@ -9,13 +9,14 @@ from pathlib import Path
 from tfcourse.errors import InputError, WorkFailedError, error_line, shown
 from tfcourse.files import is_temporary
 from tfcourse.search.config.load import SearchConfig, load_config
+from tfcourse.search.config.settings import trials_of
 from tfcourse.search.record.code_record import is_damaged
 from tfcourse.search.record.data_record import read_data_record
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.identity import differences, identity
 from tfcourse.search.record.outcome import SearchResult
 from tfcourse.search.record.reading import read_toml
-from tfcourse.search.record.recognition import strangers
+from tfcourse.search.record.recognition import not_a_run_directory, strangers
 from tfcourse.search.record.records import TrialRecord, rank
 from tfcourse.search.space.discrete import Configuration, configuration_of, is_discrete
 from tfcourse.search.space.parameters import fits
@@ -55,11 +56,7 @@ def check_place(directory: RunDirectory) -> None:
             return
         held = strangers(directory.path, directory.names)
         if held or any(not is_temporary(path) for path in directory.path.iterdir()):
-            named = f", and holds {', '.join(held[:3])}" if held else ""
-            raise InputError(
-                f"{directory.path} exists and is not a run directory (it lacks config.toml, "
-                f"versions.json or trials/{named}). {other}"
-            )
+            raise InputError(f"{not_a_run_directory(directory.path, held)} {other}")
     except InputError:
         raise
     except (OSError, ValueError) as error:  # too long, a loop of links, a NUL, not to be read
@@ -99,10 +96,17 @@ def finished_trials(
     if kept is not None and kept not in known and kept < config.trials:
         return records  # a better one's record is lost, and not its model: it is run again
     if best >= config.trials:
+        # A discrete space has only so many trials; a record with repetitions may have more.
+        longer = config.search.model_copy(update={"trials": best + 1})
+        way = "Start over with --fresh."
+        if trials_of(longer, config.space) > best:
+            way = (
+                f"Give --trials {best + 1} (in Python trials={best + 1}), or start over with "
+                "--fresh."
+            )
         raise InputError(
             f"{directory.path}: the model of the best trial, {best}, is lost or damaged, and of "
-            f"{config.trials} trials it can't be run again. Give --trials {best + 1} (in "
-            f"Python trials={best + 1}), or start over with --fresh."
+            f"{config.trials} trials it can't be run again. {way}"
         )
     # The best model is lost: its trial, run again, gives the same one.
     if records.pop(best, None) is not None and forget:
@@ -188,9 +192,7 @@ def read_result(path: Path) -> SearchResult:
     """
     directory = RunDirectory(path)
     if not directory.exists():
-        raise InputError(
-            f"{path} is not a run directory (it lacks config.toml, versions.json or trials/)."
-        )
+        raise InputError(not_a_run_directory(path))
     config = load_config(directory.config, recorded=True)
     result = complete_result(config, directory, finished_trials(config, directory))
     if result is None:

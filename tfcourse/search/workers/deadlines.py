@@ -1,5 +1,6 @@
 """What the processes of a search do, since when, and how long they may."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,10 +32,10 @@ class Preparing:
     since: float = field(default_factory=time.monotonic)
 
 
-def preparation_limit(config: SearchConfig) -> float | None:
-    """Return how many seconds the data, and the first model, may take; None for any number."""
+def preparation_limit(config: SearchConfig) -> float:
+    """Return how many seconds the data, and the first model, may take; infinity for any number."""
     timeout = config.search.trial_timeout
-    return None if timeout is None else max(timeout, LEAST_FOR_PREPARATION)
+    return math.inf if timeout is None else max(timeout, LEAST_FOR_PREPARATION)
 
 
 def preparation_error(config: SearchConfig, part: str, limit: float) -> InputError:

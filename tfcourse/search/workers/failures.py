@@ -25,10 +25,7 @@ def record_failure(
     seconds = round(time.monotonic() - running.since, 3)
     record = TrialRecord(running.trial, "failed", running.values, seconds=seconds)
     record = replace(record, worker=name, message=message, traceback=log)
-    try:
-        directory.write_trial(record)
-    except OSError as error:
-        raise WorkFailedError(f"{directory.path} can't be written: {error}.") from error
+    directory.write_trial(record)
 
 
 def told_error(message: Mapping[str, Any]) -> Exception:

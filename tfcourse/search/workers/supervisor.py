@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tfcourse.errors import WorkFailedError
+from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.record.directory import RunDirectory
 from tfcourse.search.record.effort import Effort
 from tfcourse.search.workers.crew import Crew, Display
@@ -52,6 +52,7 @@ class Supervisor:
         self.port, self.fresh = 0, crew.fresh
         self.running: dict[str, list[Running]] = {}
         self.preparing: dict[str, Preparing] = {}
+        self.too_slow: dict[str, InputError] = {}  # of those that were ended for it
         self.deaths: dict[str | int, int] = {}  # by process, or by the trial that it ran
         self.done: set[str] = set()
         self.ended_at = 0.0
@@ -157,7 +158,7 @@ class Supervisor:
             case "preparing":
                 self.preparing[name] = Preparing(message["part"])
             case "prepared":
-                del self.preparing[name]
+                self.preparing.pop(name, None)  # ended as too slow in this moment
             case "shows":
                 child.output.show(message["begin"])
             case "logs":
@@ -185,13 +186,14 @@ class Supervisor:
         del self.children[name]
         running = self.running.pop(name, [])
         self.preparing.pop(name, None)
+        slow = self.too_slow.pop(name, None)
         self._show_output(child, ended=True)
         self.display.ended(name)
         if name in self.done or self.ended_at:
             return
         if (error := self.errors.pop(name, None)) is not None:
             raise told_error(error)
-        reason = how_it_ended(status)
+        reason = how_it_ended(status) if slow is None else "after too long a preparation"
         causes: list[str | int] = [r.trial for r in running] or [name]
         for cause in causes:
             self.deaths[cause] = self.deaths.get(cause, 0) + 1
@@ -205,7 +207,7 @@ class Supervisor:
             self.display.say(f"{name} ended{at} {reason}, and begins again.{child.output.place}")
             self._start(name)
         else:
-            end = f"{reason}. {child.output.end()}".strip()
+            end = f"{reason}. {child.output.end()}".strip() if slow is None else str(slow)
             self.errors[name] = {"message": f"{end}{child.output.place}"}
             self._give_up(name)
 
@@ -236,13 +238,13 @@ class Supervisor:
 
     def _end_slow_preparation(self) -> None:
         """The chief's is refused; a worker, which loads the data again, counts as dead."""
-        config = self.crew.config
-        limit = preparation_limit(config)
-        for name, preparing in list(self.preparing.items()) if limit else ():
-            if limit and time.monotonic() - preparing.since > limit:
+        limit = preparation_limit(self.crew.config)
+        for name, preparing in list(self.preparing.items()):
+            if time.monotonic() - preparing.since > limit:
                 del self.preparing[name]
+                self.too_slow[name] = preparation_error(self.crew.config, preparing.part, limit)
                 if name == CHIEF:
-                    raise preparation_error(config, preparing.part, limit)
+                    raise self.too_slow[name]
                 self.children[name].kill()
 
     def _show_output(self, child: Child, ended: bool = False) -> None:
