@@ -193,6 +193,9 @@ REFUSED = [
      r"Give the model 3 outputs, or y 1 columns\.$"),
     (lambda: classifier(loss="mae"), X, X[:, 0],
      r"^y has shape \(20,\), the model's output \(None, 3\): mean_absolute_error would"),
+    *[(lambda loss=loss: regression(loss), X, ONE_HOT,
+       rf"^y has shape \(20, 3\), the model's output \(None, 1\): {loss} would")
+      for loss in ("huber", "dice", "tversky", "categorical_hinge")],
     # values
     (classifier, some(X, [3, 9], np.nan), Y,
      r"^x holds NaN in 2 of 20 rows, first at index 3\. Impute the values or drop the rows; "

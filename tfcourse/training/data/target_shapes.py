@@ -8,7 +8,8 @@ __all__ = ["NUMBER_BY_NUMBER", "check_same_shape"]
 NUMBER_BY_NUMBER = (
     "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
     "mean_squared_logarithmic_error", "huber", "log_cosh", "cosine_similarity", "hinge",
-    "squared_hinge", "poisson", "kl_divergence",
+    "squared_hinge", "poisson", "kl_divergence", "categorical_hinge",
+    "categorical_focal_crossentropy", "dice", "tversky",
 )  # fmt: skip
 
 
