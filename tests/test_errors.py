@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from tfcourse.errors import error_line, error_text, message_line, one_of, shown, traceback_text
+from tfcourse.errors import (
+    error_line,
+    error_text,
+    message_line,
+    one_of,
+    shown,
+    traceback_text,
+    warn,
+)
 
 
 class BrokenError(Exception):
@@ -75,3 +83,30 @@ def test_the_text_of_an_error(error, text, line, message):
 
 def test_a_line_of_an_error_is_shortened():
     assert len(error_line(ValueError("x" * 10**6))) < 2100
+
+
+def in_module(name, source):
+    """The globals of a module of that name, as if it had been imported."""
+    variables = {"__name__": name, "warn": warn}
+    exec(compile(source, f"/{name}.py", "exec"), variables)
+    return variables
+
+
+PASS_ON = "def run(first, *rest):\n    first(*rest)\n"
+
+
+@pytest.mark.parametrize("between", [[], ["tfcourse.training.loop", "keras.src.trainers.trainer"]])
+def test_a_warning_is_of_the_users_line(between):
+    """However many frames of the library and of Keras lie between."""
+    calls = [in_module(name, PASS_ON)["run"] for name in ["tfcourse.training.fit", *between]]
+    inner = in_module("tfcourse.training.loop", "def run():\n    warn('said')\n")
+    with pytest.warns(UserWarning, match="said") as record:
+        calls[0](*calls[1:], inner["run"])
+    assert record[0].filename == __file__
+
+
+def test_a_warning_of_the_users_callback_is_of_its_line():
+    callback = in_module("callbacks", "def run():\n    warn('said')\n")
+    with pytest.warns(UserWarning, match="said") as record:
+        in_module("tfcourse.training.fit", PASS_ON)["run"](callback["run"])
+    assert record[0].filename == "/callbacks.py"

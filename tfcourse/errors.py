@@ -3,8 +3,11 @@
 import difflib
 import re
 import reprlib
+import sys
 import traceback
+import warnings
 from collections.abc import Iterable, Sized
+from types import FrameType
 from typing import Any
 
 __all__ = [
@@ -19,11 +22,14 @@ __all__ = [
     "one_of",
     "shown",
     "traceback_text",
+    "warn",
 ]
 
 # A value or a reason that is longer is cut in a message.
 LONGEST_VALUE, LONGEST_REASON = 200, 2000
 GRAPH_ERROR = "Graph execution error:"
+# The packages whose frames are not the user's, by the first part of a module's name.
+NOT_THE_USERS = {"tfcourse", "keras", "keras_tuner", "tensorflow", "contextlib", "functools"}
 
 
 class InputError(ValueError):
@@ -128,6 +134,22 @@ def traceback_text() -> str:
         return encodable(traceback.format_exc())
     except Exception:  # an attribute of the error raises
         return "(its traceback can't be shown)"
+
+
+def warn(message: str) -> None:
+    """Issue a ``UserWarning`` at the line of the user's code that called this library.
+
+    It is the innermost frame of neither this library nor Keras or TensorFlow, or the outermost of
+    all where the command line runs.
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and _package(frame) in NOT_THE_USERS:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 _SHORT = reprlib.Repr()

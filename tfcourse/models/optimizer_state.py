@@ -1,10 +1,10 @@
 """Copies an optimizer's state to the optimizer of a model's copy, variable by variable."""
 
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tfcourse.errors import warn
 from tfcourse.optimizers.keras_equivalent import optimizer_parts
 
 __all__ = ["copy_optimizer_state"]
@@ -104,18 +104,16 @@ def _paired(
 
 def _warn_of_what_begins_anew(optimizer: Any, pairs: Sequence[Any], unknown: Sequence[Any]) -> None:
     if not pairs:
-        warnings.warn(
+        warn(
             f"swap: {type(optimizer).__name__} does not say which of its state belongs to which "
             "weight, and the model trains other weights than when it was compiled. The copy's "
             "optimizer begins anew.",
-            stacklevel=4,
         )
     elif unknown:
         names = ", ".join(f'"{weight.path}"' for weight in unknown)
-        warnings.warn(
+        warn(
             f"swap: the optimizer has no state of {names}, which did not train when the model was "
             "compiled. The copy's optimizer begins anew there.",
-            stacklevel=4,
         )
         for part in optimizer_parts(optimizer):  # Keras averages from 0 only before the first step.
             averages = getattr(part, "_model_variables_moving_average", [])

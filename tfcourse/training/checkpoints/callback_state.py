@@ -9,7 +9,6 @@ such as a patience stay those of the callback that is passed.
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import keras
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, warn
 from tfcourse.training.checkpoints.checkpoint import NotStorableError, encode
 
 __all__ = ["CallbackStates"]
@@ -111,10 +110,9 @@ class CallbackStates:
                 continue
             now = _length(callback.filename) or 0
             if now < length:
-                warnings.warn(
+                warn(
                     f"{callback.filename} has {now} bytes, and had {length} at the checkpoint: "
                     "CSVLogger goes on without the missing epochs.",
-                    stacklevel=8,  # who called fit
                 )
             elif now > length:
                 os.truncate(callback.filename, length)

@@ -7,7 +7,6 @@ A file is a NumPy archive (``.npz``, no pickle) of ``header``, a JSON text as by
 import io
 import json
 import re
-import warnings
 import zipfile
 from collections import deque
 from dataclasses import dataclass, fields
@@ -18,7 +17,7 @@ import ml_dtypes
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.errors import error_text
+from tfcourse.errors import error_text, warn
 from tfcourse.files import remove_abandoned, replace_atomically
 from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
 
@@ -100,9 +99,8 @@ class CheckpointFolder:
                 self.unreadable[path] = error_text(error)
                 continue
             if self.unreadable:
-                warnings.warn(
+                warn(
                     f"{self._damage()} Continuing from the checkpoint before, {path}.",
-                    stacklevel=7,  # who called fit
                 )
             return path, record
         if files:

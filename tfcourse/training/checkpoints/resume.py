@@ -2,13 +2,12 @@
 
 import datetime
 import time
-import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, warn
 from tfcourse.training.checkpoints.callback_state import CallbackStates
 from tfcourse.training.checkpoints.checkpoint import Record
 from tfcourse.training.checkpoints.errors import UnusableCheckpointError
@@ -158,9 +157,8 @@ class Checkpoints:
         if now != then:
             differences = [f"{name} was there" for name in then if name not in now]
             differences += [f"{name} begins anew" for name in now if name not in then]
-            warnings.warn(
+            warn(
                 f"The callbacks are not those of {path}: {', '.join(differences)}.",
-                stacklevel=6,  # who called fit
             )
 
     def _say(self, path: Path, record: Record, stopped: bool, epochs: int) -> None:

@@ -1,7 +1,6 @@
 """Where the batches of an epoch come from: arrays in memory, or a stream of batches."""
 
 import math
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 import keras
 import tensorflow as tf
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, warn
 from tfcourse.training.data.arrays import Arrays, epoch_order
 from tfcourse.training.data.purity import is_pure
 from tfcourse.training.programs.direct import DirectCalls
@@ -215,10 +214,9 @@ class StreamFeed(Feed):
 
 
 def _warn_of_the_end(steps: int, wanted: int) -> None:
-    warnings.warn(
+    warn(
         f"The data ended after {steps} of the {wanted} steps of an epoch. Give it more batches "
         "(a dataset's .repeat()), or ask for fewer steps.",
-        stacklevel=2,
     )
 
 

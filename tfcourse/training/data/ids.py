@@ -3,7 +3,6 @@
 A CPU kernel refuses an id outside of the table. XLA doesn't: it takes the nearest row.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, warn
 
 __all__ = ["check_ids", "embeddings_of", "ids_in_range"]
 
@@ -67,11 +66,10 @@ def check_ids(model: Any, leaves: Sequence[tuple[str, Any]]) -> None:
         if low < -size or high >= size:
             raise InputError(_message(" and ".join(ids.names), layer, numbers, low, high))
         if low < 0:
-            warnings.warn(
+            warn(
                 f'{" and ".join(ids.names)} holds the id {low}, for which layer "{layer.name}" '
                 f"takes row {low + size}: Keras counts negative ids from the end. Give missing "
                 "values an id of their own, such as 0 with mask_zero=True.",
-                stacklevel=3,
             )
 
 

@@ -1,6 +1,5 @@
 """From the arguments of `fit` and `evaluate` to the feeds that they run on."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfcourse.errors import InputError, shown
+from tfcourse.errors import InputError, shown, warn
 from tfcourse.training.data.adapters import stream_of
 from tfcourse.training.data.arrays import Arrays, in_memory
 from tfcourse.training.data.feeds import ArrayFeed, Feed
@@ -119,7 +118,7 @@ def limited(name: str, asked: int | None) -> int | None:
     most = keras.config.max_epochs() if name == "epochs" else keras.config.max_steps_per_epoch()
     if not most or (asked and asked <= most):
         return asked
-    warnings.warn(f"Limiting {name} to {most}", stacklevel=3)
+    warn(f"Limiting {name} to {most}")
     return most
 
 

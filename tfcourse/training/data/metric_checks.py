@@ -1,14 +1,13 @@
 """Whether the metrics that a model was compiled with can compare y with its outputs as they are."""
 
 import inspect
-import warnings
 from functools import lru_cache
 from typing import Any
 
 import keras
 import numpy as np
 
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, warn
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
 
 __all__ = ["check_metric"]
@@ -105,9 +104,8 @@ def _try(name: str, function: Any, target: Any) -> None:
         return
     same = paired == again or (np.isnan(paired) and np.isnan(again))
     if same and not np.isclose(spread, paired, equal_nan=True):  # not one with random numbers
-        warnings.warn(
+        warn(
             f"{name} has shape {tuple(target.shape)}, the model's output (None, 1), and the metric "
             f'"{_name(function)}" spreads one over the other: of {len(rows)} examples it made '
             f"{spread:.4g} instead of {paired:.4g}. Pass y[:, None].",
-            stacklevel=2,
         )

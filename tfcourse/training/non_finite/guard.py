@@ -1,6 +1,5 @@
 """What `fit` does when the loss becomes NaN or infinite: find the cause, stop or go back."""
 
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
@@ -8,7 +7,7 @@ from typing import Any, Literal
 
 import keras
 
-from tfcourse.errors import InputError, WorkFailedError, one_of
+from tfcourse.errors import InputError, WorkFailedError, one_of, warn
 from tfcourse.training.data.feeds import ArrayFeed, Chunk, Feed
 from tfcourse.training.non_finite.cause import cause
 from tfcourse.training.programs.cache import state_copier
@@ -99,11 +98,10 @@ class Guard:
         else:
             self.next = self.step
         copy = f"of {older} copies earlier" if older else f"from before batch {self.step + 1}"
-        warnings.warn(
+        warn(
             f"The loss was not finite in epoch {epoch + 1}, batch {step + 1}. Going on from batch "
             f"{self.step + 1} with the state {copy} and the learning rate {rate / 2:g} instead of "
             f"{rate:g} ({self.rollbacks} of {MOST_ROLLBACKS} times).",
-            stacklevel=6,  # who called fit
         )
         return self.step
 
