@@ -20,7 +20,7 @@ FILES = {
 # A module imports from floors below its own, and from its own package. The foundation is what
 # every floor stands on; its modules are one package here.
 FLOORS = [
-    {"console", "errors", "files", "hyperparameters", "imports", "quiet"},
+    {"console", "errors", "files", "hyperparameters", "imports", "quiet", "types"},
     {"formulas", "data"},
     {"layers", "optimizers", "toy"},
     {"models", "training", "toy_plot"},
@@ -148,7 +148,13 @@ def loaded_with(module):
 
 @pytest.mark.parametrize(
     "entry",
-    ["tfcourse.cli", "tfcourse.__main__", "tfcourse.search.config.load", "tfcourse.search.run"],
+    [
+        "tfcourse.cli",
+        "tfcourse.__main__",
+        "tfcourse.search.config.load",
+        "tfcourse.search.run",
+        "tfcourse.types",
+    ],
 )
 def test_what_needs_no_training_imports_no_tensorflow(entry):
     heavy = {"tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "scipy"}
