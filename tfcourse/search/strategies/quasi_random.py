@@ -1,0 +1,94 @@
+"""Quasi-random search: points that fill the space more evenly than independent ones.
+
+Google's Deep Learning Tuning Playbook recommends it for exploration: of n points each parameter's
+interval is covered with gaps of about 1/n, and so is each pair of parameters, as far as n allows.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import count
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfcourse.search.space.parameters import active
+
+__all__ = ["halton_point", "halton_points", "quasi_random"]
+
+# A double has 53 bits: further digits of a position would be rounded away.
+BITS = 54
+
+
+def quasi_random(space: Mapping[str, Any], seed: int, trial: int) -> dict[str, Any]:
+    """Return the values of trial number ``trial``: a scrambled Halton point, through the scales.
+
+    The point depends on the seed, the trial's number and the parameters' names alone. A whole
+    number or a choice has the value whose share of the unit interval holds the position; a
+    parameter whose condition does not hold has none.
+
+    Args:
+        space: The parameters by name, or a box of them.
+        seed: The search's seed.
+        trial: The trial's number, from 0.
+    """
+    # Sorted: the tables' order in the file must not matter.
+    units = dict(zip(sorted(space), halton_point(seed, trial, len(space)), strict=True))
+    return active(space, {name: p.value_at(units[name]) for name, p in space.items()})
+
+
+def halton_point(seed: int, number: int, dimensions: int) -> list[float]:
+    """Return point ``number`` of the randomized Halton sequence, in [0, 1) in each dimension.
+
+    In dimension j with the j-th prime b, the digits d₀, d₁, ... of the number in base b become
+    ``Σ πₖ(dₖ) b^-(k+1)`` with a random permutation πₖ of the digits for each place k (Owen 2017,
+    "A randomized Halton algorithm in R"): each point is uniform, and n points are as even as
+    Halton's. The permutations come from the seed and the dimension, so that a point needs none of
+    those before it.
+    """
+    return [
+        _radical_inverse(number, base, _permutations(seed, dimension, base))
+        for dimension, base in enumerate(_primes(dimensions))
+    ]
+
+
+def halton_points(seed: int, count: int, dimensions: int) -> npt.NDArray[np.float64]:
+    """Return the first ``count`` points, one in a row."""
+    points = np.empty((count, dimensions))
+    for dimension, base in enumerate(_primes(dimensions)):
+        left, size = np.arange(count), 1.0
+        points[:, dimension] = 0.0
+        for permutation in _permutations(seed, dimension, base):
+            left, digits = np.divmod(left, base)
+            size /= base
+            points[:, dimension] += permutation[digits] * size
+    return np.minimum(points, np.nextafter(1.0, 0.0))
+
+
+def _radical_inverse(number: int, base: int, permutations: npt.NDArray[np.int64]) -> float:
+    position, size = 0.0, 1.0
+    for permutation in permutations:
+        number, digit = divmod(number, base)
+        size /= base
+        position += float(permutation[digit]) * size
+    return min(position, float(np.nextafter(1.0, 0.0)))
+
+
+@lru_cache(maxsize=256)
+def _permutations(seed: int, dimension: int, base: int) -> npt.NDArray[np.int64]:
+    """Return the permutation of the digits at each place, one in a row."""
+    places = next(k for k in count(1) if base**k >= 2**BITS)
+    digits = np.tile(np.arange(base), (places, 1))
+    return np.random.default_rng([seed, dimension, base]).permuted(digits, axis=1)
+
+
+@lru_cache(maxsize=64)
+def _primes(number: int) -> tuple[int, ...]:
+    """Return the first primes."""
+    primes: list[int] = []
+    for candidate in count(2):
+        if len(primes) == number:
+            break
+        if all(candidate % prime for prime in primes):
+            primes.append(candidate)
+    return tuple(primes)
