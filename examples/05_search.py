@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tfcourse
-from tfcourse.search.data import load_split
+from tfcourse.search.data.loading import load_split
 
 HERE = Path(globals().get("__file__", "notebook")).resolve().parent
 OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))

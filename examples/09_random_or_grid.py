@@ -18,7 +18,7 @@ import numpy as np
 
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.engine.oracle import propose
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.records.trial_record import TrialRecord
 
 HERE = Path(globals().get("__file__", "notebook")).resolve().parent
 OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))

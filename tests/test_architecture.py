@@ -172,7 +172,7 @@ def test_the_config_check_goes_through_the_modules_that_it_is_thought_to():
     """A positive control of the walk above."""
     needed = {"tfcourse.models.build", "tfcourse.data.sources", "tfcourse.hyperparameters"}
     assert needed <= loaded_with("tfcourse.search.run")
-    assert "tfcourse.search.execution" not in loaded_with("tfcourse.search.run")
+    assert "tfcourse.search.runtime.execution" not in loaded_with("tfcourse.search.run")
 
 
 def test_a_file_is_one_idea():

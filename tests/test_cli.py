@@ -427,7 +427,7 @@ class TestSearch:
             asked.append(fresh)
             raise WorkFailedError("stopped by the test")
 
-        monkeypatch.setattr("tfcourse.search.execution.execute", stop)
+        monkeypatch.setattr("tfcourse.search.runtime.execution.execute", stop)
         return asked
 
     @pytest.mark.slow
@@ -560,7 +560,7 @@ class TestMachines:
             supervisor.display.ended("a", 3)
             supervisor.efforts.update(efforts)
 
-        monkeypatch.setattr("tfcourse.search.workers.supervisor.Supervisor.run", supervised)
+        monkeypatch.setattr("tfcourse.search.runtime.supervisor.Supervisor.run", supervised)
         out = ["--out", tmp_path / "[red]"]
         result = run("worker", small, "--connect", "127.0.0.1:1", "--id", "a", *out)
         assert (result.exit_code, result.stderr) == (0, "")

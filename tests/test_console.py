@@ -5,8 +5,8 @@ import io
 import pytest
 
 from tfcourse.console import PlainConsole, one_line, printable
-from tfcourse.search.display import best_table
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.results.tables import best_table
 from tfcourse.terminal import _print_error
 
 NASTY = "\x1b[2J\x1b]0;title\x07[bold]\r\b\x00\x9b1m\u202e:smile:"

@@ -13,8 +13,8 @@ import typer
 
 from tfcourse.errors import InputError
 from tfcourse.quiet import quiet_start
-from tfcourse.search.display import best_table
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.results.tables import best_table
 from tfcourse.terminal import console, ready_streams, reporting, signals_interrupt
 
 

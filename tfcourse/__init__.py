@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from tfcourse.optimizers.gradient_descent import GradientDescent
     from tfcourse.optimizers.momentum import Momentum
     from tfcourse.optimizers.rmsprop import RMSprop
-    from tfcourse.search.helpers import log_uniform, one_minus_log
-    from tfcourse.search.record.outcome import SearchFailedError
     from tfcourse.search.retest import retest
     from tfcourse.search.run import Search
+    from tfcourse.search.space.hp_scales import log_uniform, one_minus_log
+    from tfcourse.search.store.result import SearchFailedError
     from tfcourse.toy import DivergedError, minimize_quadratic
     from tfcourse.training.evaluate import evaluate
     from tfcourse.training.fit import fit
@@ -51,7 +51,7 @@ _MODULES = {
     "RMSprop": "tfcourse.optimizers.rmsprop",
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",
-    "SearchFailedError": "tfcourse.search.record.outcome",
+    "SearchFailedError": "tfcourse.search.store.result",
     "WorkFailedError": "tfcourse.errors",
     "evaluate": "tfcourse.training.evaluate",
     "fit": "tfcourse.training.fit",
@@ -63,9 +63,9 @@ _MODULES = {
     "l2_factor": "tfcourse.formulas.regularization",
     "lint": "tfcourse.models.lint",
     "load_model": "tfcourse.models.saving",
-    "log_uniform": "tfcourse.search.helpers",
+    "log_uniform": "tfcourse.search.space.hp_scales",
     "minimize_quadratic": "tfcourse.toy",
-    "one_minus_log": "tfcourse.search.helpers",
+    "one_minus_log": "tfcourse.search.space.hp_scales",
     "predict": "tfcourse.training.predict",
     "recalibrate": "tfcourse.models.recalibrate",
     "retest": "tfcourse.search.retest",

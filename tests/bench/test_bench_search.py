@@ -8,9 +8,9 @@ from tfcourse.bench import search, search_commands
 from tfcourse.bench.search_breakdown import PHASES, Clock, measured
 from tfcourse.bench.search_tuner import stock_search
 from tfcourse.bench.search_work import SEARCHES, config_of, convnet, images
-from tfcourse.search.caviar import group
-from tfcourse.search.data import load_split
+from tfcourse.search.data.loading import load_split
 from tfcourse.search.trials import building
+from tfcourse.search.trials.vectorized import group
 from tfcourse.training.population.fresh import FreshValues
 from tfcourse.training.population.population import Population
 from tfcourse.training.reuse.pool import ModelPool

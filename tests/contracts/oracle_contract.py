@@ -13,7 +13,7 @@ from keras_tuner.engine.trial import TrialStatus
 
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.engine.oracle import SearchOracle, propose
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.parameters import Choice, active
 from tfcourse.search.strategies.proposals import Memo
 
@@ -105,9 +105,9 @@ class Search:
     def recorded(self, trial):
         return self.records.get(trial)
 
-    def claimed(self, claims):
+    def leases_changed(self, leases):
         running = {w: int(trial.trial_id) for w, trial in self.running.items() if trial}
-        assert {w: claim.trial for w, claim in claims.items() if w in running} == running
+        assert {w: lease.trial for w, lease in leases.items() if w in running} == running
 
     def ended(self, record):
         self.told.append(record)

@@ -13,9 +13,9 @@ import pytest
 import tfcourse
 from tests.search.conftest import RATE, load
 from tfcourse import InputError, Search
-from tfcourse.search import execution
-from tfcourse.search.data import load_split
-from tfcourse.search.record.data_record import data_record
+from tfcourse.search.data.loading import load_split
+from tfcourse.search.runtime import execution
+from tfcourse.search.store.data_record import data_record
 
 RNG = np.random.default_rng(0)
 Y = np.arange(60) % 3

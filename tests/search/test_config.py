@@ -13,8 +13,8 @@ from tfcourse import InputError
 from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.load import load_config, parse_config
 from tfcourse.search.config.metrics import objectives
-from tfcourse.search.record.identity import differences
 from tfcourse.search.space.parameters import Choice, Range
+from tfcourse.search.store.identity import differences
 
 OBJECTIVES = objectives(("accuracy",))
 

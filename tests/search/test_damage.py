@@ -12,12 +12,12 @@ import tfcourse
 from tfcourse import InputError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.load import load_config
-from tfcourse.search.record.directory import RunDirectory
-from tfcourse.search.record.ledger import SearchLedger
-from tfcourse.search.record.model_file import sign_model, trial_of_model
-from tfcourse.search.record.records import TrialRecord
-from tfcourse.search.record.standing import check_place
-from tfcourse.search.record.summary import Summary
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.journal import SearchJournal
+from tfcourse.search.store.model_file import sign_model, trial_of_model
+from tfcourse.search.store.resume import check_place
+from tfcourse.search.store.summary import Summary
 from tfcourse.search.strategies.proposals import PROPOSALS, Memo
 
 CONFIG = """
@@ -93,7 +93,7 @@ def whole(tmp_path_factory):
         history = {"loss": [1.0, 0.5], "val_accuracy": [0.1, score]}
         records[trial] = TrialRecord(trial, "completed", values, score, 2, 0.5, history=history)
         directory.write_trial(records[trial])
-    SearchLedger(config, directory, records, lambda *ended: None).write_tables()
+    SearchJournal(config, directory, records, lambda *ended: None).write_tables()
     with zipfile.ZipFile(directory.best, "w") as file:
         file.writestr("model.weights.h5", bytes(1000))
     sign_model(directory.best, BEST)

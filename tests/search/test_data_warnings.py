@@ -8,8 +8,8 @@ import tfcourse
 from tests.search.conftest import RATE
 from tfcourse import InputError
 from tfcourse.search.config.metrics import METRICS
-from tfcourse.search.data import load_split
-from tfcourse.search.data_warnings import SAME_FOR_ALL, data_warnings
+from tfcourse.search.data.loading import load_split
+from tfcourse.search.data.warnings import SAME_FOR_ALL, data_warnings
 from tfcourse.search.trials.compilation import keras_metrics
 
 X = np.random.default_rng(0).normal(size=(30, 2))

@@ -11,7 +11,7 @@ from tests.contracts.oracle_contract import OracleContract
 from tfcourse import InputError
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.engine.oracle import propose
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.discrete import configuration_count
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
@@ -193,7 +193,7 @@ def test_repetitions_on_record_are_told(quick, caplog):
     path.write_text(json.dumps(record))
     longer = quick(space=space, search={"trials": 3})
     assert not caplog.text
-    from tfcourse.search.record.standing import repetitions
+    from tfcourse.search.store.resume import repetitions
 
     (line,) = repetitions(longer.config, planned.finished())
     assert re.match(r"1 trials on record repeat .* \(trial 1 those of trial 0\), as an ", line)
@@ -201,8 +201,8 @@ def test_repetitions_on_record_are_told(quick, caplog):
 
 def test_a_lost_best_model_of_a_repetition_can_only_be_found_afresh(quick):
     """No number of trials reaches one beyond the configurations of the space."""
-    from tfcourse.search.record.directory import RunDirectory
-    from tfcourse.search.record.standing import finished_trials
+    from tfcourse.search.store.directory import RunDirectory
+    from tfcourse.search.store.resume import finished_trials
 
     planned = quick(space={"learning_rate": {"values": [0.01, 0.1]}}, search={"trials": 6})
     directory = RunDirectory(planned.directory)

@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from tfcourse.console import PlainConsole
-from tfcourse.search.display import SearchProgress, format_score, retest_table, rounds_table
-from tfcourse.search.record.outcome import Retest, RetestedTrial, SearchResult
-from tfcourse.search.record.records import TrialRecord, rank
-from tfcourse.search.record.summary import Measurement, Summary, read_summary, write_summary
-from tfcourse.search.result_view import result_text
+from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.results.tables import SearchProgress, format_score, retest_table, rounds_table
+from tfcourse.search.results.text import result_text
+from tfcourse.search.store.result import Retest, RetestedTrial, SearchResult
+from tfcourse.search.store.summary import Measurement, Summary, read_summary, write_summary
 
 
 def test_the_progress_takes_names_as_they_are(quick, monkeypatch):

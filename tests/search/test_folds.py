@@ -18,13 +18,13 @@ from tests.search.test_config import errors_of, parse
 from tfcourse import InputError
 from tfcourse.data.scaling import fit_scaling
 from tfcourse.data.splits import Part, Split
-from tfcourse.search.data import as_labels, load_split
+from tfcourse.search.data.folds import fold_split, trainings
+from tfcourse.search.data.loading import as_labels, load_split
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.trials import trial as trial_module
 from tfcourse.search.trials.building import build_trial
-from tfcourse.search.trials.folds import fold_split, trainings
-from tfcourse.search.trials.judging import combine, judge
 from tfcourse.search.trials.normalized import with_scaling
+from tfcourse.search.trials.scoring import combine, judge
 from tfcourse.search.trials.trial import TrialRunner
 
 
@@ -184,7 +184,7 @@ def test_a_failure_says_which_training_it_was(quick):
     built = []
     def third(input_shape, classes):
         built.append(1)
-        if len(built) == 3:  # the rehearsal's, and the first fold's
+        if len(built) == 3:  # the preflight's, and the first fold's
             raise ValueError("no more")
         return linear(input_shape, classes)
     """
@@ -306,7 +306,7 @@ class TestNormalizedSearch:
             return keras.Sequential(linear(input_shape, classes).layers, name="normalization")
         """
         keras.utils.clear_session()  # else Keras's names for layers have a number by now
-        # An optimizer with slots: the rehearsal's loading warned of those of the inner model.
+        # An optimizer with slots: the preflight's loading warned of those of the inner model.
         adam = {"optimizer": "adam"}
         result = search(source=source, builder="named", training=adam).run(verbose=False)
         assert [record.status for record in result.trials.values()] == ["completed"] * 2

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import tfcourse
-from tests.search.workers.crews import same
+from tests.search.runtime.crews import same
 from tfcourse import InputError
 from tfcourse.errors import WorkFailedError
-from tfcourse.search import execution
+from tfcourse.search.runtime import execution
 
 CODES = ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EIO"]
 

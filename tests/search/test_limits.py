@@ -6,7 +6,7 @@ import pytest
 
 from tfcourse import InputError, Search
 from tfcourse.search.config.load import parse_config
-from tfcourse.search.workers.surroundings import worker_count
+from tfcourse.search.runtime.resources import worker_count
 
 LONG = [0.1] * 3000
 RATE = {"learning_rate": {"low": 1e-4, "high": 0.1, "scale": "log"}}

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tfcourse import InputError
-from tfcourse.search.record.lock import locked
+from tfcourse.search.store.lock import locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from tfcourse.search.record.lock import locked
+from tfcourse.search.store.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -126,7 +126,7 @@ def test_a_child_that_forks_again_keeps_its_own_files(tmp_path):
     code = """
 import os, sys
 from pathlib import Path
-from tfcourse.search.record.lock import _held, locked
+from tfcourse.search.store.lock import _held, locked
 
 def waited(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -14,7 +14,7 @@ from tests.search.test_config import errors_of, parse, search
 from tfcourse.search.config.metrics import LOSSES, METRICS, direction_of
 from tfcourse.search.config.optimizers import ARGUMENTS, KERAS_ARGUMENTS, create
 from tfcourse.search.config.tables import TrainingTable
-from tfcourse.search.data import load_split
+from tfcourse.search.data.loading import load_split
 from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.compilation import keras_metrics as compiled_metrics
 

@@ -9,8 +9,8 @@ from sklearn.preprocessing import StandardScaler
 
 import tfcourse
 from tests.search.conftest import RATE
-from tfcourse.search.data import load_split
-from tfcourse.search.record.data_record import data_record
+from tfcourse.search.data.loading import load_split
+from tfcourse.search.store.data_record import data_record
 
 SECONDS = 1.7e9 + np.random.default_rng(0).integers(0, 60, 400).astype("float64")
 X, Y = SECONDS[:, None], (np.median(SECONDS) < SECONDS).astype(int)

@@ -284,7 +284,7 @@ class TestCheckpoints:
     def test_every_trial_s_model_is_kept_if_asked_for(self, quick):
         search = quick(search={"trials": 3, "checkpoints": "all"})
         result = search.run(verbose=False)
-        dev = tfcourse.search.data.load_split(search.config).dev
+        dev = tfcourse.search.data.loading.load_split(search.config).dev
         for trial, record in result.trials.items():
             model = load_model(result.directory / "models" / f"{trial:04d}.keras")
             found = model.evaluate(dev.x, dev.y, verbose=0, return_dict=True)
@@ -293,7 +293,7 @@ class TestCheckpoints:
     def test_a_failed_trial_has_none(self, quick):
         space = {"learning_rate": {"values": [1e38]}}
         search = quick(space=space, search={"trials": 1, "checkpoints": "all"})
-        with pytest.raises(tfcourse.search.execution.SearchFailedError):
+        with pytest.raises(tfcourse.search.runtime.execution.SearchFailedError):
             search.run(verbose=False)
         assert not (search.directory / "models").exists()
 

@@ -27,18 +27,18 @@ from keras_tuner.engine.trial import TrialStatus
 
 import tfcourse
 from tests.search.conftest import RATE
-from tests.search.ledger import Ledger
+from tests.search.journal import Journal
 from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
-from tfcourse.search import execution
 from tfcourse.search.config.load import load_config
-from tfcourse.search.data import load_split
+from tfcourse.search.data.loading import load_split
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.space import to_hyperparameters
-from tfcourse.search.record.directory import RunDirectory
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.runtime import execution
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
+from tfcourse.search.store.directory import RunDirectory
 
 TRIALS, EPOCHS = 3, 2
 DIGITS = f"""
@@ -567,7 +567,7 @@ class TestAnotherSearchInTheSamePlace:
         assert result.trials[0].values == dict(sample(other.config.space, 1, 0))
 
     def test_a_fresh_run_that_cannot_work_deletes_nothing(self, finished, monkeypatch):
-        import tfcourse.search.execution as execution
+        import tfcourse.search.runtime.execution as execution
 
         def fails(config):
             raise InputError("the data is gone")
@@ -1013,13 +1013,13 @@ class TestKerasTuner:
                 index: TrialRecord(index, "completed", {"learning_rate": 0.1}, 0.5, 1)
                 for index in finished
             }
-            return SearchOracle(load_config(config_file), trials, records, Ledger())
+            return SearchOracle(load_config(config_file), trials, records, Journal())
 
         return make
 
     def test_it_proposes_the_lowest_missing_trial(self, oracle, config_file):
         proposes = oracle(5, finished=[0, 2])
-        claims = proposes.ledger.claims
+        leases = proposes.journal.leases
         space = load_config(config_file).space
         first, second = proposes.create_trial("a"), proposes.create_trial("b")
         assert (first.trial_id, second.trial_id) == ("0001", "0003")
@@ -1029,23 +1029,23 @@ class TestKerasTuner:
         # One that was given out is given out again to the same tuner, and to no other.
         assert proposes.create_trial("a").trial_id == "0001"
         assert proposes.create_trial("c").trial_id == "0004"
-        assert {name: claim.trial for name, claim in claims.items()} == {"a": 1, "b": 3, "c": 4}
+        assert {name: lease.trial for name, lease in leases.items()} == {"a": 1, "b": 3, "c": 4}
         # Should one of them get lost, another is to run its trial.
         assert proposes.create_trial("d").status == TrialStatus.IDLE
         proposes.release("b")
         proposes.release("b")
         assert proposes.create_trial("d").trial_id == "0003"
-        assert {name: claim.trial for name, claim in claims.items()} == {"a": 1, "d": 3, "c": 4}
+        assert {name: lease.trial for name, lease in leases.items()} == {"a": 1, "d": 3, "c": 4}
 
     def test_a_finished_trial_is_not_proposed_again(self, oracle):
         proposes = oracle(2)
         trial = proposes.create_trial("a")
-        record = proposes.ledger.records[0] = TrialRecord(0, "failed", {}, message="it broke")
+        record = proposes.journal.records[0] = TrialRecord(0, "failed", {}, message="it broke")
         proposes.end_trial(trial)
-        assert proposes.ledger.told == [record]
+        assert proposes.journal.told == [record]
         assert proposes.create_trial("a").trial_id == "0001"
         proposes.end_trial(trial)  # a worker that was thought lost
-        assert proposes.ledger.told == [record]
+        assert proposes.journal.told == [record]
 
     def test_a_trial_without_a_record_has_not_ended(self, oracle, monkeypatch):
         proposes = oracle(2)
@@ -1059,29 +1059,29 @@ class TestKerasTuner:
         proposes = oracle(2)
         trial = proposes.create_trial("a")
         record = TrialRecord(0, "failed", {}, message="it broke")
-        late = threading.Timer(0.3, lambda: proposes.ledger.records.update({0: record}))
+        late = threading.Timer(0.3, lambda: proposes.journal.records.update({0: record}))
         late.start()
         proposes.end_trial(trial)
         late.join()
-        assert proposes.ledger.told == [record]
+        assert proposes.journal.told == [record]
 
-    @pytest.mark.parametrize("where", ["ended", "claimed"])
+    @pytest.mark.parametrize("where", ["ended", "leases_changed"])
     def test_a_trial_whose_end_could_not_be_recorded_ends_at_the_next_try(
         self, oracle, monkeypatch, where
     ):
         proposes = oracle(2)
         trial = proposes.create_trial("a")
-        proposes.ledger.records[0] = TrialRecord(0, "failed", {}, message="it broke")
+        proposes.journal.records[0] = TrialRecord(0, "failed", {}, message="it broke")
 
         def full(*args):
             raise OSError(28, "No space left on device")
 
         with monkeypatch.context() as patched:
-            patched.setattr(proposes.ledger, where, full)
+            patched.setattr(proposes.journal, where, full)
             with pytest.raises(OSError, match="No space left"):
                 proposes.end_trial(trial)
         proposes.end_trial(trial)
-        assert [record.trial for record in proposes.ledger.told] == [0]
+        assert [record.trial for record in proposes.journal.told] == [0]
         assert proposes.create_trial("a").trial_id == "0001"
 
     def test_a_proposal_that_failed_loses_no_trial(self, oracle, monkeypatch):
@@ -1102,23 +1102,23 @@ class TestKerasTuner:
     def test_a_worker_that_died_after_the_record_goes_on_with_the_next(self, oracle):
         proposes = oracle(2)
         proposes.create_trial("a")
-        proposes.ledger.records[0] = TrialRecord(0, "failed", {}, message="it broke")
+        proposes.journal.records[0] = TrialRecord(0, "failed", {}, message="it broke")
         assert proposes.create_trial("a").trial_id == "0001"
-        assert [record.trial for record in proposes.ledger.told] == [0]
+        assert [record.trial for record in proposes.journal.told] == [0]
 
     def test_a_lost_worker_that_ended_its_trial_after_all(self, oracle):
         proposes = oracle(2)
         proposes.create_trial("a")
         proposes.release("a")
-        proposes.ledger.records[0] = TrialRecord(0, "failed", {}, message="it broke")
+        proposes.journal.records[0] = TrialRecord(0, "failed", {}, message="it broke")
         assert proposes.create_trial("b").trial_id == "0001"
-        assert [record.trial for record in proposes.ledger.told] == [0]
+        assert [record.trial for record in proposes.journal.told] == [0]
 
     def test_an_oracle_that_takes_over_knows_who_runs_what(self, oracle, config_file):
         before = oracle(3)
         given = {name: before.create_trial(name).trial_id for name in ("a", "b")}
-        claims = before.ledger.claims
-        after = SearchOracle(load_config(config_file), 3, {}, Ledger(), claims)
+        leases = before.journal.leases
+        after = SearchOracle(load_config(config_file), 3, {}, Journal(), leases)
         assert after.create_trial("c").trial_id == "0002"
         assert {name: after.create_trial(name).trial_id for name in ("a", "b")} == given
 

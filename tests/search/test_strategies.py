@@ -11,11 +11,11 @@ from keras_tuner.oracles import HyperbandOracle
 
 from tests.contracts.oracle_contract import SPACE, OracleContract, Search, ended, values_of
 from tfcourse import Search as TfcourseSearch
-from tfcourse.search import execution
 from tfcourse.search.config.load import load_config, parse_config
-from tfcourse.search.display import rounds_table, space_table
 from tfcourse.search.engine.oracle import propose
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.results.tables import rounds_table, space_table
+from tfcourse.search.runtime import execution
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.grid import grid_size, grid_values

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tfcourse import InputError
-from tfcourse.search.record.records import TrialRecord, tables
+from tfcourse.search.records.trial_record import TrialRecord, tables
 from tfcourse.search.space.parameters import Choice
 from tfcourse.search.strategies.grid import grid_values
 

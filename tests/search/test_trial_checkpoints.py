@@ -9,9 +9,9 @@ import keras
 import pytest
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.search.data import load_split
-from tfcourse.search.record.directory import RunDirectory
-from tfcourse.search.record.ledger import TrialWriter
+from tfcourse.search.data.loading import load_split
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.journal import TrialWriter
 from tfcourse.search.trials import trial
 from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.training.checkpoints import checkpoint

@@ -14,10 +14,10 @@ from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.search.config.load import SearchConfig, parse_config
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.space import to_hyperparameters
-from tfcourse.search.record.directory import RunDirectory
-from tfcourse.search.record.ledger import SearchLedger, TrialWriter
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.sampling import sample
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.journal import SearchJournal, TrialWriter
 
 __all__ = ["OURS", "STOCK", "bench"]
 
@@ -78,11 +78,11 @@ def _ours(strategy: str, size: int, folder: Path) -> Callable[[], None]:
     finished = {trial: _record(trial, sample(config.space, 0, trial)) for trial in range(size)}
     directory = RunDirectory(folder)
     directory.create(config.as_toml(), {})
-    ledger = SearchLedger(config, directory, finished, lambda record, best: None)
+    journal = SearchJournal(config, directory, finished, lambda record, best: None)
     writer = TrialWriter(config, directory)
-    writer.best = ledger.best
+    writer.best = journal.best
     limited = replace(config, search=config.search.model_copy(update={"trials": 2 * size + 10_000}))
-    oracle = SearchOracle(limited, limited.search.trials, finished, ledger)
+    oracle = SearchOracle(limited, limited.search.trials, finished, journal)
 
     def one_trial() -> None:
         trial = oracle.create_trial("main")

@@ -10,7 +10,7 @@ from tfcourse.bench.search_runs import breakdown, check_agreement, scores_of
 from tfcourse.bench.search_tuner import stock_search
 from tfcourse.bench.search_work import COMMANDS, MANY, SEARCHES, config_of
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.data import load_split
+from tfcourse.search.data.loading import load_split
 
 __all__ = ["ANEW", "OURS", "REUSE", "STOCK", "bench"]
 

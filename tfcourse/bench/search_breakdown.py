@@ -8,9 +8,9 @@ from unittest.mock import patch
 
 from tensorflow.python.framework import func_graph
 
-from tfcourse.search.caviar import group
-from tfcourse.search.record import ledger
+from tfcourse.search.store import journal
 from tfcourse.search.trials import building
+from tfcourse.search.trials.vectorized import group
 from tfcourse.training import loop
 from tfcourse.training.data.feeds import Chunk
 from tfcourse.training.population.fresh import FreshValues
@@ -70,8 +70,8 @@ def measured() -> Iterator[Clock]:
         time_calls(func_graph, "func_graph_from_py_func", "trace")
         time_calls(loop.Loop, "_train_epoch", "train")
         time_calls(loop.Loop, "_validate", "validate")
-        time_calls(ledger.TrialWriter, "add", "record")
-        time_calls(ledger.SearchLedger, "ended", "record")
+        time_calls(journal.TrialWriter, "add", "record")
+        time_calls(journal.SearchJournal, "ended", "record")
         for name in ("__init__", "prepare"):
             time_calls(Population, name, "build")
         time_calls(FreshValues, "of", "build")

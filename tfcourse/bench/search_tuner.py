@@ -13,7 +13,7 @@ import keras_tuner
 
 from tfcourse.data.splits import Split
 from tfcourse.search.config.load import SearchConfig, load_config
-from tfcourse.search.data import load_split
+from tfcourse.search.data.loading import load_split
 from tfcourse.search.engine.oracle import propose
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.space.sampling import trial_seed

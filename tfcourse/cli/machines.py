@@ -41,7 +41,7 @@ def chief(
     """Hand out a search's trials to workers on other machines. Then conclude the search."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
-        from tfcourse.search.workers.service import Service
+        from tfcourse.search.runtime.service import Service
 
         def on_serving(port: int) -> None:
             console.print(f"Serving at {host}:{port}.", highlight=False)
@@ -71,11 +71,11 @@ def worker(
     """Train the trials that a chief hands out, until none is left."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.config.load import load_config
-        from tfcourse.search.workers.crew import Crew
-        from tfcourse.search.workers.supervisor import Supervisor
+        from tfcourse.search.runtime.supervisor import Supervisor
+        from tfcourse.search.runtime.worker_pool import WorkerPool
 
         host, port = _address(connect, "--connect")
-        crew = Crew(
+        pool = WorkerPool(
             load_config(config),
             out,
             (_name(name),),
@@ -88,7 +88,7 @@ def worker(
             "otherwise the chief hands that out again."
         ):
             lines = _Lines()
-            supervisor = Supervisor(crew, lines)
+            supervisor = Supervisor(pool, lines)
             supervisor.run()
         place = supervisor.directory.path
         # A worker that reports no effort could not reach the chief, and found a finished record.

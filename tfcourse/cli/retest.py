@@ -24,8 +24,8 @@ def retest(
     """Run the best old trials again on today's data and code. Do order and scores hold?"""
     with reporting(debug):
         import_tensorflow()
-        from tfcourse.search.display import retest_table
-        from tfcourse.search.result_view import retest_lines
+        from tfcourse.search.results.tables import retest_table
+        from tfcourse.search.results.text import retest_lines
         from tfcourse.search.retest import retest as run_again
 
         found = run_again(run_dir, top, seed)

@@ -9,13 +9,13 @@ from tfcourse.console import one_line
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.files import disk_errors_told, write_atomically
 from tfcourse.search.config.load import SearchConfig, load_config
-from tfcourse.search.data import load_split
-from tfcourse.search.record.data_record import data_record, read_data_record
-from tfcourse.search.record.directory import RunDirectory
-from tfcourse.search.record.outcome import Retest, RetestedTrial
-from tfcourse.search.record.recognition import not_a_run_directory
-from tfcourse.search.record.records import TrialRecord, as_csv, rank
+from tfcourse.search.data.loading import load_split
+from tfcourse.search.records.trial_record import TrialRecord, as_csv, rank
 from tfcourse.search.run import Search
+from tfcourse.search.store.data_record import data_record, read_data_record
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.recognition import not_a_run_directory
+from tfcourse.search.store.result import Retest, RetestedTrial
 
 __all__ = ["retest", "swapped_pairs"]
 

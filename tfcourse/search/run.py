@@ -12,14 +12,17 @@ from tfcourse.quiet import quiet_start
 from tfcourse.search.config.advice import exhaustion
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import SearchConfig, load_config
-from tfcourse.search.data import at_hand, is_gone, load_split
-from tfcourse.search.record.code_record import code_changes_at_hand
-from tfcourse.search.record.data_record import check_same_data, data_record
-from tfcourse.search.record.directory import RunDirectory
-from tfcourse.search.record.lock import locked
-from tfcourse.search.record.outcome import SearchResult
-from tfcourse.search.record.records import TrialRecord
-from tfcourse.search.record.standing import (
+from tfcourse.search.data.loading import at_hand, is_gone, load_split
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.runtime.local import serve, supervise
+from tfcourse.search.runtime.resources import worker_count
+from tfcourse.search.runtime.service import Service
+from tfcourse.search.store.code_record import code_changes_at_hand
+from tfcourse.search.store.data_record import check_same_data, data_record
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.lock import locked
+from tfcourse.search.store.result import SearchResult
+from tfcourse.search.store.resume import (
     check_place,
     complete_result,
     concluded,
@@ -28,9 +31,6 @@ from tfcourse.search.record.standing import (
     read_result,
     repetitions,
 )
-from tfcourse.search.workers.local import serve, supervise
-from tfcourse.search.workers.service import Service
-from tfcourse.search.workers.surroundings import worker_count
 
 __all__ = ["Search"]
 
@@ -212,7 +212,7 @@ class Search:
             # Here, and not above: a finished search is shown without TensorFlow.
             if alone:
                 with quiet_start():
-                    from tfcourse.search.execution import execute
+                    from tfcourse.search.runtime.execution import execute
 
                 efforts = execute(config, directory, finished, verbose, fresh, accept_changes)
             else:

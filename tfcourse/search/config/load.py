@@ -13,7 +13,6 @@ from tfcourse.data.given import Given
 from tfcourse.data.sources import check_source
 from tfcourse.errors import InputError, error_line, nearest, shown
 from tfcourse.models.build import BUILDERS
-from tfcourse.search.caviar.problems import caviar_problems
 from tfcourse.search.config.builders import Builder, find_builder, imported_when_called, whole_space
 from tfcourse.search.config.checks import check_fixed, parse_space
 from tfcourse.search.config.limits import error_lines, unwritable
@@ -35,6 +34,7 @@ from tfcourse.search.config.tables import (
     TrainingTable,
     parse,
 )
+from tfcourse.search.config.vectorized import caviar_problems
 from tfcourse.search.space.parameters import Parameter
 
 __all__ = ["SearchConfig", "load_config", "parse_config"]

@@ -60,7 +60,7 @@ class SearchTable(Table):
 
 
 class CoarseToFineTable(Table):
-    """``[search.coarse_to_fine]``: see `tfcourse.search.strategies.refine.refine`.
+    """``[search.coarse_to_fine]``: see `tfcourse.search.strategies.coarse_to_fine.refine`.
 
     The size of a round is fixed, and not the number of rounds: more trials are then more rounds,
     and leave those before them as they were.

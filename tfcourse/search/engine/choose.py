@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from tfcourse.search.caviar.group import GroupRunner
-from tfcourse.search.caviar.hand import hand_sizes
-from tfcourse.search.caviar.rule import wanted
 from tfcourse.search.engine.group_tuner import GroupTuner
 from tfcourse.search.engine.tuner import CourseTuner
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.trials.trial import TrialRunner
+from tfcourse.search.trials.vectorized.group import GroupRunner
+from tfcourse.search.trials.vectorized.group_size import group_sizes
+from tfcourse.search.trials.vectorized.rule import wanted
 
 __all__ = ["tuner_for"]
 
@@ -39,6 +39,6 @@ def tuner_for(
     """
     if not wanted(runner.config, runner.steps_of_epoch, workers=workers):
         return CourseTuner(oracle, runner, directory, on_trial, name, on_begin)
-    sizes = hand_sizes(runner.config, workers)
+    sizes = group_sizes(runner.config, workers)
     groups = GroupRunner(runner, sizes.together, workers)
     return GroupTuner(oracle, groups, sizes, on_trial, name, on_begin, alone)

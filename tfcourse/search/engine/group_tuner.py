@@ -6,11 +6,11 @@ from typing import Any
 
 from keras_tuner.engine.trial import TrialStatus
 
-from tfcourse.search.caviar.group import GroupRunner, OnTrial
-from tfcourse.search.caviar.hand import HandSizes, next_group
-from tfcourse.search.record.effort import Effort
-from tfcourse.search.record.records import TrialRecord
-from tfcourse.search.space.architecture import architecture_of
+from tfcourse.search.config.architecture import architecture_of
+from tfcourse.search.records.effort import Effort
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.trials.vectorized.group import GroupRunner, OnTrial
+from tfcourse.search.trials.vectorized.group_size import GroupSizes, next_group
 
 __all__ = ["GroupTuner"]
 
@@ -37,7 +37,7 @@ class GroupTuner:
         self,
         oracle: Any,
         runner: GroupRunner,
-        sizes: HandSizes,
+        sizes: GroupSizes,
         on_trial: OnTrial,
         name: str = "main",
         on_begin: OnBegin | None = None,
@@ -45,7 +45,7 @@ class GroupTuner:
     ) -> None:
         self.oracle, self.runner, self.sizes = oracle, runner, sizes
         self.on_trial, self.on_begin, self.alone = on_trial, on_begin, set(alone)
-        self.names = [f"{name}/{number}" for number in range(sizes.in_hand)]
+        self.names = [f"{name}/{number}" for number in range(sizes.prefetch)]
         self.hand: dict[str, Any] = {}
         self._asked_all = False
         oracle.pause = 0.0  # it waits here instead

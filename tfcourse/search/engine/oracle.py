@@ -9,28 +9,28 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tfcourse.errors import WorkFailedError
+from tfcourse.search.config.architecture import program_of
 from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.data.folds import with_origin
 from tfcourse.search.engine.bayesian import bayesian
-from tfcourse.search.engine.handout import Handout
 from tfcourse.search.engine.space import to_hyperparameters
-from tfcourse.search.record.claims import Claim
-from tfcourse.search.record.records import TrialRecord
-from tfcourse.search.space.architecture import program_of
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.scheduler.leases import Lease
+from tfcourse.search.scheduler.trial_queue import TrialQueue
 from tfcourse.search.strategies.proposals import PROPOSALS, Memo, Records
-from tfcourse.search.trials.folds import with_origin
 
-__all__ = ["Ledger", "SearchOracle", "holder", "propose"]
+__all__ = ["Journal", "SearchOracle", "holder", "propose"]
 
 SECONDS_UNTIL_SEEN = 60.0
 
 
-class Ledger(Protocol):
+class Journal(Protocol):
     """Where the oracle learns what a trial gave, and tells who runs which."""
 
     def recorded(self, trial: int) -> TrialRecord | None:
         """The record of a trial, or None if there is none."""
 
-    def claimed(self, claims: Mapping[str, Claim]) -> None:
+    def leases_changed(self, leases: Mapping[str, Lease]) -> None:
         """Called with all trials under way, by worker, whenever they change."""
 
     def ended(self, record: TrialRecord) -> None:
@@ -48,8 +48,8 @@ class SearchOracle(keras_tuner.Oracle):
         config: The search.
         trials: How many trials there are to be.
         finished: Trials that an earlier run finished; they are not proposed again.
-        ledger: Holds the record of a trial before its worker says that it has ended.
-        claims: Trials that were under way when an oracle before this one died, by worker.
+        journal: Holds the record of a trial before its worker says that it has ended.
+        leases: Trials that were under way when an oracle before this one died, by worker.
         by_program: Whether a worker is given trials whose program it has compiled, if it can be;
             else the trials go in the order of their numbers. What they come to is the same.
     """
@@ -59,8 +59,8 @@ class SearchOracle(keras_tuner.Oracle):
         config: SearchConfig,
         trials: int,
         finished: Records,
-        ledger: Ledger,
-        claims: Mapping[str, Claim] | None = None,
+        journal: Journal,
+        leases: Mapping[str, Lease] | None = None,
         by_program: bool = False,
     ) -> None:
         super().__init__(
@@ -70,26 +70,26 @@ class SearchOracle(keras_tuner.Oracle):
             seed=config.search.seed,
         )
         self.verbose = 0
-        self.config, self.ledger = config, ledger
+        self.config, self.journal = config, journal
         self.finished = {i: record for i, record in finished.items() if i < trials}
-        self.claims = {
-            name: claim
-            for name, claim in (claims or {}).items()
-            if claim.trial < trials and claim.trial not in self.finished
+        self.leases = {
+            name: lease
+            for name, lease in (leases or {}).items()
+            if lease.trial < trials and lease.trial not in self.finished
         }
-        taken = {*self.finished, *(claim.trial for claim in self.claims.values())}
+        taken = {*self.finished, *(lease.trial for lease in self.leases.values())}
         self._memo = Memo()
         # A Gaussian process would give each trial the same values in any order of a batch too. But
         # a batch is about as large as the workers are many, so that there is little to choose
         # from, and to look ahead is to fit the process for all of it while the workers wait.
         ahead = by_program and config.search.strategy != "bayesian"
-        self._free = Handout(
+        self._free = TrialQueue(
             (i for i in range(trials) if i not in taken),
             self._program_of if ahead else None,
             config.search.reuse_models,
         )
-        for name, claim in self.claims.items():
-            self._free.take(claim.trial, holder(name))
+        for name, lease in self.leases.items():
+            self._free.take(lease.trial, holder(name))
         self._released: set[int] = set()
         self._lock = threading.RLock()
 
@@ -100,7 +100,7 @@ class SearchOracle(keras_tuner.Oracle):
         """
         with self._lock:
             self._settle(tuner_id)
-            if tuner_id not in self.claims:
+            if tuner_id not in self.leases:
                 index = self._next_free(holder(tuner_id))  # it stays free: what follows may fail
                 if index is None:
                     # Trials that others run are waited for, or handed out again if one gets lost.
@@ -110,10 +110,10 @@ class SearchOracle(keras_tuner.Oracle):
                 if response["status"] != TrialStatus.RUNNING:
                     return self._trial(index, response["status"])
                 self._free.take(index, holder(tuner_id))
-                self.claims[tuner_id] = Claim(index, response["values"], time.time())
-            self.ledger.claimed(self.claims)
-            claim = self.claims[tuner_id]
-            trial = self._trial(claim.trial, TrialStatus.RUNNING, claim.values)
+                self.leases[tuner_id] = Lease(index, response["values"], time.time())
+            self.journal.leases_changed(self.leases)
+            lease = self.leases[tuner_id]
+            trial = self._trial(lease.trial, TrialStatus.RUNNING, lease.values)
             self.trials[trial.trial_id] = trial
             return trial
 
@@ -143,14 +143,14 @@ class SearchOracle(keras_tuner.Oracle):
     def release(self, worker: str) -> None:
         """Takes the trials of a lost worker back, for others."""
         with self._lock:
-            lost = [name for name in self.claims if holder(name) == worker]
+            lost = [name for name in self.leases if holder(name) == worker]
             for name in lost:
-                trial = self.claims.pop(name).trial
+                trial = self.leases.pop(name).trial
                 self._free.put_back(trial)
                 self._released.add(trial)
             self._free.forget(worker)
             if lost:
-                self.ledger.claimed(self.claims)
+                self.journal.leases_changed(self.leases)
 
     @property
     def complete(self) -> bool:
@@ -159,15 +159,15 @@ class SearchOracle(keras_tuner.Oracle):
 
     def _settle(self, tuner_id: str) -> None:
         """Ends a trial that is on record though its worker, which died, never said so."""
-        claim = self.claims.get(tuner_id)
-        if claim is not None and (record := self.ledger.recorded(claim.trial)) is not None:
+        lease = self.leases.get(tuner_id)
+        if lease is not None and (record := self.journal.recorded(lease.trial)) is not None:
             self._finish(record)
 
     def _next_free(self, worker: str) -> int | None:
         while (index := self._free.next(worker)) is not None:
             # A worker that was given up for lost may have ended its trial after all. Of others
             # nothing is looked for: a network's file system remembers that it was not there.
-            record = self.ledger.recorded(index) if index in self._released else None
+            record = self.journal.recorded(index) if index in self._released else None
             if record is None:
                 break
             self._finish(record)
@@ -184,20 +184,20 @@ class SearchOracle(keras_tuner.Oracle):
     def _await_record(self, index: int) -> TrialRecord | None:
         """A trial's record; what another machine has written may take a while to be seen."""
         end = time.monotonic() + SECONDS_UNTIL_SEEN
-        while (record := self.ledger.recorded(index)) is None and time.monotonic() < end:
+        while (record := self.journal.recorded(index)) is None and time.monotonic() < end:
             time.sleep(0.1)
         return record
 
     def _finish(self, record: TrialRecord) -> None:
         """Ends a trial: first on record, so that a failure there can be made good."""
         if record.trial not in self.finished:
-            self.ledger.ended(record)
+            self.journal.ended(record)
         self.finished[record.trial] = record
         self._free.discard(record.trial)
-        for name in [n for n, claim in self.claims.items() if claim.trial == record.trial]:
-            del self.claims[name]
+        for name in [n for n, lease in self.leases.items() if lease.trial == record.trial]:
+            del self.leases[name]
         self.trials.pop(f"{record.trial:04d}", None)
-        self.ledger.claimed(self.claims)
+        self.journal.leases_changed(self.leases)
 
     def _trial(self, index: int, status: str, values: Mapping[str, Any] | None = None) -> Any:
         hyperparameters = self.hyperparameters.copy()

@@ -43,7 +43,7 @@ class OracleServer:
     def __init__(self, oracle: SearchOracle, token: str) -> None:
         self.oracle = oracle
         # Those that an earlier chief knew may come back.
-        self.last_sign = dict.fromkeys(map(holder, oracle.claims), time.monotonic())
+        self.last_sign = dict.fromkeys(map(holder, oracle.leases), time.monotonic())
         self.stopped: set[str] = set()
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=8),
@@ -79,7 +79,7 @@ class OracleServer:
         """Hands out the trials of workers again that were silent for so many seconds."""
         now = time.monotonic()
         silent = []
-        for name in {holder(tuner_id) for tuner_id in list(self.oracle.claims)}:
+        for name in {holder(tuner_id) for tuner_id in list(self.oracle.leases)}:
             if now - self.last_sign.setdefault(name, now) > after:
                 self.oracle.release(name)
                 silent.append(name)

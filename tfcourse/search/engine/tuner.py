@@ -10,8 +10,8 @@ import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import TrialStatus
 
-from tfcourse.search.record.effort import Effort
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.records.effort import Effort
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.trials.trial import TrialRunner
 
 __all__ = ["CourseTuner"]

@@ -18,7 +18,7 @@ def sample(space: Mapping[str, Any], seed: int, trial: int, attempt: int = 0) ->
     leaves the values of the others as they were. One whose condition does not hold has no value.
 
     Args:
-        space: The parameters by name, or a box of them (`tfcourse.search.strategies.refine`).
+        space: The parameters by name, or a box of `tfcourse.search.strategies.coarse_to_fine`.
         seed: The search's seed, a whole number >= 0.
         trial: The trial's number, from 0.
         attempt: Which draw for the trial, from 0.

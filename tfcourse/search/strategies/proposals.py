@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.record.records import TrialRecord, rank
+from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.space.discrete import (
     Configuration,
     configuration_of,
@@ -19,9 +19,9 @@ from tfcourse.search.space.discrete import (
     new_sample,
 )
 from tfcourse.search.space.sampling import sample
+from tfcourse.search.strategies.coarse_to_fine import Part, Weighted, as_record, refine
 from tfcourse.search.strategies.grid import grid_values
 from tfcourse.search.strategies.hyperband import hyperband_round
-from tfcourse.search.strategies.refine import Part, Weighted, as_record, refine
 
 __all__ = ["PROPOSALS", "Boxes", "Memo", "Records", "by_quality", "drawn", "rounds_on_record"]
 

@@ -12,9 +12,9 @@ from tfcourse.errors import InputError
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.imports import exit_as_error
 from tfcourse.search.config import optimizers
+from tfcourse.search.config.architecture import is_ours
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.tables import TrainingTable
-from tfcourse.search.space.architecture import is_ours
 from tfcourse.search.trials.compilation import keras_metrics
 from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed

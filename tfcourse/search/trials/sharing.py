@@ -2,8 +2,8 @@
 
 import math
 
+from tfcourse.search.config.architecture import architectures
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.space.architecture import architectures
 
 __all__ = ["trials_per_architecture", "trials_per_program"]
 

@@ -14,13 +14,13 @@ from tfcourse.data.splits import Split
 from tfcourse.errors import error_line, traceback_text
 from tfcourse.imports import exit_as_error
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.record.effort import Effort
-from tfcourse.search.record.records import TrialRecord
+from tfcourse.search.data.folds import Training, fold_split, trainings, with_origin
+from tfcourse.search.records.effort import Effort
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.trials.building import builds_trial
 from tfcourse.search.trials.callbacks import trial_callbacks
-from tfcourse.search.trials.folds import Training, fold_split, trainings, with_origin
-from tfcourse.search.trials.judging import combine, judge
 from tfcourse.search.trials.normalized import ScaledModel, normalize, with_scaling
+from tfcourse.search.trials.scoring import combine, judge
 from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError

@@ -1,0 +1,176 @@
+"""The commands as a user runs them: signals, kill -9 of the parent, and two machines."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import tfcourse
+from tests.search.runtime.crews import SLOW, same
+from tfcourse import InputError
+from tfcourse.search.runtime.child import check_shared
+from tfcourse.search.store.directory import RunDirectory
+
+TRIALS = 6
+
+
+@pytest.fixture
+def search(quick):
+    """A search of slow trials; its config is ``search.toml`` in the current folder."""
+    space = {"learning_rate": {"low": 0.01, "high": 0.5, "scale": "log"}}
+    return quick(SLOW, builder="slow", space=space, search={"trials": TRIALS})
+
+
+@pytest.fixture
+def start():
+    """Starts a command in a session of its own; whatever is left of it is killed at the end."""
+    begun = []
+
+    def run(*arguments, **kwargs):
+        command = [sys.executable, "-m", "tfcourse", *map(str, arguments)]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
+        )
+        begun.append(process)
+        return process
+
+    yield run
+    for process in begun:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.communicate()
+
+
+def descendants(pid):
+    """All processes that a process has started, directly or through others."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal():
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry.name)] = int(fields[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def alive(pid):
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(condition, process, seconds=90):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.01)
+
+
+def is_recorded(search, trial=0):
+    return lambda: (search.directory / "trials" / f"{trial:04d}.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks for processes in /proc")
+class TestEnds:
+    """Whatever ends the parent ends all of it, and the same command completes the search."""
+
+    @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 130)])
+    def test_a_signal_to_the_parent(self, search, start, how, code, tmp_path):
+        process = start("search", "search.toml", "--workers", 2)
+        wait_for(is_recorded(search), process)
+        family = descendants(process.pid)
+        assert len(family) >= 4  # a positive control: two workers, the chief, what they fork from
+        process.send_signal(how)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == code
+        if code == 130:
+            assert "The same command goes on from there." in said
+            assert "Traceback" not in said
+        end = time.monotonic() + 10
+        while any(map(alive, family)) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert [pid for pid in family if alive(pid)] == []
+        kept = search.finished()
+        assert 0 < len(kept) < TRIALS
+        if how == signal.SIGKILL:
+            result = search.run(verbose=False)
+            alone = tfcourse.Search(search.config, tmp_path / "alone").run(verbose=False)
+            assert same(result) == same(alone)
+            assert all(same(result)[trial][2] == record.score for trial, record in kept.items())
+
+
+@pytest.mark.slow
+class TestTwoMachines:
+    """Two processes in two folders, with nothing in common but the run directory."""
+
+    TOKEN = "between us"
+
+    def test_a_chief_and_a_worker_that_is_lost(self, search, start, tmp_path):
+        environment = {**os.environ, "TFCOURSE_TOKEN": self.TOKEN}
+        config, shared = tmp_path / "search.toml", search.out
+        chief = start(
+            "chief", config, "--bind", "127.0.0.1:0", "--out", shared, "--expire-after", 10,
+            env=environment,
+        )  # fmt: skip
+        port = re.match(r"Serving at 127\.0\.0\.1:(\d+)\.", chief.stdout.readline())[1]
+        elsewhere = tmp_path / "another machine"
+        elsewhere.mkdir()
+        (module,) = tmp_path.glob("written_for_a_test_*.py")
+        (elsewhere / module.name).write_text(module.read_text())
+        connect = ["worker", config, "--connect", f"127.0.0.1:{port}", "--out", shared]
+
+        lost = start(*connect, "--id", "lost", env=environment, cwd=elsewhere)
+        assert re.match(r"lost trains trial \d\.", lost.stdout.readline())
+        lost.send_signal(signal.SIGKILL)  # also the process that it supervises ends
+        worker = start(*connect, "--id", "a", env=environment, cwd=elsewhere)
+        second = start("chief", config, "--bind", "127.0.0.1:0", "--out", shared, env=environment)
+
+        _, said = second.communicate(timeout=90)
+        assert second.returncode == 2
+        assert f"is being searched by process {chief.pid} on" in said
+        shown, said = chief.communicate(timeout=120)
+        assert chief.returncode == 0, said
+        assert "best model" in shown
+        _, said = worker.communicate(timeout=30)
+        assert worker.returncode == 0, said
+
+        records = RunDirectory(search.directory).read_trials()
+        assert list(records) == list(range(TRIALS))
+        assert {record.worker for record in records.values()} <= {"a", "lost"}
+        alone = tfcourse.Search(search.config, tmp_path / "alone").run(verbose=False)
+        assert same(search.run()) == same(alone)
+
+
+class Reachable:
+    """A chief that can be reached."""
+
+    address = "chief:1"
+
+    def reach(self):
+        pass
+
+
+def test_a_worker_whose_folder_is_not_the_chiefs(quick):
+    with pytest.raises(InputError, match=r"Put it on storage that both share, and give both"):
+        check_shared(quick(), Reachable())
+
+
+def test_a_worker_whose_config_is_not_the_chiefs(quick):
+    search = quick(search={"trials": 1})
+    search.run(verbose=False)
+    check_shared(search, Reachable())
+    other = replace(search.config, training=search.config.training.model_copy(update={"epochs": 3}))
+    with pytest.raises(InputError, match=r"training\.epochs is 2 there and 3 here"):
+        check_shared(replace(search, config=other), Reachable())

@@ -1,0 +1,180 @@
+"""The line between chief and worker: exact values, a secret, patience, and lost workers."""
+
+import json
+import threading
+import time
+
+import keras_tuner
+import numpy as np
+import pytest
+from keras_tuner.engine.trial import TrialStatus
+
+from tests.search.journal import Journal
+from tfcourse import InputError
+from tfcourse.errors import WorkFailedError
+from tfcourse.search.config.load import parse_config
+from tfcourse.search.engine.oracle import SearchOracle, propose
+from tfcourse.search.engine.rpc import OracleServer, RemoteOracle, SearchOverError
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.runtime.service import Service
+
+SPACE = {
+    "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},
+    "optimizer": {"values": ["adam", "momentum"]},
+    "momentum": {"low": 0.9, "high": 0.999, "when": {"optimizer": "momentum"}},
+    "units": {"low": 32, "high": 128},
+    "batch_norm": {"values": ["before_activation", "none"]},
+}
+CONFIG = parse_config({"search": {"name": "rpc", "trials": 6}, "space": SPACE}, "rpc", None)
+TOKEN = "a secret"
+
+
+@pytest.fixture
+def oracle():
+    return SearchOracle(CONFIG, 6, {}, Journal())
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(oracle, port=0):
+        servers.append(OracleServer(oracle, TOKEN))
+        return servers[-1], servers[-1].start("127.0.0.1", port)
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+def worker(port, name="a", token=TOKEN, patience=5.0):
+    return RemoteOracle(CONFIG, f"127.0.0.1:{port}", token, name, patience)
+
+
+def test_the_values_arrive_to_the_last_bit(oracle, serve):
+    _, port = serve(oracle)
+    rounded = 0
+    for number in range(6):
+        trial = worker(port).create_trial("a")
+        expected = propose(CONFIG, number, {})
+        assert trial.hyperparameters.values == expected
+        assert json.dumps(trial.hyperparameters.values) == json.dumps(expected)
+        rounded += float(np.float32(expected["learning_rate"])) != expected["learning_rate"]
+        oracle.journal.records[number] = TrialRecord(number, "failed", {}, message="it broke")
+        worker(port).end_trial(trial)
+    assert rounded > 3  # a positive control: float32, as keras-tuner sends, would not do
+    assert worker(port).create_trial("a").status == TrialStatus.STOPPED
+    assert [record.trial for record in oracle.journal.told] == list(range(6))
+
+
+def test_a_worker_that_asks_again_gets_its_trial(oracle, serve):
+    _, port = serve(oracle)
+    first = worker(port, "a").create_trial("a")
+    assert worker(port, "b").create_trial("b").trial_id != first.trial_id
+    assert worker(port, "a").create_trial("a").trial_id == first.trial_id
+
+
+@pytest.mark.parametrize("token", ["", "another", TOKEN + " "])
+def test_a_wrong_token_is_refused(oracle, serve, token):
+    server, port = serve(oracle)
+    with pytest.raises(InputError, match=r"refused the token\. Give both the same --token"):
+        worker(port, token=token).create_trial("a")
+    assert oracle.leases == {}
+    assert server.last_sign == {}
+
+
+def test_a_chief_that_comes_later_is_waited_for(oracle, serve):
+    server, port = serve(oracle)
+    server.stop()
+    late = threading.Timer(0.7, lambda: serve(oracle, port))
+    late.start()
+    assert worker(port).create_trial("a").trial_id == "0000"
+    late.join()
+
+
+def test_patience_ends(serve, oracle):
+    server, port = serve(oracle)
+    server.stop()
+    with pytest.raises(
+        WorkFailedError, match=r"could not be reached for 0\.5 s: .*nothing is lost"
+    ):
+        worker(port, patience=0.5).create_trial("a")
+
+
+@pytest.mark.slow
+def test_a_worker_of_a_search_that_is_over_ends(serve, oracle):
+    server, port = serve(oracle)
+    server.stop()
+    remote = worker(port, patience=60.0)
+    remote.is_over = lambda: True
+    with pytest.raises(SearchOverError, match="is complete"):
+        remote.create_trial("a")
+
+
+def test_a_proxy_for_web_pages_is_none_for_the_chief(oracle, serve, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    _, port = serve(oracle)
+    assert worker(port).create_trial("a").trial_id == "0000"
+
+
+def test_a_chief_that_comes_back_waits_for_the_workers_it_knew(oracle, serve):
+    _, port = serve(oracle)
+    worker(port).create_trial("a")
+    for trial in range(6):
+        oracle.journal.records[trial] = TrialRecord(trial, "failed", {}, message="it broke")
+    after = SearchOracle(CONFIG, 6, {}, oracle.journal, dict(oracle.journal.leases))
+    server, _ = serve(after)
+    assert server.waits(5.0)
+    server.stopped.add("a")
+    assert not server.waits(5.0)
+
+
+def test_an_error_of_the_chief_is_told(oracle, serve, monkeypatch):
+    monkeypatch.setattr("tfcourse.search.engine.oracle.SECONDS_UNTIL_SEEN", 0.0)
+    _, port = serve(oracle)
+    remote = worker(port)
+    trial = remote.create_trial("a")
+    with pytest.raises(WorkFailedError, match=r"failed: .*Trial 0 ended, and its record can't"):
+        remote.end_trial(trial)
+    # keras-tuner's own lock would still be held now.
+    assert worker(port, "b").create_trial("b").trial_id == "0001"
+
+
+def test_a_silent_worker_is_given_up_and_one_that_gives_signs_is_not(oracle, serve, monkeypatch):
+    monkeypatch.setattr("tfcourse.search.engine.rpc.SECONDS_BETWEEN_SIGNS", 0.05)
+    server, port = serve(oracle)
+    worker(port, "silent").create_trial("silent")
+    alive = worker(port, "alive")
+    alive.create_trial("alive")
+    alive.signs.start()
+    time.sleep(0.6)
+    assert server.expire(0.4) == ["silent"]
+    assert list(oracle.leases) == ["alive"]
+    assert worker(port, "other").create_trial("other").trial_id == "0000"
+
+
+def test_a_taken_port(oracle, serve):
+    _, port = serve(oracle)
+    with pytest.raises(InputError, match=rf"127\.0\.0\.1:{port} can't be listened on"):
+        serve(oracle, port)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "chief.example", "[::]"])
+def test_a_public_address_needs_a_token(host):
+    with pytest.raises(InputError, match=r"can be reached from other machines and needs --token"):
+        Service(host, 0, "")
+    Service(host, 0, "a secret")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.5", "localhost", "[::1]"])
+def test_a_loopback_address_needs_none(host):
+    Service(host, 0, "")
+
+
+def test_it_is_keras_tuners_service():
+    from keras_tuner.src.distribute.oracle_chief import OracleServicer
+
+    from tfcourse.search.engine import rpc
+
+    assert issubclass(rpc._Servicer, OracleServicer)
+    assert issubclass(RemoteOracle, keras_tuner.Oracle)

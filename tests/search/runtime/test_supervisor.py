@@ -1,0 +1,96 @@
+"""What the parent of a search's processes makes of their messages and ends; nothing is started."""
+
+import errno
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from tfcourse.errors import WorkFailedError
+from tfcourse.files import disk_errors_told
+from tfcourse.search.runtime import supervisor
+from tfcourse.search.runtime.deadlines import Preparing, Running
+from tfcourse.search.runtime.failures import record_failure
+from tfcourse.search.runtime.worker_pool import WorkerPool
+
+
+class Process:
+    """A process that never was; ``kill`` ends it."""
+
+    def __init__(self, name, *others):
+        self.name, self.killed = name, False
+        self.output = SimpleNamespace(
+            place=" Its log: w1.log.", end=str, new_lines=lambda ended: []
+        )
+
+    def kill(self):
+        self.killed = True
+
+    def wait(self):
+        return -signal.SIGKILL
+
+
+@pytest.fixture
+def pool(quick, tmp_path, monkeypatch):
+    """A supervisor of one worker, and the lines that it shows."""
+    monkeypatch.setattr(supervisor, "Child", Process)
+    said = []
+    display = SimpleNamespace(ended=lambda *of: None, say=said.append)
+    config = quick(search={"trial_timeout": 5.0}).config
+    made = supervisor.Supervisor(WorkerPool(config, tmp_path, ("w1",)), display)
+    made.logs = tmp_path
+    made._start("w1")
+    return made, said
+
+
+def hear(made, message):
+    made.heard.put((made.children["w1"], message))
+    made._hear()
+
+
+def too_slow(made):
+    """Find the worker's preparation too slow; return its process."""
+    hear(made, {"what": "preparing", "part": "data"})
+    made.preparing["w1"] = Preparing("data", since=-1e9)
+    made._end_slow_preparation()
+    return made.children["w1"]
+
+
+def test_a_worker_that_is_ready_just_after_it_was_found_too_slow(pool):
+    made, _ = pool
+    assert too_slow(made).killed
+    hear(made, {"what": "prepared"})
+    assert made.preparing == {}
+
+
+def test_a_worker_that_is_always_too_slow_is_given_up_with_the_reason(pool):
+    made, said = pool
+    for _ in range(supervisor.MAX_RESTARTS):
+        too_slow(made)
+        hear(made, None)
+    again = "w1 ended after too long a preparation, and begins again. Its log: w1.log."
+    assert said == [again] * (supervisor.MAX_RESTARTS - 1)
+    reason = supervisor.why_given_up(made.errors, {"w1"}, made.directory)
+    assert "gave no data in 20 s, and was ended" in reason
+    assert "[search] trial_timeout = 5 (it counts as at least 20 s here)" in reason
+    assert "memory" not in reason
+
+
+def test_a_worker_that_the_system_kills_is_told_as_before(pool):
+    made, said = pool
+    too_slow(made)
+    hear(made, None)
+    hear(made, None)
+    assert said[1].startswith("w1 ended by SIGKILL: perhaps the system was out of memory")
+
+
+def test_a_disk_that_refuses_a_failure_s_record_is_told_with_the_remedy(pool, monkeypatch):
+    made, _ = pool
+
+    def full(trial):
+        raise OSError(errno.ENOSPC, "No space left on device", "0000.json")
+
+    monkeypatch.setattr(made.directory, "write_trial", full)
+    said = r"0000\.json can't be written or read: No space left on device\. Mend that and"
+    with pytest.raises(WorkFailedError, match=said), disk_errors_told():
+        record_failure(made.directory, "w1", Running(0, {}), "Ended.", "")

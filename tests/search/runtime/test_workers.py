@@ -1,0 +1,372 @@
+"""A search in several processes: the trials of one process, whoever dies on the way."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests import processes
+from tests.search.runtime.crews import SLOW, Watched, kill_when, same
+from tfcourse import InputError, Search, SearchFailedError
+from tfcourse.errors import WorkFailedError
+from tfcourse.search.runtime import deadlines, local
+from tfcourse.search.space.parameters import Choice
+from tfcourse.search.space.sampling import sample
+from tfcourse.search.store.directory import RunDirectory
+
+TRIALS = 6
+SPACE = {
+    "learning_rate": {"low": 0.01, "high": 0.5, "scale": "log"},
+    "batch_size": {"values": [8, 12, 36]},
+}
+
+
+@pytest.fixture(autouse=True)
+def watched(monkeypatch):
+    monkeypatch.setattr(local, "Supervisor", Watched)
+    Watched.newest = None
+
+
+@pytest.fixture
+def slow(quick):
+    """A search of slow trials; ``does`` are the values of the builder's argument."""
+
+    def make(does=None, **search):
+        space = SPACE | ({"does": {"values": ["", does]}} if does else {})
+        return quick(
+            SLOW,
+            builder="slow",
+            space=space,
+            search={"trials": TRIALS, "seed": one_does(does), **search},
+        )
+
+    return make
+
+
+def one_does(does):
+    """A seed with which one trial of six, not the first (which is rehearsed), does it."""
+    choice = {"does": Choice(("", does))}
+    drawn = (
+        (seed, [sample(choice, seed, trial)["does"] == does for trial in range(TRIALS)])
+        for seed in range(1000)
+    )
+    return next(seed for seed, each in drawn if sum(each) == 1 and not each[0])
+
+
+def elsewhere(search, out):
+    return Search(search.config, out)
+
+
+@pytest.fixture
+def alone(slow, tmp_path):
+    """The search, and what one process gives."""
+    search = slow()
+    return search, same(elsewhere(search, tmp_path / "alone").run(verbose=False))
+
+
+def files(directory):
+    return sorted(p.name for p in directory.iterdir())
+
+
+@pytest.mark.slow
+class TestTheSameTrials:
+    @pytest.mark.parametrize("workers", [2, 4])
+    def test_whatever_the_number_of_workers(self, alone, workers, tmp_path):
+        search, expected = alone
+        result = search.run(verbose=False, workers=workers)
+        assert same(result) == expected
+        assert len({record.worker for record in result.trials.values()}) > 1
+        assert files(result.directory) == files(tmp_path / "alone" / "quick")
+        assert elsewhere(search, tmp_path / "alone").run().summary == result.summary
+        assert search.run(workers=workers).was_complete
+
+    def test_coarse_to_fine(self, slow, tmp_path):
+        search = slow(strategy="coarse_to_fine", coarse_to_fine={"trials_per_round": 3})
+        expected = elsewhere(search, tmp_path / "alone").run(verbose=False)
+        result = search.run(verbose=False, workers=2)
+        assert same(result) == same(expected)
+        assert result.rounds == expected.rounds
+
+    def test_convolutions(self, quick, tmp_path):
+        """Their sums round differently with the number of threads: a command beside workers."""
+        search = quick(
+            SLOW,
+            builder="convolutions",
+            space={"learning_rate": {"values": [0.1, 0.2]}},
+            search={"trials": 2},
+            points="pictures",
+        )
+        done = processes.run(["-m", "tfcourse", "search", "search.toml", "--out", "alone"])
+        assert done.returncode == 0, done.stderr
+        alone = elsewhere(search, tmp_path / "alone").run()
+        assert alone.was_complete
+        assert same(search.run(verbose=False, workers=2)) == same(alone)
+
+    def test_begun_by_one_process_and_continued_by_two(self, alone):
+        search, expected = alone
+        search.run(verbose=False)
+        directory = RunDirectory(search.directory)
+        for trial in (1, 2, 4):
+            directory.forget_trial(trial)
+        assert same(search.run(verbose=False, workers=2)) == expected
+
+    def test_a_failed_trial_is_recorded_and_the_others_go_on(self, slow):
+        result = slow("fail").run(verbose=False, workers=2)
+        (failed,) = [record for record in result.trials.values() if record.status == "failed"]
+        assert failed.message == "ValueError: asked to fail"
+        assert "in slow" in failed.traceback
+
+
+@pytest.mark.slow
+class TestErrors:
+    def test_a_builder_that_starts_processes_of_its_own(self, quick):
+        search = quick(SLOW, builder="slow", model={"does": "fork"}, search={"trials": 2})
+        result = search.run(verbose=False, workers=2)
+        assert [record.status for record in result.trials.values()] == ["completed"] * 2
+
+    def test_a_worker_that_is_late_for_everything(self, quick, monkeypatch):
+        monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+        search = quick(SLOW, points="late_points", search={"trials": 2})
+        assert len(search.run(verbose=False, workers=2).trials) == 2
+        late = int(Path("late").read_text())
+        assert len({r.worker for r in search.run().trials.values()}) == 1
+        with pytest.raises(ProcessLookupError):  # it is not waited for
+            os.kill(late, 0)
+
+    def test_every_trial_failed(self, quick):
+        search = quick(space={"learning_rate": {"values": [1e38, 2e38]}}, search={"trials": 2})
+        with pytest.raises(SearchFailedError, match=r"All 2 trials failed; .*not finite in epoch"):
+            search.run(verbose=False, workers=2)
+
+    def test_a_builder_that_cannot_work(self, quick):
+        search = quick(SLOW, builder="slow", model={"does": "fail"})
+        with pytest.raises(InputError, match=r'builder ".*:slow" failed for .*asked to fail'):
+            search.run(verbose=False, workers=2)
+        assert not search.directory.exists()
+
+    def test_a_full_disk_ends_the_search_and_loses_nothing(self, slow, tmp_path):
+        search = slow("full")
+        (tmp_path / "full").touch()
+        said = r"the checkpoint .* can't be written \(.*File too large\)\. .*is the disk full\?"
+        with pytest.raises(WorkFailedError, match=said):
+            search.run(verbose=False, workers=2)
+        (tmp_path / "full").unlink()
+        kept = search.finished()
+        assert len(kept) < TRIALS
+        expected = same(elsewhere(search, tmp_path / "alone").run(verbose=False))
+        result = same(search.run(verbose=False, workers=2))
+        assert result == expected
+
+
+def began(number):
+    return lambda pool: any(r.trial >= number for begun in pool.running.values() for r in begun)
+
+
+@pytest.mark.slow
+class TestDeaths:
+    def test_a_killed_worker_comes_back_to_its_trial(self, alone):
+        search, expected = alone
+
+        def ready(pool):
+            return any(running.trial >= 1 for running in pool.running.get("w1", []))
+
+        killer = kill_when(ready, "w1")
+        assert same(search.run(verbose=False, workers=2)) == expected
+        assert killer.killed
+        assert Watched.newest.started.count("w1") == 2
+
+    def test_a_killed_chief_comes_back_on_its_port(self, alone):
+        search, expected = alone
+        killer = kill_when(began(2), "chief")
+        assert same(search.run(verbose=False, workers=2)) == expected
+        assert killer.killed
+        assert Watched.newest.started.count("chief") == 2
+        # The workers went on, and nobody ran a trial twice.
+        assert Watched.newest.started.count("w1") == Watched.newest.started.count("w2") == 1
+        assert sorted(Watched.newest.begun) == list(range(TRIALS))
+
+    def test_a_trial_that_kills_its_workers_is_given_up(self, slow):
+        result = slow("die").run(verbose=False, workers=2)
+        (died,) = [record for record in result.trials.values() if record.status == "failed"]
+        assert died.values["does"] == "die"
+        assert died.message == (
+            "The worker died 3 times in this trial, the last time by SIGKILL: "
+            "perhaps the system was out of memory."
+        )
+
+    def test_a_trial_that_takes_too_long_is_ended(self, slow):
+        search = slow("hang", trial_timeout=8.0)
+        result = search.run(verbose=False, workers=2)
+        (late,) = [record for record in result.trials.values() if record.status == "failed"]
+        assert late.message == "Ended after trial_timeout = 8 s."
+        assert late.values["does"] == "hang"
+        assert 8 <= late.seconds < 60
+
+    @pytest.mark.parametrize(
+        ("part", "said"),
+        [
+            ("data", r'\[data\] source ".*:hanging" gave no data in 2 s, and was ended before any'),
+            ("model", r'\[model\] builder ".*:hang" gave no model in 2 s, and was ended before'),
+        ],
+    )
+    def test_what_hangs_before_the_first_trial_is_refused(self, quick, monkeypatch, part, said):
+        monkeypatch.setattr(deadlines, "LEAST_FOR_PREPARATION", 2.0)
+        source = """
+            import time
+
+            def hanging():
+                time.sleep(600)
+
+            def hang(input_shape, classes):
+                time.sleep(600)
+        """
+        names = {"data": {"points": "hanging"}, "model": {"builder": "hang"}}[part]
+        search = quick(source, search={"trial_timeout": 1.0}, **names)
+        with pytest.raises(InputError, match=said):
+            search.run(verbose=False)
+        assert not search.directory.exists()
+
+    def test_what_workers_print_is_shown_and_kept(self, quick, capfd):
+        source = """
+            import os, sys, warnings
+
+            def prints(input_shape, classes, units):
+                print(f"built with {units}")
+                warnings.warn("an odd one")
+                if units == 3:
+                    os._exit(0)
+                return linear(input_shape, classes)
+        """
+        space = {"units": {"values": [2, 3]}, "learning_rate": {"low": 0.01, "high": 0.1}}
+        units = [2, 3, 2]
+        choice = {"units": Choice((2, 3))}
+        seed = next(
+            s for s in range(99) if [sample(choice, s, t)["units"] for t in range(3)] == units
+        )
+        search = quick(source, "prints", space, search={"seed": seed})
+        result = search.run(verbose=False, workers=2)
+        logs = {log.stem: log.read_text() for log in (result.directory / "logs").iterdir()}
+        shown = capfd.readouterr().err.splitlines()
+        for name, text in logs.items():
+            for line in text.splitlines():
+                assert f"{name}: {line}" in shown
+        together = "".join(logs.values())
+        # The one that ended its process was begun three times, though its status was 0.
+        assert together.count("built with 3") == 3
+        assert together.count("built with 2") == 2
+        assert "UserWarning: an odd one" in together
+        place = f"Its log: {result.directory / 'logs'}"
+        died = result.trials[1]
+        assert died.message.startswith("The worker died 3 times in this trial, the last time with ")
+        assert place in died.message
+        said = [
+            line for line in shown if " ended in trial 1 with exit status 0, and begins" in line
+        ]
+        assert len(said) == 3
+        assert all(place in line for line in said)
+        # It is a run directory as any.
+        assert search.run(verbose=False, workers=2).was_complete
+
+    def test_a_chief_that_keeps_dying_ends_the_search(self, slow, monkeypatch):
+        search = slow()
+
+        class Cursed(Watched):
+            def _start(self, name):
+                super()._start(name)
+                if name == "chief":
+                    self.children["chief"].kill()
+
+        monkeypatch.setattr(local, "Supervisor", Cursed)
+        with pytest.raises(WorkFailedError, match=r"kept dying: chief, the last time by SIGKILL"):
+            search.run(verbose=False, workers=2)
+        assert Watched.newest is None
+        assert Cursed.newest.started.count("chief") == 3
+        assert Cursed.newest.children == {}
+
+
+@pytest.mark.slow
+class TestPopulations:
+    """Each worker trains a group of trials at a time."""
+
+    TRIALS = 8
+    SPACE = {"learning_rate": SPACE["learning_rate"]}
+
+    def search(self, quick, epochs=4, **search):
+        return quick(
+            model={"builder": "mlp", "units": 5},
+            space=self.SPACE,
+            training={"epochs": epochs, **search.pop("training", {})},
+            search={"trials": self.TRIALS, "caviar": "population", **search},
+        )
+
+    def test_the_trials_of_one_process(self, quick, tmp_path):
+        search = self.search(quick)
+        expected = elsewhere(search, tmp_path / "alone").run(verbose=False)
+        result = search.run(verbose=False, workers=2)
+        self.assert_same(result, expected)
+        assert {record.worker for record in result.trials.values()} == {"w1", "w2"}
+        assert [*result.efforts] == ["w1", "w2"]
+        assert [effort.together for effort in result.efforts.values()] == [4, 4]
+        assert [effort.traces for effort in result.efforts.values()] == [2, 2]
+        assert files(result.directory) == files(tmp_path / "alone" / "quick")
+
+    def assert_same(self, result, expected):
+        for trial, record in expected.trials.items():
+            mine = result.trials[trial]
+            assert (mine.values, mine.status) == (record.values, record.status)
+            assert mine.history["val_loss"] == pytest.approx(record.history["val_loss"], abs=1e-4)
+
+    def test_a_killed_worker_comes_back_to_its_trials(self, quick, tmp_path):
+        search = self.search(quick, epochs=400, training={"jit_compile": False})
+        expected = elsewhere(search, tmp_path / "alone").run(verbose=False)
+        killer = kill_when(lambda pool: len(pool.running.get("w1", [])) > 1, "w1")
+        result = search.run(verbose=False, workers=2)
+        assert killer.killed
+        assert Watched.newest.started.count("w1") == 2
+        assert result.trials.keys() == expected.trials.keys()
+        assert {record.status for record in result.trials.values()} == {"completed"}
+
+    def test_of_a_group_that_kills_its_worker_one_trial_is_to_blame(self, quick, monkeypatch):
+        """The others of the group, run one by one, come to their end."""
+        search = self.search(quick)
+        chosen = sample(search.config.space, 0, 3)["learning_rate"]
+
+        class Deadly(Watched):
+            """Kills a worker as soon as it has begun the trial."""
+
+            def _hear(self):
+                super()._hear()
+                for name, begun in list(self.running.items()):
+                    if any(r.values["learning_rate"] == chosen for r in begun):
+                        self.children[name].kill()
+
+        monkeypatch.setattr(local, "Supervisor", Deadly)
+        result = search.run(verbose=False, workers=2)
+        failed = {trial for trial, r in result.trials.items() if r.status == "failed"}
+        assert failed == {3}
+        assert result.trials[3].message.startswith("The worker died 3 times in this trial")
+
+
+@pytest.mark.slow
+class TestDamagedFiles:
+    """Every file of the run directory, cut at some place, one at a time."""
+
+    def test_each_of_them(self, alone, tmp_path):
+        search, expected = alone
+        whole = search.run(verbose=False, workers=2)
+        names = sorted(str(p.relative_to(search.directory)) for p in search.directory.rglob("*.*"))
+        assert {"best.keras", "results.csv", "summary.json", "trials/0003.json"} <= set(names)
+        for number, name in enumerate(names):
+            copy = tmp_path / f"copy{number}"
+            shutil.copytree(search.out, copy)
+            path = copy / "quick" / name
+            data = path.read_bytes()
+            path.write_bytes(data[: len(data) * (number % 4) // 4])
+            again = elsewhere(search, copy).run(verbose=False)
+            assert same(again) == expected
+            assert again.summary == whole.summary
+            if name != "best.keras":  # a zip file has its time in it
+                assert path.read_bytes() == data or name.startswith(("trials/", "summary.json"))
+            assert again.was_complete is False
+            assert again.best_model() is not None

@@ -1,0 +1,1 @@
+"""The data of a search: loading, splitting into folds, warnings."""

@@ -1,0 +1,93 @@
+"""Warnings about a search's data, before any training: what would make its results worthless."""
+
+import re
+from collections.abc import Collection, Iterator
+
+from tfcourse.data.splits import Part, Split
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.metrics import metric_names
+from tfcourse.search.data.folds import fold_split
+
+__all__ = ["data_warnings"]
+
+# For each metric of Keras's the classes with which alone it is the same number for every model.
+SAME_FOR_ALL = {
+    "auc": (0, 1),
+    "precision": (0, 1),
+    "recall": (0,),
+    "f1_score": (0,),
+    "fbeta_score": (0,),
+    "precision_at_recall": (0, 1),
+    "recall_at_precision": (0, 1),
+    "sensitivity_at_specificity": (0, 1),
+    "specificity_at_sensitivity": (0, 1),
+    "true_positives": (0,),
+    "false_negatives": (0,),
+    "true_negatives": (1,),
+    "false_positives": (1,),
+}
+
+
+def data_warnings(split: Split, config: SearchConfig) -> tuple[str, ...]:
+    """Return a line for each set of the data that is not fit for the search.
+
+    These are the notes on its precision, and sets whose targets are all the same, so that the
+    objective, a monitor or a metric is the same for every model.
+    """
+    return (*split.notes, *_of_objective(split, config), *_of_test(split, config))
+
+
+def _of_objective(split: Split, config: SearchConfig) -> Iterator[str]:
+    stopping = config.training.early_stopping
+    wanted = {config.search.objective: ("the objective", ", and the best trial is trial 0")}
+    if stopping is not None and stopping.monitor is not None:
+        wanted.setdefault(stopping.monitor, ("the monitor of early_stopping", ""))
+    for metric, (role, effect) in wanted.items():
+        name = "dev" if metric.startswith("val_") else "train"
+        sets = _sets(split, config, name) if _useless_targets(metric, config) else ()
+        for place, part in sets:
+            target = _only_target(part, metric, config)
+            if target is not None:
+                yield (
+                    f"{place} holds {target} alone, {len(part.y)} examples: {metric}, {role}, is "
+                    f"the same for every model{effect}. Give it other examples too, or choose "
+                    'another metric, such as "val_loss".'
+                )
+                break
+
+
+def _of_test(split: Split, config: SearchConfig) -> Iterator[str]:
+    for metric in metric_names(config.training.metrics):
+        target = _only_target(split.test, metric, config)
+        if target is not None:
+            yield (
+                f"the test set holds {target} alone, {len(split.test.y)} examples: {metric} is the "
+                "same for every model there. Give it other examples too."
+            )
+
+
+def _sets(split: Split, config: SearchConfig, name: str) -> Iterator[tuple[str, Part]]:
+    """Yield the train or the dev set of every fold, and what to call it."""
+    folds = config.training.folds
+    for fold in range(folds):
+        of_fold = f" of fold {fold + 1} of {folds}" if folds > 1 else ""
+        yield f"the {name} set{of_fold}", getattr(fold_split(split, config, fold), name)
+
+
+def _only_target(part: Part, metric: str, config: SearchConfig) -> str | None:
+    """Return the one target of the examples, if the metric tells no models apart on it."""
+    useless, first = _useless_targets(metric, config), part.y[0]
+    if not useless or not (part.y == first).all():
+        return None
+    if config.targets == "numbers":
+        return "the target " + ", ".join(f"{number:g}" for number in first)
+    return f"class {int(first[0])}" if int(first[0]) in useless else None
+
+
+def _useless_targets(metric: str, config: SearchConfig) -> Collection[int]:
+    """Return the targets with which alone a metric tells no models apart; for r2_score any."""
+    # Keras numbers the metrics of one name.
+    name = re.sub(r"_\d+$", "", metric.removeprefix("val_"))
+    if config.targets == "numbers":
+        return range(1) if name == "r2_score" else ()
+    return SAME_FOR_ALL.get(name, ()) if config.targets == "binary" else ()

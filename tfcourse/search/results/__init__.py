@@ -1,0 +1,1 @@
+"""The results of searches and retests, and the tables and texts that show them."""

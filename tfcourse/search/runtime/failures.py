@@ -1,0 +1,46 @@
+"""What is recorded and told of processes and trials that came to no good end."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.runtime.deadlines import Running
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.result import SearchFailedError
+
+__all__ = ["CHIEF", "record_failure", "told_error", "why_given_up"]
+
+CHIEF = "chief"
+
+
+def record_failure(
+    directory: RunDirectory, name: str, running: Running, message: str, log: str
+) -> None:
+    """Put a trial on record that no worker could; the chief finds it there."""
+    if directory.read_trial(running.trial) is not None:
+        return  # it ended in the last moment
+    seconds = round(time.monotonic() - running.since, 3)
+    record = TrialRecord(running.trial, "failed", running.values, seconds=seconds)
+    record = replace(record, worker=name, message=message, traceback=log)
+    directory.write_trial(record)
+
+
+def told_error(message: Mapping[str, Any]) -> Exception:
+    """Return the error that a process ended with, as it told it."""
+    kinds = {kind.__name__: kind for kind in (InputError, WorkFailedError, SearchFailedError)}
+    return kinds.get(message["kind"], WorkFailedError)(message["message"])
+
+
+def why_given_up(
+    errors: Mapping[str, Mapping[str, Any]], given_up: Collection[str], directory: RunDirectory
+) -> str:
+    """Return why a search has ended without a chief, or without workers."""
+    told = [name for name in (CHIEF, *sorted(given_up)) if name in errors]
+    last = f"{told[0]}, the last time {errors[told[0]]['message']}" if told else "one"
+    return (
+        f"A process of the search kept dying: {last} The finished trials are in "
+        f"{directory.path}; the same command goes on from there."
+    )

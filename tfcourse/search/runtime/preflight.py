@@ -1,0 +1,172 @@
+"""The first trial's model, built before any training: what can't work fails at once."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfcourse.data.scaling import fit_scaling
+from tfcourse.data.splits import Split
+from tfcourse.errors import InputError, error_line, error_text, one_of
+from tfcourse.models.build import BUILDERS
+from tfcourse.models.lint import lint
+from tfcourse.models.saving import load_model, why_not_loadable
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.engine.oracle import propose
+from tfcourse.search.store.code_record import code_record
+from tfcourse.search.trials.building import build_trial
+from tfcourse.search.trials.normalized import normalize, with_scaling
+from tfcourse.search.trials.vectorized.preflight import preflight_population
+from tfcourse.training.data.arrays import Arrays
+from tfcourse.training.data.checks import check_embedded_ids
+from tfcourse.training.data.ids import embeddings_of
+from tfcourse.training.evaluate import evaluate
+
+__all__ = ["preflight"]
+
+# Of a builder that fails, how many trials' values are tried.
+MOST_TRIED = 16
+
+
+def preflight(config: SearchConfig, split: Split) -> dict[str, Any]:
+    """Builds the first model that can be built and, of a builder of one's own, looks at it.
+
+    Returns:
+        The record of the code that it comes from, for `tfcourse.search.store.code_record`.
+
+    Raises:
+        InputError: None can be built, or it does not fit the data, the loss or the objective,
+            can't be normalized, or saved and loaded again, or is no model for a population where
+            one is asked for.
+    """
+    shape = split.train.x.shape[1:]
+    values, model = _first_model(config, shape, split.classes)
+    code = code_record(config, values, model)
+    try:
+        own_metrics = any(":" in metric for metric in config.training.metrics)
+        if config.builder.name not in BUILDERS:
+            _check_output(config.builder.name, model)
+        if config.builder.compiles:
+            _check_compilation(config, model, split)
+        whole = _normalized(config, model, split)
+        _check_ids(config, model, split)
+        if config.builder.name not in BUILDERS or own_metrics:
+            # Also the model inside has an optimizer, which is saved; Keras builds it on loading.
+            _build(model, shape)
+            _check_saving(config.builder.name, whole, shape)
+    except InputError as error:
+        raise InputError(f"{config.origin}: [model] {error}") from error
+    except Exception as error:
+        raise InputError(_failed(config, values, shape, error)) from error
+    if config.search.caviar == "population":
+        preflight_population(config, split, values, model)
+    return code
+
+
+def _first_model(
+    config: SearchConfig, shape: tuple[int, ...], classes: int
+) -> tuple[Mapping[str, Any], Any]:
+    """Build the model of the first trial that has one, and return its values with it.
+
+    A trial that can't be built is recorded as failed, and the search goes on: only what fails for
+    the values of all trials that are tried is refused.
+    """
+    failures: list[tuple[Mapping[str, Any], Exception]] = []
+    for trial in range(min(config.trials, MOST_TRIED)):
+        values = propose(config, trial, {})
+        if values is None:  # it depends on trials before it
+            break
+        try:
+            return values, build_trial(config, values, 0, shape, classes)
+        except Exception as error:
+            failures.append((values, error))
+    tried, reason = failures[0]
+    if isinstance(reason, InputError):
+        raise InputError(f"{config.origin}: [model] {reason}") from reason
+    more = len(failures) - 1
+    others = f" (and for those of the next {more} trials)" if more else ""
+    raise InputError(_failed(config, tried, shape, reason) + others) from reason
+
+
+def _failed(
+    config: SearchConfig, values: Mapping[str, Any], shape: tuple[int, ...], error: Exception
+) -> str:
+    return (
+        f'{config.origin}: [model] builder "{config.builder.name}" failed for {dict(values)} on '
+        f"examples of shape {shape}: {error_text(error)}"
+    )
+
+
+def _check_output(name: str, model: Any) -> None:
+    """Refuses a model whose output the loss misreads."""
+    wrong = ("output_and_loss", "loss_and_labels", "sigmoid_classes")
+    findings = [str(finding) for finding in lint(model) if finding.rule in wrong]
+    if findings:
+        raise InputError(f'builder "{name}" must end in probabilities, one a class: {findings[0]}')
+
+
+def _check_compilation(config: SearchConfig, model: Any, split: Split) -> None:
+    """Refuses a model that came compiled with another loss, or without the objective."""
+    name, loss = config.builder.name, config.training.loss
+    own = keras.losses.get(model.loss)
+    own = getattr(own, "fn", own)
+    if own is not keras.losses.get(loss):
+        raise InputError(
+            f'builder "{name}" compiles its models with the loss '
+            f'"{getattr(own, "__name__", own)}". Received: [training] loss = "{loss}", which says '
+            "what the targets are; give both the same."
+        )
+    x, y = split.train.x[:2], split.train.y[:2]
+    measured = evaluate(model, x, y, verbose=0, return_dict=True)
+    known = [*(f"val_{metric}" for metric in measured), *measured]
+    stopping = config.training.early_stopping
+    monitor = None if stopping is None else stopping.monitor
+    for wanted in (config.search.objective, monitor):
+        if wanted is not None and wanted not in known:
+            raise InputError(one_of(f'objective of the builder "{name}"', wanted, known))
+
+
+def _check_ids(config: SearchConfig, model: Any, split: Split) -> None:
+    """Refuses ids beyond the model's ``Embedding`` layers, in the test set too."""
+    if not embeddings_of(model):
+        return
+    split, _ = normalize(split, config)
+    for name in ("train", "dev", "test"):
+        x = Arrays.of(getattr(split, name).x).data
+        check_embedded_ids(model, x, f" of the {name} set")
+
+
+def _normalized(config: SearchConfig, model: Any, split: Split) -> Any:
+    """The model as a trial gives it: with the scaling in front, if one is asked for."""
+    how, x = config.data.normalize, split.train.x[:2]
+    if how == "none":
+        return model
+    try:
+        return with_scaling(model, fit_scaling(x, how), x.shape[1:])
+    except Exception as error:
+        reason = error_line(error)
+        raise InputError(
+            f'builder "{config.builder.name}": its model can\'t have the normalization in front of '
+            f"it ({reason}). Normalize the data yourself, and give "
+            '[data] normalize = "none".'
+        ) from error
+
+
+def _check_saving(name: str, model: Any, shape: tuple[int, ...]) -> None:
+    """Refuses a model that can't be loaded again at the end."""
+    _build(model, shape)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        try:
+            model.save(path)
+            load_model(path)
+        except Exception as error:
+            raise InputError(f'builder "{name}": its {why_not_loadable(error)}') from error
+
+
+def _build(model: Any, shape: tuple[int, ...]) -> None:
+    if not model.built:
+        model.build((None, *shape))
+    model.optimizer.build(model.trainable_variables)

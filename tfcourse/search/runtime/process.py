@@ -1,0 +1,105 @@
+"""A child process as its parent sees it: started, heard, ended."""
+
+import os
+import queue
+import signal
+import sys
+import threading
+import types
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from tfcourse.search.runtime.child import run_child
+from tfcourse.search.runtime.output import Output
+
+__all__ = ["Child", "how_it_ended"]
+
+# On Linux children are forked from a process that has TensorFlow imported, and begin at once.
+METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+
+
+class Child:
+    """Starts `run_child` in a process of its own, which dies with this one.
+
+    Args:
+        name: Its name.
+        settings: What it is to do.
+        log: The file for what it prints at first.
+        heard: Gets its messages, as (child, message); None as the last one, when it has ended.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        log: Path,
+        heard: "queue.Queue[tuple[Child, dict[str, Any] | None]]",
+    ) -> None:
+        self.name, self.output = name, Output(log)
+        self._heard = heard
+        context: Any = get_context(METHOD)
+        if METHOD == "forkserver":
+            context.set_forkserver_preload(["tfcourse.search.runtime.preload"])
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=run_child, args=(dict(settings), theirs, str(log)))
+        with _without_main():
+            self._process.start()
+        theirs.close()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+        return int(self._process.pid)
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Sends it a message; one that has ended hears nothing."""
+        with suppress(OSError):
+            self._connection.send(dict(message))
+
+    def kill(self) -> None:
+        """Ends it at once, with all that it has started."""
+        with suppress(OSError):  # before it has a group of its own
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.kill()
+
+    def wait(self) -> int:
+        """Waits for its end; gives its exit status, negative for a signal."""
+        self._process.join()
+        return int(self._process.exitcode)
+
+    def _listen(self) -> None:
+        with suppress(EOFError, OSError):
+            while True:
+                self._heard.put((self, self._connection.recv()))
+        self._heard.put((self, None))
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Keeps multiprocessing from running the user's script again in each child.
+
+    Nothing of it is needed there, and a script without ``if __name__ == "__main__"`` would start
+    the search once more.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def how_it_ended(status: int) -> str:
+    """How a process ended, in words."""
+    if status >= 0:
+        return f"with exit status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:  # one without a name
+        return f"by signal {-status}"
+    memory = ": perhaps the system was out of memory" if name == "SIGKILL" else ""
+    return f"by {name}{memory}"

@@ -1,0 +1,97 @@
+"""What each worker gets of the machine: its threads, and its GPU."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tfcourse.errors import InputError, shown
+
+__all__ = ["WorkerSlot", "cores", "environment", "gpus", "worker_count"]
+
+SECONDS_FOR_THE_DRIVER = 10.0
+
+
+@dataclass(frozen=True)
+class WorkerSlot:
+    """A worker's place among those of a machine.
+
+    Attributes:
+        number: Its number, from 0.
+        workers: How many there are.
+        cores: The machine's cores.
+        gpus: The GPUs to be shared out; none leaves the environment's as they are.
+    """
+
+    number: int
+    workers: int
+    cores: int
+    gpus: Sequence[str]
+
+
+def worker_count(workers: int | Literal["auto"], threads: int) -> int:
+    """How many workers ``"auto"`` means here: one a GPU, or else as many as have threads.
+
+    Raises:
+        InputError: It is no number of workers.
+    """
+    if workers == "auto":
+        return len(gpus(os.environ)) or max(cores() // threads, 1)
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise InputError(
+            f'workers must be a whole number >= 1 or "auto". Received: {shown(workers)}.'
+        )
+    if workers > 1000:
+        raise InputError(f"workers must be <= 1000. Received: {workers}.")
+    return workers
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus(environ: Mapping[str, str]) -> list[str]:
+    """The GPUs that this process may use, found without TensorFlow: it would reserve them."""
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    try:
+        listed = subprocess.run(
+            [tool, "--list-gpus"], capture_output=True, text=True, timeout=SECONDS_FOR_THE_DRIVER
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    if listed.returncode != 0:
+        return []
+    return [str(number) for number in range(listed.stdout.count("GPU "))]
+
+
+def environment(place: WorkerSlot, threads: int, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a worker.
+
+    Args:
+        place: The worker's place.
+        threads: How many threads compute one operation: the same for all workers, whatever their
+            number, since sums of convolutions round differently with it.
+        environ: The parent's environment.
+
+    Returns:
+        ``environ`` with the threads; operations side by side share the cores with those of the
+        other workers. With GPUs each worker sees one, and where workers may share one, each takes
+        only the memory that it needs.
+    """
+    chosen = dict(environ)
+    chosen["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    chosen.setdefault("TF_NUM_INTEROP_THREADS", str(max(place.cores // place.workers, 1)))
+    chosen.setdefault("OMP_NUM_THREADS", str(threads))
+    if place.gpus:
+        chosen["CUDA_VISIBLE_DEVICES"] = place.gpus[place.number % len(place.gpus)]
+    if len(place.gpus) < place.workers:
+        chosen.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    return chosen

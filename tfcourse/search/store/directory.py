@@ -1,0 +1,254 @@
+"""The run directory: a search's record, readable without tfcourse."""
+
+import glob
+import json
+import os
+import re
+import secrets
+import shutil
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
+from tfcourse.search.records.trial_record import TrialRecord, parse_record, tables, without_nan
+from tfcourse.search.store.identity import identity
+from tfcourse.search.store.model_file import sign_model, trial_of_model
+from tfcourse.search.store.reading import read_json, read_toml
+from tfcourse.search.store.recognition import is_run_directory
+from tfcourse.search.store.summary import Summary, read_summary, write_summary
+
+__all__ = ["RunDirectory"]
+
+# The key of `tfcourse.search.store.identity.identity` beside the versions.
+IDENTITY = "search"
+
+
+class RunDirectory:
+    """The files of one search under ``path``; every write is atomic.
+
+    ``config.toml`` (as run), ``versions.json``, ``data.json`` (the data's shapes and hash, see
+    `tfcourse.search.store.data_record`), ``code.json`` (hashes of the models' code, see
+    `tfcourse.search.store.code_record`), ``trials/0007.json`` (a `TrialRecord` each),
+    ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, of a search from coarse to
+    fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``;
+    ``logs/w1.log`` has what a worker printed. The trials' files are the record; the tables are
+    made from them. While it is searched, also ``leases.json`` (who
+    runs which trial), ``checkpoints/`` (of long trials), ``models/`` (that may become the best) and
+    ``trials/0007.forgotten`` (what a trial that is run again gave).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.versions = path / "versions.json"
+        self.trials = path / "trials"
+        self.results = path / "results.csv"
+        self.history = path / "history.csv"
+        self.models = path / "models"
+        self.best = path / "best.keras"
+        self.summary = path / "summary.json"
+        self.rounds = path / "rounds.json"
+        self.leases = path / "claims.json"
+        self.checkpoints = path / "checkpoints"
+        self.logs = path / "logs"
+        self._search: str | None = None
+
+    def log_of(self, worker: str) -> Path:
+        """Where the output of a worker goes."""
+        return self.logs / f"{worker}.log"
+
+    def forget_empty_logs(self, workers: Iterable[str]) -> None:
+        """Remove the logs of those of the workers that printed nothing."""
+        for log in map(self.log_of, workers):
+            if log.is_file() and not log.stat().st_size:
+                log.unlink()
+        with suppress(OSError):  # others have lines, or there is none
+            self.logs.rmdir()
+
+    @property
+    def names(self) -> set[str]:
+        """The names of its parts."""
+        own = {p.name for p in vars(self).values() if isinstance(p, Path) and p != self.path}
+        return own | {"data.json", "code.json", "retest.csv"}
+
+    def exists(self) -> bool:
+        """Whether it is one, of which parts may be lost; see `is_run_directory`."""
+        return is_run_directory(self.path, self.names)
+
+    @property
+    def _place(self) -> Path:
+        """The folder itself, where ``path`` is a symbolic link to it."""
+        return Path(os.path.realpath(self.path))
+
+    def delete(self) -> None:
+        """Deletes it; a folder that is not a run directory stays.
+
+        Its place is free at once: a kill in the middle leaves a hidden folder beside it, and no
+        part of a record in its place.
+        """
+        if self.exists():
+            hidden = f".{self._place.name}-deleted-{secrets.token_hex(4)}"
+            self._place.rename(self._place.with_name(hidden))
+        self._remove_deleted()
+
+    def remove_leftovers(self) -> None:
+        """Removes what killed processes left; nobody may be writing into the record."""
+        for folder in (self.path, self.trials, self.models):
+            remove_abandoned(folder)
+        self._remove_deleted()
+
+    def _remove_deleted(self) -> None:
+        pattern = f".{glob.escape(self._place.name)}-deleted-{'[0-9a-f]' * 8}"
+        for path in self._place.parent.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def create(self, config: str, versions: Mapping[str, str]) -> None:
+        """Makes the folder and writes what was asked for, and with which versions."""
+        self._place.mkdir(parents=True, exist_ok=True)
+        self.trials.mkdir(parents=True, exist_ok=True)  # makes the "a" of "a/../b" too
+        self._search = identity(tomllib.loads(config))
+        known = {**versions, IDENTITY: self._search}
+        write_atomically(self.versions, json.dumps(known, indent=2) + "\n")
+        write_atomically(self.config, config)
+
+    def identity(self) -> str | None:
+        """The identity of the search; None if it can't be read."""
+        versions = read_json(self.versions)
+        found = versions.get(IDENTITY) if isinstance(versions, dict) else None
+        return found if isinstance(found, str) else None
+
+    def identities_of_trials(self) -> set[str | None]:
+        """The identities that the trials on record say they have; None of one that says none."""
+        raw = (read_json(self._record_of(number)) for number in self.read_trials())
+        return {entry.get(IDENTITY) for entry in raw if isinstance(entry, dict)}
+
+    def has_whole_config(self) -> bool:
+        """Whether the config is the one that was written, and not damaged."""
+        stored = read_toml(self.config)
+        return stored is not None and self.identity() == identity(stored)
+
+    def write_trial(self, record: TrialRecord) -> None:
+        """Adds a finished trial to the record."""
+        fields = without_nan(asdict(record))
+        self._search = self._search or self.identity()
+        if self._search is not None:
+            fields |= {IDENTITY: self._search}  # whose it is where the other files are lost
+        text = json.dumps(fields, indent=2) + "\n"
+        write_atomically(self._record_of(record.trial), text)
+        self._record_of(record.trial, forgotten=True).unlink(missing_ok=True)
+
+    def read_trial(self, trial: int) -> TrialRecord | None:
+        """A finished trial; None if it isn't finished, or its file is damaged."""
+        return parse_record(read_json(self._record_of(trial)), trial)
+
+    def read_trials(self, forgotten: bool = False) -> dict[int, TrialRecord]:
+        """The finished trials by number, or those that were forgotten and are not run again yet.
+
+        A file that is damaged counts as not there.
+        """
+        suffix = self._record_of(0, forgotten).suffix
+        stems = [path.stem for path in self.trials.glob(f"*{suffix}")]
+        numbers = sorted(int(s) for s in stems if re.fullmatch("[0-9]{4}|[1-9][0-9]{4,8}", s))
+        read = {n: parse_record(read_json(self._record_of(n, forgotten)), n) for n in numbers}
+        return {number: record for number, record in read.items() if record is not None}
+
+    def forget_trial(self, trial: int) -> None:
+        """Takes a trial off the record, to be run again; until then what it gave is known."""
+        self._record_of(trial).replace(self._record_of(trial, forgotten=True))
+
+    def _record_of(self, trial: int, forgotten: bool = False) -> Path:
+        return self.trials / f"{trial:04d}.{'forgotten' if forgotten else 'json'}"
+
+    def forget_checkpoints(self, trial: int) -> None:
+        """Removes what was to save a trial from being begun again."""
+        shutil.rmtree(self.checkpoints / f"{trial:04d}", ignore_errors=True)
+
+    def forget_all_checkpoints(self) -> None:
+        """Remove the checkpoints of all trials under way."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+
+    def forget_running(self, all_models: bool) -> None:
+        """Removes what only a running search needs."""
+        self.leases.unlink(missing_ok=True)
+        self.forget_all_checkpoints()
+        if not all_models:
+            shutil.rmtree(self.models, ignore_errors=True)
+
+    def write_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> None:
+        """``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch."""
+        for path, text in zip((self.results, self.history), tables(records, names), strict=True):
+            write_atomically(path, text)
+
+    def has_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> bool:
+        """Whether the tables are what `write_tables` makes of these records."""
+        try:
+            # As bytes: a text would be read with other line ends than a value has in it.
+            kept = [path.read_bytes() for path in (self.results, self.history)]
+        except OSError:
+            return False
+        return kept == [text.encode() for text in tables(records, names)]
+
+    def write_rounds(self, rounds: Sequence[Mapping[str, Any]]) -> None:
+        """``rounds.json``: each round's trials and the box that they were drawn from."""
+        write_atomically(self.rounds, json.dumps(rounds, indent=2) + "\n")
+
+    def read_rounds(self) -> list[dict[str, Any]]:
+        """The rounds; none if the search has none, or they are damaged."""
+        rounds = read_json(self.rounds)
+        return rounds if isinstance(rounds, list) else []
+
+    def write_model(self, model: Any, trial: int) -> None:
+        """Saves the model of a trial, which may become the best one.
+
+        Args:
+            model: A Keras model, or an object that saves one by its ``save(path)``.
+            trial: The trial's number.
+        """
+        import keras
+
+        from tfcourse.models.saving import save_model
+
+        def save(path: Path) -> None:
+            if isinstance(model, keras.Model):
+                save_model(model, path)
+            else:
+                model.save(path)
+            sign_model(path, trial)
+
+        self.models.mkdir(exist_ok=True)
+        replace_atomically(self.model_of(trial), save)
+
+    def model_of(self, trial: int) -> Path:
+        """Where the model of a trial is until the trial has ended."""
+        return self.models / f"{trial:04d}.keras"
+
+    def keep_model(self, trial: int, best: bool, all_models: bool) -> None:
+        """Makes the model of a trial that has ended the best one; keeps or deletes it."""
+        model = self.model_of(trial)
+        if best and trial_of_model(model) == trial:
+            if all_models:
+                replace_atomically(self.best, lambda path: shutil.copyfile(model, path))
+            else:
+                model.replace(self.best)
+        elif not all_models:
+            model.unlink(missing_ok=True)
+
+    def best_trial(self) -> int | None:
+        """The trial of the best model; None if there is no model, or it is damaged."""
+        return trial_of_model(self.best)
+
+    def has_model(self, trial: int) -> bool:
+        """Whether the model of a trial is there: as the best one, or about to become it."""
+        return trial in (self.best_trial(), trial_of_model(self.model_of(trial)))
+
+    def write_summary(self, summary: Summary) -> None:
+        """Records the best trial and its test score."""
+        write_summary(self.summary, summary)
+
+    def read_summary(self) -> Summary | None:
+        """The summary, or None if there is none that can be read."""
+        return read_summary(self.summary)

@@ -1,0 +1,166 @@
+"""The two sides of a record: who trains writes a trial's, who hands out trials reads it."""
+
+import time
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from tfcourse.errors import traceback_text
+from tfcourse.search.config.architecture import architecture_of, is_ours
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.scheduler.leases import Lease, write_leases
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.strategies.proposals import Boxes, Records, rounds_on_record
+
+__all__ = ["SearchJournal", "TrialWriter"]
+
+SECONDS_BETWEEN_TABLES = 2.0
+# The tables grow with the search: writing them takes at most this share of its time.
+TABLES_SHARE = 0.05
+
+
+class TrialWriter:
+    """Writes the trials of one process, and the models that may become the best.
+
+    Args:
+        config: The search.
+        directory: Its run directory.
+    """
+
+    def __init__(self, config: SearchConfig, directory: RunDirectory) -> None:
+        self.config, self.directory = config, directory
+        self.best: TrialRecord | None = None
+        self._loadable: set[Hashable] = set()
+
+    def add(self, record: TrialRecord, model: Any) -> None:
+        """Writes a trial's record, after its model if none before it was better.
+
+        Of a builder of one's own, the first model of each architecture is loaded again: a trial
+        whose model can't be has failed.
+        """
+        # One that took too long was recorded as failed, and stays so.
+        if self.directory.read_trial(record.trial) is not None:
+            self.directory.forget_checkpoints(record.trial)
+            return
+        kind = architecture_of(record.values, self.config.builder)
+        # That of trial 0, if it could be built, is known from the preflight.
+        if is_ours(self.config.builder) or (record.trial == 0 and record.status == "completed"):
+            self._loadable.add(kind)
+        best = _better(self.best, record, self.config.direction)
+        all_models = self.config.search.checkpoints == "all"
+        # The model first: a crash between the two runs this trial again, and loses nothing.
+        if model is not None and kind not in self._loadable:
+            record = self._tried(record, model)
+            if record.status == "completed":
+                self._loadable.add(kind)
+            best = _better(self.best, record, self.config.direction)
+        elif best is record or (model is not None and all_models):
+            self.directory.write_model(model, record.trial)
+        self.directory.write_trial(record)
+        self.directory.forget_checkpoints(record.trial)
+        self.best = best
+
+    def _tried(self, record: TrialRecord, model: Any) -> TrialRecord:
+        """Writes a trial's model and loads it again; gives its record, failed if it can't be."""
+        from tfcourse.models.saving import load_model, why_not_loadable
+
+        path = self.directory.model_of(record.trial)
+        try:
+            self.directory.write_model(model, record.trial)
+            load_model(path)
+        except OSError:  # as on a full disk: no failure of the trial
+            raise
+        except Exception as error:
+            path.unlink(missing_ok=True)
+            return TrialRecord(
+                trial=record.trial,
+                status="failed",
+                values=record.values,
+                seconds=record.seconds,
+                worker=record.worker,
+                message=f"Its {why_not_loadable(error)}",
+                history=record.history,
+                traceback=traceback_text(),
+            )
+        return record
+
+
+class SearchJournal:
+    """The records of a running search, in memory, and what the run directory has of all of them.
+
+    Args:
+        config: The search.
+        directory: Its run directory.
+        finished: The trials that are already there.
+        on_end: Called with each trial that ends, and the best score so far.
+        write_leases: Whether to keep on record who runs which trial.
+    """
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        directory: RunDirectory,
+        finished: Records,
+        on_end: Callable[[TrialRecord, float | None], None],
+        write_leases: bool = False,
+    ) -> None:
+        self.config, self.directory, self.on_end = config, directory, on_end
+        self.by_number = dict(finished)
+        self.writes_leases = write_leases
+        ranking = rank(finished.values(), config.direction)
+        self.best = ranking[0] if ranking else None
+        self.tables_due = 0.0
+        self._boxes: Boxes = {}
+        self._all_models = config.search.checkpoints == "all"
+
+    @property
+    def best_score(self) -> float | None:
+        """The best score so far."""
+        return None if self.best is None else self.best.score
+
+    def recorded(self, trial: int) -> TrialRecord | None:
+        """The record of a trial, as its worker wrote it."""
+        return self.directory.read_trial(trial)
+
+    def leases_changed(self, leases: Mapping[str, Lease]) -> None:
+        """Puts on record who runs which trial, for a chief that takes over."""
+        if self.writes_leases:
+            write_leases(self.directory.leases, leases)
+
+    def ended(self, record: TrialRecord) -> None:
+        """A trial has ended: keeps its model if it is the best one."""
+        self.best = _better(self.best, record, self.config.direction)
+        self.by_number[record.trial] = record
+        self.directory.keep_model(record.trial, self.best is record, self._all_models)
+        if time.monotonic() > self.tables_due:
+            self.write_tables()
+        self.on_end(record, self.best_score)
+
+    def write_tables(self) -> None:
+        """Writes what is made from the records: the tables and the rounds."""
+        start = time.monotonic()
+        records = [self.by_number[number] for number in sorted(self.by_number)]
+        self.directory.write_tables(records, self.config.columns)
+        if rounds := rounds_on_record(self.config, self.by_number, self._boxes):
+            self.directory.write_rounds(rounds)
+        end = time.monotonic()
+        self.tables_due = end + max(SECONDS_BETWEEN_TABLES, (end - start) / TABLES_SHARE)
+
+    def break_off(self) -> None:
+        """After an interrupt or an error: the tables have all that is on record."""
+        with suppress(OSError):  # the error that ended the search says it; they can be made again
+            self.by_number = self.directory.read_trials() | self.by_number
+            self.write_tables()
+
+    def tidy(self) -> None:
+        """At the end: everything is on record, and what only the running search needed is gone."""
+        self.write_tables()  # also where a kill came between the last trial and them
+        if self.best is not None:
+            self.directory.keep_model(self.best.trial, True, self._all_models)
+        self.directory.forget_running(self._all_models)
+
+
+def _better(best: TrialRecord | None, record: TrialRecord, direction: str) -> TrialRecord | None:
+    ranking = rank([record] if best is None else [best, record], direction)
+    return ranking[0] if ranking else None

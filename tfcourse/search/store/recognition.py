@@ -1,0 +1,97 @@
+"""Whether a folder is a run directory, also one of which parts are lost, and not a stranger's."""
+
+import re
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from tfcourse.files import is_temporary
+from tfcourse.search.store.model_file import trial_of_model
+from tfcourse.search.store.reading import read_json, read_text, read_toml
+
+__all__ = ["is_run_directory", "not_a_run_directory", "strangers"]
+
+TABLES = {"search", "data", "model", "training", "space"}
+
+
+def is_run_directory(path: Path, names: Collection[str]) -> bool:
+    """Whether a folder is a run directory, whole or in part.
+
+    It is one if it has the config, the versions and the trials. Else it holds nothing but what is
+    named like a part of one; and of these one is what a search writes, or all are empty.
+
+    Args:
+        path: The folder, which need not exist.
+        names: The names of a run directory's parts.
+    """
+    whole = (path / "config.toml").is_file() and (path / "versions.json").is_file()
+    if whole and (path / "trials").is_dir():
+        return True
+    if not path.is_dir() or strangers(path, names):
+        return False
+    parts = [part for part in path.iterdir() if part.name in names]
+    return any(map(_is_written_by_a_search, parts)) or (bool(parts) and all(map(_is_empty, parts)))
+
+
+def strangers(path: Path, names: Collection[str]) -> list[str]:
+    """Return the names in a folder that no run directory has."""
+    return sorted(p.name for p in path.iterdir() if p.name not in names and not is_temporary(p))
+
+
+def not_a_run_directory(path: Path, held: Collection[str] = ()) -> str:
+    """Return what is said of a folder that is none, with the first names that it holds instead."""
+    named = f", and holds {', '.join([*held][:3])}" if held else ""
+    lacks = f"it lacks config.toml, versions.json or trials/{named}"
+    return f"{path} is not a run directory ({lacks})."
+
+
+def _is_written_by_a_search(part: Path) -> bool:
+    check = _CHECKS.get(part.name)
+    try:
+        return check is not None and check(part)
+    except OSError:  # it may not be read
+        return False
+
+
+def _is_empty(part: Path) -> bool:
+    if part.is_dir():
+        return all(map(is_temporary, part.iterdir()))
+    return not part.exists() or part.stat().st_size == 0
+
+
+def _holds(pattern: str) -> Callable[[Path], bool]:
+    def check(folder: Path) -> bool:
+        found = [p.name for p in folder.iterdir() if not is_temporary(p)] if folder.is_dir() else []
+        return bool(found) and all(re.fullmatch(pattern, name) for name in found)
+
+    return check
+
+
+def _begins(start: str) -> Callable[[Path], bool]:
+    return lambda path: (read_text(path) or "").startswith(start)
+
+
+def _has(*keys: str) -> Callable[[Path], bool]:
+    def check(path: Path) -> bool:
+        entry: Any = read_json(path)
+        entry = entry[0] if isinstance(entry, list) and entry else entry
+        return isinstance(entry, dict) and {*keys} <= {*entry}
+
+    return check
+
+
+_CHECKS: dict[str, Callable[[Path], bool]] = {
+    "config.toml": lambda path: {*(read_toml(path) or {})} == TABLES,
+    "versions.json": _has("tfcourse", "keras-tuner"),
+    "data.json": _has("train_x", "train_y", "sha256"),
+    "summary.json": _has("trial", "objective", "score"),
+    "rounds.json": _has("first_trial", "last_trial", "box"),
+    "results.csv": _begins("trial,status,score,best_epoch"),
+    "history.csv": _begins("trial,epoch"),
+    "retest.csv": _begins("trial,old_rank"),
+    "best.keras": lambda path: trial_of_model(path) is not None,
+    "trials": _holds(r"\d{4,}\.(json|forgotten)"),
+    "models": _holds(r"\d{4,}\.keras"),
+    "checkpoints": _holds(r"\d{4,}"),
+    "logs": _holds(r"(w\d+|chief)\.log"),
+}
