@@ -1,11 +1,13 @@
 """Functions of the user's own, named as ``package.module:function``."""
 
 import importlib
+import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tfcourse.errors import InputError, error_text, nearest
 from tfcourse.quiet import quiet_start
@@ -15,17 +17,47 @@ __all__ = ["exit_as_error", "load_function"]
 
 @contextmanager
 def exit_as_error() -> Iterator[None]:
-    """Raise a ``RuntimeError`` where the user's code inside calls ``sys.exit``.
+    """Raise a ``RuntimeError`` where the user's code inside calls ``sys.exit`` or ``os._exit``.
 
-    It would end the command without a word, with the exit code of a success if it gives none.
-    ``os._exit`` ends the process at once, and nothing in it can tell: a search with workers counts
-    it as the death of one.
+    Either would end the command without a word, with the exit code of a success if it gives none.
+    ``os._exit`` keeps its meaning in other threads, in processes that are forked inside, and where
+    a module bound it to a name of its own before.
     """
+    before = os._exit, _GUARDED.process
+    os._exit, _GUARDED.process = _exit_if_unguarded, os.getpid()
     try:
         yield
+    except _ProcessExit as error:
+        raise RuntimeError(str(error)) from error
     except SystemExit as error:
         code = "" if error.code is None else repr(error.code)
         raise RuntimeError(f"sys.exit({code}) was called") from error
+    finally:
+        os._exit, _GUARDED.process = before
+
+
+class _ProcessExit(BaseException):
+    """``os._exit`` was called; ``except Exception`` in the user's code must not catch it."""
+
+
+class _Guarded(threading.local):
+    """The id of the process whose thread is inside `exit_as_error`; 0 outside."""
+
+    process = 0
+
+
+_GUARDED = _Guarded()
+_EXIT = os._exit
+
+
+def _exit_if_unguarded(status: int) -> NoReturn:
+    """Raise `_ProcessExit` inside `exit_as_error`, and do what ``os._exit`` does elsewhere.
+
+    Modules that the user's code imports may keep a reference to it.
+    """
+    if _GUARDED.process != os.getpid():
+        _EXIT(status)
+    raise _ProcessExit(f"os._exit({status!r}) was called, which ends the process")
 
 
 def load_function(name: str, key: str) -> Any:

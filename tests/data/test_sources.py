@@ -234,16 +234,32 @@ class TestFunction:
         """It is the user's code, but the message must say that it was the data's function."""
         assert "data_of_a_test:points" in error(function, "1 / 0")
 
-    def test_a_function_that_exits(self, function):
-        said = error(function, "__import__('sys').exit(0)")
-        assert said == "data_of_a_test:points failed: RuntimeError: sys.exit(0) was called"
+    @pytest.mark.parametrize(
+        ("call", "said"),
+        [
+            ("__import__('sys').exit(0)", "sys.exit(0) was called"),
+            ("__import__('os')._exit(0)", "os._exit(0) was called, which ends the process"),
+        ],
+    )
+    def test_a_function_that_exits(self, function, call, said):
+        expected = f"data_of_a_test:points failed: RuntimeError: {said}"
+        assert error(function, call) == expected
 
-    def test_a_module_that_exits(self, tmp_path, monkeypatch):
+    @pytest.mark.parametrize(
+        ("call", "said"),
+        [
+            ("sys.exit(0)", "sys.exit(0) was called"),
+            ("os._exit(0)", "os._exit(0) was called, which ends the process"),
+        ],
+    )
+    def test_a_module_that_exits(self, tmp_path, monkeypatch, call, said):
         """The command would end in silence, with the status of a success."""
         monkeypatch.syspath_prepend(tmp_path)
-        (tmp_path / "exits_at_import.py").write_text("import sys\nsys.exit(0)\n", encoding="utf-8")
-        said = error(load, "exits_at_import:points")
-        assert "can't be imported (RuntimeError: sys.exit(0) was called)" in said
+        monkeypatch.delitem(sys.modules, "exits_at_import", raising=False)
+        (tmp_path / "exits_at_import.py").write_text(f"import os, sys\n{call}\n", encoding="utf-8")
+        importlib.invalidate_caches()
+        message = error(load, "exits_at_import:points")
+        assert f"can't be imported (RuntimeError: {said})" in message
 
 
 class TestKeras:

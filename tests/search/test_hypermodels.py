@@ -103,6 +103,9 @@ def fatal(hp):
 def exits(hp):
     raise SystemExit(0)
 
+def ends(hp):
+    __import__('os')._exit(3)
+
 def too_large(hp):
     if hp.Int("units", 4, 16, step=4) > 8:
         raise keras_tuner.errors.FailedTrialError("too large")
@@ -378,6 +381,7 @@ def test_what_keras_names_is_called_the_same_in_every_trial(search, reuse_models
         ("raises", r'"\w+:raises", .* as build\(hp\) with the defaults and failed: KeyError: 4'),
         ("fatal", r"\"\w+:fatal\", .* with \{'size': 8\} and failed: FatalValueError: no"),
         ("exits", r'"\w+:exits", .* the defaults and failed: RuntimeError: sys\.exit\(0\) was .*'),
+        ("ends", r'"\w+:ends", .* and failed: RuntimeError: os\._exit\(3\) was called, which .*'),
         ("nothing", r'"\w+:nothing", .* gave no model\. Received: NoneType\.'),
     ],
 )

@@ -842,6 +842,10 @@ class TestBuilder:
             ),
             ("raise SystemExit", r"failed for .*: RuntimeError: sys\.exit\(\) was called"),
             (
+                "__import__('os')._exit(3)",
+                r"failed for .*: RuntimeError: os\._exit\(3\) was called, which ends the process",
+            ),
+            (
                 "return keras.Sequential([keras.Input(input_shape), keras.layers.Dense(classes)])",
                 r"must end in probabilities, one a class: \[output_and_loss\] dense",
             ),
@@ -852,7 +856,7 @@ class TestBuilder:
                 r"its model can't be saved and loaded again .* and use no lambda\.",
             ),
         ],
-        ids=["shape", "nothing", "number", "raises", "exits", "logits", "lambda"],
+        ids=["shape", "nothing", "number", "raises", "exits", "ends", "logits", "lambda"],
     )
     def test_a_builder_that_cannot_work_is_an_error_before_any_training(
         self, quick, monkeypatch, tmp_path, body, said
@@ -866,15 +870,24 @@ class TestBuilder:
         assert re.search(said, message), message
         assert not search.directory.exists()
 
-    def test_one_that_fails_for_some_values_fails_their_trials(self, quick):
+    @pytest.mark.parametrize(
+        ("exit", "said"),
+        [
+            ("sys.exit(0)", "sys.exit(0) was called"),
+            ("os._exit(0)", "os._exit(0) was called, which ends the process"),
+        ],
+    )
+    def test_one_that_fails_for_some_values_fails_their_trials(self, quick, exit, said):
         """Those of the first trial too: what it raises is their reason."""
         search = quick(
-            """
+            f"""
+            import os, sys
+
             def build(input_shape, classes, units):
                 if units > 9:
                     raise ValueError("too large")
                 if units < 6:
-                    raise SystemExit(0)
+                    {exit}
                 return linear(input_shape, classes)
             """,
             "build",
@@ -882,7 +895,7 @@ class TestBuilder:
             search={"trials": 4},
         )
         trials = search.run(verbose=False).trials.values()
-        wanted = {10: "ValueError: too large", 5: "RuntimeError: sys.exit(0) was called", 9: ""}
+        wanted = {10: "ValueError: too large", 5: f"RuntimeError: {said}", 9: ""}
         assert [t.values["units"] for t in trials] == [10, 5, 10, 9]
         assert [t.message for t in trials] == [wanted[t.values["units"]] for t in trials]
 

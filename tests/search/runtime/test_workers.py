@@ -229,13 +229,13 @@ class TestDeaths:
 
     def test_what_workers_print_is_shown_and_kept(self, quick, capfd):
         source = """
-            import os, sys, warnings
+            import posix, sys, warnings
 
             def prints(input_shape, classes, units):
                 print(f"built with {units}")
                 warnings.warn("an odd one")
                 if units == 3:
-                    os._exit(0)
+                    posix._exit(0)
                 return linear(input_shape, classes)
         """
         space = {"units": {"values": [2, 3]}, "learning_rate": {"low": 0.01, "high": 0.1}}
