@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,24 @@ def test_one_door_to_keras_tuner():
     doors -= {"tfcourse.bench.oracle", "tfcourse.bench.search_tuner"}
     assert len(doors) > 2
     assert {door.rpartition(".")[0] for door in doors} == {"tfcourse.search.engine"}
+
+
+BENCH = "tfcourse.bench"
+
+
+def test_only_its_command_imports_the_bench_and_only_when_it_runs():
+    users = {m for m in FILES if any(n.startswith(BENCH) for n in all_imports(m))}
+    assert {m for m in users if not m.startswith(BENCH)} == {"tfcourse.cli"}
+    assert not any(n.startswith(BENCH) for n in imports_on_import("tfcourse.cli"))
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m.startswith(BENCH)])
+def test_the_bench_measures_through_public_names(module):
+    """Neither patches nor private attributes of anything but its own objects."""
+    assert "unittest.mock" not in all_imports(module)
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr):
+            assert ast.unparse(node.value) == "self", ast.unparse(node)
 
 
 def test_pandas_is_the_users_to_import():

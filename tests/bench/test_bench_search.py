@@ -3,17 +3,10 @@ import sys
 
 import pytest
 
-from tests.training.population.small import mlp
-from tfcourse.bench import search, search_commands
-from tfcourse.bench.search_breakdown import PHASES, Clock, measured
+from tfcourse.bench import search, search_commands, search_runs
 from tfcourse.bench.search_tuner import stock_search
 from tfcourse.bench.search_work import SEARCHES, config_of, convnet, images
 from tfcourse.search.data.loading import load_split
-from tfcourse.search.trials import building
-from tfcourse.search.trials.vectorized import group
-from tfcourse.training.population.fresh import FreshValues
-from tfcourse.training.population.population import Population
-from tfcourse.training.reuse.pool import ModelPool
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +20,19 @@ def test_every_contender_takes_part_in_a_small_bench():
     (found,) = search.bench(names=["one"], scale=0.05)
     assert found.title == SEARCHES["one"]
     assert found.baseline == search.OURS
-    assert [t.name for t in found.timings] == [search.OURS, search.ANEW, search.STOCK]
+    assert [t.name for t in found.timings] == [search.OURS, search.NO_REUSE, search.STOCK]
     lines = found.note.splitlines()
     assert len(lines) == 2
-    for line, name in zip(lines, (search.OURS, search.ANEW), strict=True):
-        phases = ", ".join(rf"{phase} [\d.]+ (s|ms|µs)" for phase in PHASES)
-        assert re.fullmatch(rf"a trial of {re.escape(name)}: {phases}", line)
+    models = {
+        search.OURS: "own models: 1, in reused ones: 1",
+        search.NO_REUSE: "own models: 2, in reused ones: 0",
+    }
+    duration = r"[\d.]+ (s|ms|µs)"
+    for line, (name, trained) in zip(lines, models.items(), strict=True):
+        text = (
+            rf"{re.escape(name)}: a trial {duration}, all else {duration}; trained in {trained}, "
+        )
+        assert re.fullmatch(rf"{text}in populations: 0; programs traced: \d+", line)
 
 
 @pytest.mark.slow
@@ -97,39 +97,17 @@ def test_the_convnet_and_its_images():
 
 
 def test_scores_that_do_not_agree_end_the_bench():
-    with pytest.raises(RuntimeError, match=r"The trials of it don't come to the same: .*'b': 0\.2"):
+    with pytest.raises(RuntimeError, match=r"The trials of it don't agree: .*'b': 0\.2"):
         search.check_agreement("it", {"a": [0.9, 0.5, 0.1], "b": [0.2, 0.1, 0.3]})
 
 
-class TestClock:
-    def test_inner_phases_are_not_counted_twice(self, monkeypatch):
-        times = iter([0.0, 1.0, 4.0, 10.0])
-        monkeypatch.setattr("time.perf_counter", lambda: next(times))
-        clock = Clock()
-        with clock.phase("train"), clock.phase("trace"):
-            pass
-        assert (clock.seconds["train"], clock.seconds["trace"]) == (7.0, 3.0)
-
-    def test_a_part_of_a_phase_can_be_another_s(self, monkeypatch):
-        times = iter([0.0, 10.0])
-        monkeypatch.setattr("time.perf_counter", lambda: next(times))
-        clock = Clock()
-        with clock.phase("train"):
-            clock.move(4.0, "compile")
-        assert (clock.seconds["train"], clock.seconds["compile"]) == (6.0, 4.0)
-
-    BUILDS = ((building, "build_trial"), (group, "build_trial"), (Population, "__init__"))
-    BUILDS += ((Population, "prepare"), (FreshValues, "of"), (ModelPool, "_restated"))
-
-    def test_nothing_stays_patched(self):
-        before = [getattr(owner, name) for owner, name in self.BUILDS]
-        with measured():
-            now = [getattr(owner, name) for owner, name in self.BUILDS]
-        assert not {*map(id, before)} & {*map(id, now)}
-        assert [getattr(owner, name) for owner, name in self.BUILDS] == before
-
-    def test_a_population_s_model_is_part_of_the_build(self):
-        with measured() as clock:
-            Population(mlp)
-        assert clock.seconds["build"] > 0
-        assert sum(clock.seconds.values()) == clock.seconds["build"]
+def test_the_time_of_a_run_is_that_of_its_trials_and_of_all_else():
+    """Measured by the search's own records, and by a clock that stands at 0 and then at 1000."""
+    times = iter([0.0, 1000.0])
+    run = search_runs.run_search(config_of("one", 0.05), timer=lambda: next(times))
+    assert len(run.scores) == 2
+    assert 0 < run.trial_seconds < 500
+    assert run.other_seconds == pytest.approx(1000.0 - 2 * run.trial_seconds)
+    assert str(run).endswith(
+        "trained in own models: 1, in reused ones: 1, in populations: 0; programs traced: 2"
+    )

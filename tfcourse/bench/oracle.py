@@ -102,7 +102,8 @@ def _stock(size: int, folder: Path) -> Callable[[], None]:
         seed=1,
     )
     oracle.verbose = 0
-    oracle._set_project_dir(str(folder), "search")
+    # Its constructor names the oracle's directory.
+    keras_tuner.engine.base_tuner.BaseTuner(oracle, directory=str(folder), project_name="search")
     for number in range(size):
         values = sample(space, 0, number)
         hyperparameters = oracle.get_space()

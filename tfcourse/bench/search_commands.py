@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tfcourse.bench.frame import Comparison, Contender, compare
@@ -22,10 +23,10 @@ SCRIPT = "import sys; from tfcourse.bench.search_tuner import search_file; searc
 
 
 def compare_commands(title: str, config: SearchConfig, repeats: int) -> Comparison:
-    """The command with two workers and with one process, beside a script of keras-tuner's.
+    """Time the command with two workers and with one process, beside a script of keras-tuner's.
 
     Raises:
-        RuntimeError: A command fails, or the contenders' trials don't come to the same.
+        RuntimeError: A command fails, or the contenders' trials don't agree.
     """
     scores: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -46,16 +47,16 @@ def compare_commands(title: str, config: SearchConfig, repeats: int) -> Comparis
             scores[STOCK] = json.loads(_run([sys.executable, "-c", SCRIPT, str(file)]))
 
         contenders = [ours(TWO, 2), ours(ONE, 1), Contender(STOCK, stock, number=1)]
-        found = compare(title, contenders, repeats=repeats, warmup=0)
+        comparison = compare(title, contenders, repeats=repeats, warmup=0)
     check_agreement(title, scores)
-    return Comparison(found.title, found.baseline, found.timings, NOTE)
+    return replace(comparison, note=NOTE)
 
 
 def _run(command: Sequence[str]) -> str:
-    """What a command prints, of which the last line counts.
+    """Run a command and return the last line that it prints.
 
     Raises:
-        RuntimeError: It fails.
+        RuntimeError: The command fails.
     """
     environ: Mapping[str, str] = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)

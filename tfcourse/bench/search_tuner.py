@@ -23,36 +23,32 @@ __all__ = ["search_file", "stock_search"]
 
 
 def stock_search(config: SearchConfig, split: Split) -> tuple[list[float], dict[str, float]]:
-    """``keras_tuner.RandomSearch`` with the models, values, epochs and data of a config's trials.
+    """Run ``keras_tuner.RandomSearch`` on the models, values, epochs and data of a config's trials.
 
-    Only where the values come from is replaced: they are those of our trials. Like our search it
-    ends with the best model, loaded again, on the test set.
+    Only the source of the values differs: they are those of our trials. Like our search it ends
+    with the best model, loaded from its file, on the test set.
 
     Returns:
         The scores of the trials, and the test metrics.
     """
     values = [propose(config, number, {}) or {} for number in range(config.search.trials)]
     train, dev, test = split.train, split.dev, split.test
+    oracle = _Oracle(
+        values,
+        objective=keras_tuner.Objective(config.search.objective, config.direction),
+        max_trials=len(values),
+        hyperparameters=to_hyperparameters(config.space),
+        tune_new_entries=False,
+    )
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.redirect_stdout(io.StringIO()),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # Keras's, of optimizer state that it does not load
-        tuner = keras_tuner.RandomSearch(
-            _Model(config, split, values),
-            objective=keras_tuner.Objective(config.search.objective, config.direction),
-            max_trials=len(values),
-            hyperparameters=to_hyperparameters(config.space),
-            tune_new_entries=False,
-            directory=folder,
-            project_name="stock",
-        )
-        running = keras_tuner.engine.trial.TrialStatus.RUNNING
-        tuner.oracle.populate_space = lambda trial: {
-            "status": running,
-            "values": values[int(trial)],
-        }
+        model = _Model(config, split, values)
+        # What keras_tuner.RandomSearch is, with the oracle above.
+        tuner = keras_tuner.Tuner(oracle, model, directory=folder, project_name="stock")
         tuner.search(
             train.x,
             train.y,
@@ -60,7 +56,7 @@ def stock_search(config: SearchConfig, split: Split) -> tuple[list[float], dict[
             epochs=config.training.epochs,
             verbose=0,
         )
-        trials = tuner.oracle.get_best_trials(len(values))
+        trials = oracle.get_best_trials(len(values))
         best = tuner.get_best_models(1)[0]
         metrics = best.evaluate(test.x, test.y, verbose=0, return_dict=True)
     return [trial.score for trial in trials], metrics
@@ -71,6 +67,19 @@ def search_file(path: str) -> None:
     config = load_config(Path(path))
     scores, _ = stock_search(config, load_split(config))
     print(json.dumps(scores))
+
+
+class _Oracle(keras_tuner.oracles.RandomSearchOracle):
+    """The random search's oracle, with values that are known beforehand."""
+
+    def __init__(self, values: list[dict[str, Any]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.trial_values = values
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Return the values of the trial with that number."""
+        running = keras_tuner.engine.trial.TrialStatus.RUNNING
+        return {"status": running, "values": self.trial_values[int(trial_id)]}
 
 
 class _Model(keras_tuner.HyperModel):
