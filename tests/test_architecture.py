@@ -21,7 +21,7 @@ FILES = {
 # A module imports from floors below its own, and from its own package. The foundation is what
 # every floor stands on; its modules are one package here.
 FLOORS = [
-    {"console", "errors", "files", "hyperparameters", "imports", "quiet", "types"},
+    {"console", "errors", "files", "hyperparameters", "imports", "internals", "quiet", "types"},
     {"formulas", "data"},
     {"layers", "optimizers", "toy"},
     {"models", "training", "toy_plot"},

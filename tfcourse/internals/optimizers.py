@@ -1,0 +1,80 @@
+"""Optimizers: their variables, and the parts of a step."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from tfcourse.internals.versions import uses
+from tfcourse.types import Optimizer, Variable
+
+__all__ = [
+    "HOOKS",
+    "inner_optimizers",
+    "learning_rate_source",
+    "optimized_variables",
+    "variable_index",
+    "weight_averages",
+    "without_all_reduce",
+]
+
+# The methods of an update that are not public, which a subclass may override all the same.
+HOOKS = ("_backend_apply_gradients", "_backend_update_step", "_clip_gradients")
+
+
+@uses("keras.optimizers.Optimizer._learning_rate")
+def learning_rate_source(optimizer: Optimizer) -> Any:
+    """Return the learning rate's variable, schedule or function.
+
+    The public ``learning_rate`` is its value at the present step.
+    """
+    return optimizer._learning_rate
+
+
+@uses("keras.optimizers.Optimizer._trainable_variables")
+def optimized_variables(optimizer: Optimizer) -> list[Variable]:
+    """Return the weights that an optimizer was built with, in their order."""
+    return list(optimizer._trainable_variables)
+
+
+@uses("keras.optimizers.Optimizer._get_variable_index")
+def variable_index(optimizer: Optimizer, variable: Variable) -> int:
+    """Return the place of a weight among those that an optimizer was built with.
+
+    Keras's own optimizers find a weight's slots by it.
+    """
+    return int(optimizer._get_variable_index(variable))
+
+
+@uses("keras.optimizers.MultiOptimizer._inner_optimizers")
+def inner_optimizers(optimizer: Optimizer) -> list[Optimizer]:
+    """Return the optimizers that a ``MultiOptimizer`` is made of; none of another."""
+    return list(getattr(optimizer, "_inner_optimizers", ()))
+
+
+@uses("keras.optimizers.Optimizer._model_variables_moving_average")
+def weight_averages(optimizer: Optimizer) -> Sequence[Variable]:
+    """Return the moving averages of the weights; none without ``use_ema``.
+
+    Public is only to write them over the weights.
+    """
+    return getattr(optimizer, "_model_variables_moving_average", [])
+
+
+@uses("keras.optimizers.Optimizer._all_reduce_sum_gradients")
+def without_all_reduce(optimizers: Iterable[Optimizer]) -> AbstractContextManager[None]:
+    """Have optimizers take their gradients as they are, without a sum over the replicas.
+
+    No argument of theirs leaves the sum out.
+    """
+    return _replaced([(optimizer, optimizer._all_reduce_sum_gradients) for optimizer in optimizers])
+
+
+@contextmanager
+def _replaced(sums: Sequence[tuple[Optimizer, Any]]) -> Iterator[None]:
+    for optimizer, _ in sums:
+        vars(optimizer)["_all_reduce_sum_gradients"] = list
+    try:
+        yield
+    finally:
+        for optimizer, _ in sums:
+            vars(optimizer).pop("_all_reduce_sum_gradients", None)

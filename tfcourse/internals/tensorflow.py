@@ -1,0 +1,120 @@
+"""TensorFlow's compiled functions, graphs and global seed."""
+
+import random
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import tensorflow as tf
+
+from tfcourse.internals.versions import uses
+from tfcourse.types import ConcreteFunction, Tensor, TensorFunction
+
+__all__ = [
+    "allow_retracing",
+    "call_flat",
+    "concrete_functions",
+    "function_graph",
+    "in_xla_context",
+    "is_tensor_function",
+    "operation_definition",
+    "seed_state",
+    "set_global_seeds",
+]
+
+
+@uses("tensorflow.function._omit_frequent_tracing_warning")
+def allow_retracing(function: TensorFunction) -> TensorFunction:
+    """Have a ``tf.function`` not warn of frequent tracing where each trace is meant; return it.
+
+    The public ``reduce_retracing`` avoids the warning by traces for unknown shapes.
+    """
+    function._omit_frequent_tracing_warning = True
+    return function
+
+
+def is_tensor_function(value: object) -> bool:
+    """Return True for a ``tf.function``."""
+    return hasattr(value, "_list_all_concrete_functions")
+
+
+@uses("tensorflow.function._list_all_concrete_functions")
+def concrete_functions(function: TensorFunction) -> list[ConcreteFunction]:
+    """Return all traces of a ``tf.function``; public is only their number."""
+    return list(function._list_all_concrete_functions())
+
+
+@uses("tensorflow.types.experimental.ConcreteFunction._call_flat")
+def call_flat(trace: ConcreteFunction, inputs: Sequence[Tensor]) -> Any:
+    """Call a trace with its tensors in a flat list.
+
+    It is what ``tf.function`` calls once it has chosen the trace. A public call of the trace
+    compares the structure of its arguments first.
+    """
+    return trace._call_flat(inputs, trace.captured_inputs)
+
+
+@uses("tensorflow.__internal__.FuncGraph")
+def function_graph(name: str) -> AbstractContextManager[Any]:
+    """Return a context in which operations are added to a new function's graph and never run.
+
+    The graph of the public ``tf.function`` is made into a function that stays registered.
+    """
+    graph: Any = tf.__internal__.FuncGraph(name)
+    return graph.as_default()
+
+
+@uses("tensorflow.python.framework.op_def_registry.get")
+def operation_definition(name: str) -> Any:
+    """Return the definition (arguments, whether it has state) of an operation; None if unknown.
+
+    ``tf.raw_ops`` are functions without it.
+    """
+    from tensorflow.python.framework import op_def_registry
+
+    return op_def_registry.get(name)
+
+
+@uses("tensorflow.python.ops.control_flow_util.GraphOrParentsInXlaContext")
+def in_xla_context() -> bool:
+    """Return True while a graph is traced that XLA will compile; nothing public tells."""
+    from tensorflow.python.ops import control_flow_util
+
+    graph = tf.compat.v1.get_default_graph()
+    return bool(control_flow_util.GraphOrParentsInXlaContext(graph))
+
+
+@uses("tensorflow.python.eager.context.context", "tensorflow.python.eager.context.Context._rng")
+def seed_state() -> tuple[int, Any] | None:
+    """Return the global generator of operation seeds and its state; None before it is seeded.
+
+    It tells whether an operation has drawn its seed from it.
+    """
+    from tensorflow.python.eager import context
+
+    generator = getattr(context.context(), "_rng", None)
+    return None if generator is None else (id(generator), generator.getstate())
+
+
+@uses(
+    "tensorflow.python.eager.context.context",
+    "tensorflow.python.eager.context.Context._seed",
+    "tensorflow.python.eager.context.Context._rng",
+    "keras.src.backend.common.global_state.set_global_attribute",
+    "keras.src.random.seed_generator.GLOBAL_SEED_GENERATOR",
+    "keras.src.utils.rng_utils.GLOBAL_RANDOM_SEED",
+)
+def set_global_seeds(seed: int) -> None:
+    """Set the global seeds of TensorFlow and Keras, and leave TensorFlow's kernels.
+
+    The public ``tf.random.set_seed`` deletes the kernels of all compiled programs.
+    """
+    from keras.src.backend.common import global_state
+    from keras.src.random import seed_generator
+    from keras.src.utils import rng_utils
+    from tensorflow.python.eager import context
+
+    global_state.set_global_attribute(rng_utils.GLOBAL_RANDOM_SEED, seed)
+    global_state.set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, None)
+    eager: Any = context.context()
+    eager._seed, eager._rng = seed, random.Random(seed)
