@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from tfcourse.errors import InputError, one_of
@@ -41,7 +41,8 @@ class Builder:
         takes_any: Whether it takes arguments of any name (``**kwargs``).
         compiles: Whether its models come compiled.
         space: The tables of ``[space]`` that it brings with it, by name.
-        given: The function or object of one's own that it comes from; None if it is ours.
+        source_object: The object that the name or the argument refers to, whose code is
+            recorded; None for a builder that is only on record.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Builder:
     takes_any: bool
     compiles: bool = False
     space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    given: Any = field(default=None, compare=False, repr=False)
+    source_object: Any = field(default=None, compare=False, repr=False)
 
 
 def find_builder(given: Any) -> Builder:
@@ -76,9 +77,13 @@ def find_builder(given: Any) -> Builder:
     if has_build or (len(positional) == len(required) == 1):
         # keras-tuner brings TensorFlow with it, which other builders are checked without.
         with quiet_start():
-            from tfcourse.search.engine.hypermodels import hypermodel_builder
+            from tfcourse.search.engine.hypermodels import explore_hypermodel
 
-        return replace(hypermodel_builder(function, name), given=function)
+        model = explore_hypermodel(function, name)
+        arguments = {n: Argument(annotation, None) for n, annotation in model.annotations.items()}
+        return Builder(
+            name, model.function, arguments, False, model.compiles, model.space, function
+        )
     if len(positional) < 2:
         shown = ", ".join(p.name for p in parameters)
         raise InputError(
@@ -92,7 +97,7 @@ def find_builder(given: Any) -> Builder:
         if p not in positional[:2] and p.kind not in variadic
     }
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    return Builder(name, function, arguments, takes_any, given=function)
+    return Builder(name, function, arguments, takes_any, source_object=function)
 
 
 def imported_when_called(name: str) -> Callable[..., Any]:

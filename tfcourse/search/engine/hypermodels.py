@@ -1,10 +1,11 @@
-"""keras-tuner's way to describe a model, ``build(hp)`` or a ``HyperModel``, as a builder of ours.
+"""keras-tuner's ``build(hp)`` or ``HyperModel`` as a function of values.
 
 The ranges that it registers become tables of ``[space]``; their values are drawn as all others are.
 """
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -14,59 +15,78 @@ from keras_tuner.engine import hyperparameters as kinds
 
 from tfcourse.errors import InputError, error_text
 from tfcourse.imports import exit_as_error
-from tfcourse.search.config.builders import Argument, Builder
 from tfcourse.search.engine.registrations import (
     CheckedHyperParameters,
     Registration,
     single_value,
 )
+from tfcourse.types import Hyperparameter, KerasModel, Shape
 
-__all__ = ["hypermodel_builder"]
+__all__ = ["HyperModelBuilder", "explore_hypermodel"]
 
 MOST_CALLS = 200
 
 
-def hypermodel_builder(given: Any, name: str) -> Builder:
-    """A builder from a function ``build(hp)``, a ``HyperModel``, or its class.
+@dataclass(frozen=True)
+class HyperModelBuilder:
+    """A function ``build(hp)`` that takes values, and the hyperparameters that it registers.
 
-    It is called a few times to see what it registers: with the defaults, with each other value of
+    Attributes:
+        function: ``function(input_shape, classes, **values)`` returns a model; it does not use
+            the first two.
+        annotations: The type of each hyperparameter, ``inspect.Parameter.empty`` for a choice.
+        compiles: Whether its models come compiled.
+        space: The tables of ``[space]`` by name, without hyperparameters of one value.
+    """
+
+    function: Callable[..., KerasModel]
+    annotations: Mapping[str, object]
+    compiles: bool
+    space: Mapping[str, Mapping[str, Any]]
+
+
+def explore_hypermodel(source_object: object, name: str) -> HyperModelBuilder:
+    """Return the builder of a function ``build(hp)``, a ``HyperModel``, or its class.
+
+    It is called a few times to find what it registers: with the defaults, with each other value of
     every choice, and with both ends of every range, on which further ones may depend. A call that
     fails is passed over, as keras-tuner passes over a trial, unless all of them fail.
 
     Args:
-        given: What the config names.
+        source_object: The object that the config names.
         name: Its name, for the messages.
 
     Raises:
         InputError: It always fails, gives no model, or registers what can't be searched.
     """
-    build = _build_of(given, name)
-    known: dict[str, Registration] = {}
-    found, compiled = _explore(build, name, known)
+    build = _build_of(source_object, name)
+    first_registrations: dict[str, Registration] = {}
+    entries_of, compiled = _explore(build, name, first_registrations)
     if len(compiled) > 1:
         raise InputError(f'builder: "{name}" must compile all of its models, or none of them.')
-    arguments = {n: Argument(_annotation(entries[0]), None) for n, entries in found.items()}
+    annotations = {n: _annotation(entries[0]) for n, entries in entries_of.items()}
 
-    def function(input_shape: Any, classes: int, **values: Any) -> Any:
-        hp = CheckedHyperParameters(name, {**known}, values)
+    def function(input_shape: Shape, classes: int, **values: Hyperparameter) -> KerasModel:
+        hp = CheckedHyperParameters(name, {**first_registrations}, values)
         model = build(hp)
-        if unknown := [n for n in hp.values if n not in arguments]:
+        if unknown := [n for n in hp.values if n not in annotations]:
             raise InputError(
                 f'builder: "{name}" registers "{unknown[0]}" with {values} and did not when the '
                 "search began. Register it in every call, or within hp.conditional_scope."
             )
         return model
 
-    space = {n: table for n, entries in found.items() if (table := _table(entries, found, name))}
-    return Builder(name, function, arguments, False, compiled == {True}, space)
+    tables = {n: _table(entries, entries_of, name) for n, entries in entries_of.items()}
+    space = {n: table for n, table in tables.items() if table}
+    return HyperModelBuilder(function, annotations, compiled == {True}, space)
 
 
-def _build_of(given: Any, name: str) -> Callable[[Any], Any]:
-    if inspect.isfunction(given) or not hasattr(given, "build"):
-        return given
+def _build_of(source_object: Any, name: str) -> Callable[[Any], Any]:
+    if inspect.isfunction(source_object) or not hasattr(source_object, "build"):
+        return source_object
     try:
         with exit_as_error():
-            model = given() if isinstance(given, type) else given
+            model = source_object() if isinstance(source_object, type) else source_object
     except Exception as error:
         raise InputError(
             f'builder: "{name}" can\'t be made without arguments ({error_text(error)}).'
@@ -82,16 +102,16 @@ def _build_of(given: Any, name: str) -> Callable[[Any], Any]:
 
 
 def _explore(
-    build: Callable[[Any], Any], name: str, known: dict[str, Registration]
+    build: Callable[[Any], Any], name: str, first_registrations: dict[str, Registration]
 ) -> tuple[dict[str, list[Any]], set[bool]]:
-    """What is registered, by name, and whether the models come compiled.
+    """Return what the builder registers, by name, and whether its models come compiled.
 
     Args:
         build: The builder.
         name: Its name, for the messages.
-        known: Gets the first registration of each name.
+        first_registrations: The first registration of each name is added to it.
     """
-    found: dict[str, list[Any]] = {}
+    entries_of: dict[str, list[Any]] = {}
     compiled: set[bool] = set()
     waiting: list[dict[str, Any]] = [{}]
     failure: InputError | None = None
@@ -99,19 +119,19 @@ def _explore(
         if not waiting:
             if failure is not None and not compiled:
                 raise failure
-            return found, compiled
+            return entries_of, compiled
         values = waiting.pop(0)
-        hp = CheckedHyperParameters(name, known, values)
+        hp = CheckedHyperParameters(name, first_registrations, values)
         try:
             compiled.add(_compiled(build, hp, name, values))
         except _CallError as error:
             failure = failure or InputError(str(error))
             failure.__cause__ = failure.__cause__ or error.__cause__
-        # Of a call that failed, what it registered before.
+        # A call that failed may have registered some before.
         for entry in hp.space:
-            entries = found.setdefault(entry.name, [])
+            entries = entries_of.setdefault(entry.name, [])
             if not entries:
-                # What is not active yet: with what makes it so.
+                # Where it is not active, its parents get values that make it active.
                 parents = {c.name: c.values[0] for c in entry.conditions}
                 waiting += [{**values, **parents, entry.name: end} for end in _ends(entry)]
             if not any(entry.conditions == other.conditions for other in entries):
@@ -147,7 +167,7 @@ def _compiled(
 
 
 def _ends(entry: Any) -> list[Any]:
-    """The values besides the default on which it may depend what else is registered."""
+    """Return the values besides the default with which the builder may register others."""
     if isinstance(entry, kinds.Choice | kinds.Boolean):
         return [value for value in entry.values if value != entry.default]
     if isinstance(entry, kinds.Int):
@@ -159,14 +179,14 @@ def _ends(entry: Any) -> list[Any]:
 
 
 def _table(
-    entries: Iterable[Any], found: Mapping[str, list[Any]], name: str
+    entries: Iterable[Any], entries_of: Mapping[str, list[Any]], name: str
 ) -> dict[str, Any] | None:
-    """A table of ``[space]``; None for what has one value only."""
+    """Return a table of ``[space]``; None for a hyperparameter that has only one value."""
     first, *others = entries
     table, when = _range(first, name), {}
     for condition in first.conditions:
-        parent = found[condition.name][0]
-        # Of numbers, and where it has several conditions, it is drawn always; keras-tuner gives
+        parent = entries_of[condition.name][0]
+        # With a numeric parent, or with several conditions, it is always drawn; keras-tuner gives
         # the model None where it is not active.
         if not others and isinstance(parent, kinds.Choice | kinds.Boolean):
             values = list(condition.values)

@@ -51,8 +51,8 @@ def code_record(
     """
     metrics = [load_function(m, "metrics") for m in config.training.metrics if ":" in m]
     source: dict[str, str] = {}
-    for given in (config.builder.given, *metrics):
-        source |= sources_of(given, complete)
+    for source_object in (config.builder.source_object, *metrics):
+        source |= sources_of(source_object, complete)
     record: dict[str, Any] = {"source": source}
     digest = hash_of_config(model) if source and model is not None else None
     if digest is not None:
