@@ -77,18 +77,15 @@ INSTANCES = {
 
 def found(name):
     """What a dotted name stands for; an instance's attribute where its class has none."""
-    parts = name.split(".")
-    for length in range(len(parts) - 1, 0, -1):
-        try:
-            thing = importlib.import_module(".".join(parts[:length]))
-        except ModuleNotFoundError:
-            continue
-        for part in parts[length:-1]:
-            thing = getattr(thing, part)
-        if not hasattr(thing, parts[-1]):
-            thing = INSTANCES[name.rpartition(".")[0]]()
-        return getattr(thing, parts[-1])
-    raise AssertionError(name)
+    owner, _, attribute = name.rpartition(".")
+    first, *parts = owner.split(".")
+    thing, path = importlib.import_module(first), first
+    for part in parts:
+        path = f"{path}.{part}"
+        thing = getattr(thing, part) if hasattr(thing, part) else importlib.import_module(path)
+    if hasattr(thing, attribute):
+        return getattr(thing, attribute)
+    return getattr(INSTANCES[owner](), attribute)
 
 
 @pytest.mark.parametrize("name", NAMES)
