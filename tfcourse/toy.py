@@ -16,6 +16,7 @@ from tfcourse.errors import InputError, WorkFailedError, one_of, shown
 from tfcourse.formulas import updates
 from tfcourse.formulas.averages import bias_correction
 from tfcourse.hyperparameters import check
+from tfcourse.internals.tensorflow import allow_retracing
 
 __all__ = [
     "OPTIMIZERS",
@@ -143,7 +144,7 @@ def descent_program(optimizer: str, jit_compile: bool, record: bool) -> Any:
     program = tf.function(descend, jit_compile=jit_compile, autograph=False)
     # A recorded history has an entry a step, and XLA must know how many: it traces anew for each
     # number of steps, which is meant.
-    program._omit_frequent_tracing_warning = True
+    allow_retracing(program)
     return program
 
 

@@ -17,7 +17,7 @@ __all__ = [
     "direction_of",
     "finish_building",
     "function_arguments",
-    "initial_epoch",
+    "initial_epoch_of",
     "loss_arguments",
     "loss_tracker",
     "metric_arguments",
@@ -113,7 +113,7 @@ def metrics_in_order(model: KerasModel, logs: Logs) -> Any:
 
 
 @uses("keras.Model._initial_epoch")
-def initial_epoch(model: KerasModel) -> int | None:
+def initial_epoch_of(model: KerasModel) -> int | None:
     """Return the epoch that ``BackupAndRestore`` has a training continue from, if there is one.
 
     The callback leaves it there for Keras's own loop.

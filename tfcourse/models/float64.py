@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from tfcourse.data.frames import as_examples
 from tfcourse.errors import InputError
+from tfcourse.internals.layers import flatten_layers, takes_training
+from tfcourse.internals.models import compiled_loss, compute_loss
 
 __all__ = ["Cost", "model_cost", "trace"]
 
@@ -161,7 +163,7 @@ def model_cost(
     x, y, sample_weight = (_in_float64(data) for data in (x, y, sample_weight))
     others = [v for v in model.variables if not any(v is weight for weight in weights)]
     state = [(variable, _in_float64(variable.numpy())) for variable in others]
-    compiled = model._compile_loss if loss is None else _compiled(model, loss)
+    compiled = compiled_loss(model) if loss is None else _compiled(model, loss)
     with keras.StatelessScope():
         keras.random.uniform(())  # Keras's global seed generator must not be made in the trace.
 
@@ -170,8 +172,8 @@ def model_cost(
         for variable, value in [*zip(weights, parameters, strict=True), *state]:
             scope.add_update((variable, value))
         with _computing_in_float64(model, compiled), scope:
-            outputs = model(x, training=training) if model._call_has_training_arg else model(x)
-            return model._compute_loss(x, y, outputs, sample_weight, training)
+            outputs = model(x, training=training) if takes_training(model) else model(x)
+            return compute_loss(model, x, y, outputs, sample_weight, training)
 
     paths: list[str] = []
     for weight in weights:
@@ -185,7 +187,7 @@ def _compiled(model: Any, loss: Any) -> Any:
     holder = keras.Sequential()
     holder.compile(loss=loss)
     holder._compile_loss.output_names = getattr(model, "output_names", None)
-    return holder._compile_loss
+    return compiled_loss(holder)
 
 
 def _in_float64(data: Any) -> Any:
@@ -221,7 +223,7 @@ def _settings(model: Any, compiled: Any) -> Iterator[tuple[Any, str, Any]]:
     Set past ``__setattr__``, which tracks what it sees. The lists of losses, which a call empties,
     are replaced by others.
     """
-    for layer in model._flatten_layers():
+    for layer in flatten_layers(model):
         if keras.backend.is_float_dtype(layer.compute_dtype):
             yield layer, "_dtype_policy", keras.DTypePolicy("float64")
         yield layer, "_losses", []

@@ -11,6 +11,7 @@ import numpy as np
 from keras import layers
 
 from tfcourse.errors import InputError
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.models.graph import BATCH_NORMS
 from tfcourse.models.swap import clone_layer, copy_weights, has_graph, uncompiled
 
@@ -85,7 +86,7 @@ def fold_report(model: Any) -> FoldReport:
             folded |= {f"{part.name}/{k}": f"{part.name}/{v}" for k, v in inner.folded.items()}
             left |= {f"{part.name}/{k}": v for k, v in inner.left.items()}
         elif isinstance(part, keras.Layer):
-            for norm in part._flatten_layers(include_self=False):
+            for norm in flatten_layers(part, include_self=False):
                 if isinstance(norm, BATCH_NORMS):
                     reason = f'it is inside "{part.name}" ({type(part).__name__})'
                     left[f"{part.name}/{norm.name}"] = reason

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError, shown
+from tfcourse.internals.models import compiled_loss
 from tfcourse.models.differences import derivatives
 from tfcourse.models.float64 import model_cost, trace
 from tfcourse.models.gradient_result import (
@@ -180,7 +181,7 @@ def _check_model(model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, trai
             f'gradient_check: model "{model.name}" must have a loss. Compile it, or give '
             'loss="mse" or the like.'
         )
-    if y is None and (loss is not None or model._compile_loss is not None):
+    if y is None and (loss is not None or compiled_loss(model) is not None):
         raise InputError(
             "gradient_check: y must be the labels that the loss takes. Received: None."
         )

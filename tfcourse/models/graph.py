@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.layers import BatchNorm, SoftmaxHead
 
 __all__ = [
@@ -151,7 +152,7 @@ def named_layers(model: Any) -> Iterator[tuple[str, Any]]:
     while waiting:
         prefix, owner = waiting.pop(0)
         own = (
-            owner.layers if isinstance(owner, keras.Model) else owner._flatten_layers(False, False)
+            owner.layers if isinstance(owner, keras.Model) else flatten_layers(owner, False, False)
         )
         for layer in own:
             if id(layer) not in seen:

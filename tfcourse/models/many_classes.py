@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.internals.models import loss_tracker
 from tfcourse.layers.softmax_head import SoftmaxHead
 
 __all__ = ["ManyClassModel"]
@@ -57,8 +58,8 @@ class ManyClassModel(keras.Model):
 
     def _report(self, data: Any, cost: Any) -> dict[str, Any]:
         count = tf.shape(tf.nest.flatten(data)[0])[0]
-        self._loss_tracker.update_state(cost, sample_weight=count)
-        return {"loss": self._loss_tracker.result()}
+        loss_tracker(self).update_state(cost, sample_weight=count)
+        return {"loss": loss_tracker(self).result()}
 
     def get_config(self) -> dict[str, Any]:
         """The two parts, for saving."""

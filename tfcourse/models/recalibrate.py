@@ -13,6 +13,8 @@ from tfcourse.data.frames import as_examples, is_scipy_sparse
 from tfcourse.errors import InputError, WorkFailedError, shown
 from tfcourse.formulas.pooling import Moments, feature_moments, pool_moments
 from tfcourse.hyperparameters import check
+from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.models.graph import BATCH_NORMS
 
 __all__ = ["recalibrate"]
@@ -78,7 +80,7 @@ def _calibrate(model: Any, layers: list[Any], cyclic: bool, batches: Any, bar: A
             totals[i] = pool_moments(totals[i], moments)
         return totals
 
-    step._omit_frequent_tracing_warning = True  # A trace for each group is meant.
+    allow_retracing(step)  # A trace for each group is meant.
     for _ in range(_PASSES):
         zeros = [tf.zeros(layer.moving_mean.shape, tf.float64) for layer in layers]
         totals: list[Moments] = [(zero, zero, zero) for zero in zeros]
@@ -159,7 +161,7 @@ def _names(layers: Iterable[Any]) -> str:
 
 def _dependencies(model: Any, x: Any) -> dict[Any, set[Any]]:
     """The batch-norm layers that the model calls, each with all that its inputs follow from."""
-    layers = [layer for layer in model._flatten_layers() if isinstance(layer, BATCH_NORMS)]
+    layers = [layer for layer in flatten_layers(model) if isinstance(layer, BATCH_NORMS)]
     calls: list[_Call] = []
     trace = tf.function(lambda x: calls.extend(_calls(model, layers, x)), autograph=False)
     graph = trace.get_concrete_function(x).graph

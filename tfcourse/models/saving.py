@@ -17,6 +17,7 @@ import tfcourse.layers
 import tfcourse.models.many_classes
 import tfcourse.optimizers  # noqa: F401  (see above)
 from tfcourse.errors import error_line
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.models.swap import copy_weights, paired_weights, swap
 from tfcourse.optimizers.keras_equivalent import is_course_optimizer, keras_equivalent
 
@@ -59,7 +60,7 @@ def save_model(model: Any, path: str | Path) -> None:
         model: A built model.
         path: The ``.keras`` file to write.
     """
-    has_layers = any(_is_own(layer) for layer in model._flatten_layers())
+    has_layers = any(_is_own(layer) for layer in flatten_layers(model))
     own_optimizer = model.compiled and is_course_optimizer(model.optimizer)
     if not has_layers and not own_optimizer:
         model.save(path)

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError, one_of
+from tfcourse.internals.layers import flatten_layers, seed_generators
 from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.dropout import Dropout
 from tfcourse.layers.softmax_head import SoftmaxHead
@@ -109,9 +110,9 @@ def copy_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
                 f"of shape {old.shape}."
             )
         weight.assign(old)
-    for old_part, new_part in zip(layer._flatten_layers(), new._flatten_layers(), strict=True):
+    for old_part, new_part in zip(flatten_layers(layer), flatten_layers(new), strict=True):
         for old, generator in zip(
-            old_part._seed_generators, new_part._seed_generators, strict=False
+            seed_generators(old_part), seed_generators(new_part), strict=False
         ):
             generator.state.assign(old.state)
         if isinstance(new_part, keras.layers.Normalization):
@@ -125,7 +126,7 @@ def paired_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
     By name: a layer that was quantized has them in another order than one that is built so, and
     one without bias correction lacks ``moving_weight``. By position where the names are automatic.
     """
-    parts = zip(layer._flatten_layers(), new._flatten_layers(), strict=True)
+    parts = zip(flatten_layers(layer), flatten_layers(new), strict=True)
     return [pair for each in parts for pair in _pairs_of_own_weights(*each)]
 
 
@@ -146,7 +147,7 @@ def _pairs_of_own_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
 @contextmanager
 def uncompiled(model: Any) -> Iterator[None]:
     """Hides that a model is compiled: Keras's cloning fails on losses that are plain functions."""
-    models = [part for part in model._flatten_layers() if getattr(part, "compiled", False)]
+    models = [part for part in flatten_layers(model) if getattr(part, "compiled", False)]
     try:
         for part in models:
             part.compiled = False
@@ -158,7 +159,7 @@ def uncompiled(model: Any) -> Iterator[None]:
 
 def _train_alike(model: Any, copy: Any, copies: Mapping[int, Any]) -> None:
     """Freeze in a copy what is frozen in the model: whole models inside it, and single weights."""
-    layers = zip(model._flatten_layers(), copy._flatten_layers(), strict=True)
+    layers = zip(flatten_layers(model), flatten_layers(copy), strict=True)
     for layer, new in layers:  # Each before those inside it, which it sets too.
         if new.trainable != layer.trainable:
             new.trainable = layer.trainable
@@ -169,7 +170,7 @@ def _train_alike(model: Any, copy: Any, copies: Mapping[int, Any]) -> None:
 
 def _exchanged(layer: Any, to: str) -> Any:
     if type(layer) not in _FROM[to]:
-        inside = layer._flatten_layers(include_self=False) if isinstance(layer, keras.Layer) else ()
+        inside = flatten_layers(layer, include_self=False) if isinstance(layer, keras.Layer) else ()
         if any(type(part) in _FROM[to] for part in inside):
             return type(layer).from_config(_exchanged_inside(layer.get_config(), to))
         return clone_layer(layer)
@@ -201,7 +202,7 @@ def _exchanged_inside(config: Any, to: str) -> Any:
 
 def _check_that_none_is_left(copy: Any, to: str) -> None:
     """Refuses a copy that still holds, somewhere inside, what was to be exchanged."""
-    for layer in copy._flatten_layers():
+    for layer in flatten_layers(copy):
         if isinstance(layer, _FROM[to]):
             why = "inside another layer" if type(layer) in _FROM[to] else "a subclass"
             raise InputError(
@@ -212,7 +213,7 @@ def _check_that_none_is_left(copy: Any, to: str) -> None:
 
 def _check_that_sharing_is_kept(model: Any, copy: Any) -> None:
     """Refuses a model whose layer is inside several others, each of which would have its own."""
-    before, after = (Counter(x.name for x in part._flatten_layers()) for part in (model, copy))
+    before, after = (Counter(x.name for x in flatten_layers(part)) for part in (model, copy))
     # Not those that are new, as Keras names the inputs of operations anew.
     if twice := [name for name, count in after.items() if count > before.get(name, count)]:
         raise InputError(

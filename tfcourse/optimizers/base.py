@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.hyperparameters import check
+from tfcourse.internals.optimizers import variable_index
 
 __all__ = ["CourseOptimizer", "Decay", "Scalar"]
 
@@ -146,7 +147,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         dtype = tf.as_dtype(variable.dtype).name
         shared = isinstance(learning_rate, dict)
         now = learning_rate[dtype] if shared else self.now(learning_rate, dtype)
-        index = self._get_variable_index(variable)
+        index = variable_index(self, variable)
         slots = [variables[index] for variables in self._slot_variables]
         state = [tf.convert_to_tensor(slot) for slot in slots]
         step, state = self.step(tf.cast(gradient, dtype), state, now)

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.internals.models import strategy_of
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.programs.leaves import first_leaf, leaves_of
 from tfcourse.training.programs.replicas import (
@@ -177,7 +178,7 @@ def distributed_errors(model: Any) -> Iterator[None]:
 
 
 def _strategy(model: Any) -> Any:
-    return model._distribute_strategy
+    return strategy_of(model)
 
 
 def _created_outside(what: str) -> str:

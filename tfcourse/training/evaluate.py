@@ -3,6 +3,8 @@
 from typing import Any, Literal
 
 from tfcourse.errors import InputError
+from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.models import compiled_loss, compiled_metrics, metrics_in_order
 from tfcourse.training.callbacks import callback_list
 from tfcourse.training.data.checks import check_feed
 from tfcourse.training.data.compilation import Compilation, can_compile
@@ -74,7 +76,7 @@ def evaluate(
     logs = evaluate_feed(model, feed, plan, callbacks, model.reset_metrics)
     if not logs:
         raise InputError("x holds no batches: there is nothing to evaluate.")
-    return logs if return_dict else model._flatten_metrics_in_order(logs)
+    return logs if return_dict else metrics_in_order(model, logs)
 
 
 def _build(model: Any, batch: Any) -> None:
@@ -83,7 +85,7 @@ def _build(model: Any, batch: Any) -> None:
     Those may be twice the model's size, and an evaluation leaves it open which weights will be
     trained.
     """
-    parts = [*model._flatten_layers(), model._compile_loss, model._compile_metrics]
+    parts = [*flatten_layers(model), compiled_loss(model), compiled_metrics(model)]
     if all(part is None or part.built for part in parts):
         return
     outputs_on(model, model.test_step, batch)

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfcourse.internals.models import initial_epoch_of
 from tfcourse.training.callbacks import (
     TEST_HOOKS,
     TRAIN_HOOKS,
@@ -111,7 +112,7 @@ class Loop:
             return self.checkpoints.begin(initial_epoch, epochs)
         self.callbacks.on_train_begin()
         # BackupAndRestore sets the epoch to continue from on the model.
-        return Start(range(self.model._initial_epoch or initial_epoch, epochs))
+        return Start(range(initial_epoch_of(self.model) or initial_epoch, epochs))
 
     def _train_epoch(self, epoch: int, start: int = 0) -> dict[str, Any]:
         """The steps of an epoch from ``start`` on, and again those before a loss that is NaN."""

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.training.callbacks import acts_on_batches, callback_list, next_stride
 from tfcourse.training.data.adapters import stream_of
 from tfcourse.training.data.arrays import Arrays, in_memory
@@ -105,7 +106,7 @@ def _collect(model: Any, feed: Feed, program: Any, stride: int, callbacks: Any) 
 def _can_be_compiled(model: Any) -> bool:
     """Whether the step can be traced as it is, with all variables there."""
     distributed = is_distributed(model) or tf.distribute.has_strategy()
-    built = all(layer.built for layer in model._flatten_layers())
+    built = all(layer.built for layer in flatten_layers(model))
     own = overrides(model, "make_predict_function")
     return built and not (own or runs_eagerly(model) or distributed)
 

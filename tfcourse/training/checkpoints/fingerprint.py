@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.programs.state import state_variables
 
@@ -23,7 +24,7 @@ def fingerprint(model: Any, feed: Feed) -> dict[str, str]:
         "the optimizer": type(model.optimizer).__name__,
         "the loss": json.dumps(keras.tree.map_structure(_name, model.loss)),
     }
-    for number, layer in enumerate(model._flatten_layers(include_self=False), 1):
+    for number, layer in enumerate(flatten_layers(model, include_self=False), 1):
         found[f"layer {number}"] = type(layer).__name__
         for name, value in _config(layer).items():
             found[f"{name} of layer {number} ({NUMBER.sub('', layer.name)})"] = value

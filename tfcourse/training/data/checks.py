@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError, nearest
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.data.ids import check_ids, embeddings_of, ids_in_range
 from tfcourse.training.data.target_checks import check_targets, from_keras
@@ -82,7 +83,7 @@ def proven_embeddings(model: Any, feed: Any, step: str) -> list[str]:
     leaves = _input_leaves(model, x, "")
     # Under XLA its operations are known by the name alone.
     own, names = {id(layer) for layer in layers}, {bare_scope(layer.name) for layer in layers}
-    others = [each for each in model._flatten_layers() if id(each) not in own]
+    others = [each for each in flatten_layers(model) if id(each) not in own]
     unique = names.isdisjoint(bare_scope(each.name) for each in others)
     proven = unique and leaves is not None and ids_in_range(model, leaves)
     return [layer.name for layer in layers] if proven else []

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError, warn
+from tfcourse.internals.layers import flatten_layers
 
 __all__ = ["check_ids", "embeddings_of", "ids_in_range"]
 
@@ -87,7 +88,7 @@ def ids_in_range(model: Any, leaves: Sequence[tuple[str, Any]]) -> bool:
 
 def embeddings_of(model: Any) -> list[Any]:
     """Return the ``Embedding`` layers of a model and of the models inside it."""
-    return [layer for layer in model._flatten_layers() if _is_embedding(layer)]
+    return [layer for layer in flatten_layers(model) if _is_embedding(layer)]
 
 
 def _lookups(model: Any, leaves: Sequence[tuple[str, Any]]) -> list[Lookup]:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError
+from tfcourse.internals.models import compiled_metrics
 from tfcourse.training.data.metric_checks import check_metric
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
 from tfcourse.training.programs.held import held_by
@@ -67,7 +68,7 @@ def check_targets(model: Any, x: Any, y: Any, of: str, values: bool, trace: bool
     for name, entry, target, output in _triples(model, outputs, y, loss):
         if (known := _known(entry)) is not None:
             _check(f"y{of}{name}", known, target, output, values, values and trace)
-    compiled = model._compile_metrics
+    compiled = compiled_metrics(model)
     if compiled is None or overrides(model, "compute_metrics"):
         return
     for metrics in (compiled._user_metrics, compiled._user_weighted_metrics):

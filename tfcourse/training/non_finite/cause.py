@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.internals.layers import flatten_layers
+
 __all__ = ["cause"]
 
 
@@ -35,7 +37,7 @@ def cause(model: Any, batch: Any) -> tuple[str | None, str]:
 def _outputs_watched(model: Any) -> Iterator[list[str]]:
     """Collects the names of the layers whose output is not finite, in the order of their calls."""
     found: list[str] = []
-    layers = [layer for layer in model._flatten_layers(include_self=False) if layer.built]
+    layers = [layer for layer in flatten_layers(model, include_self=False) if layer.built]
 
     def watched(layer: Any) -> Any:
         call = layer.call

@@ -8,6 +8,7 @@ import numpy as np
 
 from tfcourse.errors import InputError, one_of, shown
 from tfcourse.hyperparameters import HYPERPARAMETERS
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.layers import BatchNorm, SoftmaxHead
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
@@ -69,7 +70,7 @@ def check_model(model: Any) -> None:
     _check_optimizer(model.optimizer)
     if model.run_eagerly:
         raise InputError("run_eagerly=True can't be had in a population: it is one program.")
-    for layer in model._flatten_layers():
+    for layer in flatten_layers(model):
         _check_layer(layer)
 
 
@@ -158,7 +159,7 @@ def _check_member(member: Member, model: Any) -> None:
             f"{shown(member.hyperparameters)}."
         )
     known = ["learning_rate", *optimizer.hyperparameters]
-    if any(isinstance(layer, Dropout) for layer in model._flatten_layers()):
+    if any(isinstance(layer, Dropout) for layer in flatten_layers(model)):
         known.append(DROPOUT)
     for name, value in member.hyperparameters.items():
         if name not in known:

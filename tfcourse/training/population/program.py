@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfcourse.errors import InputError, message_line
+from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.training.population.step import MemberStep, State
 from tfcourse.training.programs.leaves import first_leaf, rows_of
 from tfcourse.training.programs.xla import (
@@ -203,7 +204,7 @@ def _compiled(function: Callable[..., Any], jit_compile: bool) -> Any:
     Their shapes stay known: a loop over members of an unknown number is many times slower.
     """
     program = tf.function(function, jit_compile=jit_compile, autograph=False)
-    program._omit_frequent_tracing_warning = True  # each of those traces is meant
+    allow_retracing(program)  # each of those traces is meant
     return program
 
 

@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.models import compute_loss, loss_tracker
+from tfcourse.internals.optimizers import variable_index
 from tfcourse.layers.dropout import Dropout
 from tfcourse.training.programs.leaves import first_leaf
 from tfcourse.training.programs.step import safe_scopes
@@ -55,7 +58,7 @@ class MemberStep:
 
     def __init__(self, model: Any) -> None:
         self.model, self.optimizer = model, model.optimizer
-        self._dropouts = [layer for layer in model._flatten_layers() if isinstance(layer, Dropout)]
+        self._dropouts = [layer for layer in flatten_layers(model) if isinstance(layer, Dropout)]
         # In the place of the layers' own, which all members would share.
         self._rates = [
             keras.Variable(layer.rate, dtype="float64", trainable=False) for layer in self._dropouts
@@ -69,7 +72,7 @@ class MemberStep:
         self.weights = [places[id(v)] for v in model.weights]
         self.trainable = [places[id(v)] for v in model.trainable_variables]
         # Under a scope the optimizer does not know its variables any more.
-        indices = [self.optimizer._get_variable_index(v) for v in model.trainable_variables]
+        indices = [variable_index(self.optimizer, v) for v in model.trainable_variables]
         self._slots = [
             [variables[index] for variables in self.optimizer._slot_variables] for index in indices
         ]
@@ -79,7 +82,7 @@ class MemberStep:
             for v in variables
         )
         self.safe = safe_scopes(model, "train_step")
-        self._total = [v is model._loss_tracker.total for v in self.variables.metrics].index(True)
+        self._total = [v is loss_tracker(model).total for v in self.variables.metrics].index(True)
 
     def train(self, state: State, batch: Any) -> State:
         """A step as ``model.train_step`` takes it: forward, backward, update, metrics."""
@@ -167,11 +170,11 @@ class MemberStep:
     def _forward(self, x: Any, y: Any, sample_weight: Any, training: bool) -> tuple[Any, Any]:
         model = self.model
         y_pred = model(x, training=training)
-        loss = model._compute_loss(
-            x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
+        loss = compute_loss(
+            model, x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training
         )
         examples = tf.shape(first_leaf(x))[0]
-        model._loss_tracker.update_state(loss, sample_weight=examples)
+        loss_tracker(model).update_state(loss, sample_weight=examples)
         return y_pred, loss
 
     def _apply(self, scope: Any, gradients: Sequence[Any]) -> None:

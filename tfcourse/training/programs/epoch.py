@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.training.programs.direct import DirectCalls
 from tfcourse.training.programs.leaves import leaves_of, rows_of, with_leaves
 from tfcourse.training.programs.step import Step
@@ -228,7 +229,7 @@ def compiled(function: Callable[..., Any], jit_compile: bool, run_eagerly: bool)
         function, jit_compile=jit_compile, autograph=False, reduce_retracing=not jit_compile
     )
     # A program a model is meant; TensorFlow takes many of them for one that keeps retracing.
-    program._omit_frequent_tracing_warning = True
+    allow_retracing(program)
     return program
 
 

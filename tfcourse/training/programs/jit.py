@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 from keras.src.trainers.trainer import model_supports_jit  # not public: the rule is Keras's own
 
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.training.programs.leaves import first_leaf
 
 __all__ = ["Auto", "choose_jit", "may_compile", "seconds_of_step"]
@@ -49,7 +50,7 @@ def choose_jit(model: Any, sample: Any, batch_size: int | None, steps: int | Non
     """
     if steps is None or not may_compile(model):
         return False
-    layers = model._flatten_layers()
+    layers = flatten_layers(model)
     families = {base.__name__ for layer in layers for base in type(layer).__mro__}
     if any("Conv" in name for name in families) and not _on_gpu():
         return False
@@ -70,7 +71,7 @@ def seconds_of_step(model: Any, sample: Any, batch_size: int | None) -> float:
     T is the time steps of a recurrent model, else 1; an unknown batch size counts as 32.
     """
     operations = 6 * sum(math.prod(w.shape) for w in model.trainable_weights) * (batch_size or 32)
-    families = {base.__name__ for layer in model._flatten_layers() for base in type(layer).__mro__}
+    families = {base.__name__ for layer in flatten_layers(model) for base in type(layer).__mro__}
     if "RNN" in families:
         shape = first_leaf(sample).shape
         operations *= (shape[1] or 1) if len(shape) > 2 else 1

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.internals.layers import flatten_layers
+
 __all__ = ["PlainVariable", "attributes", "own_state"]
 
 
@@ -46,7 +48,7 @@ def own_state(model: Any, with_optimizers: bool) -> list[Any]:
             one, as a ``train_step`` of the model's own needs them.
     """
     found: list[Any] = []
-    for layer in model._flatten_layers():
+    for layer in flatten_layers(model):
         for name, value in attributes(layer):
             if isinstance(value, tf.random.Generator):
                 value = value.state

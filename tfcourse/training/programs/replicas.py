@@ -15,6 +15,8 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
+from tfcourse.internals.layers import takes_training
+from tfcourse.internals.models import compute_loss, loss_tracker, strategy_of
 from tfcourse.training.programs.leaves import first_leaf, map_leaves
 
 __all__ = [
@@ -31,7 +33,7 @@ Call = Callable[[Any], Any]
 
 def is_distributed(model: Any) -> bool:
     """Whether the model was created in the scope of a ``tf.distribute`` strategy."""
-    return model._distribute_strategy is not None
+    return strategy_of(model) is not None
 
 
 def distributed_train_step(model: Any, own: bool, logs: bool) -> Call:
@@ -115,12 +117,12 @@ def _learn(part: Any, share: Any, model: Any, whole: bool) -> tuple[Any, Any]:
     context = tf.distribute.get_replica_context()
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(part)
     with tf.GradientTape() as tape:
-        training = {"training": True} if model._call_has_training_arg else {}
+        training = {"training": True} if takes_training(model) else {}
         y_pred = model(x, **training)
-        loss = model._compute_loss(x, y, y_pred, sample_weight, training=True)
+        loss = compute_loss(model, x, y, y_pred, sample_weight, training=True)
         # Keras has divided the loss by N.
         mean = loss * context.num_replicas_in_sync
-        model._loss_tracker.update_state(mean, sample_weight=_rows(part))
+        loss_tracker(model).update_state(mean, sample_weight=_rows(part))
         scaled = model.optimizer.scale_loss(loss * tf.cast(share, loss.dtype))
     gradients = tape.gradient(scaled, model.trainable_weights)
     if whole:

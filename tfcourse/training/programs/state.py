@@ -6,6 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.models import compiled_loss, compiled_metrics
+from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.training.programs.alone import on_one_device
 from tfcourse.training.programs.held import held_by
 from tfcourse.training.programs.own_state import own_state
@@ -52,8 +55,8 @@ def _build_without_symbols(model: Any, batch: Any) -> None:
     A model whose layers do so is called on the batch, if that holds values.
     """
     x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-    parts = [part for part in (model._compile_metrics, model._compile_loss) if part is not None]
-    if not all(part.built for part in (*model._flatten_layers(), *parts)):
+    parts = [part for part in (compiled_metrics(model), compiled_loss(model)) if part is not None]
+    if not all(part.built for part in (*flatten_layers(model), *parts)):
         try:
             y_pred = outputs_on(model, model, x, training=False)
         except Exception:
@@ -146,7 +149,7 @@ class StateCopier:
             self._read = tf.function(
                 lambda: [tf.identity(v) for v in self.variables], autograph=False
             )
-            self._read._omit_frequent_tracing_warning = True  # one a model is meant
+            allow_retracing(self._read)  # one a model is meant
         else:
             self.handles = _handles(self.variables)
 

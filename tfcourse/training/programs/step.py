@@ -8,6 +8,8 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
+from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.models import loss_tracker
 from tfcourse.training.programs.alone import on_one_device
 from tfcourse.training.programs.replicas import (
     distributed_test_step,
@@ -92,7 +94,7 @@ def train_step(
     call = call if own else trainable.kept_in(call, model)
     loss, weights = None, []
     if guarded:
-        loss = _logged_loss if own else lambda _: model._loss_tracker.total
+        loss = _logged_loss if own else lambda _: loss_tracker(model).total
         weights = model.trainable_variables
     safe = safe_scopes(model, "train_step")
     return Step(call, result, loss, weights, layer_names(model), safe, in_range)
@@ -131,7 +133,7 @@ def safe_scopes(model: Any, step: str) -> list[str]:
 
 def layer_names(model: Any) -> list[str]:
     """The names of the model's layers, and of those inside them."""
-    return [layer.name for layer in model._flatten_layers(include_self=False)]
+    return [layer.name for layer in flatten_layers(model, include_self=False)]
 
 
 def outputs_on(model: Any, call: Callable[..., Any], batch: Any, **options: Any) -> Any:

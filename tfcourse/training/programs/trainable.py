@@ -6,6 +6,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfcourse.internals.layers import flatten_layers
+
 __all__ = ["FirstTrainable"]
 
 
@@ -34,7 +36,7 @@ class FirstTrainable:
 
 def _flags(model: Any) -> list[tuple[Any, bool]]:
     """The flags of the layers and of their variables, each with what it belongs to."""
-    return [(part, part._trainable) for part in (*model._flatten_layers(), *model.variables)]
+    return [(part, part._trainable) for part in (*flatten_layers(model), *model.variables)]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.training.programs.state import build_state
 from tfcourse.training.reuse.kept import (
     Kept,
@@ -117,7 +118,7 @@ class ModelPool:
         if not self.size:
             return None
         shapes = [(tuple(t.shape), t.dtype.name) for t in tf.nest.flatten(sample)]
-        if all(layer.built for layer in fresh._flatten_layers()):
+        if all(layer.built for layer in flatten_layers(fresh)):
             shapes = [(shape[1:], dtype) for shape, dtype in shapes]
         else:
             try:

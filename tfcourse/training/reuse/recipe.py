@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.training.reuse.variables import own_variables
 
 __all__ = ["PureBuild", "Recipe", "find_recipe", "held_by_all", "recipe_of"]
@@ -115,7 +116,7 @@ def find_recipe(model: Any, seed: int) -> Recipe | None:
     What it holds may yet be chance: another model proves it.
     """
     numbers = {id(variable): number for number, variable in enumerate(model.variables)}
-    layers = list(model._flatten_layers())
+    layers = flatten_layers(model)
     # A layer of Keras's has no more than a handful of initializers.
     drawn = {s: i for i, s in enumerate(_default_seeds(seed, 8 * len(layers)))}
     initializers, generators = {}, {}

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras.src.models.functional import Functional  # not public: what Sequential isn't
 
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.training.programs.replicas import is_distributed
@@ -30,7 +31,7 @@ def structure(model: Any) -> Any:
     """
     if is_distributed(model):
         raise NotComparableError("the model is trained on several devices")
-    layers = list(model._flatten_layers())
+    layers = flatten_layers(model)
     variables = [*model.variables, *model.optimizer.variables]
     values = Values(
         {id(layer): number for number, layer in enumerate(layers)},

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tfcourse.internals.layers import flatten_layers
 from tfcourse.layers.dropout import Dropout
 
 __all__ = ["given_variables", "own_variables", "rate_variables"]
@@ -9,7 +10,7 @@ __all__ = ["given_variables", "own_variables", "rate_variables"]
 
 def rate_variables(model: Any) -> list[Any]:
     """The rates of `Dropout` layers, which are no variables of the model to Keras."""
-    return [layer.rate_variable for layer in model._flatten_layers() if isinstance(layer, Dropout)]
+    return [layer.rate_variable for layer in flatten_layers(model) if isinstance(layer, Dropout)]
 
 
 def own_variables(model: Any) -> list[Any]:
