@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from tfcourse.formulas.normalization import masked_moments, moments
+from tfcourse.internals.tensorflow import in_xla_context
 
 __all__ = ["apply_statistics", "batch_moments", "fused_inference", "fused_training", "use_fused"]
 
@@ -36,7 +36,7 @@ def use_fused(z: Any, axis: int, training: bool) -> bool:
     """
     if z.dtype == tf.float64 or axis % len(z.shape) != len(z.shape) - 1:
         return False
-    if not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+    if not tf.executing_eagerly() and in_xla_context():
         return False
     size = math.prod(USUAL_BATCH if n is None else n for n in z.shape)
     return size >= (100_000 if training else 400_000)

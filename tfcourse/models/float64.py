@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from tfcourse.data.frames import as_examples
 from tfcourse.errors import InputError
-from tfcourse.internals.layers import flatten_layers, takes_training
+from tfcourse.internals.dtypes import dtype_settings
+from tfcourse.internals.layers import takes_training
 from tfcourse.internals.models import compiled_loss, compute_loss
 
 __all__ = ["Cost", "model_cost", "trace"]
@@ -186,8 +187,9 @@ def _compiled(model: Any, loss: Any) -> Any:
     """A loss as ``model.compile`` would keep it, without compiling the model."""
     holder = keras.Sequential()
     holder.compile(loss=loss)
-    holder._compile_loss.output_names = getattr(model, "output_names", None)
-    return compiled_loss(holder)
+    compiled = compiled_loss(holder)
+    compiled.output_names = getattr(model, "output_names", None)
+    return compiled
 
 
 def _in_float64(data: Any) -> Any:
@@ -207,7 +209,7 @@ def _computing_in_float64(model: Any, compiled: Any) -> Iterator[None]:
     keras.config.set_floatx("float64")
     before = []
     try:
-        for thing, name, value in _settings(model, compiled):
+        for thing, name, value in dtype_settings(model, compiled, "float64"):
             before.append((thing, name, vars(thing)[name]))
             vars(thing)[name] = value
         yield
@@ -215,38 +217,3 @@ def _computing_in_float64(model: Any, compiled: Any) -> Iterator[None]:
         for thing, name, value in reversed(before):
             vars(thing)[name] = value
         keras.config.set_floatx(floatx)
-
-
-def _settings(model: Any, compiled: Any) -> Iterator[tuple[Any, str, Any]]:
-    """What makes a model compute in float64: attributes, and their values for that while.
-
-    Set past ``__setattr__``, which tracks what it sees. The lists of losses, which a call empties,
-    are replaced by others.
-    """
-    for layer in flatten_layers(model):
-        if keras.backend.is_float_dtype(layer.compute_dtype):
-            yield layer, "_dtype_policy", keras.DTypePolicy("float64")
-        yield layer, "_losses", []
-        yield layer, "_loss_ids", set()
-        yield layer, "_called", layer._called
-        # A functional model's inputs say what to cast to. A Sequential model has one inside, and
-        # asks its input layer, too.
-        graph = getattr(layer, "_functional", None) or layer
-        inputs = [layer] if isinstance(layer, keras.layers.InputLayer) else []
-        for thing in filter(_is_float, [*inputs, *vars(graph).get("_inputs", ())]):
-            yield thing, "_dtype", "float64"
-    for variable in filter(_is_float, model.variables):
-        yield variable, "_dtype", "float64"
-    if compiled is not None:
-        for part in tf.nest.flatten(compiled._user_loss):
-            if isinstance(part, keras.losses.Loss):
-                yield part, "_dtype", "float64"
-        # Unbuilt, so that what it makes of strings and functions is of float64.
-        fresh = type(compiled)(
-            compiled._user_loss, compiled._user_loss_weights, output_names=compiled.output_names
-        )
-        yield model, "_compile_loss", fresh
-
-
-def _is_float(thing: Any) -> bool:
-    return bool(keras.backend.is_float_dtype(thing.dtype))

@@ -11,7 +11,7 @@ import numpy as np
 from keras import layers
 
 from tfcourse.errors import InputError
-from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.layers import flatten_layers, graph_nodes, keras_mask
 from tfcourse.models.graph import BATCH_NORMS
 from tfcourse.models.swap import clone_layer, copy_weights, has_graph, uncompiled
 
@@ -119,8 +119,7 @@ class _Plan:
 
 def _plan(model: Any) -> _Plan:
     """The batch-norm layers that each layer of a functional model takes in, and the others."""
-    depths = sorted(model._nodes_by_depth, reverse=True)
-    nodes = [node for depth in depths for node in model._nodes_by_depth[depth]]
+    nodes = graph_nodes(model)
     calls = Counter(node.operation for node in nodes)
     uses = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
     uses.update(map(id, model.outputs))
@@ -155,7 +154,7 @@ def _obstacle_in_call(node: Any, calls: Counter[Any]) -> str:
     if node.arguments.kwargs.get("training"):
         return "it is called with training=True"
     mask = node.arguments.kwargs.get("mask")
-    if mask is not None and mask is not getattr(node.input_tensors[0], "_keras_mask", None):
+    if mask is not None and mask is not keras_mask(node.input_tensors[0]):
         return "it is called with a mask of its own"
     return ""
 

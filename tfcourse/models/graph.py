@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.layers import flatten_layers, functional_model, graph_nodes
 from tfcourse.layers import BatchNorm, SoftmaxHead
 
 __all__ = [
@@ -84,7 +84,7 @@ def opened(model: Any) -> Any:
     if isinstance(model, (keras.Sequential, keras.Function)):
         if not type(model).call.__module__.startswith("keras."):
             return None
-        return model._functional if isinstance(model, keras.Sequential) else model
+        return functional_model(model) if isinstance(model, keras.Sequential) else model
     return None
 
 
@@ -105,25 +105,24 @@ def _trace(
     functional: Any, produced: dict[int, Call], prefix: str, inference: bool, calls: list[Call]
 ) -> dict[int, Call]:
     """Adds the calls of a model to ``calls``; gives, by the tensors' ids, who produced them."""
-    for depth in sorted(functional._nodes_by_depth, reverse=True):
-        for node in functional._nodes_by_depth[depth]:
-            if node.is_input and id(node.outputs[0]) in produced:
-                continue  # an input of a nested model: whoever feeds it stands for it
-            layer = node.operation
-            sources = [produced[id(t)] for t in node.input_tensors if id(t) in produced]
-            off = inference or node.arguments.kwargs.get("training") is False
-            inner = None if node.is_input else opened(layer)
-            if inner is None:
-                call = Call(layer, prefix + layer.name, tuple(node.outputs[0].shape), off, sources)
-                for source in sources:
-                    source.consumers.append(call)
-                calls.append(call)
-                produced.update((id(t), call) for t in node.outputs)
-                continue
-            fed = {id(t): source for t, source in zip(inner.inputs, sources, strict=False)}
-            within = _trace(inner, fed, f"{prefix}{layer.name}/", off, calls)
-            for outer, t in zip(node.outputs, inner.outputs, strict=True):
-                produced[id(outer)] = within[id(t)]
+    for node in graph_nodes(functional):
+        if node.is_input and id(node.outputs[0]) in produced:
+            continue  # an input of a nested model: whoever feeds it stands for it
+        layer = node.operation
+        sources = [produced[id(t)] for t in node.input_tensors if id(t) in produced]
+        off = inference or node.arguments.kwargs.get("training") is False
+        inner = None if node.is_input else opened(layer)
+        if inner is None:
+            call = Call(layer, prefix + layer.name, tuple(node.outputs[0].shape), off, sources)
+            for source in sources:
+                source.consumers.append(call)
+            calls.append(call)
+            produced.update((id(t), call) for t in node.outputs)
+            continue
+        fed = {id(t): source for t, source in zip(inner.inputs, sources, strict=False)}
+        within = _trace(inner, fed, f"{prefix}{layer.name}/", off, calls)
+        for outer, t in zip(node.outputs, inner.outputs, strict=True):
+            produced[id(outer)] = within[id(t)]
     return produced
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tfcourse.errors import warn
+from tfcourse.internals.optimizers import optimized_variables, weight_averages
 from tfcourse.optimizers.keras_equivalent import optimizer_parts
 
 __all__ = ["copy_optimizer_state"]
@@ -35,14 +36,15 @@ def copy_optimizer_state(
     Warns:
         UserWarning: Names the weights, or the optimizer, whose state begins anew.
     """
-    known = {id(copies[id(w)]): w for w in old._trainable_variables if id(w) in copies}
-    if [*known] == [id(w) for w in trainable] and len(known) == len(old._trainable_variables):
+    weights = optimized_variables(old)
+    known = {id(copies[id(w)]): w for w in weights if id(w) in copies}
+    if [*known] == [id(w) for w in trainable] and len(known) == len(weights):
         new.build(trainable)
         pairs = [*zip(old.variables, new.variables, strict=True)]
     else:
         # Built on the same weights, a twin has the old optimizer's variables in the same order.
         twin = type(old).from_config(old.get_config())
-        sources = _slots(twin, old._trainable_variables)
+        sources = _slots(twin, weights)
         targets = _slots(new, trainable)
         pairs = _paired(
             [*zip(old.variables, sources, strict=True)],
@@ -116,7 +118,7 @@ def _warn_of_what_begins_anew(optimizer: Any, pairs: Sequence[Any], unknown: Seq
             "compiled. The copy's optimizer begins anew there.",
         )
         for part in optimizer_parts(optimizer):  # Keras averages from 0 only before the first step.
-            averages = getattr(part, "_model_variables_moving_average", [])
-            for weight, average in zip(part._trainable_variables, averages, strict=False):
+            averages = weight_averages(part)
+            for weight, average in zip(optimized_variables(part), averages, strict=False):
                 if average is not None and any(weight is other for other in unknown):
                     average.assign(weight)

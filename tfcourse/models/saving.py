@@ -18,6 +18,7 @@ import tfcourse.models.many_classes
 import tfcourse.optimizers  # noqa: F401  (see above)
 from tfcourse.errors import error_line
 from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.models import compile_arguments, set_compile_arguments
 from tfcourse.models.swap import copy_weights, paired_weights, swap
 from tfcourse.optimizers.keras_equivalent import is_course_optimizer, keras_equivalent
 
@@ -103,7 +104,7 @@ def _plainly_compiled(model: Any) -> Iterator[None]:
     if not (model.compiled and is_course_optimizer(model.optimizer)):
         yield
         return
-    compiled, optimizer = model._compile_config.config, model.optimizer
+    compiled, optimizer = compile_arguments(model), model.optimizer
     plain = keras_equivalent(optimizer)
     try:
         # Past __setattr__, which would track it.
@@ -112,10 +113,11 @@ def _plainly_compiled(model: Any) -> Iterator[None]:
             model.compiled = False
         else:
             plain.build(model.trainable_variables)
-            model._compile_config.config = {**compiled, "optimizer": plain}
+            set_compile_arguments(model, {**compiled, "optimizer": plain})
         yield
     finally:
-        vars(model)["optimizer"], model._compile_config.config = optimizer, compiled
+        vars(model)["optimizer"] = optimizer
+        set_compile_arguments(model, compiled)
         model.compiled = True
 
 

@@ -9,7 +9,13 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError, one_of
-from tfcourse.internals.layers import flatten_layers, seed_generators
+from tfcourse.internals.layers import (
+    flatten_layers,
+    lambda_output_shape,
+    own_weights,
+    seed_generators,
+)
+from tfcourse.internals.models import compile_arguments
 from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.dropout import Dropout
 from tfcourse.layers.softmax_head import SoftmaxHead
@@ -81,7 +87,7 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
 
 def has_graph(layer: Any) -> bool:
     """Whether it is a model that Keras can rebuild layer by layer."""
-    return isinstance(layer, keras.Sequential) or hasattr(layer, "_nodes_by_depth")
+    return isinstance(layer, keras.Sequential | keras.Function)
 
 
 def clone_layer(layer: Any, **changes: Any) -> Any:
@@ -89,7 +95,7 @@ def clone_layer(layer: Any, **changes: Any) -> Any:
     if type(layer) is keras.layers.Lambda:  # Keras refuses to load its function from a config.
         names = ("name", "trainable", "dtype", "arguments")
         config = {name: value for name, value in layer.get_config().items() if name in names}
-        config |= {"mask": layer.mask, "output_shape": layer._output_shape}
+        config |= {"mask": layer.mask, "output_shape": lambda_output_shape(layer)}
         return keras.layers.Lambda(layer.function, **config)
     return type(layer).from_config({**layer.get_config(), **changes})
 
@@ -132,9 +138,7 @@ def paired_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
 
 def _pairs_of_own_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
     """Pair the weights of two layers, without those of the layers inside them."""
-    old, weights = (
-        [*part._trainable_variables, *part._non_trainable_variables] for part in (layer, new)
-    )
+    old, weights = own_weights(layer), own_weights(new)
     by_name: dict[str, list[Any]] = {}
     for weight in old:
         by_name.setdefault(weight.name, []).append(weight)
@@ -229,7 +233,7 @@ def _compile_alike(model: Any, copy: Any, to: str, copies: Mapping[int, Any]) ->
     def again(part: Any) -> Any:
         return type(part).from_config(part.get_config()) if isinstance(part, kinds) else part
 
-    given = {**model._compile_config.config}
+    given = compile_arguments(model)
     if to == "keras" and is_course_optimizer(model.optimizer):  # to load where tfcourse is not
         given["optimizer"] = keras_equivalent(model.optimizer)
         if given["optimizer"] is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.hyperparameters import check
-from tfcourse.internals.optimizers import variable_index
+from tfcourse.internals.optimizers import learning_rate_source, variable_index
 
 __all__ = ["CourseOptimizer", "Decay", "Scalar"]
 
@@ -91,7 +91,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
     @property
     def learning_rate(self) -> Any:
         """α now: the variable's value, or the schedule's at this step."""
-        return self._get_current_learning_rate()
+        return super().learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -107,7 +107,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         """
         value = float(check(name, value, type(self).__name__))
         if name == "learning_rate":
-            return self._learning_rate, value
+            return learning_rate_source(self), value
         return self.hyperparameters[name], getattr(type(self), name).encode(value)
 
     def build(self, variables: Sequence[Any]) -> None:
@@ -115,7 +115,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         if self.built:
             return
         super().build(variables)
-        self._slot_variables = [self.add_optimizer_variables(variables, s) for s in self.slots]
+        self.slot_variables = [self.add_optimizer_variables(variables, s) for s in self.slots]
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
         """Takes a step, as Keras's ``apply``."""
@@ -148,7 +148,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         shared = isinstance(learning_rate, dict)
         now = learning_rate[dtype] if shared else self.now(learning_rate, dtype)
         index = variable_index(self, variable)
-        slots = [variables[index] for variables in self._slot_variables]
+        slots = [variables[index] for variables in self.slot_variables]
         state = [tf.convert_to_tensor(slot) for slot in slots]
         step, state = self.step(tf.cast(gradient, dtype), state, now)
         for slot, value in zip(slots, state, strict=True):

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from tfcourse.internals.optimizers import inner_optimizers
 from tfcourse.optimizers.adam import Adam
 from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.optimizers.gradient_descent import GradientDescent
@@ -20,7 +21,7 @@ def is_course_optimizer(optimizer: Any) -> bool:
 
 def optimizer_parts(optimizer: Any) -> list[Any]:
     """Return an optimizer and those inside it, as in loss scaling and in ``MultiOptimizer``."""
-    inner = [*getattr(optimizer, "_inner_optimizers", ())]
+    inner = inner_optimizers(optimizer)
     inner += [optimizer.inner_optimizer] if hasattr(optimizer, "inner_optimizer") else []
     return [optimizer, *(part for other in inner for part in optimizer_parts(other))]
 

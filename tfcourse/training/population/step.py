@@ -74,7 +74,7 @@ class MemberStep:
         # Under a scope the optimizer does not know its variables any more.
         indices = [variable_index(self.optimizer, v) for v in model.trainable_variables]
         self._slots = [
-            [variables[index] for variables in self.optimizer._slot_variables] for index in indices
+            [variables[index] for variables in self.optimizer.slot_variables] for index in indices
         ]
         self.bytes = sum(
             math.prod(v.shape) * tf.as_dtype(v.dtype).size
@@ -136,7 +136,7 @@ class MemberStep:
             hyperparameters: Values by name, in the place of the optimizer's own.
         """
         values = {id(v): v.numpy() for v in self.variables.optimizer}
-        slots = [slot for slots in self.optimizer._slot_variables for slot in slots]
+        slots = [slot for slots in self.optimizer.slot_variables for slot in slots]
         for variable in (self.optimizer._iterations, *slots):
             values[id(variable)] = np.zeros_like(values[id(variable)])
         for name, value in hyperparameters.items():
