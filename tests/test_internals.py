@@ -56,6 +56,7 @@ INSTANCES = {
     "keras.Model": model,
     "keras.Sequential": lambda: keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]),
     "keras.Variable": lambda: model().weights[0],
+    "keras.callbacks.Callback": keras.callbacks.Callback,
     "keras.callbacks.TensorBoard": keras.callbacks.TensorBoard,
     "keras.layers.InputLayer": lambda: model().layers[0],
     "keras.layers.Lambda": lambda: keras.layers.Lambda(lambda x: x),
@@ -136,7 +137,7 @@ def test_an_error_of_the_users_own_code_stays():
 
 
 # Folders that have their uses still.
-PENDING = ("bench", "search", "training")
+PENDING = ("bench", "search")
 OTHERS = [m for m in FILES if f"{m}.".split(".")[1] not in (*PENDING, "internals")]
 
 
@@ -166,7 +167,7 @@ def internal_uses(syntax):
         if isinstance(node, ast.Attribute) and node.attr == "__internal__":
             yield node.lineno, node.attr
         elif isinstance(node, ast.Attribute) and node.attr.startswith("_") and node.attr[1] != "_":
-            if node.attr not in own:
+            if node.attr not in own and not node.attr.startswith("_tfcourse_"):
                 yield node.lineno, node.attr
         elif isinstance(node, ast.Constant) and node.value in inner and node.value.startswith("_"):
             yield node.lineno, node.value

@@ -8,20 +8,18 @@ from tfcourse.internals.versions import uses
 from tfcourse.types import Callback, Dataset, Logs, Nested, Strategy, TrainingData
 
 __all__ = [
-    "CALLBACK_STATE_OF_PROCESS",
     "can_convert_arrays",
     "can_slice",
     "dataset_functions",
     "dataset_inputs",
     "dataset_strategy",
     "get_data_adapter",
+    "is_variant_dataset",
+    "process_attributes",
     "python_logs",
     "split_arrays",
     "traces_batches",
 ]
-
-# The attributes of callbacks that belong to the process: the model, and TensorBoard's trace.
-CALLBACK_STATE_OF_PROCESS = frozenset({"_model", "_is_tracing", "_profiler_started"})
 
 
 @uses("keras.src.trainers.data_adapters.get_data_adapter")
@@ -79,6 +77,18 @@ def traces_batches(callback: Callback) -> bool:
     return isinstance(callback, keras.callbacks.TensorBoard) and bool(callback._should_trace)
 
 
+@uses(
+    "keras.callbacks.Callback._model",
+    "keras.callbacks.TensorBoard._is_tracing",
+    "keras.callbacks.TensorBoard._profiler_started",
+)
+def process_attributes(callback: Callback) -> set[str]:
+    """Return the attributes of a callback that belong to its process: the model, a trace."""
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        return {"_model", "_is_tracing", "_profiler_started"}
+    return {"_model"}
+
+
 @uses("tensorflow.data.Dataset._inputs")
 def dataset_inputs(dataset: Dataset) -> list[Dataset]:
     """Return the datasets that a dataset is made of; nothing public tells."""
@@ -89,6 +99,14 @@ def dataset_inputs(dataset: Dataset) -> list[Dataset]:
 def dataset_functions(dataset: Dataset) -> list[Any]:
     """Return the functions that a dataset's own stage calls, such as that of ``map``."""
     return list(dataset._functions())
+
+
+@uses("tensorflow.python.data.ops.dataset_ops._VariantDataset")
+def is_variant_dataset(dataset: Dataset) -> bool:
+    """Return True for a dataset read from a variant, which does not say what it is made of."""
+    from tensorflow.python.data.ops import dataset_ops
+
+    return isinstance(dataset, dataset_ops._VariantDataset)
 
 
 @uses("tensorflow.distribute.DistributedDataset._strategy")

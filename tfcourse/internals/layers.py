@@ -10,6 +10,7 @@ __all__ = [
     "flatten_layers",
     "functional_model",
     "graph_nodes",
+    "is_of_operations",
     "is_tracking_attribute",
     "keras_mask",
     "lambda_output_shape",
@@ -142,6 +143,11 @@ def reset_automatic_names() -> None:
     from keras.src.utils.naming import reset_uids
 
     reset_uids()
+
+
+def is_of_operations(operation: Layer) -> bool:
+    """Return True for what a function of ``keras.ops`` adds to a graph; its class is not public."""
+    return type(operation).__module__.startswith("keras.src.ops")
 
 
 def is_tracking_attribute(name: str) -> bool:

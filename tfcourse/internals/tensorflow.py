@@ -16,7 +16,6 @@ __all__ = [
     "concrete_functions",
     "function_graph",
     "in_xla_context",
-    "is_tensor_function",
     "operation_definition",
     "seed_state",
     "set_global_seeds",
@@ -31,11 +30,6 @@ def allow_retracing(function: TensorFunction) -> TensorFunction:
     """
     function._omit_frequent_tracing_warning = True
     return function
-
-
-def is_tensor_function(value: object) -> bool:
-    """Return True for a ``tf.function``."""
-    return hasattr(value, "_list_all_concrete_functions")
 
 
 @uses("tensorflow.function._list_all_concrete_functions")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras.src.utils.python_utils import pythonify_logs  # not public: what logs become is Keras's
 
+from tfcourse.internals.data import python_logs, traces_batches
 from tfcourse.training.programs.step import overrides
 
 __all__ = [
@@ -63,7 +63,7 @@ def _has_batch_hook(callback: Any, hooks: Sequence[str]) -> bool:
     rare = isinstance(callback, keras.callbacks.ProgbarLogger) or any(
         getattr(callback, frequency, None) == "epoch" for frequency in ("save_freq", "update_freq")
     )
-    rare = rare and not getattr(callback, "_should_trace", False)  # TensorBoard's profile_batch
+    rare = rare and not traces_batches(callback)
     for name in hooks:
         hook = vars(callback).get(name) or getattr(type(callback), name)
         default = hook is getattr(keras.callbacks.Callback, name)
@@ -94,10 +94,11 @@ def epoch_logs(
     """
     own = overrides(model, step) or overrides(model, "compute_metrics")
     if own or acts_on_batches(callbacks, hooks):
-        logs = model._get_metrics_result_or_logs(logs)
+        metrics = model.get_metrics_result()
+        logs = metrics if isinstance(logs, dict) and logs.keys() == metrics.keys() else logs
     return numbers_of(logs)
 
 
 def numbers_of(logs: Any) -> dict[str, Any]:
     """Logs as Keras hands them on: floats, else arrays, without nesting."""
-    return pythonify_logs(logs)
+    return python_logs(logs)

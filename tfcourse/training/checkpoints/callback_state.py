@@ -17,6 +17,7 @@ from typing import Any
 import keras
 
 from tfcourse.errors import InputError, warn
+from tfcourse.internals.data import process_attributes
 from tfcourse.training.checkpoints.checkpoint import NotStorableError, encode
 
 __all__ = ["CallbackStates"]
@@ -128,12 +129,10 @@ class CallbackStates:
 
 def _attributes(callback: Any) -> State:
     """The attributes that may be state."""
-    other = {"params", "model", "_model"}
+    other = {"params", "model", *process_attributes(callback)}
     if hasattr(callback, "monitor_op"):
         # Keras turns the sign of min_delta when it sets monitor_op, which can't be stored.
         other |= {"min_delta"}
-    if isinstance(callback, keras.callbacks.TensorBoard):
-        other |= {"_is_tracing", "_profiler_started"}  # a trace ends with its process
     return {name: value for name, value in vars(callback).items() if name not in other}
 
 

@@ -68,7 +68,7 @@ def _name(loss: Any) -> Any:
 
 def _config(layer: Any) -> dict[str, str]:
     """The layer's settings, such as units and activation, as far as they are plain values."""
-    if layer._layers or isinstance(layer, keras.layers.Lambda):
+    if flatten_layers(layer, False, False) or isinstance(layer, keras.layers.Lambda):
         return {}
     try:
         config = layer.get_config()

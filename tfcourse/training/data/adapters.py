@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
+from tfcourse.internals.data import can_convert_arrays, get_data_adapter
 from tfcourse.training.data.arrays import refuse_lists, sparse_by_rows
 from tfcourse.training.data.distributed import whole_batches
 from tfcourse.training.data.feeds import StreamFeed
@@ -40,10 +41,6 @@ def stream_of(
         InputError: Keras knows no such data, it is empty, a list of numbers or a dataset
             distributed over several machines, or it is infinite and ``steps`` is None.
     """
-    # They are not public, but the rules of what Keras takes as data are theirs.
-    from keras.src.trainers.data_adapters import get_data_adapter
-    from keras.src.trainers.data_adapters.array_data_adapter import can_convert_arrays
-
     x, y, sample_weight = data
     if x is None:
         raise InputError("x is missing: pass the examples, or a dataset of them.")

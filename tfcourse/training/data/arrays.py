@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfcourse.data.frames import as_examples, is_scipy_sparse
 from tfcourse.errors import InputError, shown
+from tfcourse.internals.data import can_slice, split_arrays
 from tfcourse.training.programs.leaves import first_leaf, leaves_of, map_leaves
 
 __all__ = [
@@ -103,11 +104,8 @@ def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
         InputError: The parts are not arrays, or the fraction is not in (0, 1) or leaves one side
             without examples.
     """
-    # Not public, but Keras's own rules for sparse and ragged arrays.
-    from keras.src.trainers.data_adapters import array_slicing
-
     leaves = leaves_of(parts)
-    if not leaves or not all(map(array_slicing.can_slice_array, leaves)):
+    if not leaves or not all(map(can_slice, leaves)):
         raise InputError(
             "validation_split needs x, y and sample_weight as arrays in memory. Pass "
             "validation_data instead."
@@ -120,8 +118,7 @@ def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
             f"Received: {shown(fraction)} of {count} examples."
         )
     if not in_memory(*parts):
-        train, validation = array_slicing.train_validation_split(parts, fraction)
-        return train, validation
+        return split_arrays(parts, fraction)
 
     def part(sliced: slice) -> Any:
         # A table is sliced by its labels, unless through iloc.

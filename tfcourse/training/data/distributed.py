@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.errors import InputError
+from tfcourse.internals.data import dataset_strategy
 
 __all__ = ["whole_batches"]
 
@@ -25,8 +26,7 @@ def whole_batches(dataset: Any) -> Any:
         InputError: The strategy spans several machines, where this process sees only its own part
             of a batch; or the dataset holds something other than dense tensors.
     """
-    # Not public, but nothing else tells whose parts these are.
-    strategy = dataset._strategy
+    strategy = dataset_strategy(dataset)
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         raise InputError(
             "A dataset distributed over several machines can't be taken: pass the dataset itself, "

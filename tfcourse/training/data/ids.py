@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError, warn
-from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.layers import flatten_layers, graph_nodes, is_of_operations
 
 __all__ = ["check_ids", "embeddings_of", "ids_in_range"]
 
@@ -115,26 +115,24 @@ def _through_model(model: Any, parts: Sequence[Part], found: list[Lookup]) -> li
         id(symbol): _as_input(part, symbol) if id(symbol) in needed else UNKNOWN
         for symbol, part in zip(model.inputs, parts, strict=False)
     }
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            if node.is_input or any(id(tensor) not in values for tensor in node.input_tensors):
-                continue
-            results: list[Part] = []
-            if _looks_up(node.operation) or any(id(symbol) in needed for symbol in node.outputs):
-                args, kwargs = node.arguments.fill_in(values)
-                results = _through_layer(node.operation, args, kwargs, found)
-            for place, symbol in enumerate(node.outputs):
-                values[id(symbol)] = results[place] if place < len(results) else UNKNOWN
+    for node in graph_nodes(model):
+        if node.is_input or any(id(tensor) not in values for tensor in node.input_tensors):
+            continue
+        results: list[Part] = []
+        if _looks_up(node.operation) or any(id(symbol) in needed for symbol in node.outputs):
+            args, kwargs = node.arguments.fill_in(values)
+            results = _through_layer(node.operation, args, kwargs, found)
+        for place, symbol in enumerate(node.outputs):
+            values[id(symbol)] = results[place] if place < len(results) else UNKNOWN
     return [values.get(id(symbol), UNKNOWN) for symbol in model.outputs]
 
 
 def _on_the_way(model: Any) -> set[int]:
     """Return the ids of the symbols that a lookup depends on: no other data are copied."""
     needed: set[int] = set()
-    for depth in sorted(model._nodes_by_depth):  # from the outputs to the inputs
-        for node in model._nodes_by_depth[depth]:
-            if _looks_up(node.operation) or any(id(symbol) in needed for symbol in node.outputs):
-                needed |= {id(symbol) for symbol in node.input_tensors}
+    for node in reversed(graph_nodes(model)):
+        if _looks_up(node.operation) or any(id(symbol) in needed for symbol in node.outputs):
+            needed |= {id(symbol) for symbol in node.input_tensors}
     return needed
 
 
@@ -191,12 +189,12 @@ def _is_transparent(layer: Any) -> bool:
     """Return True for a Sequential or Functional model whose call is Keras's."""
     if not type(layer).call.__module__.startswith("keras."):
         return False
-    return isinstance(layer, keras.Sequential) or hasattr(layer, "_nodes_by_depth")
+    return isinstance(layer, keras.Sequential | keras.Function)
 
 
 def _is_moving(layer: Any) -> bool:
     kind = type(layer)
-    of_ops = kind.__module__.startswith("keras.src.ops") and kind.__name__ in MOVING_OPS
+    of_ops = is_of_operations(layer) and kind.__name__ in MOVING_OPS
     return kind in MOVING or of_ops
 
 

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from tfcourse.errors import InputError, warn
+from tfcourse.internals.models import averaged_function
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
 
 __all__ = ["check_metric"]
@@ -69,7 +70,7 @@ def _named(name: str) -> Any:
 
 def _keras_function(metric: Any) -> str | None:
     """The name of the function of Keras's that a metric averages; None if it is another's."""
-    function = getattr(metric, "_fn", metric)
+    function = averaged_function(metric)
     of_keras = getattr(function, "__module__", "").startswith("keras.")
     return getattr(function, "__name__", None) if of_keras else None
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfcourse.internals.data import dataset_functions, dataset_inputs, is_variant_dataset
+
 __all__ = ["is_pure"]
 
 # A handle: of a variable, a table, a generator; or of a dataset, which can't be looked into.
@@ -16,6 +18,8 @@ def is_pure(dataset: Any) -> bool:
 
     That is so unless one of its functions calls Python or reads a variable, or it can't be told.
     """
+    if not isinstance(dataset, tf.data.Dataset):
+        return False
     try:
         return all(map(_is_pure_stage, _stages(dataset)))
     except (AttributeError, NotImplementedError):  # of another kind than TensorFlow's own
@@ -25,14 +29,14 @@ def is_pure(dataset: Any) -> bool:
 def _stages(dataset: Any) -> Iterator[Any]:
     """A dataset and those that it is made of."""
     yield dataset
-    for stage in dataset._inputs():
+    for stage in dataset_inputs(dataset):
         yield from _stages(stage)
 
 
 def _is_pure_stage(stage: Any) -> bool:
-    # What has come through a variant doesn't say what it is made of.
-    hidden = type(stage).__name__ == "_VariantDataset"
-    return not hidden and all(_is_pure_function(each.function) for each in stage._functions())
+    return not is_variant_dataset(stage) and all(
+        _is_pure_function(each.function) for each in dataset_functions(stage)
+    )
 
 
 def _is_pure_function(function: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.internals.models import compiled_metrics
+from tfcourse.internals.models import compiled_metrics, metric_arguments
 from tfcourse.training.data.metric_checks import check_metric
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
 from tfcourse.training.programs.held import held_by
@@ -71,7 +71,7 @@ def check_targets(model: Any, x: Any, y: Any, of: str, values: bool, trace: bool
     compiled = compiled_metrics(model)
     if compiled is None or overrides(model, "compute_metrics"):
         return
-    for metrics in (compiled._user_metrics, compiled._user_weighted_metrics):
+    for metrics in metric_arguments(compiled):
         for name, entry, target, output in _triples(model, outputs, y, metrics):
             for metric in keras.tree.flatten(entry):
                 check_metric(f"y{of}{name}", metric, target, output, values and trace)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import keras
 
 from tfcourse.errors import InputError, WorkFailedError, one_of, warn
+from tfcourse.internals.optimizers import learning_rate_source
 from tfcourse.training.data.feeds import ArrayFeed, Chunk, Feed
 from tfcourse.training.non_finite.cause import cause
 from tfcourse.training.programs.cache import state_copier
@@ -178,7 +179,7 @@ def check_on_nan(on_nan: str, optimizer: Any) -> None:
     words = ("stop", "rollback", "ignore")
     if on_nan not in words:
         raise InputError(one_of("on_nan", on_nan, words))
-    rate = getattr(optimizer, "_learning_rate", None)
+    rate = None if optimizer is None else learning_rate_source(optimizer)
     if on_nan == "rollback" and (callable(rate) and not isinstance(rate, keras.Variable)):
         raise InputError(
             'on_nan="rollback" halves the learning rate, which must therefore be a number. '

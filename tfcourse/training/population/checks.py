@@ -9,6 +9,7 @@ import numpy as np
 from tfcourse.errors import InputError, one_of, shown
 from tfcourse.hyperparameters import HYPERPARAMETERS
 from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.optimizers import HOOKS, learning_rate_source
 from tfcourse.layers import BatchNorm, SoftmaxHead
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
@@ -44,8 +45,7 @@ OPTIONS = (
 # What of an optimizer the program has in its own place; it calls `step` and `now`.
 UPDATE = (
     "build", "apply", "apply_gradients", "update_step", "assign", "assign_sub", "scale_loss",
-    "finalize_variable_values", "_backend_apply_gradients", "_backend_update_step",
-    "_clip_gradients",
+    "finalize_variable_values", *HOOKS,
 )  # fmt: skip
 METHODS = ("train_step", "test_step", "compute_loss", "compute_metrics")
 ALONE = "Train it with tfcourse.fit"
@@ -168,7 +168,9 @@ def _check_member(member: Member, model: Any) -> None:
             if not (HYPERPARAMETERS[DROPOUT].admits(value) and value):
                 raise InputError(f"dropout must be a number in (0, 1). Received: {shown(value)}.")
             continue
-        if name == "learning_rate" and not isinstance(optimizer._learning_rate, keras.Variable):
+        if name == "learning_rate" and not isinstance(
+            learning_rate_source(optimizer), keras.Variable
+        ):
             raise InputError(
                 "learning_rate can't differ where the optimizer has a schedule. Compile the model "
                 "with a number."

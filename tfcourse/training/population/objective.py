@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tfcourse.errors import InputError, one_of
+from tfcourse.internals.models import direction_of
 
 __all__ = ["Halving", "Objective", "StoppingRule", "find_direction"]
 
@@ -98,7 +99,7 @@ def find_direction(model: Any, name: str, direction: str) -> Direction:
     if plain == "loss":
         return "min"
     metrics = [m for listed in model.metrics for m in (listed, *getattr(listed, "metrics", []))]
-    directions = {m.name: getattr(m, "_direction", None) for m in metrics}
+    directions = {m.name: direction_of(m) for m in metrics}
     if directions.get(plain) is None:
         raise InputError(
             f'direction is needed: whether less or more of "{name}" is better is not known. '

@@ -137,7 +137,7 @@ class MemberStep:
         """
         values = {id(v): v.numpy() for v in self.variables.optimizer}
         slots = [slot for slots in self.optimizer.slot_variables for slot in slots]
-        for variable in (self.optimizer._iterations, *slots):
+        for variable in (self.optimizer.iterations, *slots):
             values[id(variable)] = np.zeros_like(values[id(variable)])
         for name, value in hyperparameters.items():
             if name == DROPOUT:
@@ -180,7 +180,7 @@ class MemberStep:
     def _apply(self, scope: Any, gradients: Sequence[Any]) -> None:
         """The optimizer's update, as its ``apply`` does it."""
         optimizer = self.optimizer
-        rate = optimizer._get_current_learning_rate()
+        rate = optimizer.learning_rate
         now = {
             dtype: optimizer.now(rate, dtype)
             for dtype in {v.dtype for v in self.model.trainable_variables}
@@ -196,4 +196,4 @@ class MemberStep:
                 value = variable.constraint(value)
             for changed, new in zip((variable, *slots), (value, *state), strict=True):
                 changed.assign(new)
-        optimizer._iterations.assign(optimizer._iterations + 1)
+        optimizer.iterations.assign(optimizer.iterations + 1)

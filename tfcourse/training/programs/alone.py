@@ -1,11 +1,12 @@
 """The steps of Keras's optimizers on one device."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import keras
 
+from tfcourse.internals.optimizers import without_all_reduce
 from tfcourse.training.programs.own_state import attributes
 
 __all__ = ["on_one_device"]
@@ -30,15 +31,8 @@ def on_one_device(step: Callable[[Any], Any], model: Any) -> Callable[[Any], Any
     return alone
 
 
-@contextmanager
-def _without_replicas(model: Any) -> Iterator[None]:
+def _without_replicas(model: Any) -> AbstractContextManager[None]:
     optimizers = [o for _, o in attributes(model) if isinstance(o, keras.optimizers.Optimizer)]
     # Of a LossScaleOptimizer it is the inner one that takes the step.
     optimizers += [o.inner_optimizer for o in optimizers if hasattr(o, "inner_optimizer")]
-    for optimizer in optimizers:
-        vars(optimizer)["_all_reduce_sum_gradients"] = list
-    try:
-        yield
-    finally:
-        for optimizer in optimizers:
-            vars(optimizer).pop("_all_reduce_sum_gradients", None)
+    return without_all_reduce(optimizers)

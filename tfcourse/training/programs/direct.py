@@ -5,6 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfcourse.internals.tensorflow import call_flat
+
 __all__ = ["DirectCalls"]
 
 
@@ -54,7 +56,6 @@ def _direct(
     def call(tensors: Sequence[Any]) -> Any:
         for place, tensor in zip(places, tensors, strict=True):
             inputs[place] = tensor
-        # Not public: what ``tf.function`` itself calls once it has found the trace.
-        return trace._call_flat(inputs, trace.captured_inputs)
+        return call_flat(trace, inputs)
 
     return call

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tfcourse.internals.models import loss_tracker
 from tfcourse.training.programs.trainable import FirstTrainable
 
 __all__ = ["Held", "held_by", "same_objects"]
@@ -34,7 +35,7 @@ def held_by(model: Any) -> Held:
     """What is kept with a model; empty after a new ``compile``."""
     # compile() makes a new loss tracker and metrics: while they are the same, so is the program.
     # A model's own `metrics` need not name them all.
-    trackers = getattr(model, "optimizer", None), getattr(model, "_loss_tracker", None)
+    trackers = getattr(model, "optimizer", None), loss_tracker(model)
     compiled = (*trackers, *model.metrics)
     held = getattr(model, "_tfcourse_programs", None)
     if held is None or not same_objects(held.compiled, compiled):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
-from keras.src.trainers.trainer import model_supports_jit  # not public: the rule is Keras's own
 
 from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.models import supports_jit
 from tfcourse.training.programs.leaves import first_leaf
 
 __all__ = ["Auto", "choose_jit", "may_compile", "seconds_of_step"]
@@ -62,7 +62,7 @@ def may_compile(model: Any) -> bool:
 
     On a GPU Keras compiles with XLA by default: where the model doesn't, it was told not to.
     """
-    return model_supports_jit(model) and (not _on_gpu() or bool(model.jit_compile))
+    return supports_jit(model) and (not _on_gpu() or bool(model.jit_compile))
 
 
 def seconds_of_step(model: Any, sample: Any, batch_size: int | None) -> float:

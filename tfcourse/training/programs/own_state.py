@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.layers import flatten_layers, is_tracking_attribute
 
 __all__ = ["PlainVariable", "attributes", "own_state"]
 
@@ -62,7 +62,7 @@ def own_state(model: Any, with_optimizers: bool) -> list[Any]:
 def attributes(layer: Any) -> Iterator[tuple[str, Any]]:
     """A layer's (or model's) attributes, and what those hold that are lists, tuples or dicts."""
     for name, value in vars(layer).items():
-        if name.startswith("_self_"):
+        if is_tracking_attribute(name):
             continue  # TensorFlow's own list of the others
         if isinstance(value, dict):
             yield from ((f"{name}[{key!r}]", part) for key, part in value.items())

@@ -7,8 +7,13 @@ import keras
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers
-from tfcourse.internals.models import compiled_loss, compiled_metrics
-from tfcourse.internals.tensorflow import allow_retracing
+from tfcourse.internals.models import (
+    build_on_symbols,
+    compiled_loss,
+    compiled_metrics,
+    finish_building,
+)
+from tfcourse.internals.tensorflow import allow_retracing, function_graph
 from tfcourse.training.programs.alone import on_one_device
 from tfcourse.training.programs.held import held_by
 from tfcourse.training.programs.own_state import own_state
@@ -36,7 +41,7 @@ def build_state(model: Any, batch: Any, validation: Any = None) -> None:
                 if runs_eagerly(model):
                     _build_without_symbols(model, batch)
                 else:
-                    model._symbolic_build(data_batch=batch)
+                    build_on_symbols(model, batch)
         except Exception:
             # A step of the model's own need not call it, or on other inputs than Keras does here.
             if "train_step" not in traced and not _is_own_eager_step(model):
@@ -68,7 +73,7 @@ def _build_without_symbols(model: Any, batch: Any) -> None:
                 part.build(y, y_pred)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    model._post_build()
+    finish_building(model)
 
 
 def _trace_own_steps(model: Any, batches: Mapping[str, Any]) -> set[str]:
@@ -87,7 +92,7 @@ def _trace_own_steps(model: Any, batches: Mapping[str, Any]) -> set[str]:
     for name in sorted(own - traced, reverse=True):  # the training first
         step = on_one_device(getattr(model, name), model)
         try:
-            with tf.__internal__.FuncGraph(name).as_default():
+            with function_graph(name):
                 step(keras.tree.map_structure(_placeholder, batches[name]))
         except Exception:  # what is wrong with the step, the training will say better
             continue

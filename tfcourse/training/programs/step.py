@@ -8,8 +8,8 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.internals.layers import flatten_layers
-from tfcourse.internals.models import loss_tracker
+from tfcourse.internals.layers import flatten_layers, output_spec
+from tfcourse.internals.models import averaged_function, loss_tracker
 from tfcourse.training.programs.alone import on_one_device
 from tfcourse.training.programs.replicas import (
     distributed_test_step,
@@ -123,7 +123,7 @@ def safe_scopes(model: Any, step: str) -> list[str]:
     known = all(
         # Keras averages a function of the user's in a metric of its own.
         type(metric).__module__.startswith("keras.")
-        and getattr(getattr(metric, "_fn", metric), "__module__", "").startswith("keras.")
+        and getattr(averaged_function(metric), "__module__", "").startswith("keras.")
         and type(metric) not in of_labels
         for metric in metrics
     )
@@ -138,7 +138,6 @@ def layer_names(model: Any) -> list[str]:
 
 def outputs_on(model: Any, call: Callable[..., Any], batch: Any, **options: Any) -> Any:
     """Symbols of what a model, or its step, gives on a batch; creates variables still missing."""
-    from keras.src.backend import compute_output_spec  # not public; Keras builds models with it
 
     def symbol(leaf: Any) -> Any:
         if leaf is None:
@@ -146,7 +145,7 @@ def outputs_on(model: Any, call: Callable[..., Any], batch: Any, **options: Any)
         return keras.KerasTensor(leaf.shape, keras.backend.standardize_dtype(leaf.dtype))
 
     with model.distribute_strategy.scope():
-        return compute_output_spec(call, keras.tree.map_structure(symbol, batch), **options)
+        return output_spec(call, keras.tree.map_structure(symbol, batch), **options)
 
 
 def runs_eagerly(model: Any) -> bool:

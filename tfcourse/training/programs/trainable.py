@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.layers import flatten_layers, set_trainable_flag, trainable_flag
 
 __all__ = ["FirstTrainable"]
 
@@ -36,17 +36,17 @@ class FirstTrainable:
 
 def _flags(model: Any) -> list[tuple[Any, bool]]:
     """The flags of the layers and of their variables, each with what it belongs to."""
-    return [(part, part._trainable) for part in (*flatten_layers(model), *model.variables)]
+    return [(part, trainable_flag(part)) for part in (*flatten_layers(model), *model.variables)]
 
 
 @contextmanager
 def _set(flags: list[tuple[Any, bool]]) -> Iterator[None]:
     # Not through `trainable`, with which a layer sets all that is inside it.
-    changed = [(part, part._trainable) for part, flag in flags if part._trainable != flag]
+    changed = [(part, trainable_flag(part)) for part, flag in flags if trainable_flag(part) != flag]
     try:
         for part, now in changed:
-            part._trainable = not now
+            set_trainable_flag(part, not now)
         yield
     finally:
         for part, now in changed:
-            part._trainable = now
+            set_trainable_flag(part, now)

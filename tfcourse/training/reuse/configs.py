@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from keras.src.utils.naming import to_snake_case  # not public: how Keras names what has no name
+from tfcourse.internals.layers import snake_case_name
 
 __all__ = ["canonical", "is_counted"]
 
@@ -30,7 +30,7 @@ def canonical(config: Any, without: tuple[str, ...] = ()) -> Any:
 
 def is_counted(name: str, kind: str) -> bool:
     """Whether Keras gave the name by itself to something of a class, or to a direction of it."""
-    return bool(re.fullmatch(rf"(forward_|backward_)?{to_snake_case(kind)}(_\d+)?", name))
+    return bool(re.fullmatch(rf"(forward_|backward_)?{snake_case_name(kind)}(_\d+)?", name))
 
 
 def _collect(config: Any, names: dict[str, str]) -> None:
@@ -41,7 +41,7 @@ def _collect(config: Any, names: dict[str, str]) -> None:
         if isinstance(inner, Mapping) and isinstance(kind, str):
             name = str(inner.get("name", config.get("name")))  # an operation's stands beside it
             if is_counted(name, kind):
-                names.setdefault(name, f"<{to_snake_case(kind)} {len(names)}>")
+                names.setdefault(name, f"<{snake_case_name(kind)} {len(names)}>")
         for value in config.values():
             _collect(value, names)
     elif isinstance(config, list | tuple):

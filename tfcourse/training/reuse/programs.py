@@ -3,7 +3,9 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from tensorflow.python.framework import op_def_registry
+import tensorflow as tf
+
+from tfcourse.internals.tensorflow import concrete_functions, operation_definition
 
 __all__ = ["impurity", "traced_functions"]
 
@@ -23,8 +25,8 @@ ALLOWED = {
 
 def traced_functions(thing: Any) -> Iterator[Any]:
     """All traces of the ``tf.function``s that this library's objects hold, in any depth."""
-    if hasattr(thing, "_list_all_concrete_functions"):
-        yield from thing._list_all_concrete_functions()
+    if isinstance(thing, tf.types.experimental.PolymorphicFunction):
+        yield from concrete_functions(thing)
     elif isinstance(thing, Mapping):
         for part in thing.values():
             yield from traced_functions(part)
@@ -58,7 +60,7 @@ def impurity(function: Any, resources: Collection[int]) -> str | None:
 def _impurity_of_nodes(nodes: Collection[Any]) -> str | None:
     by_name = {node.name: node for node in nodes}
     for node in nodes:
-        known = op_def_registry.get(node.op)
+        known = operation_definition(node.op)
         if known is None:
             continue  # a call of one of the functions, which are looked at by themselves
         if known.is_stateful and node.op not in ALLOWED:

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.layers import flatten_layers, seed_generators
 from tfcourse.training.reuse.variables import own_variables
 
 __all__ = ["PureBuild", "Recipe", "find_recipe", "held_by_all", "recipe_of"]
@@ -127,7 +127,7 @@ def find_recipe(model: Any, seed: int) -> Recipe | None:
                 variable = getattr(layer, name.removesuffix("_initializer"), None)
                 if id(variable) in numbers:
                     initializers[numbers[id(variable)]] = part, index
-        for generator in getattr(layer, "_seed_generators", ()):
+        for generator in seed_generators(layer):
             index = drawn.get(int(generator.state.numpy()[0]))
             if index is not None:
                 generators[numbers[id(generator.state)]] = index

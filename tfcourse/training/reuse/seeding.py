@@ -6,10 +6,8 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
-from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
-from keras.src.utils.rng_utils import GLOBAL_RANDOM_SEED
-from tensorflow.python.eager import context
+
+from tfcourse.internals.tensorflow import seed_state, set_global_seeds
 
 __all__ = ["drawn_from", "let_go_of_programs", "set_seed"]
 
@@ -44,21 +42,18 @@ def set_seed(seed: int) -> None:
     Args:
         seed: Any whole number.
     """
-    eager: Any = context.context()
-    now = _generator_state(eager)
+    now = seed_state()
     drawn = now is None or now != _LAST.generator
     if drawn or seed in _LAST.seeds or _LAST.kept >= SEEDS_PER_CACHE:
         keras.utils.set_random_seed(seed)
         _LAST.seeds, _LAST.kept = set(), 0
     else:
-        global_state.set_global_attribute(GLOBAL_RANDOM_SEED, seed)
-        global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, None)
+        set_global_seeds(seed)
         random.seed(seed)
         np.random.seed(seed)
-        eager._seed, eager._rng = seed, random.Random(seed)
         _LAST.kept += 1
     _LAST.seeds.add(seed)
-    _LAST.generator = _generator_state(eager)
+    _LAST.generator = seed_state()
 
 
 def let_go_of_programs() -> None:
@@ -75,9 +70,3 @@ def drawn_from() -> tuple[Any, ...]:
         state["state"]["pos"],
         state["state"]["key"].tobytes(),
     )
-
-
-def _generator_state(eager: Any) -> Any:
-    """The generator and its state; None before it is first seeded."""
-    generator = getattr(eager, "_rng", None)
-    return None if generator is None else (id(generator), generator.getstate())

@@ -4,9 +4,10 @@ import functools
 from typing import Any
 
 import keras
-from keras.src.models.functional import Functional  # not public: what Sequential isn't
 
-from tfcourse.internals.layers import flatten_layers
+from tfcourse.internals.layers import flatten_layers, graph_nodes
+from tfcourse.internals.models import compile_arguments
+from tfcourse.internals.optimizers import learning_rate_source
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.training.programs.replicas import is_distributed
@@ -85,7 +86,7 @@ def _topology(layer: Any, values: Values, where: str) -> Any:
     """How a layer is made of others, or the config of one of a known class."""
     if isinstance(layer, keras.Sequential):
         return tuple(values.describe(inner, where) for inner in layer.layers)
-    if isinstance(layer, Functional):
+    if isinstance(layer, keras.Function):
         return _graph(layer, where), _operations(layer, values, where)
     if not _is_told_by_config(layer):
         return ()
@@ -116,7 +117,7 @@ def _operations(model: Any, values: Values, where: str) -> Any:
     """
     base = frozenset(vars(keras.Operation()))
     found = []
-    for node in (node for depth in model._nodes_by_depth.values() for node in depth):
+    for node in graph_nodes(model):
         operation, given = node.operation, (node.arguments.args, node.arguments.kwargs)
         found.append(values.among(keras.tree.flatten(given), where))
         if not isinstance(operation, keras.layers.Layer):
@@ -137,17 +138,17 @@ def _optimizer(optimizer: Any, values: Values) -> Any:
     if isinstance(optimizer, CourseOptimizer):
         state += optimizer.hyperparameters
     rate = None
-    if isinstance(optimizer._learning_rate, keras.Variable):
+    if isinstance(learning_rate_source(optimizer), keras.Variable):
         state.append("learning_rate")
     else:
-        rate = values.describe(optimizer._learning_rate, "the learning rate")
+        rate = values.describe(learning_rate_source(optimizer), "the learning rate")
     config = config_of(optimizer, "the optimizer")
     return (type(optimizer), canonical(config, without=tuple(state)), rate)
 
 
 def _compiled(model: Any, values: Values) -> Any:
     """What ``compile`` was given, beside the optimizer."""
-    given = dict(model._compile_config.config)
+    given = compile_arguments(model)
     del given["optimizer"]
     return values.describe(given, "an argument of compile")
 

@@ -17,6 +17,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.errors import message_line
+from tfcourse.internals.layers import is_tracking_attribute
+from tfcourse.internals.models import function_arguments
 from tfcourse.training.reuse.configs import canonical
 from tfcourse.training.reuse.functions import describe_class, describe_function, is_known
 
@@ -101,7 +103,7 @@ class Values:
         return tuple(
             (name, self.describe(value, f'{where}, "{name}"'))
             for name, value in vars(thing).items()
-            if name not in without and not name.startswith("_self_")
+            if name not in without and not is_tracking_attribute(name)
         )
 
     def beside_config(self, thing: Any, where: str, without: frozenset[str] = frozenset()) -> Any:
@@ -164,7 +166,7 @@ class Values:
         if is_known(type(value)):
             own = self.beside_config(value, where)
             # Of which some of Keras's configs tell nothing, such as those of Huber and its delta.
-            arguments = self.describe(getattr(value, "_fn_kwargs", None), where)
+            arguments = self.describe(function_arguments(value), where)
             dtype = str(getattr(value, "dtype", ""))
             return (type(value), canonical(config_of(value, where)), own, arguments, dtype)
         return self._object(value, where)
