@@ -33,6 +33,30 @@ FLOORS = [
 ]
 # Within the training the same holds of its subpackages; its own modules stand on all of them.
 TRAINING = ["programs", "data", "non_finite", "checkpoints"]
+# And within the search: its packages, and above them its own modules.
+SEARCH = [
+    *("code", "space", "records", "engine", "strategies", "config", "data", "trials"),
+    *("scheduler", "store", "results", "runtime"),
+]
+# Imports that are still against the order, by the module that has them.
+SEARCH_EXCEPTIONS = {
+    "engine.bayesian": {"config.load", "strategies.proposals"},
+    "engine.choose": {
+        *("trials.trial", "trials.vectorized.group", "trials.vectorized.group_size"),
+        "trials.vectorized.rule",
+    },
+    "engine.group_tuner": {
+        *("config.architecture", "trials.vectorized.group", "trials.vectorized.group_size"),
+    },
+    "engine.oracle": {
+        *("config.architecture", "config.load", "scheduler.leases", "scheduler.trial_queue"),
+        *("strategies.proposals", "trials.trainings"),
+    },
+    "engine.rpc": {"config.load"},
+    "engine.tuner": {"trials.trial"},
+    "runtime.child": {"run"},
+    "strategies.proposals": {"config.load"},
+}
 # The public names are loaded from everywhere, on first use; whoever imports it is at the top.
 PUBLIC = "tfcourse"
 
@@ -122,6 +146,51 @@ def test_a_part_of_the_training_imports_only_from_parts_below(module):
     for name in all_imports(module):
         if name.startswith("tfcourse.training."):
             assert training_floor(name) <= training_floor(module), f"imports {name}"
+
+
+def search_floor(module):
+    name = module.split(".")[2]
+    return SEARCH.index(name) if name in SEARCH else len(SEARCH)
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m.startswith("tfcourse.search.")])
+def test_a_part_of_the_search_imports_only_from_parts_below(module):
+    exceptions = SEARCH_EXCEPTIONS.get(module.removeprefix("tfcourse.search."), set())
+    for name in all_imports(module):
+        if name.startswith("tfcourse.search."):
+            below = search_floor(name) <= search_floor(module)
+            assert below or name.removeprefix("tfcourse.search.") in exceptions, f"imports {name}"
+
+
+def cycles(graph):
+    """The sets of nodes that lead to each other, from a graph as each node's next ones."""
+
+    def reachable(start):
+        seen, waiting = set(), [start]
+        while waiting:
+            new = graph.get(waiting.pop(), set()) - seen
+            seen |= new
+            waiting += new
+        return seen
+
+    reached = {node: reachable(node) for node in graph}
+    own = {frozenset(m for m in reached[n] if n in reached.get(m, ())) for n in graph}
+    return {cycle for cycle in own if cycle}
+
+
+def test_the_walk_finds_cycles():
+    """A positive control: one cycle of three nodes, one of two, and what leads to them."""
+    graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"e"}, "e": {"d"}, "f": {"a"}}
+    assert cycles(graph) == {frozenset("abc"), frozenset("de")}
+    assert cycles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == set()
+
+
+def test_no_files_import_each_other():
+    # The package itself loads its public names on first use.
+    graph = {m: within_tfcourse(all_imports(m)) - {PUBLIC} for m in FILES if m != PUBLIC}
+    without_search = {m: names - {"tfcourse.search.run"} for m, names in graph.items()}
+    assert "tfcourse.search.run" in graph["tfcourse.search.runtime.child"]
+    assert cycles(without_search) == set()
 
 
 def test_one_door_to_keras_tuner():

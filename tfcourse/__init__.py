@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tfcourse.search.retest import retest
     from tfcourse.search.run import Search
     from tfcourse.search.space.hp_scales import log_uniform, one_minus_log
-    from tfcourse.search.store.result import SearchFailedError
+    from tfcourse.search.store.errors import SearchFailedError
     from tfcourse.toy import DivergedError, minimize_quadratic
     from tfcourse.training.evaluate import evaluate
     from tfcourse.training.fit import fit
@@ -51,7 +51,7 @@ _MODULES = {
     "RMSprop": "tfcourse.optimizers.rmsprop",
     "Search": "tfcourse.search.run",
     "SoftmaxHead": "tfcourse.layers.softmax_head",
-    "SearchFailedError": "tfcourse.search.store.result",
+    "SearchFailedError": "tfcourse.search.store.errors",
     "WorkFailedError": "tfcourse.errors",
     "evaluate": "tfcourse.training.evaluate",
     "fit": "tfcourse.training.fit",

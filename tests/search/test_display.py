@@ -12,9 +12,10 @@ from rich.console import Console
 
 from tfcourse.console import PlainConsole
 from tfcourse.search.records.trial_record import TrialRecord, rank
-from tfcourse.search.results.tables import SearchProgress, format_score, retest_table, rounds_table
-from tfcourse.search.results.text import result_text
-from tfcourse.search.store.result import Retest, RetestedTrial, SearchResult
+from tfcourse.search.results.retest_result import Retest, RetestedTrial, retest_table
+from tfcourse.search.results.search_result import SearchResult, result_text
+from tfcourse.search.results.tables import format_score, rounds_table
+from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.store.summary import Measurement, Summary, read_summary, write_summary
 
 

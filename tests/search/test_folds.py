@@ -18,13 +18,15 @@ from tests.search.test_config import errors_of, parse
 from tfcourse import InputError
 from tfcourse.data.scaling import fit_scaling
 from tfcourse.data.splits import Part, Split
-from tfcourse.search.data.folds import fold_split, trainings
-from tfcourse.search.data.loading import as_labels, load_split
+from tfcourse.search.data.folds import fold_split
+from tfcourse.search.data.loading import load_split
+from tfcourse.search.data.targets import as_labels
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.trials import trial as trial_module
 from tfcourse.search.trials.building import build_trial
 from tfcourse.search.trials.normalized import with_scaling
 from tfcourse.search.trials.scoring import combine, judge
+from tfcourse.search.trials.trainings import trainings
 from tfcourse.search.trials.trial import TrialRunner
 
 
@@ -96,16 +98,15 @@ class TestFoldSplit:
 
 class TestTrainings:
     def test_the_only_training_has_the_trials_seed(self):
-        (training,) = trainings(parse(), 7)
+        (training,) = trainings(7, seed=0, folds=1, repeats=1)
         assert (training.fold, training.seed, training.name) == (0, trial_seed(0, 7), "")
 
     def test_each_fold_and_repeat_has_a_seed_of_its_own(self):
-        config = parse("[training]\nfolds = 3\nrepeats = 2")
-        found = [training for trial in range(50) for training in trainings(config, trial)]
-        assert len({training.seed for training in found}) == 300
-        assert [t.fold for t in found[:6]] == [0, 0, 1, 1, 2, 2]
-        assert found[3].name == "(fold 2 of 3, repeat 2 of 2)"
-        assert found[0].seed == trial_seed(0, 0)
+        every = [t for trial in range(50) for t in trainings(trial, seed=0, folds=3, repeats=2)]
+        assert len({training.seed for training in every}) == 300
+        assert [t.fold for t in every[:6]] == [0, 0, 1, 1, 2, 2]
+        assert every[3].name == "(fold 2 of 3, repeat 2 of 2)"
+        assert every[0].seed == trial_seed(0, 0)
 
 
 class TestCombine:
@@ -163,7 +164,7 @@ def test_a_fold_is_trained_as_keras_would(quick):
     config, split = search.config, load_split(search.config)
     runner = TrialRunner(config, split)
     record, _ = runner.run(0, {"learning_rate": 0.05})
-    for training, score in zip(trainings(config, 0), record.scores, strict=True):
+    for training, score in zip(trainings(0, 0, 2, 1), record.scores, strict=True):
         fold = fold_split(split, config, training.fold)
         model = build_trial(config, {"learning_rate": 0.05}, training.seed, (4,), 3)
         history = tfcourse.fit(

@@ -14,8 +14,8 @@ from tests.search.conftest import load
 from tests.test_cli import run
 from tfcourse import InputError, Search, WorkFailedError
 from tfcourse.search.data.loading import load_split
+from tfcourse.search.results.retest_result import Retest, RetestedTrial
 from tfcourse.search.retest import swapped_pairs
-from tfcourse.search.store.result import Retest, RetestedTrial
 
 SPACE = {"learning_rate": {"low": 1e-5, "high": 0.3, "scale": "log"}}
 

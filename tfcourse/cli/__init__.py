@@ -135,7 +135,7 @@ def check(config: ConfigFile, debug: Debug = False) -> None:
     with reporting(debug):
         from tfcourse.search.config.advice import advice
         from tfcourse.search.config.load import load_config
-        from tfcourse.search.data.loading import check_data
+        from tfcourse.search.data.checks import check_data
         from tfcourse.search.results.tables import space_table
 
         checked = load_config(config)

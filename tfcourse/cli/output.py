@@ -12,7 +12,7 @@ def print_result(result: Any, verbose: bool = False) -> None:
 
     With ``verbose`` also what the trials of this run took, a line a process.
     """
-    from tfcourse.search.results.text import result_lines, result_tables
+    from tfcourse.search.results.search_result import result_lines, result_tables
 
     if result.was_complete:
         console.print(f"The search is complete: all {len(result.trials)} trials are on record.")

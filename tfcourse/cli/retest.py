@@ -24,8 +24,7 @@ def retest(
     """Run the best old trials again on today's data and code. Do order and scores hold?"""
     with reporting(debug):
         import_tensorflow()
-        from tfcourse.search.results.tables import retest_table
-        from tfcourse.search.results.text import retest_lines
+        from tfcourse.search.results.retest_result import retest_lines, retest_table
         from tfcourse.search.retest import retest as run_again
 
         found = run_again(run_dir, top, seed)

@@ -11,11 +11,11 @@ from tfcourse.files import disk_errors_told, write_atomically
 from tfcourse.search.config.load import SearchConfig, load_config
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.records.trial_record import TrialRecord, as_csv, rank
+from tfcourse.search.results.retest_result import Retest, RetestedTrial
 from tfcourse.search.run import Search
 from tfcourse.search.store.data_record import data_record, read_data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.recognition import not_a_run_directory
-from tfcourse.search.store.result import Retest, RetestedTrial
 
 __all__ = ["retest", "swapped_pairs"]
 

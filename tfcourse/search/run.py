@@ -12,8 +12,15 @@ from tfcourse.quiet import quiet_start
 from tfcourse.search.config.advice import exhaustion
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import SearchConfig, load_config
-from tfcourse.search.data.loading import at_hand, is_gone, load_split
+from tfcourse.search.data.loading import is_local, is_missing, load_split
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.results.completion import (
+    complete_result,
+    final_result,
+    finished_config,
+    read_result,
+)
+from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.runtime.local import serve, supervise
 from tfcourse.search.runtime.resources import worker_count
 from tfcourse.search.runtime.service import Service
@@ -21,16 +28,7 @@ from tfcourse.search.store.code_record import code_changes_at_hand
 from tfcourse.search.store.data_record import check_same_data, data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.lock import locked
-from tfcourse.search.store.result import SearchResult
-from tfcourse.search.store.resume import (
-    check_place,
-    complete_result,
-    concluded,
-    finished_config,
-    finished_trials,
-    read_result,
-    repetitions,
-)
+from tfcourse.search.store.resume import check_place, finished_trials, repetitions
 
 __all__ = ["Search"]
 
@@ -155,7 +153,7 @@ class Search:
                 others are not read for it, nor a file that is gone), or not a run directory.
         """
         records = self.finished()
-        if records and at_hand(self.config) and not is_gone(self.config):
+        if records and is_local(self.config) and not is_missing(self.config):
             check_same_data(self.directory, data_record(load_split(self.config)))
         result = complete_result(self.config, RunDirectory(self.directory), records)
         if result is None:
@@ -219,7 +217,7 @@ class Search:
                 efforts = supervise(
                     config, directory, finished, workers, verbose, fresh, accept_changes
                 )
-            return replace(concluded(self.config, RunDirectory(self.directory)), efforts=efforts)
+            return replace(final_result(self.config, RunDirectory(self.directory)), efforts=efforts)
 
     @disk_errors_told()
     def serve(
@@ -242,7 +240,7 @@ class Search:
         with locked(self.directory):
             finished = finished_trials(self.config, directory, forget=True)
             serve(self.config, directory, finished, service, on_serving, accept_changes)
-            return concluded(self.config, RunDirectory(self.directory))
+            return final_result(self.config, RunDirectory(self.directory))
 
     @disk_errors_told()
     def finished(self) -> dict[int, TrialRecord]:

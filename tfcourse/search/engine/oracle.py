@@ -11,13 +11,13 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.architecture import program_of
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.data.folds import with_origin
 from tfcourse.search.engine.bayesian import bayesian
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.scheduler.leases import Lease
 from tfcourse.search.scheduler.trial_queue import TrialQueue
 from tfcourse.search.strategies.proposals import PROPOSALS, Memo, Records
+from tfcourse.search.trials.trainings import with_origin
 
 __all__ = ["Journal", "SearchOracle", "holder", "propose"]
 
@@ -178,7 +178,7 @@ class SearchOracle(keras_tuner.Oracle):
         values = propose(self.config, trial, self.finished, self._memo)
         if values is None:
             return None
-        own, _ = with_origin(self.config, trial, values)
+        own, _ = with_origin(self.config.search.strategy, trial, values)
         return program_of(own, self.config.builder)
 
     def _await_record(self, index: int) -> TrialRecord | None:

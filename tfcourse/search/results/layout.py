@@ -1,17 +1,20 @@
 """Tables that never split a number over lines, however narrow the terminal."""
 
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
 
-__all__ = ["FirstThatFits", "table_of"]
+from tfcourse.console import PlainConsole
+
+__all__ = ["FirstThatFits", "plain_text", "table_of"]
 
 
 @dataclass(frozen=True)
@@ -78,3 +81,22 @@ def table_of(
     for row in rows[1:]:
         table.add_row(*row)
     return table
+
+
+def plain_text(
+    tables: Iterable[RenderableType], lines: Iterable[str], width: int | None = None
+) -> str:
+    """Return tables and the lines below them as text without styles.
+
+    Args:
+        tables: The tables.
+        lines: The lines, which are not wrapped.
+        width: The most columns of a table; by default as many as the terminal has.
+    """
+    text = io.StringIO()
+    console = PlainConsole(file=text, width=width, color_system=None, force_terminal=False)
+    for table in tables:
+        console.print(table)
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())

@@ -1,107 +1,27 @@
-"""What a search shows: a progress bar while it runs, and its best trials at the end."""
+"""The tables of a search: its space, its rounds and its best trials."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
-from tfcourse.console import LONGEST_MESSAGE, PlainConsole, one_line
+from tfcourse.console import LONGEST_MESSAGE, one_line
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.layout import FirstThatFits, table_of
 from tfcourse.search.space.parameters import Choice, any_of
-from tfcourse.search.store.result import Retest
 from tfcourse.search.strategies.grid import grid_size
 
 __all__ = [
-    "SearchProgress",
     "best_table",
     "format_score",
-    "retest_table",
     "rounds_table",
     "space_table",
 ]
 
 # The middle of a name or value longer than this is left out of the table of the best trials.
 LONGEST_VALUE = 24
-
-
-class SearchProgress:
-    """A progress bar: trials done, best score, time passed and left, and each worker's trial.
-
-    Args:
-        config: The search.
-        finished: The trials that an earlier run finished.
-        disable: Whether to show nothing.
-    """
-
-    def __init__(
-        self, config: SearchConfig, finished: Mapping[int, TrialRecord], disable: bool = False
-    ) -> None:
-        total = config.trials
-        done = sum(number < total for number in finished)
-        ranking = rank(finished.values(), config.direction)
-        best = ranking[0].score if ranking else None
-        self.progress = Progress(
-            TextColumn("{task.description}", "bold", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("trials"),
-            TextColumn("best {task.fields[best]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[running]}", "dim", markup=False),
-            console=PlainConsole(stderr=True),
-            disable=disable,
-        )
-        self.task = self.progress.add_task(
-            config.search.name, total=total, completed=done, best=format_score(best), running=""
-        )
-        self.running: dict[str, set[int]] = {}
-
-    def __enter__(self) -> "SearchProgress":
-        self.progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.progress.stop()
-
-    def began(self, worker: str, trial: int) -> None:
-        """A worker has begun a trial."""
-        self.running.setdefault(worker, set()).add(trial)
-        self._show_running()
-
-    def ended(self, worker: str, trial: int | None = None) -> None:
-        """A worker runs a trial no more; None for all of them."""
-        left = self.running.pop(worker, set()) - {trial}
-        if left and trial is not None:
-            self.running[worker] = left
-        self._show_running()
-
-    def _show_running(self) -> None:
-        shown = (
-            f"{worker}: {min(trials)}" + f" and {len(trials) - 1} more" * (len(trials) > 1)
-            for worker, trials in sorted(self.running.items())
-        )
-        self.progress.update(self.task, running=", ".join(shown))
-
-    def say(self, line: str) -> None:
-        """Print a line above the bar, also where there is none."""
-        self.progress.console.print(line, highlight=False, soft_wrap=True)
-
-    def advance(self, best: float | None) -> None:
-        """One more trial is done."""
-        self.progress.update(self.task, advance=1, best=format_score(best))
 
 
 def best_table(
@@ -131,25 +51,6 @@ def best_table(
 
 def _best_of(count: int) -> str:
     return f"The {count} best trials" if count > 1 else "The best trial"
-
-
-def retest_table(retested: Retest) -> FirstThatFits:
-    """The trials that ran again: their scores and ranks, then and now; ranks only if they fit."""
-    rows = [["trial", f"{retested.objective} then", "now", "rank then", "now", "change"]]
-    for trial in retested.trials:
-        scores = format_score(trial.old_score), format_score(trial.new_score)
-        now = str(trial.new_rank) if trial.new_score is not None else "failed"
-        change = "–" if trial.change is None else f"{trial.change:+.4g}" if trial.change else "0"
-        rows.append([str(trial.trial), *scores, str(trial.old_rank), now, change])
-    without_ranks = [[*row[:3], row[-1]] for row in rows]
-    narrow = [["trial", "then", "now", "change"], *without_ranks[1:]]
-    return FirstThatFits(
-        [
-            table_of(rows, "Then and now", wrap=True),
-            table_of(without_ranks, "Then and now", wrap=True),
-            table_of(narrow, f"{retested.objective}, then and now", wrap=True),
-        ]
-    )
 
 
 def rounds_table(rounds: list[dict[str, Any]]) -> FirstThatFits:

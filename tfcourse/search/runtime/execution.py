@@ -15,24 +15,24 @@ from tfcourse.errors import WorkFailedError
 from tfcourse.models.saving import load_model, why_not_loadable
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.data.folds import check_folds
-from tfcourse.search.data.loading import check_unchanged, load_split
+from tfcourse.search.data.loading import load_split
 from tfcourse.search.data.warnings import data_warnings
 from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.results.tables import SearchProgress
 from tfcourse.search.runtime.preflight import preflight
+from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.store.code_record import (
     check_same_code,
     code_changes,
     is_damaged,
     write_code_record,
 )
-from tfcourse.search.store.data_record import data_record, write_data_record
+from tfcourse.search.store.data_record import check_unchanged, data_record, write_data_record
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.errors import SearchFailedError, lost_model
 from tfcourse.search.store.journal import SearchJournal, TrialWriter
-from tfcourse.search.store.result import SearchFailedError, lost_model
 from tfcourse.search.store.summary import Summary
 from tfcourse.search.strategies.proposals import Records
 from tfcourse.search.trials.threads import use_threads
@@ -109,7 +109,7 @@ def prepare(
     """
     begins("data")
     split = load_split(config)
-    check_folds(split, config)
+    check_folds(split, config.training.folds, config.origin)
     for warning in data_warnings(split, config):
         LOG.warning("%s: [data] %s", config.origin, printable(warning))
     record = data_record(split)
@@ -153,7 +153,7 @@ def conclude(
             f"{one_line(first.message)} Each trial's reason is in {directory.results}."
         )
     if directory.best_trial() != best.trial:
-        raise lost_model(directory, best.trial)
+        raise lost_model(directory.best, best.trial)
     kept = directory.read_summary()
     score, objective = best.score or 0.0, config.search.objective
     if kept is None or kept.trial != best.trial:

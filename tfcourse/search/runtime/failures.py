@@ -9,7 +9,7 @@ from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.runtime.deadlines import Running
 from tfcourse.search.store.directory import RunDirectory
-from tfcourse.search.store.result import SearchFailedError
+from tfcourse.search.store.errors import SearchFailedError
 
 __all__ = ["CHIEF", "record_failure", "told_error", "why_given_up"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.records.effort import Effort
-from tfcourse.search.results.tables import SearchProgress
+from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.runtime.service import Service
 from tfcourse.search.runtime.supervisor import Supervisor
 from tfcourse.search.runtime.worker_pool import WorkerPool

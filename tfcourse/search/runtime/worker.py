@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.data.loading import check_unchanged, load_split
+from tfcourse.search.data.loading import load_split
 from tfcourse.search.engine.choose import tuner_for
 from tfcourse.search.engine.rpc import RemoteOracle
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.store.code_record import check_same_code, code_record
-from tfcourse.search.store.data_record import data_record
+from tfcourse.search.store.data_record import check_unchanged, data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import TrialWriter
 from tfcourse.search.trials.trial import TrialRunner

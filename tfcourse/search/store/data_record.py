@@ -1,4 +1,4 @@
-"""Which data a search ran on: ``data.json`` in its run directory."""
+"""The shapes and the hash of the data of a search: ``data.json`` in its run directory."""
 
 import hashlib
 import json
@@ -6,19 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
 from tfcourse.files import write_atomically
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.data.loading import load_split
 
-__all__ = ["check_same_data", "data_record", "read_data_record", "write_data_record"]
+__all__ = [
+    "check_same_data",
+    "check_unchanged",
+    "data_record",
+    "read_data_record",
+    "write_data_record",
+]
 
 _NAME = "data.json"
 
 
 def data_record(split: Split) -> dict[str, Any]:
-    """The shapes and types of train, dev and test, and a hash of all that is in them."""
-    import numpy as np
-
+    """Return the shapes and types of train, dev and test set, and a hash of their contents."""
     digest = hashlib.sha256()
     record: dict[str, Any] = {}
     for name in ("train", "dev", "test"):
@@ -31,45 +39,74 @@ def data_record(split: Split) -> dict[str, Any]:
     return {**record, "sha256": digest.hexdigest()}
 
 
-def write_data_record(directory: Path, record: dict[str, Any]) -> None:
-    """Writes ``data.json`` into a run directory."""
+def write_data_record(directory: Path, record: Mapping[str, Any]) -> None:
+    """Write ``data.json`` into a run directory."""
     write_atomically(directory / _NAME, json.dumps(record, indent=2) + "\n")
 
 
 def read_data_record(directory: Path) -> dict[str, Any] | None:
-    """What is there; None if there is nothing that can be read."""
+    """Return the record of a run directory; None if there is none that can be read."""
     try:
         raw = json.loads((directory / _NAME).read_text(encoding="utf-8"))
         parts = [part for name, part in raw.items() if name != "sha256"]
-        whole = isinstance(raw["sha256"], str) and len(raw["sha256"]) == 64
-        whole = whole and all(isinstance(p["shape"], list) and p["dtype"] for p in parts)
-        return dict(raw) if whole else None
+        valid = isinstance(raw["sha256"], str) and len(raw["sha256"]) == 64
+        valid = valid and all(isinstance(p["shape"], list) and p["dtype"] for p in parts)
+        return dict(raw) if valid else None
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None
 
 
 def check_same_data(directory: Path, record: Mapping[str, Any]) -> None:
-    """Refuses to go on with a search on other data than it began with.
+    """Raise InputError if a search began with other data.
 
-    Raises:
-        InputError: The data is another.
+    Args:
+        directory: The run directory.
+        record: The `data_record` of today's data.
     """
-    kept = read_data_record(directory)
-    if kept is None or kept.get("sha256") == record["sha256"]:
+    stored = read_data_record(directory)
+    if stored is None or stored.get("sha256") == record["sha256"]:
         return
     changes = [
-        f"{name} is {_shown(kept.get(name))} there and {_shown(record[name])} now"
+        f"{name} is {_described(stored.get(name))} there and {_described(record[name])} now"
         for name in record
-        if name != "sha256" and kept.get(name) != record[name]
+        if name != "sha256" and stored.get(name) != record[name]
     ]
-    what = "; ".join(changes) or "the shapes are the same, the values are not"
+    difference = "; ".join(changes) or "the shapes are the same, the values are not"
     raise InputError(
-        f"{directory}: the data is another than when the search began ({what}). "
+        f"{directory}: the data is another than when the search began ({difference}). "
         "Start over with --fresh, or choose another --out or another name."
     )
 
 
-def _shown(entry: Any) -> str:
+def check_unchanged(directory: Path, record: Mapping[str, Any], config: SearchConfig) -> None:
+    """Raise InputError as `check_same_data`, with the remedy if the data comes from a function.
+
+    Such a function may return other data at each call, or in each process.
+
+    Args:
+        directory: The run directory.
+        record: The `data_record` of today's data.
+        config: The search.
+    """
+    try:
+        check_same_data(directory, record)
+    except InputError as error:
+        source = config.data.source
+        if config.arrays is not None or ":" not in source or source.startswith("keras:"):
+            raise
+        if data_record(load_split(config)) != record:
+            raise InputError(
+                f"{config.origin}: [data] {source} gives other data at each call, so that no "
+                "process could go on with what another began. Draw it from a seed, as from "
+                "np.random.default_rng(0)."
+            ) from error
+        raise InputError(
+            f"{error} If nothing was changed, {source} gives other data in each process: draw it "
+            "from a seed, and sort what has no order, such as a set or the files of a folder."
+        ) from error
+
+
+def _described(entry: object) -> str:
     if not isinstance(entry, dict):
         return "not known"
     return f"{entry.get('dtype')} {tuple(entry.get('shape', ()))}"

@@ -14,7 +14,7 @@ from tfcourse.data.splits import Split
 from tfcourse.errors import error_line, traceback_text
 from tfcourse.imports import exit_as_error
 from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.data.folds import Training, fold_split, trainings, with_origin
+from tfcourse.search.data.folds import fold_split
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.trials.building import builds_trial
@@ -22,6 +22,7 @@ from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.normalized import ScaledModel, normalize, with_scaling
 from tfcourse.search.trials.scoring import combine, judge
 from tfcourse.search.trials.sharing import trials_per_program
+from tfcourse.search.trials.trainings import Training, trainings, with_origin
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
 from tfcourse.training.data.arrays import Arrays
@@ -98,8 +99,9 @@ class TrialRunner:
         """The model of a trial's last training, None if one failed, and the outcome of all."""
         outcomes: list[dict[str, Any]] = []
         model: Any = None
-        values, origin = with_origin(self.config, number, values)
-        for training in trainings(self.config, origin):
+        values, origin = with_origin(self.config.search.strategy, number, values)
+        seed, plan = self.config.search.seed, self.config.training
+        for training in trainings(origin, seed, plan.folds, plan.repeats):
             try:
                 with exit_as_error():  # of a layer, a metric or a loss of the user's
                     model, history = self.train(number, values, training)

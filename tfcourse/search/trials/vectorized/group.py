@@ -12,13 +12,14 @@ from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.imports import exit_as_error
 from tfcourse.models.saving import save_model
 from tfcourse.search.config.architecture import architecture_of, is_ours
-from tfcourse.search.data.folds import trainings, with_origin
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.trials.building import build_trial, compiled_model, given_values
 from tfcourse.search.trials.callbacks import all_finite, early_stopping
 from tfcourse.search.trials.normalized import with_scaling
 from tfcourse.search.trials.scoring import judge
+from tfcourse.search.trials.trainings import with_origin
 from tfcourse.search.trials.trial import LARGEST_BATCH, TrialRunner
 from tfcourse.search.trials.vectorized.group_size import slots_of
 from tfcourse.search.trials.vectorized.rule import wanted
@@ -113,14 +114,13 @@ class GroupRunner:
 
     def _member(self, number: int, values: Mapping[str, Any], epochs: int) -> Member:
         config = self.config
-        own, origin = with_origin(config, number, values)
-        (training,) = trainings(config, origin)
+        own, origin = with_origin(config.search.strategy, number, values)
         given = given_values(config, own)
         names = OPTIMIZER_ARGUMENTS[given["optimizer"]]
         hyperparameters = {name: given[name] for name in names if name in given}
         if is_ours(config.builder) and given.get("dropout"):
             hyperparameters["dropout"] = given["dropout"]
-        return Member(training.seed, hyperparameters, epochs)
+        return Member(trial_seed(config.search.seed, origin), hyperparameters, epochs)
 
     def _population(self, values: Mapping[str, Any]) -> Population | None:
         """The population of an architecture, from an earlier group if there was one.
@@ -231,14 +231,14 @@ class _MemberModel:
         self, runner: TrialRunner, number: int, values: Mapping[str, Any], result: MemberResult
     ) -> None:
         self.runner, self.result = runner, result
-        self.values, self.origin = with_origin(runner.config, number, values)
+        self.values, self.origin = with_origin(runner.config.search.strategy, number, values)
 
     def save(self, path: Path) -> None:
         """Saves it as the trial's alone, but with an optimizer that has taken no step."""
         config, split = self.runner.config, self.runner.split
-        (training,) = trainings(config, self.origin)
+        seed = trial_seed(config.search.seed, self.origin)
         shape = split.train.x.shape[1:]
-        model = build_trial(config, self.values, training.seed, shape, split.classes)
+        model = build_trial(config, self.values, seed, shape, split.classes)
         if not model.built:
             model.build((None, *shape))
         model.optimizer.build(model.trainable_variables)

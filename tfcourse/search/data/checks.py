@@ -1,0 +1,27 @@
+"""The check of a search's data before any training, as far as the data is quickly read."""
+
+from tfcourse.data.sources import check_source
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.data.folds import check_folds
+from tfcourse.search.data.loading import data_path, is_local, load_split
+from tfcourse.search.data.warnings import data_warnings
+
+__all__ = ["check_data"]
+
+
+def check_data(config: SearchConfig) -> tuple[str, ...]:
+    """Load data that is in memory or in a file and check it; look only for the source of others.
+
+    Returns:
+        Warnings about the data that was loaded, a line each.
+
+    Raises:
+        InputError: As from `tfcourse.search.data.loading.load_split`, or there are fewer examples
+            than folds.
+    """
+    if is_local(config):
+        split = load_split(config)
+        check_folds(split, config.training.folds, config.origin)
+        return data_warnings(split, config)
+    check_source(config.data.source, data_path(config.data))
+    return ()

@@ -1,0 +1,42 @@
+"""Class numbers as what the loss takes, and back."""
+
+import numpy as np
+import numpy.typing as npt
+
+from tfcourse.data.splits import Part, Split
+from tfcourse.errors import InputError
+from tfcourse.search.config.metrics import Targets
+from tfcourse.types import Array
+
+__all__ = ["as_labels", "encoded"]
+
+
+def as_labels(y: Array, targets: Targets) -> npt.NDArray[np.int64]:
+    """Return the class numbers that `encoded` encoded; 0 for each target that is no class."""
+    if targets == "labels":
+        return y.astype(np.int64)
+    if targets == "numbers":
+        return np.zeros(len(y), dtype=np.int64)
+    return y[:, 0].astype(np.int64) if targets == "binary" else y.argmax(axis=1)
+
+
+def encoded(split: Split, loss: str, targets: Targets) -> Split:
+    """Return the split with rows for labels if the loss takes rows, one-hot or of one number.
+
+    Raises:
+        InputError: The loss takes two classes, and there are more.
+    """
+    if targets in ("labels", "numbers"):
+        return split
+    if targets == "binary" and split.classes != 2:
+        raise InputError(
+            f'y: the loss "{loss}" takes 2 classes. Received: {split.classes}; use '
+            '"sparse_categorical_crossentropy".'
+        )
+
+    def rows(part: Part) -> Part:
+        y = part.y[:, None] if targets == "binary" else np.eye(split.classes)[part.y]
+        return Part(part.x, y.astype(np.float32))
+
+    outputs = 1 if targets == "binary" else split.classes
+    return Split(rows(split.train), rows(split.dev), rows(split.test), outputs)

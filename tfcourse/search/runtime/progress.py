@@ -1,0 +1,88 @@
+"""The progress bar of a search."""
+
+from collections.abc import Mapping
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from tfcourse.console import PlainConsole
+from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.results.tables import format_score
+
+__all__ = ["SearchProgress"]
+
+
+class SearchProgress:
+    """A progress bar: trials done, best score, time passed and left, and each worker's trial.
+
+    Args:
+        config: The search.
+        finished: The trials that an earlier run finished.
+        disable: Whether to show nothing.
+    """
+
+    def __init__(
+        self, config: SearchConfig, finished: Mapping[int, TrialRecord], disable: bool = False
+    ) -> None:
+        total = config.trials
+        done = sum(number < total for number in finished)
+        ranking = rank(finished.values(), config.direction)
+        best = ranking[0].score if ranking else None
+        self.progress = Progress(
+            TextColumn("{task.description}", "bold", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("trials"),
+            TextColumn("best {task.fields[best]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[running]}", "dim", markup=False),
+            console=PlainConsole(stderr=True),
+            disable=disable,
+        )
+        self.task = self.progress.add_task(
+            config.search.name, total=total, completed=done, best=format_score(best), running=""
+        )
+        self.running: dict[str, set[int]] = {}
+
+    def __enter__(self) -> "SearchProgress":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    def began(self, worker: str, trial: int) -> None:
+        """A worker has begun a trial."""
+        self.running.setdefault(worker, set()).add(trial)
+        self._show_running()
+
+    def ended(self, worker: str, trial: int | None = None) -> None:
+        """A worker runs a trial no more; None for all of them."""
+        left = self.running.pop(worker, set()) - {trial}
+        if left and trial is not None:
+            self.running[worker] = left
+        self._show_running()
+
+    def _show_running(self) -> None:
+        shown = (
+            f"{worker}: {min(trials)}" + f" and {len(trials) - 1} more" * (len(trials) > 1)
+            for worker, trials in sorted(self.running.items())
+        )
+        self.progress.update(self.task, running=", ".join(shown))
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar, also where there is none."""
+        self.progress.console.print(line, highlight=False, soft_wrap=True)
+
+    def advance(self, best: float | None) -> None:
+        """One more trial is done."""
+        self.progress.update(self.task, advance=1, best=format_score(best))
