@@ -115,3 +115,19 @@ def test_bias_correction_in_float32_loses_the_digits_its_docstring_says():
     first = averages.bias_correction(tf.constant(0.999), tf.constant(1.0))
     assert float(first) == pytest.approx(0.001, rel=5e-5)
     assert float(first) != pytest.approx(0.001, rel=1e-6)
+
+
+def test_interpolation_is_exact_at_both_ends(rng, compiled, dtype):
+    old, new = rng.normal(size=(2, 5)).astype(dtype) * np.array([[1], [1e-9]], dtype)
+    for share, expected in ((0.0, old), (1.0, new)):
+        actual = compiled(averages.interpolate_average)(old, new, tf.constant(share, dtype))
+        np.testing.assert_array_equal(actual, expected)
+    assert not np.array_equal(averages.update_average(old, new, np.ones((), dtype)), new)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.5, 0.9])
+def test_interpolation_is_the_update(rng, compiled, dtype, close, share):
+    old, new = rng.normal(size=(2, 5)).astype(dtype)
+    share = tf.constant(share, dtype)
+    actual = compiled(averages.interpolate_average)(old, new, share)
+    close(actual, old + np.float64(share) * (np.float64(new) - old))

@@ -4,7 +4,15 @@ import tensorflow as tf
 
 from tests.reference import normalization as reference
 from tests.reference.gradients import numerical_gradient, second_derivative
-from tfcourse.formulas.normalization import masked_moments, moments, normalize
+from tfcourse.formulas.normalization import (
+    batch_moments,
+    masked_moments,
+    moments,
+    normalize,
+    normalize_for_inference,
+    scale_and_shift,
+    synchronized_moments,
+)
 
 
 def batch_norm(z, gamma=None, beta=None, epsilon=1e-3):
@@ -51,6 +59,48 @@ def test_normalize(rng, compiled, dtype, close, shape, parameters):
         z, 1.0 if gamma is None else gamma, 0.0 if beta is None else beta
     )
     close(actual, expected)
+
+
+@pytest.mark.parametrize("form", [normalize, normalize_for_inference])
+@pytest.mark.parametrize("axis", [-1, 1, 0, -2])
+def test_normalize_along_an_axis(rng, compiled, dtype, close, form, axis):
+    z, gamma, beta = (rng.normal(2, 3, s).astype(dtype) for s in ((4, 4, 4), 4, 4))
+    mean, variance = rng.normal(size=4).astype(dtype), rng.uniform(1, 2, 4).astype(dtype)
+    actual = compiled(lambda z: form(z, mean, variance, gamma, beta, 1e-3, axis))(tf.constant(z))
+    last = np.moveaxis(z.astype(np.float64), axis, -1)
+    expected = gamma * (last - mean) / np.sqrt(variance.astype(np.float64) + 1e-3) + beta
+    close(actual, np.moveaxis(expected, -1, axis), atol=1e-4 if dtype == "float32" else 1e-11)
+
+
+@pytest.mark.parametrize("parameters", ["both", "gamma", "beta", "none"])
+def test_for_inference_it_is_an_affine_map(rng, compiled, dtype, close, parameters):
+    z, mean = (rng.normal(2, 3, s).astype(dtype) for s in ((8, 3), 3))
+    variance = rng.uniform(1, 2, 3).astype(dtype)
+    gamma = rng.normal(size=3).astype(dtype) if parameters in ("both", "gamma") else None
+    beta = rng.normal(size=3).astype(dtype) if parameters in ("both", "beta") else None
+    arguments = (mean, variance, gamma, beta, 1e-3)
+    scale, shift = compiled(lambda: scale_and_shift(*arguments))()
+    expected = (z - mean) / np.sqrt(variance.astype(np.float64) + 1e-3)
+    expected = expected * (1 if gamma is None else gamma) + (0 if beta is None else beta)
+    close(z * np.asarray(scale) + np.asarray(shift), expected)
+    close(compiled(lambda z: normalize_for_inference(z, *arguments))(tf.constant(z)), expected)
+
+
+@pytest.mark.parametrize("axis", [-1, 1, 0])
+def test_the_moments_of_each_feature_of_a_batch(rng, compiled, dtype, close, axis):
+    z = rng.normal(2, 3, (4, 5, 3)).astype(dtype)
+    axes = tuple(a for a in range(3) if a != axis % 3)
+    expected = reference.moments(z, axes)
+    for synchronized in (False, True):  # The same where there is only one replica.
+        actual = compiled(lambda z, s=synchronized: batch_moments(z, axis, None, s))
+        for one, two in zip(actual(tf.constant(z)), expected, strict=True):
+            close(one, two)
+
+
+def test_without_replicas_the_synchronized_moments_are_the_moments(rng):
+    z = tf.constant(rng.normal(1000, 0.1, (64, 3)), tf.float32)
+    for one, two in zip(synchronized_moments(z, [0]), moments(z, [0]), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_a_large_mean_costs_no_digits_of_the_variance(rng, compiled):

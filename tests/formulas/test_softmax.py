@@ -6,7 +6,7 @@ from scipy.special import softmax as scipy_softmax
 
 from tests.reference import softmax as reference
 from tests.reference.gradients import check_ratio, numerical_gradient
-from tfcourse.formulas.softmax import cross_entropy, cross_entropy_gradient, hardmax, softmax
+from tfcourse.formulas.softmax import cross_entropy, hardmax, linear, softmax, sparse_cross_entropy
 
 
 @pytest.fixture
@@ -76,12 +76,37 @@ def loss_gradient(y, z):
     return tape.gradient(loss, z)
 
 
+def sparse_gradient(y, z):
+    return sparse_cross_entropy(tf.argmax(y, -1), z)[1]
+
+
 def test_the_gradient_is_the_difference(batch, compiled, dtype, close):
     """Course 3.6: dz = ŷ - y, by automatic differentiation and by the formula."""
     z, y = (array.astype(dtype) for array in batch)
     expected = scipy_softmax(z.astype(np.float64), -1) - y
-    for gradient in (loss_gradient, cross_entropy_gradient):
+    for gradient in (loss_gradient, sparse_gradient):
         close(compiled(gradient)(tf.constant(y), tf.constant(z)), expected)
+
+
+def test_the_sparse_loss_is_the_dense_one(batch, compiled, dtype, close):
+    z, y = (array.astype(dtype) for array in batch)
+    losses, _ = compiled(sparse_cross_entropy)(y.argmax(-1), tf.constant(z))
+    close(losses, reference.cross_entropy(y, z))
+
+
+def test_the_sparse_loss_stays_finite_where_a_probability_underflows(compiled, dtype, close):
+    z = tf.constant([[1000, 0, 0]], dtype)
+    losses, gradients = compiled(sparse_cross_entropy)(tf.constant([1]), z)
+    close(losses, [1000])
+    close(gradients, [[1, -1, 0]])
+
+
+@pytest.mark.parametrize("shape", [(4,), (6, 4), (2, 3, 4)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear(rng, compiled, dtype, close, shape, bias):
+    x, w, b = (rng.normal(size=s).astype(dtype) for s in (shape, (4, 3), (3,)))
+    actual = compiled(lambda x: linear(x, w, b if bias else None, dtype))(tf.constant(x))
+    close(actual, np.float64(x) @ w + (b if bias else 0))
 
 
 def test_the_gradient_stays_finite_where_a_probability_underflows(dtype, close):
@@ -92,4 +117,4 @@ def test_the_gradient_stays_finite_where_a_probability_underflows(dtype, close):
 def test_the_gradient_passes_the_numerical_check(batch):
     z, y = batch
     approximate = numerical_gradient(lambda z: reference.cross_entropy(y, z).sum(), z)
-    assert check_ratio(approximate, cross_entropy_gradient(y, tf.constant(z)).numpy()) < 1e-7
+    assert check_ratio(approximate, sparse_gradient(y, tf.constant(z)).numpy()) < 1e-7

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tests.reference.normalization import batch_norm
 from tfcourse import BatchNorm
-from tfcourse.layers.batch_norm_kernels import use_fused
+from tfcourse.formulas.fused_normalization import use_fused
 
 pytestmark = pytest.mark.slow
 

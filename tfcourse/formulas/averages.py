@@ -12,6 +12,7 @@ __all__ = [
     "bias_correction",
     "bias_correction_from_complement",
     "effective_window",
+    "interpolate_average",
     "update_average",
     "weighted_average",
 ]
@@ -23,6 +24,17 @@ def update_average(average: Any, value: Any, one_minus_beta: Any) -> Any:
     Takes 1-β rather than β: near β = 1 a float32 has lost the digits of 1-β that matter.
     """
     return average + one_minus_beta * (value - average)
+
+
+def interpolate_average(average: Any, value: Any, one_minus_beta: Any) -> Any:
+    """Return `update_average` as ``β v + (1-β) θ``, exact for β = 0 and for β = 1.
+
+    For a share 1-β near 1, as in the first steps of a bias-corrected average: there ``v + (1-β)(θ -
+    v)`` has lost the digits of a θ much smaller than v. For a small share it is the worse form: in
+    float32 1-β and β do not add up to 1, which shifts the average of a constant by up to 6e-8/(1-β)
+    of it.
+    """
+    return average * (1 - one_minus_beta) + value * one_minus_beta
 
 
 def effective_window(beta: Any) -> Any:

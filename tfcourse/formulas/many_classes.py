@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfcourse.formulas.softmax import linear, sparse_cross_entropy
+
 __all__ = ["BLOCK_ELEMENTS", "blockwise_cross_entropy"]
 
 # Logits held at a time: 160 examples of 50 000 classes, 32 MB in float32. Of 1024 examples on two
@@ -66,8 +68,7 @@ def _walk(
         begin = block * size
         x = tf.slice(padded, [begin, 0], [size, features.shape[1]])
         y, w = (tf.slice(part, [begin], [size]) for part in (labels, share))
-        z = _logits(x, kernel, bias, w.dtype)
-        losses, dz = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=z, labels=y)
+        losses, dz = sparse_cross_entropy(y, linear(x, kernel, bias, w.dtype))
         # The weights go to the narrow side of each product: the wide dz stays untouched.
         narrow = tf.cast(w, x.dtype)[:, None]
         low = tf.cast(dz, x.dtype)
@@ -94,10 +95,3 @@ def _walk(
     )
     stacked = tf.reshape(d_features.stack(), [-1, features.shape[1]])[:count]
     return total, (tf.ensure_shape(stacked, features.shape), d_kernel, tf.cast(d_bias, bias.dtype))
-
-
-def _logits(x: Any, kernel: Any, bias: Any, dtype: Any) -> Any:
-    """``x W + b``; in one pass, where the dtypes allow it, by the product that adds a bias."""
-    if kernel.dtype == dtype == bias.dtype:
-        return tf.nn.bias_add(tf.matmul(x, kernel), bias)
-    return tf.cast(tf.matmul(x, kernel), dtype) + tf.cast(bias, dtype)

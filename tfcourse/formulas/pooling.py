@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.formulas.normalization import masked_moments, moments
+from tfcourse.formulas.normalization import batch_moments
 
 __all__ = ["Moments", "feature_moments", "pool_moments"]
 
@@ -39,11 +39,10 @@ def feature_moments(z: Any, axis: int, mask: Any = None) -> Moments:
         mask: Boolean, one rank less than ``z`` (its last axis left out): what counts.
     """
     z = tf.cast(z, tf.float64)
-    rank = len(z.shape)
-    axes = [a for a in range(rank) if a != axis % rank]
+    mean, variance = batch_moments(z, axis, mask)
+    axes = [a for a in range(len(z.shape)) if a != axis % len(z.shape)]
     if mask is None:
-        mean, variance = moments(z, axes)
         count = tf.size(z, tf.int64) // tf.size(mean, tf.int64)
         return tf.fill(tf.shape(mean), tf.cast(count, z.dtype)), mean, variance
-    mask = tf.broadcast_to(tf.expand_dims(tf.cast(mask, tf.bool), -1), tf.shape(z))
-    return tf.reduce_sum(tf.cast(mask, z.dtype), axes), *masked_moments(z, mask, axes)
+    counted = tf.broadcast_to(tf.expand_dims(tf.cast(mask, z.dtype), -1), tf.shape(z))
+    return tf.reduce_sum(counted, axes), mean, variance

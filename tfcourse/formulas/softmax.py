@@ -1,33 +1,63 @@
 """Softmax, hardmax and the cross-entropy (course section 3)."""
 
-from typing import Any
-
+import keras
 import tensorflow as tf
 
-__all__ = ["cross_entropy", "cross_entropy_gradient", "hardmax", "softmax"]
+from tfcourse.types import DType, Tensor, TensorLike
+
+__all__ = ["cross_entropy", "hardmax", "linear", "softmax", "sparse_cross_entropy"]
 
 
-def softmax(logits: Any) -> Any:
-    """``a = e^z / Σ e^z`` over the last axis; [5, 2, -1, 3] → [0.842, 0.042, 0.002, 0.114].
+def linear(features: Tensor, kernel: Tensor, bias: Tensor | None, dtype: DType) -> Tensor:
+    """Return the logits ``z = x W + b``: the product in the dtype of x and W, the sum in ``dtype``.
 
-    The largest z is taken off first: it changes nothing but keeps e^z finite.
+    Args:
+        features: x, shape ``(..., features)``.
+        kernel: W, shape ``(features, C)``.
+        bias: b, shape ``(C,)``; None for b = 0.
+        dtype: The dtype of z.
     """
-    t = tf.exp(logits - tf.stop_gradient(tf.reduce_max(logits, axis=-1, keepdims=True)))
-    return t / tf.reduce_sum(t, axis=-1, keepdims=True)
+    z = keras.ops.cast(keras.ops.matmul(features, kernel), dtype)
+    return z if bias is None else keras.ops.add(z, keras.ops.cast(bias, dtype))
 
 
-def hardmax(logits: Any) -> Any:
-    """1 at the largest entry of the last axis (the first one in a tie), 0 elsewhere."""
+def softmax(logits: TensorLike) -> Tensor:
+    """Return ``a = e^z / Σ e^z`` over the last axis; [5, 2, -1, 3] → [0.842, 0.042, 0.002, 0.114].
+
+    The kernel subtracts the largest z first: this changes nothing but keeps e^z finite. Keras
+    remembers the logits with the probabilities, and its cross-entropies start from them.
+    """
+    return keras.activations.softmax(tf.convert_to_tensor(logits))
+
+
+def hardmax(logits: TensorLike) -> Tensor:
+    """Return 1 at the largest entry of the last axis (the first one in a tie), 0 elsewhere."""
     logits = tf.convert_to_tensor(logits)
     return tf.one_hot(tf.argmax(logits, axis=-1), tf.shape(logits)[-1], dtype=logits.dtype)
 
 
-def cross_entropy(targets: Any, probabilities: Any) -> Any:
-    """``L = -Σ y_j log ŷ_j``, one loss per example; y = 0 adds 0, whatever ŷ is (course 3.5)."""
+def cross_entropy(targets: TensorLike, probabilities: TensorLike) -> Tensor:
+    """Return ``L = -Σ y_j log ŷ_j``, one loss per example (course 3.5).
+
+    y = 0 adds 0, whatever ŷ is.
+    """
     seen = tf.where(tf.equal(targets, 0), tf.ones_like(probabilities), probabilities)
     return -tf.reduce_sum(targets * tf.math.log(seen), axis=-1)
 
 
-def cross_entropy_gradient(targets: Any, logits: Any) -> Any:
-    """``dz = ŷ - y``: where back-propagation starts, for targets that sum to 1 (course 3.6)."""
-    return softmax(logits) - targets
+def sparse_cross_entropy(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``L = log Σ_j e^{z_j} - z_y`` and its gradient ``dz = ŷ - y`` (course 3.5, 3.6).
+
+    It starts from the logits, so that a probability that is rounded to 0 has a finite loss.
+
+    Args:
+        labels: y, whole numbers of shape ``(m,)``.
+        logits: z, shape ``(m, C)``.
+
+    Returns:
+        The losses, shape ``(m,)``, and the gradients of the logits, shape ``(m, C)``.
+    """
+    losses, gradients = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
+        features=logits, labels=labels
+    )
+    return losses, gradients

@@ -6,21 +6,16 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import shown
-from tfcourse.formulas.averages import update_average
-from tfcourse.layers.batch_norm_kernels import (
-    apply_statistics,
+from tfcourse.formulas.averages import interpolate_average, update_average
+from tfcourse.formulas.fused_normalization import fused_inference, fused_training, use_fused
+from tfcourse.formulas.normalization import (
     batch_moments,
-    fused_inference,
-    fused_training,
-    use_fused,
+    normalize,
+    normalize_for_inference,
+    renorm_corrections,
+    renorm_parameters,
 )
-from tfcourse.layers.batch_renorm import (
-    add_renorm_weights,
-    check_renorm,
-    follow,
-    follow_stddev,
-    renormalize,
-)
+from tfcourse.layers.batch_renorm import add_renorm_weights, check_renorm
 
 __all__ = ["BatchNorm"]
 
@@ -184,57 +179,64 @@ class BatchNorm(keras.layers.Layer):
                 "BatchNorm: inputs must be floating point; cast them first. "
                 f"Received: dtype {inputs.dtype}."
             )
-        dtype = tf.float64 if inputs.dtype == tf.float64 else tf.float32
-        z = tf.cast(inputs, dtype)
+        z = tf.cast(inputs, tf.float64 if inputs.dtype == tf.float64 else tf.float32)
+        gamma = None if self.gamma is None else tf.cast(self.gamma, z.dtype)
+        beta = None if self.beta is None else tf.cast(self.beta, z.dtype)
         if training and self.trainable:
-            outputs = self._normalize_by_batch(z, mask)
+            outputs, mean, variance = self._normalize_by_batch(z, gamma, beta, mask)
+            self._update_moving_averages(mean, variance)
         else:
-            outputs = self._normalize_by_moving_averages(z)
+            outputs = self._normalize_by_moving_averages(z, gamma, beta)
         return tf.cast(outputs, self.compute_dtype)
 
-    def _normalize_by_batch(self, z: Any, mask: Any) -> Any:
-        gamma, beta = self._parameters(z.dtype)
-        plain = mask is None and not self.synchronized
-        if plain and not self.renorm and use_fused(z, self.axis, training=True):
-            outputs, mean, variance = fused_training(z, gamma, beta, self.epsilon)
-        else:
-            mean, variance = batch_moments(z, mask, self.axis, self.synchronized)
-            if self.renorm:
-                gamma, beta = renormalize(self, mean, variance, gamma, beta)
-            shape = self._broadcast_shape(z)
-            outputs = apply_statistics(z, mean, variance, gamma, beta, self.epsilon, shape)
-        self._follow(mean, variance)
-        return outputs
+    def _normalize_by_batch(self, z: Any, gamma: Any, beta: Any, mask: Any) -> Any:
+        """Return z normalized by the moments of the batch, and these."""
+        if mask is not None and len(mask.shape) != len(z.shape) - 1:
+            raise ValueError(
+                "BatchNorm: mask must have one rank less than the inputs. "
+                f"Received: mask of shape {mask.shape}, inputs of shape {z.shape}."
+            )
+        plain = mask is None and not self.synchronized and not self.renorm
+        if plain and use_fused(z, self.axis, training=True):
+            return fused_training(z, gamma, beta, self.epsilon)
+        mean, variance = batch_moments(z, self.axis, mask, self.synchronized)
+        if self.renorm:
+            average, stddev = (tf.cast(a, z.dtype) for a in (self.renorm_mean, self.renorm_stddev))
+            r, d = renorm_corrections(
+                mean, variance, average, stddev, self.epsilon, **self.renorm_clipping
+            )
+            gamma, beta = renorm_parameters(r, d, gamma, beta)
+        return normalize(z, mean, variance, gamma, beta, self.epsilon, self.axis), mean, variance
 
-    def _normalize_by_moving_averages(self, z: Any) -> Any:
-        statistics = (tf.cast(self.moving_mean, z.dtype), tf.cast(self.moving_variance, z.dtype))
-        gamma, beta = self._parameters(z.dtype)
+    def _normalize_by_moving_averages(self, z: Any, gamma: Any, beta: Any) -> Any:
+        mean, variance = (tf.cast(a, z.dtype) for a in (self.moving_mean, self.moving_variance))
         if use_fused(z, self.axis, training=False):
-            return fused_inference(z, *statistics, gamma, beta, self.epsilon)
-        shape = self._broadcast_shape(z)
-        return apply_statistics(z, *statistics, gamma, beta, self.epsilon, shape)
+            return fused_inference(z, mean, variance, gamma, beta, self.epsilon)
+        return normalize_for_inference(z, mean, variance, gamma, beta, self.epsilon, self.axis)
 
-    def _parameters(self, dtype: Any) -> tuple[Any, Any]:
-        gamma = None if self.gamma is None else tf.cast(self.gamma, dtype)
-        return gamma, None if self.beta is None else tf.cast(self.beta, dtype)
-
-    def _broadcast_shape(self, z: Any) -> list[int]:
-        shape = [1] * len(z.shape)
-        shape[self.axis] = -1
-        return shape
-
-    def _follow(self, mean: Any, variance: Any) -> None:
+    def _update_moving_averages(self, mean: Any, variance: Any) -> None:
         rate: Any = 1.0 - self.momentum
         if self.moving_weight is not None:
-            # The average of a constant 1 is the weight gathered so far, 1-β^t.
+            # The average of a constant 1 is the weight of the batches so far, 1-β^t.
             weight = update_average(tf.convert_to_tensor(self.moving_weight), 1.0, rate)
             self.moving_weight.assign(weight)
             rate = tf.math.divide_no_nan(rate, weight)
-        follow(self.moving_mean, mean, rate)
+        updates = [(self.moving_mean, mean, rate)]
         if self.renorm:
-            follow_stddev(self, mean, variance, rate)
+            stddev, renorm_rate = tf.sqrt(variance + self.epsilon), 1.0 - self.renorm_momentum
+            updates += [
+                (self.moving_stddev, stddev, rate),
+                (self.renorm_mean, mean, renorm_rate),
+                (self.renorm_stddev, stddev, renorm_rate),
+            ]
         else:
-            follow(self.moving_variance, variance, rate)
+            updates.append((self.moving_variance, variance, rate))
+        for average, value, share in updates:
+            value = tf.cast(value, average.dtype)
+            average.assign(interpolate_average(tf.convert_to_tensor(average), value, share))
+        if self.renorm:
+            square = tf.square(tf.convert_to_tensor(self.moving_stddev))
+            self.moving_variance.assign(tf.nn.relu(square - self.epsilon))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The input's shape."""

@@ -1,4 +1,4 @@
-"""The state and the correction that batch renormalization adds to `BatchNorm` (Ioffe 2017)."""
+"""The arguments and weights that batch renormalization adds to `BatchNorm` (Ioffe 2017)."""
 
 import math
 import numbers
@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from tfcourse.formulas.normalization import renorm_corrections
-
-__all__ = ["add_renorm_weights", "check_renorm", "follow", "follow_stddev", "renormalize"]
+__all__ = ["add_renorm_weights", "check_renorm"]
 
 _LIMITS = ("rmin", "rmax", "dmax")
 
@@ -63,33 +60,6 @@ def add_renorm_weights(layer: Any, features: int) -> None:
             shape=(features,), name=name, initializer=initializer, trainable=False, autocast=False
         )
         setattr(layer, name, weight)
-
-
-def renormalize(layer: Any, mean: Any, variance: Any, gamma: Any, beta: Any) -> tuple[Any, Any]:
-    """Return the γ and β that include the correction: ``γ(x̂ r + d) + β = x̂ (γ r) + (γ d + β)``."""
-    averages = (tf.cast(layer.renorm_mean, mean.dtype), tf.cast(layer.renorm_stddev, mean.dtype))
-    limits = layer.renorm_clipping
-    r, d = renorm_corrections(mean, variance, *averages, layer.epsilon, **limits)
-    if gamma is not None:
-        r, d = gamma * r, gamma * d
-    return r, d if beta is None else d + beta
-
-
-def follow(average: Any, value: Any, rate: Any) -> None:
-    """Move an average towards a value: ``v ← (1-rate) v + rate θ``."""
-    value = tf.cast(value, average.dtype)
-    # Not as v + rate (θ-v): this form is exact where one of the two weights is 0.
-    average.assign(tf.convert_to_tensor(average) * (1 - rate) + value * rate)
-
-
-def follow_stddev(layer: Any, mean: Any, variance: Any, rate: Any) -> None:
-    """Move the averages that renormalization adds; the moving variance follows from one of them."""
-    stddev = tf.sqrt(variance + layer.epsilon)
-    follow(layer.moving_stddev, stddev, rate)
-    square = tf.square(tf.convert_to_tensor(layer.moving_stddev))
-    layer.moving_variance.assign(tf.nn.relu(square - layer.epsilon))
-    for average, value in ((layer.renorm_mean, mean), (layer.renorm_stddev, stddev)):
-        follow(average, value, 1.0 - layer.renorm_momentum)
 
 
 class _Root:

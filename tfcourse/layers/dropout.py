@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import shown
+from tfcourse.formulas.dropout import inverted_dropout
 from tfcourse.hyperparameters import HYPERPARAMETERS
 
 __all__ = ["Dropout"]
@@ -72,10 +73,7 @@ class Dropout(keras.layers.Dropout):
         if self.noise_shape is not None:
             shape = [shape[i] if n is None else n for i, n in enumerate(self.noise_shape)]
         uniform = keras.random.uniform(shape, dtype=inputs.dtype.name, seed=self.seed_generator)
-        rate = tf.convert_to_tensor(self.rate_variable)
-        scaled = inputs * tf.cast(1 / (1 - rate), inputs.dtype)
-        kept = uniform >= tf.cast(rate, inputs.dtype)
-        dropped = tf.where(kept, scaled, tf.zeros([], inputs.dtype))
+        dropped = inverted_dropout(inputs, uniform, tf.convert_to_tensor(self.rate_variable))
         return tf.ensure_shape(dropped, inputs.shape)
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfcourse.errors import shown
 from tfcourse.formulas.many_classes import blockwise_cross_entropy
-from tfcourse.formulas.softmax import hardmax
+from tfcourse.formulas.softmax import hardmax, linear, softmax
 
 __all__ = ["SoftmaxHead"]
 
@@ -111,15 +111,13 @@ class SoftmaxHead(keras.layers.Layer):
 
     def compute_logits(self, features: Any) -> Any:
         """``z = x W + b`` in float32 (float64 for a float64 layer)."""
-        z = keras.ops.matmul(features, self.kernel)
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
-        z = keras.ops.cast(z, dtype)
-        return z if self.bias is None else z + keras.ops.cast(self.bias, dtype)
+        return linear(features, self.kernel, self.bias, dtype)
 
     def call(self, inputs: Any) -> Any:
         """Probabilities, or logits with ``logits=True``."""
         z = self.compute_logits(inputs)
-        return z if self.logits else keras.activations.softmax(z)
+        return z if self.logits else softmax(z)
 
     def cross_entropy(self, features: Any, labels: Any, sample_weight: Any = None) -> Any:
         """The cost ``1/m Σ w_i L_i`` without the (m, C) matrix, for very many classes.
@@ -163,7 +161,7 @@ class SoftmaxHead(keras.layers.Layer):
 
     def top_k(self, features: Any, k: int = 5) -> tuple[Any, Any]:
         """The k most probable classes, best first: probabilities and class numbers."""
-        return tf.math.top_k(tf.nn.softmax(self._logits_of(features)), k=k)
+        return tf.math.top_k(softmax(self._logits_of(features)), k=k)
 
     def _logits_of(self, features: Any) -> Any:
         if not self.built:

@@ -11,6 +11,7 @@ import numpy as np
 from keras import layers
 
 from tfcourse.errors import InputError
+from tfcourse.formulas.normalization import scale_and_shift
 from tfcourse.internals.layers import flatten_layers, graph_nodes, keras_mask
 from tfcourse.models.graph import BATCH_NORMS
 from tfcourse.models.swap import clone_layer, copy_weights, has_graph, uncompiled
@@ -212,12 +213,10 @@ def _fold_weights(layer: Any, new: Any, norms: list[Any]) -> None:
     scale: Any = 1.0
     shift: Any = 0.0 if layer.bias is None else _array(layer.bias)
     for norm in norms:
-        factor = 1 / np.sqrt(_array(norm.moving_variance) + norm.epsilon)
-        if norm.gamma is not None:
-            factor = factor * _array(norm.gamma)
-        scale, shift = scale * factor, (shift - _array(norm.moving_mean)) * factor
-        if norm.beta is not None:
-            shift = shift + _array(norm.beta)
+        gamma, beta = (None if p is None else _array(p) for p in (norm.gamma, norm.beta))
+        mean, variance = _array(norm.moving_mean), _array(norm.moving_variance)
+        factor, offset = scale_and_shift(mean, variance, gamma, beta, norm.epsilon)
+        scale, shift = scale * _array(factor), shift * _array(factor) + _array(offset)
     name = "pointwise_kernel" if isinstance(layer, _SEPARABLE) else "kernel"
     kernel = _array(getattr(layer, name))
     if isinstance(layer, _TRANSPOSED):  # (..., filters, channels)
