@@ -21,6 +21,8 @@ DOOR = "tfcourse.internals"
 NAMES = sorted({name for names in USES.values() for name in names})
 # Underscore names that are Python's own.
 PYTHONS = {"_replace", "_asdict", "_fields", "_make", "_exit", "_getframe"}
+# keras-tuner's stay where it is subclassed.
+ENGINE, KERAS_TUNERS = "tfcourse.search.engine.", {"_run_and_update_trial"}
 # Keras calls these methods of the course's classes, which override them.
 OVERRIDDEN = {"_backend_update_step"}
 
@@ -136,9 +138,7 @@ def test_an_error_of_the_users_own_code_stays():
         call(lambda: importlib.import_module("no_such_package"))
 
 
-# Folders that have their uses still.
-PENDING = ("bench", "search")
-OTHERS = [m for m in FILES if f"{m}.".split(".")[1] not in (*PENDING, "internals")]
+OTHERS = [m for m in FILES if m != DOOR and not m.startswith(f"{DOOR}.")]
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -175,7 +175,8 @@ def internal_uses(syntax):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_no_other_module_touches_an_internal_attribute(name):
-    assert list(internal_uses(tree(name))) == []
+    allowed = KERAS_TUNERS if name.startswith(ENGINE) else set()
+    assert [use for use in internal_uses(tree(name)) if use[1] not in allowed] == []
 
 
 def test_internal_attributes_are_seen():

@@ -10,11 +10,11 @@ from typing import Any
 
 import keras
 import keras_tuner
-from keras.src.utils.naming import reset_uids
 from keras_tuner.engine import hyperparameters as kinds
 
 from tfcourse.errors import InputError, error_text
 from tfcourse.imports import exit_as_error
+from tfcourse.internals.layers import reset_automatic_names
 from tfcourse.search.engine.registrations import (
     CheckedHyperParameters,
     Registration,
@@ -151,7 +151,7 @@ def _compiled(
         f'builder: "{name}", which takes one argument, was called as build(hp) with '
         f"{values or 'the defaults'} and "
     )
-    reset_uids()  # as `build_trial`, and keras-tuner, before every build
+    reset_automatic_names()  # as `build_trial`, and keras-tuner, before every build
     try:
         with exit_as_error():
             model = build(hp)

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 import keras
-from keras.src.utils.naming import reset_uids  # not public: a part of keras.utils.clear_session
 
 from tfcourse.errors import InputError
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.imports import exit_as_error
+from tfcourse.internals.layers import reset_automatic_names
 from tfcourse.search.config import optimizers
 from tfcourse.search.config.architecture import is_ours
 from tfcourse.search.config.load import SearchConfig
@@ -38,7 +38,7 @@ def build_trial(
         InputError: The builder gave something else than a model with an output a class or number.
     """
     set_seed(seed)
-    reset_uids()  # the first AUC() is "auc" in every trial, and not "auc_2"
+    reset_automatic_names()  # the first AUC() is "auc" in every trial, and not "auc_2"
     return compiled_model(config, values, shape, classes)
 
 
