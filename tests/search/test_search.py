@@ -697,7 +697,7 @@ class TestFailures:
         assert [r.status for r in result.trials.values()] == ["completed", "failed", "completed"]
         assert sorted(r.trial for r in result.ranking) == [0, 2]
         failed = record(result.directory, 1)
-        assert failed["message"].startswith("The loss was not finite in epoch 1: ")
+        assert failed["message"].startswith("The loss is not finite in epoch 1: ")
         # It was ended there.
         assert len(failed["history"]["loss"]) == 1
         # JSON knows neither nan nor inf.
@@ -781,7 +781,7 @@ class TestFailures:
         for _ in range(2):
             with pytest.raises(SearchFailedError) as error:
                 search.run(verbose=False)
-            assert "All 3 trials failed; the first with: The loss was not finite in epoch 1" in str(
+            assert "All 3 trials failed; the first with: The loss is not finite in epoch 1" in str(
                 error.value
             )
             assert str(search.directory / "results.csv") in str(error.value)

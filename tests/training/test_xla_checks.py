@@ -11,6 +11,7 @@ import tfcourse
 from tests.processes import run
 from tfcourse import InputError, Member, evaluate, fit, fit_population, predict
 from tfcourse.errors import message_line
+from tfcourse.training.data.compilation import Compilation
 from tfcourse.training.programs.held import held_by
 
 layers = keras.layers
@@ -204,13 +205,13 @@ def test_a_population_without_xla_is_not_taken_where_xla_is_asked_for():
     known = {}
     for required in (False, True):
         step, _ = population.prepare((X[:8], Y[:8, None]))
-        program = population.program(step, 8, 8, True, (), required)
+        program = population.program(step, 8, 8, Compilation(True, True, required))
         known[required] = program
         if not required:
             program._compile(jit_compile=False)  # as where XLA would leave out a check
     assert known[True] is not known[False]
     assert known[True].jit_compile
-    assert population.program(step, 8, 8, True) is known[True]
+    assert population.program(step, 8, 8, Compilation(True, True, required=False)) is known[True]
 
 
 def test_data_that_reach_no_embedding_are_not_copied(monkeypatch):

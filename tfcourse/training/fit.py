@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Literal
 
 import keras
@@ -13,7 +14,7 @@ from tfcourse.training.callbacks import callback_list
 from tfcourse.training.checkpoints.saving import saving_of
 from tfcourse.training.data.arrays import split_off_validation
 from tfcourse.training.data.checks import check_training
-from tfcourse.training.data.compilation import compilation_of
+from tfcourse.training.data.compilation import compilation_of, worth_compiling
 from tfcourse.training.data.inputs import (
     Order,
     check_choices,
@@ -30,7 +31,7 @@ from tfcourse.training.distribution import (
     distributed_errors,
 )
 from tfcourse.training.loop import Loop, Plan
-from tfcourse.training.non_finite.guard import OnNan, check_on_nan
+from tfcourse.training.non_finite.rule import OnNan, check_on_nan
 from tfcourse.training.programs.jit import Auto
 from tfcourse.training.programs.state import build_state
 from tfcourse.training.programs.step import check_loop
@@ -186,8 +187,8 @@ def fit(
     callbacks = callback_list(callbacks, model, verbose, train.steps, epochs, add_history=True)
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):
         on_nan = "ignore"
-    planned = max(epochs - initial_epoch, 0)
-    jit = compilation_of(model, train, validation, planned, jit_compile)
+    pays = partial(worth_compiling, model, jit_compile, max(epochs - initial_epoch, 0))
+    jit = compilation_of(model, train, validation, jit_compile, pays)
     steps = steps_per_call(model, train)
     plan = Plan(jit, steps, validation_freq, on_nan)
     loop = Loop(model, train, validation, plan, callbacks, saving)

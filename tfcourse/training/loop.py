@@ -19,7 +19,8 @@ from tfcourse.training.checkpoints.resume import Checkpoints, Start
 from tfcourse.training.checkpoints.saving import Saving
 from tfcourse.training.data.compilation import Compilation
 from tfcourse.training.data.feeds import Chunk, Feed, StreamFeed
-from tfcourse.training.non_finite.guard import Guard, OnNan
+from tfcourse.training.non_finite.guard import Guard
+from tfcourse.training.non_finite.rule import OnNan
 from tfcourse.training.programs.cache import test_program, train_program
 from tfcourse.training.programs.state import MetricsReset
 from tfcourse.training.programs.stream import batches_in

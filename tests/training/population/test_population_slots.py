@@ -20,6 +20,7 @@ from tests.training.population.small import (
 from tfcourse import GradientDescent, Member, WorkFailedError
 from tfcourse.training.population import sizes
 from tfcourse.training.population.population import Population
+from tfcourse.training.programs.jit import pays
 
 pytestmark = pytest.mark.slow
 
@@ -156,7 +157,7 @@ def test_an_interrupt_comes_through_and_leaves_the_population_usable(trained):
 
 def test_an_epoch_in_many_calls(trained, monkeypatch):
     shared, before = trained
-    monkeypatch.setattr(sizes, "SECONDS_PER_CALL", 0)  # a step a call
+    monkeypatch.setattr("tfcourse.training.data.inputs.SECONDS_PER_CALL", 0)  # a step a call
     result = population(shared, CHOSEN, X, Y, **OPTIONS)
     assert result.traces == 0
     for mine, theirs in zip(result.results, before.results, strict=True):
@@ -211,12 +212,12 @@ def test_the_slots_that_are_chosen(count, megabytes, slots):
     (2000, 32, True), (2000, 1, False), (800, 128, True)],
 )  # fmt: skip
 def test_when_xla_is_chosen(steps, slots, jit):
-    assert sizes.choose_jit(mlp(), steps, slots) is jit
+    assert pays(mlp(), sizes.seconds_saved(steps, slots)) is jit
 
 
 def test_xla_is_not_chosen_for_what_it_cannot_compile(monkeypatch):
-    monkeypatch.setattr("tfcourse.training.programs.jit.model_supports_jit", lambda model: False)
-    assert not sizes.choose_jit(mlp(), 10**9, 8)
+    monkeypatch.setattr("tfcourse.training.programs.jit.supports_jit", lambda model: False)
+    assert not pays(mlp(), sizes.seconds_saved(10**9, 8))
 
 
 def test_xla_is_not_chosen_on_a_gpu_where_the_model_declined_it(monkeypatch):
@@ -224,4 +225,4 @@ def test_xla_is_not_chosen_on_a_gpu_where_the_model_declined_it(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
     for asked, model in models.items():
         model.jit_compile = asked
-        assert sizes.choose_jit(model, 10**9, 8) is asked
+        assert pays(model, sizes.seconds_saved(10**9, 8)) is asked

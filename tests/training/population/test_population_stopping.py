@@ -13,9 +13,10 @@ from tests.training.population.small import (
     mlp,
     population,
 )
-from tfcourse.training.population.objective import Halving, Objective, StoppingRule
+from tfcourse.training.early_stopping import EarlyStopping, Objective
+from tfcourse.training.population.halving import Halving
+from tfcourse.training.population.member_training import MemberTraining
 from tfcourse.training.population.population import Population
-from tfcourse.training.population.record import Record
 
 pytestmark = pytest.mark.slow
 
@@ -132,14 +133,14 @@ def test_the_rungs(epochs, rung):
 
 def test_a_nan_is_never_an_improvement():
     """Keras would take it for the best for ever if it came first."""
-    rule = StoppingRule(Objective("val_loss", "min"), patience=2)
-    record = Record(0, CHOSEN[0], 10)
+    rule = EarlyStopping(Objective("val_loss", "min"), patience=2)
+    training = MemberTraining(0, CHOSEN[0], 10)
     stops = []
     for value in (np.nan, 1.0, np.inf, 0.5, np.nan, 0.5):
-        record.add_epoch({"val_loss": value})
-        stops.append(record.judge(rule, "best", list))
+        training.add_epoch({"val_loss": value})
+        stops.append(training.next_step(rule, None, "best", list))
     assert stops == [None] * 5 + ["patience"]
-    assert (record.best, record.best_epoch) == (0.5, 3)
+    assert training.best == (0.5, 3, 2)
 
 
 def test_who_watches_can_stop_a_member(trained):

@@ -2,49 +2,54 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 
 from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.metrics import direction_of
+from tfcourse.training.early_stopping import EarlyStopping, Objective
+from tfcourse.training.non_finite.rule import logs_fault
 from tfcourse.training.programs.state import values_of
+from tfcourse.types import Array, Callback
 
-__all__ = ["all_finite", "early_stopping", "trial_callbacks"]
-
-
-def trial_callbacks(config: SearchConfig) -> list[Any]:
-    """Keeps the weights of the best epoch, and stops early if the config asks for it."""
-    callbacks = [_BestWeights(config.search.objective, config.direction), _StopIfNotFinite()]
-    stop = early_stopping(config)
-    return callbacks if stop is None else [*callbacks, stop]
+__all__ = ["early_stopping", "trial_callbacks"]
 
 
-def early_stopping(config: SearchConfig) -> Any:
-    """Keras's ``EarlyStopping`` as the config asks for it; None if it does not."""
+def trial_callbacks(config: SearchConfig) -> list[Callback]:
+    """Return what keeps the weights of the best epoch, and stops where the config asks for it."""
+    best = _BestWeights(Objective(config.search.objective, config.direction))
+    callbacks = [best, _StopIfNotFinite()]
+    rule = early_stopping(config)
+    if rule is None:
+        return callbacks
+    stop = keras.callbacks.EarlyStopping(
+        rule.objective.name,
+        mode=rule.objective.direction,
+        patience=rule.patience,
+        min_delta=rule.objective.min_delta,
+        start_from_epoch=rule.start_from_epoch,
+    )
+    return [*callbacks, stop]
+
+
+def early_stopping(config: SearchConfig) -> EarlyStopping | None:
+    """Return the rule that the config asks for, or None."""
     objective, asked = config.search.objective, config.training.early_stopping
     if asked is None:
         return None
     monitor = asked.monitor or objective
-    return keras.callbacks.EarlyStopping(
-        monitor,
-        mode=config.direction if monitor == objective else direction_of(monitor),
-        patience=asked.patience,
-        min_delta=asked.min_delta,
-        start_from_epoch=asked.start_from_epoch,
+    direction = config.direction if monitor == objective else direction_of(monitor)
+    assert direction is not None  # checked with the config
+    return EarlyStopping(
+        Objective(monitor, direction, asked.min_delta), asked.patience, asked.start_from_epoch
     )
-
-
-def all_finite(logs: Mapping[str, float]) -> bool:
-    """Whether a trial is still to be trained: `judge` fails one that had any other number."""
-    return all(math.isfinite(value) for value in logs.values())
 
 
 class _StopIfNotFinite(keras.callbacks.Callback):
     """Ends a training at the end of an epoch that had a NaN or infinity, as after the last step."""
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        if not all_finite(logs or {}):
+        if logs_fault(epoch, logs or {}) is not None:
             self.model.stop_training = True
 
 
@@ -54,16 +59,17 @@ class _BestWeights(keras.callbacks.Callback):
     Keras's ``EarlyStopping`` does the same, and takes as long over it as some epochs do.
     """
 
-    def __init__(self, objective: str, direction: str) -> None:
+    def __init__(self, objective: Objective) -> None:
         super().__init__()
-        self.objective, self.sign = objective, 1 if direction == "max" else -1
-        self.best = -math.inf
-        self.weights: list[Any] | None = None
+        self.objective = objective
+        self.best = -math.inf  # signed, so that more is better; trials' checkpoints hold it
+        self.weights: list[Array] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        value = self.sign * (logs or {})[self.objective]
-        if value > self.best or self.weights is None:
-            self.best = -math.inf if math.isnan(value) else value
+        value, sign = (logs or {})[self.objective.name], self.objective.sign
+        improved = self.objective.improves(value, sign * self.best)
+        if improved or self.weights is None:
+            self.best = sign * value if improved else -math.inf
             self.weights = [value.numpy() for value in values_of(self.model.weights)]
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:

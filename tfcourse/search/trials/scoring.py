@@ -1,12 +1,12 @@
 """From the history of a trial's trainings to its score."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfcourse.search.config.load import SearchConfig
+from tfcourse.training.non_finite.rule import logs_fault
 
 __all__ = ["combine", "judge"]
 
@@ -16,12 +16,11 @@ History = Mapping[str, Sequence[float]]
 def judge(history: History, config: SearchConfig) -> dict[str, Any]:
     """Status, score and best epoch of one finished training, as fields of a `TrialRecord`."""
     scores = np.asarray(history[config.search.objective])
-    finite = np.isfinite(list(history.values()))
-    if not finite.all():
-        epoch = int(np.argmin(finite.all(axis=0)))
-        metric = next(m for m in ("loss", *history) if not math.isfinite(history[m][epoch]))
-        message = f"The {metric} was not finite in epoch {epoch + 1}: {history[metric][epoch]}."
-        return {"status": "failed", "message": message, "history": history}
+    for epoch in range(len(scores)):
+        fault = logs_fault(epoch, {name: values[epoch] for name, values in history.items()})
+        if fault is not None:
+            message = f"{fault.message}: {history[fault.name][epoch]}."
+            return {"status": "failed", "message": message, "history": history}
     best = int(np.argmax(scores) if config.direction == "max" else np.argmin(scores))
     return {
         "status": "completed",

@@ -1,14 +1,17 @@
 """Which programs of a training XLA compiles: as asked for, or where it pays."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, TypeAlias
 
 from tfcourse.errors import InputError
 from tfcourse.training.data.checks import proven_embeddings
 from tfcourse.training.data.feeds import Feed
 from tfcourse.training.programs.jit import Auto
+from tfcourse.types import KerasModel
 
-__all__ = ["Compilation", "can_compile", "compilation_of"]
+__all__ = ["Compilation", "can_compile", "compilation_of", "worth_compiling"]
+
+JitCompile: TypeAlias = bool | Literal["auto"] | Auto
 
 
 class Compilation(NamedTuple):
@@ -30,24 +33,36 @@ class Compilation(NamedTuple):
     validation_in_range: Sequence[str] = ()
 
 
+def worth_compiling(model: KerasModel, auto: JitCompile, epochs: int, feed: Feed) -> bool:
+    """Return True if XLA pays for a number of epochs of a feed, by the rule of `choose_jit`."""
+    steps = feed.steps and feed.steps * epochs
+    auto = auto if isinstance(auto, Auto) else Auto()
+    return auto.chooses(model, feed.sample, feed.batch_size, steps)
+
+
 def compilation_of(
-    model: Any, train: Feed, validation: Feed | None, epochs: int, jit_compile: Any
+    model: KerasModel,
+    train: Feed,
+    validation: Feed | None,
+    jit_compile: JitCompile,
+    pays: Callable[[Feed], bool],
 ) -> Compilation:
-    """What ``jit_compile`` means for a built model, its data and so many epochs.
+    """Return what ``jit_compile`` means for a built model and its data.
+
+    Args:
+        model: The model.
+        train: The training data.
+        validation: The validation data, if any.
+        jit_compile: True, False, ``"auto"`` or an `Auto`.
+        pays: The choice that the last two leave open: True where XLA pays for a feed.
 
     Raises:
-        InputError: XLA is asked for and can't be had for these data.
+        InputError: XLA is required and can't be had for these data.
     """
     possible = can_compile((train, validation), jit_compile)
     if isinstance(jit_compile, bool):
         return Compilation(jit_compile, jit_compile, required=jit_compile)
-    auto = jit_compile if isinstance(jit_compile, Auto) else Auto()
-
-    def pays(feed: Feed) -> bool:
-        steps = feed.steps and feed.steps * epochs
-        return possible and auto.chooses(model, feed.sample, feed.batch_size, steps)
-
-    training = pays(train)
+    training = possible and pays(train)
     also = training and validation is not None and pays(validation)
     return Compilation(
         training,
@@ -58,7 +73,7 @@ def compilation_of(
     )
 
 
-def can_compile(feeds: Sequence[Feed | None], jit_compile: Any) -> bool:
+def can_compile(feeds: Sequence[Feed | None], jit_compile: JitCompile) -> bool:
     """Whether XLA can be had for these data.
 
     Raises:

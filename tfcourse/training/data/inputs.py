@@ -103,9 +103,16 @@ def evaluation_feed(
     return ArrayFeed(arrays, arrays.batch_size(batch_size, steps), steps_per_epoch=steps)
 
 
-def steps_per_call(model: Any, feed: Feed) -> int:
-    """How many steps a program takes in one call, at most."""
-    return max(1, int(SECONDS_PER_CALL / seconds_of_step(model, feed.sample, feed.batch_size)))
+def steps_per_call(model: Any, feed: Feed, members: int = 1) -> int:
+    """Return the most steps that a program takes in one call.
+
+    Args:
+        model: A built model.
+        feed: Its training data.
+        members: The models that the program trains at once.
+    """
+    seconds = members * seconds_of_step(model, feed.sample, feed.batch_size)
+    return max(1, int(SECONDS_PER_CALL / seconds))
 
 
 def limited(name: str, asked: int | None) -> int | None:

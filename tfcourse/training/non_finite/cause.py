@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers
+from tfcourse.training.programs.finite import all_finite
 
 __all__ = ["cause"]
 
@@ -62,5 +63,4 @@ def _outputs_watched(model: Any) -> Iterator[list[str]]:
 
 def _finite(tensors: Any) -> bool:
     leaves = [leaf for leaf in keras.tree.flatten(tensors) if isinstance(leaf, tf.Tensor)]
-    checks = [tf.reduce_all(tf.math.is_finite(leaf)) for leaf in leaves if leaf.dtype.is_floating]
-    return all(bool(check) for check in checks)
+    return bool(all_finite(leaves))

@@ -3,22 +3,19 @@
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
-from tfcourse.errors import InputError, WorkFailedError, one_of, warn
-from tfcourse.internals.optimizers import learning_rate_source
+from tfcourse.errors import WorkFailedError, warn
 from tfcourse.training.data.feeds import ArrayFeed, Chunk, Feed
 from tfcourse.training.non_finite.cause import cause
+from tfcourse.training.non_finite.rule import MAX_ROLLBACKS, Fault, OnNan, gives_up
 from tfcourse.training.programs.cache import state_copier
 from tfcourse.training.programs.epoch import Outcome
 from tfcourse.training.programs.taken import Taken
 
-__all__ = ["Guard", "NonFiniteLossError", "OnNan", "check_on_nan"]
-
-OnNan = Literal["stop", "rollback", "ignore"]
-MOST_ROLLBACKS = 3
+__all__ = ["Guard", "NonFiniteLossError"]
 
 
 class NonFiniteLossError(WorkFailedError):
@@ -83,7 +80,7 @@ class Guard:
         Raises:
             NonFiniteLossError: With ``"stop"``, or when going back has not helped.
         """
-        if self.on_nan == "stop" or self.rollbacks == MOST_ROLLBACKS:
+        if gives_up(self.on_nan, self.rollbacks):
             raise self._error(epoch, step, program)
         # The first loss from a copy doesn't depend on the learning rate: that copy can't help.
         self.useless += step == self.step
@@ -100,9 +97,9 @@ class Guard:
             self.next = self.step
         copy = f"of {older} copies earlier" if older else f"from before batch {self.step + 1}"
         warn(
-            f"The loss was not finite in epoch {epoch + 1}, batch {step + 1}. Going on from batch "
+            f"{Fault('loss', epoch, step).message}. Going on from batch "
             f"{self.step + 1} with the state {copy} and the learning rate {rate / 2:g} instead of "
-            f"{rate:g} ({self.rollbacks} of {MOST_ROLLBACKS} times).",
+            f"{rate:g} ({self.rollbacks} of {MAX_ROLLBACKS} times).",
         )
         return self.step
 
@@ -128,7 +125,7 @@ class Guard:
         often = f" after {self.rollbacks} rollbacks" if self.rollbacks else ""
         rate = self._learning_rate()
         return NonFiniteLossError(
-            f"The loss is not finite in epoch {epoch + 1}, batch {step + 1}{often}, at learning "
+            f"{Fault('loss', epoch, step).message}{often}, at learning "
             f"rate {rate:g}. {sentence}\nThe model has the weights from before batch {step + 1}. "
             'Lower the learning rate, or clip the gradients (clipnorm); on_nan="ignore" goes on.',
             epoch,
@@ -168,20 +165,3 @@ class Guard:
                 return taken, number
             number -= len(taken)
         raise IndexError(step)
-
-
-def check_on_nan(on_nan: str, optimizer: Any) -> None:
-    """Whether ``on_nan`` is one of the three words, and a rollback can halve the learning rate.
-
-    Raises:
-        InputError: It isn't, or it can't.
-    """
-    words = ("stop", "rollback", "ignore")
-    if on_nan not in words:
-        raise InputError(one_of("on_nan", on_nan, words))
-    rate = None if optimizer is None else learning_rate_source(optimizer)
-    if on_nan == "rollback" and (callable(rate) and not isinstance(rate, keras.Variable)):
-        raise InputError(
-            'on_nan="rollback" halves the learning rate, which must therefore be a number. '
-            f"Received: the schedule {type(rate).__name__}."
-        )

@@ -9,24 +9,27 @@ import numpy as np
 
 from tfcourse.errors import InputError, one_of, shown
 from tfcourse.training.data.arrays import in_memory
-from tfcourse.training.data.checks import check_training, proven_embeddings
+from tfcourse.training.data.checks import check_training
+from tfcourse.training.data.compilation import Compilation, compilation_of, worth_compiling
 from tfcourse.training.data.feeds import ArrayFeed
 from tfcourse.training.data.inputs import (
     Order,
     check_choices,
     check_sizes,
     evaluation_feed,
+    steps_per_call,
     train_feed,
 )
+from tfcourse.training.early_stopping import EarlyStopping, Objective, find_direction
 from tfcourse.training.population.checks import check_members
+from tfcourse.training.population.halving import Halving
 from tfcourse.training.population.member import Member, PopulationHistory
-from tfcourse.training.population.objective import Halving, Objective, StoppingRule, find_direction
+from tfcourse.training.population.member_training import Keep, MemberTraining
 from tfcourse.training.population.population import Population
 from tfcourse.training.population.progress import ProgressBar
-from tfcourse.training.population.record import Keep, Record
-from tfcourse.training.population.run import OnEpochEnd, OnMemberEnd, Plan, Run
-from tfcourse.training.population.sizes import choose_jit, choose_slots, steps_per_call
-from tfcourse.training.programs.jit import Auto
+from tfcourse.training.population.run import OnEpochEnd, OnMemberEnd, PopulationPlan, Run
+from tfcourse.training.population.sizes import choose_slots, seconds_saved
+from tfcourse.training.programs.jit import Auto, pays
 
 __all__ = ["fit_population"]
 
@@ -145,26 +148,22 @@ def fit_population(
         check_training(model, train, validation)
     step, fresh = population.prepare(train.sample)
     compared_by = _objective(model, objective, direction, min_delta, validation is not None)
-    rungs = Halving(halving, halving_epochs) if halving else None
-    rule = StoppingRule(compared_by, patience, rungs)
     slots = min(slots, len(members)) if slots else choose_slots(len(members), step.bytes)
-    records = [Record(i, m, m.epochs or epochs) for i, m in enumerate(members)]
-    work = sum(record.epochs for record in records)
-    required = jit_compile is True
-    if isinstance(jit_compile, Auto):
-        steps = train.available * max(record.epochs for record in records)
-        jit_compile = jit_compile.chooses(model, train.sample, train.batch_size, steps)
-    elif jit_compile == "auto":
-        jit_compile = choose_jit(model, math.ceil(work / slots) * train.available, slots)
-    test_size = (validation or train).batch_size
-    in_range = _in_range(model, train, validation) if jit_compile and not required else ()
-    sizes = train.batch_size, test_size
-    program = population.program(step, *sizes, jit_compile, in_range, required)
+    trainings = [MemberTraining(i, m, m.epochs or epochs) for i, m in enumerate(members)]
+    jit = _compilation(model, train, validation, jit_compile, slots, [t.epochs for t in trainings])
+    program = population.program(step, train.batch_size, (validation or train).batch_size, jit)
+    plan = PopulationPlan(
+        slots,
+        steps_per_call(model, train, slots),
+        EarlyStopping(compared_by, patience),
+        Halving(halving, halving_epochs) if halving else None,
+        keep,
+        on_member_end,
+        on_epoch_end,
+    )
+    progress = ProgressBar(sum(t.epochs for t in trainings), verbose, compared_by)
     traces = program.traces
-    steps = steps_per_call(model, train, slots)
-    plan = Plan(slots, steps, rule, keep, on_member_end, on_epoch_end)
-    progress = ProgressBar(work, verbose, compared_by)
-    results = Run(program, fresh, train, validation, plan, progress).run(records)
+    results = Run(program, fresh, train, validation, plan, progress).run(trainings)
     return PopulationHistory(
         results, compared_by, slots, program.jit_compile, program.traces - traces
     )
@@ -192,11 +191,23 @@ def _feeds(
     return train, validation
 
 
-def _in_range(model: Any, train: Any, validation: Any) -> tuple[str, ...]:
-    """The ``Embedding`` layers whose ids are known to be in range, in all of the data."""
-    feeds = [(train, "train_step")] + ([(validation, "test_step")] if validation else [])
-    names = [proven_embeddings(model, feed, step) for feed, step in feeds]
-    return tuple(names[0]) if all(names) else ()
+def _compilation(
+    model: Any,
+    train: ArrayFeed,
+    validation: ArrayFeed | None,
+    jit_compile: Any,
+    slots: int,
+    epochs: Sequence[int],
+) -> Compilation:
+    """What XLA compiles; the training and the validation of a population alike."""
+    if isinstance(jit_compile, Auto):
+        chosen = worth_compiling(model, jit_compile, max(epochs), train)
+    else:
+        steps = math.ceil(sum(epochs) / slots) * train.available
+        chosen = pays(model, seconds_saved(steps, slots))
+    jit = compilation_of(model, train, validation, jit_compile, lambda _: chosen)
+    both = validation is None or jit.validation_in_range
+    return jit if both else jit._replace(in_range=())
 
 
 def _check_stopping(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.training.population.objective import Objective
+from tfcourse.training.early_stopping import Objective
 
 __all__ = ["Member", "MemberResult", "PopulationHistory", "Stopped"]
 
@@ -84,15 +84,15 @@ class PopulationHistory:
         Raises:
             WorkFailedError: No member has had a finite objective.
         """
-        name, sign = self.objective.name, -1 if self.objective.direction == "max" else 1
+        name = self.objective.name
         scores = {
-            index: sign * result.history[name][result.best_epoch]
+            index: self.objective.sign * result.history[name][result.best_epoch]
             for index, result in enumerate(self.results)
             if result.best_epoch is not None
         }
         if not scores:
             raise WorkFailedError(f"No member has had a finite {name}. {self.results[0].message}")
-        return min(scores, key=lambda index: (scores[index], index))
+        return max(scores, key=lambda index: scores[index])
 
     def weights(self, index: int) -> list[Array]:
         """A member's weights, as ``model.set_weights`` takes them.

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from tfcourse.errors import InputError, shown
+from tfcourse.training.data.compilation import Compilation
 from tfcourse.training.population.checks import check_model
 from tfcourse.training.population.fresh import FreshValues, generators_kept
 from tfcourse.training.population.program import PopulationProgram
@@ -66,21 +67,15 @@ class Population:
         return self._prepared
 
     def program(
-        self,
-        step: MemberStep,
-        batch_size: int,
-        test_batch_size: int,
-        jit_compile: bool,
-        in_range: tuple[str, ...] = (),
-        required: bool = False,
+        self, step: MemberStep, batch_size: int, test_batch_size: int, jit: Compilation
     ) -> PopulationProgram:
-        """The programs for these sizes, from an earlier call if there was one.
+        """Return the programs for these sizes, from an earlier call if there was one.
 
-        Not from one that went on without XLA, where it is ``required``.
+        Not from one that continued without XLA, where it is required.
         """
-        key = batch_size, test_batch_size, jit_compile, in_range
+        key = batch_size, test_batch_size, jit.training, tuple(jit.in_range)
         program = self._programs.get(key)
-        if program is None or (required and program.jit_compile != jit_compile):
+        if program is None or (jit.required and program.jit_compile != jit.training):
             program = self._programs[key] = PopulationProgram(step, *key)
-        program.required = required
+        program.required = jit.required
         return program

@@ -17,16 +17,16 @@ from tfcourse.training.programs.xla import (
     refuse_strings,
 )
 
-__all__ = ["Outcome", "PopulationProgram"]
+__all__ = ["MemberSteps", "PopulationProgram"]
 
 
-class Outcome(NamedTuple):
-    """What some steps of all members came to; every leaf has the members' axis first.
+class MemberSteps(NamedTuple):
+    """The result of some steps of all members; every tensor has the members' axis first.
 
     Attributes:
         state: The state after them.
-        finite_steps: How many steps had a finite loss, before one that had not.
-        finite_weights: Whether all weights are finite now.
+        finite_steps: The number of steps before the first whose loss is not finite.
+        finite_weights: Whether all weights are finite after the last step.
         logs: The loss and the metrics so far.
     """
 
@@ -74,7 +74,7 @@ class PopulationProgram:
         self._train = _compiled(self._train_steps, jit_compile)
         self._test = _compiled(self._test_steps, jit_compile)
 
-    def train(self, state: State, orders: Any, data: Any, start: int, stop: int) -> Outcome:
+    def train(self, state: State, orders: Any, data: Any, start: int, stop: int) -> MemberSteps:
         """The training steps ``start`` to ``stop`` - 1 of an epoch.
 
         Args:
@@ -88,7 +88,7 @@ class PopulationProgram:
             InputError: A part of the model can't be vectorised.
         """
         first, last = tf.constant(start), tf.constant(stop)
-        return Outcome(*self._checked(lambda: self._train(state, orders, data, first, last)))
+        return MemberSteps(*self._checked(lambda: self._train(state, orders, data, first, last)))
 
     def test(self, model: Any, metrics: Any, data: Any, start: int, stop: int) -> Any:
         """The test steps ``start`` to ``stop`` - 1, the same batches for all members.

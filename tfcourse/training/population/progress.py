@@ -1,10 +1,11 @@
 """The progress bar of a population."""
 
+import math
 from typing import Any
 
 import keras
 
-from tfcourse.training.population.objective import Objective
+from tfcourse.training.early_stopping import Objective
 
 __all__ = ["ProgressBar"]
 
@@ -21,7 +22,7 @@ class ProgressBar:
     def __init__(self, epochs: int, verbose: int | str, objective: Objective) -> None:
         self.objective = objective
         self.done = 0
-        self.best: float | None = None
+        self.best = math.nan
         self._bar: Any = None
         if verbose:
             self._bar = keras.utils.Progbar(
@@ -35,14 +36,14 @@ class ProgressBar:
         """Counts that so many epochs less are to be done."""
         self.done += epochs
 
-    def end(self, epochs: int, best: float | None) -> None:
+    def end(self, epochs: int, best: float) -> None:
         """Counts a member that ended, so many epochs before its last, and its best objective."""
         self.done += epochs
-        if best is not None and (self.best is None or self.objective.improves(best, self.best)):
+        if self.objective.improves(best, self.best):
             self.best = best
 
     def show(self) -> None:
         """Draws the bar."""
         if self._bar is not None:
-            best = [] if self.best is None else [(f"best {self.objective.name}", self.best)]
+            best = [] if math.isnan(self.best) else [(f"best {self.objective.name}", self.best)]
             self._bar.update(self.done, best)

@@ -12,29 +12,32 @@ import tensorflow as tf
 from tfcourse.training.callbacks import numbers_of
 from tfcourse.training.data.arrays import epoch_order
 from tfcourse.training.data.feeds import ArrayFeed
+from tfcourse.training.early_stopping import EarlyStopping
+from tfcourse.training.non_finite.rule import Fault, steps_fault
 from tfcourse.training.population.fresh import FreshValues
+from tfcourse.training.population.halving import Halving
 from tfcourse.training.population.member import MemberResult, Stopped
-from tfcourse.training.population.objective import StoppingRule
+from tfcourse.training.population.member_training import Keep, MemberTraining
 from tfcourse.training.population.program import PopulationProgram
 from tfcourse.training.population.progress import ProgressBar
-from tfcourse.training.population.record import Keep, Record
 from tfcourse.training.population.stack import Stack
 from tfcourse.training.population.step import State
 
-__all__ = ["OnEpochEnd", "OnMemberEnd", "Plan", "Run"]
+__all__ = ["OnEpochEnd", "OnMemberEnd", "PopulationPlan", "Run"]
 
 OnMemberEnd = Callable[[int, MemberResult], None]
 OnEpochEnd = Callable[[int, dict[str, float]], bool | None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class PopulationPlan:
     """How members are trained.
 
     Attributes:
         slots: How many at a time.
         steps_per_call: The most steps of one call of a program, so that Ctrl-C is heard.
-        rule: When a member stops before its last epoch.
+        stopping: The rule by which a member stops before its last epoch.
+        halving: The epochs at which members are compared; None for never.
         keep: Which of its weights are kept.
         on_member_end: Called with a member's number and result as soon as it has ended.
         on_epoch_end: Called with a member's number and an epoch's numbers; True ends the member.
@@ -42,7 +45,8 @@ class Plan:
 
     slots: int
     steps_per_call: int
-    rule: StoppingRule
+    stopping: EarlyStopping
+    halving: Halving | None = None
     keep: Keep = "best"
     on_member_end: OnMemberEnd | None = None
     on_epoch_end: OnEpochEnd | None = None
@@ -66,71 +70,78 @@ class Run:
         fresh: FreshValues,
         train: ArrayFeed,
         validation: ArrayFeed | None,
-        plan: Plan,
+        plan: PopulationPlan,
         progress: ProgressBar,
     ) -> None:
         self.program, self.step, self.fresh = program, program.step, fresh
         self.train, self.validation = train, validation
         self.plan, self.progress = plan, progress
-        self.slots: list[Record | None] = [None] * plan.slots
+        self.slots: list[MemberTraining | None] = [None] * plan.slots
         self.stack = Stack(plan.slots, self.step.fresh_metrics())
-        self.waiting: deque[Record] = deque()
-        self.paused: list[Record] = []
+        self.waiting: deque[MemberTraining] = deque()
+        self.paused: list[MemberTraining] = []
         self.results: dict[int, MemberResult] = {}
 
-    def run(self, records: Sequence[Record]) -> list[MemberResult]:
+    def run(self, trainings: Sequence[MemberTraining]) -> list[MemberResult]:
         """Trains all of them; gives their results in their order."""
-        self.waiting.extend(records)
-        while len(self.results) < len(records):
+        self.waiting.extend(trainings)
+        while len(self.results) < len(trainings):
             self._fill()
             if any(self.slots):
                 self._epoch()
             else:
                 self._halve()
             self.progress.show()
-        return [self.results[record.index] for record in records]
+        return [self.results[training.index] for training in trainings]
 
     def _fill(self) -> None:
         """Puts waiting members into the slots that are free."""
-        free = [slot for slot, record in enumerate(self.slots) if record is None]
+        free = [slot for slot, training in enumerate(self.slots) if training is None]
         coming = [self.waiting.popleft() for _ in free[: len(self.waiting)]]
-        new = [record for record in coming if record.state is None]
-        for record, values in zip(new, self.fresh.of([r.member.seed for r in new]), strict=True):
-            optimizer = self.step.fresh_optimizer(record.member.hyperparameters)
-            record.state = State(values, optimizer, [])
+        new = [training for training in coming if training.state is None]
+        for training, values in zip(new, self.fresh.of([r.member.seed for r in new]), strict=True):
+            optimizer = self.step.fresh_optimizer(training.member.hyperparameters)
+            training.state = State(values, optimizer, [])
         if coming:
             slots = free[: len(coming)]
-            self.stack.put(slots, [record.state for record in coming if record.state is not None])
-            for slot, record in zip(slots, coming, strict=True):
-                self.slots[slot], record.state = record, None
+            self.stack.put(
+                slots, [training.state for training in coming if training.state is not None]
+            )
+            for slot, training in zip(slots, coming, strict=True):
+                self.slots[slot], training.state = training, None
 
     def _epoch(self) -> None:
         """An epoch of every member in a slot, and what comes of it."""
-        orders = tf.stack([self._order(record) for record in self.slots])
+        orders = tf.stack([self._order(training) for training in self.slots])
         state, finite_steps = self.stack.before_epoch(), np.zeros(len(self.slots), int)
         for start, stop in self._calls(self.train):
-            outcome = self.program.train(state, orders, self.train.arrays.data, start, stop)
-            state, finite_steps = outcome.state, finite_steps + outcome.finite_steps.numpy()
+            done = self.program.train(state, orders, self.train.arrays.data, start, stop)
+            state, finite_steps = done.state, finite_steps + done.finite_steps.numpy()
         self.stack.after_epoch(state)
-        logs = {name: value.numpy() for name, value in outcome.logs.items()}
+        logs = {name: value.numpy() for name, value in done.logs.items()}
         logs |= self._validate()
-        finite_weights = outcome.finite_weights.numpy()
-        for slot, record in enumerate(self.slots):
-            if record is not None:
+        finite_weights = done.finite_weights.numpy()
+        for slot, training in enumerate(self.slots):
+            if training is not None:
                 numbers = numbers_of({name: value[slot] for name, value in logs.items()})
-                record.add_epoch(numbers)
+                training.add_epoch(numbers)
                 self.progress.advance(1)
-                fault = self._fault(record, finite_steps[slot], finite_weights[slot])
-                told = self.plan.on_epoch_end
-                enough = bool(told(record.index, numbers)) if told is not None else False
-                self._judge(slot, record, fault, enough)
+                fault = steps_fault(
+                    training.done - 1,
+                    self.train.available,
+                    int(finite_steps[slot]),
+                    bool(finite_weights[slot]),
+                )
+                on_epoch_end = self.plan.on_epoch_end
+                requested = on_epoch_end is not None and on_epoch_end(training.index, numbers)
+                self._continue_or_end(slot, training, fault, bool(requested))
 
-    def _order(self, record: Record | None) -> Any:
+    def _order(self, training: MemberTraining | None) -> Any:
         """A member's order of the examples in its next epoch; any for an empty slot."""
         feed = self.train
-        if record is None:
+        if training is None:
             return epoch_order(feed.arrays.count, False, 0, 0)
-        return epoch_order(feed.arrays.count, feed.shuffle, record.member.seed, record.done)
+        return epoch_order(feed.arrays.count, feed.shuffle, training.member.seed, training.done)
 
     def _validate(self) -> dict[str, Any]:
         if self.validation is None:
@@ -145,47 +156,46 @@ class Run:
         for start in range(0, feed.available, self.plan.steps_per_call):
             yield start, min(start + self.plan.steps_per_call, feed.available)
 
-    def _fault(self, record: Record, finite_steps: int, finite_weights: bool) -> str:
-        """What became NaN or infinite in the last epoch, in words; nothing if nothing did."""
-        if finite_steps < self.train.available:
-            return f"The loss is not finite in epoch {record.done}, batch {finite_steps + 1}."
-        return "" if finite_weights else f"A weight is not finite after epoch {record.done}."
-
-    def _judge(self, slot: int, record: Record, fault: str, enough: bool) -> None:
-        """Ends a member whose time has come, and frees its slot."""
-        if fault:
-            self._end(record, "not finite", fault)
+    def _continue_or_end(
+        self, slot: int, training: MemberTraining, fault: Fault | None, stop_requested: bool
+    ) -> None:
+        """End or pause a member after its last epoch, or let it continue in its slot."""
+        plan = self.plan
+        if fault is not None:
+            self._end(training, "not finite", f"{fault.message}.")
         else:
             weights = partial(self.stack.weights, slot, self.step.weights)
-            stopped = record.judge(self.plan.rule, self.plan.keep, weights, enough)
+            stopped = training.next_step(
+                plan.stopping, plan.halving, plan.keep, weights, stop_requested
+            )
             if stopped is None:
                 return
             if stopped == "pause":
-                record.state = self.stack.take(slot)
-                self.paused.append(record)
+                training.state = self.stack.take(slot)
+                self.paused.append(training)
             else:
-                self._end(record, stopped)
+                self._end(training, stopped)
         self.slots[slot] = None
 
     def _halve(self) -> None:
-        """Lets the best of the members that have come to a rung go on; the others end there."""
-        halving = self.plan.rule.halving
+        """Let the best of the members at a rung continue; the others end there."""
+        halving, objective = self.plan.halving, self.plan.stopping.objective
         assert halving is not None  # without it no member is paused
-        sign = -1 if self.plan.rule.objective.direction == "max" else 1
 
-        def rank(record: Record) -> tuple[bool, float, int]:
-            return record.best is None, sign * (record.best or 0), record.index
+        def rank(training: MemberTraining) -> tuple[bool, float, int]:
+            value = objective.sign * training.best.value
+            return bool(np.isnan(value)), -np.nan_to_num(value), training.index
 
         ranked, self.paused = sorted(self.paused, key=rank), []
         count = halving.promoted(len(ranked))
-        self.waiting.extend(sorted(ranked[:count], key=lambda record: record.index))
-        for record in ranked[count:]:
-            record.state = None
-            self._end(record, "halving")
+        self.waiting.extend(sorted(ranked[:count], key=lambda training: training.index))
+        for training in ranked[count:]:
+            training.state = None
+            self._end(training, "halving")
 
-    def _end(self, record: Record, stopped: Stopped, message: str = "") -> None:
-        result = record.result(stopped, message)
-        self.results[record.index] = result
-        self.progress.end(record.epochs - record.done, record.best)
+    def _end(self, training: MemberTraining, stopped: Stopped, message: str = "") -> None:
+        result = training.result(stopped, message)
+        self.results[training.index] = result
+        self.progress.end(training.epochs - training.done, training.best.value)
         if self.plan.on_member_end is not None:
-            self.plan.on_member_end(record.index, result)
+            self.plan.on_member_end(training.index, result)

@@ -1,37 +1,32 @@
-"""How many members at a time, how many steps a call, and whether XLA pays: rules, not timings."""
+"""How many members are trained at a time, and what XLA saves: rules, not timings."""
 
 import math
-from typing import Any
 
-from tfcourse.training.data.feeds import ArrayFeed
-from tfcourse.training.data.inputs import SECONDS_PER_CALL
-from tfcourse.training.programs.jit import WORTH_COMPILING, may_compile, seconds_of_step
-
-__all__ = ["choose_jit", "choose_slots", "steps_per_call"]
+__all__ = ["choose_slots", "seconds_saved"]
 
 # More members at a time hardly make one of them cheaper.
 MOST_SLOTS = 64
-# What all slots' state may take; a program holds it a few times.
+# The bytes that the state of all slots may take; a program holds it a few times.
 MOST_BYTES = 2**28
-# What XLA saves of a step of all members: so much, and so much more for each of them.
+# The seconds that XLA saves of a step of all members, and the additional ones for each member.
 SAVED_PER_STEP, SAVED_PER_MEMBER = 0.6e-3, 0.02e-3
 
 
 def choose_slots(members: int, bytes_of_one: int) -> int:
-    """How many members are trained at a time.
+    """Return how many members are trained at a time.
 
     At most 64, and no more than fit in 256 MB; of those the fewest that take no more rounds.
 
     Args:
-        members: How many there are.
-        bytes_of_one: What a member's state takes.
+        members: The number of members.
+        bytes_of_one: The size of a member's state.
     """
     most = min(MOST_SLOTS, max(1, MOST_BYTES // bytes_of_one))
     return math.ceil(members / math.ceil(members / most))
 
 
-def choose_jit(model: Any, steps: int, slots: int) -> bool:
-    """Whether XLA saves more than the two seconds that it compiles longer.
+def seconds_saved(steps: int, slots: int) -> float:
+    """Return an estimate of the seconds that XLA saves, for `tfcourse.training.programs.jit.pays`.
 
     It compiles three to five times as long as without XLA. That was worth it from 2900 steps of
     8 members on, 900 of 32, 1300 of 64 and 800 of 128 (digits, 64-64 MLP with batch norm, batch
@@ -40,15 +35,7 @@ def choose_jit(model: Any, steps: int, slots: int) -> bool:
     XLA too.
 
     Args:
-        model: The compiled model.
-        steps: How many steps are planned in all.
-        slots: How many members take part in each.
+        steps: The steps that are planned in all.
+        slots: The members that take part in each.
     """
-    saved = steps * (SAVED_PER_STEP + slots * SAVED_PER_MEMBER)
-    return may_compile(model) and saved > WORTH_COMPILING
-
-
-def steps_per_call(model: Any, train: ArrayFeed, slots: int) -> int:
-    """How many steps of all slots a program takes in one call, at most."""
-    seconds = slots * seconds_of_step(model, train.sample, train.batch_size)
-    return max(1, int(SECONDS_PER_CALL / seconds))
+    return steps * (SAVED_PER_STEP + slots * SAVED_PER_MEMBER)

@@ -14,6 +14,7 @@ from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import compute_loss, loss_tracker
 from tfcourse.internals.optimizers import variable_index
 from tfcourse.layers.dropout import Dropout
+from tfcourse.training.programs.finite import all_finite
 from tfcourse.training.programs.leaves import first_leaf
 from tfcourse.training.programs.step import safe_scopes
 
@@ -113,16 +114,11 @@ class MemberStep:
 
     def finite_loss(self, metrics: list[Any]) -> Any:
         """Whether the losses were finite since the metrics were reset; of many members a vector."""
-        return tf.math.is_finite(metrics[self._total])
+        return all_finite([metrics[self._total]], members=True)
 
     def finite_weights(self, model: list[Any]) -> Any:
         """Whether all trainable weights are finite, one answer a member."""
-        finite = []
-        for place in self.trainable:
-            weights = model[place]
-            inner = list(range(1, weights.shape.rank))
-            finite.append(tf.reduce_all(tf.math.is_finite(weights), inner))
-        return tf.reduce_all(tf.stack(finite), 0)
+        return all_finite([model[place] for place in self.trainable], members=True)
 
     def fresh_metrics(self) -> list[Array]:
         """The values of metrics that have seen nothing."""

@@ -10,7 +10,7 @@ from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import supports_jit
 from tfcourse.training.programs.leaves import first_leaf
 
-__all__ = ["Auto", "choose_jit", "may_compile", "seconds_of_step"]
+__all__ = ["Auto", "choose_jit", "pays", "seconds_of_step"]
 
 # Fitted to measurements on two CPU cores: what a step costs beside its arithmetic without XLA,
 # what the arithmetic costs, and the work from which a compile of one to two seconds pays.
@@ -48,21 +48,26 @@ def choose_jit(model: Any, sample: Any, batch_size: int | None, steps: int | Non
         batch_size: Examples a step; None if unknown.
         steps: How many steps are planned in all; None if unknown, which gives False.
     """
-    if steps is None or not may_compile(model):
+    if steps is None:
         return False
     layers = flatten_layers(model)
     families = {base.__name__ for layer in layers for base in type(layer).__mro__}
     if any("Conv" in name for name in families) and not _on_gpu():
         return False
-    return steps * seconds_of_step(model, sample, batch_size) > WORTH_COMPILING
+    return pays(model, steps * seconds_of_step(model, sample, batch_size))
 
 
-def may_compile(model: Any) -> bool:
-    """Whether XLA can compile a compiled Keras model, and was not told not to.
+def pays(model: Any, seconds: float) -> bool:
+    """Return True if XLA can compile a compiled Keras model, and saves enough for it.
 
-    On a GPU Keras compiles with XLA by default: where the model doesn't, it was told not to.
+    On a GPU Keras compiles with XLA by default: a model that doesn't has declined it.
+
+    Args:
+        model: The model.
+        seconds: The time that the compiled program saves.
     """
-    return supports_jit(model) and (not _on_gpu() or bool(model.jit_compile))
+    supported = supports_jit(model) and (not _on_gpu() or bool(model.jit_compile))
+    return supported and seconds > WORTH_COMPILING
 
 
 def seconds_of_step(model: Any, sample: Any, batch_size: int | None) -> float:

@@ -11,6 +11,7 @@ from tfcourse.errors import InputError
 from tfcourse.internals.layers import flatten_layers, output_spec
 from tfcourse.internals.models import averaged_function, loss_tracker
 from tfcourse.training.programs.alone import on_one_device
+from tfcourse.training.programs.finite import all_finite
 from tfcourse.training.programs.replicas import (
     distributed_test_step,
     distributed_train_step,
@@ -59,12 +60,11 @@ class Step:
         """Whether the loss is still a finite number, as a tensor."""
         if self.loss is None:
             return tf.constant(True)
-        return tf.reduce_all(tf.math.is_finite(self.loss(logs)))
+        return all_finite([self.loss(logs)])
 
     def finite_weights(self) -> Any:
         """Whether all weights are finite numbers, as a tensor."""
-        checks = [tf.reduce_all(tf.math.is_finite(weight)) for weight in self.weights]
-        return tf.reduce_all(tf.stack(checks)) if checks else tf.constant(True)
+        return all_finite(self.weights)
 
     def logs_after(self, logs: Any) -> Any:
         """The logs after the last step."""

@@ -4,7 +4,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from tfcourse.errors import error_line
@@ -16,7 +15,7 @@ from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.trials.building import build_trial, compiled_model, given_values
-from tfcourse.search.trials.callbacks import all_finite, early_stopping
+from tfcourse.search.trials.callbacks import early_stopping
 from tfcourse.search.trials.normalized import with_scaling
 from tfcourse.search.trials.scoring import judge
 from tfcourse.search.trials.trainings import with_origin
@@ -24,6 +23,8 @@ from tfcourse.search.trials.trial import LARGEST_BATCH, TrialRunner
 from tfcourse.search.trials.vectorized.group_size import slots_of
 from tfcourse.search.trials.vectorized.rule import wanted
 from tfcourse.search.trials.vectorized.shares import Shares
+from tfcourse.training.early_stopping import BestEpoch
+from tfcourse.training.non_finite.rule import logs_fault
 from tfcourse.training.population.fit import fit_population
 from tfcourse.training.population.member import Member, MemberResult
 from tfcourse.training.population.population import Population
@@ -187,19 +188,20 @@ class _Ends:
         self.error: Exception | None = None
         self.shares = Shares(len(group))
         self.epochs = [0] * len(group)
-        self.stops = [early_stopping(runner.config) for _ in group]
-        for stop in self.stops:
-            if stop is not None:
-                stop.set_model(SimpleNamespace(stop_training=False))
-                stop.on_train_begin()
+        self.stopping = early_stopping(runner.config)
+        self.best = [BestEpoch()] * len(group)
 
     def on_epoch_end(self, index: int, logs: Mapping[str, float]) -> bool:
-        """Whether a member is to stop."""
-        stop, epoch = self.stops[index], self.epochs[index]
+        """Return True if a member is to stop."""
+        epoch, stopping = self.epochs[index], self.stopping
         self.epochs[index] += 1
-        if stop is not None:
-            stop.on_epoch_end(epoch, logs)
-        return not all_finite(logs) or (stop is not None and stop.model.stop_training)
+        if logs_fault(epoch, logs) is not None:
+            return True
+        if stopping is None:
+            return False
+        best = stopping.update(self.best[index], epoch, logs[stopping.objective.name])
+        self.best[index] = best
+        return bool(stopping.stops(best, epoch))
 
     def on_member_end(self, index: int, result: MemberResult) -> None:
         """A member's record."""
