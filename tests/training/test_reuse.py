@@ -1,4 +1,4 @@
-"""A training in a kept model is that of a new one, bit for bit; or the model is not kept."""
+"""A training of a pooled model is that of a new one, bit for bit."""
 
 import gc
 import logging
@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.training import reusable
-from tests.training.reusable import MODELS, UNSAFE, X, Y, alone, build, lend, same, stack, train
+from tests.training.own_code import PAIRS
+from tests.training.reusable import MODELS, X, Y, alone, build, lend, same, stack, train
 from tfcourse.training.reuse import pool as pool_module
 from tfcourse.training.reuse.pool import ModelPool
 from tfcourse.training.reuse.seeding import set_seed
-from tfcourse.training.reuse.structure import structure
 
 pytestmark = pytest.mark.slow
 
@@ -91,142 +90,26 @@ def test_batch_sizes_share_a_model_and_but_for_even_ones_its_program(sizes):
     assert np.diff(traces).tolist() == [1, 1, 0, 0]
 
 
-class TestArchitectures:
-    """What another program would be needed for is another model; names and seeds are not."""
+class TestOwnCode:
+    """A model with a layer or function of the user's own is built for every training."""
 
-    DIFFERENT = {
-        "units": (lambda: stack(layers.Dense(3)), lambda: stack(layers.Dense(4))),
-        "activation": (lambda: stack(layers.Dense(3)), lambda: stack(layers.Dense(3, "relu"))),
-        "Keras's dropout": (lambda: stack(layers.Dropout(0.1)), lambda: stack(layers.Dropout(0.2))),
-        "regularizer": (
-            lambda: stack(layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.1))),
-            lambda: stack(layers.Dense(3, kernel_regularizer=keras.regularizers.L2(0.2))),
-        ),
-        "an own layer's number": (
-            lambda: reusable.with_own_layer(1.5),
-            lambda: reusable.with_own_layer(2.5),
-        ),
-        "trainable": (
-            lambda: stack(layers.Dense(3)),
-            lambda: stack(layers.Dense(3, trainable=False)),
-        ),
-        "precision": (
-            lambda: stack(layers.Dense(3)),
-            lambda: stack(layers.Dense(3, dtype="mixed_bfloat16")),
-        ),
-        "a value in a closure": (
-            reusable.lambda_of((lambda k: lambda x: x * k)(2.0)),
-            reusable.lambda_of((lambda k: lambda x: x * k)(3.0)),
-        ),
-        "a default": (
-            reusable.lambda_of(lambda x, k=2.0: x * k),
-            reusable.lambda_of(lambda x, k=3.0: x * k),
-        ),
-        "an own activation": (
-            lambda: stack(layers.Dense(3, activation=lambda x: x * 2)),
-            lambda: stack(layers.Dense(3, activation=lambda x: x * 3)),
-        ),
-        "an array of constants": (
-            lambda: stack(layers.Normalization(mean=0.5, variance=1.0)),
-            lambda: stack(layers.Normalization(mean=0.6, variance=1.0)),
-        ),
+    REASONS = {
+        "a registered layer": "a Scaled is of the class tests.training.own_code.Scaled, your own",
+        "a closure in a Lambda": "a Lambda runs code of your own",
+        "an activation": r'a Dense, "activation" is tests\.training\.own_code\.<lambda>.*your own',
+        "an object with a config": 'a Dense, "kernel_regularizer" is an object of the class .*ed',
+        "a partial": 'a Dense has no config: Cannot serialize object [^"]*',
     }
 
-    @pytest.mark.parametrize("name", DIFFERENT)
-    def test_what_differs_is_another_model(self, name):
-        one, other = self.DIFFERENT[name]
-        assert structure(build(one, 3)) == structure(build(one, 4, beta_1=0.8))
-        assert structure(build(one, 3)) != structure(build(other, 3))
-
-    def test_connections_count(self):
-        """Two functional models of the same layers, one of which leaves the first one's out."""
-
-        def make(number):
-            inputs = keras.Input(reusable.SHAPE)
-            flat = layers.Flatten()(inputs)
-            hidden = [layers.Dense(4)(flat), layers.Dense(4)(flat)]
-            both = layers.Add()([hidden[number], hidden[1]])
-            return keras.Model(inputs, layers.Dense(3, "softmax")(layers.Add()([both, hidden[0]])))
-
-        models = [structure(build(lambda n=number: make(n), 3)) for number in (0, 0, 1)]
-        assert models[0] == models[1] != models[2]
-
-    def test_a_function_made_anew_by_every_build_is_the_same(self):
-        """Also under names and seeds of their own."""
-
-        def make():
-            seed = int(np.random.randint(1000))
-            dense = layers.Dense(
-                3, kernel_initializer=keras.initializers.HeNormal(seed), activation=lambda x: x * 2
-            )
-            return stack(dense, layers.Dropout(0.2, seed=seed))
-
-        pool = ModelPool(4)
-        lend(pool, make, 3)
-        assert same(lend(pool, make, 4)[1], alone(make, 4))
-        assert (pool.counts.new, pool.counts.reused) == (1, 1)
-
-    def test_a_global_that_a_function_reads_counts(self, monkeypatch):
-        make, found = reusable.lambda_of(lambda x: x * FACTOR), []
-        for factor in (2.0, 2.0, 3.0):
-            monkeypatch.setitem(globals(), "FACTOR", factor)
-            found.append(structure(build(make, 3)))
-        assert found[0] == found[1] != found[2]
-
-    def test_loss_metrics_and_optimizer_count(self):
-        loss = keras.losses.SparseCategoricalCrossentropy
-        found = {
-            structure(build(lambda: stack(layers.Dense(3)), 3, **arguments))
-            for arguments in (
-                {},
-                {"compile_arguments": {"metrics": ["sparse_top_k_categorical_accuracy"]}},
-                {"compile_arguments": {"loss": loss()}},
-                {"compile_arguments": {"loss": loss(ignore_class=2)}},
-                {"weight_decay": 0.1},
-                {"clipnorm": 1.0},
-            )
-        }
-        assert len(found) == 6
-
-
-FACTOR = 1.0
-
-
-class TestUnsafe:
-    """What holds state outside of its variables is trained in a model of its own each time."""
-
-    @pytest.mark.parametrize("name", UNSAFE)
-    def test_the_model_is_not_kept_and_the_reason_logged_once(self, name, warned):
-        layer, reason = UNSAFE[name]
-
-        def make():
-            return stack(layer(), layers.Conv2D(2, 3))
-
-        pool = ModelPool(4)
-        models = [lend(pool, make, seed)[0] for seed in (1, 2)]
+    @pytest.mark.parametrize("name", REASONS)
+    def test_the_reason_is_logged_once(self, name, warned):
+        pool, make = ModelPool(4), PAIRS[name]
+        models = [lend(pool, lambda: make(2.0), seed)[0] for seed in (1, 2)]
         assert models[0] is not models[1]
         assert (pool.counts.refused, pool.counts.new, pool.counts.reused) == (2, 0, 0)
         (message,) = warned()
-        assert re.search(rf"^The model is built and compiled anew .*{reason}", message)
-
-    def test_a_trace_that_came_later_is_not_trusted_either(self, warned):
-        """With a batch size that is part of the program, this layer draws a constant."""
-        pool = ModelPool(4)
-
-        def make():
-            return stack(DrawsIfEven(), layers.Conv2D(2, 3))
-
-        lend(pool, make, 1, 16)
-        for _ in range(2):
-            assert same(lend(pool, make, 2, 12)[1], alone(make, 2, 12))
-        assert (pool.counts.new, pool.counts.reused, pool.counts.refused) == (1, 0, 2)
-        (message,) = warned()
-        assert "draws from Python's or NumPy's global generator" in message
-
-
-class DrawsIfEven(layers.Layer):
-    def call(self, x):
-        return x + (np.random.normal() if x.shape[0] == 12 else 0.0)
+        prefix = "The model is built and compiled again for every training: "
+        assert re.fullmatch(rf"{prefix}{self.REASONS[name]}\.", message)
 
 
 @pytest.fixture(scope="module")
@@ -245,18 +128,17 @@ class TestLeaks:
 
     @pytest.mark.parametrize("name", LEAKS)
     def test_one_variable_that_is_not_reset(self, used, name, monkeypatch):
-        (pool, expected), whole = used, pool_module.give_state
+        (pool, expected), whole = used, pool_module.reset_state
 
-        def leaking(kept, values):
-            variables = [*kept.given, *(variable for variable, _ in kept.rest)]
-            (leaked, *_) = [v for v in variables if name in v.path]
+        def leaking(pooled, values):
+            (leaked, *_) = [v for v in pooled.variables if name in v.path]
             value = leaked.numpy()
-            whole(kept, values)
+            whole(pooled, values)
             leaked.assign(value)
 
         assert same(lend(pool, MODELS["convnet"], 2)[1], expected)
         lend(pool, MODELS["convnet"], 1, learning_rate=0.05, beta_1=0.5)
-        monkeypatch.setattr(pool_module, "give_state", leaking)
+        monkeypatch.setattr(pool_module, "reset_state", leaking)
         reused = pool.counts.reused
         assert not same(lend(pool, MODELS["convnet"], 2)[1], expected)
         assert pool.counts.reused == reused + 1
@@ -273,7 +155,7 @@ class TestBounds:
         assert (pool.counts.new, pool.counts.reused) == (4, 2)
 
     def test_large_models_make_room_for_each_other(self, monkeypatch):
-        monkeypatch.setattr(pool_module, "MOST_BYTES", 3000)
+        monkeypatch.setattr(pool_module, "MAX_BYTES", 3000)
         pool = ModelPool(8)
         for _ in range(2):
             for units in (2, 3):

@@ -1,47 +1,150 @@
-"""What Keras's configs and names do not tell of a model makes it another one all the same."""
-
-import functools
-import re
-import types
+"""Models of different structures never share a program, and models with own code share none."""
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.training import reusable
-from tests.training.reusable import alone, lend, same, stack
+from tests.training.own_code import PAIRS
+from tests.training.reusable import X, Y, alone, build, lend, same, stack
 from tfcourse.training.reuse.pool import ModelPool
+from tfcourse.training.reuse.purity import impurity
+from tfcourse.training.reuse.shareable import NotShareableError
 from tfcourse.training.reuse.structure import structure
-from tfcourse.training.reuse.values import NotComparableError
 
 pytestmark = pytest.mark.slow
 
 layers = keras.layers
-
-
-def described(make, seed=3, **arguments):
-    return structure(reusable.build(make, seed, **arguments))
-
-
-def refused(make):
-    """Why a model's structure can't be told."""
-    with pytest.raises(NotComparableError) as raised:
-        described(make)
-    return str(raised.value)
+schedules = keras.optimizers.schedules
 
 
 def dense():
     return stack(layers.Dense(3))
 
 
-def compiled(**arguments):
-    """A builder's structure by what its ``compile`` is given."""
-    return described(dense, compile_arguments=arguments)
+def structures(make, *numbers, **arguments):
+    """The structures of models that are built with numbers."""
+    return [structure(build(lambda k=k: make(k), 3, **arguments)) for k in numbers]
 
 
-class TestLossesAndMetrics:
-    """Of some of their arguments Keras's configs say nothing."""
+class TestLayers:
+    """What another program would be needed for is another structure; names and seeds are not."""
 
+    DIFFERENT = {
+        "units": lambda k: stack(layers.Dense((3, 4)[k])),
+        "activation": lambda k: stack(layers.Dense(3, (None, "relu")[k])),
+        "Keras's dropout": lambda k: stack(layers.Dropout((0.1, 0.2)[k])),
+        "regularizer": lambda k: stack(
+            layers.Dense(3, kernel_regularizer=keras.regularizers.L2((0.1, 0.2)[k]))
+        ),
+        "trainable": lambda k: stack(layers.Dense(3, trainable=(True, False)[k])),
+        "precision": lambda k: stack(layers.Dense(3, dtype=("float32", "mixed_bfloat16")[k])),
+        "an array": lambda k: stack(
+            layers.Rescaling(np.full(1000, (1.0, 1.0 + 1e-12)[k])[:, None, None, None][500])
+        ),
+        "a mean": lambda k: stack(layers.Normalization(mean=(0.5, 0.6)[k], variance=1.0)),
+        "an array of an operation": lambda k: functional(
+            lambda x: keras.ops.add(x, np.float32([[[[1.0]]], [[[2.0]]]][k]))
+        ),
+        "a number of an operation": lambda k: functional(lambda x: x * (2.0, 3.0)[k]),
+    }
+
+    @pytest.mark.parametrize("name", DIFFERENT)
+    def test_what_differs_is_another_structure(self, name):
+        make = self.DIFFERENT[name]
+        one, other = structures(make, 0, 1)
+        assert structure(build(lambda: make(0), 4, beta_1=0.8)) == one != other
+
+    def test_connections_count(self):
+        """Two functional models of the same layers, one of which leaves the first one's out."""
+
+        def make(number):
+            inputs = keras.Input(reusable.SHAPE)
+            flat = layers.Flatten()(inputs)
+            hidden = [layers.Dense(4)(flat), layers.Dense(4)(flat)]
+            both = layers.Add()([hidden[number], hidden[1]])
+            return keras.Model(inputs, layers.Dense(3, "softmax")(layers.Add()([both, hidden[0]])))
+
+        one, again, other = structures(make, 0, 0, 1)
+        assert one == again != other
+
+    def test_which_layers_share_a_weight_counts(self):
+        def make(number):
+            dense = [layers.Dense(64) for _ in range(3)]
+            model = stack(layers.Flatten(), *dense)
+            dense[2]._tracker.unlock()
+            dense[2]._kernel = dense[number]._kernel
+            return model
+
+        one, again, other = structures(make, 0, 0, 1)
+        assert one == again != other
+
+    def test_names_and_seeds_do_not_count(self):
+        """Also those of both directions of a recurrent layer, which Keras counts up too."""
+
+        def make():
+            seed = int(np.random.randint(1000))
+            return stack(
+                layers.Reshape((8, 8)),
+                layers.Bidirectional(layers.SimpleRNN(2, unroll=True, dropout=0.2)),
+                layers.Dense(3, kernel_initializer=keras.initializers.HeNormal(seed)),
+                layers.Dropout(0.2, seed=seed),
+            )
+
+        pool = ModelPool(4)
+        lend(pool, make, 3)
+        assert same(lend(pool, make, 4)[1], alone(make, 4))
+        assert (pool.counts.new, pool.counts.reused) == (1, 1)
+
+    def test_the_libraries_functions_count_by_their_names(self):
+        """Also those that decorators have wrapped."""
+        functions = (keras.activations.gelu, tf.nn.relu, tf.nn.swish, keras.ops.tanh)
+        found = structures(lambda f: stack(layers.Dense(3, f)), *functions, *functions)
+        assert found[:4] == found[4:]
+        assert len(set(found)) == len(functions)
+
+    @pytest.mark.parametrize("adapt", [False, True])
+    def test_a_vocabulary_counts(self, adapt):
+        """Adapted, it is in a table alone, which no config has."""
+        pool = ModelPool(4)
+
+        def make(words):
+            lookup = layers.IntegerLookup(vocabulary=None if adapt else words)
+            if adapt:
+                lookup.adapt(np.array(words))
+            return functional(
+                lambda x: keras.ops.cast(lookup(keras.ops.cast(10 * x, "int64")), "float32")
+            )
+
+        for words in ([1, 2, 3], [3, 2, 1, -1]):
+            found = lend(pool, lambda w=words: make(w), 1)[1]
+            assert same(found, alone(lambda w=words: make(w), 1))
+        assert pool.counts.reused == 0
+
+
+def functional(operation):
+    inputs = keras.Input(reusable.SHAPE)
+    return keras.Model(inputs, layers.Dense(3, "softmax")(layers.Flatten()(operation(inputs))))
+
+
+class TestCompileArguments:
+    def test_loss_metrics_and_optimizer_count(self):
+        loss = keras.losses.SparseCategoricalCrossentropy
+        found = {
+            structure(build(dense, 3, **arguments))
+            for arguments in (
+                {},
+                {"compile_arguments": {"metrics": ["sparse_top_k_categorical_accuracy"]}},
+                {"compile_arguments": {"loss": loss()}},
+                {"compile_arguments": {"loss": loss(ignore_class=2)}},
+                {"weight_decay": 0.1},
+                {"clipnorm": 1.0},
+            )
+        }
+        assert len(found) == 6
+
+    # Of some of their arguments Keras's configs say nothing.
     DIFFERENT = {
         "Huber's delta": lambda k: {"loss": keras.losses.Huber(delta=(0.5, 2.0)[k])},
         "an axis": lambda k: {"loss": keras.losses.CosineSimilarity(axis=(-1, 0)[k])},
@@ -55,8 +158,10 @@ class TestLossesAndMetrics:
     }
 
     @pytest.mark.parametrize("name", DIFFERENT)
-    def test_arguments_that_their_configs_lack_count(self, name):
-        one, again, other = (compiled(**self.DIFFERENT[name](k)) for k in (0, 0, 1))
+    def test_arguments_that_are_in_no_config_count(self, name):
+        one, again, other = (
+            structure(build(dense, 3, compile_arguments=self.DIFFERENT[name](k))) for k in (0, 0, 1)
+        )
         assert one == again != other
 
     def test_a_training_with_another_delta_is_what_it_is_alone(self):
@@ -75,195 +180,140 @@ class TestLossesAndMetrics:
         assert same(found, alone(number, 2, **arguments(1.0)))
         assert pool.counts.new == 2
 
-
-class Own(layers.Layer):
-    """A layer of one's own that multiplies by an attribute of any name."""
-
-    def __init__(self, name, value):
-        super().__init__()
-        self.factor = name
-        setattr(self, name, value)
-
-    def call(self, x):
-        return x * getattr(self, self.factor)
-
-
-class TestAttributesOfOwnLayers:
-    """Their names may be those of attributes that Keras gives its models alone."""
-
-    @pytest.mark.parametrize("name", ["loss", "history", "optimizer", "steps_per_execution"])
-    def test_whatever_their_name(self, name):
-        one, again, other = (
-            described(lambda n=number: stack(Own(name, n))) for number in (1.5, 1.5, 2.5)
-        )
-        assert one == again != other
-
-
-def test_a_learning_rate_s_function_counts_with_its_closure():
-    def rate(value):
-        return lambda: value
-
-    one, again, other = (described(dense, learning_rate=rate(v)) for v in (0.1, 0.1, 0.2))
-    assert one == again != other
-
-
-class TestWithoutAConfig:
-    """What Keras can't serialize can't be compared by its config: the reason is the same twice."""
-
-    CASES = {
-        "a partial": lambda: layers.Dense(
-            3, functools.partial(keras.activations.leaky_relu, negative_slope=0.5)
-        ),
-        "an object": lambda: layers.Dense(3, kernel_regularizer=Squares(0.1)),
+    SCHEDULES = {
+        "a rate": lambda k: schedules.ExponentialDecay((0.1, 0.2)[k], 3, 0.5),
+        "a step": lambda k: schedules.PiecewiseConstantDecay([(2, 4)[k]], [0.1, 0.01]),
+        "a class": lambda k: (schedules.CosineDecay, schedules.PolynomialDecay)[k](0.1, 5),
     }
 
-    @pytest.mark.parametrize("name", CASES)
-    def test_the_model_is_not_kept(self, name):
-        reasons = [refused(lambda: stack(self.CASES[name]())) for _ in range(2)]
-        assert reasons[0] == reasons[1]
-        assert re.match('a Dense has no config: Cannot serialize object [^"]*$', reasons[0])
+    @pytest.mark.parametrize("name", SCHEDULES)
+    def test_a_learning_rate_s_schedule_counts(self, name):
+        pool, schedule = ModelPool(4), self.SCHEDULES[name]
+        for number in (0, 1, 0, 1):
+            found = lend(pool, dense, number, learning_rate=schedule(number))[1]
+            assert same(found, alone(dense, number, learning_rate=schedule(number)))
+        assert (pool.counts.new, pool.counts.reused) == (2, 2)
 
 
-class Squares:
-    """A regularizer that is no class of Keras's, and holds a number that its class doesn't."""
-
-    def __init__(self, factor):
-        self.factor = factor
-
-    def __call__(self, weight):
-        return self.factor * keras.ops.sum(weight**2)
+class OwnLoss(keras.losses.Loss):
+    def call(self, y_true, y_pred):
+        return keras.ops.sum(y_pred, -1)
 
 
-class Told(Squares):
-    """The same, of whose number its config says nothing."""
+class OwnMean(keras.metrics.Mean):
+    pass
+
+
+class OwnSchedule(schedules.LearningRateSchedule):
+    def __call__(self, step):
+        return 0.1
 
     def get_config(self):
         return {}
 
 
-def times(factor):
-    """Goes by the name of a function of Keras's."""
-
-    @functools.wraps(keras.activations.relu)
-    def activation(x):
-        return factor * x
-
-    return activation
+@keras.saving.register_keras_serializable(package="reuse_tests")
+def registered_loss(y_true, y_pred):
+    return keras.ops.sum(y_pred, -1)
 
 
-class Times(keras.Operation):
-    """An operation of one's own, without a config of its own."""
+class TestOwnCode:
+    """Two models with own code may do different things under the same names: they share nothing."""
 
-    def __init__(self, factor):
-        super().__init__()
-        self.holder = {"factor": factor}
+    @pytest.mark.parametrize("name", PAIRS)
+    def test_models_never_share_a_program(self, name):
+        make = PAIRS[name]
+        for number in (2.0, 3.0):
+            with pytest.raises(NotShareableError):
+                structure(build(lambda k=number: make(k), 3))
 
-    def call(self, x):
-        return x * self.holder["factor"]
+    @pytest.mark.parametrize("name", ["a registered layer", "an own step", "an activation"])
+    def test_trainings_are_what_they_are_alone(self, name):
+        pool, make = ModelPool(4), PAIRS[name]
+        for number in (0.5, 1.5):
+            found = lend(pool, lambda k=number: make(k), 2)[1]
+            assert same(found, alone(lambda k=number: make(k), 2))
+        assert (pool.counts.refused, pool.counts.new, pool.counts.reused) == (2, 0, 0)
 
-    def compute_output_spec(self, x):
-        return keras.KerasTensor(x.shape, x.dtype)
-
-
-SETTINGS = types.ModuleType("settings")
-SETTINGS.factor = 1.0
-
-
-class Reads(layers.Layer):
-    """Reads a number from a module of one's own."""
-
-    def call(self, x):
-        return x * SETTINGS.factor
-
-
-class TestFunctions:
-    """Equal names are not equal functions."""
-
-    OPERATIONS = {
-        "given": lambda x, k: keras.ops.map(lambda row: row * k, x),
-        "held": lambda x, k: keras.ops.vectorized_map(lambda row: row * k, x),
-        "several": lambda x, k: keras.ops.switch(0, [lambda y: y * k, lambda y: y], x),
-        "an operation of one's own": lambda x, k: Times(k)(x),
+    COMPILED = {
+        "a loss": {"loss": lambda y, p: keras.ops.sum(p, -1)},
+        "a loss's class": {"loss": OwnLoss()},
+        "a registered loss": {"loss": registered_loss},
+        "a registered loss's name": {"loss": "reuse_tests>registered_loss"},
+        "a metric": {"metrics": ["accuracy", lambda y, p: keras.ops.sum(p, -1)]},
+        "a metric's class": {"metrics": {"softmax_head": [OwnMean()]}},
     }
 
-    UNTOLD = {
-        "a compiled function": (
-            lambda: layers.Dense(3, activation=tf.function(lambda x: 2.0 * x)),
-            '^a Dense, "activation" is a tensorflow.*, whose state can\'t be compared$',
+    @pytest.mark.parametrize("name", COMPILED)
+    def test_arguments_of_compile(self, name):
+        with pytest.raises(NotShareableError, match=r"your own|registered by you|of the class"):
+            structure(build(dense, 3, compile_arguments=self.COMPILED[name]))
+
+    @pytest.mark.parametrize("rate", [lambda: 0.1, OwnSchedule()])
+    def test_a_learning_rate(self, rate):
+        with pytest.raises(NotShareableError, match=r"^the learning rate is "):
+            structure(build(dense, 3, learning_rate=rate))
+
+    def test_an_optimizer(self):
+        model = dense()
+        model.compile(type("Own", (keras.optimizers.SGD,), {})(), "mse")
+        with pytest.raises(NotShareableError, match=r"^the optimizer is of the class .*Own, your"):
+            structure(model)
+
+
+class TestImpurity:
+    """A program that depends on anything but its inputs and the known variables is not trusted."""
+
+    KNOWN, OTHER = tf.Variable(1.0), tf.Variable(1.0)
+    GENERATOR = tf.random.Generator.from_seed(0)
+    IMPURE = {
+        "keeps state in a RandomStandardNormal operation": lambda x: x + tf.random.normal([]),
+        "keeps state in a PyFunc operation": lambda x: tf.ensure_shape(
+            tf.numpy_function(lambda a: a, [x], tf.float32), []
         ),
-        "an object with a config": (
-            lambda: layers.Dense(3, kernel_regularizer=Told(0.1)),
-            r'^a Dense, "kernel_regularizer" is a .*\.Told, whose state can\'t be compared$',
-        ),
-        "a module": (
-            Reads,
-            '^the global "SETTINGS" of .* is the module settings, whose values can\'t be compared$',
+        "a variable or resource that is none of the model's": lambda x: x + TestImpurity.OTHER,
+        "uses a variable or resource": lambda x: x + TestImpurity.GENERATOR.normal([]),
+        "draws random numbers from a seed that is part of": lambda x: (
+            x + tf.random.stateless_normal([], [1, 2])
         ),
     }
 
-    def test_a_function_under_another_one_s_name(self):
-        one, again, other = (
-            described(lambda f=factor: stack(layers.Dense(3, times(f)))) for factor in (2, 2, 3)
+    @staticmethod
+    def found(function):
+        trace = tf.function(function).get_concrete_function(tf.constant(1.0))
+        return impurity(trace, {id(TestImpurity.KNOWN.handle)})
+
+    @pytest.mark.parametrize("reason", IMPURE)
+    def test_what_is_found(self, reason):
+        assert reason in self.found(self.IMPURE[reason])
+        # Also in the body of a loop.
+        assert reason in self.found(
+            lambda x: tf.while_loop(lambda _: True, lambda x: [self.IMPURE[reason](x)], [x])
         )
-        assert one == again != other
 
-    @pytest.mark.parametrize("name", OPERATIONS)
-    def test_what_an_operation_of_a_graph_is_given(self, name):
-        def make(factor):
-            inputs = keras.Input(reusable.SHAPE)
-            outputs = layers.Flatten()(self.OPERATIONS[name](inputs, factor))
-            return keras.Model(inputs, layers.Dense(3)(outputs))
+    def test_variables_and_their_seeds_are_known(self):
+        seed = tf.Variable([1, 2])
 
-        one, again, other = (described(lambda k=factor: make(k)) for factor in (2.0, 2.0, 3.0))
-        assert one == again != other
+        def draw(x):
+            self.KNOWN.assign_add(x)
+            return x + self.KNOWN + tf.random.stateless_normal([], seed)
 
-    @pytest.mark.parametrize("name", UNTOLD)
-    def test_what_may_hold_anything_is_refused(self, name):
-        layer, reason = self.UNTOLD[name]
-        assert re.search(reason, refused(lambda: stack(layer())))
-
-    def test_the_libraries_own_are_told_by_their_names(self):
-        """Also those that decorators have wrapped."""
-        functions = (keras.activations.gelu, tf.nn.relu, tf.nn.swish, keras.ops.tanh)
-        made = [lambda f=function: stack(layers.Dense(3, f)) for function in functions]
-        found = [described(make) for make in made]
-        assert found == [described(make) for make in made]
-        assert len(set(found)) == len(functions)
+        trace = tf.function(draw).get_concrete_function(tf.constant(1.0))
+        assert impurity(trace, {id(self.KNOWN.handle), id(seed.handle)}) is None
 
 
-class TestNames:
-    """Models that differ in the names that Keras counts up share one that is kept."""
+def test_what_draws_from_a_global_generator_in_training_is_not_used_again(caplog):
+    pool = ModelPool(4)
 
-    def test_both_directions_of_a_recurrent_layer(self):
-        def make():
-            recurrent = layers.SimpleRNN(2, unroll=True, dropout=0.2)
-            return stack(layers.Reshape((4, 16)), layers.Bidirectional(recurrent))
+    def train(model, draws):
+        if draws:
+            np.random.normal()
+        return reusable.train(model)
 
-        pool = ModelPool(2)
-        lend(pool, make, 1)
-        assert same(lend(pool, make, 2)[1], alone(make, 2))
-        assert (pool.counts.new, pool.counts.reused) == (1, 1)
-
-    def test_a_class_that_every_build_defines_anew(self):
-        def make(factor, base=layers.Layer):
-            class Times(base):
-                power = 2
-
-                def __init__(self):
-                    super().__init__()
-                    self.negative = False
-
-                def call(self, x):
-                    return x**self.power * (-factor if self.negative else factor)
-
-            return stack(Times())
-
-        pool = ModelPool(2)
-        lend(pool, lambda: make(1.5), 1)
-        assert same(lend(pool, lambda: make(1.5), 2)[1], alone(lambda: make(1.5), 2))
-        assert (pool.counts.new, pool.counts.reused) == (1, 1)
-        found = {described(lambda f=f, b=b: make(f, b)) for f, b in self.BODIES}
-        assert len(found) == len(self.BODIES)
-
-    # Their names are the same.
-    BODIES = ((1.5, layers.Layer), (2.5, layers.Layer), (1.5, layers.ReLU))
+    models = [
+        pool.train(lambda: build(dense, 1), lambda m, d=draws: train(m, d), (X[:16], Y[:16]))[0]
+        for draws in (False, True, False)
+    ]
+    assert (pool.counts.new, pool.counts.reused, pool.counts.refused) == (1, 0, 2)
+    assert len(set(map(id, models))) == 3
+    assert "draws from Python's or NumPy's global generator" in caplog.text

@@ -64,7 +64,7 @@ class FreshValues:
         """How every variable comes from the seed; None if that can't be told."""
         one, other = PROBES
         recipe = find_recipe(self._built(one), one)
-        return None if recipe is None else recipe.proven_by(self._built(other), other)
+        return None if recipe is None else recipe.verified_by(self._built(other), other)
 
 
 @contextmanager

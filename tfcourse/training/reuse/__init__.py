@@ -1,1 +1,1 @@
-"""One compiled model for all trainings of an architecture, each from fresh state."""
+"""One compiled model for all trainings of an architecture, each from its own initial state."""

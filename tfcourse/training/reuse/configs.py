@@ -1,64 +1,69 @@
 """Keras's configs without what differs between two builds of the same model: seeds and names."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
+
+import numpy as np
 
 from tfcourse.internals.layers import snake_case_name
 
-__all__ = ["canonical", "is_counted"]
+__all__ = ["canonical", "is_automatic_name"]
 
-# Where a name stands in a config. Elsewhere the same text may mean something else.
-NAMING = ("name", "keras_history", "input_layers", "output_layers")
+# The keys of a config whose values are names. Under other keys the same text may mean something
+# else.
+NAME_KEYS = ("name", "keras_history", "input_layers", "output_layers")
 
 
-def canonical(config: Any, without: tuple[str, ...] = ()) -> Any:
-    """A config as a hashable value: no seeds, and names that Keras counts up by their order.
+def canonical(config: Mapping[str, Any], without: tuple[str, ...] = ()) -> Hashable:
+    """Return a config as a hashable value, without seeds and the names that Keras counts up.
 
     Seeds are state: what is drawn from them is in variables.
 
     Args:
-        config: What a ``get_config`` gave.
-        without: Further keys to leave out of it.
+        config: The result of a ``get_config``.
+        without: Further keys to leave out.
     """
     names: dict[str, str] = {}
-    _collect(config, names)
-    if isinstance(config, Mapping):
-        config = {key: value for key, value in config.items() if key not in without}
-    return _frozen(config, names, naming=False)
+    _collect_automatic_names(config, names)
+    config = {key: value for key, value in config.items() if key not in without}
+    return _hashable(config, names, is_name=False)
 
 
-def is_counted(name: str, kind: str) -> bool:
-    """Whether Keras gave the name by itself to something of a class, or to a direction of it."""
-    return bool(re.fullmatch(rf"(forward_|backward_)?{snake_case_name(kind)}(_\d+)?", name))
+def is_automatic_name(name: str, class_name: str) -> bool:
+    """Return whether Keras itself gave the name to an object of a class, or to its direction."""
+    pattern = rf"(forward_|backward_)?{snake_case_name(class_name)}(_\d+)?"
+    return bool(re.fullmatch(pattern, name))
 
 
-def _collect(config: Any, names: dict[str, str]) -> None:
-    """The names that Keras gave by itself, with what stands for each."""
+def _collect_automatic_names(config: Any, names: dict[str, str]) -> None:
+    """Add to ``names`` those that Keras itself gave, each with its replacement."""
     if isinstance(config, Mapping):
         inner = config.get("config")
-        kind = config.get("class_name")
-        if isinstance(inner, Mapping) and isinstance(kind, str):
-            name = str(inner.get("name", config.get("name")))  # an operation's stands beside it
-            if is_counted(name, kind):
-                names.setdefault(name, f"<{snake_case_name(kind)} {len(names)}>")
+        class_name = config.get("class_name")
+        if isinstance(inner, Mapping) and isinstance(class_name, str):
+            name = str(inner.get("name", config.get("name")))  # that of an operation is beside it
+            if is_automatic_name(name, class_name):
+                names.setdefault(name, f"<{snake_case_name(class_name)} {len(names)}>")
         for value in config.values():
-            _collect(value, names)
+            _collect_automatic_names(value, names)
     elif isinstance(config, list | tuple):
         for value in config:
-            _collect(value, names)
+            _collect_automatic_names(value, names)
 
 
-def _frozen(value: Any, names: Mapping[str, str], naming: bool) -> Any:
+def _hashable(value: Any, names: Mapping[str, str], is_name: bool) -> Hashable:
     if isinstance(value, Mapping):
         return tuple(
-            (str(key), _frozen(value[key], names, naming or key in NAMING))
+            (str(key), _hashable(value[key], names, is_name or key in NAME_KEYS))
             for key in sorted(value, key=str)
             if key != "seed"
         )
     if isinstance(value, list | tuple):
-        return tuple(_frozen(part, names, naming) for part in value)
-    if naming and isinstance(value, str):
+        return tuple(_hashable(part, names, is_name) for part in value)
+    if isinstance(value, np.ndarray):  # whose repr() is shortened
+        return (str(value.dtype), _hashable(value.tolist(), names, is_name))
+    if is_name and isinstance(value, str):
         return names.get(value, value)
     # With its type: 1, 1.0 and True are equal in Python. NaN differs from itself.
     return (type(value).__name__, repr(value))

@@ -1,8 +1,8 @@
-"""Compiled models kept by their structure, and lent to trainings with fresh state."""
+"""Compiled models by their structure, each trained again and again from new initial state."""
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -10,24 +10,18 @@ import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.training.programs.state import build_state
-from tfcourse.training.reuse.kept import (
-    Kept,
-    give_state,
-    traces_of,
-    unlike,
-    with_state,
-)
-from tfcourse.training.reuse.recipe import PureBuild, held_by_all, recipe_of
-from tfcourse.training.reuse.seeding import drawn_from, let_go_of_programs, set_seed
+from tfcourse.training.reuse.pooled_model import PooledModel, pooled_model, reset_state, traces_of
+from tfcourse.training.reuse.recipe import PureBuild, all_equal, recipe_of
+from tfcourse.training.reuse.seeding import count_dropped_model, generator_states, set_seed
+from tfcourse.training.reuse.shareable import NotShareableError
 from tfcourse.training.reuse.structure import structure
-from tfcourse.training.reuse.values import NotComparableError
-from tfcourse.training.reuse.variables import given_variables, own_variables
+from tfcourse.training.reuse.variables import initial_variables, own_variables
 
 __all__ = ["ModelPool", "PoolCounts"]
 
 LOG = logging.getLogger("tfcourse")
-# Beyond that, the variables of kept models make room for those of the next.
-MOST_BYTES = 2**30
+# With more, the least recently used models are dropped before another one is added.
+MAX_BYTES = 2**30
 
 Result = TypeVar("Result")
 
@@ -37,9 +31,9 @@ class PoolCounts:
     """What a pool has done.
 
     Attributes:
-        reused: Trainings with a kept model.
-        new: Trainings with a model of their own, which was then kept.
-        refused: Trainings with a model of their own that can't be used again.
+        reused: Trainings of a model that was in the pool.
+        new: Trainings of a newly built model that was then added to the pool.
+        refused: Trainings of a newly built model that can't be used again.
         traces: How often a program was traced; with XLA, each is compiled too.
     """
 
@@ -50,157 +44,167 @@ class PoolCounts:
 
 
 class ModelPool:
-    """Keeps models with their compiled programs, and trains a model of the same structure in them.
+    """Models with their compiled programs, which train all models of the same structure.
 
     A training's result is bit for bit that of the model that was built for it, without XLA: the
-    kept model has the same `structure` and gets all of the new one's state, and its programs
-    depend on nothing else. Where that can't be shown, the new model is trained itself, and the
-    logger "tfcourse" says why, once a reason.
+    pool's model has the same `structure` and gets all of the new one's state, and its programs
+    depend on nothing else. Where that can't be shown, as for a model with a layer or a function
+    of the user's own, the new model itself is trained, and the logger "tfcourse" gives the
+    reason, each reason once.
 
     Args:
-        size: How many models are kept at most, of all structures together; the least recently
-            used goes. 0 keeps none.
+        size: The most models in the pool, of all structures together; the least recently used
+            one is dropped. 0 for none.
     """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self.counts = PoolCounts()
-        self._kept: OrderedDict[Any, Kept] = OrderedDict()
-        self._refused: set[int] = set()
+        self._models: OrderedDict[Hashable, PooledModel] = OrderedDict()
+        self._impure: set[int] = set()
         self._reasons: set[str] = set()
 
     def train(
         self, build: Callable[[], Any], train: Callable[[Any], Result], sample: Any
     ) -> tuple[Any, Result]:
-        """Trains a model that ``build`` gives, or a kept one in its state.
+        """Train the model that ``build`` returns, or one of the pool in its state.
 
-        The model that is given back is the pool's: use it before the next training.
+        The pool may train the returned model again: use it before the next training.
 
         Args:
-            build: Gives a new compiled model, the same one at every call.
+            build: Returns a new compiled model, the same one at every call.
             train: Trains a model with `tfcourse.fit`, on data of the same shapes every time.
             sample: A batch of the data, as the model's step takes it.
 
         Returns:
-            The trained model, and what ``train`` gave.
+            The trained model, and what ``train`` returned.
         """
-        key = self._restated(build)
+        key = self._reset_without_build(build)
         if key is None:
-            fresh = build()
-            key = self._key(fresh, sample)
-            if key is None or key not in self._kept:
-                return fresh, self._train_new(key, fresh, train, sample, build)
-            _take_state(self._kept[key], fresh, build)
-            del fresh
-        kept = self._kept[key]
-        self._kept.move_to_end(key)
-        result = self._train_kept(key, kept, train)
-        if key in self._kept:
+            model = build()
+            key = self._key(model, sample)
+            if key is None or key not in self._models:
+                return model, self._train_new(key, model, train, sample, build)
+            _copy_state(self._models[key], model, build)
+            del model
+        pooled = self._models[key]
+        self._models.move_to_end(key)
+        result = self._train_pooled(key, pooled, train)
+        if key in self._models:
             self.counts.reused += 1
-            return kept.model, result
-        # A new trace of it, as for a batch size that divides the examples, must not be trusted.
-        fresh = build()
-        return fresh, self._train_new(None, fresh, train, sample, build)
+            return pooled.model, result
+        # The training needed a new trace, as for a batch size that divides the examples, and that
+        # trace can't be trusted.
+        model = build()
+        return model, self._train_new(None, model, train, sample, build)
 
-    def _restated(self, build: Callable[[], Any]) -> Any:
-        """The key of a model that could be given its fresh state without a build; else None."""
+    def _reset_without_build(self, build: Callable[[], Any]) -> Hashable:
+        """Reset a model of the pool to the state that ``build`` would give, if that is known.
+
+        Returns:
+            The model's key; None if the state is known of no model.
+        """
         if not isinstance(build, PureBuild):
             return None
-        for key, kept in self._kept.items():
-            if kept.recipe and kept.recipe.proven and kept.recipe.origin == build.origin:
+        for key, pooled in self._models.items():
+            recipe = pooled.recipe
+            if recipe and recipe.is_verified and recipe.origin == build.origin:
                 set_seed(build.seed)
-                give_state(kept, kept.recipe.values_of(build, kept.model.optimizer))
+                reset_state(pooled, recipe.values_of(build, pooled.model.optimizer))
                 return key
         return None
 
-    def _key(self, fresh: Any, sample: Any) -> Any:
-        """What models must have in common to stand for each other; None if nothing can."""
+    def _key(self, model: Any, sample: Any) -> Hashable:
+        """What models must have in common to share a program; None if the model can't share."""
         if not self.size:
             return None
         shapes = [(tuple(t.shape), t.dtype.name) for t in tf.nest.flatten(sample)]
-        if all(layer.built for layer in flatten_layers(fresh)):
+        if all(layer.built for layer in flatten_layers(model)):
             shapes = [(shape[1:], dtype) for shape, dtype in shapes]
         else:
             try:
-                build_state(fresh, sample)
-            except Exception:  # what is wrong with the model, the training will say better
+                build_state(model, sample)
+            except Exception:  # the training raises a better error
                 return None
         try:
-            key = (structure(fresh), *shapes)
-        except NotComparableError as error:
-            self._say(str(error))
+            key = (structure(model), *shapes)
+        except NotShareableError as error:
+            self._warn_once(str(error))
             return None
-        return None if hash(key) in self._refused else key
+        return None if hash(key) in self._impure else key
 
     def _train_new(
         self,
-        key: Any,
-        fresh: Any,
+        key: Hashable,
+        model: Any,
         train: Callable[[Any], Result],
         sample: Any,
         build: Callable[[], Any],
     ) -> Result:
-        new = None if key is None else with_state(fresh, sample)
+        new = None if key is None else pooled_model(model, sample)
         if new is None:
             self.counts.refused += 1
-            let_go_of_programs()
-            result = train(fresh)
-            self.counts.traces += len(traces_of(fresh))
+            count_dropped_model()
+            result = train(model)
+            self.counts.traces += len(traces_of(model))
             return result
         if isinstance(build, PureBuild):
-            own = len(own_variables(fresh))
-            new.recipe = recipe_of(fresh, build, new.given[own:])
+            of_model = len(own_variables(model))
+            new.recipe = recipe_of(model, build, new.initial_state[of_model:])
         self._make_room(new.bytes)
-        self._kept[key] = new
-        result = self._train_kept(key, new, train)
-        if key in self._kept:
+        self._models[key] = new
+        result = self._train_pooled(key, new, train)
+        if key in self._models:
             self.counts.new += 1
         else:
             self.counts.refused += 1
         return result
 
-    def _train_kept(self, key: Any, kept: Kept, train: Callable[[Any], Result]) -> Result:
-        """Trains a kept model; it stays one only if it could be trained again."""
-        before = drawn_from()
+    def _train_pooled(
+        self, key: Hashable, pooled: PooledModel, train: Callable[[Any], Result]
+    ) -> Result:
+        """Train a model of the pool; drop it if it can't be trained again."""
+        before = generator_states()
         try:
-            result = train(kept.model)
-            unchanged = before == drawn_from()
+            result = train(pooled.model)
+            unchanged = before == generator_states()
             reason = None if unchanged else "it draws from Python's or NumPy's global generator"
-            traces = len(traces_of(kept.model))
-            if traces != kept.traces or kept.model.run_eagerly:
-                reason = reason or unlike(kept, key[0])
+            traces = len(traces_of(pooled.model))
+            if traces != pooled.traces or pooled.model.run_eagerly:
+                reason = reason or pooled.impurity
         except BaseException:
-            self._let_go(key)
+            self._drop(key)
             raise
-        self.counts.traces += traces - kept.traces
-        kept.traces = traces
+        self.counts.traces += traces - pooled.traces
+        pooled.traces = traces
         if reason is not None:
-            self._let_go(key)
-            self._refused.add(hash(key))
-            self._say(reason)
+            self._drop(key)
+            self._impure.add(hash(key))
+            self._warn_once(reason)
         return result
 
-    def _make_room(self, wanted: int) -> None:
-        kept = self._kept
-        while kept and (
-            len(kept) >= self.size or wanted + sum(k.bytes for k in kept.values()) > MOST_BYTES
+    def _make_room(self, size: int) -> None:
+        """Drop models until there is room for another one of ``size`` bytes."""
+        models = self._models
+        while models and (
+            len(models) >= self.size or size + sum(m.bytes for m in models.values()) > MAX_BYTES
         ):
-            self._let_go(next(iter(kept)))
+            self._drop(next(iter(models)))
 
-    def _let_go(self, key: Any) -> None:
-        del self._kept[key]
-        let_go_of_programs()
+    def _drop(self, key: Hashable) -> None:
+        del self._models[key]
+        count_dropped_model()
 
-    def _say(self, reason: str) -> None:
+    def _warn_once(self, reason: str) -> None:
         if reason not in self._reasons:
             self._reasons.add(reason)
-            LOG.warning("The model is built and compiled anew for every training: %s.", reason)
+            LOG.warning("The model is built and compiled again for every training: %s.", reason)
 
 
-def _take_state(kept: Kept, fresh: Any, build: Callable[[], Any]) -> None:
-    """Gives a kept model a fresh one's state, by which its recipe is proven or falls."""
-    recipe, given = kept.recipe, given_variables(fresh)
+def _copy_state(pooled: PooledModel, model: Any, build: Callable[[], Any]) -> None:
+    """Set a pooled model to a new one's state, with which its recipe is verified or dropped."""
+    recipe, initial = pooled.recipe, initial_variables(model)
     if isinstance(build, PureBuild) and recipe and recipe.origin == build.origin:
-        right = held_by_all(given, recipe.values_of(build, kept.model.optimizer))
-        kept.recipe = replace(recipe, proven=True) if right else None
-    give_state(kept, given)
+        is_right = all_equal(initial, recipe.values_of(build, pooled.model.optimizer))
+        pooled.recipe = replace(recipe, is_verified=True) if is_right else None
+    reset_state(pooled, initial)

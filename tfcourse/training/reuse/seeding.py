@@ -1,6 +1,7 @@
-"""The global seeds, set without TensorFlow forgetting what it has compiled."""
+"""The global seeds, set without emptying TensorFlow's cache of kernels."""
 
 import random
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,60 +10,66 @@ import numpy as np
 
 from tfcourse.internals.tensorflow import seed_state, set_global_seeds
 
-__all__ = ["drawn_from", "let_go_of_programs", "set_seed"]
+__all__ = ["count_dropped_model", "generator_states", "set_seed"]
 
-# The kernels of a model's variables take some 0.5 MB, those of its programs some 4 MB.
-SEEDS_PER_CACHE, SEEDS_PER_MODEL = 50, 6
+# The kernels of a model's variables take some 0.5 MB, those of its programs some 4 MB. The cache
+# is emptied at a load of 50: a seed counts as 1, a model as 6.
+MAX_LOAD, LOAD_PER_MODEL = 50, 6
 
 
 @dataclass
-class _Last:
-    """What `set_seed` left: TensorFlow's generator, and since the cache was last emptied the
-    seeds, and how much it has come to hold.
+class _Cache:
+    """What is known of TensorFlow's cache of kernels.
+
+    Attributes:
+        generator: The state in which `set_seed` left TensorFlow's generator.
+        seeds: Those that were set since the cache was last emptied.
+        load: An estimate of its size, see `MAX_LOAD`.
     """
 
-    generator: Any = None
+    generator: Hashable = None
     seeds: set[int] = field(default_factory=set)
-    kept: int = 0
+    load: int = 0
 
 
-_LAST = _Last()
+_CACHE = _Cache()
 
 
 def set_seed(seed: int) -> None:
-    """``keras.utils.set_random_seed``, at a fraction of the cost that follows it.
+    """Do what ``keras.utils.set_random_seed`` does, at a fraction of the cost that follows it.
 
-    ``tf.random.set_seed`` empties TensorFlow's cache of kernels, whose random ones would go on
-    with their old seeds; every compiled program is then prepared anew at its next call (0.2 s for
-    a small model's training). Where nothing has drawn from TensorFlow's global generator since
-    it was seeded, no such kernel can exist, and the cache is kept; but that of an operation with a
-    seed of its own belongs to both seeds, so it is emptied where a global seed comes again. It is
-    emptied at times anyway, as it keeps kernels for variables and programs that are gone.
+    ``tf.random.set_seed`` empties TensorFlow's cache of kernels, because its random ones would
+    continue with their old seeds; every compiled program is then prepared again at its next call
+    (0.2 s for a small model's training). Where nothing has drawn from TensorFlow's global generator
+    since it was seeded, no such kernel can exist, and the cache stays; but that of an operation
+    with a seed of its own belongs to both seeds, so the cache is emptied where a global seed is
+    set a second time. It is emptied from time to time anyway, as it contains kernels of variables
+    and programs that are gone.
 
     Args:
         seed: Any whole number.
     """
-    now = seed_state()
-    drawn = now is None or now != _LAST.generator
-    if drawn or seed in _LAST.seeds or _LAST.kept >= SEEDS_PER_CACHE:
+    state = seed_state()
+    has_drawn = state is None or state != _CACHE.generator
+    if has_drawn or seed in _CACHE.seeds or _CACHE.load >= MAX_LOAD:
         keras.utils.set_random_seed(seed)
-        _LAST.seeds, _LAST.kept = set(), 0
+        _CACHE.seeds, _CACHE.load = set(), 0
     else:
-        set_global_seeds(seed)
         random.seed(seed)
         np.random.seed(seed)
-        _LAST.kept += 1
-    _LAST.seeds.add(seed)
-    _LAST.generator = seed_state()
+        set_global_seeds(seed)
+        _CACHE.load += 1
+    _CACHE.seeds.add(seed)
+    _CACHE.generator = seed_state()
 
 
-def let_go_of_programs() -> None:
-    """Says that a model's programs are used no more: after some of them the cache is emptied."""
-    _LAST.kept += SEEDS_PER_MODEL
+def count_dropped_model() -> None:
+    """Record that a model's programs are not used any more, but still in the cache of kernels."""
+    _CACHE.load += LOAD_PER_MODEL
 
 
-def drawn_from() -> tuple[Any, ...]:
-    """What the global generators of Python and NumPy are in: it changes when one is drawn from."""
+def generator_states() -> Hashable:
+    """Return the states of Python's and NumPy's global generators, which change with each draw."""
     state: Any = np.random.get_state(legacy=False)
     return (
         random.getstate(),

@@ -1,6 +1,7 @@
-"""What of a model its compiled programs hold: all that is not in its variables."""
+"""What a model's compiled programs contain: all that is not in its variables."""
 
 import functools
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import keras
@@ -11,43 +12,56 @@ from tfcourse.internals.optimizers import learning_rate_source
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.training.programs.replicas import is_distributed
-from tfcourse.training.reuse.configs import canonical, is_counted
-from tfcourse.training.reuse.functions import is_known
-from tfcourse.training.reuse.values import NotComparableError, Values, config_of
+from tfcourse.training.reuse.configs import canonical, is_automatic_name
+from tfcourse.training.reuse.shareable import (
+    NotShareableError,
+    beside_config,
+    config_of,
+    describe,
+    full_name,
+    is_from_library,
+)
 
 __all__ = ["structure"]
 
+Numbers = Mapping[int, int]
+# Keras's layers for what is no layer of Keras's.
+USER_CODE = tuple(
+    getattr(keras.layers, name)
+    for name in ("Lambda", "FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper")
+)
 
-def structure(model: Any) -> Any:
-    """A hashable description of a compiled model without its state.
 
-    Two models of the same structure differ in the values of their variables alone: classes,
-    configs (of one's own classes all attributes, and what their functions refer to), topology,
-    loss, metrics, optimizer and Keras's global settings are the same. Seeds, names that Keras
-    counts up, and the optimizer's hyperparameters that are variables are no part of it.
+def structure(model: Any) -> Hashable:
+    """Return a hashable description of a compiled model without its state.
+
+    Two models of the same structure differ in the values of their variables alone: their layers,
+    the connections, loss, metrics, optimizer and Keras's global settings are the same. Seeds,
+    names that Keras counts up, and the optimizer's hyperparameters that are variables are no part
+    of it.
+
+    Only models whose layers, functions and other parts are all Keras's, TensorFlow's or this
+    library's have one. Of what a user has written, nothing short of reading its code tells
+    whether two of them do the same.
 
     Raises:
-        NotComparableError: The model holds something that can't be compared; the message says
-            what.
+        NotShareableError: The model has no such description; the message says why.
     """
     if is_distributed(model):
-        raise NotComparableError("the model is trained on several devices")
+        raise NotShareableError("the model is trained on several devices")
     layers = flatten_layers(model)
-    variables = [*model.variables, *model.optimizer.variables]
-    values = Values(
-        {id(layer): number for number, layer in enumerate(layers)},
-        {id(variable): number for number, variable in enumerate(variables)},
-    )
+    layer_numbers = {id(layer): number for number, layer in enumerate(layers)}
+    variable_numbers = {id(variable): number for number, variable in enumerate(model.variables)}
     return (
         _settings(),
-        tuple(_layer(layer, values) for layer in layers),
-        _optimizer(model.optimizer, values),
-        _compiled(model, values),
+        tuple(_layer(layer, layer_numbers, variable_numbers) for layer in layers),
+        _optimizer(model.optimizer),
+        _compile_arguments(model),
         tuple((tuple(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables),
     )
 
 
-def _settings() -> Any:
+def _settings() -> Hashable:
     config = keras.config
     return (
         config.floatx(),
@@ -57,52 +71,57 @@ def _settings() -> Any:
     )
 
 
-def _layer(layer: Any, values: Values) -> Any:
+def _layer(layer: Any, layer_numbers: Numbers, variable_numbers: Numbers) -> Hashable:
     kind = type(layer)
-    name = "" if is_counted(layer.name, kind.__name__) else layer.name
+    name = "" if is_automatic_name(layer.name, kind.__name__) else layer.name
     where = f'the {kind.__name__} "{name}"' if name else f"a {kind.__name__}"
     base = _base_attributes(isinstance(layer, keras.Model))
+    if isinstance(layer, USER_CODE):
+        raise NotShareableError(f"{where} runs code of your own")
+    _check_class(layer, where)
     return (
-        values.describe(kind, where),
+        kind,
         name,
         bool(layer.trainable),
         bool(layer.built),
         bool(layer.autocast),
         bool(layer.supports_masking),
         canonical(layer.dtype_policy.get_config()),
-        values.describe(layer.activity_regularizer, where),
-        _topology(layer, values, where),
-        values.beside_config(layer, where, base)
-        if _is_told_by_config(layer)
-        else values.attributes(layer, where, base),
+        describe(layer.activity_regularizer, where),
+        tuple(variable_numbers.get(id(variable)) for variable in layer.variables),
+        _content(layer, layer_numbers, where),
+        beside_config(_without(base, layer), where),
     )
 
 
-def _is_told_by_config(layer: Any) -> bool:
-    return is_known(type(layer)) and not isinstance(layer, keras.layers.Lambda)
+def _without(base: frozenset[str], thing: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(thing).items() if name not in base}
 
 
-def _topology(layer: Any, values: Values, where: str) -> Any:
-    """How a layer is made of others, or the config of one of a known class."""
+def _check_class(thing: Any, where: str) -> None:
+    if not is_from_library(type(thing)):
+        raise NotShareableError(f"{where} is of the class {full_name(type(thing))}, your own")
+
+
+def _content(layer: Any, layer_numbers: Numbers, where: str) -> Hashable:
+    """The layers of a model and how they are connected, or the config of another layer."""
     if isinstance(layer, keras.Sequential):
-        return tuple(values.describe(inner, where) for inner in layer.layers)
+        return tuple(layer_numbers[id(inner)] for inner in layer.layers)
     if isinstance(layer, keras.Function):
-        return _graph(layer, where), _operations(layer, values, where)
-    if not _is_told_by_config(layer):
-        return ()
+        return _graph(layer, where), _operations(layer, where)
     config = config_of(layer, where)
     if isinstance(layer, Dropout):
         del config["rate"]  # it is in a variable
     return canonical({"class_name": type(layer).__name__, "config": config})
 
 
-def _graph(model: Any, where: str) -> Any:
+def _graph(model: Any, where: str) -> Hashable:
     """Which layer of a functional model takes which one's outputs, and what is between them."""
     config = config_of(model, where)
     if "layers" not in config:
-        raise NotComparableError(f"the config of {where} does not tell its layers")
+        raise NotShareableError(f"the config of {where} does not contain its layers")
     names = {layer.name for layer in model.layers}
-    # The layers' own configs are told with the layers; operations have no other place.
+    # The layers' own configs are part of their descriptions; operations have no other place.
     entries = [
         {**entry, "config": {"name": entry["name"]}} if entry["name"] in names else entry
         for entry in config["layers"]
@@ -110,52 +129,57 @@ def _graph(model: Any, where: str) -> Any:
     return canonical({"class_name": type(model).__name__, "config": {**config, "layers": entries}})
 
 
-def _operations(model: Any, values: Values, where: str) -> Any:
-    """What the operations of a functional model hold and are given that its config only names.
+def _operations(model: Any, where: str) -> Hashable:
+    """The arrays among the arguments and attributes of a functional model's operations.
 
-    ``keras.ops.map`` is given a function.
+    Its config contains the other ones. A function of the user's, as ``keras.ops.map`` takes one,
+    is refused.
     """
     base = frozenset(vars(keras.Operation()))
-    found = []
+    descriptions = []
     for node in graph_nodes(model):
-        operation, given = node.operation, (node.arguments.args, node.arguments.kwargs)
-        found.append(values.among(keras.tree.flatten(given), where))
+        operation, arguments = node.operation, node.arguments
+        flat = keras.tree.flatten((arguments.args, arguments.kwargs))
+        descriptions.append(beside_config({"arguments": flat}, where))
         if not isinstance(operation, keras.layers.Layer):
-            kind = type(operation)
-            held = values.beside_config if is_known(kind) else values.attributes
-            found.append((values.describe(kind, where), held(operation, where, base)))
-    return tuple(found)
+            _check_class(operation, f"an operation of {where}")
+            descriptions.append((type(operation), beside_config(_without(base, operation), where)))
+    return tuple(descriptions)
 
 
-def _optimizer(optimizer: Any, values: Values) -> Any:
-    if not is_known(type(optimizer)):
-        raise NotComparableError(f"the optimizer is a class of one's own, {type(optimizer)}")
-    state = ["name"]
+def _optimizer(optimizer: Any) -> Hashable:
+    _check_class(optimizer, "the optimizer")
+    config = config_of(optimizer, "the optimizer")
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        inner = _optimizer(optimizer.inner_optimizer, values)
-        config = config_of(optimizer, "the optimizer")
+        inner = _optimizer(optimizer.inner_optimizer)
         return (type(optimizer), canonical(config, without=("name", "inner_optimizer")), inner)
+    state = ["name"]
     if isinstance(optimizer, CourseOptimizer):
         state += optimizer.hyperparameters
-    rate = None
-    if isinstance(learning_rate_source(optimizer), keras.Variable):
+    rate = learning_rate_source(optimizer)
+    if isinstance(rate, keras.Variable):
         state.append("learning_rate")
-    else:
-        rate = values.describe(learning_rate_source(optimizer), "the learning rate")
-    config = config_of(optimizer, "the optimizer")
-    return (type(optimizer), canonical(config, without=tuple(state)), rate)
+        rate = None
+    return (
+        type(optimizer),
+        canonical(config, without=tuple(state)),
+        describe(rate, "the learning rate"),
+    )
 
 
-def _compiled(model: Any, values: Values) -> Any:
-    """What ``compile`` was given, beside the optimizer."""
-    given = compile_arguments(model)
-    del given["optimizer"]
-    return values.describe(given, "an argument of compile")
+def _compile_arguments(model: Any) -> Hashable:
+    """The arguments of ``compile`` beside the optimizer."""
+    arguments = compile_arguments(model)
+    del arguments["optimizer"]
+    for leaf in keras.tree.flatten(arguments):
+        if isinstance(leaf, str) and leaf in keras.saving.get_custom_objects():
+            raise NotShareableError(f'"{leaf}", an argument of compile, is registered by you')
+    return describe(arguments, "an argument of compile")
 
 
 @functools.cache
 def _base_attributes(of_model: bool) -> frozenset[str]:
-    """The attributes that Keras gives every layer or model, and what training leaves there."""
+    """The attributes that Keras gives every layer or model, and those that training adds."""
     names = {"input_spec", *vars(keras.layers.Layer())}
     if of_model:
         inputs = keras.Input((1,))

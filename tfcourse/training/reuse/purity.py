@@ -1,4 +1,4 @@
-"""Whether a traced program depends on nothing but its inputs and a model's variables."""
+"""A check that traced programs depend on nothing but their inputs and a model's variables."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
