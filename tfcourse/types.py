@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 __all__ = [
     "Array",
     "Callback",
+    "CallbackList",
     "ClassWeight",
     "ConcreteFunction",
     "DType",
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     Optimizer: TypeAlias = keras.optimizers.Optimizer
     Metric: TypeAlias = keras.metrics.Metric
     Callback: TypeAlias = keras.callbacks.Callback
+    CallbackList: TypeAlias = keras.callbacks.CallbackList
     Loss: TypeAlias = keras.losses.Loss
     Initializer: TypeAlias = keras.initializers.Initializer
     Regularizer: TypeAlias = keras.regularizers.Regularizer
@@ -92,7 +94,8 @@ if TYPE_CHECKING:
 else:
     Tensor = KerasTensor = Variable = Array = TensorFunction = ConcreteFunction = Any
     Dataset = DatasetIterator = Strategy = Any
-    KerasModel = Layer = Optimizer = Metric = Callback = Loss = Initializer = Regularizer = Any
+    KerasModel = Layer = Optimizer = Metric = Callback = CallbackList = Loss = Any
+    Initializer = Regularizer = Any
     OptimizerLike = LossLike = InitializerLike = RegularizerLike = LearningRate = Any
     DType = DTypeLike = Any
 

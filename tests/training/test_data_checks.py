@@ -155,8 +155,10 @@ REFUSED = [
     # ids
     (embedding, some(IDS, (7, 2), 10), Y,
      r'^x holds the id 10 in row 7, but layer "[^"]+" takes ids from 0 to 9 \(input_dim=10\)\. '
-     r"Ids from 0 to 10, wrong in 1 of 20 rows\. Give the layer input_dim=11, or mend those ids\."),
-    (embedding, some(IDS, (7, 2), -11), Y, r"^x holds the id -11 in row 7, .* Mend those ids\.$"),
+     r"Ids from 0 to 10, wrong in 1 of 20 rows\. Give the layer input_dim=11, or correct those "
+     r"ids\."),
+    (embedding, some(IDS, (7, 2), -11), Y,
+     r"^x holds the id -11 in row 7, .* Correct those ids\.$"),
     (embedding, IDS % 10 + 1, Y, r"Count the ids from 0 \(x - 1\), or give the layer input_dim=11"),
     (moved_ids, [IDS[:, :1], some(IDS, (3, 1), 12)], Y,
      r"^x\[0\] and x\[1\] holds the id 12 in row 3"),
@@ -166,7 +168,8 @@ REFUSED = [
      r"^y holds class numbers from 1 to 3, the model has 3 outputs: they must lie in 0 to 2\. "
      rf"Wrong in {(Y == 2).sum()} of 20 rows, first at index {np.argmax(Y == 2)}\. "
      r"Count the classes from 0: y - 1\.$"),
-    (classifier, X, Y * 3, r"from 0 to 6, .* Mend those labels, or give the output 7 classes\.$"),
+    (classifier, X, Y * 3,
+     r"from 0 to 6, .* Correct those labels, or give the output 7 classes\.$"),
     (classifier, X, Y - 1,
      r"from -1 to 1, .* leave a class out with SparseCategoricalCrossentropy\(ignore_class="),
     (lambda: classifier(loss=losses.SparseCategoricalCrossentropy(ignore_class=255)), X,
@@ -181,7 +184,7 @@ REFUSED = [
     (lambda: classifier(loss="categorical_crossentropy"), X, np.eye(4)[Y],
      r"^y has rows of 4 numbers, the model has 3 outputs\. Give it 4 outputs, or y 3 columns\.$"),
     (binary, X, 2 * ONE_HOT[:, :2] - 1,
-     r"^y holds values from -1 to 1, binary_crossentropy takes 0 to 1\. First at index 0\. Mend "
+     r"^y holds values from -1 to 1, binary_crossentropy takes 0 to 1\. First at index 0\. Correct "
      r"them \(for labels -1 and 1, \(y \+ 1\) / 2\), or pass check_data=False\.$"),
     (binary, X, 1.002 * ONE_HOT[:, :2], r"^y holds values from 0 to 1\.002, binary_crossentropy"),
     (two_outputs, X, {"c": Y + 1, "r": X[:, :1]}, r'^y\["c"\] holds class numbers from 1 to 3'),

@@ -7,6 +7,7 @@ import keras
 
 from tfcourse.internals.data import python_logs, traces_batches
 from tfcourse.training.programs.step import overrides
+from tfcourse.types import Callback, CallbackList, KerasModel, Logs
 
 __all__ = [
     "TEST_HOOKS",
@@ -23,8 +24,8 @@ TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
 
 def callback_list(
-    callbacks: Any,
-    model: Any,
+    callbacks: CallbackList,
+    model: KerasModel,
     verbose: int | str,
     steps: int | None,
     epochs: int = 1,
@@ -53,12 +54,12 @@ def callback_list(
     )
 
 
-def acts_on_batches(callbacks: Any, hooks: Sequence[str]) -> bool:
+def acts_on_batches(callbacks: CallbackList, hooks: Sequence[str]) -> bool:
     """Whether one of a ``CallbackList``'s callbacks must be called at every batch."""
     return any(_has_batch_hook(callback, hooks) for callback in callbacks.callbacks)
 
 
-def _has_batch_hook(callback: Any, hooks: Sequence[str]) -> bool:
+def _has_batch_hook(callback: Callback, hooks: Sequence[str]) -> bool:
     """Whether a callback must see every batch; Keras's own do so only if told to."""
     rare = isinstance(callback, keras.callbacks.ProgbarLogger) or any(
         getattr(callback, frequency, None) == "epoch" for frequency in ("save_freq", "update_freq")
@@ -72,13 +73,13 @@ def _has_batch_hook(callback: Any, hooks: Sequence[str]) -> bool:
     return False
 
 
-def next_stride(model: Any, stopped: bool, stride: int) -> int:
+def next_stride(model: KerasModel, stopped: bool, stride: int) -> int:
     """The steps of a pass's first call: ``stride``, or Keras's where it is stopped already."""
     return int(model.steps_per_execution) if stopped else stride
 
 
 def epoch_logs(
-    model: Any, logs: Any, step: str, callbacks: Any, hooks: Sequence[str]
+    model: KerasModel, logs: Logs, step: str, callbacks: CallbackList, hooks: Sequence[str]
 ) -> dict[str, Any]:
     """What the epoch came to, from what its last step returned, as Keras has it.
 
@@ -99,6 +100,6 @@ def epoch_logs(
     return numbers_of(logs)
 
 
-def numbers_of(logs: Any) -> dict[str, Any]:
+def numbers_of(logs: Logs) -> dict[str, Any]:
     """Logs as Keras hands them on: floats, else arrays, without nesting."""
     return python_logs(logs)

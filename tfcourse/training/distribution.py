@@ -11,7 +11,9 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.internals.models import strategy_of
+from tfcourse.training.data.compilation import JitCompile
 from tfcourse.training.data.feeds import ArrayFeed, Feed
+from tfcourse.training.loop import Loop
 from tfcourse.training.programs.leaves import first_leaf, leaves_of
 from tfcourse.training.programs.replicas import (
     gathered,
@@ -21,6 +23,7 @@ from tfcourse.training.programs.replicas import (
 )
 from tfcourse.training.programs.state import state_variables
 from tfcourse.training.programs.step import overrides
+from tfcourse.types import KerasModel
 
 __all__ = ["agree", "check_distribution", "check_feeds", "distributed_errors"]
 
@@ -38,7 +41,7 @@ LOST = (
 )
 
 
-def check_distribution(model: Any, jit_compile: Any) -> Any:
+def check_distribution(model: KerasModel, jit_compile: JitCompile) -> Any:
     """Checks that a model can be trained under its strategy, if it has one.
 
     Returns:
@@ -72,7 +75,7 @@ def check_distribution(model: Any, jit_compile: Any) -> Any:
     return False
 
 
-def check_feeds(model: Any, train: Feed, validation: Feed | None) -> None:
+def check_feeds(model: KerasModel, train: Feed, validation: Feed | None) -> None:
     """Checks that the replicas can share the batches of a built model's data.
 
     Raises:
@@ -91,7 +94,7 @@ def check_feeds(model: Any, train: Feed, validation: Feed | None) -> None:
         _check_rows(model, [_rows_of(validation)], False, "Change validation_batch_size")
 
 
-def agree(loop: Any, seed: Any, epochs: int, initial_epoch: int) -> None:
+def agree(loop: Loop, seed: int | None, epochs: int, initial_epoch: int) -> None:
     """Checks that all workers train on the same data in the same way, and shares one seed.
 
     Args:
@@ -107,7 +110,11 @@ def agree(loop: Any, seed: Any, epochs: int, initial_epoch: int) -> None:
     strategy, train, validation = loop.model.distribute_strategy, loop.train, loop.validation
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return
-    mine = {"epochs": epochs, "initial_epoch": initial_epoch, "batch_size": train.batch_size}
+    mine: dict[str, Any] = {
+        "epochs": epochs,
+        "initial_epoch": initial_epoch,
+        "batch_size": train.batch_size,
+    }
     mine |= {"steps of an epoch": train.steps, "on_nan or validation_freq": repr(loop.plan)}
     mine["steps of a validation"] = validation and validation.steps
     mine["steps between callbacks on batches"] = loop.stride
@@ -129,7 +136,7 @@ def agree(loop: Any, seed: Any, epochs: int, initial_epoch: int) -> None:
             )
 
 
-def _number(value: Any) -> int:
+def _number(value: object) -> int:
     """A whole number as it is (None is -1), a checksum of anything else."""
     if isinstance(value, int | np.integer) and abs(int(value)) < 2**63:
         return int(value)
@@ -140,7 +147,7 @@ def _rows_of(feed: Feed) -> int | None:
     return first_leaf(feed.sample).shape[0]
 
 
-def _check_rows(model: Any, sizes: Sequence[int | None], own: bool, remedy: str) -> None:
+def _check_rows(model: KerasModel, sizes: Sequence[int | None], own: bool, remedy: str) -> None:
     replicas = _strategy(model).num_replicas_in_sync
     for size in sizes:
         if size and (size < replicas or (own and size % replicas)):
@@ -148,7 +155,7 @@ def _check_rows(model: Any, sizes: Sequence[int | None], own: bool, remedy: str)
 
 
 @contextmanager
-def distributed_errors(model: Any) -> Iterator[None]:
+def distributed_errors(model: KerasModel) -> Iterator[None]:
     """Says what an error of TensorFlow means in a training on several devices or machines."""
     if not is_distributed(model):
         yield
@@ -177,7 +184,7 @@ def distributed_errors(model: Any) -> Iterator[None]:
         raise
 
 
-def _strategy(model: Any) -> Any:
+def _strategy(model: KerasModel) -> Any:
     return strategy_of(model)
 
 
@@ -188,14 +195,14 @@ def _created_outside(what: str) -> str:
     )
 
 
-def _check_scope(model: Any) -> None:
+def _check_scope(model: KerasModel) -> None:
     within = _strategy(model).extended.variable_created_in_scope
     for variable in state_variables(model):
         if not within(variable.value):
             raise InputError(_created_outside(f'The variable "{variable.path}"'))
 
 
-def _check_losses(model: Any) -> None:
+def _check_losses(model: KerasModel) -> None:
     for loss in keras.tree.flatten(model.loss):
         reduction = getattr(loss, "reduction", "mean")
         if reduction not in ("sum_over_batch_size", "mean"):
@@ -205,7 +212,7 @@ def _check_losses(model: Any) -> None:
             )
 
 
-def _check_optimizer(model: Any, name: str) -> None:
+def _check_optimizer(model: KerasModel, name: str) -> None:
     if not needs_whole_gradient(model.optimizer):
         return
     options = "Clipping, gradient_accumulation_steps and ema_overwrite_frequency"

@@ -16,19 +16,20 @@ from tfcourse.training.data.inputs import (
 )
 from tfcourse.training.loop import Plan, evaluate_feed
 from tfcourse.training.programs.step import check_loop, outputs_on, runs_eagerly
+from tfcourse.types import CallbackList, KerasModel, Nested, SampleWeight, TrainingData
 
 __all__ = ["evaluate"]
 
 
 def evaluate(
-    model: Any,
-    x: Any = None,
-    y: Any = None,
+    model: KerasModel,
+    x: TrainingData = None,
+    y: TrainingData = None,
     batch_size: int | None = None,
     verbose: int | str = "auto",
-    sample_weight: Any = None,
+    sample_weight: SampleWeight = None,
     steps: int | None = None,
-    callbacks: Any = None,
+    callbacks: CallbackList = None,
     return_dict: bool = False,
     *,
     jit_compile: bool | Literal["auto"] = "auto",
@@ -79,7 +80,7 @@ def evaluate(
     return logs if return_dict else metrics_in_order(model, logs)
 
 
-def _build(model: Any, batch: Any) -> None:
+def _build(model: KerasModel, batch: Nested) -> None:
     """Creates the variables of the model, its loss and its metrics; not those of the optimizer.
 
     Those may be twice the model's size, and an evaluation leaves it open which weights will be

@@ -35,23 +35,24 @@ from tfcourse.training.non_finite.rule import OnNan, check_on_nan
 from tfcourse.training.programs.jit import Auto
 from tfcourse.training.programs.state import build_state
 from tfcourse.training.programs.step import check_loop
+from tfcourse.types import CallbackList, ClassWeight, KerasModel, SampleWeight, TrainingData
 
 __all__ = ["fit"]
 
 
 def fit(
-    model: Any,
-    x: Any = None,
-    y: Any = None,
+    model: KerasModel,
+    x: TrainingData = None,
+    y: TrainingData = None,
     batch_size: int | None = None,
     epochs: int = 1,
     verbose: int | str = "auto",
-    callbacks: Any = None,
+    callbacks: CallbackList = None,
     validation_split: float = 0.0,
-    validation_data: Any = None,
+    validation_data: TrainingData = None,
     shuffle: bool = True,
-    class_weight: Any = None,
-    sample_weight: Any = None,
+    class_weight: ClassWeight | None = None,
+    sample_weight: SampleWeight = None,
     initial_epoch: int = 0,
     steps_per_epoch: int | None = None,
     validation_steps: int | None = None,

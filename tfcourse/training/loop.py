@@ -18,12 +18,13 @@ from tfcourse.training.callbacks import (
 from tfcourse.training.checkpoints.resume import Checkpoints, Start
 from tfcourse.training.checkpoints.saving import Saving
 from tfcourse.training.data.compilation import Compilation
-from tfcourse.training.data.feeds import Chunk, Feed, StreamFeed
+from tfcourse.training.data.feeds import Chunk, Feed, Program, StreamFeed
 from tfcourse.training.non_finite.guard import Guard
 from tfcourse.training.non_finite.rule import OnNan
 from tfcourse.training.programs.cache import test_program, train_program
 from tfcourse.training.programs.state import MetricsReset
 from tfcourse.training.programs.stream import batches_in
+from tfcourse.types import CallbackList, KerasModel, Logs
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
 
@@ -60,11 +61,11 @@ class Loop:
 
     def __init__(
         self,
-        model: Any,
+        model: KerasModel,
         train: Feed,
         validation: Feed | None,
         plan: Plan,
-        callbacks: Any,
+        callbacks: CallbackList,
         saving: Saving | None = None,
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
@@ -121,15 +122,15 @@ class Loop:
         program = train_program(
             self.model, self.train.stream, jit.training, guarded, jit.required, jit.in_range
         )
-        logs: Any = None
+        logs: Logs = {}
         again: int | None = start
         while again is not None:
             logs, again = self._train_steps(program, epoch, again)
         return epoch_logs(self.model, logs, "train_step", self.callbacks, TRAIN_HOOKS)
 
-    def _train_steps(self, program: Any, epoch: int, start: int) -> tuple[Any, int | None]:
+    def _train_steps(self, program: Program, epoch: int, start: int) -> tuple[Any, int | None]:
         """The logs after the last step, and where to begin again, if anywhere."""
-        logs: Any = {}
+        logs: Logs = {}
         callbacks, guard = self.callbacks, self.guard
         for chunk in self._chunks(epoch, start):
             if self.checkpoints is not None:
@@ -168,7 +169,11 @@ class Loop:
 
 
 def evaluate_feed(
-    model: Any, feed: Feed, plan: Plan, callbacks: Any, reset_metrics: Callable[[], None]
+    model: KerasModel,
+    feed: Feed,
+    plan: Plan,
+    callbacks: CallbackList,
+    reset_metrics: Callable[[], None],
 ) -> dict[str, Any]:
     """The loss and metrics of a model on a feed's data."""
     if isinstance(feed, StreamFeed):
@@ -181,7 +186,7 @@ def evaluate_feed(
     model.stop_evaluating = False
     callbacks.on_test_begin()
     reset_metrics()
-    logs: Any = {}
+    logs: Logs = {}
     for chunk in feed.chunks(0, next_stride(model, model.stop_evaluating, stride)):
         callbacks.on_test_batch_begin(chunk.start)
         outcome = chunk.run(program)
@@ -196,7 +201,7 @@ def evaluate_feed(
     return logs
 
 
-def _stride(model: Any, callbacks: Any, hooks: Sequence[str], most: int) -> int:
+def _stride(model: KerasModel, callbacks: CallbackList, hooks: Sequence[str], most: int) -> int:
     """The steps of a call: as Keras counts them where a callback must see every batch."""
     if acts_on_batches(callbacks, hooks):
         return int(model.steps_per_execution)

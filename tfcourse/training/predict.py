@@ -15,9 +15,10 @@ from tfcourse.training.data.checks import check_feed
 from tfcourse.training.data.feeds import ArrayFeed, Feed, StreamFeed
 from tfcourse.training.data.inputs import check_choices, check_sizes, limited, steps_per_call
 from tfcourse.training.programs.cache import predict_program
-from tfcourse.training.programs.collect import batch_specs
+from tfcourse.training.programs.collect import CollectProgram, batch_specs
 from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.programs.step import overrides, runs_eagerly
+from tfcourse.types import CallbackList, KerasModel, Nested, TrainingData
 
 __all__ = ["predict"]
 
@@ -28,12 +29,12 @@ UNKNOWN_BATCH = 256
 
 
 def predict(
-    model: Any,
-    x: Any,
+    model: KerasModel,
+    x: TrainingData,
     batch_size: int | None = None,
     verbose: int | str = "auto",
     steps: int | None = None,
-    callbacks: Any = None,
+    callbacks: CallbackList = None,
     *,
     jit_compile: bool | Literal["auto"] = "auto",
 ) -> Any:
@@ -85,7 +86,9 @@ def predict(
     )
 
 
-def _collect(model: Any, feed: Feed, program: Any, stride: int, callbacks: Any) -> list[Any]:
+def _collect(
+    model: KerasModel, feed: Feed, program: CollectProgram, stride: int, callbacks: CallbackList
+) -> list[Any]:
     """The outputs of all steps, a part for each call of the program."""
     parts: list[Any] = []
     model.stop_predicting = False
@@ -103,7 +106,7 @@ def _collect(model: Any, feed: Feed, program: Any, stride: int, callbacks: Any) 
     return parts
 
 
-def _can_be_compiled(model: Any) -> bool:
+def _can_be_compiled(model: KerasModel) -> bool:
     """Whether the step can be traced as it is, with all variables there."""
     distributed = is_distributed(model) or tf.distribute.has_strategy()
     built = all(layer.built for layer in flatten_layers(model))
@@ -111,7 +114,7 @@ def _can_be_compiled(model: Any) -> bool:
     return built and not (own or runs_eagerly(model) or distributed)
 
 
-def _feed(x: Any, batch_size: int | None, steps: int | None) -> Feed:
+def _feed(x: TrainingData, batch_size: int | None, steps: int | None) -> Feed:
     steps = limited("steps_per_epoch", steps)
     if not in_memory(x):
         return stream_of(
@@ -121,14 +124,14 @@ def _feed(x: Any, batch_size: int | None, steps: int | None) -> Feed:
     return ArrayFeed(arrays, arrays.batch_size(batch_size, steps), steps_per_epoch=steps)
 
 
-def _again(feed: Feed, x: Any) -> Any:
+def _again(feed: Feed, x: TrainingData) -> Any:
     """The data for Keras; what an adapter has taken from a generator, it gives out again."""
     if isinstance(feed, ArrayFeed):  # a table as a tensor: Keras refuses some tables
         return keras.utils.unpack_x_y_sample_weight(feed.arrays.data)[0]
     return feed.adapter if isinstance(feed, StreamFeed) else x
 
 
-def _steps_of_bytes(outputs: Any, batch_size: int | None) -> int:
+def _steps_of_bytes(outputs: Nested, batch_size: int | None) -> int:
     """The steps of a call whose outputs take up no more than `BYTES_PER_CALL`."""
     leaves = tf.nest.flatten(outputs)
     row = sum(math.prod(leaf.shape[1:]) * leaf.dtype.size for leaf in leaves)

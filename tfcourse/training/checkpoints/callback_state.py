@@ -19,6 +19,7 @@ import keras
 from tfcourse.errors import InputError, warn
 from tfcourse.internals.data import process_attributes
 from tfcourse.training.checkpoints.checkpoint import NotStorableError, encode
+from tfcourse.types import Callback, CallbackList
 
 __all__ = ["CallbackStates"]
 
@@ -36,7 +37,7 @@ class CallbackStates:
         callbacks: A ``CallbackList``.
     """
 
-    def __init__(self, callbacks: Any) -> None:
+    def __init__(self, callbacks: CallbackList) -> None:
         self.all = callbacks
         self.named: dict[str, Any] = {}
         for callback in callbacks.callbacks:
@@ -82,7 +83,7 @@ class CallbackStates:
         """
         return {key: self._state(key, callback) for key, callback in self.named.items()}
 
-    def _state(self, key: str, callback: Any) -> State:
+    def _state(self, key: str, callback: Callback) -> State:
         state: State = {}
         fresh, changed = self.fresh[key], self.changed[key]
         for name, value in _attributes(callback).items():
@@ -127,7 +128,7 @@ class CallbackStates:
                 callback.append = False
 
 
-def _attributes(callback: Any) -> State:
+def _attributes(callback: Callback) -> State:
     """The attributes that may be state."""
     other = {"params", "model", *process_attributes(callback)}
     if hasattr(callback, "monitor_op"):
@@ -136,7 +137,7 @@ def _attributes(callback: Any) -> State:
     return {name: value for name, value in vars(callback).items() if name not in other}
 
 
-def _reason(value: Any) -> str:
+def _reason(value: object) -> str:
     """Why a value can't be stored, or nothing."""
     try:
         encode(value, [])
@@ -145,11 +146,11 @@ def _reason(value: Any) -> str:
     return ""
 
 
-def _storable(value: Any) -> bool:
+def _storable(value: object) -> bool:
     return not _reason(value)
 
 
-def _digest(value: Any) -> str:
+def _digest(value: object) -> str:
     arrays: list[Any] = []
     digest = hashlib.blake2b(json.dumps(encode(value, arrays)).encode())
     for array in arrays:

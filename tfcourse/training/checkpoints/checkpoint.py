@@ -20,6 +20,7 @@ import tensorflow as tf
 from tfcourse.errors import error_text, warn
 from tfcourse.files import remove_abandoned, replace_atomically
 from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
+from tfcourse.types import Nested
 
 __all__ = ["CheckpointFolder", "NotStorableError", "Record", "encode"]
 
@@ -161,7 +162,7 @@ class CheckpointFolder:
         return " ".join(f"{path} can't be read ({why})." for path, why in self.unreadable.items())
 
 
-def encode(value: Any, arrays: list[Any]) -> Any:
+def encode(value: Nested, arrays: list[Any]) -> Any:
     """A value as JSON; the arrays in it are put into ``arrays`` and referred to.
 
     Raises:
@@ -189,7 +190,7 @@ def encode(value: Any, arrays: list[Any]) -> Any:
     raise NotStorableError(f"a checkpoint can't hold a {type(value).__name__}")
 
 
-def _decode(value: Any, arrays: list[Any]) -> Any:
+def _decode(value: object, arrays: list[Any]) -> Any:
     if not isinstance(value, dict):
         return value
     kind, content = next(iter(value.items()))

@@ -10,6 +10,7 @@ import keras
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.programs.state import state_variables
+from tfcourse.types import KerasModel, Layer, Loss
 
 __all__ = ["difference", "fingerprint"]
 
@@ -17,7 +18,7 @@ __all__ = ["difference", "fingerprint"]
 NUMBER = re.compile(r"_\d+(?=[/_]|$)")
 
 
-def fingerprint(model: Any, feed: Feed) -> dict[str, str]:
+def fingerprint(model: KerasModel, feed: Feed) -> dict[str, str]:
     """The architecture, all variables and the data's shapes, as texts by what they are of."""
     found = {
         "the model's class": type(model).__name__,
@@ -60,13 +61,13 @@ def difference(then: Mapping[str, str], now: Mapping[str, str]) -> str | None:
     return None
 
 
-def _name(loss: Any) -> Any:
+def _name(loss: Loss) -> Any:
     if loss is None or isinstance(loss, str):
         return loss
     return getattr(loss, "__name__", type(loss).__name__)
 
 
-def _config(layer: Any) -> dict[str, str]:
+def _config(layer: Layer) -> dict[str, str]:
     """The layer's settings, such as units and activation, as far as they are plain values."""
     if flatten_layers(layer, False, False) or isinstance(layer, keras.layers.Lambda):
         return {}

@@ -17,6 +17,7 @@ from tfcourse.training.checkpoints.workers import Workers
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.non_finite.guard import Guard
 from tfcourse.training.programs.state import state_variables
+from tfcourse.types import CallbackList, KerasModel, Logs
 
 __all__ = ["Checkpoints", "Start"]
 
@@ -32,7 +33,7 @@ class Start(NamedTuple):
 
     epochs: range
     step: int = 0
-    logs: Any = None
+    logs: Logs | None = None
 
 
 class Checkpoints:
@@ -47,7 +48,12 @@ class Checkpoints:
     """
 
     def __init__(
-        self, saving: Saving, model: Any, feed: Feed, callbacks: Any, guard: Guard | None
+        self,
+        saving: Saving,
+        model: KerasModel,
+        feed: Feed,
+        callbacks: CallbackList,
+        guard: Guard | None,
     ) -> None:
         _check_setting(callbacks)
         self.saving, self.model, self.feed = saving, model, feed
@@ -95,7 +101,7 @@ class Checkpoints:
         if begun and self._time_is_over():
             self._save(epoch, step)
 
-    def after_epoch(self, epoch: int, logs: Any, last: bool) -> None:
+    def after_epoch(self, epoch: int, logs: Logs, last: bool) -> None:
         """Saves if the epoch is one to save after, or the last one."""
         every = self.saving.every
         due = self._time_is_over() or (isinstance(every, int) and (epoch + 1) % every == 0)
@@ -108,7 +114,7 @@ class Checkpoints:
             return False
         return self.workers.first_says(time.monotonic() - self.saved_at >= every.total_seconds())
 
-    def _save(self, epoch: int, step: int, logs: Any = None, stopped: bool = False) -> None:
+    def _save(self, epoch: int, step: int, logs: Logs | None = None, stopped: bool = False) -> None:
         record = Record(
             epoch=epoch,
             step=step,
@@ -173,7 +179,7 @@ class Checkpoints:
         print(text, flush=True)
 
 
-def _check_setting(callbacks: Any) -> None:
+def _check_setting(callbacks: CallbackList) -> None:
     if any(isinstance(c, keras.callbacks.BackupAndRestore) for c in callbacks.callbacks):
         raise InputError(
             "checkpoint_dir and the callback BackupAndRestore both restore the training, to "

@@ -4,7 +4,6 @@ import datetime
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tfcourse.errors import InputError, shown
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
@@ -26,12 +25,16 @@ class Saving:
 
     folder: CheckpointFolder
     every: int | datetime.timedelta
-    seed: Any
+    seed: int | None
     verbose: bool
 
 
 def saving_of(
-    checkpoint_dir: Any, save_every: Any, keep_checkpoints: Any, seed: Any, verbose: Any
+    checkpoint_dir: str | os.PathLike[str] | None,
+    save_every: int | datetime.timedelta,
+    keep_checkpoints: int,
+    seed: int | None,
+    verbose: int | str,
 ) -> Saving | None:
     """The checked arguments of `fit`, with the folder made; None without ``checkpoint_dir``.
 

@@ -11,6 +11,7 @@ from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
 from tfcourse.training.programs.cache import state_copier
 from tfcourse.training.programs.replicas import gathered
 from tfcourse.training.programs.state import state_variables
+from tfcourse.types import KerasModel
 
 __all__ = ["Workers"]
 
@@ -24,7 +25,7 @@ class Workers:
         model: A built model.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: KerasModel) -> None:
         self.model, self.strategy = model, model.distribute_strategy
         self.several = isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy)
         self.first = not self.several or _is_first(self.strategy.cluster_resolver)
@@ -68,6 +69,6 @@ def _tried(call: Callable[[], Any]) -> tuple[Any, InputError | None]:
         return None, error
 
 
-def _is_first(resolver: Any) -> bool:
+def _is_first(resolver: tf.distribute.cluster_resolver.ClusterResolver) -> bool:
     job = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
     return (resolver.task_type, resolver.task_id) == (job, 0)

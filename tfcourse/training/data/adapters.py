@@ -1,7 +1,5 @@
 """Data of any kind that Keras takes, as a stream of batches: the one place for its adapters."""
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
@@ -10,16 +8,17 @@ from tfcourse.internals.data import can_convert_arrays, get_data_adapter
 from tfcourse.training.data.arrays import refuse_lists, sparse_by_rows
 from tfcourse.training.data.distributed import whole_batches
 from tfcourse.training.data.feeds import StreamFeed
+from tfcourse.types import ClassWeight, Nested
 
 __all__ = ["stream_of"]
 
 
 def stream_of(
-    data: Any,
+    data: Nested,
     steps: int | None,
     steps_argument: str,
     shuffle: bool = False,
-    class_weight: Any = None,
+    class_weight: ClassWeight | None = None,
     reset: bool = True,
     once: bool = False,
     batch_size: int | None = None,
@@ -75,7 +74,7 @@ def stream_of(
     return feed
 
 
-def _refuse_none(batch: Any) -> None:
+def _refuse_none(batch: Nested) -> None:
     """Keras's adapter promises TensorFlow an Optional for a None, and then gives the None."""
     if any(leaf is None for leaf in tf.nest.flatten(batch)):
         raise InputError(

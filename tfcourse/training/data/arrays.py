@@ -14,6 +14,7 @@ from tfcourse.data.frames import as_examples, is_scipy_sparse
 from tfcourse.errors import InputError, shown
 from tfcourse.internals.data import can_slice, split_arrays
 from tfcourse.training.programs.leaves import first_leaf, leaves_of, map_leaves
+from tfcourse.types import ClassWeight, Nested, SampleWeight, Tensor, TrainingData
 
 __all__ = [
     "Arrays",
@@ -32,7 +33,7 @@ NAMES = ("x", "y", "sample_weight")
 class Arrays:
     """Examples in memory: ``data`` is x, (x, y) or (x, y, sample_weight), of nested tensors."""
 
-    data: Any
+    data: Nested
     count: int
 
     def batches(self, batch_size: int) -> int:
@@ -48,7 +49,12 @@ class Arrays:
         return map_leaves(lambda t: t[:size], self.data)
 
     @staticmethod
-    def of(x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> "Arrays":
+    def of(
+        x: TrainingData,
+        y: TrainingData = None,
+        sample_weight: SampleWeight = None,
+        class_weight: ClassWeight | None = None,
+    ) -> "Arrays":
         """Converts as Keras does: floats to ``keras.config.floatx()``, whole numbers as they are.
 
         Raises:
@@ -81,7 +87,7 @@ class Arrays:
         return Arrays(keras.utils.pack_x_y_sample_weight(x, y, sample_weight), count)
 
 
-def in_memory(*parts: Any) -> bool:
+def in_memory(*parts: Nested) -> bool:
     """Whether every leaf is a dense array: NumPy, TensorFlow, or what NumPy makes of it."""
     leaves = leaves_of(parts)
     return bool(leaves) and all(
@@ -97,7 +103,7 @@ def epoch_order(count: int, shuffle: bool, seed: int, epoch: int) -> Any:
     return tf.constant(order, tf.int32)
 
 
-def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
+def split_off_validation(parts: Nested, fraction: float) -> tuple[Any, Any]:
     """The first 1-fraction of the examples, and the rest; not shuffled, as in Keras.
 
     Raises:
@@ -127,12 +133,12 @@ def split_off_validation(parts: Any, fraction: float) -> tuple[Any, Any]:
     return part(slice(None, start)), part(slice(start, None))
 
 
-def sparse_by_rows(parts: Any) -> Any:
+def sparse_by_rows(parts: Nested) -> Any:
     """Return the parts with SciPy's sparse matrices stored by rows, as Keras's adapter needs."""
     return map_leaves(lambda leaf: leaf.tocsr() if is_scipy_sparse(leaf) else leaf, parts)
 
 
-def refuse_lists(**parts: Any) -> None:
+def refuse_lists(**parts: Nested) -> None:
     """Refuses Python lists of numbers, which Keras would take for lists of inputs.
 
     Raises:
@@ -150,8 +156,8 @@ def refuse_lists(**parts: Any) -> None:
             )
 
 
-def _tensors(name: str, part: Any) -> Any:
-    def convert(leaf: Any) -> Any:
+def _tensors(name: str, part: Nested) -> Any:
+    def convert(leaf: Tensor) -> Any:
         array = leaf if isinstance(leaf, tf.Tensor) else as_examples(leaf, name)
         try:
             tensor = tf.convert_to_tensor(array)
@@ -169,11 +175,11 @@ def _tensors(name: str, part: Any) -> Any:
     return map_leaves(convert, part)
 
 
-def _is_whole(key: Any) -> bool:
+def _is_whole(key: object) -> bool:
     return isinstance(key, numbers.Real) and float(key).is_integer()
 
 
-def _weights_of_parts(y: Any, sample_weight: Any) -> Any:
+def _weights_of_parts(y: TrainingData, sample_weight: SampleWeight) -> Any:
     """Weights for each part of y; one array is for all of them."""
     if tf.is_tensor(sample_weight):
         return tf.nest.map_structure(lambda _: sample_weight, y)
@@ -187,13 +193,15 @@ def _weights_of_parts(y: Any, sample_weight: Any) -> Any:
     return sample_weight
 
 
-def _parts_of(nested: Any) -> str:
+def _parts_of(nested: Nested) -> str:
     if isinstance(nested, Mapping):
         return "a dict of " + ", ".join(f'"{key}"' for key in nested)
     return f"a {type(nested).__name__} of {len(nested)}"
 
 
-def _weights_of_classes(y: Any, sample_weight: Any, class_weight: Mapping[int, float]) -> Any:
+def _weights_of_classes(
+    y: TrainingData, sample_weight: SampleWeight, class_weight: Mapping[int, float]
+) -> Any:
     if sample_weight is not None:
         raise InputError("Pass class_weight or sample_weight, not both.")
     if y is None or tf.nest.is_nested(y):

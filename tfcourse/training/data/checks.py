@@ -6,6 +6,7 @@ lets through.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -19,20 +20,23 @@ from tfcourse.training.data.ids import check_ids, embeddings_of, ids_in_range
 from tfcourse.training.data.target_checks import check_targets, from_keras
 from tfcourse.training.programs.step import outputs_on, overrides
 from tfcourse.training.programs.xla import bare_scope
+from tfcourse.types import KerasModel, KerasTensor, Nested, Shape, Tensor, TrainingData
 
 __all__ = ["check_embedded_ids", "check_feed", "check_training", "proven_embeddings"]
 
 Named = list[tuple[str, Any]]
 
 
-def check_training(model: Any, train: Feed, validation: Feed | None) -> None:
+def check_training(model: KerasModel, train: Feed, validation: Feed | None) -> None:
     """Checks the data of a training; see `check_feed`."""
     check_feed(model, train, "train_step")
     if validation is not None:
         check_feed(model, validation, "test_step", of=" of validation_data")
 
 
-def check_feed(model: Any, feed: Feed, step: str, thorough: bool = True, of: str = "") -> None:
+def check_feed(
+    model: KerasModel, feed: Feed, step: str, thorough: bool = True, of: str = ""
+) -> None:
     """Checks a feed's data: of a stream the shapes and types, of arrays the values too.
 
     Args:
@@ -67,14 +71,14 @@ def check_feed(model: Any, feed: Feed, step: str, thorough: bool = True, of: str
         check_targets(model, sample, y, of, not feed.stream, thorough)
 
 
-def check_embedded_ids(model: Any, x: Any, of: str = "") -> None:
+def check_embedded_ids(model: KerasModel, x: TrainingData, of: str = "") -> None:
     """Check the ids in x, all of it, that the model's ``Embedding`` layers look up; `check_ids`."""
     leaves = _input_leaves(model, x, of)
     if leaves is not None:
         check_ids(model, leaves)
 
 
-def proven_embeddings(model: Any, feed: Any, step: str) -> list[str]:
+def proven_embeddings(model: KerasModel, feed: Feed, step: str) -> list[str]:
     """Return the names of the model's ``Embedding`` layers if no id in the feed is out of range."""
     layers = embeddings_of(model)
     if not layers or not isinstance(feed, ArrayFeed) or overrides(model, step):
@@ -89,7 +93,7 @@ def proven_embeddings(model: Any, feed: Any, step: str) -> list[str]:
     return [layer.name for layer in layers] if proven else []
 
 
-def check_finite(name: str, tensor: Any) -> None:
+def check_finite(name: str, tensor: Tensor) -> None:
     """Whether a tensor holds no NaN and no infinity.
 
     Raises:
@@ -110,7 +114,7 @@ def check_finite(name: str, tensor: Any) -> None:
     )
 
 
-def _check_inputs(model: Any, x: Any, sample: Any, of: str) -> None:
+def _check_inputs(model: KerasModel, x: TrainingData, sample: Nested, of: str) -> None:
     """Whether x, of which ``sample`` is a batch, is what a model with known inputs takes."""
     inputs = _inputs(model)
     if inputs is None or x is None:
@@ -131,7 +135,7 @@ def _check_inputs(model: Any, x: Any, sample: Any, of: str) -> None:
         )
 
 
-def _input_leaves(model: Any, x: Any, of: str) -> Named | None:
+def _input_leaves(model: KerasModel, x: TrainingData, of: str) -> Named | None:
     """The arrays of x in the order of the model's inputs, with their names; None if unknown."""
     if x is None or not type(model).call.__module__.startswith("keras."):
         return None
@@ -142,7 +146,7 @@ def _input_leaves(model: Any, x: Any, of: str) -> Named | None:
     return [(f"x{of}", x)] if single else None
 
 
-def _inputs(model: Any) -> dict[str, Any] | None:
+def _inputs(model: KerasModel) -> dict[str, Any] | None:
     """The symbols of the model's inputs by their names, as Keras sorts them; None if unknown."""
     known = type(model).call.__module__.startswith("keras.") and getattr(model, "inputs", None)
     if not known:
@@ -156,7 +160,7 @@ def _inputs(model: Any) -> dict[str, Any] | None:
     return {symbol.name: symbol for symbol in known}
 
 
-def _matched(model: Any, x: Any, inputs: dict[str, Any], name: str) -> Named:
+def _matched(model: KerasModel, x: TrainingData, inputs: dict[str, Any], name: str) -> Named:
     """The arrays of x by their names, in the order of the inputs."""
     if not isinstance(x, dict):
         leaves = _leaves(name, x)
@@ -186,7 +190,7 @@ def _matched(model: Any, x: Any, inputs: dict[str, Any], name: str) -> Named:
     return [(f'{name}["{key}"]', x[key]) for key in inputs]
 
 
-def _check_dtype(name: str, leaf: Any, symbol: Any) -> None:
+def _check_dtype(name: str, leaf: Tensor, symbol: KerasTensor) -> None:
     dtype = keras.backend.standardize_dtype(leaf.dtype)
     wanted = symbol.dtype
     if dtype == "string" and wanted != "string":
@@ -201,20 +205,20 @@ def _check_dtype(name: str, leaf: Any, symbol: Any) -> None:
         )
 
 
-def _fits(shape: Any, wanted: Any) -> bool:
-    """Whether a shape is that of an input, perhaps with a last axis of length 1 more or less."""
-    shape, wanted = list(shape), list(wanted)
+def _fits(shape: Shape, wanted: Shape) -> bool:
+    """Return True if a shape is that of an input, or has one last axis of length 1 more or less."""
+    shape, wanted = tuple(shape), tuple(wanted)
     if len(shape) == len(wanted) + 1 and shape[-1] == 1:
-        shape.pop()
+        shape = shape[:-1]
     elif len(shape) == len(wanted) - 1 and wanted[-1] == 1:
-        wanted.pop()
+        wanted = wanted[:-1]
     if len(shape) != len(wanted):
         return False
     pairs = zip(shape[1:], wanted[1:], strict=True)
     return all(a == b or a is None or b is None for a, b in pairs)
 
 
-def _accepted(model: Any, x: Any) -> bool:
+def _accepted(model: KerasModel, x: TrainingData) -> bool:
     """Whether Keras can call the model on x: layers such as an Embedding take other lengths."""
     try:
         outputs_on(model, model, x, training=False)
@@ -237,7 +241,7 @@ def _way(shape: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:
     return ""
 
 
-def _leaves(name: str, part: Any) -> Named:
+def _leaves(name: str, part: Nested) -> Named:
     """The leaves of nested data with the paths to them, such as ``x["a"]``."""
     if part is None:
         return []
@@ -252,5 +256,5 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _listed(names: Any) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)

@@ -9,7 +9,7 @@ from tfcourse.training.data.feeds import Feed
 from tfcourse.training.programs.jit import Auto
 from tfcourse.types import KerasModel
 
-__all__ = ["Compilation", "can_compile", "compilation_of", "worth_compiling"]
+__all__ = ["Compilation", "JitCompile", "can_compile", "compilation_of", "worth_compiling"]
 
 JitCompile: TypeAlias = bool | Literal["auto"] | Auto
 
@@ -63,14 +63,13 @@ def compilation_of(
     if isinstance(jit_compile, bool):
         return Compilation(jit_compile, jit_compile, required=jit_compile)
     training = possible and pays(train)
-    also = training and validation is not None and pays(validation)
-    return Compilation(
-        training,
-        also,
-        required=False,
-        in_range=proven_embeddings(model, train, "train_step") if training else (),
-        validation_in_range=proven_embeddings(model, validation, "test_step") if also else (),
-    )
+    if not training:
+        return Compilation(False, False, required=False)
+    in_range = proven_embeddings(model, train, "train_step")
+    if validation is None or not pays(validation):
+        return Compilation(True, False, required=False, in_range=in_range)
+    validation_in_range = proven_embeddings(model, validation, "test_step")
+    return Compilation(True, True, False, in_range, validation_in_range)
 
 
 def can_compile(feeds: Sequence[Feed | None], jit_compile: JitCompile) -> bool:

@@ -8,11 +8,12 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.internals.data import dataset_strategy
+from tfcourse.types import Dataset, Nested
 
 __all__ = ["whole_batches"]
 
 
-def whole_batches(dataset: Any) -> Any:
+def whole_batches(dataset: Dataset) -> Any:
     """Return a dataset of the batches of which each replica was to get a part.
 
     A step divides every batch among the replicas itself, with weights by which the numbers are
@@ -59,7 +60,7 @@ def whole_batches(dataset: Any) -> Any:
     return joined.apply(tf.data.experimental.assert_cardinality(steps))
 
 
-def _joined(parts: Any) -> Any:
+def _joined(parts: Nested) -> Any:
     """Return the replicas' parts of a tensor end to end."""
     if not isinstance(parts, tf.distribute.DistributedValues):  # of a single replica
         return parts

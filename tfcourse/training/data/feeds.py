@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -15,8 +15,12 @@ from tfcourse.training.data.purity import is_pure
 from tfcourse.training.programs.direct import DirectCalls
 from tfcourse.training.programs.epoch import Outcome
 from tfcourse.training.programs.leaves import rows_of
+from tfcourse.types import Nested, Tensor
 
-__all__ = ["ArrayFeed", "Chunk", "Feed", "StreamFeed"]
+__all__ = ["ArrayFeed", "Chunk", "Feed", "Program", "StreamFeed"]
+
+# Takes some steps of an epoch in one call: see `EpochProgram` and `StreamProgram`.
+Program: TypeAlias = Callable[..., Outcome]
 
 
 @dataclass
@@ -35,7 +39,7 @@ class Chunk:
     call: Callable[[Any], Outcome]
     outcome: Outcome = field(default_factory=lambda: Outcome(0, True, None))
 
-    def run(self, program: Any) -> Outcome:
+    def run(self, program: Program) -> Outcome:
         """Runs the steps and keeps the outcome."""
         self.outcome = self.call(program)
         return self.outcome
@@ -56,7 +60,7 @@ class Feed(Protocol):
     stream: bool
     repeatable: bool
     known_shapes: bool
-    sample: Any
+    sample: Nested
 
     steps: int | None
     batch_size: int | None
@@ -110,14 +114,16 @@ class ArrayFeed(Feed):
 
             yield Chunk(first - begin, last - first, partial(self._call, order, first, last))
 
-    def _call(self, order: Any, first: int, last: int, program: Any) -> Outcome:
+    def _call(self, order: Tensor, first: int, last: int, program: Program) -> Outcome:
         return program(self.arrays.data, order, self.batch_size, first, last, self._calls)
 
     def batch(self, epoch: int, step: int) -> Any:
         """One batch of an epoch, as the program sees it."""
         taken: list[Any] = []
 
-        def take(data: Any, order: Any, size: int, first: int, last: int, _: Any) -> Outcome:
+        def take(
+            data: Nested, order: Tensor, size: int, first: int, last: int, _: object
+        ) -> Outcome:
             rows = order[first * size : last * size]
             taken.append(rows_of(data, rows))
             return Outcome(1, True, None)
@@ -204,7 +210,7 @@ class StreamFeed(Feed):
         if not self.repeated:
             self._iterator = None
 
-    def _call(self, steps: int, carried_on: bool, program: Any) -> Outcome:
+    def _call(self, steps: int, carried_on: bool, program: Program) -> Outcome:
         """The next steps; from the first batch where the data has ended with the last epoch."""
         outcome: Outcome = program(self._iterator, steps, self.endless)
         if carried_on and not outcome.steps:
@@ -220,16 +226,16 @@ def _warn_of_the_end(steps: int, wanted: int) -> None:
     )
 
 
-def _is_known(spec: Any) -> bool:
+def _is_known(spec: Nested) -> bool:
     if isinstance(spec, tf.OptionalSpec):
         return True
     return isinstance(spec, tf.TensorSpec) and spec.shape[1:].is_fully_defined()
 
 
-def _symbols(spec: Any) -> Any:
+def _symbols(spec: Nested) -> Any:
     """Symbols of the shapes of a batch; None where Keras's adapters put an Optional."""
 
-    def symbol(leaf: Any) -> Any:
+    def symbol(leaf: Tensor) -> Any:
         if isinstance(leaf, tf.OptionalSpec):
             return None
         if leaf.shape.rank is None:

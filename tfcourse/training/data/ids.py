@@ -3,7 +3,7 @@
 A CPU kernel refuses an id outside of the table. XLA doesn't: it takes the nearest row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError, warn
 from tfcourse.internals.layers import flatten_layers, graph_nodes, is_of_operations
+from tfcourse.types import KerasModel, KerasTensor, Layer, Nested, Tensor
 
 __all__ = ["check_ids", "embeddings_of", "ids_in_range"]
 
@@ -31,7 +32,7 @@ MOVING_OPS = {"GetItem", "Reshape", "Squeeze", "ExpandDims", "Transpose", "Conca
 class Part:
     """Values on their way through a model, and the names of the arrays that they come from."""
 
-    values: Any
+    values: Tensor
     names: tuple[str, ...]
 
 
@@ -42,11 +43,11 @@ UNKNOWN = Part(None, ())
 class Lookup(NamedTuple):
     """An ``Embedding`` and the ids that it receives."""
 
-    layer: Any
+    layer: Layer
     ids: Part
 
 
-def check_ids(model: Any, leaves: Sequence[tuple[str, Any]]) -> None:
+def check_ids(model: KerasModel, leaves: Sequence[tuple[str, Any]]) -> None:
     """Check the ids that arrive at the ``Embedding`` layers of a Sequential or Functional model.
 
     Ids that the model itself computes, as with an ``IntegerLookup``, are not looked at. Negative
@@ -74,7 +75,7 @@ def check_ids(model: Any, leaves: Sequence[tuple[str, Any]]) -> None:
             )
 
 
-def ids_in_range(model: Any, leaves: Sequence[tuple[str, Any]]) -> bool:
+def ids_in_range(model: KerasModel, leaves: Sequence[tuple[str, Any]]) -> bool:
     """Return True if all ids that the model's ``Embedding`` layers get are known and in range."""
     lookups = _lookups(model, leaves)
     reached = {id(layer) for layer, _ in lookups}
@@ -86,12 +87,12 @@ def ids_in_range(model: Any, leaves: Sequence[tuple[str, Any]]) -> bool:
     return all(-size <= low and high < size for size, low, high in limits)
 
 
-def embeddings_of(model: Any) -> list[Any]:
+def embeddings_of(model: KerasModel) -> list[Any]:
     """Return the ``Embedding`` layers of a model and of the models inside it."""
     return [layer for layer in flatten_layers(model) if _is_embedding(layer)]
 
 
-def _lookups(model: Any, leaves: Sequence[tuple[str, Any]]) -> list[Lookup]:
+def _lookups(model: KerasModel, leaves: Sequence[tuple[str, Any]]) -> list[Lookup]:
     """Return the lookups that a model of Keras's layers does on these arrays."""
     if not embeddings_of(model):
         return []
@@ -101,7 +102,7 @@ def _lookups(model: Any, leaves: Sequence[tuple[str, Any]]) -> list[Lookup]:
     return found
 
 
-def _through_model(model: Any, parts: Sequence[Part], found: list[Lookup]) -> list[Part]:
+def _through_model(model: KerasModel, parts: Sequence[Part], found: list[Lookup]) -> list[Part]:
     """Send parts through a model, as far as it only moves them, and collect the lookups."""
     if isinstance(model, keras.Sequential):
         part = parts[0]
@@ -127,7 +128,7 @@ def _through_model(model: Any, parts: Sequence[Part], found: list[Lookup]) -> li
     return [values.get(id(symbol), UNKNOWN) for symbol in model.outputs]
 
 
-def _on_the_way(model: Any) -> set[int]:
+def _on_the_way(model: KerasModel) -> set[int]:
     """Return the ids of the symbols that a lookup depends on: no other data are copied."""
     needed: set[int] = set()
     for node in reversed(graph_nodes(model)):
@@ -136,11 +137,13 @@ def _on_the_way(model: Any) -> set[int]:
     return needed
 
 
-def _looks_up(layer: Any) -> bool:
+def _looks_up(layer: Layer) -> bool:
     return _is_embedding(layer) or (_is_transparent(layer) and bool(embeddings_of(layer)))
 
 
-def _through_layer(layer: Any, args: Any, kwargs: Any, found: list[Lookup]) -> list[Part]:
+def _through_layer(
+    layer: Layer, args: Sequence[Nested], kwargs: Mapping[str, Nested], found: list[Lookup]
+) -> list[Part]:
     parts = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, Part)]
     if _is_embedding(layer):
         found.extend(Lookup(layer, part) for part in parts)
@@ -151,7 +154,9 @@ def _through_layer(layer: Any, args: Any, kwargs: Any, found: list[Lookup]) -> l
     return [UNKNOWN]
 
 
-def _moved(layer: Any, args: Any, kwargs: Any, parts: Sequence[Part]) -> Part:
+def _moved(
+    layer: Layer, args: Sequence[Nested], kwargs: Mapping[str, Nested], parts: Sequence[Part]
+) -> Part:
     half = keras.backend.standardize_dtype(getattr(layer, "compute_dtype", None) or "float32")
     if half.endswith("16") and any(part.values.dtype.is_floating for part in parts):
         return UNKNOWN  # such a layer rounds the ids
@@ -167,7 +172,7 @@ def _moved(layer: Any, args: Any, kwargs: Any, parts: Sequence[Part]) -> Part:
     return Part(values, tuple(dict.fromkeys(name for part in parts for name in part.names)))
 
 
-def _as_input(part: Part, symbol: Any) -> Part:
+def _as_input(part: Part, symbol: KerasTensor) -> Part:
     """Convert to the dtype and rank of a model's input, as Keras does."""
     values, rank = part.values, len(symbol.shape)
     if part is UNKNOWN or values.dtype == tf.string or symbol.dtype == "string":
@@ -180,41 +185,41 @@ def _as_input(part: Part, symbol: Any) -> Part:
     return Part(values, part.names)
 
 
-def _is_embedding(layer: Any) -> bool:
+def _is_embedding(layer: Layer) -> bool:
     embedding = keras.layers.Embedding
     return isinstance(layer, embedding) and type(layer).call is embedding.call
 
 
-def _is_transparent(layer: Any) -> bool:
+def _is_transparent(layer: Layer) -> bool:
     """Return True for a Sequential or Functional model whose call is Keras's."""
     if not type(layer).call.__module__.startswith("keras."):
         return False
     return isinstance(layer, keras.Sequential | keras.Function)
 
 
-def _is_moving(layer: Any) -> bool:
+def _is_moving(layer: Layer) -> bool:
     kind = type(layer)
     of_ops = is_of_operations(layer) and kind.__name__ in MOVING_OPS
     return kind in MOVING or of_ops
 
 
-def _whole(values: Any) -> Any:
+def _whole(values: Tensor) -> Any:
     """Return the ids as an ``Embedding`` reads them."""
     return values if values.dtype in (tf.int32, tf.int64) else tf.cast(values, tf.int32)
 
 
-def _limits(ids: Any) -> tuple[int, int]:
+def _limits(ids: Tensor) -> tuple[int, int]:
     return (int(tf.reduce_min(ids)), int(tf.reduce_max(ids))) if tf.size(ids) else (0, 0)
 
 
-def _message(name: str, layer: Any, ids: Any, low: int, high: int) -> str:
+def _message(name: str, layer: Layer, ids: Tensor, low: int, high: int) -> str:
     size, numbers = layer.input_dim, ids.numpy()
     wrong = (numbers < -size) | (numbers >= size)
     rows = np.flatnonzero(wrong.reshape(len(numbers), -1).any(1))
     first = numbers[rows[0]][wrong[rows[0]]] if numbers.ndim > 1 else numbers[rows]
-    way = "Mend those ids"
+    way = "Correct those ids"
     if low >= 0:
-        way = f"Give the layer input_dim={high + 1}, or mend those ids"
+        way = f"Give the layer input_dim={high + 1}, or correct those ids"
     if (low, high) == (1, size):
         way = f"Count the ids from 0 (x - 1), or give the layer input_dim={high + 1}"
     return (

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -12,6 +11,7 @@ from tfcourse.training.data.adapters import stream_of
 from tfcourse.training.data.arrays import Arrays, in_memory
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.programs.jit import seconds_of_step
+from tfcourse.types import ClassWeight, KerasModel, Nested
 
 __all__ = [
     "Order",
@@ -43,11 +43,11 @@ class Order:
 
 
 def train_feed(
-    data: Any,
+    data: Nested,
     batch_size: int | None,
     steps: int | None,
     order: Order,
-    class_weight: Any,
+    class_weight: ClassWeight | None,
 ) -> Feed:
     """The data of a training.
 
@@ -81,7 +81,7 @@ def train_feed(
 
 
 def evaluation_feed(
-    data: Any,
+    data: Nested,
     batch_size: int | None,
     steps: int | None,
     steps_argument: str,
@@ -103,7 +103,7 @@ def evaluation_feed(
     return ArrayFeed(arrays, arrays.batch_size(batch_size, steps), steps_per_epoch=steps)
 
 
-def steps_per_call(model: Any, feed: Feed, members: int = 1) -> int:
+def steps_per_call(model: KerasModel, feed: Feed, members: int = 1) -> int:
     """Return the most steps that a program takes in one call.
 
     Args:
@@ -130,12 +130,12 @@ def limited(name: str, asked: int | None) -> int | None:
 
 
 def check_choices(
-    seed: Any = None,
-    initial_epoch: Any = 0,
-    validation_freq: Any = 1,
-    jit_compile: Any = "auto",
-    epochs: Any = 0,
-    shuffle: Any = False,
+    seed: object = None,
+    initial_epoch: object = 0,
+    validation_freq: object = 1,
+    jit_compile: object = "auto",
+    epochs: object = 0,
+    shuffle: object = False,
 ) -> None:
     """Whether these arguments of `fit` are what they can be.
 
@@ -157,7 +157,7 @@ def check_choices(
         )
 
 
-def check_sizes(**sizes: Any) -> None:
+def check_sizes(**sizes: object) -> None:
     """Whether all are whole numbers >= 1; all but the epochs may be None.
 
     Raises:

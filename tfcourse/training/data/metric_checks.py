@@ -10,6 +10,7 @@ import numpy as np
 from tfcourse.errors import InputError, warn
 from tfcourse.internals.models import averaged_function
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
+from tfcourse.types import KerasTensor, Metric, Tensor
 
 __all__ = ["check_metric"]
 
@@ -27,7 +28,9 @@ CLASSES = (
 TRIED = 4
 
 
-def check_metric(name: str, metric: Any, target: Any, output: Any, values: bool) -> None:
+def check_metric(
+    name: str, metric: Metric, target: Tensor, output: KerasTensor, values: bool
+) -> None:
     """Check that a metric can compare targets with an output.
 
     A function of the user's own is tried on a few examples.
@@ -68,18 +71,18 @@ def _named(name: str) -> Any:
         return None
 
 
-def _keras_function(metric: Any) -> str | None:
+def _keras_function(metric: Metric) -> str | None:
     """The name of the function of Keras's that a metric averages; None if it is another's."""
     function = averaged_function(metric)
     of_keras = getattr(function, "__module__", "").startswith("keras.")
     return getattr(function, "__name__", None) if of_keras else None
 
 
-def _name(metric: Any) -> str:
+def _name(metric: Metric) -> str:
     return str(getattr(metric, "name", getattr(metric, "__name__", metric)))
 
 
-def _check_columns(name: str, metric: Any, target: Any, output: Any) -> None:
+def _check_columns(name: str, metric: Metric, target: Tensor, output: KerasTensor) -> None:
     shape, columns = tuple(target.shape), output.shape[-1]
     if len(shape) == 2 or len(output.shape) != 2:
         return
@@ -90,7 +93,7 @@ def _check_columns(name: str, metric: Any, target: Any, output: Any) -> None:
     )
 
 
-def _try(name: str, function: Any, target: Any) -> None:
+def _try(name: str, function: Any, target: Tensor) -> None:
     """Compare what a function gives for y of shape (n,) and for y of the output's shape (n, 1)."""
     if len(target.shape) != 1 or target.shape[0] < 2:
         return

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.internals.data import dataset_functions, dataset_inputs, is_variant_dataset
+from tfcourse.types import Dataset
 
 __all__ = ["is_pure"]
 
@@ -13,7 +14,7 @@ __all__ = ["is_pure"]
 HANDLES = (tf.resource, tf.variant)
 
 
-def is_pure(dataset: Any) -> bool:
+def is_pure(dataset: Dataset) -> bool:
     """Whether nothing that changes during a training can change what a dataset gives.
 
     That is so unless one of its functions calls Python or reads a variable, or it can't be told.
@@ -26,7 +27,7 @@ def is_pure(dataset: Any) -> bool:
         return False
 
 
-def _stages(dataset: Any) -> Iterator[Any]:
+def _stages(dataset: Dataset) -> Iterator[Any]:
     """A dataset and those that it is made of."""
     yield dataset
     for stage in dataset_inputs(dataset):

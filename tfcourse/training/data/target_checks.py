@@ -14,6 +14,7 @@ from tfcourse.training.data.metric_checks import check_metric
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
 from tfcourse.training.programs.held import held_by
 from tfcourse.training.programs.step import outputs_on, overrides
+from tfcourse.types import KerasModel, KerasTensor, Loss, Nested, Tensor, TrainingData
 
 __all__ = ["check_targets", "from_keras"]
 
@@ -37,7 +38,9 @@ class KerasLoss:
     axis: int
 
 
-def check_targets(model: Any, x: Any, y: Any, of: str, values: bool, trace: bool) -> None:
+def check_targets(
+    model: KerasModel, x: TrainingData, y: TrainingData, of: str, values: bool, trace: bool
+) -> None:
     """Checks y against the losses and metrics of Keras's that the model was compiled with.
 
     Args:
@@ -77,14 +80,14 @@ def check_targets(model: Any, x: Any, y: Any, of: str, values: bool, trace: bool
                 check_metric(f"y{of}{name}", metric, target, output, values and trace)
 
 
-def from_keras(model: Any) -> bool:
+def from_keras(model: KerasModel) -> bool:
     """Whether all losses that the model was compiled with are Keras's."""
     losses = keras.tree.flatten(getattr(model, "loss", None))
     own = overrides(model, "compute_loss")
     return not own and all(loss is None or _known(loss) is not None for loss in losses)
 
 
-def _known(loss: Any) -> KerasLoss | None:
+def _known(loss: Loss) -> KerasLoss | None:
     """A loss as ``compile`` takes it, if it is one of Keras's."""
     try:
         loss = keras.losses.get(loss)
@@ -98,12 +101,14 @@ def _known(loss: Any) -> KerasLoss | None:
     return KerasLoss(name, getattr(loss, "ignore_class", None), getattr(loss, "axis", -1))
 
 
-def _is_checked(loss: Any) -> bool:
+def _is_checked(loss: Loss) -> bool:
     known = _known(loss)
     return known is not None and known.name in (*CHECKED, *NUMBER_BY_NUMBER)
 
 
-def _triples(model: Any, outputs: Any, y: Any, entries: Any) -> Iterator[tuple[str, Any, Any, Any]]:
+def _triples(
+    model: KerasModel, outputs: Nested, y: TrainingData, entries: Any
+) -> Iterator[tuple[str, Any, Any, Any]]:
     """For every output its key, its loss or metrics, its targets and its symbol, where clear."""
     if not keras.tree.is_nested(outputs):
         targets = keras.tree.flatten(y)
@@ -113,7 +118,7 @@ def _triples(model: Any, outputs: Any, y: Any, entries: Any) -> Iterator[tuple[s
         return
     names = list(outputs) if isinstance(outputs, dict) else getattr(model, "output_names", [])
 
-    def by_name(part: Any) -> dict[str, Any]:
+    def by_name(part: Nested) -> dict[str, Any]:
         if isinstance(part, dict):
             return part
         fits = isinstance(part, list | tuple) and len(part) == len(names)
@@ -129,14 +134,14 @@ def _triples(model: Any, outputs: Any, y: Any, entries: Any) -> Iterator[tuple[s
             yield key, entry, *pair
 
 
-def _outputs(model: Any) -> Any:
+def _outputs(model: KerasModel) -> Any:
     """Symbols of the outputs of a model made of layers; None for others."""
     if type(model).call.__module__.startswith("keras.") and getattr(model, "outputs", None):
         return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     return None
 
 
-def _traced(model: Any, x: Any) -> Any:
+def _traced(model: KerasModel, x: TrainingData) -> Any:
     """Symbols of the model's outputs on x, traced once; None where Keras can't call it."""
     leaves = [leaf for leaf in keras.tree.flatten(x) if leaf is not None]
     key = tuple((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in leaves)
@@ -150,7 +155,7 @@ def _traced(model: Any, x: Any) -> Any:
 
 
 def _check(
-    name: str, loss: KerasLoss, target: Any, output: Any, values: bool, thorough: bool
+    name: str, loss: KerasLoss, target: Tensor, output: KerasTensor, values: bool, thorough: bool
 ) -> None:
     if keras.backend.standardize_dtype(target.dtype) == "string":
         raise InputError(
@@ -172,7 +177,7 @@ def _check(
         _check_binary(name, target, loss.name)
 
 
-def _check_sparse_shape(name: str, target: Any, output: Any) -> None:
+def _check_sparse_shape(name: str, target: Tensor, output: KerasTensor) -> None:
     if len(target.shape) == len(output.shape) and target.shape[-1] not in (None, 1):
         raise InputError(
             f"{name} has shape {tuple(target.shape)}, one row per example, but "
@@ -181,7 +186,7 @@ def _check_sparse_shape(name: str, target: Any, output: Any) -> None:
         )
 
 
-def _check_labels(name: str, target: Any, classes: int, ignored: int | None) -> None:
+def _check_labels(name: str, target: Tensor, classes: int, ignored: int | None) -> None:
     labels = tf.cast(target, tf.int64)
     if target.dtype.is_floating and not bool(tf.reduce_all(tf.floor(target) == target)):
         parts = (tf.floor(target) != target).numpy().reshape(labels.shape[0], -1)
@@ -198,7 +203,7 @@ def _check_labels(name: str, target: Any, classes: int, ignored: int | None) -> 
         return
     rows = np.flatnonzero(wrong.numpy().reshape(labels.shape[0], -1).any(1))
     low, high = int(tf.reduce_min(labels)), int(tf.reduce_max(labels))
-    way = "Mend those labels"
+    way = "Correct those labels"
     if (low, high) == (1, classes):
         way = "Count the classes from 0: y - 1"
     elif low >= 0:
@@ -212,7 +217,7 @@ def _check_labels(name: str, target: Any, classes: int, ignored: int | None) -> 
     )
 
 
-def _check_one_hot(name: str, target: Any, output: Any) -> None:
+def _check_one_hot(name: str, target: Tensor, output: KerasTensor) -> None:
     shape, wanted = tuple(target.shape), tuple(output.shape)
     classes = wanted[-1]
     if classes == 1:
@@ -230,7 +235,7 @@ def _check_one_hot(name: str, target: Any, output: Any) -> None:
         )
 
 
-def _check_binary(name: str, target: Any, loss: str) -> None:
+def _check_binary(name: str, target: Tensor, loss: str) -> None:
     values = tf.cast(target, "float32")
     wrong = (values < -ROUNDING) | (values > 1 + ROUNDING)
     if not bool(tf.reduce_any(wrong)):
@@ -240,5 +245,5 @@ def _check_binary(name: str, target: Any, loss: str) -> None:
     way = "for labels -1 and 1, (y + 1) / 2" if low < 0 else "for more than two classes, a softmax"
     raise InputError(
         f"{name} holds values from {low:g} to {high:g}, {loss} takes 0 to 1. First at index "
-        f"{rows[0]}. Mend them ({way}), or pass check_data=False."
+        f"{rows[0]}. Correct them ({way}), or pass check_data=False."
     )

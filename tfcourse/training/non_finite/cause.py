@@ -9,11 +9,12 @@ import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.training.programs.finite import all_finite
+from tfcourse.types import KerasModel, Layer, Nested
 
 __all__ = ["cause"]
 
 
-def cause(model: Any, batch: Any) -> tuple[str | None, str]:
+def cause(model: KerasModel, batch: Nested) -> tuple[str | None, str]:
     """The first layer whose output is not finite on a batch, and a sentence on it.
 
     The model's seeds and moving averages go on, as in a step.
@@ -35,15 +36,15 @@ def cause(model: Any, batch: Any) -> tuple[str | None, str]:
 
 
 @contextmanager
-def _outputs_watched(model: Any) -> Iterator[list[str]]:
+def _outputs_watched(model: KerasModel) -> Iterator[list[str]]:
     """Collects the names of the layers whose output is not finite, in the order of their calls."""
     found: list[str] = []
     layers = [layer for layer in flatten_layers(model, include_self=False) if layer.built]
 
-    def watched(layer: Any) -> Any:
+    def watched(layer: Layer) -> Any:
         call = layer.call
 
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
+        def wrapper(*args: object, **kwargs: object) -> Any:
             outputs = call(*args, **kwargs)
             if not _finite(outputs):
                 found.append(layer.name)
@@ -61,6 +62,6 @@ def _outputs_watched(model: Any) -> Iterator[list[str]]:
             object.__delattr__(layer, "call")
 
 
-def _finite(tensors: Any) -> bool:
+def _finite(tensors: Nested) -> bool:
     leaves = [leaf for leaf in keras.tree.flatten(tensors) if isinstance(leaf, tf.Tensor)]
     return bool(all_finite(leaves))

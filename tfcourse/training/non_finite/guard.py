@@ -8,12 +8,13 @@ from typing import Any
 import keras
 
 from tfcourse.errors import WorkFailedError, warn
-from tfcourse.training.data.feeds import ArrayFeed, Chunk, Feed
+from tfcourse.training.data.feeds import ArrayFeed, Chunk, Feed, Program
 from tfcourse.training.non_finite.cause import cause
 from tfcourse.training.non_finite.rule import MAX_ROLLBACKS, Fault, OnNan, gives_up
 from tfcourse.training.programs.cache import state_copier
 from tfcourse.training.programs.epoch import Outcome
 from tfcourse.training.programs.taken import Taken
+from tfcourse.types import KerasModel, Tensor
 
 __all__ = ["Guard", "NonFiniteLossError"]
 
@@ -42,7 +43,7 @@ class Guard:
         every: The most steps between two copies of the state.
     """
 
-    def __init__(self, model: Any, feed: Feed, on_nan: OnNan, every: int) -> None:
+    def __init__(self, model: KerasModel, feed: Feed, on_nan: OnNan, every: int) -> None:
         self.model, self.feed, self.on_nan, self.every = model, feed, on_nan, every
         self.state = state_copier(model)
         self.copies: deque[Any] = deque(maxlen=1 if on_nan == "stop" else 3)
@@ -74,7 +75,7 @@ class Guard:
             yield Chunk(step, 1, partial(self._again, step))
         self.next = None
 
-    def handle(self, epoch: int, step: int, program: Any) -> int:
+    def handle(self, epoch: int, step: int, program: Program) -> int:
         """Goes back; gives the step of the epoch to go on from, which a stream does in `repeats`.
 
         Raises:
@@ -103,7 +104,7 @@ class Guard:
         )
         return self.step
 
-    def _assign(self, copy: Any, metrics: bool = True) -> None:
+    def _assign(self, copy: list[Tensor], metrics: bool = True) -> None:
         """Goes back to a copy, but not to the learning rate from before a rollback."""
         rate = self._learning_rate() if self.rollbacks else None
         self.state.assign(copy, metrics)
@@ -113,7 +114,7 @@ class Guard:
     def _learning_rate(self) -> float:
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
-    def _error(self, epoch: int, step: int, program: Any) -> NonFiniteLossError:
+    def _error(self, epoch: int, step: int, program: Program) -> NonFiniteLossError:
         step = self._go_to_the_cause(epoch, step, program)
         if isinstance(self.feed, ArrayFeed):
             batch = self.feed.batch(epoch, step)
@@ -133,7 +134,7 @@ class Guard:
             layer,
         )
 
-    def _go_to_the_cause(self, epoch: int, step: int, program: Any) -> int:
+    def _go_to_the_cause(self, epoch: int, step: int, program: Program) -> int:
         """Repeats the steps one by one up to the first after which something is not finite.
 
         That may be earlier than ``step``: weights are only looked at when a program ends. The
@@ -152,7 +153,7 @@ class Guard:
         self._assign(self.copies[-1])
         return now
 
-    def _again(self, step: int, _: Any = None) -> Outcome:
+    def _again(self, step: int, _: object = None) -> Outcome:
         """A step of a stream once more, in the program that took its batch."""
         taken, number = self._place(step)
         return taken.again(number)

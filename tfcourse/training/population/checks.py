@@ -1,7 +1,6 @@
 """What a population can't train, said before it begins."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -17,6 +16,7 @@ from tfcourse.training.data.inputs import check_sizes
 from tfcourse.training.population.member import Member
 from tfcourse.training.population.step import DROPOUT
 from tfcourse.training.programs.step import overrides
+from tfcourse.types import KerasModel, Layer, Optimizer
 
 __all__ = ["check_members", "check_model"]
 
@@ -51,7 +51,7 @@ METHODS = ("train_step", "test_step", "compute_loss", "compute_metrics")
 ALONE = "Train it with tfcourse.fit"
 
 
-def check_model(model: Any) -> None:
+def check_model(model: KerasModel) -> None:
     """Whether a population can have models like this one.
 
     Raises:
@@ -74,7 +74,7 @@ def check_model(model: Any) -> None:
         _check_layer(layer)
 
 
-def _check_optimizer(optimizer: Any) -> None:
+def _check_optimizer(optimizer: Optimizer) -> None:
     if not isinstance(optimizer, CourseOptimizer):
         raise InputError(
             f"A population's optimizer must be one of tfcourse's. Received: {_kind(optimizer)}. "
@@ -94,7 +94,7 @@ def _check_optimizer(optimizer: Any) -> None:
             )
 
 
-def _check_layer(layer: Any) -> None:
+def _check_layer(layer: Layer) -> None:
     name = f'layer "{layer.name}" ({type(layer).__name__})'
     if isinstance(layer, keras.Model):
         # A Functional or Sequential model; its own layers come next.
@@ -120,11 +120,11 @@ def _check_layer(layer: Any) -> None:
         )
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return f"{type(value).__module__.split('.')[0]}'s {type(value).__name__}"
 
 
-def check_members(members: Any, model: Any) -> list[Member]:
+def check_members(members: object, model: KerasModel) -> list[Member]:
     """The members as a list, each with admissible hyperparameters.
 
     Raises:
@@ -147,7 +147,7 @@ def check_members(members: Any, model: Any) -> list[Member]:
     return list(members)
 
 
-def _check_member(member: Member, model: Any) -> None:
+def _check_member(member: Member, model: KerasModel) -> None:
     seed, optimizer = member.seed, model.optimizer
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**32:
         raise InputError(f"seed must be a whole number in [0, 2**32). Received: {shown(seed)}.")

@@ -10,7 +10,12 @@ import numpy as np
 from tfcourse.errors import InputError, one_of, shown
 from tfcourse.training.data.arrays import in_memory
 from tfcourse.training.data.checks import check_training
-from tfcourse.training.data.compilation import Compilation, compilation_of, worth_compiling
+from tfcourse.training.data.compilation import (
+    Compilation,
+    JitCompile,
+    compilation_of,
+    worth_compiling,
+)
 from tfcourse.training.data.feeds import ArrayFeed
 from tfcourse.training.data.inputs import (
     Order,
@@ -30,22 +35,23 @@ from tfcourse.training.population.progress import ProgressBar
 from tfcourse.training.population.run import OnEpochEnd, OnMemberEnd, PopulationPlan, Run
 from tfcourse.training.population.sizes import choose_slots, seconds_saved
 from tfcourse.training.programs.jit import Auto, pays
+from tfcourse.types import ClassWeight, KerasModel, Nested, SampleWeight, TrainingData
 
 __all__ = ["fit_population"]
 
 
 def fit_population(
-    build: Callable[[], Any] | Any,
+    build: Callable[[], KerasModel] | KerasModel,
     members: Sequence[Member],
-    x: Any,
-    y: Any = None,
+    x: TrainingData,
+    y: TrainingData = None,
     batch_size: int | None = None,
     epochs: int = 1,
     verbose: int | str = "auto",
-    validation_data: Any = None,
+    validation_data: TrainingData = None,
     shuffle: bool = True,
-    class_weight: Any = None,
-    sample_weight: Any = None,
+    class_weight: ClassWeight | None = None,
+    sample_weight: SampleWeight = None,
     validation_batch_size: int | None = None,
     *,
     objective: str | None = None,
@@ -170,11 +176,11 @@ def fit_population(
 
 
 def _feeds(
-    data: Any,
+    data: Nested,
     batch_size: int | None,
     shuffle: bool,
-    class_weight: Any,
-    validation_data: Any,
+    class_weight: ClassWeight | None,
+    validation_data: TrainingData,
     validation_batch_size: int | None,
 ) -> tuple[ArrayFeed, ArrayFeed | None]:
     """The training and the validation data, which must be arrays."""
@@ -192,10 +198,10 @@ def _feeds(
 
 
 def _compilation(
-    model: Any,
+    model: KerasModel,
     train: ArrayFeed,
     validation: ArrayFeed | None,
-    jit_compile: Any,
+    jit_compile: JitCompile,
     slots: int,
     epochs: Sequence[int],
 ) -> Compilation:
@@ -211,20 +217,23 @@ def _compilation(
 
 
 def _check_stopping(
-    patience: Any, min_delta: Any, halving: Any, halving_epochs: Any, keep: Any
+    patience: object, min_delta: object, halving: object, halving_epochs: object, keep: object
 ) -> None:
     check_sizes(patience=patience, halving=halving, halving_epochs=halving_epochs)
     if halving == 1:
         raise InputError("halving must be a whole number >= 2: one in so many members goes on.")
-    number = isinstance(min_delta, int | float | np.number) and not isinstance(min_delta, bool)
-    if not number or not 0 <= min_delta < math.inf:
+    if (
+        isinstance(min_delta, bool)
+        or not isinstance(min_delta, int | float | np.integer | np.floating)
+        or not 0 <= min_delta < math.inf
+    ):
         raise InputError(f"min_delta must be a number >= 0. Received: {shown(min_delta)}.")
     if keep not in get_args(Keep):
         raise InputError(one_of("keep", keep, get_args(Keep)))
 
 
 def _objective(
-    model: Any, name: str | None, direction: str, min_delta: float, validated: bool
+    model: KerasModel, name: str | None, direction: str, min_delta: float, validated: bool
 ) -> Objective:
     """What the members are compared by; the loss if nothing else is said."""
     known = list(model.get_metrics_result())

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.training.early_stopping import Objective
+from tfcourse.types import KerasModel
 
 __all__ = ["Member", "MemberResult", "PopulationHistory", "Stopped"]
 
@@ -106,7 +107,7 @@ class PopulationHistory:
             raise WorkFailedError(f"Member {index} has no finite weights. {message}")
         return kept
 
-    def assign(self, index: int, model: Any) -> None:
+    def assign(self, index: int, model: KerasModel) -> None:
         """Gives a model of the population's architecture a member's weights.
 
         Raises:

@@ -13,6 +13,7 @@ from tfcourse.training.population.program import PopulationProgram
 from tfcourse.training.population.step import MemberStep
 from tfcourse.training.programs.state import build_state
 from tfcourse.training.programs.step import outputs_on
+from tfcourse.types import KerasModel, Nested
 
 __all__ = ["Population"]
 
@@ -30,7 +31,7 @@ class Population:
         InputError: A population can't have such models.
     """
 
-    def __init__(self, build: Callable[[], Any] | Any) -> None:
+    def __init__(self, build: Callable[[], KerasModel] | KerasModel) -> None:
         if isinstance(build, keras.Model):
             self.model, self._build = build, lambda: type(build).from_config(build.get_config())
         elif callable(build):
@@ -46,7 +47,7 @@ class Population:
         self._prepared: tuple[MemberStep, FreshValues] | None = None
         self._programs: dict[tuple[Any, ...], PopulationProgram] = {}
 
-    def prepare(self, batch: Any) -> tuple[MemberStep, FreshValues]:
+    def prepare(self, batch: Nested) -> tuple[MemberStep, FreshValues]:
         """The step of a member, and the values that it begins with.
 
         Args:

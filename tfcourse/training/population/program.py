@@ -16,6 +16,7 @@ from tfcourse.training.programs.xla import (
     not_compiled,
     refuse_strings,
 )
+from tfcourse.types import KerasModel, Nested, Tensor
 
 __all__ = ["MemberSteps", "PopulationProgram"]
 
@@ -74,7 +75,9 @@ class PopulationProgram:
         self._train = _compiled(self._train_steps, jit_compile)
         self._test = _compiled(self._test_steps, jit_compile)
 
-    def train(self, state: State, orders: Any, data: Any, start: int, stop: int) -> MemberSteps:
+    def train(
+        self, state: State, orders: Tensor, data: Nested, start: int, stop: int
+    ) -> MemberSteps:
         """The training steps ``start`` to ``stop`` - 1 of an epoch.
 
         Args:
@@ -90,7 +93,9 @@ class PopulationProgram:
         first, last = tf.constant(start), tf.constant(stop)
         return MemberSteps(*self._checked(lambda: self._train(state, orders, data, first, last)))
 
-    def test(self, model: Any, metrics: Any, data: Any, start: int, stop: int) -> Any:
+    def test(
+        self, model: KerasModel, metrics: list[Tensor], data: Nested, start: int, stop: int
+    ) -> Any:
         """The test steps ``start`` to ``stop`` - 1, the same batches for all members.
 
         Args:
@@ -122,7 +127,7 @@ class PopulationProgram:
     def _looked_at(self, step: Callable[..., Any]) -> Callable[[Any], Any]:
         """A member's step that isn't traced to its end where XLA must not compile it."""
 
-        def run(of: Any) -> Any:
+        def run(of: Nested) -> Any:
             graph = tf.compat.v1.get_default_graph()
             before = {operation.name for operation in graph.get_operations()}
             outputs = step(*of)
@@ -135,11 +140,13 @@ class PopulationProgram:
 
         return run
 
-    def _train_steps(self, state: State, orders: Any, data: Any, start: Any, stop: Any) -> Any:
+    def _train_steps(
+        self, state: State, orders: Tensor, data: Nested, start: Tensor, stop: Tensor
+    ) -> Any:
         self.traces += 1
         members, examples = orders.shape
 
-        def run(carry: tuple[State, Any], begin: Any, count: int) -> tuple[State, Any]:
+        def run(carry: tuple[State, Any], begin: Tensor, count: int) -> tuple[State, Any]:
             rows = tf.slice(orders, [0, begin], [members, count])
             state = self._vectorized(
                 self._looked_at(lambda of, own: self.step.train(of, rows_of(data, own))),
@@ -153,10 +160,12 @@ class PopulationProgram:
         _refuse_shared_state()
         return state, finite_steps, finite_weights, self._logs(state.metrics)
 
-    def _test_steps(self, model: Any, metrics: Any, data: Any, start: Any, stop: Any) -> Any:
+    def _test_steps(
+        self, model: KerasModel, metrics: list[Tensor], data: Nested, start: Tensor, stop: Tensor
+    ) -> Any:
         self.traces += 1
 
-        def run(metrics: Any, begin: Any, count: int) -> Any:
+        def run(metrics: list[Tensor], begin: Tensor, count: int) -> Any:
             batch = rows_of(data, begin + tf.range(count))
             return self._vectorized(
                 self._looked_at(lambda state, own: self.step.test(state, own, batch)),
@@ -168,10 +177,10 @@ class PopulationProgram:
         _refuse_shared_state()
         return metrics, self._logs(metrics)
 
-    def _logs(self, metrics: Any) -> dict[str, Any]:
+    def _logs(self, metrics: list[Tensor]) -> dict[str, Any]:
         return self._vectorized(self.step.logs, metrics)
 
-    def _vectorized(self, function: Callable[[Any], Any], elements: Any) -> Any:
+    def _vectorized(self, function: Callable[[Any], Any], elements: Nested) -> Any:
         try:
             return tf.vectorized_map(function, elements, warn=False)
         except (TypeError, ValueError, NotImplementedError, tf.errors.OpError) as error:
@@ -210,11 +219,11 @@ def _compiled(function: Callable[..., Any], jit_compile: bool) -> Any:
 
 def _batches(
     run: Callable[[Any, Any, int], Any],
-    carry: Any,
+    carry: Nested,
     examples: int,
     size: int,
-    start: Any,
-    stop: Any,
+    start: Tensor,
+    stop: Tensor,
 ) -> Any:
     """What ``carry`` comes to over the batches ``start`` to ``stop`` - 1.
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfcourse.training.population.member import Array
 from tfcourse.training.population.step import State
+from tfcourse.types import Tensor
 
 __all__ = ["Stack"]
 
@@ -69,7 +70,7 @@ def _stacked(values: Sequence[Sequence[Any]]) -> list[Any]:
     return [tf.constant(np.stack(leaves)) for leaves in zip(*values, strict=True)]
 
 
-def _scattered(stacked: Sequence[Any], indices: Any, values: Sequence[Any]) -> list[Any]:
+def _scattered(stacked: Sequence[Any], indices: Tensor, values: Sequence[Any]) -> list[Any]:
     return [
         tf.tensor_scatter_nd_update(old, indices, new)
         for old, new in zip(stacked, values, strict=True)

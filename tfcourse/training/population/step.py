@@ -1,7 +1,7 @@
 """The training and the test step of one member, as pure functions of its state."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from tfcourse.layers.dropout import Dropout
 from tfcourse.training.programs.finite import all_finite
 from tfcourse.training.programs.leaves import first_leaf
 from tfcourse.training.programs.step import safe_scopes
+from tfcourse.types import KerasModel, Nested, SampleWeight, TrainingData
 
 __all__ = ["DROPOUT", "MemberStep", "State"]
 
@@ -57,7 +58,7 @@ class MemberStep:
         model: A compiled model of one of the course's optimizers, with all its state built.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: KerasModel) -> None:
         self.model, self.optimizer = model, model.optimizer
         self._dropouts = [layer for layer in flatten_layers(model) if isinstance(layer, Dropout)]
         # In the place of the layers' own, which all members would share.
@@ -85,7 +86,7 @@ class MemberStep:
         self.safe = safe_scopes(model, "train_step")
         self._total = [v is loss_tracker(model).total for v in self.variables.metrics].index(True)
 
-    def train(self, state: State, batch: Any) -> State:
+    def train(self, state: State, batch: Nested) -> State:
         """A step as ``model.train_step`` takes it: forward, backward, update, metrics."""
         model = self.model
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
@@ -98,7 +99,7 @@ class MemberStep:
             model.compute_metrics(x, y, y_pred, sample_weight)
             return State(*([scope.get_current_value(v) for v in p] for p in self.variables))
 
-    def test(self, model: list[Any], metrics: list[Any], batch: Any) -> list[Any]:
+    def test(self, model: list[Any], metrics: list[Any], batch: Nested) -> list[Any]:
         """A step as ``model.test_step`` takes it; gives the new metrics."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         with self._scope(State(model, [], metrics)) as scope:
@@ -125,7 +126,7 @@ class MemberStep:
         self.model.reset_metrics()
         return [v.numpy() for v in self.variables.metrics]
 
-    def fresh_optimizer(self, hyperparameters: Any) -> list[Array]:
+    def fresh_optimizer(self, hyperparameters: Mapping[str, float]) -> list[Array]:
         """The optimizer's variables before the first step.
 
         Args:
@@ -163,7 +164,9 @@ class MemberStep:
         ]
         return keras.StatelessScope(pairs, collect_losses=True)
 
-    def _forward(self, x: Any, y: Any, sample_weight: Any, training: bool) -> tuple[Any, Any]:
+    def _forward(
+        self, x: TrainingData, y: TrainingData, sample_weight: SampleWeight, training: bool
+    ) -> tuple[Any, Any]:
         model = self.model
         y_pred = model(x, training=training)
         loss = compute_loss(
@@ -173,7 +176,7 @@ class MemberStep:
         loss_tracker(model).update_state(loss, sample_weight=examples)
         return y_pred, loss
 
-    def _apply(self, scope: Any, gradients: Sequence[Any]) -> None:
+    def _apply(self, scope: keras.StatelessScope, gradients: Sequence[Any]) -> None:
         """The optimizer's update, as its ``apply`` does it."""
         optimizer = self.optimizer
         rate = optimizer.learning_rate
