@@ -121,8 +121,8 @@ def test_the_walk_sees_what_it_must():
     """A positive control: an import in a function, and one for type checkers only."""
     assert "tensorflow" in all_imports("tfcourse.terminal")
     assert "tensorflow" not in imports_on_import("tfcourse.terminal")
-    assert "tfcourse.toy" in all_imports("tfcourse")
-    assert "tfcourse.toy" not in imports_on_import("tfcourse")
+    assert "keras" in all_imports("tfcourse.types")
+    assert "keras" not in imports_on_import("tfcourse.types")
     assert "keras" in imports_on_import("tfcourse.models.saving")
 
 
@@ -297,7 +297,7 @@ def test_a_function_is_short():
 
 
 def test_the_optimizers_arguments_are_those_that_a_config_may_set():
-    from tfcourse.optimizers import OPTIMIZERS
+    from tfcourse.optimizers.registry import OPTIMIZERS
 
     arguments = {
         name: tuple(

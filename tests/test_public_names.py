@@ -1,17 +1,20 @@
 """What ``import tfcourse`` offers: every name resolves, is documented, and costs nothing unused."""
 
-import ast
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 import tfcourse
+
+ROOT = Path(__file__).parent.parent
 
 
 def documented_arguments(value):
@@ -21,9 +24,19 @@ def documented_arguments(value):
     return [p.name for p in parameters if p.kind not in variadic]
 
 
-@pytest.mark.parametrize("name", tfcourse.__all__)
-def test_a_public_name(name):
-    value = getattr(tfcourse, name)
+ROOMS = ["formulas", "layers", "models", "optimizers", "search", "training"]
+TOP = [name for name in tfcourse.__all__ if name not in ROOMS]
+NAMES = [("tfcourse", name) for name in TOP] + [
+    (f"tfcourse.{room}", name) for room in ROOMS for name in getattr(tfcourse, room).__all__
+]
+# Not functions or classes: a type's alias, and a dictionary.
+VALUES = {"Moments", "SCALES"}
+OBJECTS = [(room, name) for room, name in NAMES if name not in VALUES]
+
+
+@pytest.mark.parametrize(("room", "name"), OBJECTS)
+def test_a_public_name(room, name):
+    value = getattr(importlib.import_module(room), name)
     assert value.__name__ == name
     assert inspect.getmodule(value).__name__.startswith("tfcourse.")
     assert value.__doc__ and value.__doc__.strip()
@@ -31,12 +44,17 @@ def test_a_public_name(name):
     assert value.__doc__ not in [base.__doc__ for base in getattr(value, "__mro__", [])[1:]]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [n for n in tfcourse.__all__ if not n.endswith("Error")],
-)
-def test_its_docstring_names_every_argument(name):
-    value = getattr(tfcourse, name)
+# A formula's docstring has the symbols of its equation.
+DOCUMENTED = [
+    (room, name)
+    for room, name in OBJECTS
+    if room != "tfcourse.formulas" and not name.endswith("Error")
+]
+
+
+@pytest.mark.parametrize(("room", "name"), DOCUMENTED)
+def test_its_docstring_names_every_argument(room, name):
+    value = getattr(importlib.import_module(room), name)
     missing = [
         argument
         for argument in documented_arguments(value)
@@ -45,21 +63,72 @@ def test_its_docstring_names_every_argument(name):
     assert missing == []
 
 
-def test_the_three_lists_of_names_are_one():
-    """``__all__``, the table that loads them, and the imports that type checkers read."""
-    assert sorted(tfcourse.__all__) == sorted(tfcourse._MODULES)
-    assert len(set(tfcourse.__all__)) == len(tfcourse.__all__)
-    tree = ast.parse(inspect.getsource(tfcourse))
-    checked = {
-        alias.name: node.module
-        for block in tree.body
-        if isinstance(block, ast.If)
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    assert checked == tfcourse._MODULES
-    assert {*tfcourse.__all__} <= {*dir(tfcourse)}
+@pytest.mark.parametrize("room", ["tfcourse", *(f"tfcourse.{room}" for room in ROOMS)])
+def test_dir_lists_the_names_and_each_is_there(room):
+    module = importlib.import_module(room)
+    assert dir(module) == sorted(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+
+
+def test_the_rooms_are_listed_at_the_top():
+    assert {*ROOMS} <= {*dir(tfcourse)}
+
+
+def test_a_name_at_the_top_is_the_one_of_its_room():
+    """But for the errors of all rooms, and the toy."""
+    alone = {"InputError", "WorkFailedError", "DivergedError", "minimize_quadratic"}
+    for name in {*TOP} - alone:
+        rooms = [getattr(tfcourse, room) for room in ROOMS]
+        (value,) = [getattr(room, name) for room in rooms if name in room.__all__]
+        assert getattr(tfcourse, name) is value
+
+
+@pytest.mark.parametrize(
+    ("room", "name"),
+    [
+        ("layers", "Dropout"),
+        ("search", "SearchResult"),
+        ("search", "TrialRecord"),
+        ("training", "MemberResult"),
+        ("training", "Population"),
+    ],
+)
+def test_what_an_annotation_of_the_users_needs(room, name):
+    assert inspect.isclass(getattr(getattr(tfcourse, room), name))
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "module"),
+    [("training", "fit", "fit"), ("models", "swap", "swap"), ("formulas", "softmax", "softmax")],
+)
+def test_a_function_is_not_hidden_by_its_module_of_the_same_name(room, name, module):
+    importlib.import_module(f"tfcourse.{room}.{module}")
+    assert inspect.isfunction(getattr(getattr(tfcourse, room), name))
+
+
+@pytest.mark.slow
+def test_type_checkers_see_the_names(tmp_path):
+    """With the classes' own signatures, without importing anything."""
+    (tmp_path / "user.py").write_text(
+        "import tfcourse\n"
+        "from tfcourse.training import Member\n"
+        "layer = tfcourse.layers.Dropout(rate=0.5)\n"
+        "reveal_type(Member(1).seed)\n"
+        "tfcourse.layers.Dropuot\n"
+    )
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "user.py"],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    lines = [line.split(": ", 1)[1] for line in run.stdout.splitlines()[:-1]]
+    assert lines == [
+        'note: Revealed type is "int"',
+        'error: Module has no attribute "Dropuot"; maybe "Dropout"?  [attr-defined]',
+    ]
 
 
 def test_an_unknown_name():
@@ -84,6 +153,7 @@ def test_every_name_that_a_module_lists_is_there(name):
 
 def test_importing_the_package_imports_next_to_nothing():
     heavy = ["tensorflow", "keras", "keras_tuner", "numpy", "pydantic", "rich", "typer"]
-    code = f"import sys, tfcourse; print([n for n in {heavy} if n in sys.modules])"
+    rooms = ", ".join(f"tfcourse.{room}" for room in ROOMS)
+    code = f"import sys, {rooms}; print([n for n in {heavy} if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

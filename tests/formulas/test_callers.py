@@ -11,8 +11,8 @@ import tensorflow as tf
 
 import tfcourse
 from tfcourse.layers.dropout import Dropout
-from tfcourse.optimizers import OPTIMIZERS
 from tfcourse.optimizers.base import CourseOptimizer
+from tfcourse.optimizers.registry import OPTIMIZERS
 
 ROOT = Path(tfcourse.__file__).parent
 FORMULAS = ROOT / "formulas"

@@ -3,6 +3,7 @@
 import csv
 import importlib
 import itertools
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,8 @@ def test_it_uses_the_searchs_threads(searched, monkeypatch):
     threads, read = [], []
     monkeypatch.setattr(tf.config.threading, "set_intra_op_parallelism_threads", threads.append)
     monkeypatch.setattr(
-        "tfcourse.search.retest.load_split",
+        sys.modules["tfcourse.search.retest"],
+        "load_split",
         lambda config: read.append((*threads,)) or load_split(config),
     )
     config = Search.from_toml(searched[0].directory / "config.toml").config

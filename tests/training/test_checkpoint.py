@@ -7,6 +7,7 @@ import csv
 import errno
 import resource
 import shutil
+import sys
 import warnings
 from collections import deque
 from dataclasses import replace
@@ -172,7 +173,9 @@ def interrupted(monkeypatch):
 @pytest.fixture
 def short_calls(monkeypatch):
     """Programs of two steps, so that an epoch can be saved in its middle."""
-    monkeypatch.setattr("tfcourse.training.fit.steps_per_call", lambda model, feed: 2)
+    monkeypatch.setattr(
+        sys.modules["tfcourse.training.fit"], "steps_per_call", lambda model, feed: 2
+    )
 
 
 def same(a, b):

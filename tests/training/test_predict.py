@@ -1,5 +1,7 @@
 """`predict` against ``model.predict``: the same outputs, whatever the model and the data."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -257,7 +259,9 @@ def test_progress_is_shown_as_keras_shows_it(x, capsys):
 def test_a_call_gives_back_no_more_than_so_many_bytes(x, monkeypatch):
     model = mlp()
     theirs = model.predict(x, batch_size=16, verbose=0)
-    monkeypatch.setattr("tfcourse.training.predict.BYTES_PER_CALL", 2 * 16 * CLASSES * 4)
+    monkeypatch.setattr(
+        sys.modules["tfcourse.training.predict"], "BYTES_PER_CALL", 2 * 16 * CLASSES * 4
+    )
     sizes, run = [], CollectProgram.__call__
 
     def spy(*arguments):

@@ -179,7 +179,9 @@ def equal(results, expected):
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_of_a_checkpoint_is_needed(part, trainable, tmp_path, monkeypatch):
     """The positive control: where one part is forgotten, the comparison above would tell."""
-    monkeypatch.setattr("tfcourse.training.fit.steps_per_call", lambda model, feed: 2)
+    monkeypatch.setattr(
+        sys.modules["tfcourse.training.fit"], "steps_per_call", lambda model, feed: 2
+    )
     set_seeds(3)
     expected = trainable()
     set_seeds(3)

@@ -1,1 +1,8 @@
-"""The course's equations: pure functions, no variables, no Keras classes, no input or output."""
+"""The course's equations: pure functions, no variables, no Keras classes, no input or output.
+
+Each name is loaded on first use.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

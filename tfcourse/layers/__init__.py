@@ -1,6 +1,5 @@
-"""Keras layers: thin state around the formulas."""
+"""Keras layers: thin state around the formulas. Each name is loaded on first use."""
 
-from tfcourse.layers.batch_norm import BatchNorm
-from tfcourse.layers.softmax_head import SoftmaxHead
+import lazy_loader
 
-__all__ = ["BatchNorm", "SoftmaxHead"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

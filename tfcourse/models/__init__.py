@@ -1,5 +1,5 @@
-"""Model builders for the searches, and for use on their own."""
+"""What builds, checks and changes whole models. Each name is loaded on first use."""
 
-from tfcourse.models.build import mlp
+import lazy_loader
 
-__all__ = ["mlp"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,23 +1,5 @@
 """The course's optimizers: thin state around the updates of `tfcourse.formulas.updates`."""
 
-from typing import Any
+import lazy_loader
 
-from tfcourse.optimizers.adam import Adam
-from tfcourse.optimizers.base import CourseOptimizer
-from tfcourse.optimizers.gradient_descent import GradientDescent
-from tfcourse.optimizers.momentum import Momentum
-from tfcourse.optimizers.rmsprop import RMSprop
-
-__all__ = ["OPTIMIZERS", "Adam", "GradientDescent", "Momentum", "RMSprop", "create"]
-
-OPTIMIZERS: dict[str, type[CourseOptimizer]] = {
-    "gradient_descent": GradientDescent,
-    "momentum": Momentum,
-    "rmsprop": RMSprop,
-    "adam": Adam,
-}
-
-
-def create(name: str, **hyperparameters: Any) -> CourseOptimizer:
-    """The optimizer that a search config calls ``name``."""
-    return OPTIMIZERS[name](**hyperparameters)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

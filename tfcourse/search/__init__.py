@@ -1,1 +1,5 @@
-"""Searches: a TOML file in, a finished run directory out."""
+"""Searches: a TOML file in, a finished run directory out. Each name is loaded on first use."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""The compiled training loop."""
+"""The compiled training loop, for one model and for many. Each name is loaded on first use."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

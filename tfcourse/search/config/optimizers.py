@@ -31,7 +31,7 @@ FLAGS = ("nesterov", "centered", "amsgrad")
 def create(name: str, **hyperparameters: Any) -> Any:
     """The optimizer that a search config calls ``name``."""
     if name not in KERAS_ARGUMENTS:
-        from tfcourse.optimizers import create as create_ours
+        from tfcourse.optimizers.registry import create as create_ours
 
         return create_ours(name, **hyperparameters)
     import keras

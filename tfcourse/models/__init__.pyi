@@ -1,0 +1,14 @@
+from .build import mlp as mlp
+from .fold import FoldReport as FoldReport
+from .fold import fold_batch_norm as fold_batch_norm
+from .fold import fold_report as fold_report
+from .gradient_check import gradient_check as gradient_check
+from .gradient_result import Difference as Difference
+from .gradient_result import GradientCheck as GradientCheck
+from .lint import Finding as Finding
+from .lint import lint as lint
+from .many_classes import ManyClassModel as ManyClassModel
+from .recalibrate import recalibrate as recalibrate
+from .saving import load_model as load_model
+from .saving import save_model as save_model
+from .swap import swap as swap

@@ -1,0 +1,9 @@
+from .evaluate import evaluate as evaluate
+from .fit import fit as fit
+from .non_finite.guard import NonFiniteLossError as NonFiniteLossError
+from .population.fit import fit_population as fit_population
+from .population.member import Member as Member
+from .population.member import MemberResult as MemberResult
+from .population.member import PopulationHistory as PopulationHistory
+from .population.population import Population as Population
+from .predict import predict as predict
