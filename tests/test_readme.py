@@ -57,6 +57,14 @@ def test_every_place_on_the_map_exists():
             assert (ROOT / top / name).exists(), name
 
 
+def test_the_names_of_the_package_exist():
+    import tfcourse
+
+    names = {*re.findall(r"\btfcourse\.([A-Za-z]\w*)", README)}
+    assert len(names) > 10
+    assert names <= {*dir(tfcourse)}
+
+
 def test_links_and_formulas_exist():
     for target in re.findall(r"\]\(([^)]+)\)", README):
         assert (ROOT / target).exists(), target
