@@ -1,14 +1,12 @@
 """The house rules: one direction of imports, one door to keras-tuner, small files and functions."""
 
 import ast
-import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 import tfcourse
-from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 
 ROOT = Path(tfcourse.__file__).parent
 FILES = {
@@ -294,35 +292,3 @@ def test_a_function_is_short():
     lines = {f"{m}.{f.name}": lines_of_code(m, f) for m, f in functions()}
     assert lines["tfcourse.errors.nearest"] == 2  # a positive control: it has a docstring too
     assert {f: count for f, count in lines.items() if count > LINES_OF_A_FUNCTION} == {}
-
-
-def test_the_optimizers_arguments_are_those_that_a_config_may_set():
-    from tfcourse.optimizers.registry import OPTIMIZERS
-
-    arguments = {
-        name: tuple(
-            p.name
-            for p in inspect.signature(optimizer).parameters.values()
-            if p.kind is not p.VAR_KEYWORD
-        )
-        for name, optimizer in OPTIMIZERS.items()
-    }
-    assert arguments == OPTIMIZER_ARGUMENTS
-
-
-def test_the_training_table_knows_every_optimizer_and_argument():
-    from typing import get_args
-
-    from tfcourse.search.config.optimizers import ARGUMENTS
-    from tfcourse.search.config.tables import TrainingTable
-
-    fields = TrainingTable.model_fields
-    assert set(OPTIMIZER_ARGUMENTS) <= set(ARGUMENTS)
-    assert set(get_args(fields["optimizer"].annotation)) == set(ARGUMENTS)
-    assert {n for names in ARGUMENTS.values() for n in names} <= set(fields)
-
-
-def test_the_toy_knows_every_optimizer():
-    from tfcourse.toy import OPTIMIZERS
-
-    assert set(OPTIMIZERS) == set(OPTIMIZER_ARGUMENTS)

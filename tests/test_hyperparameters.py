@@ -1,10 +1,11 @@
+import inspect
 import math
 
 import pytest
 
 from tfcourse.errors import InputError, nearest, one_of
 from tfcourse.formulas.scales import SCALES
-from tfcourse.hyperparameters import HYPERPARAMETERS, check
+from tfcourse.hyperparameters import COURSE_OPTIMIZERS, HYPERPARAMETERS, OPTIMIZERS, check
 
 
 def test_the_priorities_of_the_course():
@@ -76,3 +77,16 @@ def test_a_typo_is_told_the_nearest_name():
 
 def test_an_input_error_is_a_value_error():
     assert issubclass(InputError, ValueError)
+
+
+@pytest.mark.parametrize("name", COURSE_OPTIMIZERS)
+def test_the_registered_arguments_and_defaults_are_those_of_the_class(name):
+    parameters = inspect.signature(COURSE_OPTIMIZERS[name].load()).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.kind is not p.VAR_KEYWORD}
+    assert defaults == COURSE_OPTIMIZERS[name].defaults
+    assert tuple(defaults) == COURSE_OPTIMIZERS[name].arguments
+
+
+def test_the_numbers_among_the_arguments_are_hyperparameters():
+    names = {name for entry in OPTIMIZERS.values() for name in entry.arguments}
+    assert names - HYPERPARAMETERS.keys() == {"amsgrad", "centered", "nesterov"}

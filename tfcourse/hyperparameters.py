@@ -1,16 +1,28 @@
-"""The course's hyperparameters: what each may be, where to search, and how much it matters.
+"""The course's hyperparameters and optimizers: admissible values, ranges to search, defaults.
 
-The one table behind the optimizers' checks, the model builders' checks and the search configs.
+The optimizers' and the model builders' checks, the search configs and the toy read these tables.
 """
 
+import importlib
 import math
 import numbers
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from tfcourse.errors import shown
+from tfcourse.types import Optimizer
 
-__all__ = ["HYPERPARAMETERS", "OPTIMIZER_ARGUMENTS", "Hyperparameter", "check"]
+__all__ = [
+    "COURSE_OPTIMIZERS",
+    "HYPERPARAMETERS",
+    "KERAS_OPTIMIZERS",
+    "OPTIMIZERS",
+    "OPTIMIZER_ARGUMENTS",
+    "Hyperparameter",
+    "RegisteredOptimizer",
+    "check",
+]
 
 
 @dataclass(frozen=True)
@@ -94,10 +106,59 @@ def check(name: str, value: Any, owner: str) -> Any:
     )
 
 
-# The optimizers of the course by the name a config uses, and their hyperparameters.
-OPTIMIZER_ARGUMENTS: dict[str, tuple[str, ...]] = {
-    "gradient_descent": ("learning_rate",),
-    "momentum": ("learning_rate", "momentum"),
-    "rmsprop": ("learning_rate", "rho", "epsilon"),
-    "adam": ("learning_rate", "beta_1", "beta_2", "epsilon"),
+@dataclass(frozen=True)
+class RegisteredOptimizer:
+    """An optimizer that a config may name.
+
+    Attributes:
+        module: The module of its class.
+        class_name: The name of its class.
+        arguments: The hyperparameters that a config may set.
+        defaults: Of the course's optimizers, the value of each argument that is not set.
+    """
+
+    module: str
+    class_name: str
+    arguments: tuple[str, ...]
+    defaults: Mapping[str, float] = field(default_factory=dict)
+
+    def load(self) -> type[Optimizer]:
+        """Return the class; this imports TensorFlow."""
+        loaded: type[Optimizer] = getattr(importlib.import_module(self.module), self.class_name)
+        return loaded
+
+
+def _course(module: str, class_name: str, **defaults: float) -> RegisteredOptimizer:
+    module = f"tfcourse.optimizers.{module}"
+    return RegisteredOptimizer(module, class_name, tuple(defaults), defaults)
+
+
+def _keras(class_name: str, *arguments: str) -> RegisteredOptimizer:
+    arguments = (*arguments, "weight_decay", "clipnorm")
+    return RegisteredOptimizer("keras.optimizers", class_name, arguments)
+
+
+_ADAM = ("learning_rate", "beta_1", "beta_2", "epsilon")
+
+COURSE_OPTIMIZERS: dict[str, RegisteredOptimizer] = {
+    "gradient_descent": _course("gradient_descent", "GradientDescent", learning_rate=0.01),
+    "momentum": _course("momentum", "Momentum", learning_rate=0.01, momentum=0.9),
+    "rmsprop": _course("rmsprop", "RMSprop", learning_rate=0.001, rho=0.9, epsilon=1e-8),
+    "adam": _course("adam", "Adam", learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-8),
 }
+KERAS_OPTIMIZERS: dict[str, RegisteredOptimizer] = {
+    "keras:sgd": _keras("SGD", "learning_rate", "momentum", "nesterov"),
+    "keras:rmsprop": _keras("RMSprop", "learning_rate", "rho", "momentum", "epsilon", "centered"),
+    "keras:adam": _keras("Adam", *_ADAM, "amsgrad"),
+    "keras:adamw": _keras("AdamW", *_ADAM, "amsgrad"),
+    "keras:adamax": _keras("Adamax", *_ADAM),
+    "keras:nadam": _keras("Nadam", *_ADAM),
+    "keras:adagrad": _keras("Adagrad", "learning_rate", "epsilon"),
+    "keras:adadelta": _keras("Adadelta", "learning_rate", "rho", "epsilon"),
+    "keras:lion": _keras("Lion", "learning_rate", "beta_1", "beta_2"),
+    "keras:lamb": _keras("Lamb", *_ADAM),
+}
+# Every optimizer by the name that a config uses: an optimizer is registered here and nowhere else.
+OPTIMIZERS = COURSE_OPTIMIZERS | KERAS_OPTIMIZERS
+# The course's with their hyperparameters, all of which are variables of the optimizer.
+OPTIMIZER_ARGUMENTS = {name: entry.arguments for name, entry in COURSE_OPTIMIZERS.items()}

@@ -1,5 +1,6 @@
 """The course's toy problem: minimise w² - 10w + 25 = (w-5)² (course sections 4.1 to 4.3)."""
 
+import inspect
 import math
 import numbers
 from collections.abc import Sequence
@@ -15,64 +16,32 @@ import tensorflow as tf
 from tfcourse.errors import InputError, WorkFailedError, one_of, shown
 from tfcourse.formulas import updates
 from tfcourse.formulas.averages import bias_correction
-from tfcourse.hyperparameters import check
+from tfcourse.hyperparameters import COURSE_OPTIMIZERS, check
 from tfcourse.internals.tensorflow import allow_retracing
+from tfcourse.types import Tensor
 
-__all__ = [
-    "OPTIMIZERS",
-    "DivergedError",
-    "ToyResult",
-    "minimize_quadratic",
-]
-
-# The decays of the course (sections 5.9 to 5.11), and its epsilon.
-MOMENTUM, BETA_1, BETA_2, RHO, EPSILON = 0.9, 0.9, 0.999, 0.9, 1e-8
+__all__ = ["DivergedError", "ToyResult", "minimize_quadratic"]
 
 # TensorFlow keeps each step's w in a tensor of its own, of about 140 bytes: in all 1.4 GB.
 MOST_STEPS = 10_000_000
 
 
-def _gradient_descent(gradient: Any, state: Any, learning_rate: Any, step: Any) -> Any:
-    return updates.gradient_descent(gradient, learning_rate=learning_rate), *state
-
-
-def _momentum(gradient: Any, state: Any, learning_rate: Any, step: Any) -> Any:
-    velocity, unused = state
-    change, velocity = updates.momentum(
-        gradient, velocity, learning_rate=learning_rate, one_minus_momentum=1 - MOMENTUM
-    )
-    return change, velocity, unused
-
-
-def _rmsprop(gradient: Any, state: Any, learning_rate: Any, step: Any) -> Any:
-    unused, square = state
-    change, square = updates.rmsprop(
-        gradient, square, learning_rate=learning_rate, one_minus_rho=1 - RHO, epsilon=EPSILON
-    )
-    return change, unused, square
-
-
-def _adam(gradient: Any, state: Any, learning_rate: Any, step: Any) -> Any:
-    return updates.adam(
-        gradient,
-        *state,
-        learning_rate=learning_rate,
-        one_minus_beta_1=1 - BETA_1,
-        one_minus_beta_2=1 - BETA_2,
-        epsilon=EPSILON,
-        # The powers in float32, as in the course's program: its first step is 0.0999993 where
-        # exact arithmetic gives 0.1. tfcourse.Adam uses the exact form.
-        correction_1=bias_correction(tf.constant(BETA_1), step),
-        correction_2=bias_correction(tf.constant(BETA_2), step),
-    )
-
-
-OPTIMIZERS = {
-    "gradient_descent": _gradient_descent,
-    "momentum": _momentum,
-    "rmsprop": _rmsprop,
-    "adam": _adam,
-}
+def _hyperparameters(optimizer: str, learning_rate: Tensor, step: Tensor) -> dict[str, Any]:
+    """Return the arguments of the optimizer's formula, its decays and ε being the course's."""
+    defaults = COURSE_OPTIMIZERS[optimizer].defaults
+    arguments: dict[str, Any] = {"learning_rate": learning_rate}
+    for name, value in defaults.items():
+        if name == "epsilon":
+            arguments[name] = value
+        elif name != "learning_rate":
+            arguments[f"one_minus_{name}"] = 1 - value
+    if optimizer == "adam":
+        for i in (1, 2):
+            # The powers in float32, as in the course's program: its first step is 0.0999993 where
+            # exact arithmetic gives 0.1. tfcourse.Adam uses the exact form.
+            beta = tf.constant(defaults[f"beta_{i}"])
+            arguments[f"correction_{i}"] = bias_correction(beta, step)
+    return arguments
 
 
 @dataclass(frozen=True)
@@ -121,23 +90,26 @@ def descent_program(optimizer: str, jit_compile: bool, record: bool) -> Any:
     Returns a ``tf.function`` of (coefficients, start, learning_rate, steps) that gives the last
     w and, with ``record``, w after each step.
     """
-    update = OPTIMIZERS[optimizer]
+    formula = getattr(updates, optimizer)
+    slots = len(inspect.getfullargspec(formula).args) - 1  # all but the gradient
 
     def descend(coefficients: Any, start: Any, learning_rate: Any, steps: Any) -> Any:
-        def body(step: Any, w: Any, average: Any, square: Any, history: Any) -> Any:
+        def body(step: Tensor, w: Tensor, state: list[Tensor], history: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(w)
                 cost = quadratic(w, coefficients)
             gradient = tape.gradient(cost, w)
             number = tf.cast(step + 1, w.dtype)
-            change, average, square = update(gradient, (average, square), learning_rate, number)
+            arguments = _hyperparameters(optimizer, learning_rate, number)
+            results = formula(gradient, *state, **arguments)
+            change, *state = results if slots else [results]
             w = w - change
-            return step + 1, w, average, square, history.write(step, w) if record else history
+            return step + 1, w, state, history.write(step, w) if record else history
 
-        zero = tf.zeros([])
+        state = [tf.zeros([])] * slots
         history = tf.TensorArray(tf.float32, size=steps if record else 0, element_shape=[])
-        _, w, _, _, history = tf.while_loop(
-            lambda step, *_: step < steps, body, [tf.constant(0), start, zero, zero, history]
+        _, w, _, history = tf.while_loop(
+            lambda step, *_: step < steps, body, [tf.constant(0), start, state, history]
         )
         return w, history.stack() if record else None
 
@@ -169,8 +141,8 @@ def _check(
         )
     if not isinstance(start, numbers.Real) or not abs(start) <= float(np.finfo(np.float32).max):
         raise InputError(f"start must be a finite number. Received: {shown(start)}.")
-    if not isinstance(optimizer, str) or optimizer not in OPTIMIZERS:
-        raise InputError(one_of("optimizer", optimizer, OPTIMIZERS))
+    if not isinstance(optimizer, str) or optimizer not in COURSE_OPTIMIZERS:
+        raise InputError(one_of("optimizer", optimizer, COURSE_OPTIMIZERS))
     if isinstance(steps, bool) or not isinstance(steps, numbers.Integral) or steps < 0:
         raise InputError(f"steps must be a whole number >= 0. Received: {shown(steps)}.")
     if steps > MOST_STEPS:

@@ -10,9 +10,9 @@ import pytest
 import tensorflow as tf
 
 import tfcourse
+from tfcourse.hyperparameters import COURSE_OPTIMIZERS
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
-from tfcourse.optimizers.registry import OPTIMIZERS
 
 ROOT = Path(tfcourse.__file__).parent
 FORMULAS = ROOT / "formulas"
@@ -126,9 +126,9 @@ def test_a_layer_is_two_calls_away_from_its_formulas(layer, x, training, expecte
     assert all(found[name] <= 2 for name in expected), found
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", COURSE_OPTIMIZERS)
 def test_an_optimizer_is_three_calls_away_from_its_update(name):
-    optimizer, variable = OPTIMIZERS[name](), keras.Variable(np.ones(3))
+    optimizer, variable = COURSE_OPTIMIZERS[name].load()(), keras.Variable(np.ones(3))
     optimizer.build([variable])
     found = distances(
         CourseOptimizer.update_step, lambda: optimizer.apply([tf.ones(3)], [variable])

@@ -11,8 +11,9 @@ from keras.callbacks import EarlyStopping
 from keras.src import losses as keras_losses
 
 from tests.search.test_config import errors_of, parse, search
+from tfcourse.hyperparameters import KERAS_OPTIMIZERS, OPTIMIZERS
 from tfcourse.search.config.metrics import LOSSES, METRICS, direction_of
-from tfcourse.search.config.optimizers import ARGUMENTS, KERAS_ARGUMENTS, create
+from tfcourse.search.config.optimizers import create
 from tfcourse.search.config.tables import TrainingTable
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.trials.callbacks import trial_callbacks
@@ -88,17 +89,19 @@ def test_the_f1_score_is_scikit_learns(rng):
 
 
 class TestOptimizers:
-    @pytest.mark.parametrize("name", KERAS_ARGUMENTS)
+    @pytest.mark.parametrize("name", KERAS_OPTIMIZERS)
     def test_keras_own_take_the_arguments(self, name):
         optimizer = create(name, learning_rate=0.25)
         assert type(optimizer).__name__.lower() == name.removeprefix("keras:")
         assert type(optimizer).__module__.startswith("keras.")
         assert float(optimizer.learning_rate) == 0.25
-        assert set(KERAS_ARGUMENTS[name]) <= set(inspect.signature(type(optimizer)).parameters)
+        assert set(KERAS_OPTIMIZERS[name].arguments) <= set(
+            inspect.signature(type(optimizer)).parameters
+        )
 
     def test_ours_are_ours(self):
         assert type(create("adam")).__module__.startswith("tfcourse.")
-        assert set(KERAS_ARGUMENTS) < set(ARGUMENTS)
+        assert set(KERAS_OPTIMIZERS) < set(OPTIMIZERS)
 
     def test_their_arguments_are_searched(self, quick, monkeypatch):
         space = {"weight_decay": {"values": [0.125]}, "nesterov": {"values": [True]}}

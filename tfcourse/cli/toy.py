@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tfcourse.cli.options import Debug
 from tfcourse.errors import InputError, shown
+from tfcourse.hyperparameters import COURSE_OPTIMIZERS
 from tfcourse.terminal import console, import_tensorflow, reporting
 
 __all__ = ["toy"]
@@ -21,7 +22,7 @@ def toy(
     ] = "1,-10,25",
     start: Annotated[float, typer.Option(help="w before the first step.")] = 0.0,
     optimizer: Annotated[
-        str, typer.Option(help="gradient_descent, momentum, rmsprop or adam.")
+        str, typer.Option(help=f"One of {', '.join(COURSE_OPTIMIZERS)}.")
     ] = "gradient_descent",
     learning_rate: Annotated[float, typer.Option(help="The learning rate α.")] = 0.01,
     steps: Annotated[int, typer.Option(help="How many steps to take.")] = 1000,

@@ -1,12 +1,13 @@
 """The tables of a search's TOML file as pydantic models, and their errors in our words."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, create_model
 
 from tfcourse.errors import nearest, shown
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
+from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
 
 __all__ = [
     "STRATEGIES",
@@ -132,13 +133,6 @@ class ModelTable(Table):
         return dict(self.__pydantic_extra__ or {})
 
 
-OptimizerName = Literal[
-    "gradient_descent", "momentum", "rmsprop", "adam",
-    "keras:sgd", "keras:rmsprop", "keras:adam", "keras:adamw", "keras:adamax", "keras:nadam",
-    "keras:adagrad", "keras:adadelta", "keras:lion", "keras:lamb",
-]  # fmt: skip
-
-
 class EarlyStoppingTable(Table):
     """``[training.early_stopping]``: ends a training whose ``monitor`` no longer gets better.
 
@@ -153,7 +147,7 @@ class EarlyStoppingTable(Table):
     start_from_epoch: int = Field(default=0, ge=0)
 
 
-class TrainingTable(Table):
+class _TrainingTable(Table):
     """``[training]``: the loss, the optimizer, its fixed hyperparameters, the size of the work.
 
     ``folds``: from 2 on, train and dev together are cut into folds, each the dev set of one
@@ -167,19 +161,23 @@ class TrainingTable(Table):
     folds: int = Field(default=1, ge=1, le=1_000_000)
     repeats: int = Field(default=1, ge=1, le=1_000_000)
     early_stopping: EarlyStoppingTable | None = None
-    optimizer: OptimizerName = "adam"
+    optimizer: str = "adam"
     jit_compile: Literal["auto", True, False] = "auto"
-    learning_rate: float | None = None
-    momentum: float | None = None
-    beta_1: float | None = None
-    beta_2: float | None = None
-    rho: float | None = None
-    epsilon: float | None = None
-    weight_decay: float | None = None
-    clipnorm: float | None = None
-    nesterov: bool | None = None
-    centered: bool | None = None
-    amsgrad: bool | None = None
+
+
+if TYPE_CHECKING:
+    TrainingTable = _TrainingTable
+else:
+    # With the names of the optimizers that are registered, and their arguments.
+    _FIELDS = {name: (bool if name in FLAGS else float) | None for name in ALL_ARGUMENTS}
+    TrainingTable = create_model(
+        "TrainingTable",
+        __base__=_TrainingTable,
+        __module__=__name__,
+        __doc__=_TrainingTable.__doc__,
+        optimizer=(Literal[tuple(ARGUMENTS)], "adam"),
+        **{name: (kind, None) for name, kind in _FIELDS.items()},
+    )
 
 
 # The tables within others that are no strategy's.
