@@ -4,38 +4,40 @@ An import and an exit of TensorFlow are 4 s of a core. They are for tests of wha
 once it has started; `subprocess` is for those of how it starts.
 """
 
-import atexit
 import json
 import os
-import select
-import socket
-import struct
 import subprocess
 import sys
 import threading
+import types
 from functools import cache
+from multiprocessing import forkserver, get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
+
+import pytest
+
+from tests import interpreter
 
 __all__ = ["Process", "run"]
 
-NUMBER = struct.Struct("q")  # as the forker tells one
+CONTEXT = get_context("forkserver")
 
 
 @cache
-def _forker():
-    """The socket to the process that all are forked from; it ends with this one."""
-    ours, theirs = socket.socketpair()
-    number = theirs.fileno()
-    command = [sys.executable, Path(__file__).with_name("forker.py"), str(number)]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[number])
-    theirs.close()
+def _server():
+    """Return the server that forks them: not the one of the searches, which imports tfcourse."""
+    server = forkserver.ForkServer()
+    server.set_forkserver_preload(["keras"])
+    return server
 
-    def end():
-        ours.close()
-        process.wait()
 
-    atexit.register(end)
-    return ours
+@cache
+def _path():
+    """Return ``sys.path`` as Python starts with it, without its first entry and ``PYTHONPATH``."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    code = "import json, sys; print(json.dumps(sys.path[1:]))"
+    return json.loads(subprocess.check_output([sys.executable, "-c", code], env=environ))
 
 
 class Process:
@@ -50,54 +52,55 @@ class Process:
     """
 
     def __init__(self, arguments, cwd=None, env=None, stdin=None):
-        line, theirs = socket.socketpair()
-        ends = [os.pipe(), os.pipe()]
-        with Path(os.devnull).open() as nothing, theirs:
-            files = [stdin or nothing, *(end for _, end in ends), theirs]
-            numbers = [file if isinstance(file, int) else file.fileno() for file in files]
-            socket.send_fds(_forker(), [b"."], numbers)
-        for _, end in ends:
-            os.close(end)
-        task = {
-            "arguments": [str(each) for each in arguments],
-            "folder": str(Path(cwd or ".").resolve()),
-            "environ": dict(os.environ if env is None else env),
-        }
-        self.args, self.returncode = task["arguments"], None
-        self.stdout, self.stderr = (os.fdopen(end, encoding="utf-8") for end, _ in ends)
-        self._line = line
-        line.sendall(f"{json.dumps(task)}\n".encode())
-        self.pid = self._told()
+        self.args = [str(argument) for argument in arguments]
+        folder, environ = str(Path(cwd or ".").resolve()), dict(os.environ if env is None else env)
+        (out, to_out), (errors, to_errors) = os.pipe(), os.pipe()
+        source = os.open(os.devnull, os.O_RDONLY) if stdin is None else os.dup(stdin.fileno())
+        streams = [Connection(number) for number in (source, to_out, to_errors)]
+        self._process = CONTEXT.Process(
+            target=interpreter.main, args=(self.args, folder, environ, _path(), streams)
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(forkserver, "connect_to_new_process", _server().connect_to_new_process)
+            # multiprocessing would import pytest's main module into it.
+            patch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
+            self._process.start()
+        for stream in streams:
+            stream.close()
+        self.stdout, self.stderr = (os.fdopen(end, encoding="utf-8") for end in (out, errors))
+        self.pid = self._process.pid
 
-    def _told(self):
-        return NUMBER.unpack(self._line.recv(NUMBER.size, socket.MSG_WAITALL))[0]
+    @property
+    def returncode(self):
+        """Its exit status, negative for a signal; None while it runs."""
+        return self._process.exitcode
 
     def poll(self):
-        """Its exit status, negative for a signal; None while it runs."""
-        if self.returncode is None and select.select([self._line], [], [], 0)[0]:
-            self.wait()
+        """Return its exit status, negative for a signal; None while it runs."""
         return self.returncode
 
     def wait(self):
-        """Waits for its end; its exit status."""
-        if self.returncode is None:
-            self.returncode = self._told()
-            self._line.close()
+        """Wait for its end and return its exit status."""
+        self._process.join()
         return self.returncode
 
-    def send_signal(self, how):
-        """Sends it a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, how)
+    def send_signal(self, number):
+        """Send it a signal, unless it has ended."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
 
     def communicate(self, timeout=None):
-        """What is left of its output and of its errors, once it has ended."""
-        said = ["", ""]
+        """Wait for its end and return the rest of its output and of its errors.
 
-        def read(number, stream):
+        Raises:
+            subprocess.TimeoutExpired: It runs, or holds its output open, for longer.
+        """
+        texts = ["", ""]
+
+        def read(index, stream):
             if not stream.closed:
                 with stream:
-                    said[number] = stream.read()
+                    texts[index] = stream.read()
 
         streams = enumerate((self.stdout, self.stderr))
         threads = [threading.Thread(target=read, args=each, daemon=True) for each in streams]
@@ -108,7 +111,7 @@ class Process:
             if thread.is_alive():
                 raise subprocess.TimeoutExpired(self.args, timeout)
         self.wait()
-        return tuple(said)
+        return tuple(texts)
 
 
 def run(arguments, timeout=None, **kwargs):

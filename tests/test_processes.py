@@ -11,9 +11,10 @@ from tests import processes
 pytestmark = pytest.mark.slow
 
 SEEN = """
-import json, os, sys, threading
+import atexit, json, os, sys, threading
+atexit.register(print, "at its end")
 ours = sorted(name for name in sys.modules if name.partition(".")[0] in ("tfcourse", "tests"))
-print(json.dumps([__name__, sys.argv, sys.path[0], os.getcwd()]))
+print(json.dumps([__name__, sys.argv, sys.path, os.getcwd()]))
 print(json.dumps([os.environ["SET"], "OTHER" in os.environ]))
 print(json.dumps([ours, threading.active_count(), sys.stdin.read(), sys.stdout.encoding]))
 print("said", file=sys.stderr)
