@@ -19,7 +19,17 @@ FILES = {
 # A module imports from floors below its own, and from its own package. The foundation is what
 # every floor stands on; its modules are one package here.
 FLOORS = [
-    {"console", "errors", "files", "hyperparameters", "imports", "internals", "quiet", "types"},
+    {
+        "console",
+        "errors",
+        "files",
+        "hyperparameters",
+        "imports",
+        "internals",
+        "quiet",
+        "time_limits",
+        "types",
+    },
     {"formulas", "data"},
     {"layers", "optimizers", "toy"},
     {"models", "training", "toy_plot"},

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from tfcourse.errors import InputError, error_text, nearest
 from tfcourse.quiet import quiet_start
+from tfcourse.time_limits import TimeLimitError, limited, limits_now
 
 __all__ = ["exit_as_error", "load_function"]
 
@@ -70,7 +71,8 @@ def load_function(name: str, key: str) -> Any:
         key: The config's key, for the message.
 
     Raises:
-        InputError: The module can't be imported, or has no such function.
+        InputError: The module can't be imported, or not within the `time_limit`; or it has no such
+            function.
     """
     module_name, _, function_name = name.partition(":")
     here = str(Path.cwd())
@@ -79,7 +81,12 @@ def load_function(name: str, key: str) -> Any:
     try:
         # It may be the first that imports TensorFlow.
         with quiet_start(), exit_as_error():
-            module = importlib.import_module(module_name)
+            if limits_now():
+                importlib.import_module("keras")  # whose start the limit does not count
+            with limited(key, f'the import of the module "{module_name}"'):
+                module = importlib.import_module(module_name)
+    except TimeLimitError:
+        raise
     except Exception as error:
         raise InputError(
             f'{key}: the module "{module_name}" can\'t be imported '

@@ -10,7 +10,8 @@ from tests import processes
 from tests.search.runtime.crews import SLOW, Watched, kill_when, same
 from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
-from tfcourse.search.runtime import deadlines, local
+from tfcourse.search.config import time_limits
+from tfcourse.search.runtime import local
 from tfcourse.search.space.parameters import Choice
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.store.directory import RunDirectory
@@ -211,7 +212,7 @@ class TestDeaths:
         ],
     )
     def test_what_hangs_before_the_first_trial_is_refused(self, quick, monkeypatch, part, said):
-        monkeypatch.setattr(deadlines, "LEAST_FOR_PREPARATION", 2.0)
+        monkeypatch.setattr(time_limits, "LEAST_FOR_PREPARATION", 2.0)
         source = """
             import time
 

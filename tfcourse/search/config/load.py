@@ -34,6 +34,7 @@ from tfcourse.search.config.tables import (
     TrainingTable,
     parse,
 )
+from tfcourse.search.config.time_limits import limited_preparation
 from tfcourse.search.config.vectorized import caviar_problems
 from tfcourse.search.space.parameters import Parameter
 
@@ -178,15 +179,15 @@ def parse_config(
     tables["search"], settings, lines = strategy_settings(tables["search"])
     errors += lines
     for name, model in _TABLES.items():
-        parsed[name], lines = parse(
-            model, tables[name], name, STRATEGIES if name == "search" else ()
-        )
+        others = STRATEGIES if name == "search" else ()
+        parsed[name], lines = parse(model, tables[name], name, others)
         errors += lines
 
-    if parsed["training"] is not None:
-        errors += training_problems(parsed["training"])
-    parsed["data"] = _check_data(parsed["data"], folder, recorded or arrays is not None, errors)
-    builder = _find(parsed["model"], build, recorded, errors)
+    with limited_preparation(parsed["search"]):
+        if parsed["training"] is not None:
+            errors += training_problems(parsed["training"])
+        parsed["data"] = _check_data(parsed["data"], folder, recorded or arrays is not None, errors)
+        builder = _find(parsed["model"], build, recorded, errors)
     own = recorded or (builder is not None and builder.compiles)
     errors += objective_problems(tables["search"], tables["training"], any_metric=own)
     fixed = {} if parsed["model"] is None else parsed["model"].arguments

@@ -37,8 +37,9 @@ class SearchTable(Table):
     """``[search]``: what to look for, how, how long.
 
     ``workers``: how many processes train. ``trial_timeout``: after how many seconds a trial counts
-    as failed, and before the first one the data or the model is refused. ``threads``: how many
-    threads compute one operation, in every process: sums of convolutions round differently with it.
+    as failed, and before the first one the data, the model or the import of their modules is
+    refused (of imports see `tfcourse.time_limits.limited`). ``threads``: how many threads compute
+    one operation, in every process: sums of convolutions round differently with it.
     ``reuse_models``: how many compiled models are kept for the trials to come; 0 compiles every
     trial's anew. ``caviar``: whether trials of one architecture are trained together, as a
     population, or one after the other; ``"auto"`` estimates what is quicker, and together they

@@ -20,6 +20,7 @@ from tfcourse.search.engine.registrations import (
     Registration,
     single_value,
 )
+from tfcourse.time_limits import TimeLimitError, limited
 from tfcourse.types import Hyperparameter, KerasModel, Shape
 
 __all__ = ["HyperModelBuilder", "explore_hypermodel"]
@@ -85,8 +86,10 @@ def _build_of(source_object: Any, name: str) -> Callable[[Any], Any]:
     if inspect.isfunction(source_object) or not hasattr(source_object, "build"):
         return source_object
     try:
-        with exit_as_error():
+        with limited("builder", f'"{name}", called without arguments,'), exit_as_error():
             model = source_object() if isinstance(source_object, type) else source_object
+    except TimeLimitError:
+        raise
     except Exception as error:
         raise InputError(
             f'builder: "{name}" can\'t be made without arguments ({error_text(error)}).'
@@ -147,13 +150,14 @@ def _compiled(
     build: Callable[[Any], Any], hp: CheckedHyperParameters, name: str, values: Mapping[str, Any]
 ) -> bool:
     """Call the builder once, and return whether its model comes compiled."""
-    called = (
-        f'builder: "{name}", which takes one argument, was called as build(hp) with '
-        f"{values or 'the defaults'} and "
+    call = (
+        f'"{name}", which takes one argument, was called as build(hp) with '
+        f"{values or 'the defaults'} and"
     )
+    called = f"builder: {call} "
     reset_automatic_names()  # as `build_trial`, and keras-tuner, before every build
     try:
-        with exit_as_error():
+        with limited("builder", call), exit_as_error():
             model = build(hp)
     except InputError:
         raise

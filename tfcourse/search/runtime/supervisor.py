@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.search.config.time_limits import preparation_limit
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.runtime.deadlines import (
     Preparing,
     Running,
     preparation_error,
-    preparation_limit,
 )
 from tfcourse.search.runtime.failures import CHIEF, record_failure, told_error, why_given_up
 from tfcourse.search.runtime.process import Child, how_it_ended
@@ -238,7 +238,7 @@ class Supervisor:
 
     def _end_slow_preparation(self) -> None:
         """The chief's is refused; a worker, which loads the data again, counts as dead."""
-        limit = preparation_limit(self.pool.config)
+        limit = preparation_limit(self.pool.config.search.trial_timeout)
         for name, preparing in list(self.preparing.items()):
             if time.monotonic() - preparing.since > limit:
                 del self.preparing[name]
