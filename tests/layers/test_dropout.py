@@ -6,7 +6,7 @@ import tensorflow as tf
 from tests.training.parity import compiled, examples
 from tfcourse import SoftmaxHead, fit
 from tfcourse.layers.dropout import Dropout
-from tfcourse.training.programs.cache import train_program
+from tfcourse.training.programs.model_programs import train_program
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "float64", "mixed_bfloat16"])

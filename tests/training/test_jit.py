@@ -8,8 +8,8 @@ import tensorflow as tf
 from tests.training.parity import assert_same_variables
 from tfcourse import InputError, evaluate, fit, predict
 from tfcourse.training.programs import jit
-from tfcourse.training.programs.held import held_by
 from tfcourse.training.programs.jit import choose_jit
+from tfcourse.training.programs.program_cache import program_cache
 
 layers = keras.layers
 
@@ -124,7 +124,7 @@ def test_a_validation_is_weighed_by_its_own_steps(monkeypatch):
             validation_batch_size=batch_size,
             jit_compile=jit.Auto(trainings=5),
         )
-        compiled = {key[0]: key[2] for key in held_by(model).programs}
+        compiled = {key[0]: key[2] for key in program_cache(model).programs}
         assert compiled == {"train": True, "test": batch_size == 4}
 
 

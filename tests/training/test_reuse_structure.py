@@ -261,6 +261,15 @@ class TestOwnCode:
             structure(model)
 
 
+def test_models_with_several_optimizers_share_nothing():
+    """What maps the variables to the optimizers may be a function of the user's."""
+    model = dense()
+    optimizers = keras.optimizers.SGD(), keras.optimizers.Adam()
+    model.compile(keras.optimizers.MultiOptimizer(lambda v: optimizers[len(v.shape) - 1]), "mse")
+    with pytest.raises(NotShareableError, match="it has several optimizers"):
+        structure(model)
+
+
 class TestImpurity:
     """A program that depends on anything but its inputs and the known variables is not trusted."""
 

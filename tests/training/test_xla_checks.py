@@ -12,7 +12,7 @@ from tests.processes import run
 from tfcourse import InputError, Member, evaluate, fit, fit_population, predict
 from tfcourse.errors import message_line
 from tfcourse.training.data.compilation import Compilation
-from tfcourse.training.programs.held import held_by
+from tfcourse.training.programs.program_cache import program_cache
 
 layers = keras.layers
 X = np.random.default_rng(0).normal(size=(24, 3)).astype("float32")
@@ -58,7 +58,7 @@ def text_model():
 
 def under_xla(model):
     """Which of the model's programs XLA compiles."""
-    programs = {key[0]: program for key, program in held_by(model).programs.items()}
+    programs = {key[0]: program for key, program in program_cache(model).programs.items()}
     return {kind: getattr(program, "jit_compile", None) for kind, program in programs.items()}
 
 
@@ -88,7 +88,7 @@ def test_ids_of_a_stream_and_unchecked_ones_are_checked_by_the_kernel(always):
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"= 10 is not in \[0, 10\)"):
             fit(model, **arguments, verbose=0)
     fit(model, IDS, Y, verbose=0)  # the same model with ids that are known to be in range
-    assert True in {getattr(p, "jit_compile", None) for p in held_by(model).programs.values()}
+    assert True in {getattr(p, "jit_compile", None) for p in program_cache(model).programs.values()}
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", keras.optimizers.Adam(use_ema=True)])

@@ -18,7 +18,7 @@ import two_devices
 from two_devices import fails, mlp, trained, x, y
 
 from tfcourse import Adam, BatchNorm, Momentum, SoftmaxHead, fit
-from tfcourse.training.programs.cache import state_copier
+from tfcourse.training.programs.model_programs import state_copier
 
 layers = keras.layers
 

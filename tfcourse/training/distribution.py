@@ -14,7 +14,6 @@ from tfcourse.internals.models import strategy_of
 from tfcourse.training.data.compilation import JitCompile
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.loop import Loop
-from tfcourse.training.programs.leaves import first_leaf, leaves_of
 from tfcourse.training.programs.replicas import (
     gathered,
     is_distributed,
@@ -23,6 +22,7 @@ from tfcourse.training.programs.replicas import (
 )
 from tfcourse.training.programs.state import state_variables
 from tfcourse.training.programs.step import overrides
+from tfcourse.training.programs.tree import first_leaf, tree_leaves
 from tfcourse.types import KerasModel
 
 __all__ = ["agree", "check_distribution", "check_feeds", "distributed_errors"]
@@ -120,7 +120,7 @@ def agree(loop: Loop, seed: int | None, epochs: int, initial_epoch: int) -> None
     mine["steps between callbacks on batches"] = loop.stride
     mine["checkpoint_dir or save_every"] = loop.checkpoints and repr(loop.checkpoints.saving.every)
     if isinstance(train, ArrayFeed):
-        leaves = [leaf.numpy() for leaf in leaves_of(train.sample)]
+        leaves = [leaf.numpy() for leaf in tree_leaves(train.sample)]
         first = zlib.crc32(b"".join(a.tobytes() for a in leaves if a.dtype.kind != "O"))
         mine |= {"examples": train.arrays.count, "checksum of the first batch": first}
         mine |= {"seed": seed, "drawn": train.seed}

@@ -14,8 +14,8 @@ from tfcourse.training.data.arrays import Arrays, in_memory
 from tfcourse.training.data.checks import check_feed
 from tfcourse.training.data.feeds import ArrayFeed, Feed, StreamFeed
 from tfcourse.training.data.inputs import check_choices, check_sizes, limited, steps_per_call
-from tfcourse.training.programs.cache import predict_program
 from tfcourse.training.programs.collect import CollectProgram, batch_specs
+from tfcourse.training.programs.model_programs import predict_program
 from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.programs.step import overrides, runs_eagerly
 from tfcourse.types import CallbackList, KerasModel, Nested, TrainingData

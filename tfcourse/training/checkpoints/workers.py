@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
-from tfcourse.training.programs.cache import state_copier
+from tfcourse.training.programs.model_programs import state_copier
 from tfcourse.training.programs.replicas import gathered
 from tfcourse.training.programs.state import state_variables
 from tfcourse.types import KerasModel

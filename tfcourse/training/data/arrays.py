@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfcourse.data.frames import as_examples, is_scipy_sparse
 from tfcourse.errors import InputError, shown
 from tfcourse.internals.data import can_slice, split_arrays
-from tfcourse.training.programs.leaves import first_leaf, leaves_of, map_leaves
+from tfcourse.training.programs.tree import first_leaf, map_leaves, tree_leaves
 from tfcourse.types import ClassWeight, Nested, SampleWeight, Tensor, TrainingData
 
 __all__ = [
@@ -69,7 +69,7 @@ class Arrays:
             sample_weight = _weights_of_parts(y, sample_weight)
         named = dict(zip(NAMES, (x, y, sample_weight), strict=True))
         counts = {
-            name: sorted({int(t.shape[0]) for t in leaves_of(part)})
+            name: sorted({int(t.shape[0]) for t in tree_leaves(part)})
             for name, part in named.items()
             if part is not None
         }
@@ -89,7 +89,7 @@ class Arrays:
 
 def in_memory(*parts: Nested) -> bool:
     """Whether every leaf is a dense array: NumPy, TensorFlow, or what NumPy makes of it."""
-    leaves = leaves_of(parts)
+    leaves = tree_leaves(parts)
     return bool(leaves) and all(
         isinstance(leaf, np.ndarray | tf.Tensor) or hasattr(leaf, "__array__") for leaf in leaves
     )
@@ -110,7 +110,7 @@ def split_off_validation(parts: Nested, fraction: float) -> tuple[Any, Any]:
         InputError: The parts are not arrays, or the fraction is not in (0, 1) or leaves one side
             without examples.
     """
-    leaves = leaves_of(parts)
+    leaves = tree_leaves(parts)
     if not leaves or not all(map(can_slice, leaves)):
         raise InputError(
             "validation_split needs x, y and sample_weight as arrays in memory. Pass "

@@ -13,14 +13,14 @@ from tfcourse.errors import InputError, warn
 from tfcourse.training.data.arrays import Arrays, epoch_order
 from tfcourse.training.data.purity import is_pure
 from tfcourse.training.programs.direct import DirectCalls
-from tfcourse.training.programs.epoch import Outcome
-from tfcourse.training.programs.leaves import rows_of
+from tfcourse.training.programs.epoch import ProgramResult
+from tfcourse.training.programs.tree import gather_rows
 from tfcourse.types import Nested, Tensor
 
 __all__ = ["ArrayFeed", "Chunk", "Feed", "Program", "StreamFeed"]
 
 # Takes some steps of an epoch in one call: see `EpochProgram` and `StreamProgram`.
-Program: TypeAlias = Callable[..., Outcome]
+Program: TypeAlias = Callable[..., ProgramResult]
 
 
 @dataclass
@@ -36,10 +36,10 @@ class Chunk:
 
     start: int
     steps: int
-    call: Callable[[Any], Outcome]
-    outcome: Outcome = field(default_factory=lambda: Outcome(0, True, None))
+    call: Callable[[Any], ProgramResult]
+    outcome: ProgramResult = field(default_factory=lambda: ProgramResult(0, True, None))
 
-    def run(self, program: Program) -> Outcome:
+    def run(self, program: Program) -> ProgramResult:
         """Runs the steps and keeps the outcome."""
         self.outcome = self.call(program)
         return self.outcome
@@ -114,7 +114,7 @@ class ArrayFeed(Feed):
 
             yield Chunk(first - begin, last - first, partial(self._call, order, first, last))
 
-    def _call(self, order: Tensor, first: int, last: int, program: Program) -> Outcome:
+    def _call(self, order: Tensor, first: int, last: int, program: Program) -> ProgramResult:
         return program(self.arrays.data, order, self.batch_size, first, last, self._calls)
 
     def batch(self, epoch: int, step: int) -> Any:
@@ -123,10 +123,10 @@ class ArrayFeed(Feed):
 
         def take(
             data: Nested, order: Tensor, size: int, first: int, last: int, _: object
-        ) -> Outcome:
+        ) -> ProgramResult:
             rows = order[first * size : last * size]
-            taken.append(rows_of(data, rows))
-            return Outcome(1, True, None)
+            taken.append(gather_rows(data, rows))
+            return ProgramResult(1, True, None)
 
         next(self.chunks(epoch, 1, step)).run(take)
         return taken[0]
@@ -210,9 +210,9 @@ class StreamFeed(Feed):
         if not self.repeated:
             self._iterator = None
 
-    def _call(self, steps: int, carried_on: bool, program: Program) -> Outcome:
+    def _call(self, steps: int, carried_on: bool, program: Program) -> ProgramResult:
         """The next steps; from the first batch where the data has ended with the last epoch."""
-        outcome: Outcome = program(self._iterator, steps, self.endless)
+        outcome: ProgramResult = program(self._iterator, steps, self.endless)
         if carried_on and not outcome.steps:
             self._iterator = iter(self.dataset)
             outcome = program(self._iterator, steps, self.endless)

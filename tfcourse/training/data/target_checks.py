@@ -12,7 +12,7 @@ from tfcourse.errors import InputError
 from tfcourse.internals.models import compiled_metrics, metric_arguments
 from tfcourse.training.data.metric_checks import check_metric
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
-from tfcourse.training.programs.held import held_by
+from tfcourse.training.programs.program_cache import program_cache
 from tfcourse.training.programs.step import outputs_on, overrides
 from tfcourse.types import KerasModel, KerasTensor, Loss, Nested, Tensor, TrainingData
 
@@ -145,7 +145,7 @@ def _traced(model: KerasModel, x: TrainingData) -> Any:
     """Symbols of the model's outputs on x, traced once; None where Keras can't call it."""
     leaves = [leaf for leaf in keras.tree.flatten(x) if leaf is not None]
     key = tuple((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in leaves)
-    outputs = held_by(model).outputs
+    outputs = program_cache(model).outputs
     if key not in outputs:
         try:
             outputs[key] = outputs_on(model, model, x, training=False)

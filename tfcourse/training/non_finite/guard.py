@@ -11,9 +11,9 @@ from tfcourse.errors import WorkFailedError, warn
 from tfcourse.training.data.feeds import ArrayFeed, Chunk, Feed, Program
 from tfcourse.training.non_finite.cause import cause
 from tfcourse.training.non_finite.rule import MAX_ROLLBACKS, Fault, OnNan, gives_up
-from tfcourse.training.programs.cache import state_copier
-from tfcourse.training.programs.epoch import Outcome
-from tfcourse.training.programs.taken import Taken
+from tfcourse.training.programs.epoch import ProgramResult
+from tfcourse.training.programs.model_programs import state_copier
+from tfcourse.training.programs.replay_buffer import ReplayBuffer
 from tfcourse.types import KerasModel, Tensor
 
 __all__ = ["Guard", "NonFiniteLossError"]
@@ -51,7 +51,7 @@ class Guard:
         self.rollbacks = 0
         self.useless = 0  # how many of the newest copies have led to the same end
         self.returned = False
-        self.taken: list[Taken] = []  # since the newest copy, from a stream
+        self.taken: list[ReplayBuffer] = []  # since the newest copy, from a stream
         self.next: int | None = None  # the step of a stream that is to be run again
 
     def keep(self, step: int, first: bool) -> None:
@@ -63,10 +63,10 @@ class Guard:
             self.step, self.useless = step, 0
             self.taken.clear()
 
-    def took(self, outcome: Outcome) -> None:
+    def took(self, outcome: ProgramResult) -> None:
         """Keeps the batches of a call on a stream."""
-        if outcome.taken is not None:
-            self.taken.append(outcome.taken)
+        if outcome.replay_buffer is not None:
+            self.taken.append(outcome.replay_buffer)
 
     def repeats(self) -> Iterator[Chunk]:
         """After a rollback in a stream, the steps since the copy, one by one."""
@@ -153,12 +153,12 @@ class Guard:
         self._assign(self.copies[-1])
         return now
 
-    def _again(self, step: int, _: object = None) -> Outcome:
+    def _again(self, step: int, _: object = None) -> ProgramResult:
         """A step of a stream once more, in the program that took its batch."""
         taken, number = self._place(step)
-        return taken.again(number)
+        return taken.replay(number)
 
-    def _place(self, step: int) -> tuple[Taken, int]:
+    def _place(self, step: int) -> tuple[ReplayBuffer, int]:
         """Where the batch of a stream's step since the newest copy is."""
         number = step - self.step
         for taken in self.taken:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfcourse.errors import InputError, message_line
 from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.training.population.step import MemberStep, State
-from tfcourse.training.programs.leaves import first_leaf, rows_of
+from tfcourse.training.programs.tree import first_leaf, gather_rows
 from tfcourse.training.programs.xla import (
     StringsError,
     UncheckedError,
@@ -149,7 +149,7 @@ class PopulationProgram:
         def run(carry: tuple[State, Any], begin: Tensor, count: int) -> tuple[State, Any]:
             rows = tf.slice(orders, [0, begin], [members, count])
             state = self._vectorized(
-                self._looked_at(lambda of, own: self.step.train(of, rows_of(data, own))),
+                self._looked_at(lambda of, own: self.step.train(of, gather_rows(data, own))),
                 (carry[0], rows),
             )
             return state, carry[1] + tf.cast(self.step.finite_loss(state.metrics), tf.int32)
@@ -166,7 +166,7 @@ class PopulationProgram:
         self.traces += 1
 
         def run(metrics: list[Tensor], begin: Tensor, count: int) -> Any:
-            batch = rows_of(data, begin + tf.range(count))
+            batch = gather_rows(data, begin + tf.range(count))
             return self._vectorized(
                 self._looked_at(lambda state, own: self.step.test(state, own, batch)),
                 (model, metrics),

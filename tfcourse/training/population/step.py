@@ -15,8 +15,8 @@ from tfcourse.internals.models import compute_loss, loss_tracker
 from tfcourse.internals.optimizers import variable_index
 from tfcourse.layers.dropout import Dropout
 from tfcourse.training.programs.finite import all_finite
-from tfcourse.training.programs.leaves import first_leaf
 from tfcourse.training.programs.step import safe_scopes
+from tfcourse.training.programs.tree import first_leaf
 from tfcourse.types import KerasModel, Nested, SampleWeight, TrainingData
 
 __all__ = ["DROPOUT", "MemberStep", "State"]

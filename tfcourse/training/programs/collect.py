@@ -5,10 +5,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.training.programs.epoch import Outcome, compiled
-from tfcourse.training.programs.leaves import leaves_of, map_leaves
+from tfcourse.training.programs.epoch import ProgramResult, compiled
+from tfcourse.training.programs.replay_buffer import none_for_optionals
 from tfcourse.training.programs.stream import next_batch
-from tfcourse.training.programs.taken import none_for_optionals
+from tfcourse.training.programs.tree import map_leaves, tree_leaves
 from tfcourse.training.programs.xla import XLA_ERRORS, StringsError, not_compiled, refuse_strings
 
 __all__ = ["CollectProgram", "batch_specs"]
@@ -44,7 +44,7 @@ class CollectProgram:
         Args:
             batch: Specs of a batch.
         """
-        specs = leaves_of(batch)
+        specs = tree_leaves(batch)
         if not all(isinstance(spec, tf.TensorSpec) for spec in specs):
             return None
         try:
@@ -58,8 +58,8 @@ class CollectProgram:
         )
         return found if leaves and fits else None
 
-    def __call__(self, *batches: Any) -> Outcome:
-        """The outputs on some batches, as the `Outcome`'s logs.
+    def __call__(self, *batches: Any) -> ProgramResult:
+        """The outputs on some batches, as the `ProgramResult`'s logs.
 
         Args:
             *batches: ``data, order, batch_size, start, stop, calls`` for batches of arrays in
@@ -75,15 +75,15 @@ class CollectProgram:
                 raise not_compiled(error, self.layers) from error
             raise
 
-    def _collect(self, *batches: Any) -> Outcome:
+    def _collect(self, *batches: Any) -> ProgramResult:
         if len(batches) == 3:
             iterator, limit, _ = batches
             steps, found = self._on_stream(iterator, tf.constant(limit))
-            return Outcome(int(steps), True, found)
+            return ProgramResult(int(steps), True, found)
         data, order, batch_size, start, stop, _ = batches
         size = _static_size(len(order), batch_size) or tf.constant(batch_size)
         found = self._on_arrays(data, size, tf.constant(start), tf.constant(stop))
-        return Outcome(stop - start, True, found)
+        return ProgramResult(stop - start, True, found)
 
     def _run_step(self, batch: Any) -> Any:
         self.traces += 1

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.training.programs.direct import DirectCalls
-from tfcourse.training.programs.leaves import leaves_of, rows_of, with_leaves
+from tfcourse.training.programs.replay_buffer import ReplayBuffer
 from tfcourse.training.programs.step import Step
-from tfcourse.training.programs.taken import Taken
+from tfcourse.training.programs.tree import gather_rows, replace_leaves, tree_leaves
 from tfcourse.training.programs.xla import (
     XLA_ERRORS,
     StringsError,
@@ -19,10 +19,10 @@ from tfcourse.training.programs.xla import (
     refuse_strings,
 )
 
-__all__ = ["EpochProgram", "Outcome", "compiled", "outcome_of"]
+__all__ = ["EpochProgram", "ProgramResult", "compiled", "program_result"]
 
 
-class Outcome(NamedTuple):
+class ProgramResult(NamedTuple):
     """What one call of a program did.
 
     Attributes:
@@ -30,19 +30,19 @@ class Outcome(NamedTuple):
             not finite.
         finite: Whether the loss of every step was a finite number, and the weights after the last.
         logs: The metrics after the last step.
-        taken: The batches, where they came from a stream and the step looks at the loss: those
-            of the steps, and any that were read beyond a loss that was not finite.
+        replay_buffer: The batches, where they came from a stream and the step looks at the loss:
+            those of the steps, and any that were read beyond a loss that was not finite.
     """
 
     steps: int
     finite: bool
     logs: Any
-    taken: Taken | None = None
+    replay_buffer: ReplayBuffer | None = None
 
     @property
     def used(self) -> int:
         """How many batches are gone from the stream."""
-        return self.steps if self.taken is None else len(self.taken)
+        return self.steps if self.replay_buffer is None else len(self.replay_buffer)
 
 
 class EpochProgram:
@@ -90,7 +90,7 @@ class EpochProgram:
         start: int,
         stop: int,
         calls: DirectCalls | None = None,
-    ) -> Outcome:
+    ) -> ProgramResult:
         """Steps ``start`` to ``stop`` - 1.
 
         Args:
@@ -111,34 +111,34 @@ class EpochProgram:
 
     def _steps(
         self, data: Any, order: Any, batch_size: int, start: int, stop: int, calls: DirectCalls
-    ) -> Outcome:
+    ) -> ProgramResult:
         full, size, rest = len(order) // batch_size, batch_size, False
         if not self.jit_compile and len(order) % batch_size:
             size = tf.constant(batch_size)
         elif start >= full:
-            return outcome_of(self._last(data, order[full * batch_size :]))
+            return program_result(self._last(data, order[full * batch_size :]))
         else:
             stop, rest = min(stop, full), stop > full
         first, last = tf.constant(start), tf.constant(stop)
         given = data, order, size, first, last, rest
-        return outcome_of(calls(self._loop, rest, (order, first, last), *given))
+        return program_result(calls(self._loop, rest, (order, first, last), *given))
 
     def full_and_rest(
         self, data: Any, order: Any, batch_size: int, full: int, rest: Any
-    ) -> Outcome:
+    ) -> ProgramResult:
         """The first ``full`` batches, then one of the rows ``rest``, if any."""
-        outcome = Outcome(0, True, None)
+        outcome = ProgramResult(0, True, None)
         if full:
             first, last = tf.constant(0), tf.constant(full)
             outcome = self._or_without_xla(
-                lambda: outcome_of(self._loop(data, order, batch_size, first, last))
+                lambda: program_result(self._loop(data, order, batch_size, first, last))
             )
         if rest is not None and outcome.finite:
-            last_one = self._or_without_xla(lambda: outcome_of(self._last(data, rest)))
-            outcome = Outcome(outcome.steps + 1, last_one.finite, last_one.logs)
+            last_one = self._or_without_xla(lambda: program_result(self._last(data, rest)))
+            outcome = ProgramResult(outcome.steps + 1, last_one.finite, last_one.logs)
         return outcome
 
-    def _or_without_xla(self, call: Callable[[], Outcome]) -> Outcome:
+    def _or_without_xla(self, call: Callable[[], ProgramResult]) -> ProgramResult:
         """The call's outcome; without XLA, from now on, if XLA must not compile the step."""
         if self.unchecked and self.jit_compile and not self.required:
             self._give_up_xla()
@@ -177,8 +177,9 @@ class EpochProgram:
         def fetch(index: Any) -> Any:
             begin = index * batch_size
             if isinstance(batch_size, int):
-                return rows_of(data, tf.slice(order, [begin], [batch_size]))
-            return rows_of(data, order[begin : tf.minimum(begin + batch_size, tf.shape(order)[0])])
+                return gather_rows(data, tf.slice(order, [begin], [batch_size]))
+            end = tf.minimum(begin + batch_size, tf.shape(order)[0])
+            return gather_rows(data, order[begin:end])
 
         def run(index: Any) -> Any:
             return self.step.call(fetch(index))
@@ -191,20 +192,21 @@ class EpochProgram:
 
         def body(index: Any, finite: Any, _: Any) -> Any:
             new = run(index)
-            kept = leaves_of(new) if self.step.result is None else []
+            kept = tree_leaves(new) if self.step.result is None else []
             return index + 1, self.step.finite(new), kept
 
         index, finite, last = tf.while_loop(
             lambda index, finite, _: (index < stop) & finite,
             body,
-            (index, tf.convert_to_tensor(finite), leaves_of(logs)),
+            (index, tf.convert_to_tensor(finite), tree_leaves(logs)),
             parallel_iterations=1,
         )
-        logs = with_leaves(logs, last)
+        logs = replace_leaves(logs, last)
         steps = index - start
         if rest:
             # After a loss that is not finite as well: the state is not used then.
-            logs = self.step.call(rows_of(data, order[order.shape[0] // batch_size * batch_size :]))
+            full = order.shape[0] // batch_size * batch_size
+            logs = self.step.call(gather_rows(data, order[full:]))
             steps += tf.cast(finite, steps.dtype)
             finite &= self.step.finite(logs)
         outcome = steps, finite & self.step.finite_weights(), self.step.logs_after(logs)
@@ -213,7 +215,7 @@ class EpochProgram:
 
     def _run_last(self, data: Any, rows: Any) -> Any:
         self.traces += 1
-        logs = self.step.call(rows_of(data, rows))
+        logs = self.step.call(gather_rows(data, rows))
         finite = self.step.finite(logs) & self.step.finite_weights()
         outcome = 1, finite, self.step.logs_after(logs)
         self._look_at_trace()
@@ -233,7 +235,7 @@ def compiled(function: Callable[..., Any], jit_compile: bool, run_eagerly: bool)
     return program
 
 
-def outcome_of(result: Any) -> Outcome:
-    """The `Outcome` of a program's tensors; waits until they are computed."""
+def program_result(result: Any) -> ProgramResult:
+    """The `ProgramResult` of a program's tensors; waits until they are computed."""
     steps, finite, logs = result
-    return Outcome(int(steps), bool(finite), logs)
+    return ProgramResult(int(steps), bool(finite), logs)

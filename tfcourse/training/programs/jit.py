@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import supports_jit
-from tfcourse.training.programs.leaves import first_leaf
+from tfcourse.training.programs.tree import first_leaf
 
 __all__ = ["Auto", "choose_jit", "pays", "seconds_of_step"]
 

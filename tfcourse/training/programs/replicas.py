@@ -17,7 +17,8 @@ import tensorflow as tf
 from tfcourse.errors import InputError
 from tfcourse.internals.layers import takes_training
 from tfcourse.internals.models import compute_loss, loss_tracker, strategy_of
-from tfcourse.training.programs.leaves import first_leaf, map_leaves
+from tfcourse.optimizers.keras_equivalent import optimizer_parts
+from tfcourse.training.programs.tree import first_leaf, map_leaves
 
 __all__ = [
     "distributed_test_step",
@@ -81,8 +82,8 @@ def needs_whole_gradient(optimizer: Any) -> bool:
     """
     options = ("clipnorm", "clipvalue", "global_clipnorm", "gradient_accumulation_steps",
                "ema_overwrite_frequency")  # fmt: skip
-    inner = getattr(optimizer, "inner_optimizer", optimizer)
-    return any(getattr(inner, option, None) is not None for option in options)
+    parts = optimizer_parts(optimizer)
+    return any(getattr(part, option, None) is not None for part in parts for option in options)
 
 
 def gathered(strategy: Any, numbers: Sequence[int]) -> Any:

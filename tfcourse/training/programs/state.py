@@ -14,9 +14,9 @@ from tfcourse.internals.models import (
     finish_building,
 )
 from tfcourse.internals.tensorflow import allow_retracing, function_graph
-from tfcourse.training.programs.alone import on_one_device
-from tfcourse.training.programs.held import held_by
+from tfcourse.training.programs.one_device import on_one_device
 from tfcourse.training.programs.own_state import own_state
+from tfcourse.training.programs.program_cache import program_cache
 from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.programs.step import outputs_on, overrides, runs_eagerly
 
@@ -47,7 +47,7 @@ def build_state(model: Any, batch: Any, validation: Any = None) -> None:
             if "train_step" not in traced and not _is_own_eager_step(model):
                 raise
     if traced:
-        held_by(model).traced |= traced
+        program_cache(model).traced |= traced
 
 
 def _is_own_eager_step(model: Any) -> bool:
@@ -88,7 +88,7 @@ def _trace_own_steps(model: Any, batches: Mapping[str, Any]) -> set[str]:
     own = {name for name, batch in batches.items() if batch is not None and overrides(model, name)}
     if not own or runs_eagerly(model) or is_distributed(model):
         return set()
-    traced = set(held_by(model).traced)
+    traced = set(program_cache(model).traced)
     for name in sorted(own - traced, reverse=True):  # the training first
         step = on_one_device(getattr(model, name), model)
         try:

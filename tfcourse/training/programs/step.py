@@ -10,8 +10,9 @@ import tensorflow as tf
 from tfcourse.errors import InputError
 from tfcourse.internals.layers import flatten_layers, output_spec
 from tfcourse.internals.models import averaged_function, loss_tracker
-from tfcourse.training.programs.alone import on_one_device
+from tfcourse.optimizers.keras_equivalent import optimizer_parts
 from tfcourse.training.programs.finite import all_finite
+from tfcourse.training.programs.one_device import on_one_device
 from tfcourse.training.programs.replicas import (
     distributed_test_step,
     distributed_train_step,
@@ -116,8 +117,7 @@ def safe_scopes(model: Any, step: str) -> list[str]:
     of labels takes classes that may not exist.
     """
     optimizer = getattr(model, "optimizer", None)
-    inner = getattr(optimizer, "inner_optimizer", None)
-    scopes = [o.name for o in (optimizer, inner) if isinstance(o, keras.optimizers.Optimizer)]
+    scopes = [] if optimizer is None else [part.name for part in optimizer_parts(optimizer)]
     metrics = [m for each in model.metrics for m in (each, *getattr(each, "metrics", ()))]
     of_labels = keras.metrics.IoU, keras.metrics.MeanIoU
     known = all(

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.training.programs.epoch import EpochProgram, Outcome, compiled, outcome_of
-from tfcourse.training.programs.leaves import first_leaf, leaves_of, map_leaves, with_leaves
-from tfcourse.training.programs.step import Step
-from tfcourse.training.programs.taken import (
-    TakenOptionals,
-    TakenRows,
+from tfcourse.training.programs.epoch import EpochProgram, ProgramResult, compiled, program_result
+from tfcourse.training.programs.replay_buffer import (
+    OptionalReplayBuffer,
+    RowReplayBuffer,
     empty_list,
     none_for_optionals,
     with_optional,
 )
+from tfcourse.training.programs.step import Step
+from tfcourse.training.programs.tree import first_leaf, map_leaves, replace_leaves, tree_leaves
 
 __all__ = ["BufferedProgram", "StreamProgram", "batches_in", "next_batch"]
 
@@ -42,21 +42,21 @@ class StreamProgram:
         self._loop = compiled(self._run_loop, False, run_eagerly)
         self._one = compiled(self._run_one, False, run_eagerly)
 
-    def __call__(self, iterator: Any, limit: int, endless: bool = False) -> Outcome:
+    def __call__(self, iterator: Any, limit: int, endless: bool = False) -> ProgramResult:
         """At most ``limit`` steps; fewer where the iterator ends, unless it is ``endless``."""
         try:
             taken, result = self._loop(iterator, tf.constant(limit), endless)
         except tf.errors.OutOfRangeError:
-            return Outcome(0, True, None)
-        outcome = outcome_of(result)
+            return ProgramResult(0, True, None)
+        outcome = program_result(result)
         if not self.guarded:
             return outcome
-        kept = TakenOptionals(self, taken, iterator.element_spec, outcome.steps)
-        return outcome._replace(taken=kept)
+        kept = OptionalReplayBuffer(self, taken, iterator.element_spec, outcome.steps)
+        return outcome._replace(replay_buffer=kept)
 
-    def again(self, batch: Any) -> Outcome:
+    def replay(self, batch: Any) -> ProgramResult:
         """One step on an Optional that holds a batch."""
-        return outcome_of(self._one(batch))
+        return program_result(self._one(batch))
 
     def _run_one(self, batch: Any) -> Any:
         self.traces += 1
@@ -93,16 +93,16 @@ class StreamProgram:
             if endless:
                 batch = tf.experimental.Optional.from_value(iterator.get_next())
             index, finite, logs, taken = run(index, batch, taken)
-            return index, finite, leaves_of(logs), taken, following(index, finite)
+            return index, finite, tree_leaves(logs), taken, following(index, finite)
 
         def goes_on(index: Any, finite: Any, _: Any, taken: Any, batch: Any) -> Any:
             more = (index < limit) & finite
             return more if endless else more & batch.has_value()
 
-        start = (index, finite, leaves_of(logs), taken, following(index, finite))
+        start = (index, finite, tree_leaves(logs), taken, following(index, finite))
         index, finite, last, taken, _ = tf.while_loop(goes_on, body, start, parallel_iterations=1)
         finite &= self.step.finite_weights()
-        return taken, (index, finite, self.step.logs_after(with_leaves(logs, last)))
+        return taken, (index, finite, self.step.logs_after(replace_leaves(logs, last)))
 
 
 class BufferedProgram:
@@ -138,10 +138,10 @@ class BufferedProgram:
     def required(self, required: bool) -> None:
         self.program.required = required
 
-    def __call__(self, iterator: Any, limit: int, endless: bool = False) -> Outcome:
+    def __call__(self, iterator: Any, limit: int, endless: bool = False) -> ProgramResult:
         """At most ``limit`` steps; fewer where the iterator ends."""
         capacity = min(limit, BUFFER_STEPS, batches_in(BUFFER_BYTES, iterator.element_spec))
-        total, reads = Outcome(0, True, None), []
+        total, reads = ProgramResult(0, True, None), []
         while total.steps < limit and total.finite:
             wanted = min(capacity, limit - total.steps)
             data, sizes = self._read(iterator, tf.constant(wanted), tf.constant(capacity))
@@ -150,18 +150,18 @@ class BufferedProgram:
                 break
             reads.append((data, sizes))
             done = self._train(data, sizes, capacity)
-            total = Outcome(total.steps + done.steps, done.finite, done.logs)
+            total = ProgramResult(total.steps + done.steps, done.finite, done.logs)
             if len(sizes) < wanted:
                 break
         guarded = self.program.step.loss is not None
-        return total._replace(taken=TakenRows(self, reads)) if guarded else total
+        return total._replace(replay_buffer=RowReplayBuffer(self, reads)) if guarded else total
 
-    def again(self, batch: Any) -> Outcome:
+    def replay(self, batch: Any) -> ProgramResult:
         """One step on a batch."""
         rows = tf.range(len(first_leaf(batch)))
         return self.program.full_and_rest(batch, rows, len(rows), 0, rows)
 
-    def _train(self, data: Any, sizes: Any, capacity: int) -> Outcome:
+    def _train(self, data: Any, sizes: Any, capacity: int) -> ProgramResult:
         first = int(sizes[0])
         full = len(sizes) if sizes[-1] == first else len(sizes) - 1
         if (sizes[:full] == first).all() and sizes[-1] <= first:
@@ -170,12 +170,12 @@ class BufferedProgram:
             rest = order[full * first : int(sizes.sum())] if full < len(sizes) else None
             return self.program.full_and_rest(data, order, first, full, rest)
         ends = np.cumsum(sizes)
-        outcome = Outcome(0, True, None)
+        outcome = ProgramResult(0, True, None)
         for start, end in zip(ends - sizes, ends, strict=True):
             rows = slice(int(start), int(end))
             batch = map_leaves(itemgetter(rows), data)
             done = self.program(batch, tf.range(end - start), int(end - start), 0, 1)
-            outcome = Outcome(outcome.steps + 1, done.finite, done.logs)
+            outcome = ProgramResult(outcome.steps + 1, done.finite, done.logs)
             if not done.finite:
                 break
         return outcome

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.errors import InputError, message_line
-from tfcourse.training.programs.leaves import ROWS
+from tfcourse.training.programs.tree import ROWS
 
 __all__ = [
     "XLA_ERRORS",

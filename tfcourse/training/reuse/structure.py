@@ -149,6 +149,8 @@ def _operations(model: Any, where: str) -> Hashable:
 
 def _optimizer(optimizer: Any) -> Hashable:
     _check_class(optimizer, "the optimizer")
+    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+        raise NotShareableError("it has several optimizers")
     config = config_of(optimizer, "the optimizer")
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         inner = _optimizer(optimizer.inner_optimizer)

@@ -7,11 +7,11 @@ from typing import Any
 from tfcourse.internals.models import loss_tracker
 from tfcourse.training.programs.trainable import FirstTrainable
 
-__all__ = ["Held", "held_by", "same_objects"]
+__all__ = ["ProgramCache", "program_cache", "same_objects"]
 
 
 @dataclass
-class Held:
+class ProgramCache:
     """What holds until the model is compiled again; a plain class, so that Keras leaves it alone.
 
     Attributes:
@@ -31,7 +31,7 @@ class Held:
     traced: set[str] = field(default_factory=set)
 
 
-def held_by(model: Any) -> Held:
+def program_cache(model: Any) -> ProgramCache:
     """What is kept with a model; empty after a new ``compile``."""
     # compile() makes a new loss tracker and metrics: while they are the same, so is the program.
     # A model's own `metrics` need not name them all.
@@ -39,7 +39,7 @@ def held_by(model: Any) -> Held:
     compiled = (*trackers, *model.metrics)
     held = getattr(model, "_tfcourse_programs", None)
     if held is None or not same_objects(held.compiled, compiled):
-        held = model._tfcourse_programs = Held(compiled)
+        held = model._tfcourse_programs = ProgramCache(compiled)
     return held
 
 

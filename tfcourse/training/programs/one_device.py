@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from tfcourse.internals.optimizers import without_all_reduce
+from tfcourse.optimizers.keras_equivalent import optimizer_parts
 from tfcourse.training.programs.own_state import attributes
 
 __all__ = ["on_one_device"]
@@ -33,6 +34,4 @@ def on_one_device(step: Callable[[Any], Any], model: Any) -> Callable[[Any], Any
 
 def _without_replicas(model: Any) -> AbstractContextManager[None]:
     optimizers = [o for _, o in attributes(model) if isinstance(o, keras.optimizers.Optimizer)]
-    # Of a LossScaleOptimizer it is the inner one that takes the step.
-    optimizers += [o.inner_optimizer for o in optimizers if hasattr(o, "inner_optimizer")]
-    return without_all_reduce(optimizers)
+    return without_all_reduce(part for o in optimizers for part in optimizer_parts(o))

@@ -8,19 +8,19 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.training.programs.leaves import map_leaves
+from tfcourse.training.programs.tree import map_leaves
 
 __all__ = [
-    "Taken",
-    "TakenOptionals",
-    "TakenRows",
+    "OptionalReplayBuffer",
+    "ReplayBuffer",
+    "RowReplayBuffer",
     "empty_list",
     "none_for_optionals",
     "with_optional",
 ]
 
 
-class Taken(Protocol):
+class ReplayBuffer(Protocol):
     """The batches of one call of a program, in their order."""
 
     def __len__(self) -> int:
@@ -29,12 +29,12 @@ class Taken(Protocol):
     def batch(self, number: int) -> Any:
         """One of them, as the step sees it."""
 
-    def again(self, number: int) -> Any:
-        """The `Outcome` of one step on one of them."""
+    def replay(self, number: int) -> Any:
+        """The `ProgramResult` of one step on one of them."""
 
 
 @dataclass(frozen=True)
-class TakenOptionals(Taken):
+class OptionalReplayBuffer(ReplayBuffer):
     """Batches in Optionals, as an iterator gives them: a step has the same shapes as before.
 
     Attributes:
@@ -56,9 +56,9 @@ class TakenOptionals(Taken):
         """One of them, as the step sees it."""
         return none_for_optionals(self._optional(number).get_value())
 
-    def again(self, number: int) -> Any:
-        """The `Outcome` of one step on one of them."""
-        return self.program.again(self._optional(number))
+    def replay(self, number: int) -> Any:
+        """The `ProgramResult` of one step on one of them."""
+        return self.program.replay(self._optional(number))
 
     def _optional(self, number: int) -> Any:
         variant = tf.raw_ops.TensorListGetItem(
@@ -71,7 +71,7 @@ class TakenOptionals(Taken):
 
 
 @dataclass(frozen=True)
-class TakenRows(Taken):
+class RowReplayBuffer(ReplayBuffer):
     """Batches that were read into buffers.
 
     Attributes:
@@ -95,9 +95,9 @@ class TakenRows(Taken):
             number -= len(sizes)
         raise IndexError(number)
 
-    def again(self, number: int) -> Any:
-        """The `Outcome` of one step on one of them."""
-        return self.program.again(self.batch(number))
+    def replay(self, number: int) -> Any:
+        """The `ProgramResult` of one step on one of them."""
+        return self.program.replay(self.batch(number))
 
 
 def empty_list(size: Any) -> Any:

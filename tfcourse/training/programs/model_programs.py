@@ -5,7 +5,7 @@ from typing import Any
 
 from tfcourse.training.programs.collect import CollectProgram
 from tfcourse.training.programs.epoch import EpochProgram
-from tfcourse.training.programs.held import held_by, same_objects
+from tfcourse.training.programs.program_cache import program_cache, same_objects
 from tfcourse.training.programs.state import StateCopier
 from tfcourse.training.programs.step import Step, layer_names, runs_eagerly, test_step, train_step
 from tfcourse.training.programs.stream import BufferedProgram, StreamProgram
@@ -34,7 +34,7 @@ def train_program(
     """
     in_range = tuple(in_range) if jit_compile else ()
     key = ("train", stream, jit_compile, guarded, in_range)
-    trainable = held_by(model).trainable
+    trainable = program_cache(model).trainable
 
     def make() -> Step:
         return train_step(model, guarded, trainable, in_range)
@@ -57,7 +57,7 @@ def test_program(
 
 def state_copier(model: Any) -> StateCopier:
     """What copies the model's state; made once a compiled model."""
-    held = held_by(model)
+    held = program_cache(model)
     if held.state is None:
         held.state = StateCopier(model)
     return held.state
@@ -66,17 +66,17 @@ def state_copier(model: Any) -> StateCopier:
 def predict_program(model: Any, jit_compile: bool) -> CollectProgram:
     """The program that predicts with ``model``, which need not be compiled."""
     # Quantization and LoRA give a layer other variables, without a new compile().
-    programs, key, variables = held_by(model).programs, ("predict", jit_compile), model.variables
-    kept = programs.get(key)
-    if kept is None or not same_objects(kept[0], variables):
+    programs, key = program_cache(model).programs, ("predict", jit_compile)
+    entry = programs.get(key)
+    if entry is None or not same_objects(entry[0], model.variables):
         program = CollectProgram(model.predict_step, jit_compile, layer_names(model))
-        kept = programs[key] = variables, program
-    return kept[1]
+        entry = programs[key] = model.variables, program
+    return entry[1]
 
 
 def _step_program(model: Any, key: Any, make: Callable[[], Step], required: bool) -> Any:
     """The program of a key, which begins with its kind, ``stream`` and ``jit_compile``."""
-    programs, eager = held_by(model).programs, runs_eagerly(model)
+    programs, eager = program_cache(model).programs, runs_eagerly(model)
     key, (_, stream, jit_compile) = (*key, eager), key[:3]
     kept = programs.get(key)
     if stream and not jit_compile:

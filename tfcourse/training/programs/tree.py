@@ -5,13 +5,13 @@ from typing import Any
 
 import tensorflow as tf
 
-__all__ = ["ROWS", "first_leaf", "leaves_of", "map_leaves", "rows_of", "with_leaves"]
+__all__ = ["ROWS", "first_leaf", "gather_rows", "map_leaves", "replace_leaves", "tree_leaves"]
 
 # The name of the operation that gathers a batch, whose indices are in range by construction.
 ROWS = "tfcourse_rows"
 
 
-def leaves_of(nested: Any) -> list[Any]:
+def tree_leaves(nested: Any) -> list[Any]:
     """The leaves that aren't None."""
     return [leaf for leaf in tf.nest.flatten(nested) if leaf is not None]
 
@@ -26,12 +26,12 @@ def map_leaves(function: Callable[[Any], Any], nested: Any) -> Any:
     return tf.nest.map_structure(lambda leaf: None if leaf is None else function(leaf), nested)
 
 
-def with_leaves(nested: Any, leaves: Sequence[Any]) -> Any:
-    """The same structure with other leaves, in the order of `leaves_of`."""
+def replace_leaves(nested: Any, leaves: Sequence[Any]) -> Any:
+    """The same structure with other leaves, in the order of `tree_leaves`."""
     rest = iter(leaves)
     return map_leaves(lambda _: next(rest), nested)
 
 
-def rows_of(data: Any, rows: Any) -> Any:
+def gather_rows(data: Any, rows: Any) -> Any:
     """Some rows of every array."""
     return map_leaves(lambda array: tf.gather(array, rows, name=ROWS), data)
