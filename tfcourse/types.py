@@ -1,8 +1,8 @@
 """Types by what they mean: tensors, Keras's objects, configuration values.
 
-Keras and TensorFlow carry no type information, so a type checker that does not read their sources
-takes their classes for `Any`; editors that do read them know the class. At run time these names
-are `Any`: importing this module imports neither Keras nor TensorFlow.
+Keras and TensorFlow carry no type information. Keras's sources are read by mypy and by editors, so
+that its names are its classes; TensorFlow's are too large for mypy, to which they are `Any`. At run
+time all of them are `Any`: importing this module imports neither Keras nor TensorFlow.
 
 A value that is only looked at with `isinstance` is an `object`, not one of these.
 """
@@ -14,6 +14,7 @@ __all__ = [
     "Array",
     "Callback",
     "CallbackList",
+    "Callbacks",
     "ClassWeight",
     "ConcreteFunction",
     "DType",
@@ -78,6 +79,8 @@ if TYPE_CHECKING:
     Metric: TypeAlias = keras.metrics.Metric
     Callback: TypeAlias = keras.callbacks.Callback
     CallbackList: TypeAlias = keras.callbacks.CallbackList
+    # As `fit` takes them.
+    Callbacks: TypeAlias = CallbackList | Sequence[Callback] | Callback | None
     Loss: TypeAlias = keras.losses.Loss
     Initializer: TypeAlias = keras.initializers.Initializer
     Regularizer: TypeAlias = keras.regularizers.Regularizer
@@ -94,7 +97,7 @@ if TYPE_CHECKING:
 else:
     Tensor = KerasTensor = Variable = Array = TensorFunction = ConcreteFunction = Any
     Dataset = DatasetIterator = Strategy = Any
-    KerasModel = Layer = Optimizer = Metric = Callback = CallbackList = Loss = Any
+    KerasModel = Layer = Optimizer = Metric = Callback = CallbackList = Callbacks = Loss = Any
     Initializer = Regularizer = Any
     OptimizerLike = LossLike = InitializerLike = RegularizerLike = LearningRate = Any
     DType = DTypeLike = Any

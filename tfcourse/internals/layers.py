@@ -1,5 +1,6 @@
 """Layers, the graph of a functional model, and the names that Keras counts up."""
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -103,13 +104,13 @@ def lambda_output_shape(layer: Layer) -> Shape | None:
     return layer._output_shape
 
 
-@uses("keras.src.backend.get_keras_mask")
+@uses("keras.src.backend.common.masking.get_keras_mask")
 def keras_mask(tensor: Tensor | KerasTensor) -> Tensor | None:
     """Return the mask that Keras has attached to a tensor, if there is one.
 
     ``compute_mask`` of a layer is public, the mask of a tensor is not.
     """
-    from keras.src.backend import get_keras_mask
+    from keras.src.backend.common.masking import get_keras_mask
 
     return get_keras_mask(tensor)
 
@@ -121,9 +122,8 @@ def output_spec(call: Callable[..., Any], *arguments: Nested, **options: Any) ->
     It is what builds Keras's models; the public ``compute_output_spec`` of a layer does not take a
     step of a model.
     """
-    from keras.src.backend import compute_output_spec
-
-    return compute_output_spec(call, *arguments, **options)
+    backend: Any = importlib.import_module("keras.src.backend")
+    return backend.compute_output_spec(call, *arguments, **options)
 
 
 @uses("keras.src.utils.naming.to_snake_case")

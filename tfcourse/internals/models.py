@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from tfcourse.internals.versions import uses
-from tfcourse.types import KerasModel, Logs, Loss, Metric, Nested, Strategy, Tensor
+from tfcourse.types import KerasModel, Logs, Metric, Nested, Strategy, Tensor
 
 __all__ = [
     "averaged_function",
@@ -98,8 +98,8 @@ def compute_loss(
 
 
 @uses("keras.Model._loss_tracker")
-def loss_tracker(model: KerasModel) -> Metric:
-    """Return the metric that averages a compiled model's loss.
+def loss_tracker(model: KerasModel) -> Any:
+    """Return the ``keras.metrics.Mean`` of a model's loss; None before it is compiled.
 
     The public ``model.metrics`` begins with it, unless a model overrides that.
     """
@@ -166,7 +166,7 @@ def averaged_function(metric: Metric) -> Any:
     "keras.src.losses.losses.LossFunctionWrapper._fn_kwargs",
     "keras.metrics.MeanMetricWrapper._fn_kwargs",
 )
-def function_arguments(part: Loss | Metric) -> dict[str, Any] | None:
+def function_arguments(part: object) -> dict[str, Any] | None:
     """Return the arguments that a loss or metric passes to its function; None if it has none.
 
     Some configs leave them out, such as that of Huber its delta.

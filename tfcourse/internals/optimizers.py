@@ -72,9 +72,9 @@ def without_all_reduce(optimizers: Iterable[Optimizer]) -> AbstractContextManage
 @contextmanager
 def _replaced(sums: Sequence[tuple[Optimizer, Any]]) -> Iterator[None]:
     for optimizer, _ in sums:
-        vars(optimizer)["_all_reduce_sum_gradients"] = list
+        optimizer.__dict__["_all_reduce_sum_gradients"] = list
     try:
         yield
     finally:
         for optimizer, _ in sums:
-            vars(optimizer).pop("_all_reduce_sum_gradients", None)
+            optimizer.__dict__.pop("_all_reduce_sum_gradients", None)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from tfcourse.internals.models import loss_tracker
 from tfcourse.layers.softmax_head import SoftmaxHead
+from tfcourse.types import KerasConfig
 
 __all__ = ["ManyClassModel"]
 
@@ -70,7 +71,12 @@ class ManyClassModel(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "ManyClassModel":
-        """The model from its two parts."""
-        parts = {n: keras.saving.deserialize_keras_object(config.pop(n)) for n in ("body", "head")}
+    def from_config(
+        cls, config: KerasConfig, custom_objects: dict[str, Any] | None = None
+    ) -> "ManyClassModel":
+        """Return the model of two parts."""
+        parts = {
+            name: keras.saving.deserialize_keras_object(config.pop(name), custom_objects)
+            for name in ("body", "head")
+        }
         return cls(**parts, **config)

@@ -97,7 +97,8 @@ class CourseOptimizer(keras.optimizers.Optimizer):
     def learning_rate(self, value: Any) -> None:
         if not (callable(value) or tf.is_symbolic_tensor(value)):
             check("learning_rate", np.asarray(value).item(), type(self).__name__)
-        keras.optimizers.Optimizer.learning_rate.fset(self, value)
+        inherited: Any = keras.optimizers.Optimizer.learning_rate
+        inherited.fset(self, value)
 
     def encoded(self, name: str, value: float) -> tuple[Any, float]:
         """The variable of a hyperparameter, and what it holds for a value.

@@ -7,7 +7,7 @@ import keras
 
 from tfcourse.internals.data import python_logs, traces_batches
 from tfcourse.training.programs.step import overrides
-from tfcourse.types import Callback, CallbackList, KerasModel, Logs
+from tfcourse.types import Callback, CallbackList, Callbacks, KerasModel, Logs
 
 __all__ = [
     "TEST_HOOKS",
@@ -24,13 +24,13 @@ TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 
 
 def callback_list(
-    callbacks: CallbackList,
+    callbacks: Callbacks,
     model: KerasModel,
     verbose: int | str,
     steps: int | None,
     epochs: int = 1,
     add_history: bool = False,
-) -> Any:
+) -> CallbackList:
     """The callbacks with Keras's progress bar, as its own loops make them; such a list as it is.
 
     Args:

@@ -16,7 +16,7 @@ from tfcourse.training.data.inputs import (
 )
 from tfcourse.training.loop import Plan, evaluate_feed
 from tfcourse.training.programs.step import check_loop, outputs_on, runs_eagerly
-from tfcourse.types import CallbackList, KerasModel, Nested, SampleWeight, TrainingData
+from tfcourse.types import Callbacks, KerasModel, Nested, SampleWeight, TrainingData
 
 __all__ = ["evaluate"]
 
@@ -29,7 +29,7 @@ def evaluate(
     verbose: int | str = "auto",
     sample_weight: SampleWeight = None,
     steps: int | None = None,
-    callbacks: CallbackList = None,
+    callbacks: Callbacks = None,
     return_dict: bool = False,
     *,
     jit_compile: bool | Literal["auto"] = "auto",
@@ -70,11 +70,11 @@ def evaluate(
     check_feed(model, feed, "test_step", thorough=False)
     if not runs_eagerly(model):
         _build(model, feed.sample)
-    callbacks = callback_list(callbacks, model, verbose, feed.steps)
+    all_callbacks = callback_list(callbacks, model, verbose, feed.steps)
     can_compile([feed], jit_compile)
     jit = Compilation(jit_compile is True, jit_compile is True, required=True)
     plan = Plan(jit, steps_per_call(model, feed))
-    logs = evaluate_feed(model, feed, plan, callbacks, model.reset_metrics)
+    logs = evaluate_feed(model, feed, plan, all_callbacks, model.reset_metrics)
     if not logs:
         raise InputError("x holds no batches: there is nothing to evaluate.")
     return logs if return_dict else metrics_in_order(model, logs)

@@ -35,7 +35,7 @@ from tfcourse.training.non_finite.rule import OnNan, check_on_nan
 from tfcourse.training.programs.jit import Auto
 from tfcourse.training.programs.state import build_state
 from tfcourse.training.programs.step import check_loop
-from tfcourse.types import CallbackList, ClassWeight, KerasModel, SampleWeight, TrainingData
+from tfcourse.types import Callbacks, ClassWeight, KerasModel, SampleWeight, TrainingData
 
 __all__ = ["fit"]
 
@@ -47,7 +47,7 @@ def fit(
     batch_size: int | None = None,
     epochs: int = 1,
     verbose: int | str = "auto",
-    callbacks: CallbackList = None,
+    callbacks: Callbacks = None,
     validation_split: float = 0.0,
     validation_data: TrainingData = None,
     shuffle: bool = True,
@@ -185,14 +185,14 @@ def fit(
         check_training(model, train, validation)
     build_state(model, train.sample, validation and validation.sample)
     check_feeds(model, train, validation)
-    callbacks = callback_list(callbacks, model, verbose, train.steps, epochs, add_history=True)
-    if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in callbacks.callbacks):
+    all_callbacks = callback_list(callbacks, model, verbose, train.steps, epochs, add_history=True)
+    if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in all_callbacks.callbacks):
         on_nan = "ignore"
     pays = partial(worth_compiling, model, jit_compile, max(epochs - initial_epoch, 0))
     jit = compilation_of(model, train, validation, jit_compile, pays)
     steps = steps_per_call(model, train)
     plan = Plan(jit, steps, validation_freq, on_nan)
-    loop = Loop(model, train, validation, plan, callbacks, saving)
+    loop = Loop(model, train, validation, plan, all_callbacks, saving)
     with distributed_errors(model):
         agree(loop, seed, epochs, initial_epoch)
         return loop.run(initial_epoch, epochs)

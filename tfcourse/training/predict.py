@@ -18,7 +18,7 @@ from tfcourse.training.programs.collect import CollectProgram, batch_specs
 from tfcourse.training.programs.model_programs import predict_program
 from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.programs.step import overrides, runs_eagerly
-from tfcourse.types import CallbackList, KerasModel, Nested, TrainingData
+from tfcourse.types import CallbackList, Callbacks, KerasModel, Nested, TrainingData
 
 __all__ = ["predict"]
 
@@ -34,7 +34,7 @@ def predict(
     batch_size: int | None = None,
     verbose: int | str = "auto",
     steps: int | None = None,
-    callbacks: CallbackList = None,
+    callbacks: Callbacks = None,
     *,
     jit_compile: bool | Literal["auto"] = "auto",
 ) -> Any:
@@ -74,11 +74,11 @@ def predict(
     outputs = program.outputs(specs)
     if outputs is None:
         return model.predict(_again(feed, x), batch_size, verbose, steps, callbacks)
-    callbacks = callback_list(callbacks, model, verbose, feed.steps)
+    all_callbacks = callback_list(callbacks, model, verbose, feed.steps)
     stride = min(steps_per_call(model, feed), _steps_of_bytes(outputs, feed.batch_size))
-    if acts_on_batches(callbacks, PREDICT_HOOKS):
+    if acts_on_batches(all_callbacks, PREDICT_HOOKS):
         stride = int(model.steps_per_execution)
-    parts = _collect(model, feed, program, stride, callbacks)
+    parts = _collect(model, feed, program, stride, all_callbacks)
     if not parts:
         raise InputError("x holds no batches: there is nothing to predict.")
     return tf.nest.map_structure(

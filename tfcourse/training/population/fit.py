@@ -41,7 +41,7 @@ __all__ = ["fit_population"]
 
 
 def fit_population(
-    build: Callable[[], KerasModel] | KerasModel,
+    build: Callable[[], KerasModel] | KerasModel | Population,
     members: Sequence[Member],
     x: TrainingData,
     y: TrainingData = None,

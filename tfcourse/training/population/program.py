@@ -16,7 +16,7 @@ from tfcourse.training.programs.xla import (
     not_compiled,
     refuse_strings,
 )
-from tfcourse.types import KerasModel, Nested, Tensor
+from tfcourse.types import Nested, Tensor
 
 __all__ = ["MemberSteps", "PopulationProgram"]
 
@@ -94,7 +94,7 @@ class PopulationProgram:
         return MemberSteps(*self._checked(lambda: self._train(state, orders, data, first, last)))
 
     def test(
-        self, model: KerasModel, metrics: list[Tensor], data: Nested, start: int, stop: int
+        self, model: list[Tensor], metrics: list[Tensor], data: Nested, start: int, stop: int
     ) -> Any:
         """The test steps ``start`` to ``stop`` - 1, the same batches for all members.
 
@@ -161,7 +161,7 @@ class PopulationProgram:
         return state, finite_steps, finite_weights, self._logs(state.metrics)
 
     def _test_steps(
-        self, model: KerasModel, metrics: list[Tensor], data: Nested, start: Tensor, stop: Tensor
+        self, model: list[Tensor], metrics: list[Tensor], data: Nested, start: Tensor, stop: Tensor
     ) -> Any:
         self.traces += 1
 
