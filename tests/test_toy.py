@@ -105,10 +105,12 @@ def test_the_result():
 
 
 @pytest.mark.parametrize(
-    "coefficients", [(1, -10, 25), (1, -20, 100), (3, -0.6, 0.03), (0.7, 11.3, -40.1)], ids=str
+    "coefficients",
+    [(1, -10, 25), (1, -20, 100), (3, -0.6, 0.03), (0.7, 11.3, -40.1), (1, 1e9, 0.5), (3, 5e6, 1)],
+    ids=str,
 )
-def test_the_cost_is_right_near_the_minimum(coefficients):
-    """Against exact fractions of the float32 w: aw² + bw + c cancels there."""
+def test_the_cost_is_right_where_it_cancels(coefficients):
+    """Against exact fractions of the float32 w, near the minimum and at w = 0 where b²/4a ≫ c."""
     result = minimize_quadratic(coefficients, learning_rate=0.1, steps=100)
     a, b, c = map(Fraction, coefficients)
     exact = [a * w * w + b * w + c for w in map(Fraction, result.w_history.tolist())]

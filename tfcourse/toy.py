@@ -16,6 +16,7 @@ import tensorflow as tf
 from tfcourse.errors import InputError, WorkFailedError, one_of, shown
 from tfcourse.formulas import updates
 from tfcourse.formulas.averages import bias_correction
+from tfcourse.formulas.quadratic import accurate_quadratic, quadratic
 from tfcourse.hyperparameters import COURSE_OPTIMIZERS, check
 from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.types import Tensor
@@ -78,11 +79,6 @@ class DivergedError(WorkFailedError):
         self.result = result
 
 
-def quadratic(w: Any, coefficients: Any) -> Any:
-    """``a w² + b w + c``."""
-    return coefficients[0] * w**2 + coefficients[1] * w + coefficients[2]
-
-
 @lru_cache(maxsize=16)
 def descent_program(optimizer: str, jit_compile: bool, record: bool) -> Any:
     """The whole descent as one compiled program with w as a loop variable.
@@ -97,7 +93,7 @@ def descent_program(optimizer: str, jit_compile: bool, record: bool) -> Any:
         def body(step: Tensor, w: Tensor, state: list[Tensor], history: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(w)
-                cost = quadratic(w, coefficients)
+                cost = quadratic(w, coefficients[0], coefficients[1], coefficients[2])
             gradient = tape.gradient(cost, w)
             number = tf.cast(step + 1, w.dtype)
             arguments = _hyperparameters(optimizer, learning_rate, number)
@@ -154,13 +150,12 @@ def _check(
 
 
 def _costs(w: npt.NDArray[np.float32], a: float, b: float, c: float) -> npt.NDArray[np.float32]:
-    """Return the cost as ``a(w + b/2a)² + (c - b²/4a)``, computed in float64.
-
-    In float32 ``a w² + b w + c`` is rounding near the minimum, and may come out below it.
-    """
+    """Return the costs, which are infinite where w is not finite."""
     lowest = float(Fraction(c) - Fraction(b) ** 2 / (4 * Fraction(a)))
+    finite = np.isfinite(w)
+    costs = np.full(w.shape, np.inf)
+    costs[finite] = np.maximum(accurate_quadratic(w[finite], a, b, c), lowest)
     with np.errstate(over="ignore"):
-        costs = a * (w.astype(np.float64) + b / (2 * a)) ** 2 + lowest
         return costs.astype(np.float32)
 
 

@@ -21,6 +21,8 @@ from .normalization import synchronized_moments as synchronized_moments
 from .pooling import Moments as Moments
 from .pooling import feature_moments as feature_moments
 from .pooling import pool_moments as pool_moments
+from .quadratic import accurate_quadratic as accurate_quadratic
+from .quadratic import quadratic as quadratic
 from .regularization import l1_factor as l1_factor
 from .regularization import l2_factor as l2_factor
 from .scales import SCALES as SCALES
