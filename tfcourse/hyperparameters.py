@@ -53,7 +53,7 @@ class Hyperparameter:
         return f"{noun} in {left}{self.minimum:g}, {self.maximum:g}{right}"
 
     def admits(self, value: Any) -> bool:
-        """Whether ``value`` is one of the admissible values."""
+        """Return whether ``value`` is one of the admissible values."""
         kind = numbers.Integral if self.kind is int else numbers.Real
         if isinstance(value, bool) or not isinstance(value, kind):
             return False
@@ -61,6 +61,14 @@ class Hyperparameter:
         above = value >= self.minimum if self.minimum_allowed else value > self.minimum
         below = value <= self.maximum if self.maximum_allowed else value < self.maximum
         return math.isfinite(value) and above and below
+
+    def check(self, value: Any, owner: str) -> Any:
+        """Return ``value``; raise a ValueError that names ``owner`` if it is not admissible."""
+        if self.admits(value):
+            return value
+        raise ValueError(
+            f"{owner}: {self.name} must be {self.admissible}. Received: {shown(value)}."
+        )
 
 
 def _decay(name: str, **advice: Any) -> Hyperparameter:
@@ -88,22 +96,17 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
 
 
 def check(name: str, value: Any, owner: str) -> Any:
-    """``value`` itself if the hyperparameter ``name`` may be it; a ValueError naming both if not.
+    """Return ``value`` if it is admissible for the hyperparameter ``name``.
 
     Args:
         name: A name in `HYPERPARAMETERS`.
-        value: What was passed for it.
-        owner: Whose argument it is, for the message.
+        value: Its value.
+        owner: The function or class that takes it, for the message.
 
     Raises:
-        ValueError: Not admissible: ``Adam: beta_1 must be a number in [0, 1). Received: 1.5.``
+        ValueError: It is not: ``Adam: beta_1 must be a number in [0, 1). Received: 1.5.``
     """
-    hyperparameter = HYPERPARAMETERS[name]
-    if hyperparameter.admits(value):
-        return value
-    raise ValueError(
-        f"{owner}: {name} must be {hyperparameter.admissible}. Received: {shown(value)}."
-    )
+    return HYPERPARAMETERS[name].check(value, owner)
 
 
 @dataclass(frozen=True)

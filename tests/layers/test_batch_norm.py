@@ -230,18 +230,18 @@ class TestBiasCorrection:
 
 
 class TestErrors:
-    @pytest.mark.parametrize("momentum", [-0.1, 1.1, float("nan")])
+    @pytest.mark.parametrize("momentum", [-0.1, 1.1, float("nan"), "0.9", None])
     def test_momentum(self, momentum):
         with pytest.raises(
             ValueError,
-            match=rf"BatchNorm: momentum must be a number in \[0, 1\]\. Received: {momentum}\.",
+            match=rf"BatchNorm: momentum must be a number in \[0, 1\]\. Received: {momentum!r}\.",
         ):
             BatchNorm(momentum=momentum)
 
-    @pytest.mark.parametrize("epsilon", [0, -1e-3, float("nan")])
+    @pytest.mark.parametrize("epsilon", [0, -1e-3, float("nan"), "1e-3"])
     def test_epsilon(self, epsilon):
         with pytest.raises(
-            ValueError, match=rf"BatchNorm: epsilon must be a number > 0\. Received: {epsilon}\."
+            ValueError, match=rf"BatchNorm: epsilon must be a number > 0\. Received: {epsilon!r}\."
         ):
             BatchNorm(epsilon=epsilon)
 

@@ -198,6 +198,19 @@ def test_two_replicas_equal_one():
     [
         ({"renorm_momentum": 1.5}, "renorm_momentum must be a number in [0, 1]. Received: 1.5."),
         (
+            {"renorm_momentum": "0.9"},
+            "renorm_momentum must be a number in [0, 1]. Received: '0.9'.",
+        ),
+        ({"renorm_momentum": None}, "renorm_momentum must be a number in [0, 1]. Received: None."),
+        (
+            {"renorm_clipping": 2.0},
+            'must be a dict of "rmin", "rmax" and "dmax", or None. Received: 2.0.',
+        ),
+        (
+            {"renorm_clipping": {"rmax": "2" * 300}},
+            f"rmax should be a number or None. Received: rmax='{'2' * 47}...",
+        ),
+        (
             {"renorm_clipping": {"rmax": 2, "max": 1}},
             'may have the keys "rmin", "rmax" and "dmax". Received invalid keys: [\'max\'].',
         ),

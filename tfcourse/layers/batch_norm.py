@@ -5,7 +5,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfcourse.errors import shown
 from tfcourse.formulas.averages import interpolate_average, update_average
 from tfcourse.formulas.fused_normalization import fused_inference, fused_training, use_fused
 from tfcourse.formulas.normalization import (
@@ -15,6 +14,7 @@ from tfcourse.formulas.normalization import (
     renorm_corrections,
     renorm_parameters,
 )
+from tfcourse.hyperparameters import Hyperparameter, check
 from tfcourse.layers.batch_renorm import add_renorm_weights, check_renorm
 
 __all__ = ["BatchNorm"]
@@ -104,14 +104,8 @@ class BatchNorm(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= momentum <= 1:
-            raise ValueError(
-                f"BatchNorm: momentum must be a number in [0, 1]. Received: {shown(momentum)}."
-            )
-        if not epsilon > 0:
-            raise ValueError(
-                f"BatchNorm: epsilon must be a number > 0. Received: {shown(epsilon)}."
-            )
+        Hyperparameter("momentum", float, 0, 1).check(momentum, "BatchNorm")
+        check("epsilon", epsilon, "BatchNorm")
         self.axis = int(axis)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)

@@ -7,35 +7,41 @@ from typing import Any
 
 import keras
 
+from tfcourse.errors import shown
+from tfcourse.hyperparameters import Hyperparameter
+from tfcourse.types import DType, Initializer, Layer, Shape, Tensor
+
 __all__ = ["add_renorm_weights", "check_renorm"]
 
 _LIMITS = ("rmin", "rmax", "dmax")
 
 
 def check_renorm(clipping: Mapping[str, float] | None, momentum: float, renorm: bool) -> Any:
-    """Return the limits of r and d; without ``renorm`` as they are, for nothing uses them.
+    """Return the limits of r and d; without ``renorm``, which alone uses them, unchecked.
 
     Raises:
         ValueError: A limit or the momentum is not admissible.
     """
     if not renorm:
         return clipping
-    limits = dict(clipping or {})
-    if not 0 <= momentum <= 1:
+    if clipping is not None and not isinstance(clipping, Mapping):
         raise ValueError(
-            f"BatchNorm: renorm_momentum must be a number in [0, 1]. Received: {momentum!r}."
+            'BatchNorm: renorm_clipping must be a dict of "rmin", "rmax" and "dmax", or None. '
+            f"Received: {shown(clipping)}."
         )
+    limits = dict(clipping or {})
+    Hyperparameter("renorm_momentum", float, 0, 1).check(momentum, "BatchNorm")
     if unknown := [name for name in limits if name not in _LIMITS]:
         raise ValueError(
             'BatchNorm: renorm_clipping may have the keys "rmin", "rmax" and "dmax". '
-            f"Received invalid keys: {unknown}."
+            f"Received invalid keys: {shown(unknown)}."
         )
     for name, value in limits.items():
         real = isinstance(value, numbers.Real) and not isinstance(value, bool)
         if value is not None and (not real or math.isnan(value)):
             raise ValueError(
                 f"BatchNorm: renorm_clipping: {name} should be a number or None. "
-                f"Received: {name}={value!r}."
+                f"Received: {name}={shown(value)}."
             )
     rmin, rmax, dmax = (limits.get(name) for name in _LIMITS)
     if rmax is not None and rmax < (rmin or 0):
@@ -50,7 +56,7 @@ def check_renorm(clipping: Mapping[str, float] | None, momentum: float, renorm: 
     return limits
 
 
-def add_renorm_weights(layer: Any, features: int) -> None:
+def add_renorm_weights(layer: Layer, features: int) -> None:
     """Create ``moving_stddev``, ``renorm_mean`` and ``renorm_stddev``, as Keras's layer does."""
     stddev = _Root(layer.moving_variance_initializer)
     mean = _clone(layer.moving_mean_initializer)
@@ -63,17 +69,17 @@ def add_renorm_weights(layer: Any, features: int) -> None:
 
 
 class _Root:
-    """Initializes with the roots of another initializer's values."""
+    """An initializer whose values are the roots of another one's."""
 
-    def __init__(self, initializer: Any) -> None:
+    def __init__(self, initializer: Initializer) -> None:
         self.initializer = initializer
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+    def __call__(self, shape: Shape, dtype: DType | None = None) -> Tensor:
         return keras.ops.sqrt(_clone(self.initializer)(shape, dtype=dtype))
 
 
-def _clone(initializer: Any) -> Any:
-    """Return an initializer of the same configuration: one of no seed draws other values."""
+def _clone(initializer: Initializer) -> Initializer:
+    """Return an initializer of the same configuration; without a seed it draws other values."""
     if isinstance(initializer, keras.initializers.Initializer):
         return type(initializer).from_config(initializer.get_config())
     return initializer
