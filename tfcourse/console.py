@@ -9,7 +9,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["LONGEST_MESSAGE", "PlainConsole", "one_line", "printable", "shortened"]
+from tfcourse.errors import shortened
+
+__all__ = ["LONGEST_MESSAGE", "PlainConsole", "one_line", "printable"]
 
 # A message longer than this is shortened on the screen; the record has all of it.
 LONGEST_MESSAGE = 500
@@ -31,11 +33,6 @@ def printable(text: str) -> str:
 def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
     r"""Return `printable` text in one line, newlines as ``\n``, shortened where it is too long."""
     return shortened(printable(text).replace("\n", r"\n"), longest)
-
-
-def shortened(text: str, longest: int) -> str:
-    """Return the text, and of one that is too long the beginning and its length."""
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
 def _escaped(character: str) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "message_line",
     "nearest",
     "one_of",
+    "shortened",
     "shown",
     "traceback_text",
     "warn",
@@ -67,6 +68,11 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def shortened(text: str, longest: int) -> str:
+    """Return the text, and of one that is too long the beginning and its length."""
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+
+
 def shown(value: Any) -> str:
     """Return the ``repr`` of a value for a message, shortened where it is too long; never raises.
 
@@ -83,7 +89,7 @@ def shown(value: Any) -> str:
         text = encodable(_SHORT.repr(value))
     except Exception:
         return f"<{type(value).__name__}>"
-    text = text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
+    text = shortened(text, LONGEST_VALUE)
     return f"{text} (length {_length(value)})" if isinstance(value, Sized) else text
 
 
@@ -105,7 +111,7 @@ def error_line(error: BaseException) -> str:
     first = error_text(error).splitlines()[0]
     if first.endswith(GRAPH_ERROR):
         first = f"{type(error).__name__}: {message_line(error)}"
-    return first if len(first) <= LONGEST_REASON else f"{first[:LONGEST_REASON]}..."
+    return shortened(first, LONGEST_REASON)
 
 
 def message_line(error: BaseException) -> str:

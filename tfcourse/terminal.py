@@ -11,8 +11,8 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from tfcourse.console import PlainConsole, printable, shortened
-from tfcourse.errors import InputError, WorkFailedError, traceback_text
+from tfcourse.console import PlainConsole, printable
+from tfcourse.errors import InputError, WorkFailedError, shortened, traceback_text
 from tfcourse.files import disk_error
 from tfcourse.quiet import quiet_start
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tfcourse.errors import encodable, shown
+from tfcourse.errors import encodable, shortened, shown
 
 __all__ = ["LARGEST", "LONGEST_NAME", "error_lines", "unwritable"]
 
@@ -41,7 +41,6 @@ def _lines(where: str, value: Any) -> Iterator[str]:
 
 def error_lines(origin: str, errors: list[str]) -> str:
     """Return the errors, a line each; of very many the first ones."""
-    shortened = [e if len(e) <= LONGEST_LINE else f"{e[:LONGEST_LINE]}..." for e in errors]
-    lines = [f"{origin}: {line}" for line in shortened[:MOST_LINES]]
+    lines = [f"{origin}: {shortened(error, LONGEST_LINE)}" for error in errors[:MOST_LINES]]
     left = len(errors) - len(lines)
     return "\n".join([*lines, *([f"{origin}: and {left} more errors."] if left else [])])
