@@ -17,8 +17,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from tfcourse.search.config.load import parse_config
-from tfcourse.search.engine.oracle import propose
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.strategies.proposals import propose
 
 HERE = Path(globals().get("__file__", "notebook")).resolve().parent
 OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
@@ -51,7 +51,7 @@ def search(strategy, seed, loss, trials):
     config = parse_config({"search": chosen, "space": space}, "example", HERE)
     records, positions = {}, []
     for trial in range(trials):
-        values = propose(config, trial, records)
+        values = propose(config.study, trial, records)
         position = [config.space[name].unit_of(value) for name, value in values.items()]
         positions.append(position)
         records[trial] = TrialRecord(trial, "completed", values, float(loss(*position, seed)))

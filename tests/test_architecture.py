@@ -46,25 +46,6 @@ SEARCH = [
     *("code", "space", "records", "engine", "strategies", "config", "data", "trials"),
     *("scheduler", "store", "results", "runtime"),
 ]
-# Imports that are still against the order, by the module that has them.
-SEARCH_EXCEPTIONS = {
-    "engine.bayesian": {"config.load", "strategies.proposals"},
-    "engine.choose": {
-        *("trials.trial", "trials.vectorized.group", "trials.vectorized.group_size"),
-        "trials.vectorized.rule",
-    },
-    "engine.group_tuner": {
-        *("config.architecture", "trials.vectorized.group", "trials.vectorized.group_size"),
-    },
-    "engine.oracle": {
-        *("config.architecture", "config.load", "scheduler.leases", "scheduler.trial_queue"),
-        *("strategies.proposals", "trials.trainings"),
-    },
-    "engine.rpc": {"config.load"},
-    "engine.tuner": {"trials.trial"},
-    "runtime.child": {"run"},
-    "strategies.proposals": {"config.load"},
-}
 # The public names are loaded from everywhere, on first use; whoever imports it is at the top.
 PUBLIC = "tfcourse"
 
@@ -163,11 +144,9 @@ def search_floor(module):
 
 @pytest.mark.parametrize("module", [m for m in FILES if m.startswith("tfcourse.search.")])
 def test_a_part_of_the_search_imports_only_from_parts_below(module):
-    exceptions = SEARCH_EXCEPTIONS.get(module.removeprefix("tfcourse.search."), set())
     for name in all_imports(module):
         if name.startswith("tfcourse.search."):
-            below = search_floor(name) <= search_floor(module)
-            assert below or name.removeprefix("tfcourse.search.") in exceptions, f"imports {name}"
+            assert search_floor(name) <= search_floor(module), f"imports {name}"
 
 
 def cycles(graph):
@@ -196,9 +175,7 @@ def test_the_walk_finds_cycles():
 def test_no_files_import_each_other():
     # The package itself loads its public names on first use.
     graph = {m: within_tfcourse(all_imports(m)) - {PUBLIC} for m in FILES if m != PUBLIC}
-    without_search = {m: names - {"tfcourse.search.run"} for m, names in graph.items()}
-    assert "tfcourse.search.run" in graph["tfcourse.search.runtime.child"]
-    assert cycles(without_search) == set()
+    assert cycles(graph) == set()
 
 
 def test_one_door_to_keras_tuner():

@@ -63,7 +63,7 @@ def test_a_command_that_fails_ends_the_bench():
 def test_the_stock_search_runs_our_trials(monkeypatch):
     """The values that our search proposes, in models with its first weights."""
     from tfcourse.bench import search_tuner
-    from tfcourse.search.engine.oracle import propose
+    from tfcourse.search.strategies.proposals import propose
 
     config, built = config_of("one", 0.05), []
     build = search_tuner.build_trial
@@ -78,7 +78,7 @@ def test_the_stock_search_runs_our_trials(monkeypatch):
     assert metrics.keys() == {"accuracy", "loss"}
     for number in range(2):
         trial_seed = search_tuner.trial_seed(config.search.seed, number)
-        assert (propose(config, number, {}), trial_seed) in built
+        assert (propose(config.study, number, {}), trial_seed) in built
 
 
 def test_the_searches_are_those_that_are_said():

@@ -9,13 +9,14 @@ import random
 from dataclasses import asdict, replace
 
 import pytest
-from keras_tuner.engine.trial import TrialStatus
 
 from tfcourse.search.config.load import parse_config
-from tfcourse.search.engine.oracle import SearchOracle, propose
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.runtime.scheduling import scheduler_by_program
+from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.parameters import Choice, active
-from tfcourse.search.strategies.proposals import Memo
+from tfcourse.search.strategies.proposals import propose
+from tfcourse.search.strategies.study import Memo
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},
@@ -47,12 +48,14 @@ def ended(trial, values):
 
 
 class Search:
-    """A search's oracle and what its workers do, in an order drawn from ``order``."""
+    """A search's scheduler and what its workers do, in an order drawn from ``order``."""
 
     def __init__(self, config, records=(), workers=1, order=0, by_program=False):
         self.config, self.records, self.by_program = config, dict(records), by_program
-        self.oracle = SearchOracle(
-            config, config.search.trials, self.records, self, by_program=by_program
+        self.scheduler = (
+            scheduler_by_program(config, self.records, self)
+            if by_program
+            else Scheduler(config.study, self.records, self)
         )
         self.total, self.told, self.begun = config.search.trials, [], []
         self.random, self.idle = random.Random(order), 0
@@ -71,42 +74,43 @@ class Search:
         return self.records
 
     def begin(self, worker):
-        trial = self.oracle.create_trial(worker)
-        if trial.status == TrialStatus.STOPPED:
+        trial = self.scheduler.next(worker)
+        if trial is None and self.scheduler.complete:
             del self.running[worker]
-        elif trial.status == TrialStatus.IDLE:
+        elif trial is None:
             # At the end they wait as well, should another worker be lost.
-            self.idle += len(self.records) + sum(map(bool, self.running.values())) < self.total
-            assert any(self.running.values()), "it waits for nobody"
+            running = [trial for trial in self.running.values() if trial is not None]
+            self.idle += len(self.records) + len(running) < self.total
+            assert running, "it waits for nobody"
             missing = self.missing()
             if not self.by_program or self.config.search.strategy == "bayesian":
                 missing = missing[:1]
-            assert [propose(self.config, number, self.records) for number in missing] == [
+            assert [propose(self.config.study, number, self.records) for number in missing] == [
                 None for _ in missing
             ]
         else:
-            assert int(trial.trial_id) in self.missing()
+            assert trial in self.missing()
             self.running[worker] = trial
-            self.begun.append(int(trial.trial_id))
+            self.begun.append(trial)
 
     def missing(self):
         """The trials that have not ended and that nobody runs."""
-        running = {int(trial.trial_id) for trial in self.running.values() if trial}
+        running = set(self.running.values())
         return [n for n in range(self.total) if n not in self.records and n not in running]
 
     def end(self, worker):
         trial = self.running[worker]
         self.running[worker] = None
-        record = ended(int(trial.trial_id), dict(trial.hyperparameters.values))
-        self.records[record.trial] = record
-        self.oracle.end_trial(trial)
+        record = ended(trial, dict(propose(self.config.study, trial, self.records)))
+        self.records[trial] = record
+        self.scheduler.end(trial)
         assert self.told[-1] is record
 
     def recorded(self, trial):
         return self.records.get(trial)
 
     def leases_changed(self, leases):
-        running = {w: int(trial.trial_id) for w, trial in self.running.items() if trial}
+        running = {w: trial for w, trial in self.running.items() if trial is not None}
         assert {w: lease.trial for w, lease in leases.items() if w in running} == running
 
     def ended(self, record):
@@ -155,7 +159,7 @@ class OracleContract:
         turned = self.config()
         turned = replace(turned, space=dict(reversed(turned.space.items())))
         for trial in range(self.trials):
-            assert propose(turned, trial, undisturbed) == undisturbed[trial].values
+            assert propose(turned.study, trial, undisturbed) == undisturbed[trial].values
 
     def test_every_trial_runs_once_and_then_it_stops(self, undisturbed):
         assert list(undisturbed) == list(range(self.trials))
@@ -187,17 +191,19 @@ class OracleContract:
         for trial in [self.trials - 1, 0, self.trials // 2]:
             shuffled = sorted(undisturbed.items(), key=lambda item: item[0] * 7 % 5)
             earlier = {t: record for t, record in shuffled if t < trial}
-            assert propose(self.config(), trial, earlier) == undisturbed[trial].values
-            assert propose(self.config(), trial, dict(shuffled)) == undisturbed[trial].values
+            assert propose(self.config().study, trial, earlier) == undisturbed[trial].values
+            assert propose(self.config().study, trial, dict(shuffled)) == undisturbed[trial].values
         kept = Memo()
         for trial in (*range(self.trials), *range(self.trials)):
-            assert propose(self.config(), trial, undisturbed, kept) == undisturbed[trial].values
+            assert (
+                propose(self.config().study, trial, undisturbed, kept) == undisturbed[trial].values
+            )
 
-    def test_a_tuner_that_asks_again_gets_its_own_trial(self):
-        search = Search(self.config())
-        first = search.oracle.create_trial("worker0")
-        assert search.oracle.create_trial("worker0").trial_id == first.trial_id
-        assert search.oracle.create_trial("worker1").trial_id != first.trial_id
+    def test_a_worker_that_asks_again_gets_its_own_trial(self):
+        scheduler = Search(self.config()).scheduler
+        first = scheduler.next("worker0")
+        assert scheduler.next("worker0") == first
+        assert scheduler.next("worker1") != first
 
     @pytest.mark.parametrize("workers", [2, 5])
     @pytest.mark.parametrize("by_program", [False, True], ids=["by number", "by program"])
@@ -238,5 +244,5 @@ class OracleContract:
 
     def test_a_seed_decides_and_zero_is_one(self, undisturbed):
         assert values_of(Search(self.config(seed=0)).run()) == values_of(undisturbed)
-        firsts = [propose(self.config(seed=seed), 0, {}) for seed in range(8)]
+        firsts = [propose(self.config(seed=seed).study, 0, {}) for seed in range(8)]
         assert len({json.dumps(values) for values in firsts}) > 4

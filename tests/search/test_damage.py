@@ -18,7 +18,7 @@ from tfcourse.search.store.journal import SearchJournal
 from tfcourse.search.store.model_file import sign_model, trial_of_model
 from tfcourse.search.store.resume import check_place
 from tfcourse.search.store.summary import Summary
-from tfcourse.search.strategies.proposals import PROPOSALS, Memo
+from tfcourse.search.strategies.proposals import propose
 
 CONFIG = """
 [search]
@@ -88,7 +88,7 @@ def whole(tmp_path_factory):
     (directory.path / "code.json").write_text('{"source": {}}', encoding="utf-8")
     records = {}
     for trial in range(4):
-        values = PROPOSALS["coarse_to_fine"](config, trial, records, Memo())
+        values = propose(config.study, trial, records)
         score = 0.5 + trial / 10
         history = {"loss": [1.0, 0.5], "val_accuracy": [0.1, score]}
         records[trial] = TrialRecord(trial, "completed", values, score, 2, 0.5, history=history)

@@ -10,13 +10,13 @@ import pytest
 from tests.contracts.oracle_contract import OracleContract
 from tfcourse import InputError
 from tfcourse.search.config.load import parse_config
-from tfcourse.search.engine.oracle import propose
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.discrete import configuration_count
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.hyperband import hyperband_round
-from tfcourse.search.strategies.proposals import Memo
+from tfcourse.search.strategies.proposals import propose
+from tfcourse.search.strategies.study import Memo
 
 # An optimizer without and one with a momentum, of 3 values; 8 batch sizes, and 2 rates.
 SPACE = {
@@ -45,7 +45,7 @@ def played(drawn, finished=()):
     records, memo = dict(finished), Memo()
     for trial in range(drawn.trials):
         if trial not in records:
-            values = propose(drawn, trial, records, memo)
+            values = propose(drawn.study, trial, records, memo)
             score = values["batch_size"] + 100 * values["learning_rate"]
             records[trial] = TrialRecord(trial, "completed", values, score)
     return records
@@ -125,7 +125,7 @@ def test_a_space_that_is_not_all_discrete_is_drawn_as_before():
     drawn = config(space=space, trials=500)
     assert drawn.trials == 500
     for trial in range(0, 500, 50):
-        assert propose(drawn, trial, {}) == sample(drawn.space, 0, trial)
+        assert propose(drawn.study, trial, {}) == sample(drawn.space, 0, trial)
 
 
 def test_a_large_space_is_not_listed():
@@ -141,7 +141,7 @@ def test_a_large_space_is_not_listed():
         "optimizer": {"values": ["adam"]},
     }
     drawn, memo = config(space=rare, trials=300), Memo()
-    values = [propose(drawn, trial, {}, memo)["batch_size"] for trial in range(300)]
+    values = [propose(drawn.study, trial, {}, memo)["batch_size"] for trial in range(300)]
     assert len({*values}) == 300
 
 
@@ -151,7 +151,7 @@ def test_hyperband_begins_with_no_configuration_twice():
     raw |= {"space": space, "training": {"epochs": 9}}
     drawn, records, memo = parse_config(raw, "h", None), {}, Memo()
     for trial in range(60):
-        values = propose(drawn, trial, records, memo)
+        values = propose(drawn.study, trial, records, memo)
         # A round in which all but one failed: others take the places of those that would go on.
         status = "failed" if trial in (0, 1, *range(3, 9)) else "completed"
         score = None if status == "failed" else float(values["batch_size"])

@@ -293,7 +293,7 @@ class TestCheckpoints:
     def test_a_failed_trial_has_none(self, quick):
         space = {"learning_rate": {"values": [1e38]}}
         search = quick(space=space, search={"trials": 1, "checkpoints": "all"})
-        with pytest.raises(tfcourse.search.runtime.execution.SearchFailedError):
+        with pytest.raises(tfcourse.SearchFailedError):
             search.run(verbose=False)
         assert not (search.directory / "models").exists()
 

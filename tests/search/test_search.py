@@ -23,7 +23,6 @@ import keras_tuner
 import numpy as np
 import pytest
 from keras_tuner.engine.base_tuner import BaseTuner
-from keras_tuner.engine.trial import TrialStatus
 
 import tfcourse
 from tests.search.conftest import RATE
@@ -32,10 +31,11 @@ from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.data.loading import load_split
-from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.runtime import execution
+from tfcourse.search.scheduler.proposer import Proposer
+from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.store.directory import RunDirectory
@@ -356,7 +356,7 @@ class TestRunAgain:
         file = finished.directory / "summary.json"
         summary = json.loads(file.read_text())
         file.write_text(json.dumps(summary | {"score": summary["score"] + 1e-7}))
-        monkeypatch.setattr(execution, "_measured", forbidden)
+        monkeypatch.setattr(execution, "measure_best", forbidden)
         assert finished.completed() is None
         finished.run(verbose=False)
         assert_same_search(finished.directory, undisturbed.directory)
@@ -567,12 +567,12 @@ class TestAnotherSearchInTheSamePlace:
         assert result.trials[0].values == dict(sample(other.config.space, 1, 0))
 
     def test_a_fresh_run_that_cannot_work_deletes_nothing(self, finished, monkeypatch):
-        import tfcourse.search.runtime.execution as execution
+        from tfcourse.search.runtime import preparation
 
         def fails(config):
             raise InputError("the data is gone")
 
-        monkeypatch.setattr(execution, "load_split", fails)
+        monkeypatch.setattr(preparation, "load_split", fails)
         with pytest.raises(InputError, match="the data is gone"):
             finished.run(verbose=False, fresh=True)
         monkeypatch.undo()
@@ -769,7 +769,7 @@ class TestFailures:
             raise ValueError("not here")
 
         (finished.directory / "summary.json").unlink()
-        monkeypatch.setattr(execution, "load_model", fails)
+        monkeypatch.setattr("tfcourse.models.saving.load_model", fails)
         said = r"best\.keras: the best trial's, \d, model can't be .*\(ValueError: not here\)"
         with pytest.raises(WorkFailedError, match=said):
             finished.run(verbose=False)
@@ -1013,77 +1013,81 @@ class TestKerasTuner:
         (tuner,) = engines
         assert isinstance(tuner, BaseTuner)
         assert isinstance(tuner.oracle, keras_tuner.Oracle)
-        assert [r.status for r in tuner.oracle.finished.values()] == ["completed"] * 3
+        assert [r.status for r in tuner.oracle.source.finished.values()] == ["completed"] * 3
 
     def test_it_writes_nothing(self, undisturbed):
         names = {path.name for path in undisturbed.directory.rglob("*")}
         assert not {name for name in names if "oracle" in name or "tuner" in name}
 
     @pytest.fixture
-    def oracle(self, config_file):
-        def make(trials, finished=()):
+    def scheduler(self, config_file):
+        """Makes a scheduler of so many trials, of which some are finished."""
+
+        def make(trials, finished=(), leases=None):
             records = {
                 index: TrialRecord(index, "completed", {"learning_rate": 0.1}, 0.5, 1)
                 for index in finished
             }
-            return SearchOracle(load_config(config_file), trials, records, Journal())
+            study = replace(load_config(config_file).study, trials=trials)
+            return Scheduler(study, records, Journal(), leases)
 
         return make
 
-    def test_it_proposes_the_lowest_missing_trial(self, oracle, config_file):
-        proposes = oracle(5, finished=[0, 2])
+    def test_it_proposes_the_lowest_missing_trial(self, scheduler, config_file):
+        proposes = scheduler(5, finished=[0, 2])
         leases = proposes.journal.leases
         space = load_config(config_file).space
-        first, second = proposes.create_trial("a"), proposes.create_trial("b")
-        assert (first.trial_id, second.trial_id) == ("0001", "0003")
-        for trial, number in ((first, 1), (second, 3)):
-            assert trial.status == TrialStatus.RUNNING
-            assert trial.hyperparameters.values == sample(space, 0, number)
+        assert (proposes.next("a"), proposes.next("b")) == (1, 3)
+        propose = Proposer(proposes.study, proposes.finished, proposes.journal.recorded)
+        assert [propose(number) for number in (1, 3)] == [
+            sample(space, 0, number) for number in (1, 3)
+        ]
         # One that was given out is given out again to the same tuner, and to no other.
-        assert proposes.create_trial("a").trial_id == "0001"
-        assert proposes.create_trial("c").trial_id == "0004"
+        assert proposes.next("a") == 1
+        assert proposes.next("c") == 4
         assert {name: lease.trial for name, lease in leases.items()} == {"a": 1, "b": 3, "c": 4}
         # Should one of them get lost, another is to run its trial.
-        assert proposes.create_trial("d").status == TrialStatus.IDLE
+        assert proposes.next("d") is None
+        assert not proposes.complete
         proposes.release("b")
         proposes.release("b")
-        assert proposes.create_trial("d").trial_id == "0003"
+        assert proposes.next("d") == 3
         assert {name: lease.trial for name, lease in leases.items()} == {"a": 1, "d": 3, "c": 4}
 
-    def test_a_finished_trial_is_not_proposed_again(self, oracle):
-        proposes = oracle(2)
-        trial = proposes.create_trial("a")
+    def test_a_finished_trial_is_not_proposed_again(self, scheduler):
+        proposes = scheduler(2)
+        trial = proposes.next("a")
         record = proposes.journal.records[0] = TrialRecord(0, "failed", {}, message="it broke")
-        proposes.end_trial(trial)
+        proposes.end(trial)
         assert proposes.journal.told == [record]
-        assert proposes.create_trial("a").trial_id == "0001"
-        proposes.end_trial(trial)  # a worker that was thought lost
+        assert proposes.next("a") == 1
+        proposes.end(trial)  # a worker that was thought lost
         assert proposes.journal.told == [record]
 
-    def test_a_trial_without_a_record_has_not_ended(self, oracle, monkeypatch):
-        proposes = oracle(2)
-        trial = proposes.create_trial("a")
-        monkeypatch.setattr("tfcourse.search.engine.oracle.SECONDS_UNTIL_SEEN", 0.0)
+    def test_a_trial_without_a_record_has_not_ended(self, scheduler, monkeypatch):
+        proposes = scheduler(2)
+        trial = proposes.next("a")
+        monkeypatch.setattr("tfcourse.search.scheduler.proposer.SECONDS_UNTIL_SEEN", 0.0)
         with pytest.raises(WorkFailedError, match=r"Trial 0 ended, and its record can't be found"):
-            proposes.end_trial(trial)
-        assert proposes.create_trial("a").trial_id == "0000"
+            proposes.end(trial)
+        assert proposes.next("a") == 0
 
-    def test_a_record_that_another_machine_wrote_may_take_a_while_to_be_seen(self, oracle):
-        proposes = oracle(2)
-        trial = proposes.create_trial("a")
+    def test_a_record_that_another_machine_wrote_may_take_a_while_to_be_seen(self, scheduler):
+        proposes = scheduler(2)
+        trial = proposes.next("a")
         record = TrialRecord(0, "failed", {}, message="it broke")
         late = threading.Timer(0.3, lambda: proposes.journal.records.update({0: record}))
         late.start()
-        proposes.end_trial(trial)
+        proposes.end(trial)
         late.join()
         assert proposes.journal.told == [record]
 
     @pytest.mark.parametrize("where", ["ended", "leases_changed"])
     def test_a_trial_whose_end_could_not_be_recorded_ends_at_the_next_try(
-        self, oracle, monkeypatch, where
+        self, scheduler, monkeypatch, where
     ):
-        proposes = oracle(2)
-        trial = proposes.create_trial("a")
+        proposes = scheduler(2)
+        trial = proposes.next("a")
         proposes.journal.records[0] = TrialRecord(0, "failed", {}, message="it broke")
 
         def full(*args):
@@ -1092,18 +1096,18 @@ class TestKerasTuner:
         with monkeypatch.context() as patched:
             patched.setattr(proposes.journal, where, full)
             with pytest.raises(OSError, match="No space left"):
-                proposes.end_trial(trial)
-        proposes.end_trial(trial)
+                proposes.end(trial)
+        proposes.end(trial)
         assert [record.trial for record in proposes.journal.told] == [0]
-        assert proposes.create_trial("a").trial_id == "0001"
+        assert proposes.next("a") == 1
 
-    def test_a_proposal_that_failed_loses_no_trial(self, oracle, monkeypatch):
-        proposes = oracle(2)
+    def test_a_proposal_that_failed_loses_no_trial(self, scheduler, monkeypatch):
+        proposes = scheduler(2)
         with monkeypatch.context() as patched:
-            patched.setattr(proposes, "populate_space", lambda trial: 1 / 0)
+            patched.setattr(proposes.journal, "leases_changed", lambda leases: 1 / 0)
             with pytest.raises(ZeroDivisionError):
-                proposes.create_trial("a")
-        assert proposes.create_trial("a").trial_id == "0000"
+                proposes.next("a")
+        assert proposes.next("a") == 0
 
     def test_its_variables_for_several_processes_are_not_obeyed(self, quick, monkeypatch):
         for name, value in (("IP", "127.0.0.1"), ("PORT", "9")):
@@ -1112,31 +1116,33 @@ class TestKerasTuner:
         assert len(quick().run(verbose=False).trials) == 3
         assert os.environ["KERASTUNER_TUNER_ID"] == "chief"
 
-    def test_a_worker_that_died_after_the_record_goes_on_with_the_next(self, oracle):
-        proposes = oracle(2)
-        proposes.create_trial("a")
+    def test_a_worker_that_died_after_the_record_goes_on_with_the_next(self, scheduler):
+        proposes = scheduler(2)
+        proposes.next("a")
         proposes.journal.records[0] = TrialRecord(0, "failed", {}, message="it broke")
-        assert proposes.create_trial("a").trial_id == "0001"
+        assert proposes.next("a") == 1
         assert [record.trial for record in proposes.journal.told] == [0]
 
-    def test_a_lost_worker_that_ended_its_trial_after_all(self, oracle):
-        proposes = oracle(2)
-        proposes.create_trial("a")
+    def test_a_lost_worker_that_ended_its_trial_after_all(self, scheduler):
+        proposes = scheduler(2)
+        proposes.next("a")
         proposes.release("a")
         proposes.journal.records[0] = TrialRecord(0, "failed", {}, message="it broke")
-        assert proposes.create_trial("b").trial_id == "0001"
+        assert proposes.next("b") == 1
         assert [record.trial for record in proposes.journal.told] == [0]
 
-    def test_an_oracle_that_takes_over_knows_who_runs_what(self, oracle, config_file):
-        before = oracle(3)
-        given = {name: before.create_trial(name).trial_id for name in ("a", "b")}
+    def test_a_scheduler_that_takes_over_knows_who_runs_what(self, scheduler, config_file):
+        before = scheduler(3)
+        given = {name: before.next(name) for name in ("a", "b")}
         leases = before.journal.leases
-        after = SearchOracle(load_config(config_file), 3, {}, Journal(), leases)
-        assert after.create_trial("c").trial_id == "0002"
-        assert {name: after.create_trial(name).trial_id for name in ("a", "b")} == given
+        after = scheduler(3, leases=dict(leases))
+        assert after.next("c") == 2
+        assert {name: after.next(name) for name in ("a", "b")} == given
 
-    def test_nothing_is_left_when_all_are_finished(self, oracle):
-        assert oracle(2, finished=[0, 1, 2]).create_trial("a").status == TrialStatus.STOPPED
+    def test_nothing_is_left_when_all_are_finished(self, scheduler):
+        done = scheduler(2, finished=[0, 1, 2])
+        assert done.next("a") is None
+        assert done.complete
 
     def test_the_hyperparameters_have_the_ranges_of_the_space(self):
         registered = to_hyperparameters(

@@ -12,14 +12,14 @@ from keras_tuner.oracles import HyperbandOracle
 from tests.contracts.oracle_contract import SPACE, OracleContract, Search, ended, values_of
 from tfcourse import Search as TfcourseSearch
 from tfcourse.search.config.load import load_config, parse_config
-from tfcourse.search.engine.oracle import propose
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.tables import rounds_table, space_table
 from tfcourse.search.runtime import execution
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
+from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
 from tfcourse.search.strategies.grid import grid_size, grid_values
-from tfcourse.search.strategies.proposals import rounds_on_record
+from tfcourse.search.strategies.proposals import propose
 
 
 class TestRandom(OracleContract):
@@ -48,11 +48,11 @@ class TestCoarseToFine(OracleContract):
         assert search.idle == 2
         search.end("worker4")
         search.begin("worker5")
-        assert search.running["worker5"].trial_id == "0005"
+        assert search.running["worker5"] == 5
 
     def test_the_order_of_the_results_does_not_matter(self, undisturbed):
         turned = dict(reversed(list(undisturbed.items())[:20]))
-        assert propose(self.config(), 20, turned) == undisturbed[20].values
+        assert propose(self.config().study, 20, turned) == undisturbed[20].values
 
     def test_equal_scores_are_ranked_by_number(self):
         """And an infinite or absent score is no score."""
@@ -63,7 +63,7 @@ class TestCoarseToFine(OracleContract):
                 trial: TrialRecord(trial, "completed", sample(config.space, 0, trial), value)
                 for trial, value in enumerate(scores)
             }
-            return propose(config, 5, records)
+            return propose(config.study, 5, records)
 
         assert proposals([1, 1, 1, 1, 1]) == proposals([1, 2, 3, 4, 5])
         nothing = proposals([None, float("nan"), float("inf"), float("-inf"), None])
@@ -79,7 +79,7 @@ class TestCoarseToFine(OracleContract):
 
     def test_the_rounds_on_record(self, undisturbed):
         config = self.config()
-        rounds = rounds_on_record(config, undisturbed)
+        rounds = rounds_on_record(config.study, undisturbed)
         places = [(r["first_trial"], r["last_trial"]) for r in rounds]
         assert places == [(0, 4), (5, 9), (10, 14), (15, 19), (20, 23)]
         assert rounds[0]["box"]["learning_rate"] == {"low": 1e-4, "high": 1.0, "scale": "log"}
@@ -90,9 +90,9 @@ class TestCoarseToFine(OracleContract):
                     if "low" in part and name in values:
                         assert part["low"] <= values[name] <= part["high"]
         begun = {trial: undisturbed[trial] for trial in range(7)}
-        assert rounds_on_record(config, begun) == rounds[:2]
-        assert rounds_on_record(config, {}) == rounds[:1]
-        assert rounds_on_record(TestRandom.config(), undisturbed) == []
+        assert rounds_on_record(config.study, begun) == rounds[:2]
+        assert rounds_on_record(config.study, {}) == rounds[:1]
+        assert rounds_on_record(TestRandom.config().study, undisturbed) == []
 
 
 class TestGrid(OracleContract):
@@ -106,7 +106,7 @@ class TestGrid(OracleContract):
     def test_every_point_is_met_once(self):
         """3 rates × (adam, or momentum with 4 of its values) × 4 sizes, in an order of the seed."""
         config = self.config(trials=60)
-        points = [propose(config, trial, {}) for trial in range(60)]
+        points = [propose(config.study, trial, {}) for trial in range(60)]
         assert grid_size(config.space) == 60
         assert len({json.dumps(point) for point in points}) == 60
         rates = sorted({point["learning_rate"] for point in points})
@@ -114,7 +114,7 @@ class TestGrid(OracleContract):
         momenta = sorted({p["momentum"] for p in points if "momentum" in p})
         windows = [1 / (1 - momentum) for momentum in momenta]
         assert windows == pytest.approx([10, 10 ** (5 / 3), 10 ** (7 / 3), 1000])
-        other = [propose(self.config(trials=60, seed=1), trial, {}) for trial in range(60)]
+        other = [propose(self.config(trials=60, seed=1).study, trial, {}) for trial in range(60)]
         assert sorted(map(json.dumps, other)) == sorted(map(json.dumps, points))
         assert other != points
 
@@ -158,7 +158,7 @@ class TestHyperband(OracleContract):
         undisturbed = dict(undisturbed)
         for trial in range(46):
             asked = stock.populate_space(str(trial))["values"]
-            values = propose(config, trial, undisturbed)
+            values = propose(config.study, trial, undisturbed)
             assert values["epochs"] == asked["tuner/epochs"]
             past = asked.get("tuner/trial_id")
             first[trial] = trial if past is None else first[int(past)]
@@ -211,7 +211,7 @@ class TestBayesian(OracleContract):
     def test_without_a_completed_trial_it_goes_on_at_random(self):
         config = self.config()
         records = {t: TrialRecord(t, "failed", sample(config.space, 0, t)) for t in range(8)}
-        assert propose(config, 8, records) == sample(config.space, 0, 8)
+        assert propose(config.study, 8, records) == sample(config.space, 0, 8)
 
 
 # Losses on the unit square, as if of two hyperparameters; each with its own kind of valley.
@@ -243,7 +243,7 @@ def test_coarse_to_fine_beats_random(loss):
         config = parse_config({"search": search | {"direction": "min"}, "space": space}, "f", None)
         records = {}
         for trial in range(24):
-            values = propose(config, trial, records)
+            values = propose(config.study, trial, records)
             units = (config.space[name].unit_of(value) for name, value in values.items())
             records[trial] = TrialRecord(trial, "completed", values, loss(*units))
         return min(record.score for record in records.values())
@@ -268,7 +268,7 @@ class TestARunDirectory:
     def test_the_rounds_are_on_record(self, fine):
         result = fine.run(verbose=False)
         kept = json.loads((result.directory / "rounds.json").read_text())
-        assert kept == result.rounds == rounds_on_record(fine.config, result.trials)
+        assert kept == result.rounds == rounds_on_record(fine.config.study, result.trials)
         assert [(r["first_trial"], r["last_trial"]) for r in kept] == [(0, 1), (2, 3), (4, 4)]
         (shown, *_) = rounds_table(result.rounds).tables
         assert [column.header for column in shown.columns] == [

@@ -5,23 +5,24 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras_tuner.engine.trial import TrialStatus
 
 import tfcourse
 from tests.search.journal import Journal
 from tfcourse.search.config.architecture import program_of
 from tfcourse.search.config.load import load_config, parse_config
-from tfcourse.search.engine.oracle import SearchOracle
-from tfcourse.search.engine.rpc import RemoteOracle
+from tfcourse.search.engine.rpc import RemoteScheduler
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.runtime.chief import Chief
-from tfcourse.search.runtime.execution import SearchFailedError
+from tfcourse.search.runtime.chief import run_chief
+from tfcourse.search.runtime.scheduling import scheduler_by_program
 from tfcourse.search.runtime.service import Service
+from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.scheduler.trial_queue import LOOK_AHEAD, TrialQueue, choose
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.errors import SearchFailedError
 from tfcourse.search.store.journal import SearchJournal
 from tfcourse.search.strategies.hyperband import hyperband_round
+from tfcourse.search.strategies.proposals import propose
 
 RATE = {"learning_rate": {"low": 1e-3, "high": 1.0, "scale": "log"}}
 UNITS = {"units": {"values": [4, 8, 16]}}
@@ -154,22 +155,28 @@ class TestHandout:
         assert asked == list(range(LOOK_AHEAD + 9))
 
 
+def finish(scheduler, trial):
+    """Put a trial on record."""
+    values = propose(scheduler.study, trial, scheduler.journal.records)
+    record = TrialRecord(trial, "completed", values, 0.5, 1)
+    scheduler.journal.records.setdefault(trial, record)
+
+
 def play(oracle, workers):
     """Every worker asks and ends in turn until all are told to stop; who had which, in order."""
     given, held = [], dict.fromkeys(workers)
     while not oracle.complete:
         for worker in workers:
             if held[worker] is None:
-                trial = oracle.create_trial(worker)
-                if trial.status == TrialStatus.RUNNING:
-                    given.append((worker, int(trial.trial_id)))
+                trial = oracle.next(worker)
+                if trial is not None:
+                    given.append((worker, trial))
                     held[worker] = trial
             else:
                 trial, held[worker] = held[worker], None
-                number, values = int(trial.trial_id), dict(trial.hyperparameters.values)
-                oracle.journal.records[number] = TrialRecord(number, "completed", values, 0.5, 1)
-                oracle.end_trial(trial)
-    assert sorted(number for _, number in given) == list(range(oracle.max_trials))
+                finish(oracle, trial)
+                oracle.end(trial)
+    assert sorted(number for _, number in given) == list(range(oracle.study.trials))
     return given
 
 
@@ -181,7 +188,9 @@ def compiled(search, given):
 
 class TestOracle:
     def oracle(self, search, leases=None, by_program=True):
-        return SearchOracle(search, search.search.trials, {}, Journal(), leases, by_program)
+        if by_program:
+            return scheduler_by_program(search, {}, Journal(), leases)
+        return Scheduler(search.study, {}, Journal(), leases)
 
     def test_two_workers_share_out_the_architectures_of_the_digits(self):
         search = load_config(DIGITS)
@@ -198,7 +207,7 @@ class TestOracle:
         units = {"units": {"values": [4, 8, 16, 32]}}
         search = config({**rates, **units}, 24, strategy="grid")
         given = play(self.oracle(search), "abcd"[:workers])
-        values = {n: self.oracle(search).populate_space(str(n))["values"] for n in range(24)}
+        values = {n: propose(search.study, n, {}) for n in range(24)}
         assert len({(worker, values[n]["units"]) for worker, n in given}) == 4
 
     def test_the_architecture_of_the_last_trial_then_a_new_one_then_any(self):
@@ -208,24 +217,24 @@ class TestOracle:
         first = units[0]
         mine = [n for n in range(12) if units[n] == first]
         for number in mine[:-1]:
-            trial = oracle.create_trial("a")
-            assert int(trial.trial_id) == number
+            trial = oracle.next("a")
+            assert trial == number
             oracle.journal.records[number] = TrialRecord(number, "failed", {}, message="it broke")
-            oracle.end_trial(trial)
+            oracle.end(trial)
         other = next(n for n in range(12) if units[n] != first)
-        assert int(oracle.create_trial("b").trial_id) == other
-        assert int(oracle.create_trial("a").trial_id) == mine[-1]
+        assert oracle.next("b") == other
+        assert oracle.next("a") == mine[-1]
         third = next(n for n in range(12) if units[n] not in (first, units[other]))
-        assert int(oracle.create_trial("c").trial_id) == third
+        assert oracle.next("c") == third
         left = set(range(12)) - {*mine, other, third}
-        assert int(oracle.create_trial("d").trial_id) == min(left)  # nobody stays idle
+        assert oracle.next("d") == min(left)  # nobody stays idle
 
     def test_a_process_with_several_trials_in_hand_takes_those_of_one_architecture(self):
         search = config({**RATE, **UNITS, **SIZES}, 24)
         units = [sample(search.space, 0, n)["units"] for n in range(24)]
         oracle = self.oracle(search)
-        hand = [int(oracle.create_trial(f"w1/{n}").trial_id) for n in range(8)]
-        other = [int(oracle.create_trial(f"w2/{n}").trial_id) for n in range(8)]
+        hand = [oracle.next(f"w1/{n}") for n in range(8)]
+        other = [oracle.next(f"w2/{n}") for n in range(8)]
         assert hand == sorted(hand, key=lambda n: (units[n] != units[0], n))
         assert units[other[0]] not in {units[n] for n in hand}
 
@@ -233,20 +242,20 @@ class TestOracle:
         search = config({**RATE, **UNITS})
         units = [sample(search.space, 0, n)["units"] for n in range(12)]
         before = self.oracle(search)
-        other = [int(before.create_trial(name).trial_id) for name in "ab"][1]
+        other = [before.next(name) for name in "ab"][1]
         after = self.oracle(search, dict(before.journal.leases))
-        assert int(after.create_trial("b").trial_id) == other
+        assert after.next("b") == other
         after.journal.records[other] = TrialRecord(other, "failed", {}, message="it broke")
         of_b = [n for n in range(12) if units[n] == units[other]]
         assert of_b[0] == other
-        assert int(after.create_trial("b").trial_id) == of_b[1]
+        assert after.next("b") == of_b[1]
 
     def test_the_programs_of_a_lost_worker_are_nobodys(self):
         search = config({**RATE, **UNITS})
         oracle = self.oracle(search)
-        assert int(oracle.create_trial("a").trial_id) == 0
+        assert oracle.next("a") == 0
         oracle.release("a")
-        assert int(oracle.create_trial("b").trial_id) == 0
+        assert oracle.next("b") == 0
 
     @pytest.mark.parametrize("kept", [0, 1, 2])
     def test_programs_that_are_not_kept_do_not_count(self, kept):
@@ -255,7 +264,7 @@ class TestOracle:
         units = [sample(search.space, 0, n)["units"] for n in range(9)]
         oracle, has, free = self.oracle(search), [], list(range(9))
         for _ in range(9):
-            number = int(oracle.create_trial("a").trial_id)
+            number = oracle.next("a")
             new = [n for n in free if units[n] not in has]
             assert number == min([n for n in free if units[n] in has] or new)
             free.remove(number)
@@ -270,14 +279,12 @@ class TestOracle:
         size = hyperband_round(0, 9, search.settings.factor).size
         oracle = self.oracle(search)
         while not oracle.finished.keys() >= set(range(size)):
-            trial = oracle.create_trial("a")
-            values = dict(trial.hyperparameters.values)
-            record = TrialRecord(int(trial.trial_id), "completed", values, 0.5, 1)
-            oracle.journal.records[record.trial] = record
-            oracle.end_trial(trial)
-        trial = oracle.create_trial("a")  # and not one of the next bracket
-        assert int(trial.trial_id) == size
-        assert "continues" in trial.hyperparameters.values
+            trial = oracle.next("a")
+            finish(oracle, trial)
+            oracle.end(trial)
+        trial = oracle.next("a")  # and not one of the next bracket
+        assert trial == size
+        assert "continues" in propose(search.study, trial, oracle.finished)
 
     @settings(max_examples=100, deadline=None)
     @given(
@@ -294,14 +301,13 @@ class TestOracle:
         records, held, lost = oracle.journal.records, {}, []
 
         def record(trial):
-            number, values = int(trial.trial_id), dict(trial.hyperparameters.values)
-            records.setdefault(number, TrialRecord(number, "completed", values, 0.5, 1))
+            finish(oracle, trial)
 
         def ask(worker):
-            trial = oracle.create_trial(worker)
-            if trial.status == TrialStatus.RUNNING:
-                assert int(trial.trial_id) not in records
-                assert trial.trial_id not in {t.trial_id for t in held.values()}
+            trial = oracle.next(worker)
+            if trial is not None:
+                assert trial not in records
+                assert trial not in held.values()
                 held[worker] = trial
             else:
                 assert held or oracle.complete, "it waits for nobody"
@@ -311,25 +317,26 @@ class TestOracle:
                 ask(worker)
             elif what == "end" and worker in held:
                 record(held[worker])
-                oracle.end_trial(held.pop(worker))
+                oracle.end(held.pop(worker))
             elif what == "lose":
                 oracle.release(worker)
                 lost += [held.pop(worker)] if worker in held else []
             elif what == "late" and lost:
                 record(lost[0])
                 if worker == "a":  # else the chief does not hear of it
-                    oracle.end_trial(lost[0])
+                    oracle.end(lost[0])
                 del lost[0]
         for worker in list(held):
             record(held[worker])
-            oracle.end_trial(held.pop(worker))
+            oracle.end(held.pop(worker))
         while not oracle.complete:
             ask("a")
             if "a" in held:
                 record(held["a"])
-                oracle.end_trial(held.pop("a"))
+                oracle.end(held.pop("a"))
         assert sorted(record.trial for record in oracle.journal.told) == list(range(12))
-        assert oracle.create_trial("b").status == TrialStatus.STOPPED
+        assert oracle.next("b") is None
+        assert oracle.complete
 
 
 class TestPrograms:
@@ -386,23 +393,21 @@ class TestSearches:
 
         def work(port):
             remotes = {
-                name: RemoteOracle(search.config, f"127.0.0.1:{port}", "secret", name, 5.0)
-                for name in given
+                name: RemoteScheduler(f"127.0.0.1:{port}", "secret", name, 5.0) for name in given
             }
             for _ in range(4):
                 for name, remote in remotes.items():
-                    trial = remote.create_trial(name)
-                    if trial.status == TrialStatus.RUNNING:
-                        number = int(trial.trial_id)
-                        values = trial.hyperparameters.values
+                    number = remote.next(name)
+                    if number is not None:
+                        values = propose(search.config.study, number, {})
                         given[name].append((values["units"], number))
                         record = TrialRecord(number, "failed", values, message="it broke")
                         directory.write_trial(record)
-                        remote.end_trial(trial)
+                        remote.end(number)
 
-        chief = Chief(search.config, directory, lambda record, best: None)
+        service = Service("127.0.0.1", 0, "secret")
         with pytest.raises(SearchFailedError, match="All 6 trials failed"):
-            chief.run(Service("127.0.0.1", 0, "secret"), {}, False, work)
+            run_chief(search.config, directory, service, {}, work, lambda record, best: None)
         firsts = {name: trials[0][0] for name, trials in given.items()}
         assert set(firsts.values()) == {2, 3}
         for name, trials in given.items():

@@ -11,10 +11,13 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tfcourse.bench.frame import Comparison, Contender, compare
-from tfcourse.search.config.load import SearchConfig, parse_config
+from tfcourse.search.config.load import parse_config
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.scheduler.proposer import Proposer
+from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal, TrialWriter
@@ -82,11 +85,17 @@ def _ours(strategy: str, size: int, folder: Path) -> Callable[[], None]:
     writer = TrialWriter(config, directory)
     writer.best = journal.best
     limited = replace(config, search=config.search.model_copy(update={"trials": 2 * size + 10_000}))
-    oracle = SearchOracle(limited, limited.search.trials, finished, journal)
+    study = limited.study
+    scheduler = Scheduler(study, finished, journal)
+    propose = Proposer(study, finished, journal.recorded)
+    oracle = SearchOracle(
+        limited.search.objective, study.direction, study.space, study.trials, scheduler
+    )
 
     def one_trial() -> None:
         trial = oracle.create_trial("main")
-        writer.add(_record(int(trial.trial_id), trial.hyperparameters.values), _Model())
+        number = int(trial.trial_id)
+        writer.add(_record(number, propose(number)), _Model())
         oracle.end_trial(trial)
 
     return one_trial

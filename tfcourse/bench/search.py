@@ -9,7 +9,7 @@ from tfcourse.bench.search_commands import compare_commands
 from tfcourse.bench.search_runs import SearchRun, check_agreement, run_search
 from tfcourse.bench.search_tuner import stock_search
 from tfcourse.bench.search_work import COMMANDS, MANY, SEARCHES, config_of
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
 
 __all__ = ["NO_REUSE", "OURS", "REUSE", "STOCK", "bench"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.bench.search_runs import check_agreement
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.store.directory import RunDirectory
 
 __all__ = ["ONE", "STOCK", "TWO", "compare_commands"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfcourse.bench.table import format_seconds
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.run import Search
 
 __all__ = ["SearchRun", "check_agreement", "run_search"]

@@ -12,11 +12,12 @@ import keras
 import keras_tuner
 
 from tfcourse.data.splits import Split
-from tfcourse.search.config.load import SearchConfig, load_config
+from tfcourse.search.config.load import load_config
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
-from tfcourse.search.engine.oracle import propose
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.space.sampling import trial_seed
+from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.trials.building import build_trial
 
 __all__ = ["search_file", "stock_search"]
@@ -31,7 +32,9 @@ def stock_search(config: SearchConfig, split: Split) -> tuple[list[float], dict[
     Returns:
         The scores of the trials, and the test metrics.
     """
-    values = [propose(config, number, {}) or {} for number in range(config.search.trials)]
+    values = [
+        dict(propose(config.study, number, {}) or {}) for number in range(config.search.trials)
+    ]
     train, dev, test = split.train, split.dev, split.test
     oracle = _Oracle(
         values,

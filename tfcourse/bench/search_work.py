@@ -11,7 +11,8 @@ import numpy as np
 from tfcourse.bench.networks import convolutions
 from tfcourse.data.sources import load
 from tfcourse.layers.softmax_head import SoftmaxHead
-from tfcourse.search.config.load import SearchConfig, parse_config
+from tfcourse.search.config.load import parse_config
+from tfcourse.search.config.search_config import SearchConfig
 
 __all__ = ["COMMANDS", "MANY", "SEARCHES", "config_of", "convnet", "images"]
 

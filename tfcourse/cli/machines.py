@@ -71,24 +71,19 @@ def worker(
     """Train the trials that a chief hands out, until none is left."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.config.load import load_config
+        from tfcourse.search.runtime.conductor import ChiefElsewhere
         from tfcourse.search.runtime.supervisor import Supervisor
-        from tfcourse.search.runtime.worker_pool import WorkerPool
+        from tfcourse.search.runtime.worker_pool import Chief, WorkerPool
 
         host, port = _address(connect, "--connect")
-        pool = WorkerPool(
-            load_config(config),
-            out,
-            (_name(name),),
-            chief=f"{host}:{port}",
-            token=_secret(token),
-            patience=patience,
-        )
+        chief = Chief(f"{host}:{port}", _secret(token), patience)
+        pool = WorkerPool(load_config(config), out, (_name(name),), chief)
         with told_if_interrupted(
             f"Started again as {name}, it goes on with its trial; "
             "otherwise the chief hands that out again."
         ):
             lines = _Lines()
-            supervisor = Supervisor(pool, lines)
+            supervisor = Supervisor(pool, ChiefElsewhere(), lines)
             supervisor.run()
         place = supervisor.directory.path
         # A worker that reports no effort could not reach the chief, and found a finished record.
@@ -113,9 +108,6 @@ class _Lines:
 
     def ended(self, worker: str, trial: int | None = None) -> None:
         self.trained |= set() if trial is None else {trial}
-
-    def advance(self, best: float | None) -> None:
-        pass
 
     def say(self, line: str) -> None:
         errors.print(line, highlight=False, soft_wrap=True)

@@ -22,18 +22,17 @@ from tfcourse.models.gradient_result import (
     gradient_check_result,
 )
 from tfcourse.models.graph import is_batch_norm, named_layers
-from tfcourse.types import KerasModel, LossLike, Nested, SampleWeight
 
 __all__ = ["Difference", "GradientCheck", "gradient_check"]
 
 
 def gradient_check(
-    model_or_function: KerasModel | Callable[..., Any],
-    x: Nested,
-    y: Nested = None,
+    model_or_function: Any,
+    x: Any,
+    y: Any = None,
     *,
-    sample_weight: SampleWeight = None,
-    loss: LossLike | None = None,
+    sample_weight: Any = None,
+    loss: Any = None,
     training: bool = False,
     epsilon: float = 1e-5,
     max_parameters: int = 1000,
@@ -110,7 +109,7 @@ def _sample(sizes: list[int], limit: int, seed: int) -> list[Any]:
     return places
 
 
-def _check_function(function: Callable[..., Any], given: dict[str, Any]) -> None:
+def _check_function(function: Any, given: dict[str, Any]) -> None:
     if isinstance(function, keras.Layer) or not callable(function):
         hint = " Wrap the layer: keras.Sequential([layer])." if callable(function) else ""
         raise InputError(
@@ -124,7 +123,7 @@ def _check_function(function: Callable[..., Any], given: dict[str, Any]) -> None
         )
 
 
-def _arguments(function: Callable[..., Any], x: Nested) -> tuple[list[str], list[Any]]:
+def _arguments(function: Callable[..., Any], x: Any) -> tuple[list[str], list[Any]]:
     """The names of the arguments, as in the signature where that is clear; and their values."""
     several = isinstance(x, list | tuple)
     try:
@@ -146,7 +145,7 @@ def _arguments(function: Callable[..., Any], x: Nested) -> tuple[list[str], list
     return names[: len(values)], values
 
 
-def _check_numbers(epsilon: float, max_parameters: int, seed: int) -> None:
+def _check_numbers(epsilon: Any, max_parameters: Any, seed: Any) -> None:
     real = isinstance(epsilon, numbers.Real) and not isinstance(epsilon, bool)
     if not real or not 0 < epsilon < math.inf:
         raise InputError(
@@ -161,14 +160,7 @@ def _check_numbers(epsilon: float, max_parameters: int, seed: int) -> None:
             )
 
 
-def _check_model(
-    model: KerasModel,
-    x: Nested,
-    y: Nested,
-    sample_weight: SampleWeight,
-    loss: LossLike | None,
-    training: object,
-) -> None:
+def _check_model(model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, training: Any) -> None:
     if not isinstance(training, bool):
         said = f"gradient_check: training must be True or False. Received: {shown(training)}."
         raise InputError(said)
@@ -210,7 +202,7 @@ def _check_model(
         )
 
 
-def _check_layers(model: KerasModel, training: bool) -> None:
+def _check_layers(model: Any, training: bool) -> None:
     """Refuses layers whose gradient is by design not that of the cost."""
     quantized = [n for n, layer in named_layers(model) if layer.quantization_mode]
     if quantized:

@@ -14,7 +14,6 @@ import numpy as np
 from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError
 from tfcourse.models.graph import Graph, opened, output_activation
-from tfcourse.types import KerasModel, Nested, TensorLike
 
 __all__ = [
     "Complaint",
@@ -70,7 +69,7 @@ class Output:
         return self.shape[-1] or 0
 
 
-def describe_outputs(model: KerasModel, graph: Graph, y: Nested) -> tuple[Output, ...]:
+def describe_outputs(model: Any, graph: Graph, y: Any) -> tuple[Output, ...]:
     """The outputs of a functional or Sequential model with their losses and labels.
 
     Raises:
@@ -87,7 +86,7 @@ def describe_outputs(model: KerasModel, graph: Graph, y: Nested) -> tuple[Output
     return tuple(described)
 
 
-def _for_each_output(functional: KerasModel, given: Nested) -> Sequence[Any]:
+def _for_each_output(functional: Any, given: Any) -> Sequence[Any]:
     """What was given for the outputs, as one thing, a list or a dict, in their order."""
     count, structure = len(functional.outputs), functional.output
     if isinstance(given, dict):
@@ -101,7 +100,7 @@ def _for_each_output(functional: KerasModel, given: Nested) -> Sequence[Any]:
     return [given] * count
 
 
-def _labels(functional: KerasModel, y: Nested) -> list[Any]:
+def _labels(functional: Any, y: Any) -> list[Any]:
     if len(functional.outputs) > 1 or isinstance(y, dict):
         if y is not None and not isinstance(y, dict | list | tuple):
             raise InputError(
@@ -112,7 +111,7 @@ def _labels(functional: KerasModel, y: Nested) -> list[Any]:
     return [_numbers(y)]
 
 
-def _numbers(labels: TensorLike) -> Any:
+def _numbers(labels: Any) -> Any:
     if labels is None:
         return None
     array = as_array(labels, "lint: y")
@@ -187,7 +186,7 @@ def _wrong_units(output: Output) -> tuple[str, str] | None:
     return None
 
 
-def _wrong_sparse(output: Output, labels: TensorLike) -> tuple[str, str] | None:
+def _wrong_sparse(output: Output, labels: Any) -> tuple[str, str] | None:
     if labels.ndim == len(output.shape) and labels.shape[-1] == output.units:
         return (
             f"sparse cross-entropy takes class numbers; the labels have {output.units} columns.",
@@ -203,7 +202,7 @@ def _wrong_sparse(output: Output, labels: TensorLike) -> tuple[str, str] | None:
     return None
 
 
-def _wrong_categorical(output: Output, labels: TensorLike) -> tuple[str, str] | None:
+def _wrong_categorical(output: Output, labels: Any) -> tuple[str, str] | None:
     if labels.ndim < len(output.shape) or labels.shape[-1] != output.units:
         return (
             f"categorical cross-entropy takes {output.units} columns, one per class, but the "
@@ -219,7 +218,7 @@ def _wrong_categorical(output: Output, labels: TensorLike) -> tuple[str, str] | 
     return None
 
 
-def _wrong_binary(output: Output, labels: TensorLike) -> tuple[str, str] | None:
+def _wrong_binary(output: Output, labels: Any) -> tuple[str, str] | None:
     columns = labels.shape[-1] if labels.ndim == len(output.shape) else 1
     if columns != output.units:
         return (

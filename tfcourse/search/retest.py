@@ -8,7 +8,8 @@ from pathlib import Path
 from tfcourse.console import one_line
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.files import disk_errors_told, write_atomically
-from tfcourse.search.config.load import SearchConfig, load_config
+from tfcourse.search.config.load import load_config
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.records.trial_record import TrialRecord, as_csv, rank
 from tfcourse.search.results.retest_result import Retest, RetestedTrial

@@ -11,7 +11,8 @@ from tfcourse.files import disk_errors_told
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.advice import exhaustion
 from tfcourse.search.config.arguments import config_from_arguments
-from tfcourse.search.config.load import SearchConfig, load_config
+from tfcourse.search.config.load import load_config
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import is_local, is_missing, load_split
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.completion import (
@@ -43,7 +44,7 @@ class Search:
 
     ``Search(space={"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"}}, trials=24).run()``
 
-    Its attributes are its ``config``, a checked `tfcourse.search.config.load.SearchConfig`, and
+    Its attributes are its ``config``, a `tfcourse.search.config.search_config.SearchConfig`, and
     ``out``.
 
     Args:

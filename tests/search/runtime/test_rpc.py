@@ -1,22 +1,21 @@
 """The line between chief and worker: exact values, a secret, patience, and lost workers."""
 
-import json
 import threading
 import time
 
 import keras_tuner
-import numpy as np
 import pytest
-from keras_tuner.engine.trial import TrialStatus
 
 from tests.search.journal import Journal
 from tfcourse import InputError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.load import parse_config
-from tfcourse.search.engine.oracle import SearchOracle, propose
-from tfcourse.search.engine.rpc import OracleServer, RemoteOracle, SearchOverError
+from tfcourse.search.engine.oracle import SearchOracle
+from tfcourse.search.engine.rpc import OracleServer, RemoteScheduler, SearchOverError
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.runtime.chief import release_silent, workers_of
 from tfcourse.search.runtime.service import Service
+from tfcourse.search.scheduler.scheduler import Scheduler
 
 SPACE = {
     "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},
@@ -31,7 +30,8 @@ TOKEN = "a secret"
 
 @pytest.fixture
 def oracle():
-    return SearchOracle(CONFIG, 6, {}, Journal())
+    """The scheduler behind the service."""
+    return Scheduler(CONFIG.study, {}, Journal())
 
 
 @pytest.fixture
@@ -39,7 +39,9 @@ def serve():
     servers = []
 
     def start(oracle, port=0):
-        servers.append(OracleServer(oracle, TOKEN))
+        study = oracle.study
+        served = SearchOracle("val_loss", study.direction, study.space, study.trials, oracle)
+        servers.append(OracleServer(served, TOKEN, workers_of(oracle)))
         return servers[-1], servers[-1].start("127.0.0.1", port)
 
     yield start
@@ -48,37 +50,33 @@ def serve():
 
 
 def worker(port, name="a", token=TOKEN, patience=5.0):
-    return RemoteOracle(CONFIG, f"127.0.0.1:{port}", token, name, patience)
+    return RemoteScheduler(f"127.0.0.1:{port}", token, name, patience)
 
 
-def test_the_values_arrive_to_the_last_bit(oracle, serve):
+def test_every_trial_is_served_once_and_then_it_ends(oracle, serve):
     _, port = serve(oracle)
-    rounded = 0
     for number in range(6):
-        trial = worker(port).create_trial("a")
-        expected = propose(CONFIG, number, {})
-        assert trial.hyperparameters.values == expected
-        assert json.dumps(trial.hyperparameters.values) == json.dumps(expected)
-        rounded += float(np.float32(expected["learning_rate"])) != expected["learning_rate"]
+        assert worker(port).next("a") == number
         oracle.journal.records[number] = TrialRecord(number, "failed", {}, message="it broke")
-        worker(port).end_trial(trial)
-    assert rounded > 3  # a positive control: float32, as keras-tuner sends, would not do
-    assert worker(port).create_trial("a").status == TrialStatus.STOPPED
+        worker(port).end(number)
+    last = worker(port)
+    assert last.next("a") is None
+    assert last.complete
     assert [record.trial for record in oracle.journal.told] == list(range(6))
 
 
 def test_a_worker_that_asks_again_gets_its_trial(oracle, serve):
     _, port = serve(oracle)
-    first = worker(port, "a").create_trial("a")
-    assert worker(port, "b").create_trial("b").trial_id != first.trial_id
-    assert worker(port, "a").create_trial("a").trial_id == first.trial_id
+    first = worker(port, "a").next("a")
+    assert worker(port, "b").next("b") != first
+    assert worker(port, "a").next("a") == first
 
 
 @pytest.mark.parametrize("token", ["", "another", TOKEN + " "])
 def test_a_wrong_token_is_refused(oracle, serve, token):
     server, port = serve(oracle)
     with pytest.raises(InputError, match=r"refused the token\. Give both the same --token"):
-        worker(port, token=token).create_trial("a")
+        worker(port, token=token).next("a")
     assert oracle.leases == {}
     assert server.last_sign == {}
 
@@ -88,7 +86,7 @@ def test_a_chief_that_comes_later_is_waited_for(oracle, serve):
     server.stop()
     late = threading.Timer(0.7, lambda: serve(oracle, port))
     late.start()
-    assert worker(port).create_trial("a").trial_id == "0000"
+    assert worker(port).next("a") == 0
     late.join()
 
 
@@ -98,7 +96,7 @@ def test_patience_ends(serve, oracle):
     with pytest.raises(
         WorkFailedError, match=r"could not be reached for 0\.5 s: .*nothing is lost"
     ):
-        worker(port, patience=0.5).create_trial("a")
+        worker(port, patience=0.5).next("a")
 
 
 @pytest.mark.slow
@@ -108,21 +106,21 @@ def test_a_worker_of_a_search_that_is_over_ends(serve, oracle):
     remote = worker(port, patience=60.0)
     remote.is_over = lambda: True
     with pytest.raises(SearchOverError, match="is complete"):
-        remote.create_trial("a")
+        remote.next("a")
 
 
 def test_a_proxy_for_web_pages_is_none_for_the_chief(oracle, serve, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     _, port = serve(oracle)
-    assert worker(port).create_trial("a").trial_id == "0000"
+    assert worker(port).next("a") == 0
 
 
 def test_a_chief_that_comes_back_waits_for_the_workers_it_knew(oracle, serve):
     _, port = serve(oracle)
-    worker(port).create_trial("a")
+    worker(port).next("a")
     for trial in range(6):
         oracle.journal.records[trial] = TrialRecord(trial, "failed", {}, message="it broke")
-    after = SearchOracle(CONFIG, 6, {}, oracle.journal, dict(oracle.journal.leases))
+    after = Scheduler(CONFIG.study, {}, oracle.journal, dict(oracle.journal.leases))
     server, _ = serve(after)
     assert server.waits(5.0)
     server.stopped.add("a")
@@ -130,27 +128,27 @@ def test_a_chief_that_comes_back_waits_for_the_workers_it_knew(oracle, serve):
 
 
 def test_an_error_of_the_chief_is_told(oracle, serve, monkeypatch):
-    monkeypatch.setattr("tfcourse.search.engine.oracle.SECONDS_UNTIL_SEEN", 0.0)
+    monkeypatch.setattr("tfcourse.search.scheduler.proposer.SECONDS_UNTIL_SEEN", 0.0)
     _, port = serve(oracle)
     remote = worker(port)
-    trial = remote.create_trial("a")
+    trial = remote.next("a")
     with pytest.raises(WorkFailedError, match=r"failed: .*Trial 0 ended, and its record can't"):
-        remote.end_trial(trial)
+        remote.end(trial)
     # keras-tuner's own lock would still be held now.
-    assert worker(port, "b").create_trial("b").trial_id == "0001"
+    assert worker(port, "b").next("b") == 1
 
 
 def test_a_silent_worker_is_given_up_and_one_that_gives_signs_is_not(oracle, serve, monkeypatch):
     monkeypatch.setattr("tfcourse.search.engine.rpc.SECONDS_BETWEEN_SIGNS", 0.05)
     server, port = serve(oracle)
-    worker(port, "silent").create_trial("silent")
+    worker(port, "silent").next("silent")
     alive = worker(port, "alive")
-    alive.create_trial("alive")
-    alive.signs.start()
+    alive.next("alive")
+    alive.start_signs()
     time.sleep(0.6)
-    assert server.expire(0.4) == ["silent"]
+    assert release_silent(oracle, server, 0.4) == ["silent"]
     assert list(oracle.leases) == ["alive"]
-    assert worker(port, "other").create_trial("other").trial_id == "0000"
+    assert worker(port, "other").next("other") == 0
 
 
 def test_a_taken_port(oracle, serve):
@@ -177,4 +175,4 @@ def test_it_is_keras_tuners_service():
     from tfcourse.search.engine import rpc
 
     assert issubclass(rpc._Servicer, OracleServicer)
-    assert issubclass(RemoteOracle, keras_tuner.Oracle)
+    assert issubclass(SearchOracle, keras_tuner.Oracle)

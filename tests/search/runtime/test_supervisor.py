@@ -9,6 +9,7 @@ import pytest
 from tfcourse.errors import WorkFailedError
 from tfcourse.files import disk_errors_told
 from tfcourse.search.runtime import supervisor
+from tfcourse.search.runtime.conductor import ChiefElsewhere
 from tfcourse.search.runtime.deadlines import Preparing, Running
 from tfcourse.search.runtime.failures import record_failure
 from tfcourse.search.runtime.worker_pool import WorkerPool
@@ -37,15 +38,16 @@ def pool(quick, tmp_path, monkeypatch):
     said = []
     display = SimpleNamespace(ended=lambda *of: None, say=said.append)
     config = quick(search={"trial_timeout": 5.0}).config
-    made = supervisor.Supervisor(WorkerPool(config, tmp_path, ("w1",)), display)
+    pool = WorkerPool(config, tmp_path, ("w1",))
+    made = supervisor.Supervisor(pool, ChiefElsewhere(), display)
     made.logs = tmp_path
     made._start("w1")
     return made, said
 
 
 def hear(made, message):
-    made.heard.put((made.children["w1"], message))
-    made._hear()
+    made.received.put((made.children["w1"], message))
+    made._receive()
 
 
 def too_slow(made):
@@ -59,7 +61,7 @@ def too_slow(made):
 def test_a_worker_that_is_ready_just_after_it_was_found_too_slow(pool):
     made, _ = pool
     assert too_slow(made).killed
-    hear(made, {"what": "prepared"})
+    hear(made, {"what": "loaded"})
     assert made.preparing == {}
 
 

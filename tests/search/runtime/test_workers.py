@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config import time_limits
 from tfcourse.search.runtime import local
+from tfcourse.search.runtime.conductor import LocalConductor
 from tfcourse.search.space.parameters import Choice
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.store.directory import RunDirectory
@@ -177,16 +179,6 @@ class TestDeaths:
         assert killer.killed
         assert Watched.newest.started.count("w1") == 2
 
-    def test_a_killed_chief_comes_back_on_its_port(self, alone):
-        search, expected = alone
-        killer = kill_when(began(2), "chief")
-        assert same(search.run(verbose=False, workers=2)) == expected
-        assert killer.killed
-        assert Watched.newest.started.count("chief") == 2
-        # The workers went on, and nobody ran a trial twice.
-        assert Watched.newest.started.count("w1") == Watched.newest.started.count("w2") == 1
-        assert sorted(Watched.newest.begun) == list(range(TRIALS))
-
     def test_a_trial_that_kills_its_workers_is_given_up(self, slow):
         result = slow("die").run(verbose=False, workers=2)
         (died,) = [record for record in result.trials.values() if record.status == "failed"]
@@ -269,20 +261,47 @@ class TestDeaths:
         # It is a run directory as any.
         assert search.run(verbose=False, workers=2).was_complete
 
-    def test_a_chief_that_keeps_dying_ends_the_search(self, slow, monkeypatch):
+    def test_a_worker_that_dies_while_it_prepares_begins_again(self, alone):
+        search, expected = alone
+        killer = kill_when(lambda pool: "w1" in pool.preparing, "w1")
+        assert same(search.run(verbose=False, workers=2)) == expected
+        assert killer.killed
+        assert Watched.newest.started.count("w1") == 2
+
+    def test_a_worker_that_dies_while_it_measures_the_best_model_begins_again(
+        self, alone, monkeypatch
+    ):
+        search, expected = alone
+        measuring = LocalConductor._next_order
+
+        def deadly(conductor, worker):
+            order = measuring(conductor, worker)
+            if order is not None and order["what"] == "measure" and not killed:
+                killed.append(worker)
+                os.kill(Watched.newest.children[worker].pid, signal.SIGKILL)
+            return order
+
+        killed = []
+        monkeypatch.setattr(LocalConductor, "_next_order", deadly)
+        result = search.run(verbose=False, workers=2)
+        assert same(result) == expected
+        assert len(result.summary.measurements) == 1
+        assert Watched.newest.started.count(killed[0]) == 2
+
+    def test_workers_that_keep_dying_end_the_search(self, slow, monkeypatch):
         search = slow()
 
         class Cursed(Watched):
             def _start(self, name):
                 super()._start(name)
-                if name == "chief":
-                    self.children["chief"].kill()
+                if name == "w1":
+                    self.children["w1"].kill()
 
         monkeypatch.setattr(local, "Supervisor", Cursed)
-        with pytest.raises(WorkFailedError, match=r"kept dying: chief, the last time by SIGKILL"):
+        with pytest.raises(WorkFailedError, match=r"kept dying: w1, the last time by SIGKILL"):
             search.run(verbose=False, workers=2)
         assert Watched.newest is None
-        assert Cursed.newest.started.count("chief") == 3
+        assert Cursed.newest.started.count("w1") == 3
         assert Cursed.newest.children == {}
 
 
@@ -336,8 +355,8 @@ class TestPopulations:
         class Deadly(Watched):
             """Kills a worker as soon as it has begun the trial."""
 
-            def _hear(self):
-                super()._hear()
+            def _receive(self):
+                super()._receive()
                 for name, begun in list(self.running.items()):
                     if any(r.values["learning_rate"] == chosen for r in begun):
                         self.children[name].kill()

@@ -1,7 +1,7 @@
 """What of a valid config is likely not what was meant."""
 
-from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.metrics import direction_of
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.space.parameters import Range
 from tfcourse.search.strategies.hyperband import hyperband_round
 

@@ -8,7 +8,8 @@ from typing import Any
 from tfcourse.data.given import given_arrays
 from tfcourse.errors import InputError, nearest
 from tfcourse.search.config.builders import object_name
-from tfcourse.search.config.load import SearchConfig, parse_config
+from tfcourse.search.config.load import parse_config
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import STRATEGIES, DataTable, SearchTable, TrainingTable
 
 __all__ = ["config_from_arguments"]

@@ -2,12 +2,8 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
-
-import tomli_w
+from typing import Any
 
 from tfcourse.data.given import Given
 from tfcourse.data.sources import check_source
@@ -17,14 +13,12 @@ from tfcourse.search.config.builders import Builder, find_builder, imported_when
 from tfcourse.search.config.checks import check_fixed, parse_space
 from tfcourse.search.config.limits import error_lines, unwritable
 from tfcourse.search.config.metrics import (
-    LOSSES,
-    Targets,
-    direction_of,
     objective_problems,
     training_problems,
     with_defaults,
 )
-from tfcourse.search.config.settings import HYPERBAND_VALUES, misfits, strategy_settings, trials_of
+from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.config.settings import misfits, strategy_settings
 from tfcourse.search.config.tables import (
     STRATEGIES,
     DataTable,
@@ -36,9 +30,8 @@ from tfcourse.search.config.tables import (
 )
 from tfcourse.search.config.time_limits import limited_preparation
 from tfcourse.search.config.vectorized import caviar_problems
-from tfcourse.search.space.parameters import Parameter
 
-__all__ = ["SearchConfig", "load_config", "parse_config"]
+__all__ = ["load_config", "parse_config"]
 
 
 _TABLES: dict[str, type[Table]] = {
@@ -47,68 +40,6 @@ _TABLES: dict[str, type[Table]] = {
     "model": ModelTable,
     "training": TrainingTable,
 }
-
-
-@dataclass(frozen=True)
-class SearchConfig:
-    """A search, checked: what to run, on what, over which space.
-
-    ``settings`` are the strategy's own, None where it has none; ``origin`` is the file it came
-    from, for error messages; ``arrays`` the data, where it was given as such. ``in_memory``:
-    whether data or builder were given as objects, which another process can't read from a file.
-    """
-
-    search: SearchTable
-    settings: Any
-    data: DataTable
-    model: ModelTable
-    training: TrainingTable
-    space: Mapping[str, Parameter]
-    builder: Builder
-    raw_space: Mapping[str, Any]
-    origin: str = field(compare=False)
-    arrays: Given | None = field(default=None, compare=False, repr=False)
-    in_memory: bool = field(default=False, compare=False)
-
-    @property
-    def direction(self) -> Literal["max", "min"]:
-        """Whether the objective is to be large or small."""
-        direction = self.search.direction or direction_of(self.search.objective)
-        assert direction is not None, "checked with the config"
-        return direction
-
-    @cached_property
-    def trials(self) -> int:
-        """How many trials there are to be, see `trials_of`."""
-        return trials_of(self.search, self.space)
-
-    @property
-    def targets(self) -> Targets:
-        """What the loss compares the model's outputs with."""
-        return LOSSES[self.training.loss]
-
-    @property
-    def columns(self) -> list[str]:
-        """The names that a trial's values can have; hyperband sets its epochs as well."""
-        return [*self.space, *(HYPERBAND_VALUES if self.search.strategy == "hyperband" else ())]
-
-    def as_tables(self) -> dict[str, Any]:
-        """The config as run, all defaults filled in, as the tables of a TOML file."""
-        own: dict[str, Any] = {}
-        if self.settings is not None:
-            own[self.search.strategy] = self.settings.model_dump(exclude_none=True)
-        search = self.search.model_copy(update={"direction": self.direction})
-        tables = {
-            "search": search.model_dump(exclude_none=True) | own,
-            "data": self.data.model_dump(exclude_none=True) | {"split": list(self.data.split)},
-            "model": self.model.model_dump(exclude_none=True),
-            "training": self.training.model_dump(exclude_none=True),
-        }
-        return {**tables, "space": {name: dict(table) for name, table in self.raw_space.items()}}
-
-    def as_toml(self) -> str:
-        """`as_tables` as the text of a TOML file, which can be searched again."""
-        return tomli_w.dumps(self.as_tables())
 
 
 def load_config(

@@ -1,7 +1,7 @@
 """The check of a search's data before any training, as far as the data is quickly read."""
 
 from tfcourse.data.sources import check_source
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import check_folds
 from tfcourse.search.data.loading import data_path, is_local, load_split
 from tfcourse.search.data.warnings import data_warnings

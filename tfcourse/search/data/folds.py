@@ -4,7 +4,7 @@ import numpy as np
 
 from tfcourse.data.splits import Part, Split, shuffled_classes
 from tfcourse.errors import InputError
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.targets import as_labels
 
 __all__ = ["check_folds", "fold_split"]

@@ -12,7 +12,7 @@ from tfcourse.data.precision import coarse_columns, column_title, merging
 from tfcourse.data.sources import checked, load
 from tfcourse.data.splits import Part, Split, split_at, stratified_split
 from tfcourse.errors import InputError
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.targets import encoded
 

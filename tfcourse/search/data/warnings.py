@@ -4,8 +4,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from tfcourse.data.splits import Part, Split
-from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.metrics import metric_names
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import fold_split
 
 __all__ = ["data_warnings"]

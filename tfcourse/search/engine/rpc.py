@@ -1,11 +1,14 @@
-"""keras-tuner's gRPC service between chief and workers, with a token, retries and exact values."""
+"""keras-tuner's gRPC service between machines, with a token, retries and signs of life.
+
+Only numbers of trials are sent: keras-tuner's messages hold float32, and values are computed where
+the trial runs.
+"""
 
 import contextlib
 import hmac
-import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent import futures
 from typing import Any
 
@@ -16,17 +19,13 @@ from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.engine.oracle import SearchOracle, holder
-from tfcourse.search.engine.space import to_hyperparameters
+from tfcourse.search.engine.oracle import SearchOracle
 
-__all__ = ["OracleServer", "RemoteOracle", "SearchOverError"]
+__all__ = ["OracleServer", "RemoteScheduler", "SearchOverError"]
 
 SECONDS_BETWEEN_SIGNS = 2.0
-SECONDS_IDLE = 0.2
 LONGEST_PAUSE = 5.0
-VALUES = "values"
-# Two servers on one port would share its calls; a proxy for web pages is none for these.
+# Two servers on one port would share its calls; web proxies do not forward these calls.
 OPTIONS = (("grpc.so_reuseport", 0), ("grpc.enable_http_proxy", 0))
 SECONDS_OF_A_CALL = 10.0
 PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -37,13 +36,17 @@ class OracleServer:
 
     Args:
         oracle: The oracle.
-        token: What every call must bring.
+        token: The secret that every call must have.
+        workers: Workers that an earlier chief knew, and that may come back.
+
+    Attributes:
+        last_sign: The time of each worker's last call, of `time.monotonic`.
+        stopped: The workers that have been told that the search is complete.
     """
 
-    def __init__(self, oracle: SearchOracle, token: str) -> None:
-        self.oracle = oracle
-        # Those that an earlier chief knew may come back.
-        self.last_sign = dict.fromkeys(map(holder, oracle.leases), time.monotonic())
+    def __init__(self, oracle: SearchOracle, token: str, workers: Iterable[str] = ()) -> None:
+        oracle.pause = 0.0  # the workers wait, and not the server
+        self.last_sign = dict.fromkeys(workers, time.monotonic())
         self.stopped: set[str] = set()
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_workers=8),
@@ -54,39 +57,34 @@ class OracleServer:
         service.add_OracleServicer_to_server(_Servicer(oracle, self.stopped), self._server)
 
     def start(self, host: str, port: int) -> int:
-        """Begins to serve; gives the port, a free one for 0.
+        """Begin to serve, and return the port: a free one for 0.
 
         Raises:
             InputError: The address can't be used.
         """
         try:
-            found = self._server.add_insecure_port(f"{host}:{port}")
+            bound = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError:
-            found = 0
-        if not found:
+            bound = 0
+        if not bound:
             raise InputError(
                 f"{host}:{port} can't be listened on: no address of this machine, or the port is "
                 "taken. Give another one; port 0 finds a free one."
             )
         self._server.start()
-        return int(found)
+        return int(bound)
 
     def stop(self) -> None:
-        """Ends the calls under way, and listens no more."""
+        """End the calls under way, and stop listening."""
         self._server.stop(grace=1.0).wait()
 
-    def expire(self, after: float) -> list[str]:
-        """Hands out the trials of workers again that were silent for so many seconds."""
+    def is_silent(self, worker: str, seconds: float) -> bool:
+        """Return whether a worker has made no call for so long; unknown ones count from now."""
         now = time.monotonic()
-        silent = []
-        for name in {holder(tuner_id) for tuner_id in list(self.oracle.leases)}:
-            if now - self.last_sign.setdefault(name, now) > after:
-                self.oracle.release(name)
-                silent.append(name)
-        return silent
+        return now - self.last_sign.setdefault(worker, now) > seconds
 
     def waits(self, within: float) -> bool:
-        """Whether a worker that gave a sign lately has not been told to stop yet."""
+        """Return whether a worker that called lately does not know yet that all is complete."""
         earliest = time.monotonic() - within
         signs = list(self.last_sign.items())
         return any(seen >= earliest and name not in self.stopped for name, seen in signs)
@@ -98,32 +96,29 @@ class _Servicer(OracleServicer):
         self.stopped = stopped
 
     def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802  (gRPC's name)
+        worker = dict(context.invocation_metadata()).get("worker", "")
         trial = self.oracle.create_trial(request.tuner_id)
         if trial.status == TrialStatus.STOPPED:
-            self.stopped.add(holder(request.tuner_id))
+            self.stopped.add(worker)
         else:
-            self.stopped.discard(holder(request.tuner_id))
-        # The message has float32 only: as a text the values stay what they are.
-        exact = keras_tuner.HyperParameters()
-        exact.Fixed(VALUES, json.dumps(trial.hyperparameters.values))
-        sent = Trial(exact, trial.trial_id, trial.status)
-        return protos.get_service().CreateTrialResponse(trial=sent.to_proto())
+            self.stopped.discard(worker)
+        return protos.get_service().CreateTrialResponse(trial=trial.to_proto())
 
 
 class _Gate(grpc.ServerInterceptor):
-    """Lets calls in that bring the token, and notes who called when."""
+    """Refuses calls without the token, and notes the time of the others."""
 
     def __init__(self, token: str, last_sign: dict[str, float]) -> None:
         self.token, self.last_sign = token.encode(), last_sign
         self.refusal = grpc.unary_unary_rpc_method_handler(_refuse)
 
     def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
-        """The handler of a call."""
-        brought = dict(details.invocation_metadata)
-        token = brought.get("token", "").encode()
+        """Return the handler of a call."""
+        metadata = dict(details.invocation_metadata)
+        token = metadata.get("token", "").encode()
         if not hmac.compare_digest(token, self.token):
             return self.refusal
-        self.last_sign[brought.get("worker", "")] = time.monotonic()
+        self.last_sign[metadata.get("worker", "")] = time.monotonic()
         return continuation(details)
 
 
@@ -135,71 +130,60 @@ def _refuse(request: Any, context: Any) -> None:
     context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong token")
 
 
-class RemoteOracle(keras_tuner.Oracle):
-    """The chief's oracle, seen from a worker.
+class RemoteScheduler:
+    """The chief's scheduler, seen from a worker on another machine.
 
     Args:
-        config: The search.
         address: The chief's ``host:port``.
         token: The chief's token.
-        name: The worker's name: under it the chief knows its trial, also after a restart.
-        patience: For how many seconds to try again when the chief can't be reached.
-        is_over: Asked while it can't: whether the search is complete, and the chief gone for good.
+        name: The worker's name: the chief knows its trials by it, also after a restart.
+        patience: The seconds for which calls are tried again while the chief can't be reached.
+        is_over: Returns, while it can't be reached, whether the search is complete: the chief has
+            then gone for good.
 
     Attributes:
-        pause: For how many seconds to wait when there is nothing to do: keras-tuner's loop asks
-            again at once.
+        complete: Whether the chief said that no trial is left.
     """
 
     def __init__(
         self,
-        config: SearchConfig,
         address: str,
         token: str,
         name: str,
         patience: float,
         is_over: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__(
-            objective=keras_tuner.Objective(config.search.objective, config.direction),
-            hyperparameters=to_hyperparameters(config.space),
-        )
         self.address, self.patience, self.is_over = address, patience, is_over
-        self.pause = SECONDS_IDLE
+        self.complete = False
         self.metadata = (("token", token), ("worker", name))
         options = (*OPTIONS, ("grpc.max_reconnect_backoff_ms", int(LONGEST_PAUSE * 1000)))
         self.stub = protos.get_service_grpc().OracleStub(grpc.insecure_channel(address, options))
-        self.signs = threading.Thread(target=self._give_signs, daemon=True)
+        self._signs = threading.Thread(target=self._give_signs, daemon=True)
 
     def reach(self) -> None:
-        """Waits until the chief can be reached.
+        """Wait until the chief can be reached.
 
         Raises:
-            InputError: It refuses the token.
+            InputError: The chief refuses the token.
             WorkFailedError: It could not be reached for ``patience`` seconds.
         """
         self._call(self.stub.GetSpace, protos.get_service().GetSpaceRequest())
 
-    def create_trial(self, tuner_id: str) -> Any:
-        """The trial that the chief gives this worker."""
-        request = protos.get_service().CreateTrialRequest(tuner_id=tuner_id)
+    def start_signs(self) -> None:
+        """Begin to tell the chief every other second that this worker lives."""
+        self._signs.start()
+
+    def next(self, holder: str) -> int | None:
+        """Return the trial that the chief gives; None if there is none now."""
+        request = protos.get_service().CreateTrialRequest(tuner_id=holder)
         trial = Trial.from_proto(self._call(self.stub.CreateTrial, request).trial)
-        if trial.status == TrialStatus.IDLE:
-            time.sleep(self.pause)
-        trial.hyperparameters.values = json.loads(trial.hyperparameters.get(VALUES))
-        self.trials = {trial.trial_id: trial}
-        return trial
+        self.complete = trial.status == TrialStatus.STOPPED
+        return int(trial.trial_id) if trial.status == TrialStatus.RUNNING else None
 
-    def end_trial(self, trial: Any) -> None:
-        """Tells the chief that the trial is on record."""
-        ended = Trial(keras_tuner.HyperParameters(), trial.trial_id, trial.status)
+    def end(self, trial: int) -> None:
+        """Tell the chief that a trial is on record."""
+        ended = Trial(keras_tuner.HyperParameters(), f"{trial:04d}", TrialStatus.COMPLETED)
         self._call(self.stub.EndTrial, protos.get_service().EndTrialRequest(trial=ended.to_proto()))
-
-    def save(self) -> None:
-        """Writes nothing: the run directory is the record."""
-
-    def _save_trial(self, trial: Any) -> None:
-        """Writes nothing: the run directory is the record."""
 
     def _call(self, method: Any, request: Any) -> Any:
         end, pause = time.monotonic() + self.patience, 0.1
@@ -227,9 +211,9 @@ class RemoteOracle(keras_tuner.Oracle):
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _give_signs(self) -> None:
-        """Tells the chief every now and then that this worker lives."""
+        """Call the chief every other second."""
         request = protos.get_service().GetSpaceRequest()
         while True:
-            with contextlib.suppress(grpc.RpcError):  # the calls that matter say what is wrong
+            with contextlib.suppress(grpc.RpcError):  # other calls report what is wrong
                 self.stub.GetSpace(request, metadata=self.metadata, timeout=SECONDS_BETWEEN_SIGNS)
             time.sleep(SECONDS_BETWEEN_SIGNS)

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.search.config.load import SearchConfig, load_config
+from tfcourse.search.config.load import load_config
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.store.code_record import is_damaged
@@ -13,7 +14,7 @@ from tfcourse.search.store.data_record import read_data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.recognition import not_a_run_directory
 from tfcourse.search.store.resume import finished_trials
-from tfcourse.search.strategies.proposals import rounds_on_record
+from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
 
 __all__ = ["complete_result", "final_result", "finished_config", "read_result"]
 
@@ -32,7 +33,7 @@ def result_on_record(
     best = (ranking[0].trial, config.search.objective, ranking[0].score)
     whole = (
         (summary.trial, summary.objective, summary.score) == best
-        and directory.read_rounds() == rounds_on_record(config, records)
+        and directory.read_rounds() == rounds_on_record(config.study, records)
         and directory.best_trial() == summary.trial
         and directory.has_tables(records.values(), config.columns)
         and directory.has_whole_config()

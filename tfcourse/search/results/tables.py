@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from tfcourse.console import LONGEST_MESSAGE, one_line
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.layout import FirstThatFits, table_of
 from tfcourse.search.space.parameters import Choice, any_of

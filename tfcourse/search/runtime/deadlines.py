@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tfcourse.errors import InputError
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.time_limits import more_time
 
 __all__ = ["Preparing", "Running", "preparation_error"]

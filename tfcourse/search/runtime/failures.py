@@ -1,4 +1,4 @@
-"""What is recorded and told of processes and trials that came to no good end."""
+"""Records and errors for trials and processes that failed."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -11,15 +11,13 @@ from tfcourse.search.runtime.deadlines import Running
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.errors import SearchFailedError
 
-__all__ = ["CHIEF", "record_failure", "told_error", "why_given_up"]
-
-CHIEF = "chief"
+__all__ = ["error_of_child", "record_failure", "why_given_up"]
 
 
 def record_failure(
     directory: RunDirectory, name: str, running: Running, message: str, log: str
 ) -> None:
-    """Put a trial on record that no worker could; the chief finds it there."""
+    """Write the record of a trial that ended without one."""
     if directory.read_trial(running.trial) is not None:
         return  # it ended in the last moment
     seconds = round(time.monotonic() - running.since, 3)
@@ -28,8 +26,8 @@ def record_failure(
     directory.write_trial(record)
 
 
-def told_error(message: Mapping[str, Any]) -> Exception:
-    """Return the error that a process ended with, as it told it."""
+def error_of_child(message: Mapping[str, Any]) -> Exception:
+    """Return the error that a process ended with, from its message."""
     kinds = {kind.__name__: kind for kind in (InputError, WorkFailedError, SearchFailedError)}
     return kinds.get(message["kind"], WorkFailedError)(message["message"])
 
@@ -37,10 +35,10 @@ def told_error(message: Mapping[str, Any]) -> Exception:
 def why_given_up(
     errors: Mapping[str, Mapping[str, Any]], given_up: Collection[str], directory: RunDirectory
 ) -> str:
-    """Return why a search has ended without a chief, or without workers."""
-    told = [name for name in (CHIEF, *sorted(given_up)) if name in errors]
-    last = f"{told[0]}, the last time {errors[told[0]]['message']}" if told else "one"
+    """Return why a search has ended without workers, in words."""
+    known = [name for name in sorted(given_up) if name in errors]
+    last = f"{known[0]}, the last time {errors[known[0]]['message']}" if known else "one"
     return (
         f"A process of the search kept dying: {last} The finished trials are in "
-        f"{directory.path}; the same command goes on from there."
+        f"{directory.path}; the same command continues from there."
     )

@@ -13,9 +13,9 @@ from tfcourse.errors import InputError, error_line, error_text, one_of
 from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model, why_not_loadable
-from tfcourse.search.config.load import SearchConfig
-from tfcourse.search.engine.oracle import propose
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.store.code_record import code_record
+from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.trials.building import build_trial
 from tfcourse.search.trials.normalized import normalize, with_scaling
 from tfcourse.search.trials.vectorized.preflight import preflight_population
@@ -75,7 +75,7 @@ def _first_model(
     """
     failures: list[tuple[Mapping[str, Any], Exception]] = []
     for trial in range(min(config.trials, MOST_TRIED)):
-        values = propose(config, trial, {})
+        values = propose(config.study, trial, {})
         if values is None:  # it depends on trials before it
             break
         try:

@@ -1,11 +1,10 @@
-"""What every process of a search imports, once for all of them: they are forked from here."""
+"""The imports of a worker process, made once: workers are forked from the process with them."""
 
 import gc
 
 from tfcourse.quiet import quiet_start
 
 with quiet_start():
-    import tfcourse.search.runtime.chief
-    import tfcourse.search.runtime.worker  # noqa: F401  (imported to be there)
+    import tfcourse.search.runtime.roles  # noqa: F401  (imported for the processes forked later)
 
 gc.freeze()  # a child that looks through it for garbage would copy all of it

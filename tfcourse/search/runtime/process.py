@@ -1,4 +1,4 @@
-"""A child process as its parent sees it: started, heard, ended."""
+"""A child process as its parent sees it."""
 
 import os
 import queue
@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tfcourse.search.runtime.child import run_child
+from tfcourse.search.runtime.entry import run_child
 from tfcourse.search.runtime.output import Output
 
 __all__ = ["Child", "how_it_ended"]
@@ -22,7 +22,7 @@ METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 
 
 class Child:
-    """Starts `run_child` in a process of its own, which dies with this one.
+    """Starts `run_child` in a process of its own, which dies with the parent.
 
     Args:
         name: Its name.
@@ -36,10 +36,10 @@ class Child:
         name: str,
         settings: Mapping[str, Any],
         log: Path,
-        heard: "queue.Queue[tuple[Child, dict[str, Any] | None]]",
+        received: "queue.Queue[tuple[Child, dict[str, Any] | None]]",
     ) -> None:
         self.name, self.output = name, Output(log)
-        self._heard = heard
+        self._received = received
         context: Any = get_context(METHOD)
         if METHOD == "forkserver":
             context.set_forkserver_preload(["tfcourse.search.runtime.preload"])
@@ -52,35 +52,35 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process number."""
+        """The process number."""
         return int(self._process.pid)
 
-    def tell(self, message: Mapping[str, Any]) -> None:
-        """Sends it a message; one that has ended hears nothing."""
+    def send(self, what: str, **message: Any) -> None:
+        """Send it a message, unless it has ended."""
         with suppress(OSError):
-            self._connection.send(dict(message))
+            self._connection.send({"what": what, **message})
 
     def kill(self) -> None:
-        """Ends it at once, with all that it has started."""
+        """End it at once, with all that it has started."""
         with suppress(OSError):  # before it has a group of its own
             os.killpg(self.pid, signal.SIGKILL)
         self._process.kill()
 
     def wait(self) -> int:
-        """Waits for its end; gives its exit status, negative for a signal."""
+        """Wait for its end, and return its exit status: negative for a signal."""
         self._process.join()
         return int(self._process.exitcode)
 
     def _listen(self) -> None:
         with suppress(EOFError, OSError):
             while True:
-                self._heard.put((self, self._connection.recv()))
-        self._heard.put((self, None))
+                self._received.put((self, self._connection.recv()))
+        self._received.put((self, None))
 
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Keeps multiprocessing from running the user's script again in each child.
+    """Keep multiprocessing from running the user's script again in each child.
 
     Nothing of it is needed there, and a script without ``if __name__ == "__main__"`` would start
     the search once more.
@@ -94,7 +94,7 @@ def _without_main() -> Iterator[None]:
 
 
 def how_it_ended(status: int) -> str:
-    """How a process ended, in words."""
+    """Return how a process ended, in words."""
     if status >= 0:
         return f"with exit status {status}"
     try:

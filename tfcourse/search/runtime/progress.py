@@ -12,7 +12,7 @@ from rich.progress import (
 )
 
 from tfcourse.console import PlainConsole
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.tables import format_score
 

@@ -11,7 +11,7 @@ from tfcourse.files import write_atomically
 from tfcourse.imports import load_function
 from tfcourse.search.code.model_config import hash_of_config
 from tfcourse.search.code.sources import sources_of
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 
 __all__ = [
     "changes_in_words",

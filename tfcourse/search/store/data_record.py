@@ -11,7 +11,7 @@ import numpy as np
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
 from tfcourse.files import write_atomically
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
 
 __all__ = [

@@ -7,11 +7,12 @@ from typing import Any
 
 from tfcourse.errors import traceback_text
 from tfcourse.search.config.architecture import architecture_of, is_ours
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.scheduler.leases import Lease, write_leases
 from tfcourse.search.store.directory import RunDirectory
-from tfcourse.search.strategies.proposals import Boxes, Records, rounds_on_record
+from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
+from tfcourse.search.strategies.study import Memo, Records
 
 __all__ = ["SearchJournal", "TrialWriter"]
 
@@ -94,7 +95,7 @@ class SearchJournal:
         directory: Its run directory.
         finished: The trials that are already there.
         on_end: Called with each trial that ends, and the best score so far.
-        write_leases: Whether to keep on record who runs which trial.
+        writes_leases: Whether to keep on record who runs which trial.
     """
 
     def __init__(
@@ -103,15 +104,15 @@ class SearchJournal:
         directory: RunDirectory,
         finished: Records,
         on_end: Callable[[TrialRecord, float | None], None],
-        write_leases: bool = False,
+        writes_leases: bool = False,
     ) -> None:
         self.config, self.directory, self.on_end = config, directory, on_end
         self.by_number = dict(finished)
-        self.writes_leases = write_leases
+        self.writes_leases = writes_leases
         ranking = rank(finished.values(), config.direction)
         self.best = ranking[0] if ranking else None
         self.tables_due = 0.0
-        self._boxes: Boxes = {}
+        self._memo = Memo()
         self._all_models = config.search.checkpoints == "all"
 
     @property
@@ -142,7 +143,7 @@ class SearchJournal:
         start = time.monotonic()
         records = [self.by_number[number] for number in sorted(self.by_number)]
         self.directory.write_tables(records, self.config.columns)
-        if rounds := rounds_on_record(self.config, self.by_number, self._boxes):
+        if rounds := rounds_on_record(self.config.study, self.by_number, self._memo):
             self.directory.write_rounds(rounds)
         end = time.monotonic()
         self.tables_due = end + max(SECONDS_BETWEEN_TABLES, (end - start) / TABLES_SHARE)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from tfcourse.errors import InputError, error_line, shown
 from tfcourse.files import is_temporary
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import trials_of
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.space.discrete import Configuration, configuration_of, is_discrete

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tfcourse.search.space.parameters import Choice, Parameter, Range, When
+from tfcourse.search.strategies.random_search import draw
+from tfcourse.search.strategies.study import Memo, Records, Strategy, Study, by_quality
 
-__all__ = ["Part", "Weighted", "as_record", "refine"]
+__all__ = ["COARSE_TO_FINE", "Part", "Weighted", "as_record", "refine", "rounds_on_record"]
 
 
 @dataclass(frozen=True)
@@ -163,3 +165,66 @@ def _weighted(
         means.append((sum(own) + average) / (len(own) + 1))
     powers = [(mean / max(means)) ** power for mean in means]
     return Weighted(choice, tuple(floor * even + (1 - floor) * p / sum(powers) for p in powers))
+
+
+def rounds_on_record(
+    study: Study, finished: Records, memo: Memo | None = None
+) -> list[dict[str, Any]]:
+    """Return each round's first and last trial and its box, as far as they are known.
+
+    Args:
+        study: The study; of another strategy there are no rounds.
+        finished: The records of trials that have ended, by number.
+        memo: The boxes of earlier calls for the same study.
+    """
+    if study.strategy != "coarse_to_fine":
+        return []
+    size = study.settings.trials_per_round
+    # The record may hold more trials than are asked for now.
+    total = max([study.trials, *(trial + 1 for trial in finished)])
+    rounds: list[dict[str, Any]] = []
+    memo = Memo() if memo is None else memo
+    for first in range(0, total, size):
+        box = _box(study, first // size, finished, memo)
+        if box is None:
+            break
+        last = min(first + size, total) - 1
+        rounds.append({"first_trial": first, "last_trial": last, "box": as_record(box)})
+    return rounds
+
+
+def _box(
+    study: Study, number: int, finished: Records, memo: Memo
+) -> dict[str, Part | Weighted] | None:
+    """Return the box of round ``number``; None while a trial of an earlier round is missing."""
+    if number not in memo.boxes:
+        before = range(number * study.settings.trials_per_round)
+        if any(trial not in finished for trial in reversed(before)):  # the last are missing first
+            return None
+        ranked, failed = by_quality({trial: finished[trial] for trial in before}, study.direction)
+        memo.boxes[number] = refine(
+            study.space,
+            [record.values for record in ranked],
+            [record.values for record in failed],
+            number,
+            keep=study.settings.keep,
+            shrink=study.settings.shrink,
+            floor=study.settings.floor,
+        )
+    box: dict[str, Part | Weighted] = memo.boxes[number]
+    return box
+
+
+def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str, Any]:
+    """Return values from the box of the trial's round."""
+    size = study.settings.trials_per_round
+    return draw(study, trial, finished, memo, lambda n: _box(study, n // size, finished, memo))
+
+
+def _dependencies(study: Study, trial: int) -> range:
+    """Return the trials of all earlier rounds."""
+    size = study.settings.trials_per_round
+    return range(trial // size * size)
+
+
+COARSE_TO_FINE = Strategy(_values, _dependencies)

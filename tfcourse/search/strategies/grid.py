@@ -9,8 +9,9 @@ from operator import itemgetter
 from typing import Any
 
 from tfcourse.search.space.parameters import Choice, Parameter, Range, active
+from tfcourse.search.strategies.study import Strategy
 
-__all__ = ["LARGEST_GRID", "grid_problems", "grid_size", "grid_values"]
+__all__ = ["GRID", "LARGEST_GRID", "grid_problems", "grid_size", "grid_values"]
 
 LARGEST_GRID = 100_000
 
@@ -87,3 +88,6 @@ def _value(parameter: Parameter, place: int) -> Any:
     # Both ends of the range, and evenly between them on its scale.
     count = _count(parameter)
     return parameter.value_at(place / (count - 1) if count > 1 else 0.5)
+
+
+GRID = Strategy(lambda study, trial, records, memo: grid_values(study.space, study.seed, trial))

@@ -7,11 +7,17 @@ most trials and fewest epochs to a plain random search, and then from the start 
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-__all__ = ["Round", "hyperband_round"]
+from tfcourse.search.space.discrete import configuration_of, is_discrete, new_sample
+from tfcourse.search.space.sampling import sample
+from tfcourse.search.strategies.random_search import draw
+from tfcourse.search.strategies.study import Memo, Records, Strategy, Study, by_quality
+
+__all__ = ["HYPERBAND", "Round", "hyperband_round"]
 
 
 @dataclass(frozen=True)
@@ -57,3 +63,52 @@ def _rounds(max_epochs: int, factor: int) -> Iterator[Round]:
             size = math.ceil(last_size / (bracket + 1) * halvings)
             yield Round(first, size, math.ceil(max_epochs / halvings), before)
             before, first = (first, first + size), first + size
+
+
+def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str, Any]:
+    """Return the values of a trial, with its ``epochs`` and the trial that it ``continues``.
+
+    A trial that continues another one is trained from its beginning, from the seed of that trial:
+    the same run for longer. Where more trials of a round have failed than are promoted, new values
+    take their places.
+    """
+    place = hyperband_round(trial, study.epochs, study.settings.factor)
+
+    def box_of(number: int) -> Mapping[str, Any] | None:
+        before = hyperband_round(number, study.epochs, study.settings.factor).before
+        return study.space if before is None else None
+
+    if place.before is None:
+        return {**draw(study, trial, finished, memo, box_of), "epochs": place.epochs}
+    ranked, _ = by_quality({t: finished[t] for t in range(*place.before)}, study.direction)
+    if trial - place.first >= len(ranked):
+        draw(study, place.first - 1, finished, memo, box_of)
+        earlier = [memo.draws.get(number) for number in range(place.first)]
+        replaced = range(place.first + len(ranked), trial + 1)
+        return {**_replacement(study, replaced, earlier), "epochs": place.epochs}
+    best = ranked[trial - place.first]
+    origin = best.values.get("continues", best.trial)
+    return {**best.values, "epochs": place.epochs, "continues": origin}
+
+
+def _replacement(
+    study: Study, numbers: Iterable[int], earlier: Iterable[Mapping[str, Any] | None]
+) -> dict[str, Any]:
+    """Return the values of the last of these trials; new ones where a discrete space has some."""
+    space, seed = study.space, study.seed
+    used = {configuration_of(space, values) for values in earlier if values}
+    for number in numbers:
+        values = sample(space, seed, number)
+        if is_discrete(space):
+            values = new_sample(space, space, seed, number, used) or values
+        used.add(configuration_of(space, values))
+    return values
+
+
+def _dependencies(study: Study, trial: int) -> range:
+    """Return the trials of the round before."""
+    before = hyperband_round(trial, study.epochs, study.settings.factor).before
+    return range(*before) if before else range(0)
+
+
+HYPERBAND = Strategy(_values, _dependencies)

@@ -13,7 +13,7 @@ from tfcourse.imports import exit_as_error
 from tfcourse.internals.layers import reset_automatic_names
 from tfcourse.search.config import optimizers
 from tfcourse.search.config.architecture import is_ours
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import TrainingTable
 from tfcourse.search.trials.compilation import keras_metrics
 from tfcourse.training.reuse.recipe import PureBuild

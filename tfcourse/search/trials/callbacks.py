@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import keras
 
-from tfcourse.search.config.load import SearchConfig
 from tfcourse.search.config.metrics import direction_of
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.training.early_stopping import EarlyStopping, Objective
 from tfcourse.training.non_finite.rule import logs_fault
 from tfcourse.training.programs.state import values_of

@@ -11,7 +11,7 @@ from keras.layers import Rescaling
 from tfcourse.data.scaling import Scaling, fit_scaling
 from tfcourse.data.splits import Split
 from tfcourse.models.saving import save_model
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 
 __all__ = ["ScaledModel", "normalize", "with_scaling"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.training.non_finite.rule import logs_fault
 
 __all__ = ["combine", "judge"]

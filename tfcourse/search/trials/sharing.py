@@ -3,7 +3,7 @@
 import math
 
 from tfcourse.search.config.architecture import architectures
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 
 __all__ = ["trials_per_architecture", "trials_per_program"]
 

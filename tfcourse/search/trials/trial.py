@@ -13,7 +13,7 @@ from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
 from tfcourse.errors import error_line, traceback_text
 from tfcourse.imports import exit_as_error
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import fold_split
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from tfcourse.search.config.architecture import architectures
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.strategies.hyperband import hyperband_round
 from tfcourse.search.trials.sharing import trials_per_architecture
 

@@ -6,7 +6,7 @@ from typing import Any
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
 from tfcourse.search.config.architecture import is_ours
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.trials.building import compiled_model
 from tfcourse.training.population.checks import check_model
 from tfcourse.training.population.fit import fit_population

@@ -2,7 +2,7 @@
 
 import math
 
-from tfcourse.search.config.load import SearchConfig
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.vectorized import obstacles
 from tfcourse.search.trials.sharing import trials_per_architecture
 from tfcourse.search.trials.vectorized.group_size import MOST_TOGETHER, at_once

@@ -1,0 +1,43 @@
+"""The function that a child process begins with."""
+
+import os
+import sys
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from tfcourse.errors import InputError, WorkFailedError, error_text
+from tfcourse.files import disk_error
+from tfcourse.search.runtime.child import Parent, redirect_output
+
+__all__ = ["run_child"]
+
+
+def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> None:
+    """Do the work of a child; exit with 1 after an error that was sent to the parent.
+
+    Args:
+        settings: Its role and what that needs; under "environ" the environment.
+        connection: The connection to the parent.
+        log: The file for what the child prints at first.
+    """
+    if hasattr(os, "setsid"):
+        os.setsid()  # Ctrl-C is for the parent, which ends its children
+    redirect_output(Path(log))
+    os.environ.clear()
+    os.environ.update(settings["environ"])
+    parent = Parent(connection)
+    try:
+        # Imported here, as the parent imports this module, and must not import TensorFlow.
+        from tfcourse.search.runtime.roles import ROLES
+
+        ROLES[settings["role"]](settings, parent)
+    except Exception as raised:
+        error = (isinstance(raised, OSError) and disk_error(raised)) or raised
+        expected = isinstance(error, InputError | WorkFailedError)
+        message = str(error) if expected else error_text(error)
+        parent.send("error", kind=type(error).__name__, message=message)
+        if not expected:
+            raise
+        sys.exit(1)

@@ -1,0 +1,105 @@
+"""The loop that prefetches several trials, and trains those of one architecture together."""
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from tfcourse.search.config.architecture import architecture_of
+from tfcourse.search.engine.tuner import OnBegin, OnTrial
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.scheduler.scheduler import TrialSource
+from tfcourse.search.trials.vectorized.group import GroupRunner
+from tfcourse.search.trials.vectorized.group_size import GroupSizes, next_group
+from tfcourse.types import Hyperparameters
+
+__all__ = ["run_groups"]
+
+SECONDS_IDLE = 0.2
+
+
+def run_groups(
+    source: TrialSource,
+    propose: Callable[[int], Hyperparameters],
+    runner: GroupRunner,
+    sizes: GroupSizes,
+    on_trial: OnTrial,
+    name: str = "main",
+    on_begin: OnBegin | None = None,
+    alone: Collection[int] = (),
+) -> None:
+    """Run trials in groups until the source has none left.
+
+    Args:
+        source: The scheduler. To it this process is as many holders as it prefetches trials:
+            ``NAME/0``, ``NAME/1`` and so on.
+        propose: Returns the values of a trial.
+        runner: Trains groups of trials.
+        sizes: The numbers of trials to prefetch, and to train together.
+        on_trial: Called with each trial's record and, if it completed, an object whose ``save``
+            writes its model.
+        name: The name of this process for the scheduler.
+        on_begin: Called with the number and values of each trial before its group begins.
+        alone: The trials that must not be trained together with others.
+    """
+    prefetched = _Prefetched(source, propose, [f"{name}/{n}" for n in range(sizes.prefetch)])
+    while prefetched.fill():
+        if not prefetched.values:
+            time.sleep(SECONDS_IDLE)
+            continue
+        builder = runner.config.builder
+        architectures = {
+            trial: (trial,) if trial in alone else architecture_of(values, builder)
+            for trial, values in prefetched.values.items()
+        }
+        group = {t: prefetched.values[t] for t in next_group(architectures, sizes.together)}
+        if on_begin is not None:
+            for trial, values in group.items():
+                on_begin(trial, values)
+
+        def end(record: TrialRecord, model: Any) -> None:
+            on_trial(record, model)
+            prefetched.end(record.trial)
+
+        runner.run(group, end)
+
+
+class _Prefetched:
+    """The trials that a process holds.
+
+    Attributes:
+        values: The values of each trial by its number.
+    """
+
+    def __init__(
+        self,
+        source: TrialSource,
+        propose: Callable[[int], Hyperparameters],
+        holders: list[str],
+    ) -> None:
+        self.source, self.propose, self.holders = source, propose, holders
+        self.values: dict[int, Hyperparameters] = {}
+        self._trials: dict[str, int] = {}
+        self._asked_all = False
+
+    def fill(self) -> bool:
+        """Get as many trials as there are holders; return False if the search is complete."""
+        for holder in self.holders:
+            if holder in self._trials:
+                continue
+            trial = self.source.next(holder)
+            if trial is not None:
+                self._trials[holder] = trial
+                self.values[trial] = self.propose(trial)
+            elif self.source.complete:
+                return False
+            elif self._asked_all:
+                return True
+        # The first time for each holder: a process of this name that died may have had trials.
+        self._asked_all = True
+        return True
+
+    def end(self, trial: int) -> None:
+        """End a trial that is on record."""
+        self._trials = {holder: t for holder, t in self._trials.items() if t != trial}
+        del self.values[trial]
+        self.source.end(trial)

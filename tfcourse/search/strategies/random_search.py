@@ -1,0 +1,52 @@
+"""Random search (course 1.2): each trial's values are drawn from the whole space."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tfcourse.search.space.discrete import configuration_of, is_discrete, new_sample
+from tfcourse.search.space.sampling import sample
+from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
+
+__all__ = ["RANDOM", "draw"]
+
+
+def draw(
+    study: Study,
+    trial: int,
+    finished: Records,
+    memo: Memo,
+    box_of: Callable[[int], Mapping[str, Any] | None] | None = None,
+) -> dict[str, Any]:
+    """Return random values; in a discrete space, values that no earlier trial drew.
+
+    A trial on record keeps the values of its record, also where an earlier version drew values
+    with repetition.
+
+    Args:
+        study: The study.
+        trial: The trial's number, from 0.
+        finished: The records of trials that have ended, by number.
+        memo: The draws of earlier calls for the same study.
+        box_of: Returns the box that a trial draws from, None for a trial that draws nothing.
+            Without it every trial draws from the whole space.
+    """
+    space, seed = study.space, study.seed
+    box_of = box_of or (lambda number: space)
+    if not is_discrete(space):
+        return sample(box_of(trial) or space, seed, trial)
+    for number in range(len(memo.draws), trial + 1):
+        box = box_of(number)
+        if box is None:
+            memo.draws[number] = None
+            continue
+        values = dict(finished[number].values) if number in finished else None
+        if values is None:
+            values = new_sample(space, box, seed, number, memo.configurations)
+        # After the last new configuration; no trial of a search comes here.
+        values = sample(box, seed, number) if values is None else values
+        memo.draws[number] = {name: value for name, value in values.items() if name in space}
+        memo.configurations.add(configuration_of(space, values))
+    return memo.draws[trial] or {}
+
+
+RANDOM = Strategy(draw)

@@ -1,0 +1,82 @@
+"""What the values of a search's trials depend on, and what strategies remember."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.space.discrete import Configuration
+from tfcourse.search.space.parameters import Parameter
+from tfcourse.types import Hyperparameters
+
+__all__ = ["Memo", "Records", "Strategy", "Study", "by_quality", "no_dependencies"]
+
+Records = Mapping[int, TrialRecord]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The part of a search's config that the values of its trials depend on.
+
+    Attributes:
+        strategy: The name of the strategy.
+        settings: The strategy's own settings; None if it has none.
+        space: The parameters by name.
+        seed: The search's seed.
+        direction: ``"max"`` or ``"min"``: the better end of the objective.
+        trials: The number of trials asked for.
+        epochs: The most epochs that a trial trains.
+    """
+
+    strategy: str
+    settings: Any
+    space: Mapping[str, Parameter]
+    seed: int
+    direction: str
+    trials: int
+    epochs: int
+
+
+@dataclass
+class Memo:
+    """Results of earlier proposals of a study, kept to save time; they change no values.
+
+    Attributes:
+        first_missing: The first trial that is not known to have ended.
+        boxes: Coarse to fine: the boxes of rounds by number.
+        draws: Discrete spaces: the values of the trials that draw some, by number.
+        configurations: The configurations of ``draws``.
+    """
+
+    first_missing: int = 0
+    boxes: dict[int, Any] = field(default_factory=dict)
+    draws: dict[int, dict[str, Any] | None] = field(default_factory=dict)
+    configurations: set[Configuration] = field(default_factory=set)
+
+
+def no_dependencies(study: Study, trial: int) -> range:
+    """Return an empty range: the trial's values depend on no other trial."""
+    return range(0)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A strategy, as two pure functions.
+
+    Attributes:
+        values: Returns the values of a trial from (study, trial, records, memo). All of the
+            trial's dependencies are among the records.
+        dependencies: Returns, from (study, trial), the trials whose records the values depend on.
+    """
+
+    values: Callable[[Study, int, Records, Memo], Hyperparameters]
+    dependencies: Callable[[Study, int], range] = no_dependencies
+
+
+def by_quality(records: Records, direction: str) -> tuple[list[TrialRecord], list[TrialRecord]]:
+    """Return the trials with a finite score, best first (ties: earlier first), and the others."""
+    finite = {t for t, r in records.items() if r.score is not None and math.isfinite(r.score)}
+    ranked = rank((records[trial] for trial in finite), direction)
+    good = {record.trial for record in ranked}
+    return ranked, [record for trial, record in sorted(records.items()) if trial not in good]
