@@ -22,6 +22,7 @@ __all__ = [
     "DataFrame",
     "Dataset",
     "DatasetIterator",
+    "Graph",
     "Hyperparameter",
     "Hyperparameters",
     "Initializer",
@@ -43,6 +44,7 @@ __all__ = [
     "RegularizerLike",
     "SampleWeight",
     "Scalar",
+    "Series",
     "Shape",
     "Strategy",
     "Tensor",
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     # What `tf.function` returns, and one trace of it.
     TensorFunction: TypeAlias = tf.types.experimental.PolymorphicFunction
     ConcreteFunction: TypeAlias = tf.types.experimental.ConcreteFunction
+    Graph: TypeAlias = tf.Graph
     Dataset: TypeAlias = tf.data.Dataset
     DatasetIterator: TypeAlias = tf.data.Iterator
     Strategy: TypeAlias = tf.distribute.Strategy
@@ -96,7 +99,7 @@ if TYPE_CHECKING:
     DTypeLike: TypeAlias = str | np.dtype[Any] | tf.DType
 else:
     Tensor = KerasTensor = Variable = Array = TensorFunction = ConcreteFunction = Any
-    Dataset = DatasetIterator = Strategy = Any
+    Graph = Dataset = DatasetIterator = Strategy = Any
     KerasModel = Layer = Optimizer = Metric = Callback = CallbackList = Callbacks = Loss = Any
     Initializer = Regularizer = Any
     OptimizerLike = LossLike = InitializerLike = RegularizerLike = LearningRate = Any
@@ -112,8 +115,9 @@ Nested: TypeAlias = Any
 TrainingData: TypeAlias = Any
 # A weight for every example, nested as the outputs are; None is a weight of one.
 SampleWeight: TypeAlias = Any
-# A table of pandas, which tfcourse does not import.
+# A table of pandas and a column of one, which tfcourse does not import.
 DataFrame: TypeAlias = Any
+Series: TypeAlias = Any
 
 # The length of each axis; None where it is not known.
 Shape: TypeAlias = tuple[int | None, ...]

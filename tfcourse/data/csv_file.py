@@ -7,6 +7,7 @@ from typing import Any
 
 from tfcourse.data.precision import check_whole_numbers
 from tfcourse.errors import InputError, one_of
+from tfcourse.types import Array
 
 __all__ = ["feature_names", "read_csv"]
 
@@ -55,7 +56,7 @@ def feature_names(path: Path, label: str | None) -> list[str]:
     return names
 
 
-def _check_large(table: Any, lines: list[str], names: list[str], path: Path) -> None:
+def _check_large(table: Array, lines: list[str], names: list[str], path: Path) -> None:
     """Refuse whole numbers of which float64, in which the table was read, merges some."""
     import numpy as np
 

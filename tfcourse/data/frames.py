@@ -1,10 +1,12 @@
 """NumPy arrays from the containers that users bring: pandas tables, lists, tensors."""
 
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tfcourse.data.precision import check_whole_numbers
 from tfcourse.errors import InputError
+from tfcourse.types import DataFrame, Series, TensorLike
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["as_array", "as_examples", "is_scipy_sparse"]
 
 
-def as_array(value: Any, name: str) -> "npt.NDArray[np.generic]":
+def as_array(value: TensorLike, name: str) -> "npt.NDArray[np.generic]":
     """Convert array-like data to a NumPy array; a table becomes an array of one number type.
 
     As in Keras, the columns of a ``DataFrame`` may differ in type: bool, whole numbers, floats,
@@ -45,7 +47,7 @@ def as_array(value: Any, name: str) -> "npt.NDArray[np.generic]":
     return array[:, 0] if isinstance(value, pandas.Series) else array
 
 
-def as_examples(value: Any, name: str) -> "npt.NDArray[np.generic]":
+def as_examples(value: TensorLike, name: str) -> "npt.NDArray[np.generic]":
     """Convert as `as_array` does, and make a column of a ``Series``, as Keras does."""
     array = as_array(value, name)
     pandas = sys.modules.get("pandas")
@@ -53,12 +55,12 @@ def as_examples(value: Any, name: str) -> "npt.NDArray[np.generic]":
     return array[:, None] if series else array
 
 
-def is_scipy_sparse(value: Any) -> bool:
+def is_scipy_sparse(value: object) -> bool:
     """Return whether the value is a SciPy sparse matrix or array."""
     return type(value).__module__.startswith("scipy.sparse") and hasattr(value, "tocsr")
 
 
-def _of_frame(frame: Any, name: str, pandas: Any) -> "npt.NDArray[np.generic]":
+def _of_frame(frame: DataFrame, name: str, pandas: ModuleType) -> "npt.NDArray[np.generic]":
     import numpy as np
 
     types = set(frame.dtypes)
@@ -78,18 +80,18 @@ def _of_frame(frame: Any, name: str, pandas: Any) -> "npt.NDArray[np.generic]":
     return whole
 
 
-def _without_wrapper(column: Any, pandas: Any) -> Any:
+def _without_wrapper(column: Series, pandas: ModuleType) -> Any:
     """Return the column with the type of its values: of categories, or of Python objects."""
     if isinstance(column.dtype, pandas.CategoricalDtype):
         return column.astype(column.cat.categories.dtype) if not column.hasnans else column
     return column.infer_objects() if column.dtype == object else column
 
 
-def _is_text(dtype: Any, pandas: Any) -> bool:
+def _is_text(dtype: object, pandas: ModuleType) -> bool:
     return pandas.api.types.is_object_dtype(dtype) or isinstance(dtype, pandas.StringDtype)
 
 
-def _numeric(column: Any, name: str, pandas: Any) -> "npt.NDArray[np.generic]":
+def _numeric(column: Series, name: str, pandas: ModuleType) -> "npt.NDArray[np.generic]":
     """Return the values of a column as numbers, each with NumPy's type of the same name."""
     import numpy as np
 

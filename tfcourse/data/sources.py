@@ -17,6 +17,7 @@ from tfcourse.data.precision import check_whole_numbers, coarse_columns
 from tfcourse.data.splits import Part
 from tfcourse.errors import InputError, error_text, one_of
 from tfcourse.imports import exit_as_error, load_function
+from tfcourse.types import Array, TensorLike
 
 __all__ = ["KERAS_DATASETS", "check_source", "checked", "load"]
 
@@ -139,7 +140,7 @@ def _function(source: str) -> tuple[Any, Any]:
     return given
 
 
-def checked(x: Any, y: Any, origin: str, numbers: bool = False) -> tuple[Part, int]:
+def checked(x: TensorLike, y: TensorLike, origin: str, numbers: bool = False) -> tuple[Part, int]:
     """x and y as examples, and how many classes (or with ``numbers`` outputs) they have.
 
     They become float32; but float64 if float32 would round a column by a part of its range.
@@ -184,7 +185,7 @@ def checked(x: Any, y: Any, origin: str, numbers: bool = False) -> tuple[Part, i
     return Part(examples, y.astype(np.int64)), classes
 
 
-def _check_large(array: Any, name: str, origin: str) -> None:
+def _check_large(array: TensorLike, name: str, origin: str) -> None:
     """Refuse whole numbers of which float64 merges some."""
     if array.dtype.kind in "iu":
         columns = array.reshape(-1, array.shape[-1] if array.ndim > 1 else 1).T
@@ -192,7 +193,7 @@ def _check_large(array: Any, name: str, origin: str) -> None:
         check_whole_numbers(columns, origin, titles)
 
 
-def _floats(array: Any, name: str, origin: str) -> Any:
+def _floats(array: Array, name: str, origin: str) -> Any:
     """The array as floats, see `checked`; an error if a value of it is not finite in float32."""
     import numpy as np
 

@@ -15,6 +15,16 @@ from tfcourse.errors import InputError
 from tfcourse.internals.dtypes import dtype_settings
 from tfcourse.internals.layers import takes_training
 from tfcourse.internals.models import compiled_loss, compute_loss
+from tfcourse.types import (
+    DType,
+    Graph,
+    KerasModel,
+    LossLike,
+    Nested,
+    SampleWeight,
+    Tensor,
+    TensorLike,
+)
 
 __all__ = ["Cost", "model_cost", "trace"]
 
@@ -56,7 +66,7 @@ def trace(what: str, function: Callable[..., Any], names: list[str], values: lis
     """
     unconnected: list[str] = []
 
-    def evaluate(*flat: Any) -> Any:
+    def evaluate(*flat: Tensor) -> Any:
         shaped = [tf.reshape(v, value.shape) for v, value in zip(flat, values, strict=True)]
         cost = tf.convert_to_tensor(function(*shaped))
         if cost.shape.rank != 0 or not cost.dtype.is_floating:
@@ -66,7 +76,7 @@ def trace(what: str, function: Callable[..., Any], names: list[str], values: lis
             )
         return cost
 
-    def gradient(*flat: Any) -> list[Any]:
+    def gradient(*flat: Tensor) -> list[Any]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(flat)
             cost = evaluate(*flat)
@@ -102,7 +112,7 @@ def _reason(error: Exception) -> str:
     return " ".join(first or [type(error).__name__]).strip().rstrip(".")
 
 
-def _check_precision(what: str, graph: Any, parameters: list[Any]) -> None:
+def _check_precision(what: str, graph: Graph, parameters: list[Any]) -> None:
     """Refuses a cost that is rounded to less than float64 on its way from the parameters."""
     needed, waiting = set(), [graph.outputs[0].op]
     while waiting:
@@ -126,11 +136,11 @@ def _check_precision(what: str, graph: Any, parameters: list[Any]) -> None:
                     raise _imprecise(what, node.name, dtype)
 
 
-def _is_narrow(dtype: Any) -> bool:
+def _is_narrow(dtype: DType) -> bool:
     return bool(dtype.is_floating and dtype != tf.float64)
 
 
-def _imprecise(what: str, operation: str, dtype: Any) -> InputError:
+def _imprecise(what: str, operation: str, dtype: DType) -> InputError:
     return InputError(
         f'gradient_check: {what} computes "{operation}" in {dtype.name}, whose rounding is larger '
         "than the differences to be seen. Let it keep the dtype of its inputs there; a loss or "
@@ -139,7 +149,12 @@ def _imprecise(what: str, operation: str, dtype: Any) -> InputError:
 
 
 def model_cost(
-    model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, training: bool
+    model: KerasModel,
+    x: Nested,
+    y: Nested,
+    sample_weight: SampleWeight,
+    loss: LossLike | None,
+    training: bool,
 ) -> tuple[Callable[..., Any], list[str], list[Any]]:
     """The cost of a Keras model as a function of its trainable weights in float64.
 
@@ -168,7 +183,7 @@ def model_cost(
     with keras.StatelessScope():
         keras.random.uniform(())  # Keras's global seed generator must not be made in the trace.
 
-    def cost(*parameters: Any) -> Any:
+    def cost(*parameters: Tensor) -> Any:
         scope = keras.StatelessScope(collect_losses=True, initialize_variables=False)
         for variable, value in [*zip(weights, parameters, strict=True), *state]:
             scope.add_update((variable, value))
@@ -183,7 +198,7 @@ def model_cost(
     return cost, paths, [weight.numpy().astype(np.float64) for weight in weights]
 
 
-def _compiled(model: Any, loss: Any) -> Any:
+def _compiled(model: KerasModel, loss: LossLike | None) -> Any:
     """A loss as ``model.compile`` would keep it, without compiling the model."""
     holder = keras.Sequential()
     holder.compile(loss=loss)
@@ -192,10 +207,10 @@ def _compiled(model: Any, loss: Any) -> Any:
     return compiled
 
 
-def _in_float64(data: Any) -> Any:
+def _in_float64(data: Nested) -> Any:
     """Arrays as tensors, those of floating point as float64."""
 
-    def convert(leaf: Any) -> Any:
+    def convert(leaf: TensorLike) -> Any:
         array = leaf if tf.is_tensor(leaf) else as_examples(leaf, "gradient_check: the data")
         tensor = tf.convert_to_tensor(array)
         return tf.cast(tensor, tf.float64) if tensor.dtype.is_floating else tensor
@@ -204,7 +219,7 @@ def _in_float64(data: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _computing_in_float64(model: Any, compiled: Any) -> Iterator[None]:
+def _computing_in_float64(model: KerasModel, compiled: Any) -> Iterator[None]:
     floatx = keras.config.floatx()
     keras.config.set_floatx("float64")
     before = []

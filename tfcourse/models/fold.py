@@ -15,6 +15,7 @@ from tfcourse.formulas.normalization import scale_and_shift
 from tfcourse.internals.layers import flatten_layers, graph_nodes, keras_mask
 from tfcourse.models.graph import BATCH_NORMS
 from tfcourse.models.swap import clone_layer, copy_weights, has_graph, uncompiled
+from tfcourse.types import KerasModel, KerasTensor, Layer, Variable
 
 __all__ = ["FoldReport", "fold_batch_norm", "fold_report"]
 
@@ -40,7 +41,7 @@ class FoldReport:
     left: Mapping[str, str]
 
 
-def fold_batch_norm(model: Any) -> Any:
+def fold_batch_norm(model: KerasModel) -> KerasModel:
     """A copy of a model for inference, with batch norm folded into the layers before it.
 
     With the moving averages ``γ (xW+b-μ)/√(σ²+ε) + β = xW' + b'``, where ``W' = W s``,
@@ -67,7 +68,7 @@ def fold_batch_norm(model: Any) -> Any:
     return _folded(model)
 
 
-def fold_report(model: Any) -> FoldReport:
+def fold_report(model: KerasModel) -> FoldReport:
     """What `fold_batch_norm` would fold, and what it would leave for which reason.
 
     A layer in a model inside the model goes by both names: ``"inner/layer"``.
@@ -94,7 +95,7 @@ def fold_report(model: Any) -> FoldReport:
     return FoldReport(folded, left)
 
 
-def _functional(model: Any) -> Any:
+def _functional(model: KerasModel) -> Any:
     """The model as a functional one of the same layers."""
     if not has_graph(model):
         raise InputError(
@@ -118,7 +119,7 @@ class _Plan:
     left: dict[str, str]
 
 
-def _plan(model: Any) -> _Plan:
+def _plan(model: KerasModel) -> _Plan:
     """The batch-norm layers that each layer of a functional model takes in, and the others."""
     nodes = graph_nodes(model)
     calls = Counter(node.operation for node in nodes)
@@ -160,7 +161,7 @@ def _obstacle_in_call(node: Any, calls: Counter[Any]) -> str:
     return ""
 
 
-def _obstacle_before(norm: Any, layer: Any, tensor: Any) -> str:
+def _obstacle_before(norm: Layer, layer: Layer, tensor: KerasTensor) -> str:
     """What in the layer before batch norm keeps it, or nothing."""
     if type(layer) not in _LINEAR:
         return f'it follows "{layer.name}" ({type(layer).__name__}), not a linear layer'
@@ -177,14 +178,14 @@ def _obstacle_before(norm: Any, layer: Any, tensor: Any) -> str:
     return ""
 
 
-def _folded(model: Any) -> Any:
+def _folded(model: KerasModel) -> Any:
     """The copy without what the plan takes in; models inside are folded by themselves."""
     view = _functional(model)
     plan = _plan(view)
     absorbed = {norm for norms in plan.takes.values() for norm in norms}
     pairs: list[tuple[Any, Any]] = []
 
-    def clone(layer: Any) -> Any:
+    def clone(layer: Layer) -> Any:
         if layer in absorbed:
             return layer
         if has_graph(layer):
@@ -193,7 +194,7 @@ def _folded(model: Any) -> Any:
         pairs.append((layer, new))
         return new
 
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(layer: Layer, *args: Any, **kwargs: Any) -> Any:
         if layer in absorbed:
             return args[0] if args else kwargs["inputs"]
         return layer(*args, **kwargs)
@@ -208,7 +209,7 @@ def _folded(model: Any) -> Any:
     return keras.Sequential(copy.layers, name=model.name) if view is not model else copy
 
 
-def _fold_weights(layer: Any, new: Any, norms: list[Any]) -> None:
+def _fold_weights(layer: Layer, new: Layer, norms: list[Any]) -> None:
     """``W' = W s`` and ``b' = (b-μ)s + β`` in float64, once for each batch-norm layer."""
     scale: Any = 1.0
     shift: Any = 0.0 if layer.bias is None else _array(layer.bias)
@@ -231,5 +232,5 @@ def _fold_weights(layer: Any, new: Any, norms: list[Any]) -> None:
     new.bias.assign(shift)
 
 
-def _array(variable: Any) -> Any:
+def _array(variable: Variable) -> Any:
     return np.asarray(variable, np.float64)

@@ -22,17 +22,18 @@ from tfcourse.models.gradient_result import (
     gradient_check_result,
 )
 from tfcourse.models.graph import is_batch_norm, named_layers
+from tfcourse.types import KerasModel, LossLike, Nested, SampleWeight
 
 __all__ = ["Difference", "GradientCheck", "gradient_check"]
 
 
 def gradient_check(
-    model_or_function: Any,
-    x: Any,
-    y: Any = None,
+    model_or_function: KerasModel | Callable[..., Any],
+    x: Nested,
+    y: Nested = None,
     *,
-    sample_weight: Any = None,
-    loss: Any = None,
+    sample_weight: SampleWeight = None,
+    loss: LossLike | None = None,
     training: bool = False,
     epsilon: float = 1e-5,
     max_parameters: int = 1000,
@@ -109,7 +110,7 @@ def _sample(sizes: list[int], limit: int, seed: int) -> list[Any]:
     return places
 
 
-def _check_function(function: Any, given: dict[str, Any]) -> None:
+def _check_function(function: Callable[..., Any], given: dict[str, Any]) -> None:
     if isinstance(function, keras.Layer) or not callable(function):
         hint = " Wrap the layer: keras.Sequential([layer])." if callable(function) else ""
         raise InputError(
@@ -123,7 +124,7 @@ def _check_function(function: Any, given: dict[str, Any]) -> None:
         )
 
 
-def _arguments(function: Callable[..., Any], x: Any) -> tuple[list[str], list[Any]]:
+def _arguments(function: Callable[..., Any], x: Nested) -> tuple[list[str], list[Any]]:
     """The names of the arguments, as in the signature where that is clear; and their values."""
     several = isinstance(x, list | tuple)
     try:
@@ -145,7 +146,7 @@ def _arguments(function: Callable[..., Any], x: Any) -> tuple[list[str], list[An
     return names[: len(values)], values
 
 
-def _check_numbers(epsilon: Any, max_parameters: Any, seed: Any) -> None:
+def _check_numbers(epsilon: float, max_parameters: int, seed: int) -> None:
     real = isinstance(epsilon, numbers.Real) and not isinstance(epsilon, bool)
     if not real or not 0 < epsilon < math.inf:
         raise InputError(
@@ -160,7 +161,14 @@ def _check_numbers(epsilon: Any, max_parameters: Any, seed: Any) -> None:
             )
 
 
-def _check_model(model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, training: Any) -> None:
+def _check_model(
+    model: KerasModel,
+    x: Nested,
+    y: Nested,
+    sample_weight: SampleWeight,
+    loss: LossLike | None,
+    training: object,
+) -> None:
     if not isinstance(training, bool):
         said = f"gradient_check: training must be True or False. Received: {shown(training)}."
         raise InputError(said)
@@ -202,7 +210,7 @@ def _check_model(model: Any, x: Any, y: Any, sample_weight: Any, loss: Any, trai
         )
 
 
-def _check_layers(model: Any, training: bool) -> None:
+def _check_layers(model: KerasModel, training: bool) -> None:
     """Refuses layers whose gradient is by design not that of the cost."""
     quantized = [n for n, layer in named_layers(model) if layer.quantization_mode]
     if quantized:

@@ -13,6 +13,7 @@ import keras
 
 from tfcourse.internals.layers import flatten_layers, functional_model, graph_nodes
 from tfcourse.layers import BatchNorm, SoftmaxHead
+from tfcourse.types import KerasModel, Layer
 
 __all__ = [
     "BATCH_NORMS",
@@ -75,7 +76,7 @@ class Graph:
         return list(groups.values())
 
 
-def opened(model: Any) -> Any:
+def opened(model: Layer) -> Any:
     """The functional model behind a functional or Sequential one, None if its graph is not visible.
 
     It is not in a subclassed model or one that overrides ``call``, nor in a Sequential that does
@@ -88,7 +89,7 @@ def opened(model: Any) -> Any:
     return None
 
 
-def trace(model: Any) -> Graph | None:
+def trace(model: KerasModel) -> Graph | None:
     """The graph of a functional or Sequential model; None where `opened` cannot see it."""
     functional = opened(model)
     if functional is None:
@@ -102,7 +103,11 @@ def trace(model: Any) -> Graph | None:
 
 
 def _trace(
-    functional: Any, produced: dict[int, Call], prefix: str, inference: bool, calls: list[Call]
+    functional: KerasModel,
+    produced: dict[int, Call],
+    prefix: str,
+    inference: bool,
+    calls: list[Call],
 ) -> dict[int, Call]:
     """Adds the calls of a model to ``calls``; gives, by the tensors' ids, who produced them."""
     for node in graph_nodes(functional):
@@ -144,7 +149,7 @@ def nearest(call: Call, way: str, counts: Callable[[Call], bool]) -> list[Call]:
     return found
 
 
-def named_layers(model: Any) -> Iterator[tuple[str, Any]]:
+def named_layers(model: KerasModel) -> Iterator[tuple[str, Any]]:
     """Every layer inside a model with its qualified name, found by attributes, graph or not."""
     waiting: list[tuple[str, Any]] = [("", model)]
     seen: set[int] = set()
@@ -160,17 +165,17 @@ def named_layers(model: Any) -> Iterator[tuple[str, Any]]:
                 waiting.append((f"{prefix}{layer.name}/", layer))
 
 
-def is_batch_norm(layer: Any) -> bool:
+def is_batch_norm(layer: Layer) -> bool:
     """Whether a layer is batch norm, ours or Keras's; not a subclass with a ``call`` of its own."""
     return calls_as(layer, BATCH_NORMS)
 
 
-def calls_as(layer: Any, kinds: tuple[Any, ...]) -> bool:
+def calls_as(layer: Layer, kinds: tuple[Any, ...]) -> bool:
     """Whether a layer is of one of the kinds, without a ``call`` of its own."""
     return any(isinstance(layer, kind) and type(layer).call is kind.call for kind in kinds)
 
 
-def activation_of(layer: Any) -> str | None:
+def activation_of(layer: Layer) -> str | None:
     """The name of the activation that a layer or operation ends with.
 
     None if that cannot be told (a layer of another kind, or one that overrides ``call``).

@@ -4,7 +4,6 @@ import math
 import numbers
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
@@ -28,6 +27,7 @@ from tfcourse.models.lint_rules import (
     output_and_loss,
     sigmoid_classes,
 )
+from tfcourse.types import KerasModel, Layer, Nested
 
 __all__ = ["Finding", "lint"]
 
@@ -62,7 +62,7 @@ class Finding:
         return f"[{self.rule}] {self.layer}: {self.message} Fix: {self.fix}"
 
 
-def lint(model: Any, steps: int | None = None, y: Any = None) -> list[Finding]:
+def lint(model: KerasModel, steps: int | None = None, y: Nested = None) -> list[Finding]:
     """What is likely to be a mistake in a Keras model, found without running it.
 
     The rules, by the names in `Finding.rule`:
@@ -124,7 +124,7 @@ def useless_bias(graph: Graph) -> Iterator[Complaint]:
             )
 
 
-def _adds_a_bias(layer: Any) -> bool:
+def _adds_a_bias(layer: Layer) -> bool:
     """Whether a layer ends with a bias that is trained for the layers behind it alone."""
     return (
         calls_as(layer, WITH_BIAS)
@@ -165,7 +165,7 @@ def dropout_before_batch_norm(graph: Graph) -> Iterator[Complaint]:
                 )
 
 
-def slow_average(model: Any, graph: Graph | None, steps: int) -> Iterator[Complaint]:
+def slow_average(model: KerasModel, graph: Graph | None, steps: int) -> Iterator[Complaint]:
     """Moving averages that the planned steps leave near their initial values (course 2.8)."""
     calls = {id(group[0].layer): len(group) for group in graph.by_layer()} if graph else {}
     for name, layer in named_layers(model):
@@ -224,7 +224,7 @@ def _stands_in_frozen(call: Call) -> bool:
     return all(frozen) and bool(frozen) and any(not other.layer.trainable for other in behind)
 
 
-def not_visible(model: Any, graph: Graph | None) -> Iterator[Complaint]:
+def not_visible(model: KerasModel, graph: Graph | None) -> Iterator[Complaint]:
     """What the rules on the graph could not look into."""
     hidden = "its graph is not visible: only the momentum of the batch norms inside was checked."
     if graph is None:

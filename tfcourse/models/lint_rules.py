@@ -14,6 +14,7 @@ import numpy as np
 from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError
 from tfcourse.models.graph import Graph, opened, output_activation
+from tfcourse.types import KerasModel, Nested, TensorLike
 
 __all__ = [
     "Complaint",
@@ -69,7 +70,7 @@ class Output:
         return self.shape[-1] or 0
 
 
-def describe_outputs(model: Any, graph: Graph, y: Any) -> tuple[Output, ...]:
+def describe_outputs(model: KerasModel, graph: Graph, y: Nested) -> tuple[Output, ...]:
     """The outputs of a functional or Sequential model with their losses and labels.
 
     Raises:
@@ -86,7 +87,7 @@ def describe_outputs(model: Any, graph: Graph, y: Any) -> tuple[Output, ...]:
     return tuple(described)
 
 
-def _for_each_output(functional: Any, given: Any) -> Sequence[Any]:
+def _for_each_output(functional: KerasModel, given: Nested) -> Sequence[Any]:
     """What was given for the outputs, as one thing, a list or a dict, in their order."""
     count, structure = len(functional.outputs), functional.output
     if isinstance(given, dict):
@@ -100,7 +101,7 @@ def _for_each_output(functional: Any, given: Any) -> Sequence[Any]:
     return [given] * count
 
 
-def _labels(functional: Any, y: Any) -> list[Any]:
+def _labels(functional: KerasModel, y: Nested) -> list[Any]:
     if len(functional.outputs) > 1 or isinstance(y, dict):
         if y is not None and not isinstance(y, dict | list | tuple):
             raise InputError(
@@ -111,7 +112,7 @@ def _labels(functional: Any, y: Any) -> list[Any]:
     return [_numbers(y)]
 
 
-def _numbers(labels: Any) -> Any:
+def _numbers(labels: TensorLike) -> Any:
     if labels is None:
         return None
     array = as_array(labels, "lint: y")
@@ -186,7 +187,7 @@ def _wrong_units(output: Output) -> tuple[str, str] | None:
     return None
 
 
-def _wrong_sparse(output: Output, labels: Any) -> tuple[str, str] | None:
+def _wrong_sparse(output: Output, labels: TensorLike) -> tuple[str, str] | None:
     if labels.ndim == len(output.shape) and labels.shape[-1] == output.units:
         return (
             f"sparse cross-entropy takes class numbers; the labels have {output.units} columns.",
@@ -202,7 +203,7 @@ def _wrong_sparse(output: Output, labels: Any) -> tuple[str, str] | None:
     return None
 
 
-def _wrong_categorical(output: Output, labels: Any) -> tuple[str, str] | None:
+def _wrong_categorical(output: Output, labels: TensorLike) -> tuple[str, str] | None:
     if labels.ndim < len(output.shape) or labels.shape[-1] != output.units:
         return (
             f"categorical cross-entropy takes {output.units} columns, one per class, but the "
@@ -218,7 +219,7 @@ def _wrong_categorical(output: Output, labels: Any) -> tuple[str, str] | None:
     return None
 
 
-def _wrong_binary(output: Output, labels: Any) -> tuple[str, str] | None:
+def _wrong_binary(output: Output, labels: TensorLike) -> tuple[str, str] | None:
     columns = labels.shape[-1] if labels.ndim == len(output.shape) else 1
     if columns != output.units:
         return (

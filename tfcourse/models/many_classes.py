@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfcourse.internals.models import loss_tracker
 from tfcourse.layers.softmax_head import SoftmaxHead
-from tfcourse.types import KerasConfig
+from tfcourse.types import KerasConfig, KerasModel, Nested, Tensor
 
 __all__ = ["ManyClassModel"]
 
@@ -28,15 +28,15 @@ class ManyClassModel(keras.Model):
     Source: course sections 3.5 and 3.6.
     """
 
-    def __init__(self, body: Any, head: SoftmaxHead, **kwargs: Any) -> None:
+    def __init__(self, body: KerasModel, head: SoftmaxHead, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.body, self.head = body, head
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: Nested, training: bool | None = None) -> Any:
         """The probabilities of all classes."""
         return self.head(self.body(inputs, training=training))
 
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self, data: Nested) -> dict[str, Any]:
         """One step on the blockwise cost, and the model's other losses."""
         with tf.GradientTape() as tape:
             cost = self._cost(data, training=True)
@@ -47,17 +47,17 @@ class ManyClassModel(keras.Model):
         self.optimizer.apply(tape.gradient(scaled, weights), weights)
         return self._report(data, cost)
 
-    def test_step(self, data: Any) -> dict[str, Any]:
+    def test_step(self, data: Nested) -> dict[str, Any]:
         """The blockwise cost, without a step."""
         return self._report(data, self._cost(data, training=False))
 
-    def _cost(self, data: Any, training: bool) -> Any:
+    def _cost(self, data: Nested, training: bool) -> Any:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
         features = self.body(x, training=training)
         cost = self.head.cross_entropy(features, y, weights)
         return tf.add_n([cost, *(tf.cast(loss, cost.dtype) for loss in self.losses)])
 
-    def _report(self, data: Any, cost: Any) -> dict[str, Any]:
+    def _report(self, data: Nested, cost: Tensor) -> dict[str, Any]:
         count = tf.shape(tf.nest.flatten(data)[0])[0]
         loss_tracker(self).update_state(cost, sample_weight=count)
         return {"loss": loss_tracker(self).result()}

@@ -1,12 +1,13 @@
 """Copies an optimizer's state to the optimizer of a model's copy, variable by variable."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tfcourse.errors import warn
 from tfcourse.internals.optimizers import optimized_variables, weight_averages
 from tfcourse.optimizers.keras_equivalent import optimizer_parts
+from tfcourse.types import InitializerLike, Optimizer, Variable
 
 __all__ = ["copy_optimizer_state"]
 
@@ -20,7 +21,7 @@ class _Slot(NamedTuple):
 
 
 def copy_optimizer_state(
-    old: Any, new: Any, copies: Mapping[int, Any], trainable: Sequence[Any]
+    old: Optimizer, new: Optimizer, copies: Mapping[int, Any], trainable: Sequence[Any]
 ) -> None:
     """Builds an optimizer for the weights that train, with the state that another has of them.
 
@@ -58,13 +59,17 @@ def copy_optimizer_state(
         target.assign(source)
 
 
-def _slots(optimizer: Any, weights: Sequence[Any]) -> list[_Slot | None]:
+def _slots(optimizer: Optimizer, weights: Sequence[Any]) -> list[_Slot | None]:
     """Build an optimizer, and return the slot of each of its variables, None for shared ones."""
     created: dict[int, _Slot] = {}
     counts: Counter[tuple[int, str]] = Counter()
 
-    def recording(add: Any) -> Any:
-        def record(reference_variable: Any, name: Any = None, initializer: Any = "zeros") -> Any:
+    def recording(add: Callable[..., Variable]) -> Any:
+        def record(
+            reference_variable: Variable,
+            name: str | None = None,
+            initializer: InitializerLike = "zeros",
+        ) -> Any:
             variable = add(reference_variable, name=name, initializer=initializer)
             key = (id(reference_variable), str(name))
             created[id(variable)] = _Slot(*key, counts[key])
@@ -104,7 +109,9 @@ def _paired(
     return pairs
 
 
-def _warn_of_what_begins_anew(optimizer: Any, pairs: Sequence[Any], unknown: Sequence[Any]) -> None:
+def _warn_of_what_begins_anew(
+    optimizer: Optimizer, pairs: Sequence[Any], unknown: Sequence[Any]
+) -> None:
     if not pairs:
         warn(
             f"swap: {type(optimizer).__name__} does not say which of its state belongs to which "

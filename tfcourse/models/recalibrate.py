@@ -1,21 +1,20 @@
 """The exact statistics of the whole data in place of batch norm's moving averages (course 2.8)."""
 
 import inspect
-import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.data.frames import as_examples, is_scipy_sparse
 from tfcourse.errors import InputError, WorkFailedError, shown
 from tfcourse.formulas.pooling import Moments, feature_moments, pool_moments
-from tfcourse.hyperparameters import check
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.models.graph import BATCH_NORMS
+from tfcourse.models.input_batches import input_batches, inputs_of
+from tfcourse.types import KerasModel, Layer, Nested, Tensor, TrainingData
 
 __all__ = ["recalibrate"]
 
@@ -24,7 +23,9 @@ __all__ = ["recalibrate"]
 _SETTLED, _PASSES = 1e-5, 50
 
 
-def recalibrate(model: Any, data: Any, batch_size: int = 32, verbose: bool = True) -> None:
+def recalibrate(
+    model: KerasModel, data: TrainingData, batch_size: int = 32, verbose: bool = True
+) -> None:
     """Replaces the moving averages of all batch norm by the exact statistics of the whole data.
 
     μ and σ² (divided by m) of every ``tfcourse.BatchNorm`` and
@@ -52,13 +53,13 @@ def recalibrate(model: Any, data: Any, batch_size: int = 32, verbose: bool = Tru
     """
     if not isinstance(model, keras.Layer):
         raise InputError(f"recalibrate: model must be a Keras model. Received: {shown(model)}.")
-    batches, count = _batches(model, data, batch_size)
+    batches, count = input_batches(model, data, batch_size)
     first = next(iter(batches), None)
     if first is None:
         raise InputError("recalibrate: data must hold at least one example. Received: none.")
     if not model.built:
-        _infer(model, _inputs_of(first))
-    groups = _groups(needs := _dependencies(model, _inputs_of(first)))
+        _infer(model, inputs_of(first))
+    groups = _groups(needs := _dependencies(model, inputs_of(first)))
     bar = keras.utils.Progbar(count and count * len(groups), verbose=int(bool(verbose)))
     before = [(variable, variable.numpy()) for variable in model.non_trainable_variables]
     try:
@@ -70,9 +71,15 @@ def recalibrate(model: Any, data: Any, batch_size: int = 32, verbose: bool = Tru
         raise
 
 
-def _calibrate(model: Any, layers: list[Any], cyclic: bool, batches: Any, bar: Any) -> None:
+def _calibrate(
+    model: KerasModel,
+    layers: list[Any],
+    cyclic: bool,
+    batches: Iterable[Nested],
+    bar: keras.utils.Progbar,
+) -> None:
     @tf.function(reduce_retracing=True, autograph=False)
-    def step(totals: list[Moments], x: Any) -> list[Moments]:
+    def step(totals: list[Moments], x: Nested) -> list[Moments]:
         totals = [*totals]  # TensorFlow executes what they need, not the rest of the model.
         for call in _calls(model, layers, x):
             i = layers.index(call.layer)
@@ -85,7 +92,7 @@ def _calibrate(model: Any, layers: list[Any], cyclic: bool, batches: Any, bar: A
         zeros = [tf.zeros(layer.moving_mean.shape, tf.float64) for layer in layers]
         totals: list[Moments] = [(zero, zero, zero) for zero in zeros]
         for batch in batches:
-            totals = step(totals, _inputs_of(batch))
+            totals = step(totals, inputs_of(batch))
             bar.add(1)
         change = max(map(_assign, layers, totals))
         if not cyclic or change <= _SETTLED:
@@ -96,7 +103,7 @@ def _calibrate(model: Any, layers: list[Any], cyclic: bool, batches: Any, bar: A
     )
 
 
-def _assign(layer: Any, totals: Moments) -> float:
+def _assign(layer: Layer, totals: Moments) -> float:
     """Sets a layer's statistics; gives the largest change, in units of its deviation."""
     count, mean, variance = (np.asarray(total) for total in totals)
     if not (count.all() and np.isfinite(mean).all() and np.isfinite(variance).all()):
@@ -126,12 +133,14 @@ class _Call(NamedTuple):
     outputs: Any
 
 
-def _calls(model: Any, layers: list[Any], x: Any) -> list[_Call]:
+def _calls(model: KerasModel, layers: list[Any], x: Nested) -> list[_Call]:
     """The calls of the layers in the model at test time, seen through their ``call``."""
     calls = []
 
-    def seen(layer: Any, original: Any) -> Callable[..., Any]:
-        def call(inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
+    def seen(layer: Layer, original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(
+            inputs: Tensor, training: bool | None = None, mask: Tensor | None = None, **kwargs: Any
+        ) -> Any:
             outputs = original(inputs, training=training, mask=mask, **kwargs)
             calls.append(_Call(layer, inputs, mask, outputs))
             return outputs
@@ -150,7 +159,7 @@ def _calls(model: Any, layers: list[Any], x: Any) -> list[_Call]:
     return calls
 
 
-def _infer(model: Any, x: Any) -> Any:
+def _infer(model: KerasModel, x: Nested) -> Any:
     takes_training = "training" in inspect.signature(model.call).parameters
     return model(x, training=False) if takes_training else model(x)
 
@@ -159,7 +168,7 @@ def _names(layers: Iterable[Any]) -> str:
     return ", ".join(f'"{layer.name}"' for layer in layers)
 
 
-def _dependencies(model: Any, x: Any) -> dict[Any, set[Any]]:
+def _dependencies(model: KerasModel, x: Nested) -> dict[Any, set[Any]]:
     """The batch-norm layers that the model calls, each with all that its inputs follow from."""
     layers = [layer for layer in flatten_layers(model) if isinstance(layer, BATCH_NORMS)]
     calls: list[_Call] = []
@@ -199,58 +208,3 @@ def _groups(needs: dict[Any, set[Any]]) -> list[list[Any]]:
         groups.append(ready)
         waiting = [layer for layer in waiting if layer not in ready]
     return groups
-
-
-def _batches(model: Any, data: Any, batch_size: int) -> tuple[Iterable[Any], int | None]:
-    """Batches to go through again and again, and how many they are if that is known."""
-    try:
-        check("batch_size", batch_size, "recalibrate")
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    if (whole := _whole(model, data)) is not None:
-        whole = tf.nest.map_structure(_array, whole)
-        sizes = sorted({len(array) for array in tf.nest.flatten(whole)})
-        if len(sizes) != 1:
-            raise InputError(f"recalibrate: the inputs must be of one length. Received: {sizes}.")
-        data = tf.data.Dataset.from_tensor_slices((whole,)).batch(batch_size)
-    if isinstance(data, Iterator) or not isinstance(data, Iterable):
-        raise InputError(
-            "recalibrate: data must be arrays, or batches that can be iterated several times: for "
-            f"a generator, list(generator). Received: {type(data).__name__}."
-        )
-    cardinality = getattr(data, "cardinality", lambda: operator.length_hint(data, -2))
-    if (count := int(cardinality())) == tf.data.INFINITE_CARDINALITY:
-        raise InputError("recalibrate: data must end. Received: an endless dataset; use take(n).")
-    return data, None if count == tf.data.UNKNOWN_CARDINALITY else count
-
-
-def _whole(model: Any, data: Any) -> Any:
-    """The inputs, if ``data`` is arrays; None if it is batches of them."""
-    several = isinstance(data, list | tuple) and data and all(map(_is_array, data))
-    inputs = len(getattr(model, "inputs", None) or ())  # 0: a subclassed model does not say
-    if several and len(data) == inputs:
-        return tuple(data) if inputs > 1 else data[0]
-    if isinstance(data, tuple):
-        return _whole(model, data[0]) if data else None
-    if several:
-        return None if inputs == 1 else tuple(data)
-    return data if _is_array(data) or isinstance(data, Mapping) else None
-
-
-def _array(leaf: Any) -> Any:
-    return leaf if isinstance(leaf, tf.Tensor) else as_examples(leaf, "recalibrate: data")
-
-
-def _is_array(data: Any) -> bool:
-    return (hasattr(data, "__array__") or is_scipy_sparse(data)) and np.ndim(data) > 0
-
-
-def _inputs_of(batch: Any) -> Any:
-    x = keras.utils.unpack_x_y_sample_weight(batch)[0]
-    for leaf in tf.nest.flatten(x):
-        if not len(getattr(leaf, "shape", ())):
-            raise InputError(
-                "recalibrate: a batch must be arrays: x, (x, y) or (x, y, sample_weight). "
-                f"Received: {shown(leaf)}."
-            )
-    return x

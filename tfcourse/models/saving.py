@@ -21,6 +21,7 @@ from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import compile_arguments, set_compile_arguments
 from tfcourse.models.swap import copy_weights, paired_weights, swap
 from tfcourse.optimizers.keras_equivalent import is_course_optimizer, keras_equivalent
+from tfcourse.types import KerasConfig, KerasModel, Layer
 
 __all__ = ["load_model", "save_model", "why_not_loadable"]
 
@@ -31,7 +32,7 @@ _CONFIG, _STATE = "tfcourse.json", "tfcourse.npz"
 _log = logging.getLogger(__name__)
 
 
-def load_model(path: str | Path, compile: bool = True) -> Any:
+def load_model(path: str | Path, compile: bool = True) -> KerasModel:
     """``keras.models.load_model`` for models that hold tfcourse's layers or optimizers.
 
     The best model of a search, which loads in plain Keras too, comes with tfcourse's layers and
@@ -49,7 +50,7 @@ def load_model(path: str | Path, compile: bool = True) -> Any:
     return keras.models.load_model(path, compile=compile)
 
 
-def save_model(model: Any, path: str | Path) -> None:
+def save_model(model: KerasModel, path: str | Path) -> None:
     """Save a model so that ``keras.models.load_model`` loads it where tfcourse is not installed.
 
     There it has Keras's layers, which give the same predictions, and, if tfcourse has its
@@ -91,12 +92,12 @@ def why_not_loadable(error: Exception) -> str:
     )
 
 
-def _is_own(layer: Any) -> bool:
+def _is_own(layer: Layer) -> bool:
     return any(kind.__module__.startswith("tfcourse.layers.") for kind in type(layer).__mro__)
 
 
 @contextmanager
-def _plainly_compiled(model: Any) -> Iterator[None]:
+def _plainly_compiled(model: KerasModel) -> Iterator[None]:
     """Has Keras's optimizer in a model instead of the course's, if there is one, for a while.
 
     Without one, the model is not compiled for that while.
@@ -108,7 +109,7 @@ def _plainly_compiled(model: Any) -> Iterator[None]:
     plain = keras_equivalent(optimizer)
     try:
         # Past __setattr__, which would track it.
-        vars(model)["optimizer"] = plain
+        model.__dict__["optimizer"] = plain
         if plain is None:
             model.compiled = False
         else:
@@ -116,12 +117,12 @@ def _plainly_compiled(model: Any) -> Iterator[None]:
             set_compile_arguments(model, {**compiled, "optimizer": plain})
         yield
     finally:
-        vars(model)["optimizer"] = optimizer
+        model.__dict__["optimizer"] = optimizer
         set_compile_arguments(model, compiled)
         model.compiled = True
 
 
-def _own_state(model: Any, plain: Any) -> bytes:
+def _own_state(model: KerasModel, plain: KerasModel) -> bytes:
     """The optimizer's variables, and the weights that the plain model does not have."""
     arrays = {
         f"weight {i}": weight.numpy()
@@ -134,7 +135,7 @@ def _own_state(model: Any, plain: Any) -> bytes:
     return file.getvalue()
 
 
-def _with_own_parts(path: str | Path, config: Any, state: bytes, compile: bool) -> Any:
+def _with_own_parts(path: str | Path, config: KerasConfig, state: bytes, compile: bool) -> Any:
     """Load the plain model, and make of it the one that was saved."""
     plain = keras.models.load_model(path, compile=False)
     compiled = config.pop("compile_config", None)
@@ -149,7 +150,7 @@ def _with_own_parts(path: str | Path, config: Any, state: bytes, compile: bool) 
     return model
 
 
-def _without(pairs: list[tuple[Any, Any]], model: Any) -> list[Any]:
+def _without(pairs: list[tuple[Any, Any]], model: KerasModel) -> list[Any]:
     """The weights of a model that are the second of no pair."""
     paired = {id(weight) for _, weight in pairs}
     return [weight for weight in model.weights if id(weight) not in paired]

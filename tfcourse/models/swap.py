@@ -21,6 +21,7 @@ from tfcourse.layers.dropout import Dropout
 from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.models.optimizer_state import copy_optimizer_state
 from tfcourse.optimizers.keras_equivalent import is_course_optimizer, keras_equivalent
+from tfcourse.types import KerasModel, Layer
 
 __all__ = ["clone_layer", "copy_weights", "has_graph", "paired_weights", "swap", "uncompiled"]
 
@@ -31,7 +32,7 @@ _FROM: dict[str, Any] = {
 }
 
 
-def swap(model: Any, to: str = "tfcourse") -> Any:
+def swap(model: KerasModel, to: str = "tfcourse") -> KerasModel:
     """A copy of a trained model with its batch-norm layers exchanged: same weights and outputs.
 
     To ``"tfcourse"``, every ``keras.layers.BatchNormalization`` becomes a ``tfcourse.BatchNorm``;
@@ -68,7 +69,7 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
         )
     pairs: list[tuple[Any, Any]] = []
 
-    def clone(layer: Any) -> Any:
+    def clone(layer: Layer) -> Any:
         pairs.append((layer, _exchanged(layer, to)))
         return pairs[-1][1]
 
@@ -85,12 +86,12 @@ def swap(model: Any, to: str = "tfcourse") -> Any:
     return copy
 
 
-def has_graph(layer: Any) -> bool:
+def has_graph(layer: Layer) -> bool:
     """Whether it is a model that Keras can rebuild layer by layer."""
     return isinstance(layer, keras.Sequential | keras.Function)
 
 
-def clone_layer(layer: Any, **changes: Any) -> Any:
+def clone_layer(layer: Layer, **changes: Any) -> Any:
     """A new layer (or operation) of the same configuration but for ``changes``."""
     if type(layer) is keras.layers.Lambda:  # Keras refuses to load its function from a config.
         names = ("name", "trainable", "dtype", "arguments")
@@ -100,7 +101,7 @@ def clone_layer(layer: Any, **changes: Any) -> Any:
     return type(layer).from_config({**layer.get_config(), **changes})
 
 
-def copy_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
+def copy_weights(layer: Layer, new: Layer) -> list[tuple[Any, Any]]:
     """Copy a layer's weights, statistics and random state to another of the same kind.
 
     Returns:
@@ -126,7 +127,7 @@ def copy_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
     return pairs
 
 
-def paired_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
+def paired_weights(layer: Layer, new: Layer) -> list[tuple[Any, Any]]:
     """Pair the weights of two layers of the same kind, or models of the same layers.
 
     By name: a layer that was quantized has them in another order than one that is built so, and
@@ -136,7 +137,7 @@ def paired_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
     return [pair for each in parts for pair in _pairs_of_own_weights(*each)]
 
 
-def _pairs_of_own_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
+def _pairs_of_own_weights(layer: Layer, new: Layer) -> list[tuple[Any, Any]]:
     """Pair the weights of two layers, without those of the layers inside them."""
     old, weights = own_weights(layer), own_weights(new)
     by_name: dict[str, list[Any]] = {}
@@ -149,7 +150,7 @@ def _pairs_of_own_weights(layer: Any, new: Any) -> list[tuple[Any, Any]]:
 
 
 @contextmanager
-def uncompiled(model: Any) -> Iterator[None]:
+def uncompiled(model: KerasModel) -> Iterator[None]:
     """Hides that a model is compiled: Keras's cloning fails on losses that are plain functions."""
     models = [part for part in flatten_layers(model) if getattr(part, "compiled", False)]
     try:
@@ -161,7 +162,7 @@ def uncompiled(model: Any) -> Iterator[None]:
             part.compiled = True
 
 
-def _train_alike(model: Any, copy: Any, copies: Mapping[int, Any]) -> None:
+def _train_alike(model: KerasModel, copy: KerasModel, copies: Mapping[int, Any]) -> None:
     """Freeze in a copy what is frozen in the model: whole models inside it, and single weights."""
     layers = zip(flatten_layers(model), flatten_layers(copy), strict=True)
     for layer, new in layers:  # Each before those inside it, which it sets too.
@@ -172,7 +173,7 @@ def _train_alike(model: Any, copy: Any, copies: Mapping[int, Any]) -> None:
             copies[id(weight)].trainable = weight.trainable
 
 
-def _exchanged(layer: Any, to: str) -> Any:
+def _exchanged(layer: Layer, to: str) -> Any:
     if type(layer) not in _FROM[to]:
         inside = flatten_layers(layer, include_self=False) if isinstance(layer, keras.Layer) else ()
         if any(type(part) in _FROM[to] for part in inside):
@@ -204,7 +205,7 @@ def _exchanged_inside(config: Any, to: str) -> Any:
     return {name: _exchanged_inside(part, to) for name, part in config.items()}
 
 
-def _check_that_none_is_left(copy: Any, to: str) -> None:
+def _check_that_none_is_left(copy: KerasModel, to: str) -> None:
     """Refuses a copy that still holds, somewhere inside, what was to be exchanged."""
     for layer in flatten_layers(copy):
         if isinstance(layer, _FROM[to]):
@@ -215,7 +216,7 @@ def _check_that_none_is_left(copy: Any, to: str) -> None:
             )
 
 
-def _check_that_sharing_is_kept(model: Any, copy: Any) -> None:
+def _check_that_sharing_is_kept(model: KerasModel, copy: KerasModel) -> None:
     """Refuses a model whose layer is inside several others, each of which would have its own."""
     before, after = (Counter(x.name for x in flatten_layers(part)) for part in (model, copy))
     # Not those that are new, as Keras names the inputs of operations anew.
@@ -226,11 +227,11 @@ def _check_that_sharing_is_kept(model: Any, copy: Any) -> None:
         )
 
 
-def _compile_alike(model: Any, copy: Any, to: str, copies: Mapping[int, Any]) -> None:
+def _compile_alike(model: KerasModel, copy: KerasModel, to: str, copies: Mapping[int, Any]) -> None:
     """Compiles the copy with objects of its own, and the optimizer's state."""
     kinds = (keras.optimizers.Optimizer, keras.losses.Loss, keras.metrics.Metric)
 
-    def again(part: Any) -> Any:
+    def again(part: object) -> Any:
         return type(part).from_config(part.get_config()) if isinstance(part, kinds) else part
 
     given = compile_arguments(model)
