@@ -5,7 +5,7 @@ import pytest
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from tfcourse import InputError
-from tfcourse.data.precision import coarse_columns, merging
+from tfcourse.data.precision import coarse_columns, describe_merging
 from tfcourse.data.scaling import fit_scaling
 from tfcourse.data.sources import load
 
@@ -34,7 +34,7 @@ def test_columns_that_float32_spoils(name):
 
 
 def test_how_many_values_merge():
-    assert merging(SECONDS) == "float32 keeps 1 of its 60 values apart"
+    assert describe_merging(SECONDS) == "float32 keeps 1 of its 60 values apart"
 
 
 @pytest.mark.parametrize(

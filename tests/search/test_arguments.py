@@ -219,7 +219,7 @@ def test_a_config_is_alone(more):
 
 def test_the_record_of_arrays_is_no_config_of_its_own(search):
     result = search(build=linear, data=(X, Y), trials=1).run(verbose=False)
-    with pytest.raises(InputError, match=r'source "arrays" stands for data given in Python'):
+    with pytest.raises(InputError, match=r'source "arrays" stands for arrays in Python'):
         Search.from_toml(result.directory / "config.toml")
 
 

@@ -260,7 +260,7 @@ def test_a_search_of_objects(tmp_path, searched):
     )
     search.run(verbose=False)
     assert tfcourse.retest(search).holds
-    with pytest.raises(InputError, match="stands for data given in Python"):
+    with pytest.raises(InputError, match="stands for arrays in Python"):
         tfcourse.retest(search.directory)
 
 

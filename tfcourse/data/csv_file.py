@@ -3,7 +3,8 @@
 import csv
 from collections import Counter
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from tfcourse.data.precision import check_whole_numbers
 from tfcourse.errors import InputError, one_of
@@ -12,18 +13,16 @@ from tfcourse.types import Array
 __all__ = ["feature_names", "read_csv"]
 
 
-def read_csv(path: Path, label: str | None) -> tuple[Any, Any]:
-    """The columns of a UTF-8 file as x and y; names and numbers may be in double quotes.
+def read_csv(path: Path, label: str | None) -> tuple[Array, Array]:
+    """Return the columns of a UTF-8 file as x and y; its cells may be in double quotes.
 
     Args:
         path: The file.
         label: The column that is y; None is the last one.
 
     Raises:
-        InputError: The file has no header, no rows, no such column, or holds what is no number.
+        InputError: The file has no header, no rows, no such column, or a cell that is no number.
     """
-    import numpy as np
-
     try:
         # Not splitlines: that also cuts at characters that a name may hold, such as U+2028.
         header, *lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -49,7 +48,7 @@ def read_csv(path: Path, label: str | None) -> tuple[Any, Any]:
 
 
 def feature_names(path: Path, label: str | None) -> list[str]:
-    """Return the names of the columns of x in a file that `read_csv` has read."""
+    """Return the names of the columns of x in a file that `read_csv` can read."""
     with path.open(encoding="utf-8-sig", newline="\n") as file:
         names = _names(file.readline().rstrip("\n"), path)
     names.remove(names[-1] if label is None else label)
@@ -57,9 +56,7 @@ def feature_names(path: Path, label: str | None) -> list[str]:
 
 
 def _check_large(table: Array, lines: list[str], names: list[str], path: Path) -> None:
-    """Refuse whole numbers of which float64, in which the table was read, merges some."""
-    import numpy as np
-
+    """Raise InputError if float64, the type of the table, merges whole numbers of the file."""
     large = [int(i) for i in np.flatnonzero((np.abs(table) > 2**53).any(axis=0))]
     if not large:
         return
@@ -75,7 +72,7 @@ def _check_large(table: Array, lines: list[str], names: list[str], path: Path) -
 
 
 def _names(header: str, path: Path) -> list[str]:
-    """The names of the columns, which must be a header and each another name."""
+    """Return the names of the columns, which must be a header of names that differ."""
     cells = next(csv.reader([header], skipinitialspace=True), None) or [""]
     names = [cell.strip() for cell in cells]
     if all(map(_is_number, names)):
@@ -92,14 +89,12 @@ def _names(header: str, path: Path) -> list[str]:
     return names
 
 
-def _numbers(lines: list[str]) -> Any:
-    import numpy as np
-
+def _numbers(lines: list[str]) -> Array:
     return np.loadtxt(lines, delimiter=",", ndmin=2, comments=None, quotechar='"')
 
 
 def _first_problem(rows: dict[int, str], columns: int) -> str | None:
-    """The first line of the file that is wrong in itself, and why."""
+    """Return the reason why the first wrong line of the file is wrong, with its number."""
     for number, line in rows.items():
         try:
             count = _numbers([line]).size

@@ -1,21 +1,19 @@
-"""NumPy arrays from the containers that users bring: pandas tables, lists, tensors."""
+"""NumPy arrays from pandas tables, lists and tensors."""
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from tfcourse.data.precision import check_whole_numbers
 from tfcourse.errors import InputError
 from tfcourse.types import DataFrame, Series, TensorLike
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
 __all__ = ["as_array", "as_examples", "is_scipy_sparse"]
 
 
-def as_array(value: TensorLike, name: str) -> "npt.NDArray[np.generic]":
+def as_array(value: TensorLike, name: str) -> npt.NDArray[np.generic]:
     """Convert array-like data to a NumPy array; a table becomes an array of one number type.
 
     As in Keras, the columns of a ``DataFrame`` may differ in type: bool, whole numbers, floats,
@@ -31,11 +29,9 @@ def as_array(value: TensorLike, name: str) -> "npt.NDArray[np.generic]":
             whole numbers that are to be floats and would merge; or ``value`` is a SciPy sparse
             matrix.
     """
-    import numpy as np
-
     if is_scipy_sparse(value):
         raise InputError(
-            f"{name} is a SciPy sparse matrix of shape {value.shape}, which is not taken here. "
+            f"{name} is a SciPy sparse matrix of shape {value.shape}, which is not supported here. "
             "Make it a dense array with .toarray()."
         )
     # A table of pandas exists only where pandas has been imported.
@@ -43,12 +39,12 @@ def as_array(value: TensorLike, name: str) -> "npt.NDArray[np.generic]":
     if pandas is None or not isinstance(value, pandas.DataFrame | pandas.Series):
         return np.asarray(value)
     frame = value.to_frame() if isinstance(value, pandas.Series) else value
-    array = _of_frame(frame, name, pandas)
+    array = _frame_to_array(frame, name, pandas)
     return array[:, 0] if isinstance(value, pandas.Series) else array
 
 
-def as_examples(value: TensorLike, name: str) -> "npt.NDArray[np.generic]":
-    """Convert as `as_array` does, and make a column of a ``Series``, as Keras does."""
+def as_examples(value: TensorLike, name: str) -> npt.NDArray[np.generic]:
+    """Convert as `as_array` does; a ``Series`` becomes a column, as in Keras."""
     array = as_array(value, name)
     pandas = sys.modules.get("pandas")
     series = pandas is not None and isinstance(value, pandas.Series)
@@ -60,9 +56,7 @@ def is_scipy_sparse(value: object) -> bool:
     return type(value).__module__.startswith("scipy.sparse") and hasattr(value, "tocsr")
 
 
-def _of_frame(frame: DataFrame, name: str, pandas: ModuleType) -> "npt.NDArray[np.generic]":
-    import numpy as np
-
+def _frame_to_array(frame: DataFrame, name: str, pandas: ModuleType) -> npt.NDArray[np.generic]:
     types = set(frame.dtypes)
     if len(types) <= 1 and all(isinstance(t, np.dtype) and t.kind in "biufc" for t in types):
         array: npt.NDArray[np.generic] = frame.to_numpy()
@@ -80,8 +74,8 @@ def _of_frame(frame: DataFrame, name: str, pandas: ModuleType) -> "npt.NDArray[n
     return whole
 
 
-def _without_wrapper(column: Series, pandas: ModuleType) -> Any:
-    """Return the column with the type of its values: of categories, or of Python objects."""
+def _without_wrapper(column: Series, pandas: ModuleType) -> Series:
+    """Return a column of categories or Python objects with the type of its values."""
     if isinstance(column.dtype, pandas.CategoricalDtype):
         return column.astype(column.cat.categories.dtype) if not column.hasnans else column
     return column.infer_objects() if column.dtype == object else column
@@ -91,10 +85,8 @@ def _is_text(dtype: object, pandas: ModuleType) -> bool:
     return pandas.api.types.is_object_dtype(dtype) or isinstance(dtype, pandas.StringDtype)
 
 
-def _numeric(column: Series, name: str, pandas: ModuleType) -> "npt.NDArray[np.generic]":
-    """Return the values of a column as numbers, each with NumPy's type of the same name."""
-    import numpy as np
-
+def _numeric(column: Series, name: str, pandas: ModuleType) -> npt.NDArray[np.generic]:
+    """Return the values of a column as numbers, with NumPy's type of the same name."""
     dtype = column.dtype
     title = f"{name}: the column {column.name!r} is of type {dtype}"
     if not isinstance(dtype, np.dtype) and bool((missing := column.isna().to_numpy()).any()):

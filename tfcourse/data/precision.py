@@ -1,29 +1,32 @@
 """Values that a coarser number type would round until they are the same."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
 
 from tfcourse.errors import InputError
+from tfcourse.types import Array
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+__all__ = [
+    "check_whole_numbers",
+    "coarse_columns",
+    "column_title",
+    "describe_merging",
+    "is_constant",
+]
 
-__all__ = ["check_whole_numbers", "coarse_columns", "column_title", "is_constant", "merging"]
-
-# Float32 is good enough for a column while it rounds by less than this share of the column's range.
+# Float32 is enough for a column while it rounds by less than this share of the column's range.
 SHARE = 1e-5
-# A range of this many units in the last place of float64 is what computing one number leaves.
+# Computing one number in several ways gives values in a range of this many units in the last place.
 NOISE = 64
 
 
-def coarse_columns(x: "npt.NDArray[Any]") -> list[int]:
+def coarse_columns(x: Array) -> list[int]:
     """Return the columns, entries of the last axis, that float32 rounds by 1e-5 of their range.
 
     Unix seconds within an hour are such a column: float32 has one value for every 128 of them.
     """
-    import numpy as np
-
     if np.can_cast(x.dtype, np.float32):
         return []
     rows = x.reshape(-1, x.shape[-1])
@@ -34,28 +37,22 @@ def coarse_columns(x: "npt.NDArray[Any]") -> list[int]:
     return [int(column) for column in np.flatnonzero(coarse)]
 
 
-def is_constant(low: "npt.NDArray[Any]", high: "npt.NDArray[Any]") -> "npt.NDArray[np.bool_]":
-    """Return which columns, of these minima and maxima, hold one number up to its rounding."""
-    import numpy as np
-
+def is_constant(low: Array, high: Array) -> npt.NDArray[np.bool_]:
+    """Return whether each column, of these minima and maxima, is one number up to rounding."""
     if low.dtype != np.float64:
         return np.asarray(low == high)
     size = np.maximum(np.abs(low), np.abs(high))
     return np.asarray(high - low <= NOISE * np.finfo(np.float64).eps * size)
 
 
-def merging(column: "npt.NDArray[Any]") -> str:
+def describe_merging(column: Array) -> str:
     """Describe how many of a column's distinct values are distinct in float32."""
-    import numpy as np
-
     before, after = (len(np.unique(values)) for values in (column, column.astype(np.float32)))
     return f"float32 keeps {after} of its {before} values apart"
 
 
-def check_whole_numbers(
-    columns: "Sequence[npt.NDArray[Any]]", origin: str, names: Sequence[str]
-) -> None:
-    """Refuse columns of whole numbers so large that float64 merges some of them.
+def check_whole_numbers(columns: Iterable[Array], origin: str, names: Sequence[str]) -> None:
+    """Raise InputError if whole numbers of a column are so large that float64 merges some.
 
     Args:
         columns: Whole numbers, as integers of any size.
@@ -65,8 +62,6 @@ def check_whole_numbers(
     Raises:
         InputError: Distinct numbers of a column are the same in float64.
     """
-    import numpy as np
-
     for name, column in zip(names, columns, strict=True):
         if not len(column) or max(-int(column.min()), int(column.max())) <= 2**53:
             continue  # float64 has them all
@@ -80,5 +75,5 @@ def check_whole_numbers(
 
 
 def column_title(number: int, names: Sequence[str] | None) -> str:
-    """Return what messages call a column of x: its name, or its number."""
+    """Return the title of a column of x in messages: its name, or its number."""
     return f"column {number} of x" if names is None else f'the column "{names[number]}"'

@@ -1,14 +1,13 @@
-"""Features on one scale, by what the train set says of them (course 5.7)."""
+"""Features scaled by their range or moments in the train set (course 5.7)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 from tfcourse.data.precision import is_constant
 from tfcourse.data.splits import Part, Split
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
 
 __all__ = ["Scaling", "fit_scaling"]
 
@@ -18,23 +17,23 @@ class Scaling:
     """``x ↦ (x - shift) / scale``, feature by feature.
 
     Attributes:
-        shift: What is taken from each feature, shape ``(features,)``; of the type of the data,
-            float32 or float64.
-        scale: What each is divided by, > 0, the same shape and type.
+        shift: The number that is subtracted from each feature, shape ``(features,)``; of the type
+            of the data, float32 or float64.
+        scale: The number > 0 that each is divided by, of the same shape and type.
     """
 
-    shift: "npt.NDArray[np.floating[Any]]"
-    scale: "npt.NDArray[np.floating[Any]]"
+    shift: npt.NDArray[np.floating[Any]]
+    scale: npt.NDArray[np.floating[Any]]
 
-    def apply(self, x: "npt.NDArray[np.floating[Any]]") -> "npt.NDArray[np.float32]":
-        """The scaled examples, a new array."""
+    def apply(self, x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
+        """Return the scaled examples, a new array."""
         scaled: npt.NDArray[np.float32] = ((x - self.shift) / self.scale).astype(
             "float32", copy=False
         )
         return scaled
 
     def apply_to(self, split: Split) -> Split:
-        """The split with all three sets scaled."""
+        """Return the split with all three sets scaled."""
         train, dev, test = (
             Part(self.apply(part.x), part.y) for part in (split.train, split.dev, split.test)
         )
@@ -42,9 +41,9 @@ class Scaling:
 
 
 def fit_scaling(
-    x: "npt.NDArray[np.floating[Any]]", how: Literal["standardize", "min_max"]
+    x: npt.NDArray[np.floating[Any]], how: Literal["standardize", "min_max"]
 ) -> Scaling:
-    """The scaling that the train set asks for.
+    """Return the scaling of the train set.
 
     A feature is an entry of the last axis: a column of a table, a channel of images. One that is
     constant in the train set, in float64 up to rounding, is shifted to 0 and not divided.
@@ -54,8 +53,6 @@ def fit_scaling(
         how: ``"standardize"``: to mean 0 and variance 1, ``(x - μ) / σ``; ``"min_max"``: to
             ``[0, 1]``, ``(x - min) / (max - min)``. Other sets may lie outside of it.
     """
-    import numpy as np
-
     axes = tuple(range(x.ndim - 1))
     low, high = x.min(axis=axes), x.max(axis=axes)
     if how == "standardize":

@@ -1,7 +1,6 @@
-"""Where a search's examples come from: scikit-learn's digits, arrays in a file, keras.datasets.
+"""The sources of a search's examples: scikit-learn's digits, arrays in a file, keras.datasets.
 
-Everything is checked here, before any training: shapes, NaN, labels. NumPy is imported by what
-reads data, so that the check of a config is quick.
+Everything is checked here, before any training: shapes, NaN, labels.
 """
 
 import importlib.util
@@ -11,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfcourse.data.csv_file import read_csv
 from tfcourse.data.frames import as_array
 from tfcourse.data.precision import check_whole_numbers, coarse_columns
@@ -19,7 +20,7 @@ from tfcourse.errors import InputError, error_text, one_of
 from tfcourse.imports import exit_as_error, load_function
 from tfcourse.types import Array, TensorLike
 
-__all__ = ["KERAS_DATASETS", "check_source", "checked", "load"]
+__all__ = ["KERAS_DATASETS", "check_examples", "check_source", "load"]
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 
@@ -27,7 +28,7 @@ KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 def load(
     source: str, path: Path | None = None, label: str | None = None, numbers: bool = False
 ) -> tuple[Part, int]:
-    """The examples of a source, and how many classes they have.
+    """Return the examples of a source, and the number of their classes.
 
     Args:
         source: ``"digits"`` (1797 handwritten digits of 8×8, flat, in [0, 1]), ``"npz"`` (arrays
@@ -36,7 +37,7 @@ def load(
         path: The file of ``"npz"`` and ``"csv"``.
         label: The label column of ``"csv"``; None is the last one.
         numbers: Whether y is no class but numbers to predict, (examples,) or (examples, outputs):
-            it becomes a row an example, and the second result their length.
+            it becomes one row for each example, and the second result is the rows' length.
 
     Raises:
         InputError: The source, its file or its contents are not usable.
@@ -52,14 +53,14 @@ def load(
         x, y = _keras(source.removeprefix("keras:"))
     else:
         x, y = _function(source)
-    return checked(x, y, str(path) if path else source, numbers)
+    return check_examples(x, y, str(path) if path else source, numbers)
 
 
 def check_source(source: str, path: Path | None) -> None:
-    """Finds what can be found without reading the data.
+    """Check a source as far as is possible without reading the data.
 
     Raises:
-        InputError: An unknown source, a missing package, file or function.
+        InputError: The source is unknown, or its package, file or function is missing.
     """
     if source in ("npz", "csv"):
         if path is None:
@@ -79,7 +80,7 @@ def check_source(source: str, path: Path | None) -> None:
         load_function(source, "source")
     elif source == "arrays":
         raise InputError(
-            'source "arrays" stands for data given in Python, which no file holds: '
+            'source "arrays" stands for arrays in Python, which no file holds: '
             "tfcourse.Search(data=(x, y), ...)."
         )
     else:
@@ -87,16 +88,14 @@ def check_source(source: str, path: Path | None) -> None:
         raise InputError(one_of("source", source, known))
 
 
-def _digits() -> tuple[Any, Any]:
+def _digits() -> tuple[Array, Array]:
     from sklearn.datasets import load_digits  # half a second, and an extra
 
     x, y = load_digits(return_X_y=True)
     return x / 16.0, y
 
 
-def _npz(path: Path) -> tuple[Any, Any]:
-    import numpy as np
-
+def _npz(path: Path) -> tuple[Array, Array]:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a whole .npz file; numpy.savez(path, x=x, y=y) makes one.")
     try:
@@ -113,9 +112,8 @@ def _npz(path: Path) -> tuple[Any, Any]:
         raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
 
 
-def _keras(name: str) -> tuple[Any, Any]:
+def _keras(name: str) -> tuple[Array, Array]:
     import keras
-    import numpy as np
 
     try:
         (x, y), (x_test, y_test) = getattr(keras.datasets, name).load_data()
@@ -128,28 +126,28 @@ def _keras(name: str) -> tuple[Any, Any]:
     return x / np.float32(255), y.reshape(-1)
 
 
-def _function(source: str) -> tuple[Any, Any]:
+def _function(source: str) -> tuple[Array, Array]:
     function: Callable[[], Any] = load_function(source, "source")
     try:
         with exit_as_error():
-            given = function()
+            result = function()
     except Exception as error:
         raise InputError(f"{source} failed: {error_text(error)}") from error
-    if not isinstance(given, tuple) or len(given) != 2:
-        raise InputError(f"{source} must return (x, y). Received: {type(given).__name__}.")
-    return given
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise InputError(f"{source} must return (x, y). Received: {type(result).__name__}.")
+    return result
 
 
-def checked(x: TensorLike, y: TensorLike, origin: str, numbers: bool = False) -> tuple[Part, int]:
-    """x and y as examples, and how many classes (or with ``numbers`` outputs) they have.
+def check_examples(
+    x: TensorLike, y: TensorLike, origin: str, numbers: bool = False
+) -> tuple[Part, int]:
+    """Return x and y as examples, and the number of classes (or with ``numbers`` of outputs).
 
-    They become float32; but float64 if float32 would round a column by a part of its range.
+    They become float32, or float64 if float32 would round a column by 1e-5 of its range.
 
     Raises:
         InputError: Their shapes, types or values are not usable; ``origin`` names them.
     """
-    import numpy as np
-
     x, y = as_array(x, f"{origin}: x"), as_array(y, f"{origin}: y")
     # bool is no number to NumPy.
     x, y = (array.astype(np.int8) if array.dtype == bool else array for array in (x, y))
@@ -163,10 +161,10 @@ def checked(x: TensorLike, y: TensorLike, origin: str, numbers: bool = False) ->
             + (" Of rows with a 1 for the class, give y.argmax(axis=1)." * (y.ndim == 2))
         )
     if x.dtype.kind not in "iuf" or y.dtype.kind not in "iuf":
-        way = " Number the classes: np.unique(y, return_inverse=True)[1]."
+        remedy = " Number the classes: np.unique(y, return_inverse=True)[1]."
         raise InputError(
             f"{origin}: x and y must be numbers. Received: {x.dtype}, {y.dtype}."
-            + way * (y.dtype.kind in "OUST")
+            + remedy * (y.dtype.kind in "OUST")
         )
     for name, array in (("x", x), ("y", y)):
         _check_large(array, name, origin)
@@ -177,26 +175,24 @@ def checked(x: TensorLike, y: TensorLike, origin: str, numbers: bool = False) ->
     labels = np.unique(y)
     classes = int(labels[-1]) + 1 if np.isfinite(labels[-1]) else 0
     if not np.array_equal(labels, np.arange(classes)) or classes < 2:
-        shown = ", ".join(f"{v:g}" for v in labels[:8]) + (", …" if len(labels) > 8 else "")
+        first = ", ".join(f"{v:g}" for v in labels[:8]) + (", …" if len(labels) > 8 else "")
         raise InputError(
             f"{origin}: the labels y must be 0, 1, … C-1, each of at least 2 classes present. "
-            f"Received: {shown}."
+            f"Received: {first}."
         )
     return Part(examples, y.astype(np.int64)), classes
 
 
-def _check_large(array: TensorLike, name: str, origin: str) -> None:
-    """Refuse whole numbers of which float64 merges some."""
+def _check_large(array: Array, name: str, origin: str) -> None:
+    """Raise InputError if float64 merges some whole numbers of an array."""
     if array.dtype.kind in "iu":
         columns = array.reshape(-1, array.shape[-1] if array.ndim > 1 else 1).T
         titles = [f"column {n} of {name}" for n in range(len(columns))]
         check_whole_numbers(columns, origin, titles)
 
 
-def _floats(array: Array, name: str, origin: str) -> Any:
-    """The array as floats, see `checked`; an error if a value of it is not finite in float32."""
-    import numpy as np
-
+def _floats(array: Array, name: str, origin: str) -> Array:
+    """Return the array as floats; raise InputError if a value of it is not finite in float32."""
     with np.errstate(over="ignore"):
         single = array.astype(np.float32)
     bad = np.argwhere(~np.isfinite(single))

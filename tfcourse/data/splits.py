@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from tfcourse.errors import InputError
-
-if TYPE_CHECKING:  # the check of a config imports this module, and needs no NumPy
-    import numpy as np
-    import numpy.typing as npt
+from tfcourse.types import Array
 
 __all__ = ["Part", "Split", "shuffled_classes", "split_at", "stratified_split"]
 
@@ -18,12 +18,12 @@ __all__ = ["Part", "Split", "shuffled_classes", "split_at", "stratified_split"]
 class Part:
     """Examples x of shape ``(m, ...)`` and their targets y.
 
-    The targets are labels of shape ``(m,)``, or what a loss makes of them: rows ``(m, outputs)``.
-    Examples are float32, or float64 where float32 would merge values and they are to be scaled.
+    The targets are labels of shape ``(m,)``, or rows of numbers, ``(m, outputs)``. Examples are
+    float32, or float64 where float32 would merge values and they are to be scaled.
     """
 
-    x: "npt.NDArray[np.floating[Any]]"
-    y: "npt.NDArray[Any]"
+    x: npt.NDArray[np.floating[Any]]
+    y: Array
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Split:
 
 
 def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed: int) -> Split:
-    """Deals the examples of each class to train, dev and test by ``fractions``.
+    """Split the examples of each class into train, dev and test by ``fractions``.
 
-    Which example goes where comes from (seed, class) alone; each set keeps the original order.
-    Examples whose y is no label but a row of numbers are dealt as if all were of one class.
+    The choice comes from (seed, class) alone; each set keeps the original order. Examples whose y
+    is no label but a row of numbers are split as if all were of one class.
 
     Args:
         whole: All examples.
@@ -53,10 +53,8 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
         seed: The seed of the split.
 
     Raises:
-        InputError: A set would stay empty.
+        InputError: A set would be empty.
     """
-    import numpy as np
-
     labels = whole.y if whole.y.ndim == 1 else np.zeros(len(whole.y), dtype=np.int64)
     which = np.empty(len(whole.y), dtype=np.int64)
     edges = np.cumsum(fractions)[:-1]
@@ -74,7 +72,7 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
 
 
 def split_at(whole: Part, starts: tuple[int, int], classes: int) -> Split:
-    """Examples in the order train, dev, test, of which dev and test begin with these rows."""
+    """Split examples that are in the order train, dev, test before the rows ``starts``."""
     edges = (0, *starts, len(whole.y))
     train, dev, test = (
         Part(whole.x[first:last], whole.y[first:last]) for first, last in pairwise(edges)
@@ -82,9 +80,7 @@ def split_at(whole: Part, starts: tuple[int, int], classes: int) -> Split:
     return Split(train, dev, test, classes)
 
 
-def shuffled_classes(labels: "npt.NDArray[Any]", seed: int) -> Iterator["npt.NDArray[np.intp]"]:
-    """The rows of each class, from class 0 on, in an order that comes from (seed, class)."""
-    import numpy as np
-
+def shuffled_classes(labels: Array, seed: int) -> Iterator["npt.NDArray[np.intp]"]:
+    """Yield the rows of each class, from class 0 on, in an order drawn from (seed, class)."""
     for label in range(int(labels.max()) + 1):
         yield np.random.default_rng([seed, label]).permutation(np.flatnonzero(labels == label))

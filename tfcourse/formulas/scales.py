@@ -1,12 +1,15 @@
 """Scales to search on: bijections between the unit interval and a range (course 1.4 and 1.5).
 
-A point drawn uniformly from [0, 1] and sent through a scale is drawn uniformly *on that scale*:
+A point drawn uniformly from [0, 1] and mapped by a scale is uniform *on that scale*:
 ``log`` gives each decade of a learning rate the same share, ``one_minus_log`` each decade of 1-β.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+import numpy as np
+
+from tfcourse.types import Array, TensorLike
 
 __all__ = ["SCALES", "Scale", "to_unit", "to_value"]
 
@@ -15,42 +18,33 @@ __all__ = ["SCALES", "Scale", "to_unit", "to_value"]
 class Scale:
     """A monotone map ``forward`` from values to coordinates, its ``inverse``, and its domain.
 
-    ``admits(low, high)`` is empty where the range lies in the scale's domain and otherwise says
-    what the domain is.
+    ``admits(low, high)`` is empty where the range lies in the scale's domain, and otherwise the
+    condition on the range in words.
     """
 
     name: str
-    forward: Callable[[Any], Any]
-    inverse: Callable[[Any], Any]
+    forward: Callable[[TensorLike], Array]
+    inverse: Callable[[TensorLike], Array]
     admits: Callable[[float, float], str]
 
 
-def _identity(value: Any) -> Any:
+def _identity(value: TensorLike) -> TensorLike:
     return value
 
 
-# NumPy is imported where numbers are: the check of a config needs only the scales' domains.
-def _log(value: Any) -> Any:
-    import numpy as np
-
+def _log(value: TensorLike) -> Array:
     return np.log(value)
 
 
-def _exp(coordinate: Any) -> Any:
-    import numpy as np
-
+def _exp(coordinate: TensorLike) -> Array:
     return np.exp(coordinate)
 
 
-def _one_minus_log(value: Any) -> Any:
-    import numpy as np
-
+def _one_minus_log(value: TensorLike) -> Array:
     return -np.log1p(-np.asarray(value, dtype=np.float64))
 
 
-def _one_minus_exp(coordinate: Any) -> Any:
-    import numpy as np
-
+def _one_minus_exp(coordinate: TensorLike) -> Array:
     return -np.expm1(-np.asarray(coordinate, dtype=np.float64))
 
 
@@ -66,8 +60,8 @@ SCALES: dict[str, Scale] = {
 }
 
 
-def to_value(unit: Any, low: float, high: float, scale: str) -> Any:
-    """The value at position ``unit`` (0 → low, 1 → high) of a range, measured on ``scale``.
+def to_value(unit: TensorLike, low: float, high: float, scale: str) -> Array:
+    """Return the value at position ``unit`` (0 → low, 1 → high) of a range, measured on ``scale``.
 
     ``log``: ``10^(a + (b-a)u)`` with a, b the exponents of low and high (erratum E1 corrected).
     ``one_minus_log``: ``1 - 10^r`` with r uniform between the exponents of 1-low and 1-high.
@@ -78,8 +72,6 @@ def to_value(unit: Any, low: float, high: float, scale: str) -> Any:
         high: Upper end.
         scale: ``"linear"``, ``"log"`` (low > 0) or ``"one_minus_log"`` (high < 1).
     """
-    import numpy as np
-
     chosen = SCALES[scale]
     start, end = chosen.forward(low), chosen.forward(high)
     unit = np.asarray(unit)
@@ -87,10 +79,8 @@ def to_value(unit: Any, low: float, high: float, scale: str) -> Any:
     return np.where(unit == 0, low, np.where(unit == 1, high, value))[()]
 
 
-def to_unit(value: Any, low: float, high: float, scale: str) -> Any:
-    """The inverse of `to_value`: where in [0, 1] a value of the range lies; 0.5 if low = high."""
-    import numpy as np
-
+def to_unit(value: TensorLike, low: float, high: float, scale: str) -> Array:
+    """Return the position in [0, 1] of a value, the inverse of `to_value`; 0.5 if low = high."""
     chosen = SCALES[scale]
     start, end = chosen.forward(low), chosen.forward(high)
     if start == end:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfcourse.data.given import given_arrays
+from tfcourse.data.arrays import array_data
 from tfcourse.errors import InputError, nearest
 from tfcourse.search.config.builders import object_name
 from tfcourse.search.config.load import parse_config
@@ -43,7 +43,7 @@ def config_from_arguments(
             f"Known: {', '.join(known)}."
         )
     try:
-        given = given_arrays(**arrays)
+        given = array_data(**arrays)
     except InputError as error:
         raise InputError(f"Search: {error}") from None
     raw: dict[str, Any] = {"search": {"name": "search"}, "data": {}, "training": {}}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfcourse.data.given import Given
+from tfcourse.data.arrays import ArrayData
 from tfcourse.data.sources import check_source
 from tfcourse.errors import InputError, error_line, nearest, shown
 from tfcourse.models.build import BUILDERS
@@ -81,7 +81,7 @@ def parse_config(
     origin: str,
     folder: Path,
     build: Any = None,
-    arrays: Given | None = None,
+    arrays: ArrayData | None = None,
     recorded: bool = False,
 ) -> SearchConfig:
     """Checks the tables of a search.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import tomli_w
 
-from tfcourse.data.given import Given
+from tfcourse.data.arrays import ArrayData
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.metrics import LOSSES, Targets, direction_of
 from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
@@ -36,7 +36,7 @@ class SearchConfig:
     builder: Builder
     raw_space: Mapping[str, Any]
     origin: str = field(compare=False)
-    arrays: Given | None = field(default=None, compare=False, repr=False)
+    arrays: ArrayData | None = field(default=None, compare=False, repr=False)
     in_memory: bool = field(default=False, compare=False)
 
     @property

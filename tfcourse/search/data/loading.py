@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from tfcourse.data.csv_file import feature_names
-from tfcourse.data.precision import coarse_columns, column_title, merging
-from tfcourse.data.sources import checked, load
+from tfcourse.data.precision import coarse_columns, column_title, describe_merging
+from tfcourse.data.sources import check_examples, load
 from tfcourse.data.splits import Part, Split, split_at, stratified_split
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
@@ -33,7 +33,7 @@ def load_split(config: SearchConfig) -> Split:
             with chdir("."):  # a function of the user's may change the working directory
                 whole, outputs = load(data.source, data_path(data), data.label, numbers)
         else:
-            whole, outputs = checked(arrays.x, arrays.y, "the arrays", numbers)
+            whole, outputs = check_examples(arrays.x, arrays.y, "the arrays", numbers)
         whole, notes = _in_precision(whole, config)
         if arrays is not None and arrays.starts is not None:
             split = split_at(whole, arrays.starts, outputs)
@@ -65,7 +65,7 @@ def _in_precision(whole: Part, config: SearchConfig) -> tuple[Part, tuple[str, .
     x, y, notes = whole.x, whole.y, []
     if y.dtype == np.float64:
         column = coarse_columns(y)[0]
-        values = merging(y[:, column])
+        values = describe_merging(y[:, column])
         notes.append(
             f"y needs more digits than float32 has, in which models train: {values}. Subtract a "
             "constant from y first, such as its mean."
@@ -75,7 +75,9 @@ def _in_precision(whole: Part, config: SearchConfig) -> tuple[Part, tuple[str, .
         first, *others = coarse_columns(x)
         name = column_title(first, _column_names(config))
         more = f" (and {len(others)} more)" if others else ""
-        need = f"{name}{more} needs more digits than float32 has: {merging(x[..., first])}."
+        need = (
+            f"{name}{more} needs more digits than float32 has: {describe_merging(x[..., first])}."
+        )
         if config.data.normalize == "none":
             advice = 'Give normalize = "standardize", which scales in float64 first.'
             x = x.astype(np.float32)

@@ -1,48 +1,57 @@
-"""Examples given as arrays, to be split or already split."""
+"""Examples as arrays in memory, to be split or already split."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError
+from tfcourse.types import Array
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+__all__ = ["ArrayData", "array_data"]
 
-__all__ = ["Given", "given_arrays"]
+
+# (x, y) as the user has them.
+Pair: TypeAlias = Any
 
 
 @dataclass(frozen=True)
-class Given:
-    """All examples, and with which rows dev and test begin; None if they are to be split.
+class ArrayData:
+    """All examples of train, dev and test, in this order, or examples that are to be split.
 
-    ``names`` are the columns' of a ``DataFrame``.
+    Attributes:
+        x: The examples.
+        y: Their targets.
+        starts: The rows with which dev and test begin; None if the examples are to be split.
+        names: The names of the columns of a ``DataFrame``.
     """
 
-    x: "npt.NDArray[np.generic]"
-    y: "npt.NDArray[np.generic]"
+    x: npt.NDArray[np.generic]
+    y: npt.NDArray[np.generic]
     starts: tuple[int, int] | None
     names: tuple[str, ...] | None = None
 
     @property
     def shares(self) -> tuple[float, float, float] | None:
-        """The shares of train, dev and test, if they were given."""
+        """The shares of train, dev and test; None if the examples are to be split."""
         if self.starts is None:
             return None
         first, second = (start / len(self.y) for start in self.starts)
         return first, second - first, 1 - second
 
 
-def given_arrays(data: Any, train: Any, dev: Any, test: Any) -> Given | None:
-    """Pairs (x, y) as arrays: ``data``, or all of ``train``, ``dev`` and ``test``; None of none.
+def array_data(data: Pair, train: Pair, dev: Pair, test: Pair) -> ArrayData | None:
+    """Return pairs (x, y) as arrays: ``data``, or all of ``train``, ``dev`` and ``test``.
+
+    Returns:
+        The arrays; None if all four arguments are None.
 
     Raises:
-        InputError: Some are missing, or they are no pairs or don't fit each other.
+        InputError: Some are missing, are no pairs, or differ in their shapes or columns.
     """
-    import numpy as np
-
     parts = {"train": train, "dev": dev, "test": test}
     missing = [name for name, part in parts.items() if part is None]
     if data is not None and len(missing) < 3:
@@ -66,11 +75,11 @@ def given_arrays(data: Any, train: Any, dev: Any, test: Any) -> Given | None:
         raise InputError(f"train, dev and test must have the same shapes: {shapes}.") from None
     counts = [len(labels) for _, labels in arrays]
     starts = None if data is not None else (counts[0], counts[0] + counts[1])
-    return Given(x, y, starts, names)
+    return ArrayData(x, y, starts, names)
 
 
-def _column_names(pairs: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Return the names of the columns where the examples are tables; the same in all of them."""
+def _column_names(pairs: Mapping[str, Pair]) -> tuple[str, ...] | None:
+    """Return the names of the columns of tables, which must be the same in all of them."""
     known = {
         name: tuple(map(str, pair[0].columns))
         for name, pair in pairs.items()
@@ -81,9 +90,9 @@ def _column_names(pairs: Mapping[str, Any]) -> tuple[str, ...] | None:
     first, *others = known
     for other in others:
         if known[other] != known[first]:
-            shown = [name for name in known[first] if name not in known[other]]
-            shown += [name for name in known[other] if name not in known[first]]
-            what = f"Not in both: {', '.join(shown)}." if shown else "The order differs."
+            differing = [name for name in known[first] if name not in known[other]]
+            differing += [name for name in known[other] if name not in known[first]]
+            what = f"Not in both: {', '.join(differing)}." if differing else "The order differs."
             raise InputError(
                 f"{first} and {other} must have the same columns in the same order. {what} "
                 f"Give x of {other} those of x of {first}: with x_{first} and x_{other} the two "
@@ -92,7 +101,7 @@ def _column_names(pairs: Mapping[str, Any]) -> tuple[str, ...] | None:
     return known[first]
 
 
-def _pair(name: str, pair: Any) -> tuple[Any, Any]:
+def _pair(name: str, pair: Pair) -> tuple[Array, Array]:
     if not isinstance(pair, tuple | list) or len(pair) != 2:
         raise InputError(f"{name} must be (x, y). Received: {type(pair).__name__}.")
     x, y = (
