@@ -1,0 +1,237 @@
+"""The Gaussian process beside scikit-learn's, expected improvement beside its integral."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import check_grad, rosen, rosen_der
+from scipy.optimize import minimize as scipy_minimize
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Matern
+
+from tfcourse.search.space.parameters import Choice, Range
+from tfcourse.search.space.sampling import sample
+from tfcourse.search.strategies.acquisition import log_expected_improvement, maximize
+from tfcourse.search.strategies.coordinates import Coordinates
+from tfcourse.search.strategies.gaussian_process import (
+    _prior,
+    condition,
+    fit_process,
+    log_posterior,
+)
+from tfcourse.search.strategies.minimize import minimize
+from tfcourse.search.strategies.targets import robust_scores
+
+
+def observations(count, dimensions, seed=0):
+    random = np.random.default_rng(seed)
+    points = random.random((count, dimensions))
+    values = np.sin(5 * points[:, 0]) + points[:, -1] ** 2 + 0.1 * random.standard_normal(count)
+    return points, (values - values.mean()) / values.std()
+
+
+def reference(points, targets, lengths, signal, noise):
+    kernel = ConstantKernel(signal) * Matern(lengths, nu=2.5)
+    process = GaussianProcessRegressor(kernel, alpha=noise + 1e-8, optimizer=None)
+    return process.fit(points, targets)
+
+
+def squared_distances(points):
+    return np.moveaxis(np.square(points[:, None] - points[None]), 2, 0)
+
+
+class TestProcess:
+    @pytest.mark.parametrize(("count", "dimensions"), [(1, 1), (10, 2), (40, 5)])
+    def test_the_posterior_is_scikit_learns(self, count, dimensions):
+        points, targets = observations(max(count, 2), dimensions)
+        points, targets = points[:count], targets[:count]
+        lengths = np.linspace(0.3, 2.0, dimensions)
+        ours = condition(points, targets, 1 / lengths, 1.7, 0.05)
+        theirs = reference(points, targets, lengths, 1.7, 0.05)
+        places = np.random.default_rng(1).random((30, dimensions))
+        mean, deviation = ours.predict(places)
+        expected, spread = theirs.predict(places, return_std=True)
+        assert mean == pytest.approx(expected, abs=1e-9)
+        assert deviation == pytest.approx(spread, abs=1e-7)
+
+    def test_the_evidence_is_scikit_learns(self):
+        points, targets = observations(25, 3)
+        logs = np.array([-0.5, 0.2, 0.9, 0.3, -3.0])
+        lengths, (signal, noise) = np.exp(logs[:3]), np.exp(logs[3:])
+        theirs = reference(points, targets, lengths, signal, noise)
+        mean, deviation = _prior(3)
+        prior = -0.5 * np.sum(((logs - mean) / deviation) ** 2)
+        value, _ = log_posterior(logs, squared_distances(points), targets)
+        constant = 0.5 * len(points) * math.log(2 * math.pi)
+        expected = theirs.log_marginal_likelihood(theirs.kernel_.theta) + constant + prior
+        assert value == pytest.approx(expected, abs=1e-8)
+
+    @pytest.mark.parametrize("dimensions", [1, 4, 10])
+    def test_the_slope_is_that_of_the_evidence(self, dimensions):
+        points, targets = observations(30, dimensions)
+        squared = squared_distances(points)
+        logs = np.random.default_rng(2).normal(size=dimensions + 2) * 0.5
+        error = check_grad(
+            lambda at: log_posterior(at, squared, targets)[0],
+            lambda at: log_posterior(at, squared, targets)[1],
+            logs,
+        )
+        assert error < 1e-4
+
+    @pytest.mark.parametrize(("count", "dimensions"), [(8, 2), (30, 5), (60, 3)])
+    def test_the_fit_is_the_most_probable(self, count, dimensions):
+        points, targets = observations(count, dimensions)
+        squared = squared_distances(points)
+
+        def loss(logs):
+            value, slope = log_posterior(logs, squared, targets)
+            return -value, -slope
+
+        process = fit_process(points, targets, np.arange(dimensions))
+        ours = np.log([*(1 / process.scales), process.signal, process.noise])
+        theirs = scipy_minimize(loss, _prior(dimensions)[0], jac=True, method="L-BFGS-B")
+        assert loss(ours)[0] == pytest.approx(theirs.fun, abs=0.01)
+
+    def test_coordinates_of_one_parameter_share_a_length(self):
+        points, targets = observations(20, 3)
+        process = fit_process(points, targets, np.array([0, 1, 1]))
+        assert process.scales[1] == process.scales[2] != process.scales[0]
+
+    def test_draws_have_the_posteriors_mean_and_covariance(self):
+        points, targets = observations(12, 2)
+        ours = condition(points, targets, np.array([2.0, 1.0]), 1.0, 0.1)
+        theirs = reference(points, targets, [0.5, 1.0], 1.0, 0.1)
+        places = np.random.default_rng(3).random((6, 2))
+        drawn = ours.draw(places, np.random.default_rng(4).standard_normal((40_000, 6)))
+        mean, covariance = theirs.predict(places, return_cov=True)
+        assert drawn.mean(axis=0) == pytest.approx(mean, abs=0.02)
+        assert np.cov(drawn.T) == pytest.approx(covariance, abs=0.02)
+
+    def test_points_twice_and_equal_targets(self):
+        points = np.repeat(np.random.default_rng(0).random((4, 2)), 3, axis=0)
+        for targets in (np.zeros(12), np.tile([1.0, -1.0, 0.0], 4)):
+            mean, deviation = fit_process(points, targets, np.arange(2)).predict(points)
+            assert np.isfinite(mean).all()
+            assert (deviation > 0).all()
+
+
+class TestMinimize:
+    def test_rosenbrocks_valley(self):
+        end = minimize(lambda x: (rosen(x), rosen_der(x)), np.array([-0.5, 0.5]))
+        assert rosen(end) < 1e-3
+
+    def test_a_bowl(self):
+        weights = np.array([1.0, 10.0, 100.0])
+        found = minimize(lambda x: (weights @ x**2, 2 * weights * x), np.ones(3))
+        assert np.abs(2 * weights * found).max() < 0.02
+
+
+class TestExpectedImprovement:
+    @pytest.mark.parametrize("z", [5.0, 1.0, 0.0, -0.9, -1.1, -5.0, -19.0, -21.0, -200.0])
+    @pytest.mark.parametrize("deviation", [1e-3, 2.0])
+    def test_it_is_its_integral(self, z, deviation):
+        """``σ φ(z) ∫ t exp(-t²/2 + tz) dt`` from 0, for negative z without underflow."""
+        if z > 0:
+            whole, _ = quad(lambda f: (z - f) * math.exp(-f * f / 2), -12, z)
+            expected = math.log(deviation * whole / math.sqrt(2 * math.pi))
+        else:
+            top = 40 / (1 - z)
+            whole, _ = quad(lambda t: t * math.exp(-t * t / 2 + t * z), 0, top, epsabs=0)
+            expected = math.log(deviation * whole) - z * z / 2 - 0.5 * math.log(2 * math.pi)
+        mean = np.array([0.3 - z * deviation])
+        (found,) = log_expected_improvement(mean, np.array([deviation]), 0.3)
+        assert found == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+    @pytest.mark.parametrize("dimensions", [1, 2, 5])
+    def test_the_largest_is_found(self, dimensions):
+        centre = np.linspace(0.2, 0.9, dimensions)
+        found = maximize(
+            lambda places: -np.square(places - centre).sum(axis=1),
+            np.empty((0, dimensions)),
+            dimensions,
+            seed=0,
+            number=5,
+        )
+        assert found == pytest.approx(centre, abs=0.03)
+
+    def test_positions_lie_in_the_cube(self):
+        for seed in range(5):
+            found = maximize(lambda p: p.sum(axis=1), np.ones((1, 3)) * 0.99, 3, seed, 0)
+            assert ((found >= 0) & (found < 1)).all()
+            assert found.min() > 0.97
+
+
+class TestCoordinates:
+    SPACE = {
+        "rate": Range("float", 1e-4, 1.0, scale="log"),
+        "units": Range("int", 32, 128, 32),
+        "kind": Choice(("a", "b", "c")),
+        "flag": Choice((False, True), (("kind", ("a", "b")),)),
+        "momentum": Range("float", 0.5, 0.9, when=(("flag", True),)),
+    }
+
+    def test_values_and_positions_have_the_same_point(self):
+        coordinates = Coordinates(self.SPACE)
+        random = np.random.default_rng(0)
+        for units in random.random((50, 5)):
+            values = coordinates.values(units)
+            again = coordinates.units([values])
+            assert coordinates.values(again[0]) == pytest.approx(values)
+            assert coordinates.points(again) == pytest.approx(coordinates.points(units[None]))
+
+    def test_distances(self):
+        coordinates = Coordinates({n: self.SPACE[n] for n in ("kind", "rate", "units")})
+        trials = [
+            {"kind": "a", "rate": 1e-4, "units": 32},
+            {"kind": "b", "rate": 1e-4, "units": 32},
+            {"kind": "a", "rate": 1e-2, "units": 32},
+            {"kind": "a", "rate": 1e-4, "units": 128},
+        ]
+        points = coordinates.points(coordinates.units(trials))
+        apart = np.linalg.norm(points - points[0], axis=1)
+        assert apart == pytest.approx([0, 1, 0.5, 0.75])
+
+    def test_what_is_not_active_sets_nothing_apart(self):
+        coordinates = Coordinates(self.SPACE)
+        random = np.random.default_rng(1)
+        units = np.tile(random.random(5), (20, 1))
+        place = {name: column for column, name in enumerate(coordinates.names)}
+        units[:, place["kind"]] = 0.99
+        units[:, place["flag"]], units[:, place["momentum"]] = random.random((2, 20))
+        points = coordinates.points(units)
+        assert (points == points[0]).all()
+
+    def test_the_order_of_the_space_does_not_matter(self):
+        turned = dict(reversed(self.SPACE.items()))
+        trials = [sample(self.SPACE, 0, trial) for trial in range(10)]
+        ours, other = Coordinates(self.SPACE), Coordinates(turned)
+        assert (ours.points(ours.units(trials)) == other.points(other.units(trials))).all()
+
+
+class TestRobustScores:
+    def test_mean_and_variance(self):
+        scores = robust_scores(np.random.default_rng(0).lognormal(size=50).tolist())
+        assert (scores.mean(), scores.std()) == pytest.approx((0, 1))
+
+    def test_the_order_stays_and_a_failure_is_the_worst(self):
+        losses = [0.3, None, 0.1, 0.7, 0.2, 0.9, 0.4]
+        scores = robust_scores(losses)
+        assert list(np.argsort(scores[[0, 2, 3, 4, 5, 6]])) == [1, 3, 0, 5, 2, 4]
+        assert scores[1] == scores[5] == scores.max()
+
+    def test_a_diverged_trial_does_not_flatten_the_others(self):
+        losses = np.linspace(0.1, 1.0, 10)
+        apart = np.ptp(robust_scores([*losses, 1e9])[:10])
+        assert apart > 0.5
+        plain = np.array([*losses, 1e9])
+        assert np.ptp(plain[:10]) / plain.std() < 1e-8
+
+    def test_units_do_not_matter(self):
+        losses = [0.3, 0.1, 50.0, 0.2, 0.4]
+        assert robust_scores([3 + 7 * loss for loss in losses]) == pytest.approx(
+            robust_scores(losses)
+        )
+
+    def test_without_a_difference_all_are_zero(self):
+        assert list(robust_scores([2.0, 2.0, None])) == [0, 0, 0]

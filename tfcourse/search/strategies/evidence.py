@@ -1,0 +1,61 @@
+"""What the trials say about a space: a Gaussian process fitted to some of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tfcourse.search.space.parameters import Parameter
+from tfcourse.search.strategies.coordinates import Array, Coordinates
+from tfcourse.search.strategies.gaussian_process import Process, fit_process
+from tfcourse.search.strategies.targets import robust_scores
+
+__all__ = ["MOST_TRIALS", "Evidence", "Seen", "weigh"]
+
+# Trials that have ended: values and loss, smaller being better; None for one that failed.
+Seen = Sequence[tuple[Mapping[str, Any], float | None]]
+
+# A fit takes time with the cube of their number.
+MOST_TRIALS = 150
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A process and the trials that it was fitted to.
+
+    Attributes:
+        coordinates: The space's coordinates.
+        process: The process of the losses.
+        units: The trials' positions, the one with the smallest posterior mean first.
+    """
+
+    coordinates: Coordinates
+    process: Process
+    units: Array
+
+
+def weigh(space: Mapping[str, Parameter], seen: Seen) -> Evidence | None:
+    """Return what the trials say; None where none of them has a loss.
+
+    Of more than `MOST_TRIALS` trials the better ones are taken, and some of the others, evenly.
+
+    Args:
+        space: The parameters by name.
+        seen: The trials, in the order of their numbers.
+    """
+    if all(loss is None for _, loss in seen):
+        return None
+    coordinates = Coordinates(space)
+    targets = robust_scores([loss for _, loss in seen])
+    if len(seen) > MOST_TRIALS:
+        order = np.argsort(targets, kind="stable")
+        better = 2 * MOST_TRIALS // 3
+        places = np.linspace(better, len(order) - 1, MOST_TRIALS - better).round().astype(int)
+        chosen = np.sort(np.concatenate([order[:better], order[places]]))
+        seen, targets = [seen[place] for place in chosen], targets[chosen]
+    units = coordinates.units([values for values, _ in seen])
+    points = coordinates.points(units)
+    process = fit_process(points, targets, coordinates.columns)
+    means, _ = process.predict(points)
+    return Evidence(coordinates, process, units[np.argsort(means, kind="stable")])
