@@ -8,6 +8,7 @@ import numpy as np
 from tfcourse.bench.fit_work import WORKS, Work, torch_training, works
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.training.fit import fit
+from tfcourse.types import KerasModel
 
 __all__ = ["AUTO", "DEFAULT", "JIT", "NO_JIT", "TORCH", "bench"]
 
@@ -89,20 +90,20 @@ def _new(work: Work, repeats: int, scale: float) -> Comparison:
     return compare(title, contenders, repeats=repeats, warmup=0)
 
 
-def _fit(model: Any, arguments: dict[str, Any]) -> float:
+def _fit(model: KerasModel, arguments: dict[str, Any]) -> float:
     return fit(model, **arguments).history["loss"][-1]
 
 
-def _model_fit(model: Any, arguments: dict[str, Any]) -> float:
+def _model_fit(model: KerasModel, arguments: dict[str, Any]) -> float:
     return model.fit(**arguments).history["loss"][-1]
 
 
-def _ours(work: Work, model: Any, jit_compile: bool | str) -> Callable[[], float]:
+def _ours(work: Work, model: KerasModel, jit_compile: bool | str) -> Callable[[], float]:
     arguments = {**work.arguments(), "epochs": work.epochs, "verbose": 0}
     return lambda: _fit(model, {**arguments, "jit_compile": jit_compile})
 
 
-def _keras(work: Work, model: Any) -> Callable[[], float]:
+def _keras(work: Work, model: KerasModel) -> Callable[[], float]:
     arguments = {**work.arguments(), "epochs": work.epochs, "verbose": 0}
     return lambda: _model_fit(model, arguments)
 

@@ -11,6 +11,7 @@ from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.bench.networks import convolutions
 from tfcourse.models.build import mlp
 from tfcourse.models.fold import fold_batch_norm
+from tfcourse.types import KerasModel, Tensor
 
 __all__ = ["bench"]
 
@@ -43,7 +44,7 @@ def _convnet() -> Any:
     return keras.Sequential([keras.Input((28, 28, 1)), *hidden, head])
 
 
-def _compare(name: str, model: Any, shape: tuple[int, ...], repeats: int) -> Comparison:
+def _compare(name: str, model: KerasModel, shape: tuple[int, ...], repeats: int) -> Comparison:
     inputs = tf.random.stateless_normal(shape, [0, 1])
     runs = {FOLDED: _inference(fold_batch_norm(model), inputs), TRAINED: _inference(model, inputs)}
     folded, trained = (run() for run in runs.values())
@@ -52,6 +53,6 @@ def _compare(name: str, model: Any, shape: tuple[int, ...], repeats: int) -> Com
     return compare(name, [Contender(n, run) for n, run in runs.items()], repeats=repeats)
 
 
-def _inference(model: Any, inputs: Any) -> Callable[[], Any]:
+def _inference(model: KerasModel, inputs: Tensor) -> Callable[[], Any]:
     program = tf.function(lambda x: model(x, training=False))
     return lambda: program(inputs).numpy()

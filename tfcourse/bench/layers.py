@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.layers.batch_norm import BatchNorm
+from tfcourse.types import Layer, Tensor, TensorFunction
 
 __all__ = ["SHAPES", "bench"]
 
@@ -62,8 +63,8 @@ def _compare(shape: tuple[int, ...], training: bool, jit_compile: bool, repeats:
     return compare(title + "×".join(map(str, shape)), contenders, repeats=repeats)
 
 
-def _training_step(layer: Any) -> Callable[[Any, Any], Any]:
-    def step(inputs: Any, upstream: Any) -> Any:
+def _training_step(layer: Layer) -> Callable[[Any, Any], Any]:
+    def step(inputs: Tensor, upstream: Tensor) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             outputs = layer(inputs, training=True)
@@ -73,11 +74,11 @@ def _training_step(layer: Any) -> Callable[[Any, Any], Any]:
     return step
 
 
-def _inference(layer: Any) -> Callable[[Any, Any], Any]:
+def _inference(layer: Layer) -> Callable[[Any, Any], Any]:
     return lambda inputs, upstream: [layer(inputs, training=False)]
 
 
-def _reader(program: Any, inputs: Any, upstream: Any) -> Callable[[], float]:
+def _reader(program: TensorFunction, inputs: Tensor, upstream: Tensor) -> Callable[[], float]:
     """Runs the program and reads one number of its result, which thereby has been computed."""
 
     def run() -> float:

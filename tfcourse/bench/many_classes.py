@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.layers.softmax_head import SoftmaxHead
+from tfcourse.types import Tensor
 
 __all__ = ["bench", "extra_peak_memory"]
 
@@ -57,7 +58,7 @@ def program(name: str, classes: int) -> Callable[[], float]:
     layer.build((None, FEATURES))
 
     @tf.function
-    def step(inputs: Any) -> Any:
+    def step(inputs: Tensor) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             if name == OURS:

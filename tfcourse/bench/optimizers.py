@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.optimizers import Adam, GradientDescent, Momentum, RMSprop
+from tfcourse.types import Optimizer
 
 __all__ = ["COUNTS", "MODES", "PAIRS", "SHAPE", "bench"]
 
@@ -79,7 +80,7 @@ def _compare(name: str, count: int, mode: str, shape: tuple[int, ...], repeats: 
     return compare(title, [Contender(who, run) for who, run in runs.items()], repeats=repeats)
 
 
-def _step(optimizer: Any, count: int, mode: str, shape: tuple[int, ...]) -> Callable[[], Any]:
+def _step(optimizer: Optimizer, count: int, mode: str, shape: tuple[int, ...]) -> Callable[[], Any]:
     """Takes a step with the same gradients each time, and reads the last weight."""
     weights = [keras.Variable(tf.zeros(shape)) for _ in range(count)]
     # Far enough from 0 for the places in which Keras adds its ε not to show.

@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
@@ -21,6 +20,7 @@ from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal, TrialWriter
+from tfcourse.types import Hyperparameters
 
 __all__ = ["OURS", "STOCK", "bench"]
 
@@ -60,8 +60,8 @@ def _config(strategy: str) -> SearchConfig:
     return parse_config({"search": search, "space": SPACE}, "bench", Path())
 
 
-def _record(trial: int, values: Any) -> TrialRecord:
-    score = 1 / (1 + abs(values["learning_rate"] - 0.01))
+def _record(trial: int, values: Hyperparameters) -> TrialRecord:
+    score = 1 / (1 + abs(float(values["learning_rate"]) - 0.01))
     history = {name: [score] * EPOCHS for name in ("loss", "val_loss", "val_accuracy")}
     return TrialRecord(trial, "completed", values, score, EPOCHS, 0.1, history=history)
 

@@ -16,6 +16,7 @@ from tfcourse.training.fit import fit
 from tfcourse.training.population.fit import fit_population
 from tfcourse.training.population.member import Member
 from tfcourse.training.population.population import Population
+from tfcourse.types import KerasModel
 
 __all__ = ["ALONE", "EPOCHS", "PLAIN", "SIZES", "UNITS", "bench"]
 
@@ -64,7 +65,7 @@ def _compare(units: int, sizes: Sequence[int], epochs: int, repeats: int) -> Com
         chosen = [Member(seed) for seed in range(count)]
         return fit_population(population, chosen, slots=count, jit_compile=True, **options)
 
-    def alone(model: Any, jit_compile: bool) -> Any:
+    def alone(model: KerasModel, jit_compile: bool) -> Any:
         return fit(model, seed=0, jit_compile=jit_compile, **options)
 
     keras.utils.set_random_seed(0)

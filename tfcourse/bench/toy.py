@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.toy import descent_program, minimize_quadratic
+from tfcourse.types import Scalar
 
 __all__ = ["bench", "contenders"]
 
@@ -68,7 +69,7 @@ def contenders(steps: int) -> list[Contender]:
 
 
 def _answer_check(name: str, expected: float) -> Callable[[Any], None]:
-    def check(w: Any) -> None:
+    def check(w: Scalar) -> None:
         # Written so that NaN fails as well.
         if not math.isclose(float(w), expected, rel_tol=0.0, abs_tol=TOLERANCE):
             raise RuntimeError(

@@ -1,13 +1,16 @@
 """What a finished search prints."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tfcourse.terminal import console
+
+if TYPE_CHECKING:
+    from tfcourse.search.results.search_result import SearchResult
 
 __all__ = ["print_result"]
 
 
-def print_result(result: Any, verbose: bool = False) -> None:
+def print_result(result: "SearchResult", verbose: bool = False) -> None:
     """Prints the best trials of a search, its scores and where the record is.
 
     With ``verbose`` also what the trials of this run took, a line a process.

@@ -1,7 +1,7 @@
 """The command that minimises the course's quadratic."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -10,6 +10,9 @@ from tfcourse.cli.options import Debug
 from tfcourse.errors import InputError, shown
 from tfcourse.hyperparameters import COURSE_OPTIMIZERS
 from tfcourse.terminal import console, import_tensorflow, reporting
+
+if TYPE_CHECKING:
+    from tfcourse.toy import ToyResult
 
 __all__ = ["toy"]
 
@@ -69,7 +72,7 @@ def toy(
             console.print(f"plot {plot}", highlight=False, soft_wrap=True)
 
 
-def _print_descent(result: Any, every: int) -> None:
+def _print_descent(result: "ToyResult", every: int) -> None:
     table = Table("step", "w", "cost")
     last = len(result.w_history) - 1
     for step in [*range(0, last, every), last]:

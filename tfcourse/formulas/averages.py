@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from tfcourse.errors import InputError, shown
 from tfcourse.hyperparameters import Hyperparameter
+from tfcourse.types import Scalar, TensorLike
 
 __all__ = [
     "bias_correction",
@@ -18,7 +19,7 @@ __all__ = [
 ]
 
 
-def update_average(average: Any, value: Any, one_minus_beta: Any) -> Any:
+def update_average(average: TensorLike, value: TensorLike, one_minus_beta: Scalar) -> Any:
     """``v_t = β v_{t-1} + (1-β) θ_t``, written as ``v + (1-β)(θ - v)``.
 
     Takes 1-β rather than β: near β = 1 a float32 has lost the digits of 1-β that matter.
@@ -26,7 +27,7 @@ def update_average(average: Any, value: Any, one_minus_beta: Any) -> Any:
     return average + one_minus_beta * (value - average)
 
 
-def interpolate_average(average: Any, value: Any, one_minus_beta: Any) -> Any:
+def interpolate_average(average: TensorLike, value: TensorLike, one_minus_beta: Scalar) -> Any:
     """Return `update_average` as ``β v + (1-β) θ``, exact for β = 0 and for β = 1.
 
     For a share 1-β near 1, as in the first steps of a bias-corrected average: there ``v + (1-β)(θ -
@@ -37,7 +38,7 @@ def interpolate_average(average: Any, value: Any, one_minus_beta: Any) -> Any:
     return average * (1 - one_minus_beta) + value * one_minus_beta
 
 
-def effective_window(beta: Any) -> Any:
+def effective_window(beta: Scalar) -> Any:
     """``1/(1-β)``: about how many past values the average spans, for β < 1 (course 1.5).
 
     0.9 → 10, 0.9005 → 10.05, 0.999 → 1000, 0.9995 → 2000. A value that old has about 1/e of the
@@ -46,7 +47,7 @@ def effective_window(beta: Any) -> Any:
     return 1.0 / (1.0 - beta)
 
 
-def bias_correction(beta: Any, step: Any) -> Any:
+def bias_correction(beta: Scalar, step: Scalar) -> Any:
     """``1 - β^t``, the weight that t values carry together in an average started at 0.
 
     In float32 it is off by up to 1e-5 in the first steps of β = 0.999;
@@ -55,7 +56,7 @@ def bias_correction(beta: Any, step: Any) -> Any:
     return 1 - beta**step
 
 
-def bias_correction_from_complement(one_minus_beta: Any, step: Any) -> Any:
+def bias_correction_from_complement(one_minus_beta: Scalar, step: Scalar) -> Any:
     """``1 - β^t = -expm1(t·log1p(-(1-β)))``: the same, exact to rounding for every β.
 
     Works on TensorFlow tensors; ``step`` is a float tensor, at least 1.

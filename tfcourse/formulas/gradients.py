@@ -5,10 +5,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfcourse.types import Scalar, TensorLike
+
 __all__ = ["relative_difference", "rounding_noise", "two_sided_difference"]
 
 
-def two_sided_difference(cost_plus: Any, cost_minus: Any, epsilon: Any) -> Any:
+def two_sided_difference(cost_plus: Scalar, cost_minus: Scalar, epsilon: Scalar) -> Any:
     """``(J(θ+ε) - J(θ-ε)) / (2ε)``, which differs from the derivative by ``ε² J'''/6``.
 
     The one-sided ``(J(θ+ε) - J(θ)) / ε`` is off by ``ε J''/2``. The rounding of J adds about
@@ -22,7 +24,7 @@ def two_sided_difference(cost_plus: Any, cost_minus: Any, epsilon: Any) -> Any:
     return (cost_plus - cost_minus) / (2 * epsilon)
 
 
-def relative_difference(approximation: Any, gradient: Any) -> Any:
+def relative_difference(approximation: TensorLike, gradient: TensorLike) -> Any:
     """``‖approx - grad‖₂ / (‖approx‖₂ + ‖grad‖₂)``, in [0, 1]; 0 where both are zero.
 
     Args:
@@ -36,7 +38,7 @@ def relative_difference(approximation: Any, gradient: Any) -> Any:
     return tf.math.divide_no_nan(difference, tf.norm(approximation) + tf.norm(gradient))
 
 
-def rounding_noise(costs: Any, order: int = 4) -> Any:
+def rounding_noise(costs: TensorLike, order: int = 4) -> Any:
     """The standard deviation of J's rounding, from its values at equal, tiny distances.
 
     k-th differences remove what is smooth and keep the rounding, enlarged:

@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.formulas.softmax import linear, sparse_cross_entropy
+from tfcourse.types import Tensor, TensorLike
 
 __all__ = ["BLOCK_ELEMENTS", "blockwise_cross_entropy"]
 
@@ -15,7 +16,12 @@ BLOCK_ELEMENTS = 8_000_000
 
 
 def blockwise_cross_entropy(
-    features: Any, kernel: Any, bias: Any, labels: Any, weights: Any, block_size: int | None = None
+    features: TensorLike,
+    kernel: TensorLike,
+    bias: TensorLike,
+    labels: TensorLike,
+    weights: TensorLike | None,
+    block_size: int | None = None,
 ) -> Any:
     """The cost ``1/m Σ w_i L_i`` with ``L_i = log Σ_j e^{z_ij} - z_{i,y_i}``, ``z = x W + b``.
 
@@ -39,10 +45,10 @@ def blockwise_cross_entropy(
     size = max(1, BLOCK_ELEMENTS // classes) if block_size is None else block_size
 
     @tf.custom_gradient
-    def cost(features: Any, kernel: Any, bias: Any) -> Any:
+    def cost(features: TensorLike, kernel: TensorLike, bias: TensorLike) -> Any:
         total, gradients = _walk(features, kernel, bias, labels, weights, size)
 
-        def backward(upstream: Any) -> Any:
+        def backward(upstream: Tensor) -> Any:
             return [tf.cast(upstream, g.dtype) * g for g in gradients]
 
         return total, backward
@@ -51,7 +57,12 @@ def blockwise_cross_entropy(
 
 
 def _walk(
-    features: Any, kernel: Any, bias: Any, labels: Any, weights: Any, size: int
+    features: TensorLike,
+    kernel: TensorLike,
+    bias: TensorLike,
+    labels: TensorLike,
+    weights: TensorLike,
+    size: int,
 ) -> tuple[Any, tuple[Any, Any, Any]]:
     """Cost and gradients, block by block."""
     known = features.shape[0]
@@ -64,7 +75,7 @@ def _walk(
     share = tf.pad(weights / tf.cast(tf.maximum(count, 1), weights.dtype), [[0, fill]])
     padded, labels = tf.pad(features, [[0, fill], [0, 0]]), tf.pad(labels, [[0, fill]])
 
-    def gradients_of(block: Any) -> tuple[Any, Any, Any, Any]:
+    def gradients_of(block: Tensor) -> tuple[Any, Any, Any, Any]:
         begin = block * size
         x = tf.slice(padded, [begin, 0], [size, features.shape[1]])
         y, w = (tf.slice(part, [begin], [size]) for part in (labels, share))
@@ -79,7 +90,9 @@ def _walk(
             tf.linalg.matvec(dz, w, transpose_a=True),
         )
 
-    def body(block: Any, total: Any, d_features: Any, d_kernel: Any, d_bias: Any) -> Any:
+    def body(
+        block: Tensor, total: Tensor, d_features: Tensor, d_kernel: Tensor, d_bias: Tensor
+    ) -> Any:
         loss, d_x, d_w, d_b = gradients_of(block)
         d_features = d_features.write(block, d_x)
         return block + 1, total + loss, d_features, d_kernel + d_w, d_bias + d_b

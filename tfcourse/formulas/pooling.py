@@ -5,6 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.formulas.normalization import batch_moments
+from tfcourse.types import Tensor
 
 __all__ = ["Moments", "feature_moments", "pool_moments"]
 
@@ -30,7 +31,7 @@ def pool_moments(first: Moments, second: Moments) -> Moments:
     return count, mean_1 + share * difference, variance
 
 
-def feature_moments(z: Any, axis: int, mask: Any = None) -> Moments:
+def feature_moments(z: Tensor, axis: int, mask: Tensor | None = None) -> Moments:
     """m, μ and σ² in float64 of each feature along ``axis``, over all other axes of ``z``.
 
     Args:

@@ -4,8 +4,6 @@ Keras's regularizers multiply a sum over the weights by a fixed factor; the cour
 the number of examples m.
 """
 
-from typing import Any
-
 from tfcourse.errors import InputError, shown
 from tfcourse.hyperparameters import Hyperparameter
 
@@ -51,7 +49,7 @@ def l2_factor(lambda_: float, examples: int) -> float:
     return float(lambda_) / (2 * int(examples))
 
 
-def _check(owner: str, *values: Any) -> None:
+def _check(owner: str, *values: float) -> None:
     for argument, value in zip(_ARGUMENTS, values, strict=True):
         if not argument.admits(value):
             raise InputError(

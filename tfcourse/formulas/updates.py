@@ -12,17 +12,18 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.formulas.averages import update_average
+from tfcourse.types import Scalar, TensorLike
 
 __all__ = ["adam", "gradient_descent", "momentum", "rmsprop"]
 
 
-def gradient_descent(gradient: Any, *, learning_rate: Any) -> Any:
+def gradient_descent(gradient: TensorLike, *, learning_rate: Scalar) -> Any:
     """``w ← w - α dw``."""
     return learning_rate * gradient
 
 
 def momentum(
-    gradient: Any, velocity: Any, *, learning_rate: Any, one_minus_momentum: Any
+    gradient: TensorLike, velocity: TensorLike, *, learning_rate: Scalar, one_minus_momentum: Scalar
 ) -> tuple[Any, Any]:
     """``v ← βv + (1-β)dw;  w ← w - αv`` (course 5.9).
 
@@ -34,7 +35,12 @@ def momentum(
 
 
 def rmsprop(
-    gradient: Any, square: Any, *, learning_rate: Any, one_minus_rho: Any, epsilon: Any
+    gradient: TensorLike,
+    square: TensorLike,
+    *,
+    learning_rate: Scalar,
+    one_minus_rho: Scalar,
+    epsilon: Scalar,
 ) -> tuple[Any, Any]:
     """``s ← βs + (1-β)dw²;  w ← w - α dw/(√s + ε)`` (course 5.10; the ε is erratum E6).
 
@@ -45,16 +51,16 @@ def rmsprop(
 
 
 def adam(
-    gradient: Any,
-    average: Any,
-    square: Any,
+    gradient: TensorLike,
+    average: TensorLike,
+    square: TensorLike,
     *,
-    learning_rate: Any,
-    one_minus_beta_1: Any,
-    one_minus_beta_2: Any,
-    epsilon: Any,
-    correction_1: Any,
-    correction_2: Any,
+    learning_rate: Scalar,
+    one_minus_beta_1: Scalar,
+    one_minus_beta_2: Scalar,
+    epsilon: Scalar,
+    correction_1: Scalar,
+    correction_2: Scalar,
 ) -> tuple[Any, Any, Any]:
     """Adam, Algorithm 1 of Kingma and Ba 2015 (course 5.11).
 

@@ -110,6 +110,6 @@ def is_variant_dataset(dataset: Dataset) -> bool:
 
 
 @uses("tensorflow.distribute.DistributedDataset._strategy")
-def dataset_strategy(dataset: Any) -> Strategy:
+def dataset_strategy(dataset: Dataset) -> Strategy:
     """Return the strategy that a dataset was distributed by; nothing public tells."""
     return dataset._strategy

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import loss_arguments
 from tfcourse.internals.versions import uses
-from tfcourse.types import KerasModel, Layer
+from tfcourse.types import KerasModel, KerasTensor, Layer, Variable
 
 __all__ = ["dtype_settings"]
 
@@ -72,5 +72,5 @@ def _of_layer(layer: Layer, dtype: str) -> Iterator[tuple[Any, str, Any]]:
         yield part, "_dtype", dtype
 
 
-def _is_float(part: Any) -> bool:
+def _is_float(part: Layer | KerasTensor | Variable) -> bool:
     return bool(keras.backend.is_float_dtype(part.dtype))

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfcourse.formulas import updates
 from tfcourse.formulas.averages import bias_correction_from_complement
 from tfcourse.optimizers.base import CourseOptimizer, Decay, Scalar
+from tfcourse.types import LearningRate, TensorLike
 
 __all__ = ["Adam"]
 
@@ -42,7 +43,7 @@ class Adam(CourseOptimizer):
 
     def __init__(
         self,
-        learning_rate: Any = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
@@ -53,7 +54,7 @@ class Adam(CourseOptimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def now(self, learning_rate: Any, dtype: str) -> dict[str, Any]:
+    def now(self, learning_rate: TensorLike, dtype: str) -> dict[str, Any]:
         """Also 1-β₁ᵗ and 1-β₂ᵗ, computed in double."""
         now = super().now(learning_rate, dtype)
         t = tf.cast(self.iterations + 1, tf.float64)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfcourse.hyperparameters import check
 from tfcourse.internals.optimizers import learning_rate_source, variable_index
+from tfcourse.types import LearningRate, Tensor, TensorLike, Variable
 
 __all__ = ["CourseOptimizer", "Decay", "Scalar"]
 
@@ -82,7 +83,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
     slots: Sequence[str] = ()
     formula: ClassVar[Callable[..., Any]]
 
-    def __init__(self, learning_rate: Any, **kwargs: Any) -> None:
+    def __init__(self, learning_rate: LearningRate, **kwargs: Any) -> None:
         if not callable(learning_rate):
             learning_rate = float(check("learning_rate", learning_rate, type(self).__name__))
         super().__init__(learning_rate=learning_rate, **kwargs)
@@ -94,7 +95,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         return super().learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
+    def learning_rate(self, value: LearningRate | TensorLike) -> None:
         if not (callable(value) or tf.is_symbolic_tensor(value)):
             check("learning_rate", np.asarray(value).item(), type(self).__name__)
         inherited: Any = keras.optimizers.Optimizer.learning_rate
@@ -118,13 +119,15 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         super().build(variables)
         self.slot_variables = [self.add_optimizer_variables(variables, s) for s in self.slots]
 
-    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+    def apply(
+        self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None
+    ) -> None:
         """Takes a step, as Keras's ``apply``."""
         # Dense before Keras clips: of a sparse one it would clip rows that have yet to be added.
         super().apply([_dense(gradient) for gradient in grads], trainable_variables)
 
     def _backend_update_step(
-        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: Any
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any], learning_rate: TensorLike
     ) -> None:
         """Keras's hook for all weights of a step: what they share is computed once."""
         dtypes = [tf.as_dtype(variable.dtype).name for variable in trainable_variables]
@@ -137,7 +140,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         else:
             super()._backend_update_step(grads, trainable_variables, now)
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: TensorLike) -> None:
         """Subtracts the formula's step from ``variable`` and stores the new slots.
 
         Args:
@@ -156,7 +159,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
             self.assign(slot, value)
         self.assign_sub(variable, step)
 
-    def step(self, gradient: Any, state: Sequence[Any], now: dict[str, Any]) -> Any:
+    def step(self, gradient: Tensor, state: Sequence[Any], now: dict[str, Any]) -> Any:
         """The update of one weight as a pure function.
 
         Args:
@@ -173,7 +176,7 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         step, *new_state = results
         return step, new_state
 
-    def now(self, learning_rate: Any, dtype: str) -> dict[str, Any]:
+    def now(self, learning_rate: TensorLike, dtype: str) -> dict[str, Any]:
         """The formula's hyperparameters at this step, as scalars of ``dtype``."""
         now = {"learning_rate": tf.cast(learning_rate, dtype)}
         for name, variable in self.hyperparameters.items():
@@ -189,5 +192,5 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         return {**super().get_config(), **{n: getattr(self, n) for n in self.hyperparameters}}
 
 
-def _dense(gradient: Any) -> Any:
+def _dense(gradient: Tensor) -> Any:
     return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient

@@ -6,6 +6,7 @@ import keras
 
 from tfcourse.formulas import updates
 from tfcourse.optimizers.base import CourseOptimizer
+from tfcourse.types import LearningRate
 
 __all__ = ["GradientDescent"]
 
@@ -24,5 +25,5 @@ class GradientDescent(CourseOptimizer):
 
     formula = staticmethod(updates.gradient_descent)
 
-    def __init__(self, learning_rate: Any = 0.01, **kwargs: Any) -> None:
+    def __init__(self, learning_rate: LearningRate = 0.01, **kwargs: Any) -> None:
         super().__init__(learning_rate, **kwargs)

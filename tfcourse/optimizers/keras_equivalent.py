@@ -10,23 +10,24 @@ from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.optimizers.gradient_descent import GradientDescent
 from tfcourse.optimizers.momentum import Momentum
 from tfcourse.optimizers.rmsprop import RMSprop
+from tfcourse.types import Optimizer
 
 __all__ = ["is_course_optimizer", "keras_equivalent", "optimizer_parts"]
 
 
-def is_course_optimizer(optimizer: Any) -> bool:
+def is_course_optimizer(optimizer: Optimizer) -> bool:
     """Return whether an optimizer is one of the course's, or has one inside."""
     return any(isinstance(part, CourseOptimizer) for part in optimizer_parts(optimizer))
 
 
-def optimizer_parts(optimizer: Any) -> list[Any]:
+def optimizer_parts(optimizer: Optimizer) -> list[Any]:
     """Return an optimizer and those inside it, as in loss scaling and in ``MultiOptimizer``."""
     inner = inner_optimizers(optimizer)
     inner += [optimizer.inner_optimizer] if hasattr(optimizer, "inner_optimizer") else []
     return [optimizer, *(part for other in inner for part in optimizer_parts(other))]
 
 
-def keras_equivalent(optimizer: Any) -> Any:
+def keras_equivalent(optimizer: Optimizer) -> Any:
     """Return Keras's optimizer of the same hyperparameters, or None if it has none.
 
     ``GradientDescent`` and ``Momentum`` become ``SGD``, which takes the same steps, ``Momentum``

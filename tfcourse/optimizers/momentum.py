@@ -6,6 +6,7 @@ import keras
 
 from tfcourse.formulas import updates
 from tfcourse.optimizers.base import CourseOptimizer, Decay
+from tfcourse.types import LearningRate
 
 __all__ = ["Momentum"]
 
@@ -34,6 +35,8 @@ class Momentum(CourseOptimizer):
     formula = staticmethod(updates.momentum)
     momentum = Decay()
 
-    def __init__(self, learning_rate: Any = 0.01, momentum: float = 0.9, **kwargs: Any) -> None:
+    def __init__(
+        self, learning_rate: LearningRate = 0.01, momentum: float = 0.9, **kwargs: Any
+    ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.momentum = momentum

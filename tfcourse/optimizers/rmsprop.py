@@ -6,6 +6,7 @@ import keras
 
 from tfcourse.formulas import updates
 from tfcourse.optimizers.base import CourseOptimizer, Decay, Scalar
+from tfcourse.types import LearningRate
 
 __all__ = ["RMSprop"]
 
@@ -35,7 +36,11 @@ class RMSprop(CourseOptimizer):
     epsilon = Scalar()
 
     def __init__(
-        self, learning_rate: Any = 0.001, rho: float = 0.9, epsilon: float = 1e-8, **kwargs: Any
+        self,
+        learning_rate: LearningRate = 0.001,
+        rho: float = 0.9,
+        epsilon: float = 1e-8,
+        **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.rho = rho
