@@ -496,7 +496,7 @@ class TestDamage:
             train(mlp, data, checkpoint_dir=folder)
         message = str(error.value)
         assert message.count("can't be read (BadZipFile: File is not a zip file).") == 3
-        assert message.endswith(f"No other checkpoint is left. Delete {folder} to begin anew.")
+        assert message.endswith(f"No other checkpoint is left. Delete {folder} to start again.")
 
     def test_a_format_of_the_future(self, data, trained, monkeypatch):
         with monkeypatch.context() as patch:
@@ -515,7 +515,7 @@ class TestDiskFull:
         assert message.startswith(f"Training stopped: the checkpoint {folder / 'checkpoint-0000'}")
         assert reason in message
         assert message.endswith(
-            f"{intact} is intact: mend that (is the disk full?), and the same call continues "
+            f"{intact} is intact: fix that (is the disk full?), and the same call continues "
             "from it."
         )
         assert not [name for name in names(folder) if name.startswith(".")]
@@ -561,7 +561,7 @@ class TestDiskFull:
         steps = []
         monkeypatch.setattr("tfcourse.files._flush", full)
         monkeypatch.setattr("tfcourse.training.loop.Loop._train_epoch", steps.append)
-        with pytest.raises(WorkFailedError, match=r"There is no earlier one: mend that .* call ag"):
+        with pytest.raises(WorkFailedError, match=r"There is no earlier one: fix that .* call ag"):
             train(mlp, data, checkpoint_dir=tmp_path)
         assert steps == []
 
@@ -575,7 +575,7 @@ class TestRefused:
         assert newest.read_bytes() == before
         message = str(error.value)
         start = f"{newest} is a checkpoint of another training: "
-        end = ". Pass another checkpoint_dir, or delete that folder to begin anew."
+        end = ". Pass another checkpoint_dir, or delete that folder to start again."
         assert message.startswith(start) and message.endswith(end), message
         return message[len(start) : -len(end)]
 
@@ -714,7 +714,7 @@ class TestRefused:
             ({"save_every": 0}, r"save_every must be a whole number of epochs >= 1, or .*: 0\."),
             ({"save_every": 1.5}, r"or a datetime\.timedelta\. Received: 1\.5\."),
             ({"save_every": True}, r"save_every must be .* Received: True\."),
-            ({"save_every": timedelta(0)}, r"save_every must be more than no time"),
+            ({"save_every": timedelta(0)}, r"save_every must be a positive time"),
             ({"keep_checkpoints": None}, r"keep_checkpoints must be a whole number >= 1\."),
             ({"keep_checkpoints": 0}, r"keep_checkpoints must be a whole number >= 1\. Rec.*: 0\."),
             ({"checkpoint_dir": 3}, r"checkpoint_dir must be a path\. Received: 3\."),
@@ -728,7 +728,7 @@ class TestRefused:
     @pytest.mark.parametrize("inner", ["", "inner"])
     def test_a_file_in_the_way(self, inner, data, tmp_path):
         (tmp_path / "file").write_text("")
-        said = r"checkpoint_dir must be a folder, or one that can be made\. Received: .*file"
+        said = r"checkpoint_dir must be a folder, or creatable\. Received: .*file"
         with pytest.raises(InputError, match=said):
             train(mlp, data, checkpoint_dir=tmp_path / "file" / inner)
 
@@ -835,7 +835,7 @@ class TestCallbacks:
         interrupted(3, mlp, data, **arguments)
         length = path.stat().st_size
         path.unlink()
-        said = f"log.csv has 0 bytes, and had {length} at the checkpoint: CSVLogger goes on without"
+        said = f"log.csv has 0 bytes, and had {length} at the checkpoint: CSVLogger continues"
         with pytest.warns(UserWarning, match=said) as warned:
             train(mlp, data, **arguments)
         assert warned[0].filename == __file__
@@ -933,7 +933,7 @@ class TestCallbacks:
     def test_more_and_fewer_callbacks(self, data, tmp_path):
         stop = lambda: keras.callbacks.EarlyStopping("loss")  # noqa: E731
         train(mlp, data, epochs=2, checkpoint_dir=tmp_path, callbacks=[stop, stop])
-        said = r"not those of .*: EarlyStopping 2 was there, TerminateOnNaN begins anew\."
+        said = r"not those of .*: EarlyStopping 2 was there, TerminateOnNaN is new\."
         with pytest.warns(UserWarning, match=said) as warned:
             arguments = {"callbacks": [keras.callbacks.TerminateOnNaN, stop], "epochs": 3}
             train(mlp, data, checkpoint_dir=tmp_path, **arguments)

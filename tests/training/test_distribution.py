@@ -71,7 +71,7 @@ ERRORS = {
     "error_small_batch_of_a_dataset": EACH,
     "error_small_batch_of_known_shape": rf"{EACH} Received: a batch of 1\.",
     "error_distributed_dataset_of_sparse_tensors": r"A distributed dataset must hold dense tensors",
-    "error_distributed_dataset_without_end": r"The data never ends: say with steps_per_epoch how ",
+    "error_distributed_dataset_without_end": r"The data never ends: set the length of an epoch ",
     "error_loss_not_finite": r"not finite in epoch 1, batch \d, at learning rate 1e\+38\.",
     "rollback": r"not finite in epoch 1, batch \d after 3 rollbacks",
     "error_second_strategy": r"mixed up the messages of two tf\.distribute strategies .* Create "

@@ -258,7 +258,7 @@ def test_a_rollback_under_xla_loses_no_batch_of_the_buffer(data):
 
 def test_what_is_kept_of_a_stream_is_bounded(data, monkeypatch):
     """Room for two batches (whose size isn't known): a copy is taken before each third."""
-    monkeypatch.setattr("tfcourse.training.loop.HELD_BYTES", 2 * 256 * (FEATURES + 1) * 4)
+    monkeypatch.setattr("tfcourse.training.loop.REPLAY_BYTES", 2 * 256 * (FEATURES + 1) * 4)
     taken = []
     took = Guard.took
     monkeypatch.setattr(

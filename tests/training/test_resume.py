@@ -151,7 +151,7 @@ PARTS = {
 
 @pytest.fixture(scope="module")
 def trainable():
-    """A small training; the model is made once, and begins anew each time."""
+    """A small training; the model is made once, and starts from the same state each time."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(75, 6)).astype("float32"), rng.integers(0, 3, size=75)
     body = [keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.4), SoftmaxHead(3)]

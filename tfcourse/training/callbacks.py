@@ -1,4 +1,4 @@
-"""What the compiled loop must know of Keras's callbacks: who acts on batches, what logs are."""
+"""Keras's callbacks in the compiled loop: which of them act on batches, and an epoch's logs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,10 +31,12 @@ def callback_list(
     epochs: int = 1,
     add_history: bool = False,
 ) -> CallbackList:
-    """The callbacks with Keras's progress bar, as its own loops make them; such a list as it is.
+    """Return a ``CallbackList`` with Keras's progress bar, as Keras's own loops make it.
+
+    A ``CallbackList`` is returned as it is.
 
     Args:
-        callbacks: What the caller passed.
+        callbacks: The caller's.
         model: The model that they watch.
         verbose: As for ``model.fit``; 0 for no progress bar.
         steps: Steps in an epoch, if known.
@@ -55,12 +57,12 @@ def callback_list(
 
 
 def acts_on_batches(callbacks: CallbackList, hooks: Sequence[str]) -> bool:
-    """Whether one of a ``CallbackList``'s callbacks must be called at every batch."""
+    """Return True if one of a ``CallbackList``'s callbacks must be called at every batch."""
     return any(_has_batch_hook(callback, hooks) for callback in callbacks.callbacks)
 
 
 def _has_batch_hook(callback: Callback, hooks: Sequence[str]) -> bool:
-    """Whether a callback must see every batch; Keras's own do so only if told to."""
+    """Return True if a callback must see every batch; Keras's own have an option for it."""
     rare = isinstance(callback, keras.callbacks.ProgbarLogger) or any(
         getattr(callback, frequency, None) == "epoch" for frequency in ("save_freq", "update_freq")
     )
@@ -74,17 +76,17 @@ def _has_batch_hook(callback: Callback, hooks: Sequence[str]) -> bool:
 
 
 def next_stride(model: KerasModel, stopped: bool, stride: int) -> int:
-    """The steps of a pass's first call: ``stride``, or Keras's where it is stopped already."""
+    """Return the steps of a pass's first call: ``stride``, or Keras's if it is already stopped."""
     return int(model.steps_per_execution) if stopped else stride
 
 
 def epoch_logs(
     model: KerasModel, logs: Logs, step: str, callbacks: CallbackList, hooks: Sequence[str]
 ) -> dict[str, Any]:
-    """What the epoch came to, from what its last step returned, as Keras has it.
+    """Return an epoch's logs from those of its last step, as Keras does.
 
-    Where a step of the model's own reports the metrics' names and no others, what the metrics
-    say counts; also where a callback may have changed them after the last step.
+    If a step of the model's own reports exactly the metrics' names, the metrics' results count.
+    They also do where a callback may have changed them after the last step.
 
     Args:
         model: The model.
@@ -101,5 +103,5 @@ def epoch_logs(
 
 
 def numbers_of(logs: Logs) -> dict[str, Any]:
-    """Logs as Keras hands them on: floats, else arrays, without nesting."""
+    """Return logs as Keras passes them to callbacks: floats or arrays, without nesting."""
     return python_logs(logs)

@@ -1,4 +1,4 @@
-"""What can be trained under ``tf.distribute``, and what several machines must agree on."""
+"""Training under ``tf.distribute``: the checks of the model, and of several machines' arguments."""
 
 import zlib
 from collections.abc import Iterator, Sequence
@@ -32,8 +32,8 @@ SUPPORTED = (
     tf.distribute.MultiWorkerMirroredStrategy,
     tf.distribute.OneDeviceStrategy,
 )
-# What TensorFlow raises when it can't reach a worker any more.
-LOST = (
+# The errors of TensorFlow when it can't reach a worker any more.
+LOST_WORKER_ERRORS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -42,14 +42,14 @@ LOST = (
 
 
 def check_distribution(model: KerasModel, jit_compile: JitCompile) -> Any:
-    """Checks that a model can be trained under its strategy, if it has one.
+    """Check that a model can be trained under its strategy, if it has one.
 
     Returns:
         ``jit_compile``, as False for "auto" under a strategy.
 
     Raises:
         InputError: The strategy is not one that works, a part of the model was not created in
-            its scope, or something is asked for that can't be had under a strategy.
+            its scope, or an option does not work under a strategy.
     """
     if tf.distribute.has_strategy() and tf.distribute.get_strategy() is not _strategy(model):
         raise InputError(_created_outside("The model"))
@@ -76,11 +76,11 @@ def check_distribution(model: KerasModel, jit_compile: JitCompile) -> Any:
 
 
 def check_feeds(model: KerasModel, train: Feed, validation: Feed | None) -> None:
-    """Checks that the replicas can share the batches of a built model's data.
+    """Check that the replicas can share the batches of a built model's data.
 
     Raises:
-        InputError: A batch would leave a replica without an example, or, for a model with its
-            own ``train_step``, can't be shared equally; or a metric was created outside.
+        InputError: A batch leaves a replica without an example, or, for a model with its own
+            ``train_step``, can't be divided equally; or a metric was created outside the scope.
     """
     if not is_distributed(model):
         return
@@ -95,17 +95,17 @@ def check_feeds(model: KerasModel, train: Feed, validation: Feed | None) -> None
 
 
 def agree(loop: Loop, seed: int | None, epochs: int, initial_epoch: int) -> None:
-    """Checks that all workers train on the same data in the same way, and shares one seed.
+    """Check that all workers train on the same data in the same way, and share one seed.
 
     Args:
         loop: The `Loop` that is to run; where ``seed`` is None, the seed of its training data
             becomes that of the first worker.
-        seed: The seed that the caller of `fit` gave.
-        epochs: The epoch to end before.
-        initial_epoch: The epoch to begin with.
+        seed: The ``seed`` argument of `fit`.
+        epochs: The number of the last epoch, from 1.
+        initial_epoch: The number of the first epoch, from 0.
 
     Raises:
-        InputError: They don't: they would wait for each other forever, or train on other data.
+        InputError: They differ, and would wait for each other forever or train on different data.
     """
     strategy, train, validation = loop.model.distribute_strategy, loop.train, loop.validation
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
@@ -137,7 +137,7 @@ def agree(loop: Loop, seed: int | None, epochs: int, initial_epoch: int) -> None
 
 
 def _number(value: object) -> int:
-    """A whole number as it is (None is -1), a checksum of anything else."""
+    """Return a whole number as it is, -1 for None, and a checksum of anything else."""
     if isinstance(value, int | np.integer) and abs(int(value)) < 2**63:
         return int(value)
     return -1 if value is None else zlib.crc32(repr(value).encode())
@@ -156,20 +156,20 @@ def _check_rows(model: KerasModel, sizes: Sequence[int | None], own: bool, remed
 
 @contextmanager
 def distributed_errors(model: KerasModel) -> Iterator[None]:
-    """Says what an error of TensorFlow means in a training on several devices or machines."""
+    """Explain TensorFlow's errors in a training on several devices or machines."""
     if not is_distributed(model):
         yield
         return
     try:
         yield
-    except LOST as error:
+    except LOST_WORKER_ERRORS as error:
         if not isinstance(_strategy(model), tf.distribute.MultiWorkerMirroredStrategy):
             raise
         resolver = _strategy(model).cluster_resolver
         me = resolver.task_id
         raise WorkFailedError(
             f"Worker {me} has lost another worker of {resolver.cluster_spec().as_dict()}: it "
-            "ended or can't be reached. Start all workers anew."
+            "ended or can't be reached. Start all workers again."
         ) from error
     except tf.errors.InvalidArgumentError as error:
         replicas = _strategy(model).num_replicas_in_sync

@@ -1,4 +1,4 @@
-"""``evaluate``: a drop-in for ``model.evaluate`` that takes many batches in one compiled call."""
+"""``evaluate``: a drop-in for ``model.evaluate`` with many batches in one compiled call."""
 
 from typing import Any, Literal
 
@@ -34,12 +34,12 @@ def evaluate(
     *,
     jit_compile: bool | Literal["auto"] = "auto",
 ) -> Any:
-    """The loss and metrics of a compiled model: ``model.evaluate``'s arguments and its numbers.
+    """Return the loss and metrics of a compiled model, with ``model.evaluate``'s arguments.
 
     Data in memory runs as one compiled program, data of other kinds many steps a call, in the
     program that `tfcourse.fit` validates with. The numbers are those of ``model.evaluate`` to
-    the last bit. A callback that acts on batches gets every batch; a model's own ``test_step``
-    is kept.
+    the last bit. A callback that acts on batches is called at every batch, and a model's own
+    ``test_step`` is used.
 
     Args:
         model: A compiled ``keras.Model``.
@@ -56,7 +56,7 @@ def evaluate(
     Raises:
         InputError: The model is not compiled or makes its own loop (``make_test_function``), the
             data is empty, its parts differ in length or don't suit the model, a size is not a
-            positive whole number, or XLA is wanted and can't compile the model.
+            positive whole number, or XLA is required and can't compile the model.
     """
     if not model.compiled:
         raise InputError(
@@ -81,10 +81,10 @@ def evaluate(
 
 
 def _build(model: KerasModel, batch: Nested) -> None:
-    """Creates the variables of the model, its loss and its metrics; not those of the optimizer.
+    """Create the variables of the model, its loss and its metrics, and not the optimizer's.
 
-    Those may be twice the model's size, and an evaluation leaves it open which weights will be
-    trained.
+    Those may be twice the model's size, and an evaluation does not determine which weights will
+    be trained.
     """
     parts = [*flatten_layers(model), compiled_loss(model), compiled_metrics(model)]
     if all(part is None or part.built for part in parts):

@@ -67,42 +67,50 @@ def fit(
     keep_checkpoints: int = 3,
     check_data: bool = True,
 ) -> Any:
-    """Trains a compiled Keras model: ``model.fit``'s arguments and its numbers, in less time.
+    """Train a compiled Keras model with ``model.fit``'s arguments, in less time.
 
     Data in memory (arrays and tensors, and dicts, lists and tuples of them) runs as one
     compiled program per epoch; ``tf.data`` datasets, ``PyDataset`` and generators run many
     steps a call. With ``shuffle=False`` and without XLA, history, weights and optimizer state
-    are those of ``model.fit``. A callback that acts on batches gets every batch. A model's own
-    ``train_step`` is kept.
+    are those of ``model.fit``. A callback that acts on batches is called at every batch. A model's
+    own ``train_step`` is used.
 
     Under ``MirroredStrategy`` and ``MultiWorkerMirroredStrategy`` a step is that of the whole
     batch, of which each replica takes its part: create and compile the model in the strategy's
-    scope, with ``synchronized=True`` in its batch normalization, and give every worker the same
+    scope, with ``synchronized=True`` in its batch normalization, and pass every worker the same
     whole data. Dropout draws the same units on all replicas. On one machine a dataset may be one
     that the strategy has distributed; its batches are put together again, which takes time.
 
-    Three things differ on purpose. A dataset that shuffles anew in each epoch gives other orders
-    than under ``model.fit``, which takes two iterators an epoch from it where one is needed. Of
-    data of unknown length ``model.fit`` counts the end of each epoch as an iteration of the
-    optimizer, which Adam or a schedule then goes by; here the steps are counted. And with
-    ``steps_per_execution`` an epoch has ``steps_per_epoch`` steps, where ``model.fit`` takes whole
-    executions.
+    Three things differ on purpose:
 
-    Two things are as in ``model.fit``. A generator that never ends needs ``steps_per_epoch``, or
-    ``validation_steps``: nobody can see that it has no end. And the workers of a ``PyDataset`` with
-    ``workers=2`` or more read ahead, so that its first batches may be made before its
-    ``on_epoch_begin``.
+    - A dataset that shuffles again in each epoch yields other orders than under ``model.fit``,
+      which takes two iterators an epoch from it where one is needed.
+    - Of data of unknown length ``model.fit`` counts the end of each epoch as an iteration of the
+      optimizer, which Adam or a schedule then uses; here the steps are counted.
+    - With ``steps_per_execution`` an epoch has ``steps_per_epoch`` steps, where ``model.fit`` takes
+      whole executions.
 
-    A checkpoint (``checkpoint_dir``) holds all variables (weights, seed generators, metrics, the
-    optimizer with its learning rate; also the ``tf.Variable``s and ``tf.random.Generator``s that
-    the model and its layers have as attributes, and with a ``train_step`` of its own their other
-    optimizers), the history, the seed of the shuffling, and those of the callbacks' attributes
-    that the training changed and that are numbers, texts, arrays or collections of them. It
-    doesn't hold NumPy's and TensorFlow's global generators, files that your own callbacks keep
-    open (a ``CSVLogger``'s is continued), or the data: of arrays their number, shapes and types
-    must be the same; a dataset or generator begins anew with the epoch that it continues with,
-    and so must give the same batches in every epoch. Several machines must share the folder: the
-    first worker writes, and all go on from the same checkpoint.
+    Two things are as in ``model.fit``:
+
+    - A generator that never ends needs ``steps_per_epoch``, or ``validation_steps``: that it has
+      no end can't be detected.
+    - The workers of a ``PyDataset`` with ``workers=2`` or more read ahead, so that its first
+      batches may be made before its ``on_epoch_begin``.
+
+    A checkpoint (``checkpoint_dir``) holds:
+
+    - all variables: weights, seed generators, metrics, the optimizer with its learning rate; also
+      the ``tf.Variable``s and ``tf.random.Generator``s that the model and its layers have as
+      attributes, and with a ``train_step`` of its own their other optimizers;
+    - the history, and the seed of the shuffling;
+    - the attributes of callbacks that the training changed and that are numbers, texts, arrays or
+      collections of them.
+
+    It doesn't hold NumPy's and TensorFlow's global generators, files that your own callbacks keep
+    open (a ``CSVLogger``'s is continued), or the data. Of arrays the number, shapes and types
+    must be the same. A dataset or generator starts at its beginning in the epoch that is
+    continued, and so must yield the same batches in every epoch. Several machines must share the
+    folder: the first worker writes, and all continue from the same checkpoint.
 
     Args:
         model: A compiled ``keras.Model``.
@@ -115,29 +123,33 @@ def fit(
             `tfcourse.training.programs.jit.choose_jit`, for the training and for its validation,
             and does without where XLA can't compile the model; ``Auto(trainings)`` of the same
             module does so for one of many trainings of a model. Under XLA the numbers agree to
-            float tolerance, and dropout draws from XLA's generator. XLA leaves out what a CPU
-            checks: an index beyond a table reads its nearest row, ``tf.debugging.assert_*`` says
+            float tolerance, and dropout draws from XLA's generator. XLA omits some checks of a
+            CPU: an index beyond a table reads its nearest row, and ``tf.debugging.assert_*`` does
             nothing. ``"auto"`` does without XLA where such a check may be lost (ids of an
             ``Embedding`` that are not in the arrays themselves, a ``tf.gather``, an assertion; it
-            doesn't see an ``x[i]`` or a division by 0 of whole numbers); True takes it as it is.
+            doesn't detect an ``x[i]`` or a division of whole numbers by 0); True accepts it.
             Programs with strings are never compiled.
-        on_nan: What to do when the loss, or a weight, becomes NaN or infinite. ``"stop"`` raises
-            an error that names the batch and the layer, and leaves the model with its last
-            finite weights, those before that batch; a ``TerminateOnNaN`` callback comes first.
-            ``"rollback"`` goes back to the last copy of the state, at most the beginning of the
-            epoch, and on from there with half the learning rate of ``model.optimizer`` (further
-            optimizers keep theirs), up to three times. For both, batches of a stream are kept
-            from one copy to the next.
-            ``"ignore"`` goes on, as Keras does.
-        checkpoint_dir: A folder for the training's state. When it holds a checkpoint, as after
-            the process was killed, the same call goes on from it, and ends with the weights and
-            the history that it would have had without the interruption. When the training in it
-            is finished, the call trains nothing; with more ``epochs`` it goes on.
+        on_nan: The reaction to a loss, or a weight, that becomes NaN or infinite:
+
+            - ``"stop"`` raises an error that names the batch and the layer, and leaves the model
+              with its last finite weights, those before that batch; a ``TerminateOnNaN`` callback
+              takes precedence.
+            - ``"rollback"`` returns to the last copy of the state, at most to the beginning of the
+              epoch, and continues there with half the learning rate of ``model.optimizer``
+              (further optimizers keep theirs), up to three times.
+            - ``"ignore"`` continues, as Keras does.
+
+            For the first two, batches of a stream are kept from one copy to the next.
+        checkpoint_dir: A folder for the training's state. If it holds a checkpoint, as after the
+            process was killed, the same call continues from it, and ends with the weights and the
+            history that it would have had without the interruption. If the training in it is
+            finished, the call trains nothing; with more ``epochs`` it continues.
         save_every: A number of epochs from one checkpoint to the next, or a
-            ``datetime.timedelta``, after which also an epoch of arrays is saved in its middle.
+            ``datetime.timedelta``, after which an epoch of arrays is also saved in its middle.
             The end of the training is always saved.
-        keep_checkpoints: How many are kept. A damaged newest one is left out, with a warning.
-        check_data: Whether to look through the data before the first step: for NaN and infinity,
+        keep_checkpoints: The number of checkpoints to keep. A damaged newest one is ignored, with
+            a warning.
+        check_data: Whether to check the data before the first step: for NaN and infinity,
             shapes and types that don't suit the model, ids beyond an ``Embedding``, and labels
             that the loss can't take.
 
@@ -146,12 +158,12 @@ def fit(
 
     Raises:
         NonFiniteLossError: See ``on_nan``.
-        WorkFailedError: A checkpoint can't be written, as on a full disk; those before are intact.
-            Or the folder can't be read.
+        WorkFailedError: A checkpoint can't be written, as on a full disk (the earlier ones are
+            intact), or the folder can't be read.
         InputError: The model is not compiled or makes its own loop (``make_train_function``), the
             data is empty, its parts differ in length or don't suit the model, a size is not a
             positive whole number, a checkpoint is of another model or of other data, ``seed`` is
-            given for data that isn't arrays in memory, or XLA is wanted where it can't be had.
+            passed for data that isn't arrays in memory, or XLA is required and can't be used.
     """
     if getattr(model, "optimizer", None) is None or not model.compiled:
         raise InputError(

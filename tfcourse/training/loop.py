@@ -28,20 +28,20 @@ from tfcourse.types import CallbackList, KerasModel, Logs
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
 
-# What the batches of a stream that are kept may take up, about.
-HELD_BYTES = 64 * 2**20
+# About the most bytes of a stream's batches that are kept for a repetition.
+REPLAY_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How an epoch is run.
+    """The options of an epoch.
 
     Attributes:
         jit: Which programs XLA compiles.
-        steps_per_call: The most steps of one call of a program, so that the progress bar moves
-            and Ctrl-C is heard.
+        steps_per_call: The most steps of one call of a program. Between calls the progress bar
+            moves, and Ctrl-C takes effect.
         validation_freq: As for ``model.fit``.
-        on_nan: What to do about a loss that is not finite.
+        on_nan: The reaction to a loss that is not finite; see `fit`.
     """
 
     jit: Compilation
@@ -50,14 +50,14 @@ class Plan:
     on_nan: OnNan = "ignore"
 
     def validates(self, epoch: int) -> bool:
-        """Whether the epoch (counted from 0) ends with a validation."""
+        """Return True if the epoch (counted from 0) ends with a validation."""
         if isinstance(self.validation_freq, int | np.integer):
             return (epoch + 1) % self.validation_freq == 0
         return epoch + 1 in self.validation_freq
 
 
 class Loop:
-    """Trains a model: it only iterates."""
+    """The loop over a training's epochs and its calls of the compiled programs."""
 
     def __init__(
         self,
@@ -73,10 +73,10 @@ class Loop:
         self.reset_metrics = MetricsReset(model)
         self.guard, most = None, plan.steps_per_call
         if plan.on_nan != "ignore":
-            # Repeating the steps since the last copy takes seconds; the copies cost little.
+            # To repeat the steps since the last copy takes seconds; the copies cost little.
             every = 16 * most
-            if isinstance(train, StreamFeed):  # whose batches since then are kept
-                every = min(every, batches_in(HELD_BYTES, train.dataset.element_spec))
+            if isinstance(train, StreamFeed):  # its batches since then are kept
+                every = min(every, batches_in(REPLAY_BYTES, train.dataset.element_spec))
                 most = min(most, every)
             self.guard = Guard(model, train, plan.on_nan, every)
         self.stride = _stride(model, callbacks, TRAIN_HOOKS, most)
@@ -85,7 +85,7 @@ class Loop:
             self.checkpoints = Checkpoints(saving, model, train, callbacks, self.guard)
 
     def run(self, initial_epoch: int, epochs: int) -> Any:
-        """All epochs; gives the model's ``History``."""
+        """Run all epochs, and return the model's ``History``."""
         model, callbacks = self.model, self.callbacks
         model.stop_training = False
         start = self._begin(initial_epoch, epochs)
@@ -117,7 +117,7 @@ class Loop:
         return Start(range(initial_epoch_of(self.model) or initial_epoch, epochs))
 
     def _train_epoch(self, epoch: int, start: int = 0) -> dict[str, Any]:
-        """The steps of an epoch from ``start`` on, and again those before a loss that is NaN."""
+        """Run an epoch from step ``start``, and repeat steps after a rollback; return the logs."""
         jit, guarded = self.plan.jit, self.guard is not None
         program = train_program(
             self.model, self.train.stream, jit.training, guarded, jit.required, jit.in_range
@@ -129,7 +129,7 @@ class Loop:
         return epoch_logs(self.model, logs, "train_step", self.callbacks, TRAIN_HOOKS)
 
     def _train_steps(self, program: Program, epoch: int, start: int) -> tuple[Any, int | None]:
-        """The logs after the last step, and where to begin again, if anywhere."""
+        """Return the logs after the last step, and the step to repeat from after a rollback."""
         logs: Logs = {}
         callbacks, guard = self.callbacks, self.guard
         for chunk in self._chunks(epoch, start):
@@ -142,7 +142,7 @@ class Loop:
             if guard is not None:
                 guard.took(outcome)
             if not outcome.steps:
-                continue  # the feed says why, and ends
+                continue  # the feed ends, with a warning if it should not
             if guard is not None and not outcome.finite:
                 again = guard.handle(epoch, chunk.start + outcome.steps - 1, program)
                 if self.train.repeatable:
@@ -155,7 +155,7 @@ class Loop:
         return logs, None
 
     def _chunks(self, epoch: int, start: int) -> Iterator[Chunk]:
-        """The steps of an epoch from ``start`` on; those of a stream again after a rollback."""
+        """Yield the steps of an epoch from ``start``, and a stream's again after a rollback."""
         stride = next_stride(self.model, self.model.stop_training, self.stride)
         for chunk in self.train.chunks(epoch, stride, start):
             yield chunk
@@ -175,7 +175,7 @@ def evaluate_feed(
     callbacks: CallbackList,
     reset_metrics: Callable[[], None],
 ) -> dict[str, Any]:
-    """The loss and metrics of a model on a feed's data."""
+    """Return the loss and metrics of a model on a feed's data."""
     if isinstance(feed, StreamFeed):
         feed.restart()
     jit = plan.jit
@@ -202,7 +202,7 @@ def evaluate_feed(
 
 
 def _stride(model: KerasModel, callbacks: CallbackList, hooks: Sequence[str], most: int) -> int:
-    """The steps of a call: as Keras counts them where a callback must see every batch."""
+    """Return the steps of a call: Keras's number where a callback must see every batch."""
     if acts_on_batches(callbacks, hooks):
         return int(model.steps_per_execution)
     return most

@@ -1,4 +1,4 @@
-"""``predict``: a drop-in for ``model.predict`` that takes many batches in one compiled call."""
+"""``predict``: a drop-in for ``model.predict`` with many batches in one compiled call."""
 
 import math
 from typing import Any, Literal
@@ -23,7 +23,7 @@ from tfcourse.types import CallbackList, Callbacks, KerasModel, Nested, Training
 __all__ = ["predict"]
 
 PREDICT_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
-# The most that one call of a program gives back, so that it is not in memory three times.
+# The most bytes that one call of a program returns; its outputs are in memory three times.
 BYTES_PER_CALL = 64 * 2**20
 UNKNOWN_BATCH = 256
 
@@ -38,11 +38,12 @@ def predict(
     *,
     jit_compile: bool | Literal["auto"] = "auto",
 ) -> Any:
-    """A model's outputs: ``model.predict``'s arguments and its numbers, in less time.
+    """Return a model's outputs, with ``model.predict``'s arguments and in less time.
 
     Data in memory runs as one compiled program that collects the outputs of its batches, data
     of other kinds many steps a call. The outputs are those of ``model.predict`` to the last bit.
-    A callback that acts on batches gets every batch; a model's own ``predict_step`` is kept.
+    A callback that acts on batches is called at every batch, and a model's own ``predict_step`` is
+    used.
 
     ``model.predict`` itself runs where outputs can't be collected in one tensor (sparse or
     ragged ones, rows whose shape is known only batch by batch, scalars), where the model has
@@ -61,19 +62,19 @@ def predict(
 
     Raises:
         InputError: The data is empty or does not suit the model, a size is not a positive whole
-            number, or XLA is wanted and can't compile the model.
+            number, or XLA is required and can't compile the model.
     """
     check_choices(jit_compile=jit_compile)
     check_sizes(batch_size=batch_size, steps=steps)
     feed = _feed(x, batch_size, steps)
     check_feed(model, feed, "predict_step", thorough=False)
     if not _can_be_compiled(model):
-        return model.predict(_again(feed, x), batch_size, verbose, steps, callbacks)
+        return model.predict(_data_for_keras(feed, x), batch_size, verbose, steps, callbacks)
     program = predict_program(model, jit_compile is True)
     specs = batch_specs(feed)
     outputs = program.outputs(specs)
     if outputs is None:
-        return model.predict(_again(feed, x), batch_size, verbose, steps, callbacks)
+        return model.predict(_data_for_keras(feed, x), batch_size, verbose, steps, callbacks)
     all_callbacks = callback_list(callbacks, model, verbose, feed.steps)
     stride = min(steps_per_call(model, feed), _steps_of_bytes(outputs, feed.batch_size))
     if acts_on_batches(all_callbacks, PREDICT_HOOKS):
@@ -89,7 +90,7 @@ def predict(
 def _collect(
     model: KerasModel, feed: Feed, program: CollectProgram, stride: int, callbacks: CallbackList
 ) -> list[Any]:
-    """The outputs of all steps, a part for each call of the program."""
+    """Return the outputs of all steps, a part for each call of the program."""
     parts: list[Any] = []
     model.stop_predicting = False
     callbacks.on_predict_begin()
@@ -97,7 +98,7 @@ def _collect(
         callbacks.on_predict_batch_begin(chunk.start)
         outcome = chunk.run(program)
         if not outcome.steps:
-            continue  # the feed says why, and ends
+            continue  # the feed ends, with a warning if it should not
         parts.append(outcome.logs)
         callbacks.on_predict_batch_end(chunk.start + outcome.steps - 1, {"outputs": outcome.logs})
         if model.stop_predicting:
@@ -107,7 +108,7 @@ def _collect(
 
 
 def _can_be_compiled(model: KerasModel) -> bool:
-    """Whether the step can be traced as it is, with all variables there."""
+    """Return True if the step can be traced as it is, and all its variables exist."""
     distributed = is_distributed(model) or tf.distribute.has_strategy()
     built = all(layer.built for layer in flatten_layers(model))
     own = overrides(model, "make_predict_function")
@@ -124,15 +125,18 @@ def _feed(x: TrainingData, batch_size: int | None, steps: int | None) -> Feed:
     return ArrayFeed(arrays, arrays.batch_size(batch_size, steps), steps_per_epoch=steps)
 
 
-def _again(feed: Feed, x: TrainingData) -> Any:
-    """The data for Keras; what an adapter has taken from a generator, it gives out again."""
+def _data_for_keras(feed: Feed, x: TrainingData) -> Any:
+    """Return the data for Keras's own loop.
+
+    An adapter has read the first batch of a generator, and yields it again.
+    """
     if isinstance(feed, ArrayFeed):  # a table as a tensor: Keras refuses some tables
         return keras.utils.unpack_x_y_sample_weight(feed.arrays.data)[0]
     return feed.adapter if isinstance(feed, StreamFeed) else x
 
 
 def _steps_of_bytes(outputs: Nested, batch_size: int | None) -> int:
-    """The steps of a call whose outputs take up no more than `BYTES_PER_CALL`."""
+    """Return the most steps of a call whose outputs take at most `BYTES_PER_CALL`."""
     leaves = tf.nest.flatten(outputs)
     row = sum(math.prod(leaf.shape[1:]) * leaf.dtype.size for leaf in leaves)
     return max(1, BYTES_PER_CALL // max(1, row * (batch_size or UNKNOWN_BATCH)))

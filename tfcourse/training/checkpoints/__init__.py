@@ -1,1 +1,1 @@
-"""Checkpoints: the state of a training in files, and how it goes on from one."""
+"""Checkpoints: the state of a training in files, from which it is resumed."""

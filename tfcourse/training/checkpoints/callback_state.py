@@ -1,4 +1,4 @@
-"""The state of callbacks: what a training has changed in their attributes.
+"""The state of callbacks: the attributes that a training has changed.
 
 Keras gives callbacks no way to save their state; they keep it in plain attributes, which most
 reset in ``on_train_begin``. So an attribute belongs to the state if it holds numbers, texts,
@@ -24,7 +24,7 @@ from tfcourse.types import Callback, CallbackList
 __all__ = ["CallbackStates"]
 
 State = dict[str, Any]
-# How long the file of a CSVLogger is; the attribute of this name is the file, never a state.
+# The length of a CSVLogger's file; the attribute of this name is the file, never a state.
 LENGTH = "csv_file"
 
 
@@ -50,17 +50,17 @@ class CallbackStates:
         self.changed: dict[str, set[str]] = {}
 
     def begin(self, saved: Mapping[str, State] | None) -> None:
-        """Calls ``on_train_begin``, after which the states ``saved`` can be restored."""
+        """Call ``on_train_begin``, after which the states ``saved`` can be restored."""
         with self._continued_files(saved or {}):
             self.all.on_train_begin()
         for key, callback in self.named.items():
             values = _attributes(callback).items()
             self.fresh[key] = {name: _digest(value) for name, value in values if _storable(value)}
-            # What was state stays it, though it be again what it was at first.
+            # State remains state, even where its value is the initial one again.
             self.changed[key] = set((saved or {}).get(key, {}))
 
     def restore(self, saved: Mapping[str, State]) -> None:
-        """Sets the attributes; lists and dicts keep their identity, and others see them change."""
+        """Set the attributes; lists and dicts keep their identity, so others see the change."""
         for key in self.named.keys() & saved.keys():
             attributes = vars(self.named[key])
             for name, value in saved[key].items():
@@ -76,7 +76,7 @@ class CallbackStates:
                     attributes[name] = value
 
     def take(self) -> dict[str, State]:
-        """The states of now, not copied.
+        """Return the current states, not copied.
 
         Raises:
             InputError: The history can't be stored.
@@ -90,7 +90,7 @@ class CallbackStates:
             if not _storable(value):
                 if isinstance(callback, keras.callbacks.History):
                     raise InputError(
-                        f"The history holds what a checkpoint can't: {_reason(value)}. Leave out "
+                        f"The history holds what a checkpoint can't: {_refusal(value)}. Leave out "
                         "checkpoint_dir, or let no callback put it into the logs."
                     )
                 continue
@@ -104,7 +104,7 @@ class CallbackStates:
 
     @contextmanager
     def _continued_files(self, saved: Mapping[str, State]) -> Iterator[None]:
-        """Cuts the files of CSVLoggers to what they were, and lets them go on with them."""
+        """Cut the files of CSVLoggers to their saved length, and have them append to them."""
         overwrite = []
         for key, callback in self.named.items():
             length = saved.get(key, {}).get(LENGTH)
@@ -114,7 +114,7 @@ class CallbackStates:
             if now < length:
                 warn(
                     f"{callback.filename} has {now} bytes, and had {length} at the checkpoint: "
-                    "CSVLogger goes on without the missing epochs.",
+                    "CSVLogger continues without the missing epochs.",
                 )
             elif now > length:
                 os.truncate(callback.filename, length)
@@ -129,16 +129,16 @@ class CallbackStates:
 
 
 def _attributes(callback: Callback) -> State:
-    """The attributes that may be state."""
+    """Return the attributes that may be state."""
     other = {"params", "model", *process_attributes(callback)}
     if hasattr(callback, "monitor_op"):
-        # Keras turns the sign of min_delta when it sets monitor_op, which can't be stored.
+        # Keras changes the sign of min_delta when it sets monitor_op, which can't be stored.
         other |= {"min_delta"}
     return {name: value for name, value in vars(callback).items() if name not in other}
 
 
-def _reason(value: object) -> str:
-    """Why a value can't be stored, or nothing."""
+def _refusal(value: object) -> str:
+    """Return the reason for which a value can't be stored, or an empty text."""
     try:
         encode(value, [])
     except (NotStorableError, RecursionError) as error:
@@ -147,7 +147,7 @@ def _reason(value: object) -> str:
 
 
 def _storable(value: object) -> bool:
-    return not _reason(value)
+    return not _refusal(value)
 
 
 def _digest(value: object) -> str:

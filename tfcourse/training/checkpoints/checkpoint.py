@@ -1,4 +1,4 @@
-"""A folder of checkpoints: each one file, whole or absent, and found out when it is damaged.
+"""A folder of checkpoints: each one file that is whole or absent, and checked for damage.
 
 A file is a NumPy archive (``.npz``, no pickle) of ``header``, a JSON text as bytes, and of
 ``array_0``, ``array_1``, ..., to which the header refers. Every member has a CRC-32.
@@ -34,14 +34,14 @@ class Record:
     """The state of a training between two of its steps.
 
     Attributes:
-        epoch: The epoch to go on with, from 0.
-        step: How many of its steps are done.
+        epoch: The epoch to continue with, from 0.
+        step: The number of its steps that are done.
         stopped: Whether a callback has stopped the training.
-        seed: Of the shuffling; None for data that has none.
+        seed: The seed of the shuffling; None for data that has none.
         fingerprint: Of the model and the data, see `tfcourse.training.checkpoints.fingerprint`.
         logs: Of the last epoch.
         callbacks: The callbacks' attributes by the callbacks' names.
-        guard: What is kept to go back to when the loss is not finite.
+        guard: The copies of the state for a rollback, if the training makes them.
         variables: The values of the model's variables.
     """
 
@@ -57,15 +57,15 @@ class Record:
 
 
 class NotStorableError(TypeError):
-    """A value that is no number, text or array, nor a collection of them."""
+    """A value that is not a number, a text, an array or a collection of them."""
 
 
 class CheckpointFolder:
-    """Saves records, keeps the newest few, and gives the newest that can be read.
+    """A folder that keeps the newest few records, and returns the newest that can be read.
 
     Args:
         path: The folder, which exists.
-        keep: How many checkpoints are kept.
+        keep: The number of checkpoints to keep.
     """
 
     def __init__(self, path: Path, keep: int) -> None:
@@ -73,7 +73,7 @@ class CheckpointFolder:
         self.unreadable: dict[Path, str] = {}
 
     def files(self) -> list[Path]:
-        """The checkpoints, the oldest first; none if the folder is not there.
+        """Return the checkpoints, the oldest first; none if the folder does not exist.
 
         Raises:
             CheckpointError: It can't be read.
@@ -87,7 +87,7 @@ class CheckpointFolder:
         return sorted(numbered, key=lambda p: int(numbered[p][1]))
 
     def newest(self) -> tuple[Path, Record] | None:
-        """The newest readable checkpoint, with a warning if newer ones can't be read.
+        """Return the newest readable checkpoint, with a warning if newer ones can't be read.
 
         Raises:
             UnusableCheckpointError: There are checkpoints, and none can be read.
@@ -106,15 +106,15 @@ class CheckpointFolder:
             return path, record
         if files:
             raise UnusableCheckpointError(
-                f"{self._damage()} No other checkpoint is left. Delete {self.path} to begin anew."
+                f"{self._damage()} No other checkpoint is left. Delete {self.path} to start again."
             )
         return None
 
     def save(self, record: Record) -> Path:
-        """Writes a checkpoint, then deletes those that are not to be kept.
+        """Write a checkpoint, then delete those beyond the number to keep.
 
         Raises:
-            CheckpointError: It can't be written; those before are intact.
+            CheckpointError: It can't be written; the earlier ones are intact.
         """
         files = self.files()
         number = int(NAME.fullmatch(files[-1].name)[1]) + 1 if files else 0  # type: ignore[index]
@@ -125,17 +125,17 @@ class CheckpointFolder:
             for file in [*self.unreadable, *good[: max(0, len(good) + 1 - self.keep)]]:
                 file.unlink(missing_ok=True)
         except OSError as error:
-            left = f"{good[-1].name} is intact" if good else "There is no earlier one"
+            earlier = f"{good[-1].name} is intact" if good else "There is no earlier one"
             then = "the same call continues from it" if good else "call again"
             raise CheckpointError(
                 f"Training stopped: the checkpoint {path} can't be written "
-                f"({error.strerror or error}). {left}: mend that (is the disk full?), and {then}."
+                f"({error.strerror or error}). {earlier}: fix that (is the disk full?), and {then}."
             ) from error
         self.unreadable.clear()
         return path
 
     def _write(self, path: Path, record: Record) -> None:
-        """Writes a file; again if another process deleted it, or the folder, in the meantime."""
+        """Write a file, a second time if another process deleted it or the folder meanwhile."""
         try:
             replace_atomically(path, lambda temporary: _write(temporary, record))
         except FileNotFoundError:
@@ -143,7 +143,7 @@ class CheckpointFolder:
             replace_atomically(path, lambda temporary: _write(temporary, record))
 
     def clear(self) -> None:
-        """Deletes all checkpoints, for the training to begin anew.
+        """Delete all checkpoints.
 
         Raises:
             CheckpointError: They can't be deleted.
@@ -155,7 +155,7 @@ class CheckpointFolder:
                 raise CheckpointError(f"{path} can't be deleted ({error}).") from error
 
     def tidy(self) -> None:
-        """Deletes what was left of files whose writer was killed; one that lives writes again."""
+        """Delete unfinished files of writers that were killed; a running one writes again."""
         remove_abandoned(self.path)
 
     def _damage(self) -> str:
@@ -163,25 +163,25 @@ class CheckpointFolder:
 
 
 def encode(value: Nested, arrays: list[Any]) -> Any:
-    """A value as JSON; the arrays in it are put into ``arrays`` and referred to.
+    """Return a value as JSON with references to its arrays, which are added to ``arrays``.
 
     Raises:
-        NotStorableError: It, or something in it, is no number, text, array or collection.
+        NotStorableError: It, or a part of it, is not a number, text, array or collection.
     """
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, tf.Tensor) and hasattr(value, "numpy"):
         value = value.numpy()
     if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
-        found: dict[str, Any] = {
+        encoded: dict[str, Any] = {
             "array" if isinstance(value, np.ndarray) else "number": len(arrays)
         }
         if hasattr(ml_dtypes, value.dtype.name):
             # NumPy's files don't know TensorFlow's types, such as bfloat16: their bytes are kept.
-            found |= {"dtype": value.dtype.name, "shape": list(value.shape)}
+            encoded |= {"dtype": value.dtype.name, "shape": list(value.shape)}
             value = np.ascontiguousarray(value).reshape(-1).view("uint8")
         arrays.append(np.asarray(value))
-        return found
+        return encoded
     if isinstance(value, dict):
         return {"dict": [[encode(k, arrays), encode(v, arrays)] for k, v in value.items()]}
     for name, kind in SEQUENCES.items():

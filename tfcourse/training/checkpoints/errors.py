@@ -1,4 +1,4 @@
-"""What goes wrong with checkpoints, apart from what goes wrong with the training itself."""
+"""The errors of checkpoints, apart from those of the training itself."""
 
 from tfcourse.errors import InputError, WorkFailedError
 
@@ -6,8 +6,8 @@ __all__ = ["CheckpointError", "UnusableCheckpointError"]
 
 
 class CheckpointError(WorkFailedError):
-    """A folder of checkpoints can't be read or written to, whatever the training."""
+    """A folder of checkpoints can't be read or written to by any training."""
 
 
 class UnusableCheckpointError(InputError):
-    """There are checkpoints, and the training can't go on from any; without them it could begin."""
+    """The training can't continue from any of the checkpoints; without them it could begin."""

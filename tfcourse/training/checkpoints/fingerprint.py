@@ -1,4 +1,4 @@
-"""What a model and its data must have in common with those of a checkpoint."""
+"""The fingerprint of a model and its data, which must be that of a checkpoint."""
 
 import json
 import re
@@ -19,38 +19,38 @@ NUMBER = re.compile(r"_\d+(?=[/_]|$)")
 
 
 def fingerprint(model: KerasModel, feed: Feed) -> dict[str, str]:
-    """The architecture, all variables and the data's shapes, as texts by what they are of."""
-    found = {
+    """Return the architecture, all variables and the data's shapes, as texts by their subjects."""
+    texts = {
         "the model's class": type(model).__name__,
         "the optimizer": type(model.optimizer).__name__,
         "the loss": json.dumps(keras.tree.map_structure(_name, model.loss)),
     }
     for number, layer in enumerate(flatten_layers(model, include_self=False), 1):
-        found[f"layer {number}"] = type(layer).__name__
+        texts[f"layer {number}"] = type(layer).__name__
         for name, value in _config(layer).items():
-            found[f"{name} of layer {number} ({NUMBER.sub('', layer.name)})"] = value
+            texts[f"{name} of layer {number} ({NUMBER.sub('', layer.name)})"] = value
     for number, variable in enumerate(state_variables(model), 1):
         path = NUMBER.sub("", variable.path)
         shape = tuple(variable.shape)
-        found[f"variable {number}"] = f"{path} of shape {shape} and dtype {variable.dtype}"
+        texts[f"variable {number}"] = f"{path} of shape {shape} and dtype {variable.dtype}"
     parts = keras.utils.unpack_x_y_sample_weight(feed.sample)
     for name, part in zip(("x", "y", "sample_weight"), parts, strict=True):
         for path, leaf in keras.tree.flatten_with_path(part):
             if leaf is not None:
                 dtype = keras.backend.standardize_dtype(leaf.dtype)
                 inner = "".join(f"[{key!r}]" for key in path)
-                found[f"an example's {name}{inner}"] = f"{dtype} of shape {tuple(leaf.shape[1:])}"
+                texts[f"an example's {name}{inner}"] = f"{dtype} of shape {tuple(leaf.shape[1:])}"
     if isinstance(feed, ArrayFeed):
-        found |= {
+        texts |= {
             "the number of examples": str(feed.arrays.count),
             "shuffle": str(feed.shuffle),
             "initial_epoch": str(feed.first_epoch),
         }
-    return found | {"batch_size": str(feed.batch_size), "the steps of an epoch": str(feed.steps)}
+    return texts | {"batch_size": str(feed.batch_size), "the steps of an epoch": str(feed.steps)}
 
 
 def difference(then: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """A sentence's part on the first difference of two fingerprints, if there is one."""
+    """Return the first difference of two fingerprints as part of a sentence, if there is one."""
     for key in [*then, *now]:
         if key not in now:
             return f"{key} was {then[key]}, and now there is none"
@@ -68,16 +68,16 @@ def _name(loss: Loss) -> Any:
 
 
 def _config(layer: Layer) -> dict[str, str]:
-    """The layer's settings, such as units and activation, as far as they are plain values."""
+    """Return the layer's settings, such as units and activation, if they are plain values."""
     if flatten_layers(layer, False, False) or isinstance(layer, keras.layers.Lambda):
         return {}
     try:
         config = layer.get_config()
     except Exception:  # a layer of the user's need not have one
         return {}
-    found = {}
+    texts = {}
     for name, value in config.items():
-        # Where training began is of no importance any more.
+        # The initial values do not matter any more.
         if value is None or name in ("name", "seed") or name.endswith("initializer"):
             continue
         try:
@@ -85,5 +85,5 @@ def _config(layer: Layer) -> dict[str, str]:
         except (TypeError, ValueError):
             continue
         if " at 0x" not in text:
-            found[name] = text
-    return found
+            texts[name] = text
+    return texts

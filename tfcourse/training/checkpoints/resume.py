@@ -1,4 +1,4 @@
-"""The checkpoints of one call of `fit`: where it goes on from, and when it saves."""
+"""The checkpoints of one call of `fit`: the one that it resumes from, and the new ones."""
 
 import datetime
 import time
@@ -23,12 +23,12 @@ __all__ = ["Checkpoints", "Start"]
 
 
 class Start(NamedTuple):
-    """Where a training begins.
+    """The place at which a training begins.
 
     Attributes:
         epochs: The epochs to train.
-        step: How many steps of the first of them are done.
-        logs: Those of the epoch before.
+        step: The number of steps of the first of them that are done.
+        logs: The logs of the epoch before.
     """
 
     epochs: range
@@ -37,14 +37,14 @@ class Start(NamedTuple):
 
 
 class Checkpoints:
-    """Restores a training from its newest checkpoint, and saves it when one is due.
+    """The checkpoints of a training: the newest to restore, and those that become due.
 
     Args:
-        saving: What the caller wants.
+        saving: The caller's options.
         model: The model, with all its state built.
         feed: The training's data; its seed becomes that of the checkpoint.
         callbacks: The ``CallbackList``.
-        guard: What keeps states to go back to, if anything.
+        guard: The guard with copies of the state for a rollback, if there is one.
     """
 
     def __init__(
@@ -64,26 +64,26 @@ class Checkpoints:
         self.saved_at, self.place = 0.0, (0, 0)
 
     def begin(self, initial_epoch: int, epochs: int) -> Start:
-        """Calls ``on_train_begin``, and restores the newest checkpoint or writes the first.
+        """Call ``on_train_begin``, and restore the newest checkpoint or write the first.
 
         Raises:
             UnusableCheckpointError: The checkpoint is of another model, other data or more epochs,
                 or none can be read.
             CheckpointError: No checkpoint can be written.
         """
-        found = self.workers.newest(self.folder)
+        newest = self.workers.newest(self.folder)
         if self.workers.first:
             self.folder.tidy()
-        if found is None:
+        if newest is None:
             self.states.begin(None)
-            # So that a folder that can't be written to is found out now.
+            # An error of a folder that can't be written to comes now, not after an epoch.
             self._save(initial_epoch, 0)
             return Start(range(initial_epoch, epochs))
-        path, record = found
+        path, record = newest
         self._check(path, record, epochs)
         if isinstance(self.feed, ArrayFeed):
             self.feed.seed = record.seed
-        # A callback that isn't there any more has no say in where the training ends.
+        # A callback that isn't there any more doesn't stop the training.
         stopped = record.stopped and record.callbacks.keys() <= self.states.named.keys()
         if self.saving.verbose:
             self._say(path, record, stopped, epochs)
@@ -96,13 +96,13 @@ class Checkpoints:
         return Start(range(record.epoch, end), record.step, record.logs)
 
     def before_steps(self, epoch: int, step: int) -> None:
-        """Between two calls of the program: saves if the time has come."""
-        begun = self.feed.repeatable and step and (epoch, step) != self.place
-        if begun and self._time_is_over():
+        """Save between two calls of the program, if the time has come."""
+        advanced = self.feed.repeatable and step and (epoch, step) != self.place
+        if advanced and self._time_is_over():
             self._save(epoch, step)
 
     def after_epoch(self, epoch: int, logs: Logs, last: bool) -> None:
-        """Saves if the epoch is one to save after, or the last one."""
+        """Save if a checkpoint is due after the epoch, or if it is the last one."""
         every = self.saving.every
         due = self._time_is_over() or (isinstance(every, int) and (epoch + 1) % every == 0)
         if due or last:
@@ -131,21 +131,21 @@ class Checkpoints:
         self.saved_at, self.place = time.monotonic(), (epoch, step)
 
     def _check(self, path: Path, record: Record, epochs: int) -> None:
-        found = difference(record.fingerprint, self.fingerprint)
-        given = self.saving.seed
+        mismatch = difference(record.fingerprint, self.fingerprint)
+        seed = self.saving.seed
         there, here = len(record.variables), len(state_variables(self.model))
-        if found is None and there != here:
+        if mismatch is None and there != here:
             raise UnusableCheckpointError(
                 f"{path} holds {there} variables, the model has {here} before its first step: it "
                 "makes the others in that step. Make them before: call the metric's build, the "
                 "optimizer's build(variables); or pass another checkpoint_dir."
             )
-        if found is None and given is not None and given != record.seed:
-            found = f"the seed was {record.seed}, and now is {given}"
-        if found is not None:
+        if mismatch is None and seed is not None and seed != record.seed:
+            mismatch = f"the seed was {record.seed}, and now is {seed}"
+        if mismatch is not None:
             raise UnusableCheckpointError(
-                f"{path} is a checkpoint of another training: {found}. Pass another "
-                "checkpoint_dir, or delete that folder to begin anew."
+                f"{path} is a checkpoint of another training: {mismatch}. Pass another "
+                "checkpoint_dir, or delete that folder to start again."
             )
         if record.epoch + bool(record.step) > epochs:
             raise UnusableCheckpointError(
@@ -158,11 +158,11 @@ class Checkpoints:
             variable.assign(value)
         self.states.restore(record.callbacks)
         if self.guard is not None and record.guard is not None:
-            _give_back(self.guard, record.guard, record.step)
+            _restore_guard(self.guard, record.guard, record.step)
         now, then = self.states.named.keys(), record.callbacks.keys()
         if now != then:
             differences = [f"{name} was there" for name in then if name not in now]
-            differences += [f"{name} begins anew" for name in now if name not in then]
+            differences += [f"{name} is new" for name in now if name not in then]
             warn(
                 f"The callbacks are not those of {path}: {', '.join(differences)}.",
             )
@@ -188,7 +188,7 @@ def _check_setting(callbacks: CallbackList) -> None:
 
 
 def _state_of(guard: Guard | None) -> dict[str, Any] | None:
-    """What a later rollback depends on."""
+    """Return the state of a guard that a later rollback depends on."""
     if guard is None or guard.on_nan != "rollback":
         return None
     numbers: dict[str, Any] = {
@@ -199,8 +199,8 @@ def _state_of(guard: Guard | None) -> dict[str, Any] | None:
     return {**numbers, "copies": [list(copy) for copy in guard.copies]}
 
 
-def _give_back(guard: Guard, state: dict[str, Any], step: int) -> None:
-    """Sets what `_state_of` took, before a step of an epoch."""
+def _restore_guard(guard: Guard, state: dict[str, Any], step: int) -> None:
+    """Restore the state of `_state_of`, before a step of an epoch."""
     guard.step, guard.rollbacks = state["step"], state["rollbacks"]
     guard.useless = state["useless"]
     guard.copies.extend(state["copies"])

@@ -1,4 +1,4 @@
-"""What the caller of `fit` wants of checkpoints."""
+"""The options of checkpoints: their folder, how often, and how many."""
 
 import datetime
 import os
@@ -14,13 +14,13 @@ __all__ = ["Saving", "saving_of"]
 
 @dataclass(frozen=True)
 class Saving:
-    """What the caller of `fit` wants of checkpoints.
+    """The options of checkpoints.
 
     Attributes:
-        folder: Where they are.
-        every: Epochs, or time, from one to the next.
-        seed: The seed that the caller gave.
-        verbose: Whether to say where the training goes on from.
+        folder: Their folder.
+        every: The epochs, or the time, from one to the next.
+        seed: The ``seed`` argument of `fit`.
+        verbose: Whether to print from which checkpoint the training continues.
     """
 
     folder: CheckpointFolder
@@ -36,17 +36,15 @@ def saving_of(
     seed: int | None,
     verbose: int | str,
 ) -> Saving | None:
-    """The checked arguments of `fit`, with the folder made; None without ``checkpoint_dir``.
+    """Check the arguments of `fit` and create the folder; return None without ``checkpoint_dir``.
 
     Raises:
-        InputError: One of them is wrong, or the folder can't be made.
+        InputError: One of them is wrong, or the folder can't be created.
     """
     check_sizes(keep_checkpoints=0 if keep_checkpoints is None else keep_checkpoints)
     if isinstance(save_every, datetime.timedelta):
         if save_every <= datetime.timedelta():
-            raise InputError(
-                f"save_every must be more than no time. Received: {shown(save_every)}."
-            )
+            raise InputError(f"save_every must be a positive time. Received: {shown(save_every)}.")
     elif isinstance(save_every, bool) or not isinstance(save_every, int) or save_every < 1:
         raise InputError(
             "save_every must be a whole number of epochs >= 1, or a datetime.timedelta. "
@@ -61,7 +59,7 @@ def saving_of(
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"checkpoint_dir must be a folder, or one that can be made. Received: {path} ({error})."
+            f"checkpoint_dir must be a folder, or creatable. Received: {path} ({error})."
         ) from error
     # Also after a change of the working directory.
     return Saving(

@@ -1,4 +1,4 @@
-"""Checkpoints of several machines: the first worker writes, all of them read the same."""
+"""Checkpoints of several machines: the first worker writes, and all read the same one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ __all__ = ["Workers"]
 class Workers:
     """The workers of a model's strategy; one, where it has none or a strategy of one machine.
 
-    What a method says it asks of all workers, every one of them must ask at the same time.
+    All workers must call `first_says`, `newest` and `values` at the same time.
 
     Args:
         model: A built model.
@@ -31,19 +31,19 @@ class Workers:
         self.first = not self.several or _is_first(self.strategy.cluster_resolver)
 
     def first_says(self, true: bool) -> bool:
-        """What the first of all workers says."""
+        """Return the value that the first of all workers passes."""
         return bool(gathered(self.strategy, [int(true)])[0, 0]) if self.several else true
 
     def newest(self, folder: CheckpointFolder) -> tuple[Path, Record] | None:
-        """The newest checkpoint, which all workers must find.
+        """Return the newest checkpoint, which must be the same for all workers.
 
         Raises:
-            InputError: They don't, or what `CheckpointFolder.newest` raises.
+            InputError: It isn't, or `CheckpointFolder.newest` raises it.
         """
         if not self.several:
             return folder.newest()
-        found, reason = _tried(folder.newest)
-        number = -2 if reason else -1 if found is None else int(found[0].stem.split("-")[1])
+        newest, reason = _value_or_error(folder.newest)
+        number = -2 if reason else -1 if newest is None else int(newest[0].stem.split("-")[1])
         numbers = [int(row[0]) for row in gathered(self.strategy, [number])]
         if len(set(numbers)) > 1:
             each = ", ".join({-2: "a damaged one", -1: "none"}.get(n, str(n)) for n in numbers)
@@ -53,16 +53,16 @@ class Workers:
             )
         if reason is not None:
             raise reason
-        return found
+        return newest
 
     def values(self) -> list[Any]:
-        """The values of the model's variables; asks all workers, as metrics are summed up."""
+        """Return the values of the model's variables, with metrics summed over all workers."""
         if self.several:
             return [value.numpy() for value in state_copier(self.model).copy()]
         return [variable.value.numpy() for variable in state_variables(self.model)]
 
 
-def _tried(call: Callable[[], Any]) -> tuple[Any, InputError | None]:
+def _value_or_error(call: Callable[[], Any]) -> tuple[Any, InputError | None]:
     try:
         return call(), None
     except InputError as error:

@@ -1,1 +1,1 @@
-"""The data of a training: checked, and as the batches of every epoch."""
+"""The data of a training: its checks, and the batches of every epoch."""

@@ -1,4 +1,4 @@
-"""Data of any kind that Keras takes, as a stream of batches: the one place for its adapters."""
+"""Data of any kind that Keras takes, as a stream of batches, through Keras's adapters."""
 
 import keras
 import tensorflow as tf
@@ -23,21 +23,21 @@ def stream_of(
     once: bool = False,
     batch_size: int | None = None,
 ) -> StreamFeed:
-    """A feed from any data that Keras takes and that isn't dense arrays in memory.
+    """Return a feed of any data that Keras takes, except for dense arrays in memory.
 
     Args:
         data: ``(x, y, sample_weight)``; y and sample_weight are None where x holds them.
-        steps: Steps in an epoch; None for as many as there are.
-        steps_argument: What the caller calls ``steps``, for the message.
+        steps: The steps of an epoch; None for all.
+        steps_argument: The name of the caller's argument for ``steps``, for the message.
         shuffle: Whether Keras shuffles the batches of a ``PyDataset``, or sparse arrays.
         class_weight: A weight for every class.
-        reset: Whether a ``PyDataset`` is told of an epoch's end before the first, as
+        reset: Whether a ``PyDataset``'s ``on_epoch_end`` is called before the first epoch, as
             ``model.fit`` and ``model.evaluate`` do; ``model.predict`` does not.
-        once: Whether there will be one epoch only.
-        batch_size: Examples in a step, for sparse arrays.
+        once: Whether there is one epoch only.
+        batch_size: The examples of a step, for sparse arrays.
 
     Raises:
-        InputError: Keras knows no such data, it is empty, a list of numbers or a dataset
+        InputError: Keras does not take such data, it is empty, a list of numbers or a dataset
             distributed over several machines, or it is infinite and ``steps`` is None.
     """
     x, y, sample_weight = data
@@ -52,7 +52,7 @@ def stream_of(
         or (isinstance(x, keras.utils.PyDataset) and x.num_batches is None)
     )
     if infinite:
-        raise InputError(f"The data never ends: say with {steps_argument} how long an epoch is.")
+        raise InputError(f"The data never ends: set the length of an epoch with {steps_argument}.")
     finite = isinstance(x, keras.utils.PyDataset) and x.num_batches is not None
     try:
         adapter = get_data_adapter(
@@ -75,7 +75,7 @@ def stream_of(
 
 
 def _refuse_none(batch: Nested) -> None:
-    """Keras's adapter promises TensorFlow an Optional for a None, and then gives the None."""
+    """Refuse None in batches: Keras's adapter declares an Optional, and then yields the None."""
     if any(leaf is None for leaf in tf.nest.flatten(batch)):
         raise InputError(
             "The PyDataset's batches hold None, which Keras can't take from one. Leave it out: "

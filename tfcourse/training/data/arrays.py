@@ -37,15 +37,15 @@ class Arrays:
     count: int
 
     def batches(self, batch_size: int) -> int:
-        """The number of mini-batches, the last one perhaps smaller."""
+        """Return the number of mini-batches, of which the last may be smaller."""
         return math.ceil(self.count / batch_size)
 
-    def batch_size(self, asked: int | None, steps: int | None) -> int:
-        """The examples of a step: as asked for, else what makes ``steps`` steps, else 32."""
-        return asked or (math.ceil(self.count / steps) if steps else 32)
+    def batch_size(self, size: int | None, steps: int | None) -> int:
+        """Return ``size``, or the examples of each of ``steps`` steps, or 32."""
+        return size or (math.ceil(self.count / steps) if steps else 32)
 
     def first(self, size: int) -> Any:
-        """The first ``size`` examples, to build a model with."""
+        """Return the first ``size`` examples, to build a model with."""
         return map_leaves(lambda t: t[:size], self.data)
 
     @staticmethod
@@ -55,10 +55,10 @@ class Arrays:
         sample_weight: SampleWeight = None,
         class_weight: ClassWeight | None = None,
     ) -> "Arrays":
-        """Converts as Keras does: floats to ``keras.config.floatx()``, whole numbers as they are.
+        """Convert as Keras does: floats to ``keras.config.floatx()``, whole numbers unchanged.
 
         Raises:
-            InputError: No examples, or x, y and sample_weight differ in their number.
+            InputError: There are no examples, or x, y and sample_weight differ in their number.
         """
         x, y, sample_weight = (
             _tensors(name, part) for name, part in zip(NAMES, (x, y, sample_weight), strict=True)
@@ -75,11 +75,11 @@ class Arrays:
         }
         if not counts.get("x"):
             raise InputError("x is missing: pass the examples, or a dataset of them.")
-        if len({count for found in counts.values() for count in found}) != 1:
-            found = ", ".join(f"{name}: {' and '.join(map(str, n))}" for name, n in counts.items())
+        if len({count for lengths in counts.values() for count in lengths}) != 1:
+            listed = ", ".join(f"{name}: {' and '.join(map(str, n))}" for name, n in counts.items())
             raise InputError(
                 "x, y and sample_weight must hold the same number of examples (their first "
-                f"axis). Received: {found}."
+                f"axis). Received: {listed}."
             )
         count = counts["x"][0]
         if count == 0:
@@ -88,7 +88,7 @@ class Arrays:
 
 
 def in_memory(*parts: Nested) -> bool:
-    """Whether every leaf is a dense array: NumPy, TensorFlow, or what NumPy makes of it."""
+    """Return True if every leaf is a dense array: of NumPy, of TensorFlow, or convertible."""
     leaves = tree_leaves(parts)
     return bool(leaves) and all(
         isinstance(leaf, np.ndarray | tf.Tensor) or hasattr(leaf, "__array__") for leaf in leaves
@@ -96,7 +96,7 @@ def in_memory(*parts: Nested) -> bool:
 
 
 def epoch_order(count: int, shuffle: bool, seed: int, epoch: int) -> Any:
-    """The order of the examples in an epoch: a permutation drawn from (seed, epoch) alone."""
+    """Return the order of an epoch's examples, a permutation drawn from (seed, epoch) alone."""
     if not shuffle:
         return tf.range(count)
     order = np.random.default_rng([seed, epoch]).permutation(count)
@@ -104,7 +104,7 @@ def epoch_order(count: int, shuffle: bool, seed: int, epoch: int) -> Any:
 
 
 def split_off_validation(parts: Nested, fraction: float) -> tuple[Any, Any]:
-    """The first 1-fraction of the examples, and the rest; not shuffled, as in Keras.
+    """Return the first 1-fraction of the examples, and the rest; not shuffled, as in Keras.
 
     Raises:
         InputError: The parts are not arrays, or the fraction is not in (0, 1) or leaves one side
@@ -139,10 +139,10 @@ def sparse_by_rows(parts: Nested) -> Any:
 
 
 def refuse_lists(**parts: Nested) -> None:
-    """Refuses Python lists of numbers, which Keras would take for lists of inputs.
+    """Refuse Python lists of numbers, which Keras would take for lists of inputs.
 
     Raises:
-        InputError: A part is one; names the remedy.
+        InputError: A part is such a list.
     """
     for name, part in parts.items():
         first = part
@@ -180,7 +180,7 @@ def _is_whole(key: object) -> bool:
 
 
 def _weights_of_parts(y: TrainingData, sample_weight: SampleWeight) -> Any:
-    """Weights for each part of y; one array is for all of them."""
+    """Return the weights of each part of y; one array is for all of them."""
     if tf.is_tensor(sample_weight):
         return tf.nest.map_structure(lambda _: sample_weight, y)
     try:

@@ -1,8 +1,8 @@
-"""Whether data suits a model, before the first step: its shapes, types and values.
+"""Checks of a model's data before the first step: its shapes, types and values.
 
-What Keras would train on is let through: where a shape looks wrong, Keras itself is asked, on
-symbols. The one exception are values that make a training worthless, which ``check_data=False``
-lets through.
+Data that Keras would train on is accepted: where a shape looks wrong, the model is called with
+symbols of it. The one exception are values that make a training worthless, which
+``check_data=False`` accepts.
 """
 
 import math
@@ -28,7 +28,7 @@ Named = list[tuple[str, Any]]
 
 
 def check_training(model: KerasModel, train: Feed, validation: Feed | None) -> None:
-    """Checks the data of a training; see `check_feed`."""
+    """Check the data of a training; see `check_feed`."""
     check_feed(model, train, "train_step")
     if validation is not None:
         check_feed(model, validation, "test_step", of=" of validation_data")
@@ -37,16 +37,16 @@ def check_training(model: KerasModel, train: Feed, validation: Feed | None) -> N
 def check_feed(
     model: KerasModel, feed: Feed, step: str, thorough: bool = True, of: str = ""
 ) -> None:
-    """Checks a feed's data: of a stream the shapes and types, of arrays the values too.
+    """Check a feed's data: of a stream the shapes and types, of arrays the values too.
 
     Args:
         model: The model that it is for, built or not.
         feed: The data.
-        step: The model's method that takes it, such as ``"train_step"``. Of a model with an own
-            one nothing is known of what it takes, and only NaN is looked for.
-        thorough: Whether to look for NaN and infinity, and to trace a model whose outputs aren't
+        step: The model's method that takes it, such as ``"train_step"``. If the model overrides
+            it, only NaN and infinity are checked for.
+        thorough: Whether to check for NaN and infinity, and to trace a model whose outputs aren't
             known otherwise.
-        of: What the data is called in messages, such as ``" of validation_data"``.
+        of: The name of the data in messages, such as ``" of validation_data"``.
 
     Raises:
         InputError: It doesn't suit the model.
@@ -58,7 +58,7 @@ def check_feed(
     if not own:
         _check_inputs(model, x, sample, of)
     if thorough and not feed.stream:
-        # A loss of the user's own may leave out targets that are NaN.
+        # A loss of the user's own may ignore targets that are NaN.
         targets = y if not own and from_keras(model) else None
         named = {"x": x, "y": targets, "sample_weight": sample_weight}
         for name, part in named.items():
@@ -85,19 +85,19 @@ def proven_embeddings(model: KerasModel, feed: Feed, step: str) -> list[str]:
         return []
     x, *_ = keras.utils.unpack_x_y_sample_weight(feed.arrays.data)
     leaves = _input_leaves(model, x, "")
-    # Under XLA its operations are known by the name alone.
+    # Under XLA a layer's operations can be told from others by their name alone.
     own, names = {id(layer) for layer in layers}, {bare_scope(layer.name) for layer in layers}
     others = [each for each in flatten_layers(model) if id(each) not in own]
     unique = names.isdisjoint(bare_scope(each.name) for each in others)
-    proven = unique and leaves is not None and ids_in_range(model, leaves)
-    return [layer.name for layer in layers] if proven else []
+    in_range = unique and leaves is not None and ids_in_range(model, leaves)
+    return [layer.name for layer in layers] if in_range else []
 
 
 def check_finite(name: str, tensor: Tensor) -> None:
-    """Whether a tensor holds no NaN and no infinity.
+    """Check that a tensor holds no NaN and no infinity.
 
     Raises:
-        InputError: It does; names how many rows, the first of them, and the remedy.
+        InputError: It does; the message has the number of rows and the first of them.
     """
     # A sum of finite numbers may overflow, but one with NaN or infinity is never finite.
     if not tensor.dtype.is_floating or np.isfinite(float(tf.reduce_sum(tensor))):
@@ -107,15 +107,15 @@ def check_finite(name: str, tensor: Tensor) -> None:
     if not len(rows):
         return
     kinds = [("NaN", tf.math.is_nan), ("infinity", tf.math.is_inf)]
-    found = " and ".join(kind for kind, test in kinds if bool(tf.reduce_any(test(tensor))))
+    contents = " and ".join(kind for kind, test in kinds if bool(tf.reduce_any(test(tensor))))
     raise InputError(
-        f"{name} holds {found} in {len(rows)} of {tensor.shape[0]} rows, first at index {rows[0]}. "
-        "Impute the values or drop the rows; check_data=False trains on them."
+        f"{name} holds {contents} in {len(rows)} of {tensor.shape[0]} rows, first at index "
+        f"{rows[0]}. Impute the values or drop the rows; check_data=False trains on them."
     )
 
 
 def _check_inputs(model: KerasModel, x: TrainingData, sample: Nested, of: str) -> None:
-    """Whether x, of which ``sample`` is a batch, is what a model with known inputs takes."""
+    """Check that a model with known inputs takes x, of which ``sample`` is a batch."""
     inputs = _inputs(model)
     if inputs is None or x is None:
         return
@@ -136,7 +136,7 @@ def _check_inputs(model: KerasModel, x: TrainingData, sample: Nested, of: str) -
 
 
 def _input_leaves(model: KerasModel, x: TrainingData, of: str) -> Named | None:
-    """The arrays of x in the order of the model's inputs, with their names; None if unknown."""
+    """Return the arrays of x in the order of the model's inputs, with names; None if unknown."""
     if x is None or not type(model).call.__module__.startswith("keras."):
         return None
     inputs = _inputs(model)
@@ -147,21 +147,22 @@ def _input_leaves(model: KerasModel, x: TrainingData, of: str) -> Named | None:
 
 
 def _inputs(model: KerasModel) -> dict[str, Any] | None:
-    """The symbols of the model's inputs by their names, as Keras sorts them; None if unknown."""
-    known = type(model).call.__module__.startswith("keras.") and getattr(model, "inputs", None)
-    if not known:
+    """Return the symbols of the model's inputs by name, as Keras sorts them; None if unknown."""
+    of_keras = type(model).call.__module__.startswith("keras.")
+    symbols = getattr(model, "inputs", None) if of_keras else None
+    if not symbols:
         return None
     if isinstance(model, keras.Sequential):
-        return {symbol.name: symbol for symbol in known}
+        return {symbol.name: symbol for symbol in symbols}
     nested = model.input
     if isinstance(nested, dict):
         flat = all(isinstance(symbol, keras.KerasTensor) for symbol in nested.values())
         return {name: nested[name] for name in sorted(nested)} if flat else None
-    return {symbol.name: symbol for symbol in known}
+    return {symbol.name: symbol for symbol in symbols}
 
 
 def _matched(model: KerasModel, x: TrainingData, inputs: dict[str, Any], name: str) -> Named:
-    """The arrays of x by their names, in the order of the inputs."""
+    """Return the arrays of x with their names, in the order of the inputs."""
     if not isinstance(x, dict):
         leaves = _leaves(name, x)
         # Keras leaves out what a Sequential model has no use for.
@@ -181,8 +182,8 @@ def _matched(model: KerasModel, x: TrainingData, inputs: dict[str, Any], name: s
         )
     extra = sorted(key for key in x if key not in inputs)
     # Keras sorts the keys and takes as many as it needs, unless the model's inputs are a list.
-    taken = sorted(x)[: len(inputs)]
-    if extra and isinstance(getattr(model, "input", None), dict) and taken != list(inputs):
+    used = sorted(x)[: len(inputs)]
+    if extra and isinstance(getattr(model, "input", None), dict) and used != list(inputs):
         raise InputError(
             f'{name} has "{extra[0]}", which is no input of the model, and Keras would take it '
             f"for one. Leave it out: the inputs are {_listed(inputs)}."
@@ -219,7 +220,7 @@ def _fits(shape: Shape, wanted: Shape) -> bool:
 
 
 def _accepted(model: KerasModel, x: TrainingData) -> bool:
-    """Whether Keras can call the model on x: layers such as an Embedding take other lengths."""
+    """Return True if Keras can call the model on x: an Embedding, say, takes other lengths."""
     try:
         outputs_on(model, model, x, training=False)
     except Exception:
@@ -228,7 +229,7 @@ def _accepted(model: KerasModel, x: TrainingData) -> bool:
 
 
 def _way(shape: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:
-    """A sentence on how to get from one shape to the other, where that is evident."""
+    """Return a sentence on how to get from one shape to the other, where that is evident."""
     row, wanted_row = shape[1:], wanted[1:]
     if None in (*row, *wanted_row):
         return ""
@@ -242,7 +243,7 @@ def _way(shape: tuple[Any, ...], wanted: tuple[Any, ...]) -> str:
 
 
 def _leaves(name: str, part: Nested) -> Named:
-    """The leaves of nested data with the paths to them, such as ``x["a"]``."""
+    """Return the leaves of nested data with their paths, such as ``x["a"]``."""
     if part is None:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Which programs of a training XLA compiles: as asked for, or where it pays."""
+"""The choice of the programs that XLA compiles: the caller's, or those where it pays."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
@@ -15,12 +15,12 @@ JitCompile: TypeAlias = bool | Literal["auto"] | Auto
 
 
 class Compilation(NamedTuple):
-    """Which programs XLA compiles.
+    """The choice of the programs that XLA compiles.
 
     Attributes:
         training: Whether it compiles the training.
         validation: Whether it compiles the validation.
-        required: Whether it must, or what it can't compile goes without.
+        required: Whether a program that it can't compile is an error, or runs without it.
         in_range: The names of the ``Embedding`` layers whose ids are known to be in range, in the
             training.
         validation_in_range: Those in the validation.
@@ -73,15 +73,15 @@ def compilation_of(
 
 
 def can_compile(feeds: Sequence[Feed | None], jit_compile: JitCompile) -> bool:
-    """Whether XLA can be had for these data.
+    """Return True if XLA can compile programs for these data.
 
     Raises:
         InputError: It can't, and ``jit_compile`` is True.
     """
-    known = all(feed.known_shapes for feed in feeds if feed is not None)
-    if jit_compile is True and not known:
+    static = all(feed.known_shapes for feed in feeds if feed is not None)
+    if jit_compile is True and not static:
         raise InputError(
             "jit_compile=True needs dense data whose shapes are known. Received: a stream with "
             "sparse or ragged parts or of unknown shapes. Pad to one length, or leave it out."
         )
-    return known
+    return static

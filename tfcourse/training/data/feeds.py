@@ -1,4 +1,4 @@
-"""Where the batches of an epoch come from: arrays in memory, or a stream of batches."""
+"""The batches of an epoch, from arrays in memory or a stream of batches."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -29,9 +29,9 @@ class Chunk:
 
     Attributes:
         start: The number of its first step in the epoch, from 0.
-        steps: How many steps it is meant to take.
-        call: Runs them with the program given.
-        outcome: What `run` came to.
+        steps: The number of its steps, unless the data end before.
+        call: Runs them with a program.
+        outcome: The outcome of `run`.
     """
 
     start: int
@@ -40,7 +40,7 @@ class Chunk:
     outcome: ProgramResult = field(default_factory=lambda: ProgramResult(0, True, None))
 
     def run(self, program: Program) -> ProgramResult:
-        """Runs the steps and keeps the outcome."""
+        """Run the steps, and keep and return the outcome."""
         self.outcome = self.call(program)
         return self.outcome
 
@@ -53,8 +53,8 @@ class Feed(Protocol):
         repeatable: Whether the same epoch can be run again, from any step of it.
         sample: Symbols or tensors of a batch's shapes.
         known_shapes: Whether all shapes but the batch's size are known, as XLA needs them.
-        steps: How many steps an epoch has; None if only its end will tell.
-        batch_size: Examples in a step; None if unknown.
+        steps: The steps of an epoch; None if unknown.
+        batch_size: The examples of a step; None if unknown.
     """
 
     stream: bool
@@ -66,13 +66,13 @@ class Feed(Protocol):
     batch_size: int | None
 
     def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
-        """The epoch from step ``start`` on, in chunks of at most ``stride`` steps."""
+        """Yield the epoch from step ``start``, in chunks of at most ``stride`` steps."""
 
 
 class ArrayFeed(Feed):
     """Batches gathered from arrays, in an order that comes from (seed, epoch) alone.
 
-    With ``steps_per_epoch`` an epoch is that many steps, and the next one goes on where it
+    With ``steps_per_epoch`` an epoch is that number of steps, and the next one continues where it
     ended; as in Keras an epoch never holds the end of one pass and the beginning of another.
     """
 
@@ -99,7 +99,7 @@ class ArrayFeed(Feed):
         self._unshuffled = None if shuffle else epoch_order(arrays.count, False, seed, 0)
 
     def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
-        """The epoch from step ``start`` on, in chunks of at most ``stride`` steps."""
+        """Yield the epoch from step ``start``, in chunks of at most ``stride`` steps."""
         epochs_in_a_pass = math.ceil(self.available / self.steps)
         passes, part = divmod(epoch - self.first_epoch, epochs_in_a_pass)
         begin = part * self.steps
@@ -118,18 +118,18 @@ class ArrayFeed(Feed):
         return program(self.arrays.data, order, self.batch_size, first, last, self._calls)
 
     def batch(self, epoch: int, step: int) -> Any:
-        """One batch of an epoch, as the program sees it."""
-        taken: list[Any] = []
+        """Return one batch of an epoch, as the program receives it."""
+        batches: list[Nested] = []
 
         def take(
             data: Nested, order: Tensor, size: int, first: int, last: int, _: object
         ) -> ProgramResult:
             rows = order[first * size : last * size]
-            taken.append(gather_rows(data, rows))
+            batches.append(gather_rows(data, rows))
             return ProgramResult(1, True, None)
 
         next(self.chunks(epoch, 1, step)).run(take)
-        return taken[0]
+        return batches[0]
 
 
 class StreamFeed(Feed):
@@ -148,7 +148,7 @@ class StreamFeed(Feed):
         self.adapter = adapter
         dataset = adapter.get_tf_dataset()
         self.sample = _symbols(dataset.element_spec)
-        self.known_shapes = all(map(_is_known, tf.nest.flatten(dataset.element_spec)))
+        self.known_shapes = all(map(_is_static, tf.nest.flatten(dataset.element_spec)))
         self.batch_size = adapter.batch_size
         self.steps = steps_per_epoch or adapter.num_batches
         # A dataset of known length is repeated, and its iterator serves all epochs: to end one
@@ -177,28 +177,28 @@ class StreamFeed(Feed):
             adapter.on_epoch_end()
 
     def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
-        """The epoch in chunks of at most ``stride`` steps; it can't begin inside an epoch."""
+        """Yield the epoch in chunks of at most ``stride`` steps; ``start`` must be 0."""
         self.adapter.on_epoch_begin()
         self._used = True
-        carried_on = self._iterator is not None and self.continued
-        if not carried_on:
+        continues = self._iterator is not None and self.continued
+        if not continues:
             self._iterator = iter(self.dataset)
-        done = 0
+        position = 0
         try:
-            while self.steps is None or done < self.steps:
-                size = stride if self.steps is None else min(stride, self.steps - done)
-                chunk = Chunk(done, size, partial(self._call, size, carried_on and not done))
+            while self.steps is None or position < self.steps:
+                size = stride if self.steps is None else min(stride, self.steps - position)
+                chunk = Chunk(position, size, partial(self._call, size, continues and not position))
                 yield chunk
-                done += chunk.outcome.used
+                position += chunk.outcome.used
                 if chunk.outcome.steps < size and chunk.outcome.finite:
                     self._iterator = None
-                    self._first_length = self._first_length or done
+                    self._first_length = self._first_length or position
                     wanted = self.steps or self._first_length
-                    if done < wanted:
-                        _warn_of_the_end(done, wanted)
+                    if position < wanted:
+                        _warn_of_the_end(position, wanted)
                     break
         finally:  # also when the training is stopped inside the epoch
-            if self.repeated and done != self.steps:
+            if self.repeated and position != self.steps:
                 self._iterator = None
             self.adapter.on_epoch_end()
 
@@ -210,10 +210,10 @@ class StreamFeed(Feed):
         if not self.repeated:
             self._iterator = None
 
-    def _call(self, steps: int, carried_on: bool, program: Program) -> ProgramResult:
-        """The next steps; from the first batch where the data has ended with the last epoch."""
+    def _call(self, steps: int, continues: bool, program: Program) -> ProgramResult:
+        """Run the next steps, from the first batch if the data ended with the last epoch."""
         outcome: ProgramResult = program(self._iterator, steps, self.endless)
-        if carried_on and not outcome.steps:
+        if continues and not outcome.steps:
             self._iterator = iter(self.dataset)
             outcome = program(self._iterator, steps, self.endless)
         return outcome
@@ -226,7 +226,7 @@ def _warn_of_the_end(steps: int, wanted: int) -> None:
     )
 
 
-def _is_known(spec: Nested) -> bool:
+def _is_static(spec: Nested) -> bool:
     if isinstance(spec, tf.OptionalSpec):
         return True
     return isinstance(spec, tf.TensorSpec) and spec.shape[1:].is_fully_defined()

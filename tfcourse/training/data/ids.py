@@ -30,7 +30,7 @@ MOVING_OPS = {"GetItem", "Reshape", "Squeeze", "ExpandDims", "Transpose", "Conca
 
 @dataclass(frozen=True)
 class Part:
-    """Values on their way through a model, and the names of the arrays that they come from."""
+    """Values within a model, and the names of the arrays that they come from."""
 
     values: Tensor
     names: tuple[str, ...]
@@ -96,20 +96,20 @@ def _lookups(model: KerasModel, leaves: Sequence[tuple[str, Any]]) -> list[Looku
     """Return the lookups that a model of Keras's layers does on these arrays."""
     if not embeddings_of(model):
         return []
-    found: list[Lookup] = []
+    lookups: list[Lookup] = []
     parts = [UNKNOWN if leaf is None else Part(leaf, (name,)) for name, leaf in leaves]
-    _through_model(model, parts, found)
-    return found
+    _through_model(model, parts, lookups)
+    return lookups
 
 
-def _through_model(model: KerasModel, parts: Sequence[Part], found: list[Lookup]) -> list[Part]:
+def _through_model(model: KerasModel, parts: Sequence[Part], lookups: list[Lookup]) -> list[Part]:
     """Send parts through a model, as far as it only moves them, and collect the lookups."""
     if isinstance(model, keras.Sequential):
         part = parts[0]
         if model.built and getattr(model, "inputs", None):
             part = _as_input(part, model.inputs[0])
         for layer in model.layers:
-            part = _through_layer(layer, [part], {}, found)[0]
+            part = _through_layer(layer, [part], {}, lookups)[0]
         return [part]
     needed = _on_the_way(model)
     values = {
@@ -122,7 +122,7 @@ def _through_model(model: KerasModel, parts: Sequence[Part], found: list[Lookup]
         results: list[Part] = []
         if _looks_up(node.operation) or any(id(symbol) in needed for symbol in node.outputs):
             args, kwargs = node.arguments.fill_in(values)
-            results = _through_layer(node.operation, args, kwargs, found)
+            results = _through_layer(node.operation, args, kwargs, lookups)
         for place, symbol in enumerate(node.outputs):
             values[id(symbol)] = results[place] if place < len(results) else UNKNOWN
     return [values.get(id(symbol), UNKNOWN) for symbol in model.outputs]
@@ -142,13 +142,13 @@ def _looks_up(layer: Layer) -> bool:
 
 
 def _through_layer(
-    layer: Layer, args: Sequence[Nested], kwargs: Mapping[str, Nested], found: list[Lookup]
+    layer: Layer, args: Sequence[Nested], kwargs: Mapping[str, Nested], lookups: list[Lookup]
 ) -> list[Part]:
     parts = [leaf for leaf in keras.tree.flatten((args, kwargs)) if isinstance(leaf, Part)]
     if _is_embedding(layer):
-        found.extend(Lookup(layer, part) for part in parts)
+        lookups.extend(Lookup(layer, part) for part in parts)
     elif _is_transparent(layer):
-        return _through_model(layer, parts, found)
+        return _through_model(layer, parts, lookups)
     elif _is_moving(layer) and not any(part is UNKNOWN for part in parts):
         return [_moved(layer, args, kwargs, parts)]
     return [UNKNOWN]

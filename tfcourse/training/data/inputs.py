@@ -23,17 +23,17 @@ __all__ = [
     "train_feed",
 ]
 
-# A call of a program can't be interrupted: this long it may last, by the estimate of the jit rule.
+# The longest call of a program, by `seconds_of_step`: a call can't be interrupted.
 SECONDS_PER_CALL = 0.5
 
 
 @dataclass(frozen=True)
 class Order:
-    """In which order the examples come.
+    """The order of the examples.
 
     Attributes:
         shuffle: Whether an epoch's order is a permutation.
-        seed: What it is drawn from; None to draw the seed itself.
+        seed: The seed that it is drawn from; None to draw the seed itself.
         first_epoch: The number of the call's first epoch.
     """
 
@@ -49,23 +49,24 @@ def train_feed(
     order: Order,
     class_weight: ClassWeight | None,
 ) -> Feed:
-    """The data of a training.
+    """Return the data of a training.
 
     Args:
         data: ``(x, y, sample_weight)``.
         batch_size: Examples in a step, for arrays; None is 32, or what makes ``steps`` steps.
-        steps: Steps in an epoch; None for as many as there are.
+        steps: The steps of an epoch; None for all.
         order: The order of the examples, for arrays.
         class_weight: A weight for every class.
 
     Raises:
-        InputError: A seed for data that isn't arrays, or what `Arrays.of` and `stream_of` raise.
+        InputError: A seed is passed for data that isn't arrays, or `Arrays.of` or `stream_of`
+            raises it.
     """
     steps = limited("steps_per_epoch", steps)
     if not in_memory(*data):
         if order.seed is not None:
             raise InputError(
-                "seed is for arrays in memory: data of other kinds brings its own order. Leave it "
+                "seed is for arrays in memory: data of other kinds has its own order. Leave it "
                 "out, and seed the data (a dataset's .shuffle(buffer_size, seed))."
             )
         return stream_of(
@@ -87,13 +88,13 @@ def evaluation_feed(
     steps_argument: str,
     once: bool = False,
 ) -> Feed:
-    """The data of a validation or an evaluation, in its own order.
+    """Return the data of a validation or an evaluation, in its own order.
 
     Args:
         data: ``(x, y, sample_weight)``.
         batch_size: Examples in a step, for arrays; None is 32, or what makes ``steps`` steps.
         steps: The most steps; None for all.
-        steps_argument: What the caller calls ``steps``, for the messages.
+        steps_argument: The name of the caller's argument for ``steps``, for the messages.
         once: Whether it is used once only.
     """
     steps = limited("steps_per_epoch", steps)
@@ -115,16 +116,16 @@ def steps_per_call(model: KerasModel, feed: Feed, members: int = 1) -> int:
     return max(1, int(SECONDS_PER_CALL / seconds))
 
 
-def limited(name: str, asked: int | None) -> int | None:
-    """Epochs or steps as ``keras.config`` limits them, by a call or the environment.
+def limited(name: str, number: int | None) -> int | None:
+    """Limit epochs or steps as ``keras.config`` does, by a call or the environment.
 
     Args:
         name: ``"epochs"``, or ``"steps_per_epoch"`` for the steps of any pass over data.
-        asked: What was asked for; None for as many as there are.
+        number: The caller's number; None for all.
     """
     most = keras.config.max_epochs() if name == "epochs" else keras.config.max_steps_per_epoch()
-    if not most or (asked and asked <= most):
-        return asked
+    if not most or (number and number <= most):
+        return number
     warn(f"Limiting {name} to {most}")
     return most
 
@@ -137,10 +138,10 @@ def check_choices(
     epochs: object = 0,
     shuffle: object = False,
 ) -> None:
-    """Whether these arguments of `fit` are what they can be.
+    """Check these arguments of `fit`.
 
     Raises:
-        InputError: One is not.
+        InputError: One is of a wrong type or out of its range.
     """
     numbers = {"seed": 0 if seed is None else seed, "initial_epoch": initial_epoch}
     numbers["epochs"] = epochs
@@ -158,7 +159,7 @@ def check_choices(
 
 
 def check_sizes(**sizes: object) -> None:
-    """Whether all are whole numbers >= 1; all but the epochs may be None.
+    """Check that all are whole numbers >= 1; all but the epochs may be None.
 
     Raises:
         InputError: One is not.

@@ -1,6 +1,7 @@
-"""Whether the metrics that a model was compiled with can compare y with its outputs as they are."""
+"""Checks of the metrics of a model: they must compare y with its outputs as they are."""
 
 import inspect
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -24,8 +25,8 @@ CLASSES = (
     keras.metrics.Recall,
     keras.metrics.FBetaScore,
 )
-# How many examples a metric of the user's is tried on.
-TRIED = 4
+# The number of examples that a metric of the user's is tried on.
+TRIAL_ROWS = 4
 
 
 def check_metric(
@@ -62,7 +63,7 @@ def check_metric(
 
 @lru_cache
 def _named(name: str) -> Any:
-    """The metric or function that ``compile`` makes of a name; None if it depends on the data."""
+    """Return the metric or function of a name; None if it depends on the data."""
     if name.lower() in ("accuracy", "acc"):
         return None
     try:
@@ -72,7 +73,7 @@ def _named(name: str) -> Any:
 
 
 def _keras_function(metric: Metric) -> str | None:
-    """The name of the function of Keras's that a metric averages; None if it is another's."""
+    """Return the name of Keras's function that a metric averages; None if it is another's."""
     function = averaged_function(metric)
     of_keras = getattr(function, "__module__", "").startswith("keras.")
     return getattr(function, "__name__", None) if of_keras else None
@@ -93,11 +94,11 @@ def _check_columns(name: str, metric: Metric, target: Tensor, output: KerasTenso
     )
 
 
-def _try(name: str, function: Any, target: Tensor) -> None:
-    """Compare what a function gives for y of shape (n,) and for y of the output's shape (n, 1)."""
+def _try(name: str, function: Callable[..., Any], target: Tensor) -> None:
+    """Compare a function's values for y of shape (n,) and for y of the output's shape (n, 1)."""
     if len(target.shape) != 1 or target.shape[0] < 2:
         return
-    rows = np.asarray(target[:TRIED])
+    rows = np.asarray(target[:TRIAL_ROWS])
     outputs = np.linspace(0.2, 0.8, len(rows), dtype=keras.config.floatx())[:, None]
     try:
         spread, paired, again = (

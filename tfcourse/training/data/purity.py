@@ -1,4 +1,4 @@
-"""Whether a ``tf.data`` dataset gives the same elements whenever they are read."""
+"""Pure datasets of ``tf.data``: those that have the same elements whenever they are read."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.internals.data import dataset_functions, dataset_inputs, is_variant_dataset
-from tfcourse.types import Dataset
+from tfcourse.types import ConcreteFunction, Dataset
 
 __all__ = ["is_pure"]
 
@@ -15,9 +15,9 @@ HANDLES = (tf.resource, tf.variant)
 
 
 def is_pure(dataset: Dataset) -> bool:
-    """Whether nothing that changes during a training can change what a dataset gives.
+    """Return True if nothing that changes during a training can change a dataset's elements.
 
-    That is so unless one of its functions calls Python or reads a variable, or it can't be told.
+    It is False if one of its functions calls Python or reads a variable, and where that is unknown.
     """
     if not isinstance(dataset, tf.data.Dataset):
         return False
@@ -28,19 +28,19 @@ def is_pure(dataset: Dataset) -> bool:
 
 
 def _stages(dataset: Dataset) -> Iterator[Any]:
-    """A dataset and those that it is made of."""
+    """Yield a dataset and those that it is made of."""
     yield dataset
     for stage in dataset_inputs(dataset):
         yield from _stages(stage)
 
 
-def _is_pure_stage(stage: Any) -> bool:
+def _is_pure_stage(stage: Dataset) -> bool:
     return not is_variant_dataset(stage) and all(
         _is_pure_function(each.function) for each in dataset_functions(stage)
     )
 
 
-def _is_pure_function(function: Any) -> bool:
+def _is_pure_function(function: ConcreteFunction) -> bool:
     graph = function.graph.as_graph_def()
     inner = (node for each in graph.library.function for node in each.node_def)
     calls_python = any("PyFunc" in node.op for node in (*graph.node, *inner))

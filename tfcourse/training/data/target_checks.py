@@ -1,4 +1,4 @@
-"""Whether targets suit a model's losses and metrics: there, of the right shape, known classes."""
+"""Checks of the targets by a model's losses and metrics: presence, shape, classes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ CHECKED = (
     "binary_crossentropy",
     "binary_focal_crossentropy",
 )
-# How far from 0 to 1 a binary target may be: that of float16. Such as come from averaging or from
-# resizing a mask are beyond by a rounding error, which harms no training.
+# The most that a binary target may lie outside of 0 to 1: the rounding of float16. Those that come
+# from averaging or from resizing a mask are beyond by a rounding error, which harms no training.
 ROUNDING = 1e-3
 
 
@@ -41,19 +41,19 @@ class KerasLoss:
 def check_targets(
     model: KerasModel, x: TrainingData, y: TrainingData, of: str, values: bool, trace: bool
 ) -> None:
-    """Checks y against the losses and metrics of Keras's that the model was compiled with.
+    """Check y against the losses and metrics of Keras's that the model was compiled with.
 
     Args:
         model: A compiled model, built or not.
         x: A batch, or symbols of one.
         y: All targets, or symbols of a batch.
-        of: What the data is called in messages.
-        values: Whether y's values can be looked at.
+        of: The name of the data in messages.
+        values: Whether y has values, and not only a shape and type.
         trace: Whether to trace a model whose outputs aren't known otherwise, and to refuse
-            binary labels with which Keras computes something all the same.
+            binary labels that Keras would accept.
 
     Raises:
-        InputError: y is missing, or is what the loss can't take.
+        InputError: y is missing, or the loss can't take it.
     """
     loss = getattr(model, "loss", None)
     if loss is None or overrides(model, "compute_loss"):
@@ -61,7 +61,7 @@ def check_targets(
     if y is None:
         raise InputError(
             f"y{of} is missing: the model was compiled with a loss, which compares its outputs "
-            "with y. Pass y, or give the data as pairs (x, y)."
+            "with y. Pass y, or pass the data as pairs (x, y)."
         )
     outputs = _outputs(model)
     if outputs is None and trace and any(_is_checked(each) for each in keras.tree.flatten(loss)):
@@ -69,8 +69,8 @@ def check_targets(
     if outputs is None:
         return
     for name, entry, target, output in _triples(model, outputs, y, loss):
-        if (known := _known(entry)) is not None:
-            _check(f"y{of}{name}", known, target, output, values, values and trace)
+        if (keras_loss := _keras_loss(entry)) is not None:
+            _check(f"y{of}{name}", keras_loss, target, output, values, values and trace)
     compiled = compiled_metrics(model)
     if compiled is None or overrides(model, "compute_metrics"):
         return
@@ -81,14 +81,14 @@ def check_targets(
 
 
 def from_keras(model: KerasModel) -> bool:
-    """Whether all losses that the model was compiled with are Keras's."""
+    """Return True if all losses that the model was compiled with are Keras's."""
     losses = keras.tree.flatten(getattr(model, "loss", None))
     own = overrides(model, "compute_loss")
-    return not own and all(loss is None or _known(loss) is not None for loss in losses)
+    return not own and all(loss is None or _keras_loss(loss) is not None for loss in losses)
 
 
-def _known(loss: Loss) -> KerasLoss | None:
-    """A loss as ``compile`` takes it, if it is one of Keras's."""
+def _keras_loss(loss: Loss) -> KerasLoss | None:
+    """Return the description of a loss of ``compile``'s, or None if it is not one of Keras's."""
     try:
         loss = keras.losses.get(loss)
     except ValueError:  # "crossentropy", which ``compile`` resolves by the shapes
@@ -102,14 +102,14 @@ def _known(loss: Loss) -> KerasLoss | None:
 
 
 def _is_checked(loss: Loss) -> bool:
-    known = _known(loss)
-    return known is not None and known.name in (*CHECKED, *NUMBER_BY_NUMBER)
+    keras_loss = _keras_loss(loss)
+    return keras_loss is not None and keras_loss.name in (*CHECKED, *NUMBER_BY_NUMBER)
 
 
 def _triples(
-    model: KerasModel, outputs: Nested, y: TrainingData, entries: Any
+    model: KerasModel, outputs: Nested, y: TrainingData, entries: Nested
 ) -> Iterator[tuple[str, Any, Any, Any]]:
-    """For every output its key, its loss or metrics, its targets and its symbol, where clear."""
+    """Yield every output's key, loss or metrics, targets and symbol, where they are clear."""
     if not keras.tree.is_nested(outputs):
         targets = keras.tree.flatten(y)
         for entry in keras.tree.flatten(entries):

@@ -1,4 +1,4 @@
-"""Whether y and an output have one shape, where a loss or metric compares them number by number."""
+"""The check that y and an output have one shape, where they are compared number by number."""
 
 from tfcourse.errors import InputError
 
