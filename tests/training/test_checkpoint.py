@@ -277,7 +277,7 @@ def test_a_rollback_before_and_after_the_interruption(data, tmp_path, interrupte
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         expected = train(mlp, data, **arguments)
-    said = [str(w.message) for w in warned if "Going on from batch" in str(w.message)]
+    said = [str(w.message) for w in warned if "Continuing from batch" in str(w.message)]
     assert ["of 1 copies earlier" in message for message in said] == [True, True]
     arguments |= {"save_every": AT_ONCE}
     for count in (6, 7, 8, 14):  # before, at and after the first infinite weight; the second

@@ -234,7 +234,7 @@ def test_a_rollback_halves_the_learning_rate_and_goes_on(form, data):
     expected, ours = linear(0.375), linear(3.0)
     history = expected.fit(*data, batch_size=16, epochs=3, verbose=0, shuffle=False)
     result, messages = recorded(train_on, form, ours, data, on_nan="rollback", epochs=3)
-    assert [m.partition("Going on ")[2] for m in messages] == [
+    assert [m.partition("Continuing ")[2] for m in messages] == [
         f"from batch 1 with the state from before batch 1 and the learning rate {now} instead of "
         f"{before} ({n} of 3 times)."
         for n, before, now in ((1, 3, 1.5), (2, 1.5, 0.75), (3, 0.75, 0.375))
@@ -259,19 +259,24 @@ def test_a_rollback_under_xla_loses_no_batch_of_the_buffer(data):
 def test_what_is_kept_of_a_stream_is_bounded(data, monkeypatch):
     """Room for two batches (whose size isn't known): a copy is taken before each third."""
     monkeypatch.setattr("tfcourse.training.loop.REPLAY_BYTES", 2 * 256 * (FEATURES + 1) * 4)
-    taken = []
-    took = Guard.took
+    kept = []
+    add_batches = Guard.add_batches
     monkeypatch.setattr(
-        Guard, "took", lambda guard, o: (took(guard, o), taken.append(sum(map(len, guard.taken))))
+        Guard,
+        "add_batches",
+        lambda guard, result: (
+            add_batches(guard, result),
+            kept.append(sum(map(len, guard.replay_buffers))),
+        ),
     )
     x, y = data[0].copy(), data[1]
     x[64:] = np.nan
     with pytest.raises(NonFiniteLossError, match=r"batch 5, .*x of that batch holds NaN"):
         train_on("dataset", linear(0.01), (x, y))
-    assert taken == [2, 2, 1]
+    assert kept == [2, 2, 1]
     model = linear(3.0)
     _, messages = recorded(train_on, "dataset", model, data, on_nan="rollback", epochs=1)
-    assert "Going on from batch 3 with the state from before batch 3" in messages[0]
+    assert "Continuing from batch 3 with the state from before batch 3" in messages[0]
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
 
@@ -282,7 +287,8 @@ def test_a_copy_whose_first_loss_is_nan_is_of_no_use(data):
     first, second, third, fourth = result.history["loss"]
     assert first > 1e10 and fourth < third < second < 2
     assert (
-        "epoch 2, batch 1. Going on from batch 1 with the state of 1 copies earlier" in messages[1]
+        "epoch 2, batch 1. Continuing from batch 1 with the state of 1 copies earlier"
+        in messages[1]
     )
     assert float(model.optimizer.learning_rate) == 0.25
 

@@ -136,20 +136,20 @@ class Loop:
             if self.checkpoints is not None:
                 self.checkpoints.before_steps(epoch, chunk.start)
             if guard is not None:
-                guard.keep(chunk.start, first=chunk.start == start)
+                guard.copy_state(chunk.start, first=chunk.start == start)
             callbacks.on_train_batch_begin(chunk.start)
-            outcome = chunk.run(program)
+            result = chunk.run(program)
             if guard is not None:
-                guard.took(outcome)
-            if not outcome.steps:
+                guard.add_batches(result)
+            if not result.steps:
                 continue  # the feed ends, with a warning if it should not
-            if guard is not None and not outcome.finite:
-                again = guard.handle(epoch, chunk.start + outcome.steps - 1, program)
+            if guard is not None and not result.finite:
+                again = guard.handle(epoch, chunk.start + result.steps - 1, program)
                 if self.train.repeatable:
                     return logs, again
                 continue
-            logs = outcome.logs
-            callbacks.on_train_batch_end(chunk.start + outcome.steps - 1, logs)
+            logs = result.logs
+            callbacks.on_train_batch_end(chunk.start + result.steps - 1, logs)
             if self.model.stop_training:
                 break
         return logs, None
@@ -160,7 +160,7 @@ class Loop:
         for chunk in self.train.chunks(epoch, stride, start):
             yield chunk
             if self.guard is not None:
-                yield from self.guard.repeats()
+                yield from self.guard.replays()
 
     def _validate(self) -> dict[str, Any]:
         assert self.validation is not None
@@ -189,11 +189,11 @@ def evaluate_feed(
     logs: Logs = {}
     for chunk in feed.chunks(0, next_stride(model, model.stop_evaluating, stride)):
         callbacks.on_test_batch_begin(chunk.start)
-        outcome = chunk.run(program)
-        if not outcome.steps:
+        result = chunk.run(program)
+        if not result.steps:
             continue
-        logs = outcome.logs
-        callbacks.on_test_batch_end(chunk.start + outcome.steps - 1, logs)
+        logs = result.logs
+        callbacks.on_test_batch_end(chunk.start + result.steps - 1, logs)
         if model.stop_evaluating:
             break
     logs = epoch_logs(model, logs, "test_step", callbacks, TEST_HOOKS)

@@ -96,11 +96,11 @@ def _collect(
     callbacks.on_predict_begin()
     for chunk in feed.chunks(0, next_stride(model, model.stop_predicting, stride)):
         callbacks.on_predict_batch_begin(chunk.start)
-        outcome = chunk.run(program)
-        if not outcome.steps:
+        result = chunk.run(program)
+        if not result.steps:
             continue  # the feed ends, with a warning if it should not
-        parts.append(outcome.logs)
-        callbacks.on_predict_batch_end(chunk.start + outcome.steps - 1, {"outputs": outcome.logs})
+        parts.append(result.logs)
+        callbacks.on_predict_batch_end(chunk.start + result.steps - 1, {"outputs": result.logs})
         if model.stop_predicting:
             break
     callbacks.on_predict_end()

@@ -248,7 +248,7 @@ class Shared(keras.metrics.Metric):
 
 
 class TestWhatCannotBeHad:
-    def test_a_layer_that_does_not_vectorise(self, quick):
+    def test_a_layer_that_cannot_be_vectorized(self, quick):
         search = quick(CONVNET, builder="network", search={"caviar": "population"})
         message = r'caviar = "population" can\'t be had: A population can\'t train the layer "filt'
         with pytest.raises(InputError, match=message):

@@ -85,7 +85,10 @@ def float8():
 
 
 MODELS = {
-    "convolution": (images, r'can\'t train the layer "filters" \(Conv2D\): it does not vectorise'),
+    "convolution": (
+        images,
+        r'can\'t train the layer "filters" \(Conv2D\): it can\'t be vectorized',
+    ),
     "recurrent": (series, r'can\'t train the layer "both" \(Bidirectional\)'),
     "nested": (nested, r'can\'t train the layer "gates" \(GRU\)'),
     "mixed precision": (mixed, r'layer "half" \(Dense\) in mixed precision \(mixed_bfloat16\)'),
@@ -248,7 +251,7 @@ def test_what_fails_while_the_program_is_made():
         model.compile(Adam(), loss=short_batch)
         return model
 
-    message = "its metrics can't be vectorised: Of 2 I know nothing. Train it with tfcourse.fit."
+    message = "its metrics can't be vectorized: Of 2 I know nothing. Train it with tfcourse.fit."
     with pytest.raises(InputError, match=message):
         tfcourse.fit_population(build, members(2), X, Y, 16, verbose=0, jit_compile=False)
 

@@ -47,7 +47,7 @@ OPTIMIZERS = {
 
 
 def many_layers():
-    """Every kind of layer that vectorises and draws nothing, with penalties and a frozen layer."""
+    """Every kind of vectorizable layer without random draws, with penalties and a frozen layer."""
     inputs = keras.Input((FEATURES,))
     h = layers.Rescaling(0.5)(layers.Identity()(inputs))
     h = layers.Dense(

@@ -205,4 +205,4 @@ def _restore_guard(guard: Guard, state: dict[str, Any], step: int) -> None:
     guard.useless = state["useless"]
     guard.copies.extend(state["copies"])
     # Inside an epoch the next copy is taken when it would have been without the interruption.
-    guard.returned = bool(step) and step - guard.step < guard.every
+    guard.rolled_back = bool(step) and step - guard.step < guard.every

@@ -1,8 +1,7 @@
 """Checks of a model's data before the first step: its shapes, types and values.
 
-Data that Keras would train on is accepted: where a shape looks wrong, the model is called with
-symbols of it. The one exception are values that make a training worthless, which
-``check_data=False`` accepts.
+Data that Keras would train on is accepted: where a shape looks wrong, the model is called on
+symbols. Only values that make a training worthless are refused, unless ``check_data=False``.
 """
 
 import math
@@ -148,9 +147,8 @@ def _input_leaves(model: KerasModel, x: TrainingData, of: str) -> Named | None:
 
 def _inputs(model: KerasModel) -> dict[str, Any] | None:
     """Return the symbols of the model's inputs by name, as Keras sorts them; None if unknown."""
-    of_keras = type(model).call.__module__.startswith("keras.")
-    symbols = getattr(model, "inputs", None) if of_keras else None
-    if not symbols:
+    symbols = getattr(model, "inputs", None)
+    if not symbols or not type(model).call.__module__.startswith("keras."):
         return None
     if isinstance(model, keras.Sequential):
         return {symbol.name: symbol for symbol in symbols}

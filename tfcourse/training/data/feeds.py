@@ -31,18 +31,18 @@ class Chunk:
         start: The number of its first step in the epoch, from 0.
         steps: The number of its steps, unless the data end before.
         call: Runs them with a program.
-        outcome: The outcome of `run`.
+        result: The result of `run`.
     """
 
     start: int
     steps: int
     call: Callable[[Any], ProgramResult]
-    outcome: ProgramResult = field(default_factory=lambda: ProgramResult(0, True, None))
+    result: ProgramResult = field(default_factory=lambda: ProgramResult(0, True, None))
 
     def run(self, program: Program) -> ProgramResult:
-        """Run the steps, and keep and return the outcome."""
-        self.outcome = self.call(program)
-        return self.outcome
+        """Run the steps, and keep and return the result."""
+        self.result = self.call(program)
+        return self.result
 
 
 class Feed(Protocol):
@@ -189,8 +189,8 @@ class StreamFeed(Feed):
                 size = stride if self.steps is None else min(stride, self.steps - position)
                 chunk = Chunk(position, size, partial(self._call, size, continues and not position))
                 yield chunk
-                position += chunk.outcome.used
-                if chunk.outcome.steps < size and chunk.outcome.finite:
+                position += chunk.result.used
+                if chunk.result.steps < size and chunk.result.finite:
                     self._iterator = None
                     self._first_length = self._first_length or position
                     wanted = self.steps or self._first_length
@@ -212,11 +212,11 @@ class StreamFeed(Feed):
 
     def _call(self, steps: int, continues: bool, program: Program) -> ProgramResult:
         """Run the next steps, from the first batch if the data ended with the last epoch."""
-        outcome: ProgramResult = program(self._iterator, steps, self.endless)
-        if continues and not outcome.steps:
+        result: ProgramResult = program(self._iterator, steps, self.endless)
+        if continues and not result.steps:
             self._iterator = iter(self.dataset)
-            outcome = program(self._iterator, steps, self.endless)
-        return outcome
+            result = program(self._iterator, steps, self.endless)
+        return result
 
 
 def _warn_of_the_end(steps: int, wanted: int) -> None:

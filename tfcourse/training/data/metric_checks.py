@@ -79,7 +79,7 @@ def _keras_function(metric: Metric) -> str | None:
     return getattr(function, "__name__", None) if of_keras else None
 
 
-def _name(metric: Metric) -> str:
+def _name(metric: Metric | Callable[..., Any]) -> str:
     return str(getattr(metric, "name", getattr(metric, "__name__", metric)))
 
 

@@ -1,1 +1,1 @@
-"""What happens when the loss is not finite."""
+"""Losses and weights that are not finite: the rule, the cause and the rollback."""

@@ -15,19 +15,19 @@ __all__ = ["cause"]
 
 
 def cause(model: KerasModel, batch: Nested) -> tuple[str | None, str]:
-    """The first layer whose output is not finite on a batch, and a sentence on it.
+    """Return the first layer whose output is not finite on a batch, and a sentence about it.
 
-    The model's seeds and moving averages go on, as in a step.
+    The model's seeds and moving averages change as in a step.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     if not _finite(x):
         return None, "x of that batch holds NaN or infinity."
     standard = type(model).train_step is keras.Model.train_step
-    with _outputs_watched(model) as found:
+    with _non_finite_layers(model) as names:
         y_pred = model(x, training=True)
         loss = model.compute_loss(x, y, y_pred, sample_weight) if standard else None
-    if found:
-        return found[0], f'The first output that is not finite is that of layer "{found[0]}".'
+    if names:
+        return names[0], f'The first output that is not finite is that of layer "{names[0]}".'
     if not standard:
         return None, "Every layer's output is finite on that batch."
     if not _finite(loss):
@@ -36,9 +36,9 @@ def cause(model: KerasModel, batch: Nested) -> tuple[str | None, str]:
 
 
 @contextmanager
-def _outputs_watched(model: KerasModel) -> Iterator[list[str]]:
-    """Collects the names of the layers whose output is not finite, in the order of their calls."""
-    found: list[str] = []
+def _non_finite_layers(model: KerasModel) -> Iterator[list[str]]:
+    """Collect the names of the layers whose output is not finite, in the order of their calls."""
+    names: list[str] = []
     layers = [layer for layer in flatten_layers(model, include_self=False) if layer.built]
 
     def watched(layer: Layer) -> Any:
@@ -47,7 +47,7 @@ def _outputs_watched(model: KerasModel) -> Iterator[list[str]]:
         def wrapper(*args: object, **kwargs: object) -> Any:
             outputs = call(*args, **kwargs)
             if not _finite(outputs):
-                found.append(layer.name)
+                names.append(layer.name)
             return outputs
 
         return wrapper
@@ -56,7 +56,7 @@ def _outputs_watched(model: KerasModel) -> Iterator[list[str]]:
     for layer in layers:
         object.__setattr__(layer, "call", watched(layer))
     try:
-        yield found
+        yield names
     finally:
         for layer in layers:
             object.__delattr__(layer, "call")

@@ -1,9 +1,8 @@
-"""What `fit` does when the loss becomes NaN or infinite: find the cause, stop or go back."""
+"""The reaction of `fit` to a loss that is not finite: find the cause, stop or roll back."""
 
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import keras
 
@@ -34,7 +33,7 @@ class NonFiniteLossError(WorkFailedError):
 
 
 class Guard:
-    """Keeps states to go back to while a model is trained, and a stream's batches since then.
+    """Copies of a model's state for a rollback, and a stream's batches since the newest copy.
 
     Args:
         model: The model that is trained.
@@ -46,40 +45,46 @@ class Guard:
     def __init__(self, model: KerasModel, feed: Feed, on_nan: OnNan, every: int) -> None:
         self.model, self.feed, self.on_nan, self.every = model, feed, on_nan, every
         self.state = state_copier(model)
-        self.copies: deque[Any] = deque(maxlen=1 if on_nan == "stop" else 3)
-        self.step = 0  # of the epoch, at which the newest copy was taken
+        self.copies: deque[list[Tensor]] = deque(maxlen=1 if on_nan == "stop" else 3)
+        self.step = 0  # the step of the epoch before which the newest copy was made
         self.rollbacks = 0
-        self.useless = 0  # how many of the newest copies have led to the same end
-        self.returned = False
-        self.taken: list[ReplayBuffer] = []  # since the newest copy, from a stream
-        self.next: int | None = None  # the step of a stream that is to be run again
+        self.useless = 0  # the newest copies from which the training ended the same way
+        self.rolled_back = False
+        self.replay_buffers: list[ReplayBuffer] = []  # of a stream, since the newest copy
+        self.next_replay: int | None = None  # the step of a stream to take again
 
-    def keep(self, step: int, first: bool) -> None:
-        """Copies the state before a step of an epoch, if it is the first or a copy is due."""
-        if self.returned or self.next is not None:
-            self.returned = False
+    def copy_state(self, step: int, first: bool) -> None:
+        """Copy the state before a step of an epoch, if it is the first or a copy is due."""
+        if self.rolled_back or self.next_replay is not None:
+            self.rolled_back = False
         elif first or step - self.step >= self.every:
             self.copies.append(self.state.copy())
             self.step, self.useless = step, 0
-            self.taken.clear()
+            self.replay_buffers.clear()
 
-    def took(self, outcome: ProgramResult) -> None:
-        """Keeps the batches of a call on a stream."""
-        if outcome.replay_buffer is not None:
-            self.taken.append(outcome.replay_buffer)
+    def add_batches(self, result: ProgramResult) -> None:
+        """Keep the batches of a call on a stream."""
+        if result.replay_buffer is not None:
+            self.replay_buffers.append(result.replay_buffer)
 
-    def repeats(self) -> Iterator[Chunk]:
-        """After a rollback in a stream, the steps since the copy, one by one."""
-        while self.next is not None and self.next < self.step + sum(map(len, self.taken)):
-            step, self.next = self.next, self.next + 1
-            yield Chunk(step, 1, partial(self._again, step))
-        self.next = None
+    def replays(self) -> Iterator[Chunk]:
+        """Yield the steps since the copy one by one, after a rollback in a stream."""
+        while self.next_replay is not None and self.next_replay < self._end_of_buffers:
+            step, self.next_replay = self.next_replay, self.next_replay + 1
+            yield Chunk(step, 1, partial(self._replay, step))
+        self.next_replay = None
+
+    @property
+    def _end_of_buffers(self) -> int:
+        return self.step + sum(map(len, self.replay_buffers))
 
     def handle(self, epoch: int, step: int, program: Program) -> int:
-        """Goes back; gives the step of the epoch to go on from, which a stream does in `repeats`.
+        """Roll back, and return the step of the epoch to continue from.
+
+        A stream continues in `replays`.
 
         Raises:
-            NonFiniteLossError: With ``"stop"``, or when going back has not helped.
+            NonFiniteLossError: ``on_nan`` is ``"stop"``, or rollbacks have not helped.
         """
         if gives_up(self.on_nan, self.rollbacks):
             raise self._error(epoch, step, program)
@@ -93,19 +98,19 @@ class Guard:
         self._assign(self.copies[-1 - older], metrics=False)
         self.model.optimizer.learning_rate = rate / 2
         if self.feed.repeatable:
-            self.returned = True
+            self.rolled_back = True
         else:
-            self.next = self.step
+            self.next_replay = self.step
         copy = f"of {older} copies earlier" if older else f"from before batch {self.step + 1}"
         warn(
-            f"{Fault('loss', epoch, step).message}. Going on from batch "
+            f"{Fault('loss', epoch, step).message}. Continuing from batch "
             f"{self.step + 1} with the state {copy} and the learning rate {rate / 2:g} instead of "
-            f"{rate:g} ({self.rollbacks} of {MAX_ROLLBACKS} times).",
+            f"{rate:g} ({self.rollbacks} of {MAX_ROLLBACKS} times)."
         )
         return self.step
 
     def _assign(self, copy: list[Tensor], metrics: bool = True) -> None:
-        """Goes back to a copy, but not to the learning rate from before a rollback."""
+        """Assign a copy of the state, but not a learning rate from before a rollback."""
         rate = self._learning_rate() if self.rollbacks else None
         self.state.assign(copy, metrics)
         if rate is not None:
@@ -115,12 +120,12 @@ class Guard:
         return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
 
     def _error(self, epoch: int, step: int, program: Program) -> NonFiniteLossError:
-        step = self._go_to_the_cause(epoch, step, program)
+        step = self._replay_to_the_fault(epoch, step, program)
         if isinstance(self.feed, ArrayFeed):
             batch = self.feed.batch(epoch, step)
         else:
-            taken, number = self._place(step)
-            batch = taken.batch(number)
+            buffer, number = self._find_batch(step)
+            batch = buffer.batch(number)
         layer, sentence = cause(self.model, batch)
         self._assign(self.copies[-1])
         often = f" after {self.rollbacks} rollbacks" if self.rollbacks else ""
@@ -128,41 +133,41 @@ class Guard:
         return NonFiniteLossError(
             f"{Fault('loss', epoch, step).message}{often}, at learning "
             f"rate {rate:g}. {sentence}\nThe model has the weights from before batch {step + 1}. "
-            'Lower the learning rate, or clip the gradients (clipnorm); on_nan="ignore" goes on.',
+            'Lower the learning rate, or clip the gradients (clipnorm); on_nan="ignore" continues.',
             epoch,
             step,
             layer,
         )
 
-    def _go_to_the_cause(self, epoch: int, step: int, program: Program) -> int:
-        """Repeats the steps one by one up to the first after which something is not finite.
+    def _replay_to_the_fault(self, epoch: int, step: int, program: Program) -> int:
+        """Repeat the steps up to the first after which something is not finite, and return it.
 
-        That may be earlier than ``step``: weights are only looked at when a program ends. The
-        model is left as it was before the step returned.
+        That may be earlier than ``step``: weights are only checked when a program ends. The model
+        has its state from before the returned step.
         """
         self._assign(self.copies[-1])
-        now = self.step
-        for now in range(self.step, step + 1):
+        current = self.step
+        for current in range(self.step, step + 1):
             self.copies.append(self.state.copy())
             if isinstance(self.feed, ArrayFeed):
-                outcome = next(iter(self.feed.chunks(epoch, 1, now))).run(program)
+                result = next(iter(self.feed.chunks(epoch, 1, current))).run(program)
             else:
-                outcome = self._again(now)
-            if not outcome.finite:
+                result = self._replay(current)
+            if not result.finite:
                 break
         self._assign(self.copies[-1])
-        return now
+        return current
 
-    def _again(self, step: int, _: object = None) -> ProgramResult:
-        """A step of a stream once more, in the program that took its batch."""
-        taken, number = self._place(step)
-        return taken.replay(number)
+    def _replay(self, step: int, _: object = None) -> ProgramResult:
+        """Take a step of a stream once more, in the program that read its batch."""
+        buffer, number = self._find_batch(step)
+        return buffer.replay(number)
 
-    def _place(self, step: int) -> tuple[ReplayBuffer, int]:
-        """Where the batch of a stream's step since the newest copy is."""
+    def _find_batch(self, step: int) -> tuple[ReplayBuffer, int]:
+        """Return the buffer with the batch of a stream's step, and its number there."""
         number = step - self.step
-        for taken in self.taken:
-            if number < len(taken):
-                return taken, number
-            number -= len(taken)
+        for buffer in self.replay_buffers:
+            if number < len(buffer):
+                return buffer, number
+            number -= len(buffer)
         raise IndexError(step)

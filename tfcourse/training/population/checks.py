@@ -1,4 +1,4 @@
-"""What a population can't train, said before it begins."""
+"""The checks of a population's model and members before the training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ from tfcourse.types import KerasModel, Layer, Optimizer
 
 __all__ = ["check_members", "check_model"]
 
-# The layers that vectorise, and have been compared with the model trained alone.
+# The layers that can be vectorized, and have been compared with the model trained alone.
 LAYERS = (
     BatchNorm,
     Dropout,
@@ -42,7 +42,7 @@ OPTIONS = (
     "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "loss_scale_factor",
     "gradient_accumulation_steps",
 )  # fmt: skip
-# What of an optimizer the program has in its own place; it calls `step` and `now`.
+# The methods of an optimizer that the program replaces; it calls its `step`.
 UPDATE = (
     "build", "apply", "apply_gradients", "update_step", "assign", "assign_sub", "scale_loss",
     "finalize_variable_values", *HOOKS,
@@ -52,14 +52,14 @@ ALONE = "Train it with tfcourse.fit"
 
 
 def check_model(model: KerasModel) -> None:
-    """Whether a population can have models like this one.
+    """Check that a population can train models like this one.
 
     Raises:
-        InputError: It can't; names the layer or the option.
+        InputError: It can't; the message names the layer or the option.
     """
     if not isinstance(model, keras.Model):
         raise InputError(
-            "build must be a compiled keras.Model or give one when it is called. "
+            "build must be a compiled keras.Model, or a function that returns one. "
             f"Received: {type(model).__name__}."
         )
     if getattr(model, "optimizer", None) is None or not model.compiled:
@@ -69,7 +69,7 @@ def check_model(model: KerasModel) -> None:
         )
     _check_optimizer(model.optimizer)
     if model.run_eagerly:
-        raise InputError("run_eagerly=True can't be had in a population: it is one program.")
+        raise InputError("run_eagerly=True does not work in a population, which is one program.")
     for layer in flatten_layers(model):
         _check_layer(layer)
 
@@ -107,7 +107,7 @@ def _check_layer(layer: Layer) -> None:
             )
         return
     if type(layer) not in LAYERS:
-        raise InputError(f"A population can't train the {name}: it does not vectorise. {ALONE}.")
+        raise InputError(f"A population can't train the {name}: it can't be vectorized. {ALONE}.")
     if layer.quantization_mode == "float8":
         raise InputError(
             f"A population can't train the {name} in float8, whose scales Keras's optimizer sets "
@@ -125,10 +125,10 @@ def _kind(value: object) -> str:
 
 
 def check_members(members: object, model: KerasModel) -> list[Member]:
-    """The members as a list, each with admissible hyperparameters.
+    """Return the members as a list, each with valid hyperparameters.
 
     Raises:
-        InputError: There are none, or one is not what it can be; names it by its number.
+        InputError: There are none, or one is wrong; the message has its number.
     """
     if not isinstance(members, Sequence) or not members:
         raise InputError(
@@ -158,12 +158,12 @@ def _check_member(member: Member, model: KerasModel) -> None:
             'hyperparameters must be a dict such as {"learning_rate": 0.01}. Received: '
             f"{shown(member.hyperparameters)}."
         )
-    known = ["learning_rate", *optimizer.hyperparameters]
+    names = ["learning_rate", *optimizer.hyperparameters]
     if any(isinstance(layer, Dropout) for layer in flatten_layers(model)):
-        known.append(DROPOUT)
+        names.append(DROPOUT)
     for name, value in member.hyperparameters.items():
-        if name not in known:
-            raise InputError(one_of(f"a hyperparameter of {type(optimizer).__name__}", name, known))
+        if name not in names:
+            raise InputError(one_of(f"a hyperparameter of {type(optimizer).__name__}", name, names))
         if name == DROPOUT:
             if not (HYPERPARAMETERS[DROPOUT].admits(value) and value):
                 raise InputError(f"dropout must be a number in (0, 1). Received: {shown(value)}.")

@@ -67,11 +67,11 @@ def fit_population(
     jit_compile: bool | Literal["auto"] | Auto = "auto",
     check_data: bool = True,
 ) -> PopulationHistory:
-    """Trains many models of one architecture side by side, each as if it were trained alone.
+    """Train many models of one architecture side by side, each as if it were trained alone.
 
     The members differ in their seed, the optimizer's hyperparameters and the rate of tfcourse's
     dropout. All that a training changes (weights, moving statistics, seed generators, the
-    optimizer's variables, metrics) is stacked, and one program takes a step of all of them at
+    optimizer's variables, metrics) is stacked, and one program takes a step of all members at
     once. That pays for models so small that a step is mostly overhead.
 
     Member i is the model that is built after ``keras.utils.set_random_seed(member.seed)`` and
@@ -88,47 +88,47 @@ def fit_population(
       under XLA; without it Keras averages over batches, of which the last may be smaller.
 
     A member whose loss or weights become NaN or infinite ends with that epoch, as
-    ``"not finite"``; the others don't notice. Layers, optimizers and options that a population
-    can't have are refused before the training.
+    ``"not finite"``; the others are not affected. Layers, optimizers and options that a population
+    does not support are refused before the training.
 
     Args:
-        build: A function without arguments that gives a compiled model; or the compiled model
-            itself, whose config the members are then built from. Its own weights stay as they
-            are. All members have its architecture, loss, metrics and optimizer, one of
+        build: A function without arguments that returns a compiled model; or the compiled model
+            itself, whose config the members are then built from. Its own weights do not change.
+            All members have its architecture, loss, metrics and optimizer, which is one of
             tfcourse's. A `tfcourse.training.population.population.Population` of it keeps the
             compiled program for further calls.
         members: A list of `tfcourse.Member`: seed, hyperparameters, perhaps epochs.
         x, y, class_weight, sample_weight: Arrays in memory, as for `tfcourse.fit`.
-        batch_size: Examples in a step, 32 if it is not given. The examples that fill no batch
-            are a smaller one at the end.
-        epochs: How long a member is trained that has no number of its own.
+        batch_size: The examples of a step, 32 by default. Examples that fill no batch are a
+            smaller one at the end.
+        epochs: The epochs of a member that has no number of its own.
         verbose: 0 for no progress bar, which counts the epochs of all members; 2 for its end.
         validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, on which each member is
             evaluated after every epoch.
         shuffle: Whether each member sees the examples in an order of its own, from (seed, epoch).
-        validation_batch_size: As ``batch_size``, which it is if it is not given.
-        objective: The metric that members are compared by, such as ``"val_accuracy"``; None for
+        validation_batch_size: As ``batch_size``, which is its default.
+        objective: The metric by which members are compared, such as ``"val_accuracy"``; None for
             the validation's loss, or the training's.
         direction: ``"min"`` or ``"max"``; ``"auto"`` takes it from the metric.
         patience: Epochs without an improvement of the objective after which a member stops, as
             ``keras.callbacks.EarlyStopping`` counts them. None for no early stopping.
-        min_delta: What an improvement must exceed.
+        min_delta: The amount that an improvement must exceed.
         halving: Successive halving: after ``halving_epochs`` epochs, and after each ``halving``
-            times as many, one in ``halving`` members goes on, those with the best objective so
+            times as many, one in ``halving`` members continues, those with the best objective so
             far; the others stop.
-        halving_epochs: When members are compared for the first time.
-        keep: Which weights of a member are kept: those of its ``"best"`` epoch by the objective,
+        halving_epochs: The epochs before members are compared for the first time.
+        keep: The weights of a member to keep: those of its ``"best"`` epoch by the objective,
             or its ``"last"``.
-        slots: How many members are trained at a time; the next one takes the place of one that
+        slots: The members that are trained at a time; the next one takes the place of one that
             stops, in the same program. None
             chooses (`tfcourse.training.population.sizes.choose_slots`).
         on_member_end: Called as ``on_member_end(index, result)`` as soon as a member has ended,
             with a `MemberResult`.
         on_epoch_end: Called as ``on_epoch_end(index, logs)`` after each epoch of each member,
-            with the epoch's loss and metrics; a member stops if it gives True.
+            with the epoch's loss and metrics; a member stops if it returns True.
         jit_compile: Whether to compile with XLA; ``"auto"`` chooses by the work that is planned
-            (`tfcourse.training.population.sizes.choose_jit`), and leaves it where XLA would leave
-            out checks, as `tfcourse.fit` does.
+            (`tfcourse.training.population.sizes.seconds_saved`), and does without where XLA would
+            omit checks, as in `tfcourse.fit`.
         check_data: As for `tfcourse.fit`.
 
     Returns:
@@ -136,8 +136,8 @@ def fit_population(
         the best; ``weights(i)`` and ``assign(i, model)``.
 
     Raises:
-        InputError: The model can't be trained in a population, a member or an argument is not
-            what it can be, or the data doesn't suit the model.
+        InputError: The model can't be trained in a population, a member or an argument is wrong,
+            or the data doesn't suit the model.
     """
     population = build if isinstance(build, Population) else Population(build)
     model = population.model
@@ -183,7 +183,7 @@ def _feeds(
     validation_data: TrainingData,
     validation_batch_size: int | None,
 ) -> tuple[ArrayFeed, ArrayFeed | None]:
-    """The training and the validation data, which must be arrays."""
+    """Return the training and the validation data, which must be arrays."""
     parts = keras.utils.unpack_x_y_sample_weight(validation_data)
     if not in_memory(*data) or not (validation_data is None or in_memory(*parts)):
         raise InputError(
@@ -205,13 +205,13 @@ def _compilation(
     slots: int,
     epochs: Sequence[int],
 ) -> Compilation:
-    """What XLA compiles; the training and the validation of a population alike."""
+    """Return the choice of XLA, for the training and the validation of a population alike."""
     if isinstance(jit_compile, Auto):
-        chosen = worth_compiling(model, jit_compile, max(epochs), train)
+        worth_it = worth_compiling(model, jit_compile, max(epochs), train)
     else:
         steps = math.ceil(sum(epochs) / slots) * train.available
-        chosen = pays(model, seconds_saved(steps, slots))
-    jit = compilation_of(model, train, validation, jit_compile, lambda _: chosen)
+        worth_it = pays(model, seconds_saved(steps, slots))
+    jit = compilation_of(model, train, validation, jit_compile, lambda _: worth_it)
     both = validation is None or jit.validation_in_range
     return jit if both else jit._replace(in_range=())
 
@@ -221,7 +221,7 @@ def _check_stopping(
 ) -> None:
     check_sizes(patience=patience, halving=halving, halving_epochs=halving_epochs)
     if halving == 1:
-        raise InputError("halving must be a whole number >= 2: one in so many members goes on.")
+        raise InputError("halving must be a whole number >= 2: one in halving members continues.")
     if (
         isinstance(min_delta, bool)
         or not isinstance(min_delta, int | float | np.integer | np.floating)
@@ -235,11 +235,11 @@ def _check_stopping(
 def _objective(
     model: KerasModel, name: str | None, direction: str, min_delta: float, validated: bool
 ) -> Objective:
-    """What the members are compared by; the loss if nothing else is said."""
-    known = list(model.get_metrics_result())
+    """Return the objective that the members are compared by; the loss by default."""
+    names = list(model.get_metrics_result())
     if validated:
-        known += [f"val_{known_name}" for known_name in known]
+        names += [f"val_{each}" for each in names]
     name = name or ("val_loss" if validated else "loss")
-    if name not in known:
-        raise InputError(one_of("objective", name, known))
+    if name not in names:
+        raise InputError(one_of("objective", name, names))
     return Objective(name, find_direction(model, name, direction), min_delta)

@@ -1,25 +1,23 @@
-"""The members of a population, and what became of them."""
+"""The members of a population, and their results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.training.early_stopping import Objective
-from tfcourse.types import KerasModel
+from tfcourse.types import Array, KerasModel
 
 __all__ = ["Member", "MemberResult", "PopulationHistory", "Stopped"]
 
 Stopped = Literal["finished", "patience", "halving", "not finite", "stopped"]
-Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a population: what sets it apart from the others.
+    """A member of a population, by what distinguishes it from the others.
 
     Attributes:
         seed: Initial weights, dropout and the order of the examples come from it: those of the
@@ -28,7 +26,7 @@ class Member:
         hyperparameters: Values for the optimizer, such as ``{"learning_rate": 0.01}``, and
             ``"dropout"`` for the rate of all layers of `tfcourse.layers.dropout.Dropout`; those
             that are not named are the model's.
-        epochs: How long it is trained; None for the population's.
+        epochs: The epochs that it is trained; None for the population's.
     """
 
     seed: int
@@ -38,17 +36,17 @@ class Member:
 
 @dataclass(frozen=True)
 class MemberResult:
-    """A member at its end.
+    """The result of a member.
 
     Attributes:
-        member: Whose result it is.
+        member: The member.
         history: The loss and metrics of every epoch, as a ``History`` has them; of a member whose
             loss became NaN up to that epoch.
         best_epoch: The epoch with the best objective, from 0; None if no epoch had a finite one.
-        stopped: Why it ended: all epochs ``"finished"``, ``"patience"``, ``"halving"``,
+        stopped: The reason of its end: all epochs ``"finished"``, ``"patience"``, ``"halving"``,
             ``"not finite"``, or ``"stopped"`` by ``on_epoch_end``.
-        message: For ``"not finite"``, what became NaN or infinite, and when.
-        weights: As ``model.get_weights()`` gives them; None if there are none that are finite.
+        message: For ``"not finite"``, the loss or weight that became NaN or infinite, and when.
+        weights: As ``model.get_weights()`` returns them; None if there are none that are finite.
     """
 
     member: Member
@@ -61,15 +59,15 @@ class MemberResult:
 
 @dataclass(frozen=True)
 class PopulationHistory:
-    """What `tfcourse.fit_population` gives.
+    """The results of `tfcourse.fit_population`.
 
     Attributes:
         results: One a member, in the order of the members.
-        objective: What the members were compared by.
-        slots: How many members were trained at a time.
+        objective: The objective that the members were compared by.
+        slots: The number of members that were trained at a time.
         jit_compile: Whether XLA compiled the program.
-        traces: How often a program was traced in this call: once for the training and once for
-            the validation, and not at all if the population had been trained before.
+        traces: The number of traces of a program in this call: one for the training and one for
+            the validation, and none if the population had been trained before.
     """
 
     results: Sequence[MemberResult]
@@ -83,7 +81,7 @@ class PopulationHistory:
         """The member whose best epoch is the best of all.
 
         Raises:
-            WorkFailedError: No member has had a finite objective.
+            WorkFailedError: No member had a finite objective.
         """
         name = self.objective.name
         scores = {
@@ -96,23 +94,23 @@ class PopulationHistory:
         return max(scores, key=lambda index: scores[index])
 
     def weights(self, index: int) -> list[Array]:
-        """A member's weights, as ``model.set_weights`` takes them.
+        """Return a member's weights, as ``model.set_weights`` takes them.
 
         Raises:
-            WorkFailedError: The member has had none that are finite.
+            WorkFailedError: The member never had finite weights.
         """
-        kept = self.results[index].weights
-        if kept is None:
+        weights = self.results[index].weights
+        if weights is None:
             message = self.results[index].message
             raise WorkFailedError(f"Member {index} has no finite weights. {message}")
-        return kept
+        return weights
 
     def assign(self, index: int, model: KerasModel) -> None:
-        """Gives a model of the population's architecture a member's weights.
+        """Set the weights of a model of the population's architecture to a member's.
 
         Raises:
             InputError: The model is of another architecture.
-            WorkFailedError: The member has had no weights that are finite.
+            WorkFailedError: The member never had finite weights.
         """
         weights = self.weights(index)
         shapes = [tuple(weight.shape) for weight in model.weights]

@@ -25,7 +25,7 @@ class MemberTraining:
         epochs: The most epochs that it is trained.
         state: Where it continues after a pause; None to begin with.
         history: The loss and metrics of every epoch.
-        done: The number of epochs that it has been trained.
+        next_epoch: The number of its next epoch, from 0.
         best: Its best epoch so far.
         weights: The weights that are kept of it.
     """
@@ -35,7 +35,7 @@ class MemberTraining:
     epochs: int
     state: State | None = None
     history: dict[str, list[float]] = field(default_factory=dict)
-    done: int = 0
+    next_epoch: int = 0
     best: BestEpoch = BestEpoch()  # noqa: RUF009 - immutable
     weights: list[Array] | None = None
 
@@ -43,7 +43,7 @@ class MemberTraining:
         """Add an epoch to the history."""
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
-        self.done += 1
+        self.next_epoch += 1
 
     def next_step(
         self,
@@ -65,18 +65,18 @@ class MemberTraining:
         Returns:
             Why the member ends, ``"pause"`` where members are compared, or None to continue.
         """
-        epoch = self.done - 1
+        epoch = self.next_epoch - 1
         self.best = stopping.update(self.best, epoch, self.history[stopping.objective.name][-1])
         if keep == "best" and self.best.epoch == epoch:
             self.weights = weights()
         stopped: Stopped | Literal["pause"] | None = None
-        if self.done == self.epochs:
+        if self.next_epoch == self.epochs:
             stopped = "finished"
         elif stopping.stops(self.best, epoch):
             stopped = "patience"
         elif stop_requested:
             stopped = "stopped"
-        elif halving is not None and halving.is_rung(self.done):
+        elif halving is not None and halving.is_rung(self.next_epoch):
             stopped = "pause"
         if stopped and keep == "last":
             self.weights = weights()

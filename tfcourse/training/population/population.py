@@ -1,4 +1,4 @@
-"""What all members share: the model that the program is traced from, and the program."""
+"""The parts that all members share: the model that the program is traced from, and the program."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ import keras
 from tfcourse.errors import InputError, shown
 from tfcourse.training.data.compilation import Compilation
 from tfcourse.training.population.checks import check_model
-from tfcourse.training.population.fresh import FreshValues, generators_kept
+from tfcourse.training.population.fresh import FreshValues, preserved_generators
 from tfcourse.training.population.program import PopulationProgram
 from tfcourse.training.population.step import MemberStep
 from tfcourse.training.programs.state import build_state
@@ -21,14 +21,14 @@ __all__ = ["Population"]
 class Population:
     """An architecture and its compiled programs, for `tfcourse.fit_population`.
 
-    Passed to it in the place of ``build``, it trains the members of many calls without compiling
-    anew, as long as sizes (the batch's, the data's, the number of slots) stay the same.
+    Passed as ``build``, it trains the members of many calls without another compilation, as long
+    as the sizes (of the batch, the data, and the number of slots) stay the same.
 
     Args:
         build: See `tfcourse.fit_population`.
 
     Raises:
-        InputError: A population can't have such models.
+        InputError: A population can't train such models.
     """
 
     def __init__(self, build: Callable[[], KerasModel] | KerasModel) -> None:
@@ -36,11 +36,11 @@ class Population:
             self.model, self._build = build, lambda: type(build).from_config(build.get_config())
         elif callable(build):
             self._build = build
-            with generators_kept():
+            with preserved_generators():
                 self.model = build()
         else:
             raise InputError(
-                "build must be a compiled keras.Model or a function that gives one. "
+                "build must be a compiled keras.Model or a function that returns one. "
                 f"Received: {shown(build)}."
             )
         check_model(self.model)
@@ -48,7 +48,7 @@ class Population:
         self._programs: dict[tuple[Any, ...], PopulationProgram] = {}
 
     def prepare(self, batch: Nested) -> tuple[MemberStep, FreshValues]:
-        """The step of a member, and the values that it begins with.
+        """Return the step of a member, and the source of its initial values.
 
         Args:
             batch: A batch of the data, or symbols of one, from which unknown shapes come.

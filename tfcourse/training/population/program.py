@@ -1,4 +1,4 @@
-"""The compiled programs: a step of many members at once, repeated over the batches of an epoch."""
+"""The compiled programs of a population: steps of all members, over the batches of an epoch."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -40,20 +40,20 @@ class MemberSteps(NamedTuple):
 class PopulationProgram:
     """Steps of all members in one call: `tf.vectorized_map` of a `MemberStep`, in a loop.
 
-    Each member has its own order of the examples. The examples that fill no batch are a step of
-    their own after the others (filling them up would falsify the batch statistics). Each of the
-    two programs is traced once for all epochs and all members that take part.
+    Each member has its own order of the examples. Examples that fill no batch are a smaller step
+    after the others (padding them would change the batch statistics). Each of the two programs is
+    traced once for all epochs and all members that take part.
 
     Args:
         step: The step of one member.
-        batch_size: Examples in a training step.
-        test_batch_size: Examples in a test step.
+        batch_size: The examples of a training step.
+        test_batch_size: The examples of a test step.
         jit_compile: Whether to compile with XLA.
         in_range: The names of ``Embedding`` layers whose ids are known to be in range.
 
     Attributes:
-        required: Whether XLA must compile it then, or a step that makes checks which XLA would
-            leave out goes without.
+        required: Whether XLA must compile it then. Otherwise a step with checks that XLA would
+            omit runs without XLA.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class PopulationProgram:
     def train(
         self, state: State, orders: Tensor, data: Nested, start: int, stop: int
     ) -> MemberSteps:
-        """The training steps ``start`` to ``stop`` - 1 of an epoch.
+        """Take the training steps ``start`` to ``stop`` - 1 of an epoch.
 
         Args:
             state: The members' state.
@@ -88,7 +88,7 @@ class PopulationProgram:
             stop: The step after the last.
 
         Raises:
-            InputError: A part of the model can't be vectorised.
+            InputError: A part of the model can't be vectorized.
         """
         first, last = tf.constant(start), tf.constant(stop)
         return MemberSteps(*self._checked(lambda: self._train(state, orders, data, first, last)))
@@ -96,7 +96,7 @@ class PopulationProgram:
     def test(
         self, model: list[Tensor], metrics: list[Tensor], data: Nested, start: int, stop: int
     ) -> Any:
-        """The test steps ``start`` to ``stop`` - 1, the same batches for all members.
+        """Take the test steps ``start`` to ``stop`` - 1, with the same batches for all members.
 
         Args:
             model: The members' `State.model`.
@@ -112,7 +112,7 @@ class PopulationProgram:
         return self._checked(lambda: self._test(model, metrics, data, first, last))
 
     def _checked(self, call: Callable[[], Any]) -> Any:
-        """The call's outcome; without XLA, from now on, if it left out checks of the step."""
+        """Return the call's result; compile without XLA from now on if it omits checks."""
         if not (self.unchecked and self.jit_compile and not self.required):
             try:
                 return call()
@@ -124,8 +124,8 @@ class PopulationProgram:
         self._compile(jit_compile=False)
         return call()
 
-    def _looked_at(self, step: Callable[..., Any]) -> Callable[[Any], Any]:
-        """A member's step that isn't traced to its end where XLA must not compile it."""
+    def _with_checks(self, step: Callable[..., Any]) -> Callable[[Any], Any]:
+        """Return a member's step, whose trace ends where XLA must not compile it."""
 
         def run(of: Nested) -> Any:
             graph = tf.compat.v1.get_default_graph()
@@ -149,10 +149,10 @@ class PopulationProgram:
         def run(carry: tuple[State, Any], begin: Tensor, count: int) -> tuple[State, Any]:
             rows = tf.slice(orders, [0, begin], [members, count])
             state = self._vectorized(
-                self._looked_at(lambda of, own: self.step.train(of, gather_rows(data, own))),
+                self._with_checks(lambda of, own: self.step.train(of, gather_rows(data, own))),
                 (carry[0], rows),
             )
-            return state, carry[1] + tf.cast(self.step.finite_loss(state.metrics), tf.int32)
+            return state, carry[1] + tf.cast(self.step.finite_losses(state.metrics), tf.int32)
 
         carry = state, tf.zeros([members], tf.int32)
         state, finite_steps = _batches(run, carry, examples, self.batch_size, start, stop)
@@ -168,7 +168,7 @@ class PopulationProgram:
         def run(metrics: list[Tensor], begin: Tensor, count: int) -> Any:
             batch = gather_rows(data, begin + tf.range(count))
             return self._vectorized(
-                self._looked_at(lambda state, own: self.step.test(state, own, batch)),
+                self._with_checks(lambda state, own: self.step.test(state, own, batch)),
                 (model, metrics),
             )
 
@@ -185,13 +185,13 @@ class PopulationProgram:
             return tf.vectorized_map(function, elements, warn=False)
         except (TypeError, ValueError, NotImplementedError, tf.errors.OpError) as error:
             raise InputError(
-                "The model, its loss or its metrics can't be vectorised: "
+                "The model, its loss or its metrics can't be vectorized: "
                 f"{message_line(error)} Train it with tfcourse.fit."
             ) from error
 
 
 def _refuse_shared_state() -> None:
-    """Whether the program that is being traced works on the members' state alone.
+    """Check that the program that is being traced uses the members' state alone.
 
     Raises:
         InputError: It uses a variable, which all members would share.
@@ -202,18 +202,18 @@ def _refuse_shared_state() -> None:
         raise InputError(
             f"The model, its loss or its metrics use {len(variables)} variable(s) that all "
             "members would share: tf.Variables, or keras.Variables that no layer and no metric "
-            "has. Make them with add_weight or add_variable. Train it with tfcourse.fit to keep "
+            "has. Create them with add_weight or add_variable. Train it with tfcourse.fit to keep "
             "them."
         )
 
 
 def _compiled(function: Callable[..., Any], jit_compile: bool) -> Any:
-    """The function as a ``tf.function`` that is traced for each number of slots and examples.
+    """Return a ``tf.function`` that is traced for each number of slots and examples.
 
-    Their shapes stay known: a loop over members of an unknown number is many times slower.
+    Their shapes stay static: a loop over an unknown number of members is many times slower.
     """
     program = tf.function(function, jit_compile=jit_compile, autograph=False)
-    allow_retracing(program)  # each of those traces is meant
+    allow_retracing(program)  # each of those traces is intended
     return program
 
 
@@ -225,13 +225,13 @@ def _batches(
     start: Tensor,
     stop: Tensor,
 ) -> Any:
-    """What ``carry`` comes to over the batches ``start`` to ``stop`` - 1.
+    """Return ``carry`` after the batches ``start`` to ``stop`` - 1.
 
     Args:
-        run: Takes a step: from ``carry``, the first example and their number to the next one.
-        carry: What goes from step to step.
-        examples: How many there are.
-        size: How many a batch has; what is left over is one more batch.
+        run: A step: a function of ``carry``, the first example and their number to the next one.
+        carry: The values that each step receives from the one before.
+        examples: The number of examples.
+        size: The examples of a batch; the remaining ones are one more batch.
         start: The first batch.
         stop: The batch after the last.
     """

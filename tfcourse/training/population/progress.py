@@ -14,14 +14,14 @@ class ProgressBar:
     """Keras's progress bar over the epochs of all members.
 
     Args:
-        epochs: The most epochs that all members are trained, added up.
+        epochs: The most epochs of all members, added up.
         verbose: As for ``model.fit``: 0 for none.
-        objective: What the members are compared by.
+        objective: The objective that the members are compared by.
     """
 
     def __init__(self, epochs: int, verbose: int | str, objective: Objective) -> None:
         self.objective = objective
-        self.done = 0
+        self.epochs = 0
         self.best = math.nan
         self._bar: Any = None
         if verbose:
@@ -33,17 +33,17 @@ class ProgressBar:
             )
 
     def advance(self, epochs: int) -> None:
-        """Counts that so many epochs less are to be done."""
-        self.done += epochs
+        """Count a number of epochs."""
+        self.epochs += epochs
 
     def end(self, epochs: int, best: float) -> None:
-        """Counts a member that ended, so many epochs before its last, and its best objective."""
-        self.done += epochs
+        """Count the remaining epochs of a member that ended, and update the best objective."""
+        self.epochs += epochs
         if self.objective.improves(best, self.best):
             self.best = best
 
     def show(self) -> None:
-        """Draws the bar."""
+        """Draw the bar."""
         if self._bar is not None:
             best = [] if math.isnan(self.best) else [(f"best {self.objective.name}", self.best)]
-            self._bar.update(self.done, best)
+            self._bar.update(self.epochs, best)

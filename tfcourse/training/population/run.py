@@ -1,4 +1,4 @@
-"""The members in their slots: epoch by epoch, until the last of them has stopped."""
+"""The loop over epochs: members in slots, until the last of them has ended."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -31,14 +31,14 @@ OnEpochEnd = Callable[[int, dict[str, float]], bool | None]
 
 @dataclass(frozen=True)
 class PopulationPlan:
-    """How members are trained.
+    """The options of a population's training.
 
     Attributes:
-        slots: How many at a time.
-        steps_per_call: The most steps of one call of a program, so that Ctrl-C is heard.
+        slots: The members that are trained at a time.
+        steps_per_call: The most steps of one call of a program; Ctrl-C takes effect between calls.
         stopping: The rule by which a member stops before its last epoch.
         halving: The epochs at which members are compared; None for never.
-        keep: Which of its weights are kept.
+        keep: The epoch whose weights are kept.
         on_member_end: Called with a member's number and result as soon as it has ended.
         on_epoch_end: Called with a member's number and an epoch's numbers; True ends the member.
     """
@@ -53,14 +53,14 @@ class PopulationPlan:
 
 
 class Run:
-    """Trains members in slots: it only iterates.
+    """The training of members in slots.
 
     Args:
         program: The compiled programs.
-        fresh: The values that a member's variables begin with.
+        fresh: The initial values of a member's variables.
         train: The training data.
         validation: The validation data, if any.
-        plan: How to train.
+        plan: The options.
         progress: The progress bar.
     """
 
@@ -83,7 +83,7 @@ class Run:
         self.results: dict[int, MemberResult] = {}
 
     def run(self, trainings: Sequence[MemberTraining]) -> list[MemberResult]:
-        """Trains all of them; gives their results in their order."""
+        """Train all of them, and return their results in their order."""
         self.waiting.extend(trainings)
         while len(self.results) < len(trainings):
             self._fill()
@@ -95,7 +95,7 @@ class Run:
         return [self.results[training.index] for training in trainings]
 
     def _fill(self) -> None:
-        """Puts waiting members into the slots that are free."""
+        """Put waiting members into the free slots."""
         free = [slot for slot, training in enumerate(self.slots) if training is None]
         coming = [self.waiting.popleft() for _ in free[: len(self.waiting)]]
         new = [training for training in coming if training.state is None]
@@ -111,23 +111,23 @@ class Run:
                 self.slots[slot], training.state = training, None
 
     def _epoch(self) -> None:
-        """An epoch of every member in a slot, and what comes of it."""
+        """Train every member in a slot for an epoch, and end or pause those that are due."""
         orders = tf.stack([self._order(training) for training in self.slots])
         state, finite_steps = self.stack.before_epoch(), np.zeros(len(self.slots), int)
         for start, stop in self._calls(self.train):
-            done = self.program.train(state, orders, self.train.arrays.data, start, stop)
-            state, finite_steps = done.state, finite_steps + done.finite_steps.numpy()
+            result = self.program.train(state, orders, self.train.arrays.data, start, stop)
+            state, finite_steps = result.state, finite_steps + result.finite_steps.numpy()
         self.stack.after_epoch(state)
-        logs = {name: value.numpy() for name, value in done.logs.items()}
+        logs = {name: value.numpy() for name, value in result.logs.items()}
         logs |= self._validate()
-        finite_weights = done.finite_weights.numpy()
+        finite_weights = result.finite_weights.numpy()
         for slot, training in enumerate(self.slots):
             if training is not None:
                 numbers = numbers_of({name: value[slot] for name, value in logs.items()})
                 training.add_epoch(numbers)
                 self.progress.advance(1)
                 fault = steps_fault(
-                    training.done - 1,
+                    training.next_epoch - 1,
                     self.train.available,
                     int(finite_steps[slot]),
                     bool(finite_weights[slot]),
@@ -137,11 +137,13 @@ class Run:
                 self._continue_or_end(slot, training, fault, bool(requested))
 
     def _order(self, training: MemberTraining | None) -> Any:
-        """A member's order of the examples in its next epoch; any for an empty slot."""
+        """Return a member's order of the examples in its next epoch; any for an empty slot."""
         feed = self.train
         if training is None:
             return epoch_order(feed.arrays.count, False, 0, 0)
-        return epoch_order(feed.arrays.count, feed.shuffle, training.member.seed, training.done)
+        return epoch_order(
+            feed.arrays.count, feed.shuffle, training.member.seed, training.next_epoch
+        )
 
     def _validate(self) -> dict[str, Any]:
         if self.validation is None:
@@ -152,7 +154,7 @@ class Run:
         return {f"val_{name}": value.numpy() for name, value in logs.items()}
 
     def _calls(self, feed: ArrayFeed) -> Iterator[tuple[int, int]]:
-        """The first step of each call of a program, and the step after its last."""
+        """Yield the first step of each call of a program, and the step after its last."""
         for start in range(0, feed.available, self.plan.steps_per_call):
             yield start, min(start + self.plan.steps_per_call, feed.available)
 
@@ -196,6 +198,6 @@ class Run:
     def _end(self, training: MemberTraining, stopped: Stopped, message: str = "") -> None:
         result = training.result(stopped, message)
         self.results[training.index] = result
-        self.progress.end(training.epochs - training.done, training.best.value)
+        self.progress.end(training.epochs - training.next_epoch, training.best.value)
         if self.plan.on_member_end is not None:
             self.plan.on_member_end(training.index, result)

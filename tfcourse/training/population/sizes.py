@@ -1,4 +1,4 @@
-"""How many members are trained at a time, and what XLA saves: rules, not timings."""
+"""The number of members that are trained at a time, and the time that XLA saves, by estimates."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The state of all slots in one: members are put into it and read out of it."""
+"""The state of all slots in one, into which members are put and from which they are taken."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,18 +6,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.training.population.member import Array
 from tfcourse.training.population.step import State
-from tfcourse.types import Tensor
+from tfcourse.types import Array, Tensor
 
 __all__ = ["Stack"]
 
 
 class Stack:
-    """The members' states, stacked along a first axis of as many places as there are slots.
+    """The members' states, stacked along a first axis of slots.
 
     Args:
-        slots: How many.
+        slots: The number of slots.
         metrics: The metrics of one member before an epoch.
     """
 
@@ -29,19 +28,19 @@ class Stack:
         self._arrays: list[Array] | None = None
 
     def before_epoch(self) -> State:
-        """The state with metrics that have seen nothing."""
+        """Return the state with the metrics' initial values."""
         return State(self.model, self.optimizer, self.metrics)
 
     def after_epoch(self, state: State) -> None:
-        """Keeps what an epoch came to."""
+        """Keep the state after an epoch."""
         self.model, self.optimizer = list(state.model), list(state.optimizer)
         self._arrays = None
 
     def put(self, slots: Sequence[int], states: Sequence[State]) -> None:
-        """Members into some slots, the first time into all: what is left over is filled up."""
+        """Put members into some slots; the first time, copies of the last one into the others."""
         places = list(slots)
         if not self.model:
-            # Slots that have no member compute something that nobody looks at.
+            # Slots without a member compute something that is not used.
             states = [*states, *[states[-1]] * (self.slots - len(states))]
             places += [slot for slot in range(self.slots) if slot not in places]
         order = np.argsort(places)
@@ -54,14 +53,14 @@ class Stack:
         self.optimizer = _scattered(self.optimizer, indices, new.optimizer)
 
     def take(self, slot: int) -> State:
-        """A member's state, to go on from later."""
+        """Return a member's state, to continue from later."""
         model = self.weights(slot, range(len(self.model)))
         return State(model, [value[slot].numpy() for value in self.optimizer], [])
 
     def weights(self, slot: int, places: Sequence[int]) -> list[Array]:
-        """Some of a member's variables, as arrays of their own."""
+        """Return some of a member's variables, as arrays of their own."""
         if self._arrays is None:
-            # All slots at once: to cut a tensor takes as long as to copy a megabyte.
+            # All slots at once: to slice a tensor takes as long as to copy a megabyte.
             self._arrays = [value.numpy() for value in self.model]
         return [np.array(self._arrays[place][slot]) for place in places]
 

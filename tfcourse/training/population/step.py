@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers
@@ -17,12 +16,11 @@ from tfcourse.layers.dropout import Dropout
 from tfcourse.training.programs.finite import all_finite
 from tfcourse.training.programs.step import safe_scopes
 from tfcourse.training.programs.tree import first_leaf
-from tfcourse.types import KerasModel, Nested, SampleWeight, TrainingData
+from tfcourse.types import Array, KerasModel, Nested, SampleWeight, Tensor, TrainingData
 
 __all__ = ["DROPOUT", "MemberStep", "State"]
 
-Array = npt.NDArray[Any]
-# The hyperparameter that is the rate of all layers of `tfcourse.layers.dropout.Dropout`.
+# The hyperparameter for the rate of all layers of `tfcourse.layers.dropout.Dropout`.
 DROPOUT = "dropout"
 
 
@@ -30,29 +28,29 @@ class State(NamedTuple):
     """All that a training changes, as tensors; of many members stacked along a first axis.
 
     Attributes:
-        model: Of ``model.variables``: weights, moving statistics, seed generators.
-        optimizer: Of ``optimizer.variables``: the step's number, hyperparameters, slots; and the
-            rates of dropout.
-        metrics: Of ``model.metrics_variables``.
+        model: The values of ``model.variables``: weights, moving statistics, seed generators.
+        optimizer: Those of ``optimizer.variables``, which are the step's number, hyperparameters
+            and slots; and the rates of dropout.
+        metrics: Those of ``model.metrics_variables``.
     """
 
-    model: list[Any]
-    optimizer: list[Any]
-    metrics: list[Any]
+    model: list[Tensor]
+    optimizer: list[Tensor]
+    metrics: list[Tensor]
 
 
 class MemberStep:
-    """Keras's steps and the optimizer's update, as functions from a state to a state.
+    """Keras's steps and the optimizer's update, as functions from a state to the next.
 
     The model's layers, losses and metrics, and the optimizer's formula, read and assign the
-    state instead of their variables, in a ``keras.StatelessScope``. Nothing here is a variable:
-    `tf.vectorized_map` turns a step into that of many members.
+    state instead of their variables, in a ``keras.StatelessScope``. So `tf.vectorized_map` can
+    turn a step into that of many members.
 
     Attributes:
-        variables: Those that a `State` stands for.
-        weights: Where among ``variables.model`` those of ``model.weights`` are.
-        trainable: Where the trainable ones are.
-        bytes: What a member's state takes.
+        variables: The variables that a `State` has the values of.
+        weights: The indices of ``model.weights`` in ``variables.model``.
+        trainable: The indices of the trainable ones.
+        bytes: The size of a member's state.
 
     Args:
         model: A compiled model of one of the course's optimizers, with all its state built.
@@ -61,7 +59,7 @@ class MemberStep:
     def __init__(self, model: KerasModel) -> None:
         self.model, self.optimizer = model, model.optimizer
         self._dropouts = [layer for layer in flatten_layers(model) if isinstance(layer, Dropout)]
-        # In the place of the layers' own, which all members would share.
+        # Used instead of the layers' own, which all members would share.
         self._rates = [
             keras.Variable(layer.rate, dtype="float64", trainable=False) for layer in self._dropouts
         ]
@@ -73,7 +71,7 @@ class MemberStep:
         places = {id(v): place for place, v in enumerate(model.variables)}
         self.weights = [places[id(v)] for v in model.weights]
         self.trainable = [places[id(v)] for v in model.trainable_variables]
-        # Under a scope the optimizer does not know its variables any more.
+        # Under a scope the optimizer can't look up its variables.
         indices = [variable_index(self.optimizer, v) for v in model.trainable_variables]
         self._slots = [
             [variables[index] for variables in self.optimizer.slot_variables] for index in indices
@@ -87,11 +85,11 @@ class MemberStep:
         self._total = [v is loss_tracker(model).total for v in self.variables.metrics].index(True)
 
     def train(self, state: State, batch: Nested) -> State:
-        """A step as ``model.train_step`` takes it: forward, backward, update, metrics."""
+        """Take a step as ``model.train_step`` does: forward, backward, update, metrics."""
         model = self.model
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         weights = [state.model[place] for place in self.trainable]
-        with self._scope(state) as scope, self._own_rates():
+        with self._scope(state) as scope, self._member_rates():
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(weights)
                 y_pred, loss = self._forward(x, y, sample_weight, training=True)
@@ -99,38 +97,38 @@ class MemberStep:
             model.compute_metrics(x, y, y_pred, sample_weight)
             return State(*([scope.get_current_value(v) for v in p] for p in self.variables))
 
-    def test(self, model: list[Any], metrics: list[Any], batch: Nested) -> list[Any]:
-        """A step as ``model.test_step`` takes it; gives the new metrics."""
+    def test(self, model: list[Tensor], metrics: list[Tensor], batch: Nested) -> list[Tensor]:
+        """Take a step as ``model.test_step`` does, and return the new metrics."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         with self._scope(State(model, [], metrics)) as scope:
             y_pred, _ = self._forward(x, y, sample_weight, training=False)
             self.model.compute_metrics(x, y, y_pred, sample_weight)
             return [scope.get_current_value(v) for v in self.variables.metrics]
 
-    def logs(self, metrics: list[Any]) -> dict[str, Any]:
-        """The loss and the metrics, by their names."""
+    def logs(self, metrics: list[Tensor]) -> dict[str, Tensor]:
+        """Return the loss and the metrics by name."""
         with self._scope(State([], [], metrics)):
             logs = self.model.get_metrics_result()
         return {name: tf.convert_to_tensor(value) for name, value in logs.items()}
 
-    def finite_loss(self, metrics: list[Any]) -> Any:
-        """Whether the losses were finite since the metrics were reset; of many members a vector."""
+    def finite_losses(self, metrics: list[Tensor]) -> Tensor:
+        """Return whether all losses since the metrics' reset are finite, one bool a member."""
         return all_finite([metrics[self._total]], members=True)
 
-    def finite_weights(self, model: list[Any]) -> Any:
-        """Whether all trainable weights are finite, one answer a member."""
+    def finite_weights(self, model: list[Tensor]) -> Tensor:
+        """Return whether all trainable weights are finite, one bool a member."""
         return all_finite([model[place] for place in self.trainable], members=True)
 
     def fresh_metrics(self) -> list[Array]:
-        """The values of metrics that have seen nothing."""
+        """Return the initial values of the metrics."""
         self.model.reset_metrics()
         return [v.numpy() for v in self.variables.metrics]
 
     def fresh_optimizer(self, hyperparameters: Mapping[str, float]) -> list[Array]:
-        """The optimizer's variables before the first step.
+        """Return the values of the optimizer's variables before the first step.
 
         Args:
-            hyperparameters: Values by name, in the place of the optimizer's own.
+            hyperparameters: Values by name that replace the optimizer's own.
         """
         values = {id(v): v.numpy() for v in self.variables.optimizer}
         slots = [slot for slots in self.optimizer.slot_variables for slot in slots]
@@ -145,8 +143,8 @@ class MemberStep:
         return [np.asarray(values[id(v)]) for v in self.variables.optimizer]
 
     @contextmanager
-    def _own_rates(self) -> Iterator[None]:
-        """Has the layers of dropout read the member's rates."""
+    def _member_rates(self) -> Iterator[None]:
+        """Have the layers of dropout read the member's rates."""
         shared = [layer.rate_variable for layer in self._dropouts]
         for layer, rate in zip(self._dropouts, self._rates, strict=True):
             layer.read_rate_from(rate)
@@ -177,7 +175,7 @@ class MemberStep:
         return y_pred, loss
 
     def _apply(self, scope: keras.StatelessScope, gradients: Sequence[Any]) -> None:
-        """The optimizer's update, as its ``apply`` does it."""
+        """Update the weights as the optimizer's ``apply`` does."""
         optimizer = self.optimizer
         rate = optimizer.learning_rate
         now = {

@@ -15,7 +15,7 @@ from tfcourse.training.population.member import Member
 __all__ = ["preflight_population"]
 
 ROWS = 4
-# They are known to vectorise, as our builders' layers and losses are.
+# They are known to be vectorizable, as our builders' layers and losses are.
 KNOWN_METRICS = {"accuracy"}
 
 
