@@ -1,7 +1,6 @@
 """Keras's callbacks in the compiled loop: which of them act on batches, and an epoch's logs."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
@@ -82,7 +81,7 @@ def next_stride(model: KerasModel, stopped: bool, stride: int) -> int:
 
 def epoch_logs(
     model: KerasModel, logs: Logs, step: str, callbacks: CallbackList, hooks: Sequence[str]
-) -> dict[str, Any]:
+) -> Logs:
     """Return an epoch's logs from those of its last step, as Keras does.
 
     If a step of the model's own reports exactly the metrics' names, the metrics' results count.
@@ -102,6 +101,6 @@ def epoch_logs(
     return numbers_of(logs)
 
 
-def numbers_of(logs: Logs) -> dict[str, Any]:
+def numbers_of(logs: Logs) -> Logs:
     """Return logs as Keras passes them to callbacks: floats or arrays, without nesting."""
     return python_logs(logs)

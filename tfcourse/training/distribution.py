@@ -23,7 +23,7 @@ from tfcourse.training.programs.replicas import (
 from tfcourse.training.programs.state import state_variables
 from tfcourse.training.programs.step import overrides
 from tfcourse.training.programs.tree import first_leaf, tree_leaves
-from tfcourse.types import KerasModel
+from tfcourse.types import KerasModel, Strategy
 
 __all__ = ["agree", "check_distribution", "check_feeds", "distributed_errors"]
 
@@ -41,7 +41,7 @@ LOST_WORKER_ERRORS = (
 )
 
 
-def check_distribution(model: KerasModel, jit_compile: JitCompile) -> Any:
+def check_distribution(model: KerasModel, jit_compile: JitCompile) -> JitCompile:
     """Check that a model can be trained under its strategy, if it has one.
 
     Returns:
@@ -184,7 +184,7 @@ def distributed_errors(model: KerasModel) -> Iterator[None]:
         raise
 
 
-def _strategy(model: KerasModel) -> Any:
+def _strategy(model: KerasModel) -> Strategy:
     return strategy_of(model)
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 from keras.callbacks import TerminateOnNaN
@@ -66,7 +66,7 @@ def fit(
     save_every: int | timedelta = 1,
     keep_checkpoints: int = 3,
     check_data: bool = True,
-) -> Any:
+) -> keras.callbacks.History:
     """Train a compiled Keras model with ``model.fit``'s arguments, in less time.
 
     Data in memory (arrays and tensors, and dicts, lists and tuples of them) runs as one

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -84,7 +83,7 @@ class Loop:
         if saving is not None:
             self.checkpoints = Checkpoints(saving, model, train, callbacks, self.guard)
 
-    def run(self, initial_epoch: int, epochs: int) -> Any:
+    def run(self, initial_epoch: int, epochs: int) -> keras.callbacks.History:
         """Run all epochs, and return the model's ``History``."""
         model, callbacks = self.model, self.callbacks
         model.stop_training = False
@@ -116,7 +115,7 @@ class Loop:
         # BackupAndRestore sets the epoch to continue from on the model.
         return Start(range(initial_epoch_of(self.model) or initial_epoch, epochs))
 
-    def _train_epoch(self, epoch: int, start: int = 0) -> dict[str, Any]:
+    def _train_epoch(self, epoch: int, start: int = 0) -> Logs:
         """Run an epoch from step ``start``, and repeat steps after a rollback; return the logs."""
         jit, guarded = self.plan.jit, self.guard is not None
         program = train_program(
@@ -128,7 +127,7 @@ class Loop:
             logs, again = self._train_steps(program, epoch, again)
         return epoch_logs(self.model, logs, "train_step", self.callbacks, TRAIN_HOOKS)
 
-    def _train_steps(self, program: Program, epoch: int, start: int) -> tuple[Any, int | None]:
+    def _train_steps(self, program: Program, epoch: int, start: int) -> tuple[Logs, int | None]:
         """Return the logs after the last step, and the step to repeat from after a rollback."""
         logs: Logs = {}
         callbacks, guard = self.callbacks, self.guard
@@ -162,7 +161,7 @@ class Loop:
             if self.guard is not None:
                 yield from self.guard.replays()
 
-    def _validate(self) -> dict[str, Any]:
+    def _validate(self) -> Logs:
         assert self.validation is not None
         model, reset = self.model, self.reset_metrics
         return evaluate_feed(model, self.validation, self.plan, self.callbacks, reset)
@@ -174,7 +173,7 @@ def evaluate_feed(
     plan: Plan,
     callbacks: CallbackList,
     reset_metrics: Callable[[], None],
-) -> dict[str, Any]:
+) -> Logs:
     """Return the loss and metrics of a model on a feed's data."""
     if isinstance(feed, StreamFeed):
         feed.restart()

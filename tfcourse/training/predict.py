@@ -1,7 +1,7 @@
 """``predict``: a drop-in for ``model.predict`` with many batches in one compiled call."""
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -37,7 +37,7 @@ def predict(
     callbacks: Callbacks = None,
     *,
     jit_compile: bool | Literal["auto"] = "auto",
-) -> Any:
+) -> Nested:
     """Return a model's outputs, with ``model.predict``'s arguments and in less time.
 
     Data in memory runs as one compiled program that collects the outputs of its batches, data
@@ -89,9 +89,9 @@ def predict(
 
 def _collect(
     model: KerasModel, feed: Feed, program: CollectProgram, stride: int, callbacks: CallbackList
-) -> list[Any]:
+) -> list[Nested]:
     """Return the outputs of all steps, a part for each call of the program."""
-    parts: list[Any] = []
+    parts: list[Nested] = []
     model.stop_predicting = False
     callbacks.on_predict_begin()
     for chunk in feed.chunks(0, next_stride(model, model.stop_predicting, stride)):
@@ -125,7 +125,7 @@ def _feed(x: TrainingData, batch_size: int | None, steps: int | None) -> Feed:
     return ArrayFeed(arrays, arrays.batch_size(batch_size, steps), steps_per_epoch=steps)
 
 
-def _data_for_keras(feed: Feed, x: TrainingData) -> Any:
+def _data_for_keras(feed: Feed, x: TrainingData) -> TrainingData:
     """Return the data for Keras's own loop.
 
     An adapter has read the first batch of a generator, and yields it again.

@@ -81,5 +81,5 @@ def test_another_architecture():
     def build():
         return keras.Sequential([keras.Input((2,)), layers.Dense(next(units))])
 
-    with pytest.raises(InputError, match="build must give the same architecture every time"):
+    with pytest.raises(InputError, match="build must return the same architecture every time"):
         FreshValues(build, [(2, 3), (3,)]).of([0, 1])

@@ -95,9 +95,9 @@ MODELS = {
     "float8": (float8, r'layer "eighths" \(Dense\) in float8, whose scales Keras'),
     "own call": (lambda: compiled(Own()), r"\(Own\), which has methods of its own"),
     "own step": (own_step, r"\(OwnStep\), which has methods of its own. Train it with tfcourse"),
-    "eager": (run_eagerly, "run_eagerly=True can't be had in a population"),
+    "eager": (run_eagerly, "run_eagerly=True does not work in a population"),
     "not compiled": (lambda: keras.Sequential([layers.Dense(1)]), "needs a compiled model"),
-    "no model": (lambda: 3, "must be a compiled keras.Model or give one .* Received: int"),
+    "no model": (lambda: 3, "must be a compiled keras.Model, or a function .* Received: int"),
     "keras's optimizer": (
         with_optimizer(keras.optimizers.Adam()),
         "must be one of tfcourse's. Received: keras's Adam. Take tfcourse.GradientDescent",
@@ -129,7 +129,7 @@ def test_a_model_that_a_population_cannot_have(case):
 
 
 def test_what_is_no_model():
-    with pytest.raises(InputError, match=r"or a function that gives one\. Received: 'mlp'\."):
+    with pytest.raises(InputError, match=r"or a function that returns one\. Received: 'mlp'\."):
         tfcourse.fit_population("mlp", members(2), X, Y)
 
 

@@ -19,7 +19,7 @@ import keras
 from tfcourse.errors import InputError, warn
 from tfcourse.internals.data import process_attributes
 from tfcourse.training.checkpoints.checkpoint import NotStorableError, encode
-from tfcourse.types import Callback, CallbackList
+from tfcourse.types import Array, Callback, CallbackList
 
 __all__ = ["CallbackStates"]
 
@@ -151,7 +151,7 @@ def _storable(value: object) -> bool:
 
 
 def _digest(value: object) -> str:
-    arrays: list[Any] = []
+    arrays: list[Array] = []
     digest = hashlib.blake2b(json.dumps(encode(value, arrays)).encode())
     for array in arrays:
         digest.update(f"{array.dtype} {array.shape}".encode())

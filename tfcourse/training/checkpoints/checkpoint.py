@@ -20,7 +20,7 @@ import tensorflow as tf
 from tfcourse.errors import error_text, warn
 from tfcourse.files import remove_abandoned, replace_atomically
 from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
-from tfcourse.types import Nested
+from tfcourse.types import Array, Logs, Nested
 
 __all__ = ["CheckpointFolder", "NotStorableError", "Record", "encode"]
 
@@ -48,12 +48,12 @@ class Record:
     epoch: int
     step: int
     stopped: bool
-    seed: Any
+    seed: int | None
     fingerprint: dict[str, str]
-    logs: dict[str, Any] | None
+    logs: Logs | None
     callbacks: dict[str, dict[str, Any]]
     guard: dict[str, Any] | None
-    variables: list[Any]
+    variables: list[Array]
 
 
 class NotStorableError(TypeError):
@@ -162,7 +162,7 @@ class CheckpointFolder:
         return " ".join(f"{path} can't be read ({why})." for path, why in self.unreadable.items())
 
 
-def encode(value: Nested, arrays: list[Any]) -> Any:
+def encode(value: Nested, arrays: list[Array]) -> Nested:
     """Return a value as JSON with references to its arrays, which are added to ``arrays``.
 
     Raises:
@@ -190,7 +190,7 @@ def encode(value: Nested, arrays: list[Any]) -> Any:
     raise NotStorableError(f"a checkpoint can't hold a {type(value).__name__}")
 
 
-def _decode(value: object, arrays: list[Any]) -> Any:
+def _decode(value: object, arrays: list[Array]) -> Nested:
     if not isinstance(value, dict):
         return value
     kind, content = next(iter(value.items()))
@@ -205,7 +205,7 @@ def _decode(value: object, arrays: list[Any]) -> Any:
 
 
 def _write(path: Path, record: Record) -> None:
-    arrays: list[Any] = []
+    arrays: list[Array] = []
     content = {f.name: getattr(record, f.name) for f in fields(record)}
     header = {"format": FORMAT, "record": encode(content, arrays)}
     text = np.frombuffer(json.dumps(header).encode(), "uint8")
@@ -218,7 +218,7 @@ def _read(path: Path) -> Record:
         # Each member is read as a whole, and so its CRC compared, before anything is made of it.
         members = {name: archive.read(name) for name in archive.namelist()}
 
-    def array(name: str) -> Any:
+    def array(name: str) -> Array:
         return np.lib.format.read_array(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
 
     header = json.loads(array("header").tobytes())

@@ -3,14 +3,13 @@
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.programs.state import state_variables
-from tfcourse.types import KerasModel, Layer, Loss
+from tfcourse.types import KerasModel, Layer, LossLike
 
 __all__ = ["difference", "fingerprint"]
 
@@ -61,7 +60,7 @@ def difference(then: Mapping[str, str], now: Mapping[str, str]) -> str | None:
     return None
 
 
-def _name(loss: Loss) -> Any:
+def _name(loss: LossLike | None) -> str | None:
     if loss is None or isinstance(loss, str):
         return loss
     return getattr(loss, "__name__", type(loss).__name__)

@@ -82,6 +82,7 @@ class Checkpoints:
         path, record = newest
         self._check(path, record, epochs)
         if isinstance(self.feed, ArrayFeed):
+            assert record.seed is not None  # arrays have one
             self.feed.seed = record.seed
         # A callback that isn't there any more doesn't stop the training.
         stopped = record.stopped and record.callbacks.keys() <= self.states.named.keys()

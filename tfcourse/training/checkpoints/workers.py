@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import tensorflow as tf
 
@@ -11,9 +11,11 @@ from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
 from tfcourse.training.programs.model_programs import state_copier
 from tfcourse.training.programs.replicas import gathered
 from tfcourse.training.programs.state import state_variables
-from tfcourse.types import KerasModel
+from tfcourse.types import Array, KerasModel
 
 __all__ = ["Workers"]
+
+T = TypeVar("T")
 
 
 class Workers:
@@ -55,14 +57,14 @@ class Workers:
             raise reason
         return newest
 
-    def values(self) -> list[Any]:
+    def values(self) -> list[Array]:
         """Return the values of the model's variables, with metrics summed over all workers."""
         if self.several:
             return [value.numpy() for value in state_copier(self.model).copy()]
         return [variable.value.numpy() for variable in state_variables(self.model)]
 
 
-def _value_or_error(call: Callable[[], Any]) -> tuple[Any, InputError | None]:
+def _value_or_error(call: Callable[[], T]) -> tuple[T | None, InputError | None]:
     try:
         return call(), None
     except InputError as error:

@@ -4,7 +4,6 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,7 +13,7 @@ from tfcourse.data.frames import as_examples, is_scipy_sparse
 from tfcourse.errors import InputError, shown
 from tfcourse.internals.data import can_slice, split_arrays
 from tfcourse.training.programs.tree import first_leaf, map_leaves, tree_leaves
-from tfcourse.types import ClassWeight, Nested, SampleWeight, Tensor, TrainingData
+from tfcourse.types import ClassWeight, Nested, SampleWeight, Tensor, TensorLike, TrainingData
 
 __all__ = [
     "Arrays",
@@ -44,7 +43,7 @@ class Arrays:
         """Return ``size``, or the examples of each of ``steps`` steps, or 32."""
         return size or (math.ceil(self.count / steps) if steps else 32)
 
-    def first(self, size: int) -> Any:
+    def first(self, size: int) -> Nested:
         """Return the first ``size`` examples, to build a model with."""
         return map_leaves(lambda t: t[:size], self.data)
 
@@ -95,7 +94,7 @@ def in_memory(*parts: Nested) -> bool:
     )
 
 
-def epoch_order(count: int, shuffle: bool, seed: int, epoch: int) -> Any:
+def epoch_order(count: int, shuffle: bool, seed: int, epoch: int) -> Tensor:
     """Return the order of an epoch's examples, a permutation drawn from (seed, epoch) alone."""
     if not shuffle:
         return tf.range(count)
@@ -103,7 +102,7 @@ def epoch_order(count: int, shuffle: bool, seed: int, epoch: int) -> Any:
     return tf.constant(order, tf.int32)
 
 
-def split_off_validation(parts: Nested, fraction: float) -> tuple[Any, Any]:
+def split_off_validation(parts: Nested, fraction: float) -> tuple[Nested, Nested]:
     """Return the first 1-fraction of the examples, and the rest; not shuffled, as in Keras.
 
     Raises:
@@ -126,14 +125,14 @@ def split_off_validation(parts: Nested, fraction: float) -> tuple[Any, Any]:
     if not in_memory(*parts):
         return split_arrays(parts, fraction)
 
-    def part(sliced: slice) -> Any:
+    def part(sliced: slice) -> Nested:
         # A table is sliced by its labels, unless through iloc.
         return map_leaves(lambda a: getattr(a, "iloc", a)[sliced], parts)
 
     return part(slice(None, start)), part(slice(start, None))
 
 
-def sparse_by_rows(parts: Nested) -> Any:
+def sparse_by_rows(parts: Nested) -> Nested:
     """Return the parts with SciPy's sparse matrices stored by rows, as Keras's adapter needs."""
     return map_leaves(lambda leaf: leaf.tocsr() if is_scipy_sparse(leaf) else leaf, parts)
 
@@ -156,8 +155,8 @@ def refuse_lists(**parts: Nested) -> None:
             )
 
 
-def _tensors(name: str, part: Nested) -> Any:
-    def convert(leaf: Tensor) -> Any:
+def _tensors(name: str, part: Nested) -> Nested:
+    def convert(leaf: TensorLike) -> Tensor:
         array = leaf if isinstance(leaf, tf.Tensor) else as_examples(leaf, name)
         try:
             tensor = tf.convert_to_tensor(array)
@@ -179,7 +178,7 @@ def _is_whole(key: object) -> bool:
     return isinstance(key, numbers.Real) and float(key).is_integer()
 
 
-def _weights_of_parts(y: TrainingData, sample_weight: SampleWeight) -> Any:
+def _weights_of_parts(y: TrainingData, sample_weight: SampleWeight) -> SampleWeight:
     """Return the weights of each part of y; one array is for all of them."""
     if tf.is_tensor(sample_weight):
         return tf.nest.map_structure(lambda _: sample_weight, y)
@@ -201,7 +200,7 @@ def _parts_of(nested: Nested) -> str:
 
 def _weights_of_classes(
     y: TrainingData, sample_weight: SampleWeight, class_weight: Mapping[int, float]
-) -> Any:
+) -> Tensor:
     if sample_weight is not None:
         raise InputError("Pass class_weight or sample_weight, not both.")
     if y is None or tf.nest.is_nested(y):

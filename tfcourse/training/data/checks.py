@@ -23,7 +23,7 @@ from tfcourse.types import KerasModel, KerasTensor, Nested, Shape, Tensor, Train
 
 __all__ = ["check_embedded_ids", "check_feed", "check_training", "proven_embeddings"]
 
-Named = list[tuple[str, Any]]
+Named = list[tuple[str, Tensor]]
 
 
 def check_training(model: KerasModel, train: Feed, validation: Feed | None) -> None:
@@ -43,8 +43,7 @@ def check_feed(
         feed: The data.
         step: The model's method that takes it, such as ``"train_step"``. If the model overrides
             it, only NaN and infinity are checked for.
-        thorough: Whether to check for NaN and infinity, and to trace a model whose outputs aren't
-            known otherwise.
+        thorough: Whether to check for NaN and infinity, and to trace a model of unknown outputs.
         of: The name of the data in messages, such as ``" of validation_data"``.
 
     Raises:
@@ -145,7 +144,7 @@ def _input_leaves(model: KerasModel, x: TrainingData, of: str) -> Named | None:
     return [(f"x{of}", x)] if single else None
 
 
-def _inputs(model: KerasModel) -> dict[str, Any] | None:
+def _inputs(model: KerasModel) -> dict[str, KerasTensor] | None:
     """Return the symbols of the model's inputs by name, as Keras sorts them; None if unknown."""
     symbols = getattr(model, "inputs", None)
     if not symbols or not type(model).call.__module__.startswith("keras."):
@@ -159,7 +158,9 @@ def _inputs(model: KerasModel) -> dict[str, Any] | None:
     return {symbol.name: symbol for symbol in symbols}
 
 
-def _matched(model: KerasModel, x: TrainingData, inputs: dict[str, Any], name: str) -> Named:
+def _matched(
+    model: KerasModel, x: TrainingData, inputs: dict[str, KerasTensor], name: str
+) -> Named:
     """Return the arrays of x with their names, in the order of the inputs."""
     if not isinstance(x, dict):
         leaves = _leaves(name, x)

@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.internals.data import dataset_strategy
-from tfcourse.types import Dataset, Nested
+from tfcourse.types import Dataset, Nested, Tensor
 
 __all__ = ["whole_batches"]
 
 
-def whole_batches(dataset: Dataset) -> Any:
+def whole_batches(dataset: Dataset) -> Dataset:
     """Return a dataset of the batches of which each replica was to get a part.
 
     A step divides every batch among the replicas itself, with weights by which the numbers are
@@ -45,7 +44,7 @@ def whole_batches(dataset: Dataset) -> Any:
         )
     whole = [tf.TensorSpec([None, *parts[0].shape[1:]], parts[0].dtype) for parts in specs]
 
-    def batches() -> Iterator[Any]:
+    def batches() -> Iterator[Nested]:
         for batch in dataset:
             yield tf.nest.map_structure(_joined, batch)
 
@@ -60,7 +59,7 @@ def whole_batches(dataset: Dataset) -> Any:
     return joined.apply(tf.data.experimental.assert_cardinality(steps))
 
 
-def _joined(parts: Nested) -> Any:
+def _joined(parts: Nested) -> Tensor:
     """Return the replicas' parts of a tensor end to end."""
     if not isinstance(parts, tf.distribute.DistributedValues):  # of a single replica
         return parts

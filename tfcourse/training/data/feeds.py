@@ -15,7 +15,7 @@ from tfcourse.training.data.purity import is_pure
 from tfcourse.training.programs.direct import DirectCalls
 from tfcourse.training.programs.epoch import ProgramResult
 from tfcourse.training.programs.tree import gather_rows
-from tfcourse.types import Nested, Tensor
+from tfcourse.types import DatasetIterator, KerasTensor, Nested, Tensor
 
 __all__ = ["ArrayFeed", "Chunk", "Feed", "Program", "StreamFeed"]
 
@@ -36,7 +36,7 @@ class Chunk:
 
     start: int
     steps: int
-    call: Callable[[Any], ProgramResult]
+    call: Callable[[Program], ProgramResult]
     result: ProgramResult = field(default_factory=lambda: ProgramResult(0, True, None))
 
     def run(self, program: Program) -> ProgramResult:
@@ -117,7 +117,7 @@ class ArrayFeed(Feed):
     def _call(self, order: Tensor, first: int, last: int, program: Program) -> ProgramResult:
         return program(self.arrays.data, order, self.batch_size, first, last, self._calls)
 
-    def batch(self, epoch: int, step: int) -> Any:
+    def batch(self, epoch: int, step: int) -> Nested:
         """Return one batch of an epoch, as the program receives it."""
         batches: list[Nested] = []
 
@@ -169,7 +169,7 @@ class StreamFeed(Feed):
             and int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
         )
         self.dataset = dataset
-        self._iterator: Any = None
+        self._iterator: DatasetIterator | None = None
         self._used = False
         self._first_length: int | None = None
         # As model.fit does before its first epoch: a PyDataset may shuffle here.
@@ -232,10 +232,10 @@ def _is_static(spec: Nested) -> bool:
     return isinstance(spec, tf.TensorSpec) and spec.shape[1:].is_fully_defined()
 
 
-def _symbols(spec: Nested) -> Any:
+def _symbols(spec: Nested) -> Nested:
     """Symbols of the shapes of a batch; None where Keras's adapters put an Optional."""
 
-    def symbol(leaf: Tensor) -> Any:
+    def symbol(leaf: tf.TypeSpec) -> KerasTensor | None:
         if isinstance(leaf, tf.OptionalSpec):
             return None
         if leaf.shape.rank is None:

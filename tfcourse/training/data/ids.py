@@ -5,7 +5,7 @@ A CPU kernel refuses an id outside of the table. XLA doesn't: it takes the neare
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -47,7 +47,7 @@ class Lookup(NamedTuple):
     ids: Part
 
 
-def check_ids(model: KerasModel, leaves: Sequence[tuple[str, Any]]) -> None:
+def check_ids(model: KerasModel, leaves: Sequence[tuple[str, Tensor]]) -> None:
     """Check the ids that arrive at the ``Embedding`` layers of a Sequential or Functional model.
 
     Ids that the model itself computes, as with an ``IntegerLookup``, are not looked at. Negative
@@ -75,7 +75,7 @@ def check_ids(model: KerasModel, leaves: Sequence[tuple[str, Any]]) -> None:
             )
 
 
-def ids_in_range(model: KerasModel, leaves: Sequence[tuple[str, Any]]) -> bool:
+def ids_in_range(model: KerasModel, leaves: Sequence[tuple[str, Tensor]]) -> bool:
     """Return True if all ids that the model's ``Embedding`` layers get are known and in range."""
     lookups = _lookups(model, leaves)
     reached = {id(layer) for layer, _ in lookups}
@@ -87,12 +87,12 @@ def ids_in_range(model: KerasModel, leaves: Sequence[tuple[str, Any]]) -> bool:
     return all(-size <= low and high < size for size, low, high in limits)
 
 
-def embeddings_of(model: KerasModel) -> list[Any]:
+def embeddings_of(model: KerasModel) -> list[Layer]:
     """Return the ``Embedding`` layers of a model and of the models inside it."""
     return [layer for layer in flatten_layers(model) if _is_embedding(layer)]
 
 
-def _lookups(model: KerasModel, leaves: Sequence[tuple[str, Any]]) -> list[Lookup]:
+def _lookups(model: KerasModel, leaves: Sequence[tuple[str, Tensor]]) -> list[Lookup]:
     """Return the lookups that a model of Keras's layers does on these arrays."""
     if not embeddings_of(model):
         return []
@@ -203,7 +203,7 @@ def _is_moving(layer: Layer) -> bool:
     return kind in MOVING or of_ops
 
 
-def _whole(values: Tensor) -> Any:
+def _whole(values: Tensor) -> Tensor:
     """Return the ids as an ``Embedding`` reads them."""
     return values if values.dtype in (tf.int32, tf.int64) else tf.cast(values, tf.int32)
 

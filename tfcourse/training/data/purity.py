@@ -1,7 +1,6 @@
 """Pure datasets of ``tf.data``: those that have the same elements whenever they are read."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import tensorflow as tf
 
@@ -27,7 +26,7 @@ def is_pure(dataset: Dataset) -> bool:
         return False
 
 
-def _stages(dataset: Dataset) -> Iterator[Any]:
+def _stages(dataset: Dataset) -> Iterator[Dataset]:
     """Yield a dataset and those that it is made of."""
     yield dataset
     for stage in dataset_inputs(dataset):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
@@ -108,7 +107,7 @@ def _is_checked(loss: Loss) -> bool:
 
 def _triples(
     model: KerasModel, outputs: Nested, y: TrainingData, entries: Nested
-) -> Iterator[tuple[str, Any, Any, Any]]:
+) -> Iterator[tuple[str, Nested, Tensor, KerasTensor]]:
     """Yield every output's key, loss or metrics, targets and symbol, where they are clear."""
     if not keras.tree.is_nested(outputs):
         targets = keras.tree.flatten(y)
@@ -118,7 +117,7 @@ def _triples(
         return
     names = list(outputs) if isinstance(outputs, dict) else getattr(model, "output_names", [])
 
-    def by_name(part: Nested) -> dict[str, Any]:
+    def by_name(part: Nested) -> dict[str, Nested]:
         if isinstance(part, dict):
             return part
         fits = isinstance(part, list | tuple) and len(part) == len(names)
@@ -134,14 +133,14 @@ def _triples(
             yield key, entry, *pair
 
 
-def _outputs(model: KerasModel) -> Any:
+def _outputs(model: KerasModel) -> Nested:
     """Symbols of the outputs of a model made of layers; None for others."""
     if type(model).call.__module__.startswith("keras.") and getattr(model, "outputs", None):
         return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     return None
 
 
-def _traced(model: KerasModel, x: TrainingData) -> Any:
+def _traced(model: KerasModel, x: TrainingData) -> Nested:
     """Symbols of the model's outputs on x, traced once; None where Keras can't call it."""
     leaves = [leaf for leaf in keras.tree.flatten(x) if leaf is not None]
     key = tuple((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in leaves)

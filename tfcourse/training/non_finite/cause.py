@@ -1,8 +1,7 @@
 """The first layer whose output is not finite on a batch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -41,10 +40,10 @@ def _non_finite_layers(model: KerasModel) -> Iterator[list[str]]:
     names: list[str] = []
     layers = [layer for layer in flatten_layers(model, include_self=False) if layer.built]
 
-    def watched(layer: Layer) -> Any:
+    def watched(layer: Layer) -> Callable[..., Nested]:
         call = layer.call
 
-        def wrapper(*args: object, **kwargs: object) -> Any:
+        def wrapper(*args: object, **kwargs: object) -> Nested:
             outputs = call(*args, **kwargs)
             if not _finite(outputs):
                 names.append(layer.name)

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import keras
 import numpy as np
@@ -48,7 +47,7 @@ class FreshValues:
             values = (self._recipe.values(seed)[:count] for seed in seeds)
             return [[np.asarray(value) for value in each] for each in values]
 
-    def _built(self, seed: int) -> Any:
+    def _built(self, seed: int) -> KerasModel:
         keras.utils.set_random_seed(seed)
         model = self.build()
         shapes = [tuple(variable.shape) for variable in model.variables]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from tfcourse.training.early_stopping import BestEpoch, EarlyStopping
 from tfcourse.training.population.halving import Halving
@@ -39,7 +39,7 @@ class MemberTraining:
     best: BestEpoch = BestEpoch()  # noqa: RUF009 - immutable
     weights: list[Array] | None = None
 
-    def add_epoch(self, logs: Mapping[str, Any]) -> None:
+    def add_epoch(self, logs: Mapping[str, float]) -> None:
         """Add an epoch to the history."""
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)

@@ -57,7 +57,7 @@ class Population:
             build_state(self.model, batch)
             x, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
 
-            def build() -> Any:
+            def build() -> KerasModel:
                 model = self._build()
                 if not model.built:
                     outputs_on(model, model, x, training=False)

@@ -16,7 +16,7 @@ from tfcourse.training.programs.xla import (
     not_compiled,
     refuse_strings,
 )
-from tfcourse.types import Nested, Tensor
+from tfcourse.types import Nested, Tensor, TensorFunction
 
 __all__ = ["MemberSteps", "PopulationProgram"]
 
@@ -32,9 +32,9 @@ class MemberSteps(NamedTuple):
     """
 
     state: State
-    finite_steps: Any
-    finite_weights: Any
-    logs: dict[str, Any]
+    finite_steps: Tensor
+    finite_weights: Tensor
+    logs: dict[str, Tensor]
 
 
 class PopulationProgram:
@@ -95,7 +95,7 @@ class PopulationProgram:
 
     def test(
         self, model: list[Tensor], metrics: list[Tensor], data: Nested, start: int, stop: int
-    ) -> Any:
+    ) -> Nested:
         """Take the test steps ``start`` to ``stop`` - 1, with the same batches for all members.
 
         Args:
@@ -111,7 +111,7 @@ class PopulationProgram:
         first, last = tf.constant(start), tf.constant(stop)
         return self._checked(lambda: self._test(model, metrics, data, first, last))
 
-    def _checked(self, call: Callable[[], Any]) -> Any:
+    def _checked(self, call: Callable[[], Nested]) -> Nested:
         """Return the call's result; compile without XLA from now on if it omits checks."""
         if not (self.unchecked and self.jit_compile and not self.required):
             try:
@@ -124,10 +124,10 @@ class PopulationProgram:
         self._compile(jit_compile=False)
         return call()
 
-    def _with_checks(self, step: Callable[..., Any]) -> Callable[[Any], Any]:
+    def _with_checks(self, step: Callable[..., Nested]) -> Callable[[Nested], Nested]:
         """Return a member's step, whose trace ends where XLA must not compile it."""
 
-        def run(of: Nested) -> Any:
+        def run(of: Nested) -> Nested:
             graph = tf.compat.v1.get_default_graph()
             before = {operation.name for operation in graph.get_operations()}
             outputs = step(*of)
@@ -142,11 +142,11 @@ class PopulationProgram:
 
     def _train_steps(
         self, state: State, orders: Tensor, data: Nested, start: Tensor, stop: Tensor
-    ) -> Any:
+    ) -> Nested:
         self.traces += 1
         members, examples = orders.shape
 
-        def run(carry: tuple[State, Any], begin: Tensor, count: int) -> tuple[State, Any]:
+        def run(carry: tuple[State, Tensor], begin: Tensor, count: int) -> tuple[State, Tensor]:
             rows = tf.slice(orders, [0, begin], [members, count])
             state = self._vectorized(
                 self._with_checks(lambda of, own: self.step.train(of, gather_rows(data, own))),
@@ -162,10 +162,10 @@ class PopulationProgram:
 
     def _test_steps(
         self, model: list[Tensor], metrics: list[Tensor], data: Nested, start: Tensor, stop: Tensor
-    ) -> Any:
+    ) -> Nested:
         self.traces += 1
 
-        def run(metrics: list[Tensor], begin: Tensor, count: int) -> Any:
+        def run(metrics: list[Tensor], begin: Tensor, count: int) -> list[Tensor]:
             batch = gather_rows(data, begin + tf.range(count))
             return self._vectorized(
                 self._with_checks(lambda state, own: self.step.test(state, own, batch)),
@@ -177,10 +177,10 @@ class PopulationProgram:
         _refuse_shared_state()
         return metrics, self._logs(metrics)
 
-    def _logs(self, metrics: list[Tensor]) -> dict[str, Any]:
+    def _logs(self, metrics: list[Tensor]) -> dict[str, Tensor]:
         return self._vectorized(self.step.logs, metrics)
 
-    def _vectorized(self, function: Callable[[Any], Any], elements: Nested) -> Any:
+    def _vectorized(self, function: Callable[[Nested], Nested], elements: Nested) -> Nested:
         try:
             return tf.vectorized_map(function, elements, warn=False)
         except (TypeError, ValueError, NotImplementedError, tf.errors.OpError) as error:
@@ -207,7 +207,7 @@ def _refuse_shared_state() -> None:
         )
 
 
-def _compiled(function: Callable[..., Any], jit_compile: bool) -> Any:
+def _compiled(function: Callable[..., Any], jit_compile: bool) -> TensorFunction:
     """Return a ``tf.function`` that is traced for each number of slots and examples.
 
     Their shapes stay static: a loop over an unknown number of members is many times slower.
@@ -218,13 +218,13 @@ def _compiled(function: Callable[..., Any], jit_compile: bool) -> Any:
 
 
 def _batches(
-    run: Callable[[Any, Any, int], Any],
+    run: Callable[[Nested, Tensor, int], Nested],
     carry: Nested,
     examples: int,
     size: int,
     start: Tensor,
     stop: Tensor,
-) -> Any:
+) -> Nested:
     """Return ``carry`` after the batches ``start`` to ``stop`` - 1.
 
     Args:

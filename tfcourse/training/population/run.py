@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +21,7 @@ from tfcourse.training.population.program import PopulationProgram
 from tfcourse.training.population.progress import ProgressBar
 from tfcourse.training.population.stack import Stack
 from tfcourse.training.population.step import State
+from tfcourse.types import Array, Tensor
 
 __all__ = ["OnEpochEnd", "OnMemberEnd", "PopulationPlan", "Run"]
 
@@ -136,7 +136,7 @@ class Run:
                 requested = on_epoch_end is not None and on_epoch_end(training.index, numbers)
                 self._continue_or_end(slot, training, fault, bool(requested))
 
-    def _order(self, training: MemberTraining | None) -> Any:
+    def _order(self, training: MemberTraining | None) -> Tensor:
         """Return a member's order of the examples in its next epoch; any for an empty slot."""
         feed = self.train
         if training is None:
@@ -145,7 +145,7 @@ class Run:
             feed.arrays.count, feed.shuffle, training.member.seed, training.next_epoch
         )
 
-    def _validate(self) -> dict[str, Any]:
+    def _validate(self) -> dict[str, Array]:
         if self.validation is None:
             return {}
         metrics, data = self.stack.metrics, self.validation.arrays.data

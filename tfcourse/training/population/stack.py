@@ -1,7 +1,6 @@
 """The state of all slots in one, into which members are put and from which they are taken."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,8 +22,8 @@ class Stack:
     def __init__(self, slots: int, metrics: Sequence[Array]) -> None:
         self.slots = slots
         self.metrics = [tf.constant(np.stack([value] * slots)) for value in metrics]
-        self.model: list[Any] = []
-        self.optimizer: list[Any] = []
+        self.model: list[Tensor] = []
+        self.optimizer: list[Tensor] = []
         self._arrays: list[Array] | None = None
 
     def before_epoch(self) -> State:
@@ -65,11 +64,13 @@ class Stack:
         return [np.array(self._arrays[place][slot]) for place in places]
 
 
-def _stacked(values: Sequence[Sequence[Any]]) -> list[Any]:
+def _stacked(values: Sequence[Sequence[Array]]) -> list[Tensor]:
     return [tf.constant(np.stack(leaves)) for leaves in zip(*values, strict=True)]
 
 
-def _scattered(stacked: Sequence[Any], indices: Tensor, values: Sequence[Any]) -> list[Any]:
+def _scattered(
+    stacked: Sequence[Tensor], indices: Tensor, values: Sequence[Tensor]
+) -> list[Tensor]:
     return [
         tf.tensor_scatter_nd_update(old, indices, new)
         for old, new in zip(stacked, values, strict=True)

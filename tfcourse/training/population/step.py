@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -154,7 +154,7 @@ class MemberStep:
             for layer, variable in zip(self._dropouts, shared, strict=True):
                 layer.read_rate_from(variable)
 
-    def _scope(self, state: State) -> Any:
+    def _scope(self, state: State) -> keras.StatelessScope:
         pairs = [
             (variable, value)
             for variables, values in zip(self.variables, state, strict=True)
@@ -164,7 +164,7 @@ class MemberStep:
 
     def _forward(
         self, x: TrainingData, y: TrainingData, sample_weight: SampleWeight, training: bool
-    ) -> tuple[Any, Any]:
+    ) -> tuple[Nested, Tensor]:
         model = self.model
         y_pred = model(x, training=training)
         loss = compute_loss(
@@ -174,7 +174,7 @@ class MemberStep:
         loss_tracker(model).update_state(loss, sample_weight=examples)
         return y_pred, loss
 
-    def _apply(self, scope: keras.StatelessScope, gradients: Sequence[Any]) -> None:
+    def _apply(self, scope: keras.StatelessScope, gradients: Sequence[Tensor | None]) -> None:
         """Update the weights as the optimizer's ``apply`` does."""
         optimizer = self.optimizer
         rate = optimizer.learning_rate
