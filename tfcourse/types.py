@@ -17,6 +17,8 @@ __all__ = [
     "Callbacks",
     "ClassWeight",
     "ConcreteFunction",
+    "Constraint",
+    "ConstraintLike",
     "DType",
     "DTypeLike",
     "DataFrame",
@@ -87,11 +89,13 @@ if TYPE_CHECKING:
     Loss: TypeAlias = keras.losses.Loss
     Initializer: TypeAlias = keras.initializers.Initializer
     Regularizer: TypeAlias = keras.regularizers.Regularizer
+    Constraint: TypeAlias = keras.constraints.Constraint
     # As `compile` and the layers take them: the object or its name; a loss may be a function too.
     OptimizerLike: TypeAlias = keras.optimizers.Optimizer | str
     LossLike: TypeAlias = keras.losses.Loss | str | Callable[[Any, Any], Any]
     InitializerLike: TypeAlias = keras.initializers.Initializer | str
     RegularizerLike: TypeAlias = keras.regularizers.Regularizer | str
+    ConstraintLike: TypeAlias = keras.constraints.Constraint | str
     # A number, or a schedule over the steps.
     LearningRate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
     # A type of numbers, and what names one: "float32", NumPy's or TensorFlow's type.
@@ -101,8 +105,9 @@ else:
     Tensor = KerasTensor = Variable = Array = TensorFunction = ConcreteFunction = Any
     Graph = Dataset = DatasetIterator = Strategy = Any
     KerasModel = Layer = Optimizer = Metric = Callback = CallbackList = Callbacks = Loss = Any
-    Initializer = Regularizer = Any
-    OptimizerLike = LossLike = InitializerLike = RegularizerLike = LearningRate = Any
+    Initializer = Regularizer = Constraint = Any
+    OptimizerLike = LossLike = InitializerLike = RegularizerLike = ConstraintLike = Any
+    LearningRate = Any
     DType = DTypeLike = Any
 
 # What `tf.convert_to_tensor` takes: a tensor, a variable, an array, a number or lists of numbers.

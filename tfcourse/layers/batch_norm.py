@@ -1,5 +1,6 @@
 """Batch normalization with moving averages for test time (course section 2)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ from tfcourse.formulas.normalization import (
 )
 from tfcourse.hyperparameters import Hyperparameter, check
 from tfcourse.layers.batch_renorm import add_renorm_weights, check_renorm
+from tfcourse.types import ConstraintLike, InitializerLike, RegularizerLike, Shape, Tensor
 
 __all__ = ["BatchNorm"]
 
@@ -88,18 +90,18 @@ class BatchNorm(keras.layers.Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
+        beta_initializer: InitializerLike = "zeros",
+        gamma_initializer: InitializerLike = "ones",
+        moving_mean_initializer: InitializerLike = "zeros",
+        moving_variance_initializer: InitializerLike = "ones",
+        beta_regularizer: RegularizerLike | None = None,
+        gamma_regularizer: RegularizerLike | None = None,
+        beta_constraint: ConstraintLike | None = None,
+        gamma_constraint: ConstraintLike | None = None,
         synchronized: bool = False,
         bias_correction: bool = False,
         renorm: bool = False,
-        renorm_clipping: Any = None,
+        renorm_clipping: Mapping[str, float] | None = None,
         renorm_momentum: float = 0.99,
         **kwargs: Any,
     ) -> None:
@@ -127,7 +129,7 @@ class BatchNorm(keras.layers.Layer):
         self.gamma = self.beta = self.moving_weight = None
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates γ, β and the moving averages for the features of ``input_shape``."""
         rank = len(input_shape)
         if not -rank <= self.axis < rank:
@@ -166,7 +168,7 @@ class BatchNorm(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Any:
         """Normalizes ``inputs``; see the class docstring."""
         if not tf.as_dtype(inputs.dtype).is_floating:
             raise ValueError(
@@ -183,7 +185,9 @@ class BatchNorm(keras.layers.Layer):
             outputs = self._normalize_by_moving_averages(z, gamma, beta)
         return tf.cast(outputs, self.compute_dtype)
 
-    def _normalize_by_batch(self, z: Any, gamma: Any, beta: Any, mask: Any) -> Any:
+    def _normalize_by_batch(
+        self, z: Tensor, gamma: Tensor | None, beta: Tensor | None, mask: Tensor | None
+    ) -> Any:
         """Return z normalized by the moments of the batch, and these."""
         if mask is not None and len(mask.shape) != len(z.shape) - 1:
             raise ValueError(
@@ -202,13 +206,15 @@ class BatchNorm(keras.layers.Layer):
             gamma, beta = renorm_parameters(r, d, gamma, beta)
         return normalize(z, mean, variance, gamma, beta, self.epsilon, self.axis), mean, variance
 
-    def _normalize_by_moving_averages(self, z: Any, gamma: Any, beta: Any) -> Any:
+    def _normalize_by_moving_averages(
+        self, z: Tensor, gamma: Tensor | None, beta: Tensor | None
+    ) -> Any:
         mean, variance = (tf.cast(a, z.dtype) for a in (self.moving_mean, self.moving_variance))
         if use_fused(z, self.axis, training=False):
             return fused_inference(z, mean, variance, gamma, beta, self.epsilon)
         return normalize_for_inference(z, mean, variance, gamma, beta, self.epsilon, self.axis)
 
-    def _update_moving_averages(self, mean: Any, variance: Any) -> None:
+    def _update_moving_averages(self, mean: Tensor, variance: Tensor) -> None:
         rate: Any = 1.0 - self.momentum
         if self.moving_weight is not None:
             # The average of a constant 1 is the weight of the batches so far, 1-β^t.
@@ -232,7 +238,7 @@ class BatchNorm(keras.layers.Layer):
             square = tf.square(tf.convert_to_tensor(self.moving_stddev))
             self.moving_variance.assign(tf.nn.relu(square - self.epsilon))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         """The input's shape."""
         return input_shape
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfcourse.errors import shown
 from tfcourse.formulas.dropout import inverted_dropout
 from tfcourse.hyperparameters import HYPERPARAMETERS
+from tfcourse.types import Shape, Tensor, Variable
 
 __all__ = ["Dropout"]
 
@@ -37,7 +38,7 @@ class Dropout(keras.layers.Dropout):
     """
 
     def __init__(
-        self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any
+        self, rate: float, noise_shape: Shape | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
         _check(rate)  # before Keras compares it with numbers
         with tf.init_scope():
@@ -60,11 +61,11 @@ class Dropout(keras.layers.Dropout):
         """The variable that holds the rate, in double."""
         return self._held_rate.variable
 
-    def read_rate_from(self, variable: Any) -> None:
+    def read_rate_from(self, variable: Variable) -> None:
         """Has the rate in another variable from now on."""
         self._held_rate.variable = variable
 
-    def call(self, inputs: Any, training: bool = False) -> Any:
+    def call(self, inputs: Tensor, training: bool = False) -> Any:
         """Drops units in training; see the class docstring."""
         if not training:
             return inputs
@@ -77,7 +78,7 @@ class Dropout(keras.layers.Dropout):
         return tf.ensure_shape(dropped, inputs.shape)
 
 
-def _check(rate: Any) -> None:
+def _check(rate: float) -> None:
     if not (HYPERPARAMETERS["dropout"].admits(rate) and rate):
         raise ValueError(f"Dropout: rate must be a number in (0, 1). Received: {shown(rate)}.")
 
@@ -85,5 +86,5 @@ def _check(rate: Any) -> None:
 class _Held:
     """Holds a variable out of Keras's sight."""
 
-    def __init__(self, variable: Any) -> None:
+    def __init__(self, variable: Variable) -> None:
         self.variable = variable

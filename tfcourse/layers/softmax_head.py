@@ -9,6 +9,15 @@ import tensorflow as tf
 from tfcourse.errors import shown
 from tfcourse.formulas.many_classes import blockwise_cross_entropy
 from tfcourse.formulas.softmax import hardmax, linear, softmax
+from tfcourse.types import (
+    ConstraintLike,
+    InitializerLike,
+    RegularizerLike,
+    SampleWeight,
+    Shape,
+    Tensor,
+    TensorLike,
+)
 
 __all__ = ["SoftmaxHead"]
 
@@ -51,12 +60,12 @@ class SoftmaxHead(keras.layers.Layer):
         self,
         classes: int,
         use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
+        kernel_initializer: InitializerLike = "glorot_uniform",
+        bias_initializer: InitializerLike = "zeros",
+        kernel_regularizer: RegularizerLike | None = None,
+        bias_regularizer: RegularizerLike | None = None,
+        kernel_constraint: ConstraintLike | None = None,
+        bias_constraint: ConstraintLike | None = None,
         logits: bool = False,
         **kwargs: Any,
     ) -> None:
@@ -84,7 +93,7 @@ class SoftmaxHead(keras.layers.Layer):
         self.bias = None
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Shape) -> None:
         """Creates W and b for the features of ``input_shape``."""
         features = input_shape[-1]
         if features is None:
@@ -109,17 +118,19 @@ class SoftmaxHead(keras.layers.Layer):
             )
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: features})
 
-    def compute_logits(self, features: Any) -> Any:
+    def compute_logits(self, features: TensorLike) -> Any:
         """``z = x W + b`` in float32 (float64 for a float64 layer)."""
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
         return linear(features, self.kernel, self.bias, dtype)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Any:
         """Probabilities, or logits with ``logits=True``."""
         z = self.compute_logits(inputs)
         return z if self.logits else softmax(z)
 
-    def cross_entropy(self, features: Any, labels: Any, sample_weight: Any = None) -> Any:
+    def cross_entropy(
+        self, features: TensorLike, labels: TensorLike, sample_weight: SampleWeight = None
+    ) -> Any:
         """The cost ``1/m Σ w_i L_i`` without the (m, C) matrix, for very many classes.
 
         Equal to the layer's output with ``SparseCategoricalCrossentropy``, its gradients too, but
@@ -151,28 +162,28 @@ class SoftmaxHead(keras.layers.Layer):
             weights,
         )
 
-    def hardmax(self, features: Any) -> Any:
+    def hardmax(self, features: TensorLike) -> Any:
         """1 for the most probable class, 0 for the others (course 3.2)."""
         return hardmax(self._logits_of(features))
 
-    def classify(self, features: Any) -> Any:
+    def classify(self, features: TensorLike) -> Any:
         """The number of the most probable class, int64 of shape ``(...)``."""
         return tf.argmax(self._logits_of(features), axis=-1)
 
-    def top_k(self, features: Any, k: int = 5) -> tuple[Any, Any]:
+    def top_k(self, features: TensorLike, k: int = 5) -> tuple[Any, Any]:
         """The k most probable classes, best first: probabilities and class numbers."""
         return tf.math.top_k(softmax(self._logits_of(features)), k=k)
 
-    def _logits_of(self, features: Any) -> Any:
+    def _logits_of(self, features: TensorLike) -> Any:
         if not self.built:
             self(features)
         return self.compute_logits(tf.cast(features, self.compute_dtype))
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Shape) -> Any:
         """The input's shape with ``classes`` for the last axis."""
         return (*input_shape[:-1], self.classes)
 
-    def compute_output_spec(self, inputs: Any) -> Any:
+    def compute_output_spec(self, inputs: Tensor) -> Any:
         """Shape and dtype of the output, which is not of the compute dtype."""
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=dtype)
