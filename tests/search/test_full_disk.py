@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import tfcourse
-from tests.search.runtime.crews import same
+from tests.search.runtime.pools import same
 from tfcourse import InputError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.runtime import execution

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import tfcourse
-from tests.search.runtime.crews import SLOW, same
+from tests.search.runtime.pools import SLOW, same
 from tfcourse import InputError
 from tfcourse.search.runtime.roles import check_shared
 from tfcourse.search.store.directory import RunDirectory

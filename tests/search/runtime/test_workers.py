@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import processes
-from tests.search.runtime.crews import SLOW, Watched, kill_when, same
+from tests.search.runtime.pools import SLOW, Watched, kill_when, same
 from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config import time_limits

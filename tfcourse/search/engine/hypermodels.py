@@ -170,7 +170,7 @@ def _compiled(
     return bool(model.compiled)
 
 
-def _ends(entry: Any) -> list[Any]:
+def _ends(entry: kinds.HyperParameter) -> list[Any]:
     """Return the values besides the default with which the builder may register others."""
     if isinstance(entry, kinds.Choice | kinds.Boolean):
         return [value for value in entry.values if value != entry.default]
@@ -198,7 +198,7 @@ def _table(
     return {**table, "when": when} if table and when else table
 
 
-def _range(entry: Any, name: str) -> dict[str, Any] | None:
+def _range(entry: kinds.HyperParameter, name: str) -> dict[str, Any] | None:
     if single_value(entry) is not None:
         return None
     if isinstance(entry, kinds.Choice | kinds.Boolean):
@@ -218,6 +218,6 @@ def _range(entry: Any, name: str) -> dict[str, Any] | None:
     return {**table, "step": kind(entry.step)} if stepped else table
 
 
-def _annotation(entry: Any) -> Any:
+def _annotation(entry: kinds.HyperParameter) -> Any:
     numbers = {kinds.Int: int, kinds.Float: float, kinds.Boolean: bool}
     return numbers.get(type(entry), inspect.Parameter.empty)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
@@ -20,7 +20,7 @@ class NumberSource(Protocol):
 
     @property
     def complete(self) -> bool:
-        """Whether no trial is left to run or to wait for."""
+        """True when no trial is left to run or to wait for."""
 
     def next(self, holder: str) -> int | None:
         """Return the holder's trial; None if there is none now."""
@@ -62,7 +62,7 @@ class SearchOracle(keras_tuner.Oracle):
         )
         self.verbose, self.source, self.pause = 0, source, SECONDS_IDLE
 
-    def create_trial(self, tuner_id: str) -> Any:
+    def create_trial(self, tuner_id: str) -> Trial:
         """Return the tuner's trial, without values.
 
         Its status is STOPPED if the search is complete, IDLE if the tuner has to wait.
@@ -77,15 +77,15 @@ class SearchOracle(keras_tuner.Oracle):
         time.sleep(self.pause)
         return self._trial(self.max_trials, TrialStatus.IDLE)
 
-    def end_trial(self, trial: Any) -> None:
+    def end_trial(self, trial: Trial) -> None:
         """Take note of a trial that is on record; the score in keras-tuner's trial is not used."""
         self.source.end(int(trial.trial_id))
 
-    def _trial(self, number: int, status: str) -> Any:
+    def _trial(self, number: int, status: str) -> Trial:
         return Trial(self.hyperparameters.copy(), f"{number:04d}", status)
 
     def save(self) -> None:
         """Write nothing: the run directory is the record."""
 
-    def _save_trial(self, trial: Any) -> None:
+    def _save_trial(self, trial: Trial) -> None:
         """Write nothing: the run directory is the record."""

@@ -25,7 +25,7 @@ class Registration:
         values: The values that the call had used before.
     """
 
-    entry: Any
+    entry: kinds.HyperParameter
     values: Mapping[str, Any]
 
 
@@ -34,7 +34,7 @@ class CheckedHyperParameters(keras_tuner.HyperParameters):
 
     Args:
         builder: The builder's name, for the message.
-        known: The first registration of each name in earlier calls; this call adds its own.
+        registrations: The first registration of each name in earlier calls; this call adds its own.
         values: The values of the call; a name without one has its default.
 
     Raises:
@@ -44,25 +44,25 @@ class CheckedHyperParameters(keras_tuner.HyperParameters):
     def __init__(
         self,
         builder: str = "",
-        known: dict[str, Registration] | None = None,
+        registrations: dict[str, Registration] | None = None,
         values: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.values = dict(values or {})
         self._builder = builder
-        self._known = {} if known is None else known
+        self._registrations = {} if registrations is None else registrations
         self._own: dict[str, Registration] = {}
 
-    def _retrieve(self, hp: Any) -> Any:
+    def _retrieve(self, hp: kinds.HyperParameter) -> Any:
         """Check what ``hp.Int``, ``hp.Choice`` and all others register, and return its value."""
         used = {n: v for n, v in self.values.items() if n in self._own and n != hp.name}
         # A copy, as keras-tuner makes: its conditions are those of the scopes that are open now.
         new = Registration(type(hp).from_config(hp.get_config()), used)
         self._compare(self._own.setdefault(hp.name, new), new)
-        known = self._known.setdefault(hp.name, new)
+        first = self._registrations.setdefault(hp.name, new)
         # A single value is no range: it is not searched, and may be computed from others.
-        if single_value(known.entry) is None or single_value(hp) is None:
-            self._compare(known, new)
+        if single_value(first.entry) is None or single_value(hp) is None:
+            self._compare(first, new)
         return super()._retrieve(hp)
 
     def _compare(self, first: Registration, second: Registration) -> None:
@@ -83,8 +83,8 @@ class CheckedHyperParameters(keras_tuner.HyperParameters):
         )
 
 
-def single_value(entry: Any) -> tuple[Any] | None:
-    """The one value of a fixed number, text or truth value as ``(value,)``; None of a range."""
+def single_value(entry: kinds.HyperParameter) -> tuple[Any] | None:
+    """Return the value of a fixed number, text or boolean as ``(value,)``; None for a range."""
     if isinstance(entry, kinds.Fixed):
         return (entry.value,)
     if isinstance(entry, kinds.Int | kinds.Float) and entry.min_value == entry.max_value:
@@ -92,8 +92,8 @@ def single_value(entry: Any) -> tuple[Any] | None:
     return None
 
 
-def _values_of(entry: Any) -> Any:
-    """What is equal for two entries that can have the same values; defaults are never drawn."""
+def _values_of(entry: kinds.HyperParameter) -> Any:
+    """Return a key that is equal for entries with the same values; defaults are never drawn."""
     if (single := single_value(entry)) is not None:
         return type(single[0]).__name__, single
     if isinstance(entry, kinds.Choice | kinds.Boolean):
@@ -102,7 +102,7 @@ def _values_of(entry: Any) -> Any:
 
 
 def _described(one: Registration, other: Registration) -> str:
-    """A range, and the values and conditions that it has and the other one has not."""
+    """Return a range in words, with the values and conditions that the other one lacks."""
     entry = one.entry
     text = type(entry).__name__
     if (single := single_value(entry)) is not None:

@@ -63,16 +63,16 @@ class OracleServer:
             InputError: The address can't be used.
         """
         try:
-            bound = self._server.add_insecure_port(f"{host}:{port}")
+            served_port = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError:
-            bound = 0
-        if not bound:
+            served_port = 0
+        if not served_port:
             raise InputError(
                 f"{host}:{port} can't be listened on: no address of this machine, or the port is "
                 "taken. Give another one; port 0 finds a free one."
             )
         self._server.start()
-        return int(bound)
+        return int(served_port)
 
     def stop(self) -> None:
         """End the calls under way, and stop listening."""
@@ -87,7 +87,7 @@ class OracleServer:
         """Return whether a worker that called lately does not know yet that all is complete."""
         earliest = time.monotonic() - within
         signs = list(self.last_sign.items())
-        return any(seen >= earliest and name not in self.stopped for name, seen in signs)
+        return any(sign >= earliest and name not in self.stopped for name, sign in signs)
 
 
 class _Servicer(OracleServicer):
@@ -95,7 +95,7 @@ class _Servicer(OracleServicer):
         super().__init__(oracle)
         self.stopped = stopped
 
-    def CreateTrial(self, request: Any, context: Any) -> Any:  # noqa: N802  (gRPC's name)
+    def CreateTrial(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802  (gRPC's name)
         worker = dict(context.invocation_metadata()).get("worker", "")
         trial = self.oracle.create_trial(request.tuner_id)
         if trial.status == TrialStatus.STOPPED:
@@ -112,21 +112,23 @@ class _Gate(grpc.ServerInterceptor):
         self.token, self.last_sign = token.encode(), last_sign
         self.refusal = grpc.unary_unary_rpc_method_handler(_refuse)
 
-    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+    def intercept_service(
+        self, continuation: Callable[[Any], Any], call: grpc.HandlerCallDetails
+    ) -> Any:
         """Return the handler of a call."""
-        metadata = dict(details.invocation_metadata)
+        metadata = dict(call.invocation_metadata)
         token = metadata.get("token", "").encode()
         if not hmac.compare_digest(token, self.token):
             return self.refusal
         self.last_sign[metadata.get("worker", "")] = time.monotonic()
-        return continuation(details)
+        return continuation(call)
 
 
 class SearchOverError(WorkFailedError):
     """The chief is gone, and nothing is left to do."""
 
 
-def _refuse(request: Any, context: Any) -> None:
+def _refuse(request: Any, context: grpc.ServicerContext) -> None:
     context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong token")
 
 
@@ -188,26 +190,26 @@ class RemoteScheduler:
     def _call(self, method: Any, request: Any) -> Any:
         end, pause = time.monotonic() + self.patience, 0.1
         while True:
-            left = max(end - time.monotonic(), 0.0)
+            seconds = max(end - time.monotonic(), 0.0)
             try:
-                timeout = min(max(left, 0.1), SECONDS_OF_A_CALL)
+                timeout = min(max(seconds, 0.1), SECONDS_OF_A_CALL)
                 return method(request, metadata=self.metadata, wait_for_ready=True, timeout=timeout)
             except grpc.RpcError as error:
-                code, said = error.code(), error.details()
+                code, details = error.code(), error.details()
             if code == grpc.StatusCode.UNAUTHENTICATED:
                 raise InputError(
                     f"The chief at {self.address} refused the token. Give both the same --token."
                 )
             if code not in PASSING:
-                raise WorkFailedError(f"The chief at {self.address} failed: {said}")
+                raise WorkFailedError(f"The chief at {self.address} failed: {details}")
             if self.is_over():
                 raise SearchOverError(f"The search of the chief at {self.address} is complete.")
-            if left == 0:
+            if seconds == 0:
                 raise WorkFailedError(
                     f"The chief at {self.address} could not be reached for {self.patience:g} s: "
-                    f"{said}. Start it again, then this worker: nothing is lost."
+                    f"{details}. Start it again, then this worker: nothing is lost."
                 )
-            time.sleep(min(pause, left))
+            time.sleep(min(pause, seconds))
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _give_signs(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
-from keras_tuner.engine.trial import TrialStatus
+from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.types import Hyperparameters
@@ -57,14 +57,14 @@ class CourseTuner(BaseTuner):
         with _without_settings_of_keras_tuner():
             super().search()
 
-    def on_trial_begin(self, trial: Any) -> None:
+    def on_trial_begin(self, trial: Trial) -> None:
         """Compute the values of the trial."""
         number = int(trial.trial_id)
         trial.hyperparameters.values = dict(self.propose(number))
         if self.on_begin is not None:
             self.on_begin(number, trial.hyperparameters.values)
 
-    def _try_run_and_update_trial(self, trial: Any, *args: Any, **kwargs: Any) -> None:
+    def _try_run_and_update_trial(self, trial: Trial, *args: object, **kwargs: object) -> None:
         # keras-tuner's own prints the traceback of a failed trial, and continues after any error.
         try:
             self._run_and_update_trial(trial)
@@ -72,7 +72,7 @@ class CourseTuner(BaseTuner):
         except keras_tuner.errors.FailedTrialError as error:
             trial.status, trial.message = TrialStatus.FAILED, str(error)
 
-    def run_trial(self, trial: Any) -> float:
+    def run_trial(self, trial: Trial) -> float:
         """Run one trial; a failure is one for keras-tuner too."""
         self.result = self.run(int(trial.trial_id), dict(trial.hyperparameters.values))
         record, _ = self.result
@@ -80,7 +80,7 @@ class CourseTuner(BaseTuner):
             raise keras_tuner.errors.FailedTrialError(record.message)
         return record.score
 
-    def on_trial_end(self, trial: Any) -> None:
+    def on_trial_end(self, trial: Trial) -> None:
         """Report the record, then end the trial."""
         assert self.result is not None
         self.on_trial(*self.result)

@@ -1,1 +1,1 @@
-"""A search in several processes: a chief that hands out trials, workers that train them."""
+"""Running a search: in one process, in worker processes, or with workers on other machines."""

@@ -31,7 +31,7 @@ class Parent:
         self._lock = threading.Lock()
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def send(self, what: str, **message: Any) -> None:
+    def send(self, what: str, **message: object) -> None:
         """Send a message; from any thread."""
         with self._lock:
             self._connection.send({"what": what, **message})

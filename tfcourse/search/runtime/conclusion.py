@@ -1,4 +1,4 @@
-"""What comes after the trials: the record is completed, and the best model measured."""
+"""The end of a search: the record is completed, and the best model measured."""
 
 from dataclasses import replace
 

@@ -31,12 +31,12 @@ class Conductor(Protocol):
     def receive(self, child: Child, message: Mapping[str, Any]) -> None:
         """React to a message of a worker."""
 
-    def lost(self, worker: str) -> None:
+    def give_up(self, worker: str) -> None:
         """Do without a worker that kept dying."""
 
     @property
     def is_over(self) -> bool:
-        """Whether the search is concluded, so that workers that still run can be ended."""
+        """True when the search is concluded, so that workers that still run can be ended."""
 
 
 class ChiefElsewhere:
@@ -51,7 +51,7 @@ class ChiefElsewhere:
     def receive(self, child: Child, message: Mapping[str, Any]) -> None:
         """Do nothing."""
 
-    def lost(self, worker: str) -> None:
+    def give_up(self, worker: str) -> None:
         """Do nothing."""
 
 
@@ -88,7 +88,7 @@ class LocalConductor:
 
     @property
     def is_over(self) -> bool:
-        """Whether the search is concluded, and workers had the time to end by themselves."""
+        """True when the search is concluded, and workers had the time to end by themselves."""
         concluded = self._concluded_at
         return bool(concluded) and time.monotonic() > concluded + SHUTDOWN_GRACE_SECONDS
 
@@ -115,7 +115,7 @@ class LocalConductor:
         if (react := reactions.get(message["what"])) is not None:
             react()
 
-    def lost(self, worker: str) -> None:
+    def give_up(self, worker: str) -> None:
         """Let others run the trials of a worker that kept dying, and do its work."""
         self._waiting.pop(worker, None)
         if self._measuring == worker:

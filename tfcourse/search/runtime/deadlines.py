@@ -1,13 +1,12 @@
-"""What the processes of a search do, since when, and how long they may."""
+"""Work under way in the processes of a search, and the time that it may take."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.time_limits import more_time
+from tfcourse.types import Hyperparameters
 
 __all__ = ["Preparing", "Running", "preparation_error"]
 
@@ -17,7 +16,7 @@ class Running:
     """A trial under way."""
 
     trial: int
-    values: Mapping[str, Any]
+    values: Hyperparameters
     since: float = field(default_factory=time.monotonic)
 
 

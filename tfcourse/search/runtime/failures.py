@@ -36,8 +36,8 @@ def why_given_up(
     errors: Mapping[str, Mapping[str, Any]], given_up: Collection[str], directory: RunDirectory
 ) -> str:
     """Return why a search has ended without workers, in words."""
-    known = [name for name in sorted(given_up) if name in errors]
-    last = f"{known[0]}, the last time {errors[known[0]]['message']}" if known else "one"
+    names = [name for name in sorted(given_up) if name in errors]
+    last = f"{names[0]}, the last time {errors[names[0]]['message']}" if names else "one"
     return (
         f"A process of the search kept dying: {last} The finished trials are in "
         f"{directory.path}; the same command continues from there."

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Collection
-from typing import Any
 
 from tfcourse.search.config.architecture import architecture_of
 from tfcourse.search.engine.tuner import OnBegin, OnTrial
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.scheduler.scheduler import TrialSource
+from tfcourse.search.store.journal import SavableModel
 from tfcourse.search.trials.vectorized.group import GroupRunner
 from tfcourse.search.trials.vectorized.group_size import GroupSizes, next_group
 from tfcourse.types import Hyperparameters
@@ -56,7 +56,7 @@ def run_groups(
             for trial, values in group.items():
                 on_begin(trial, values)
 
-        def end(record: TrialRecord, model: Any) -> None:
+        def end(record: TrialRecord, model: SavableModel | None) -> None:
             on_trial(record, model)
             prefetched.end(record.trial)
 

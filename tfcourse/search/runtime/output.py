@@ -1,4 +1,4 @@
-"""What a process prints into its files, read as they grow."""
+"""The output of a process: its files, read as they grow."""
 
 from pathlib import Path
 
@@ -16,21 +16,21 @@ class Output:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.log: Path | None = None  # what is kept of it, once there is such a file
+        self.log: Path | None = None  # the file that stays, once there is one
         self._begin = self._read = 0
-        self._shown = False
+        self._is_displayed = False
         self._before = ""
 
     def show(self, begin: int) -> None:
-        """From this place of the file on `new_lines` gives what is printed."""
-        self._shown, self._read = True, begin
+        """Let `new_lines` return what is printed from this place of the file on."""
+        self._is_displayed, self._read = True, begin
 
     def move(self, path: Path, begin: int) -> None:
-        """Go on with another file, from the place where the process begins to write into it."""
+        """Switch to another file, from the place where the process begins to write into it."""
         self._before = self.end()
         self.path = self.log = path
         self._begin = self._read = begin
-        self._shown = True
+        self._is_displayed = True
 
     def new_lines(self, ended: bool = False) -> list[str]:
         """Return the lines that were printed since the last call; the last one may be unfinished.
@@ -38,7 +38,7 @@ class Output:
         Args:
             ended: Whether the process has ended, so that an unfinished line counts.
         """
-        if not self._shown:
+        if not self._is_displayed:
             return []
         new = _read_from(self.path, self._read)
         if not ended:
@@ -48,9 +48,9 @@ class Output:
 
     @property
     def place(self) -> str:
-        """Where the output is kept, as a sentence; nothing if there is none."""
-        kept = self.log is not None and _size(self.log) > self._begin
-        return f" Its log: {self.log}." if kept else ""
+        """A sentence that names the log; empty if nothing was printed."""
+        has_output = self.log is not None and _size(self.log) > self._begin
+        return f" Its log: {self.log}." if has_output else ""
 
     def end(self) -> str:
         """Return the last lines."""

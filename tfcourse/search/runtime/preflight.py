@@ -1,7 +1,6 @@
 """The first trial's model, built before any training: what can't work fails at once."""
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +22,24 @@ from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.data.checks import check_embedded_ids
 from tfcourse.training.data.ids import embeddings_of
 from tfcourse.training.evaluate import evaluate
+from tfcourse.types import Hyperparameters, KerasModel
 
 __all__ = ["preflight"]
 
-# Of a builder that fails, how many trials' values are tried.
+# The number of trials whose values are tried while the builder fails.
 MOST_TRIED = 16
 
 
 def preflight(config: SearchConfig, split: Split) -> dict[str, Any]:
-    """Builds the first model that can be built and, of a builder of one's own, looks at it.
+    """Build the first model that can be built and, with a builder of the user's, check it.
 
     Returns:
         The record of the code that it comes from, for `tfcourse.search.store.code_record`.
 
     Raises:
         InputError: None can be built, or it does not fit the data, the loss or the objective,
-            can't be normalized, or saved and loaded again, or is no model for a population where
-            one is asked for.
+            can't be normalized, or saved and loaded again, or is no model for the population
+            that the config demands.
     """
     shape = split.train.x.shape[1:]
     values, model = _first_model(config, shape, split.classes)
@@ -67,13 +67,13 @@ def preflight(config: SearchConfig, split: Split) -> dict[str, Any]:
 
 def _first_model(
     config: SearchConfig, shape: tuple[int, ...], classes: int
-) -> tuple[Mapping[str, Any], Any]:
+) -> tuple[Hyperparameters, KerasModel]:
     """Build the model of the first trial that has one, and return its values with it.
 
-    A trial that can't be built is recorded as failed, and the search goes on: only what fails for
-    the values of all trials that are tried is refused.
+    A trial that can't be built is recorded as failed, and the search continues: only a builder
+    that fails for the values of all trials that are tried is refused.
     """
-    failures: list[tuple[Mapping[str, Any], Exception]] = []
+    failures: list[tuple[Hyperparameters, Exception]] = []
     for trial in range(min(config.trials, MOST_TRIED)):
         values = propose(config.study, trial, {})
         if values is None:  # it depends on trials before it
@@ -91,7 +91,7 @@ def _first_model(
 
 
 def _failed(
-    config: SearchConfig, values: Mapping[str, Any], shape: tuple[int, ...], error: Exception
+    config: SearchConfig, values: Hyperparameters, shape: tuple[int, ...], error: Exception
 ) -> str:
     return (
         f'{config.origin}: [model] builder "{config.builder.name}" failed for {dict(values)} on '
@@ -99,16 +99,16 @@ def _failed(
     )
 
 
-def _check_output(name: str, model: Any) -> None:
-    """Refuses a model whose output the loss misreads."""
+def _check_output(name: str, model: KerasModel) -> None:
+    """Refuse a model whose output the loss misreads."""
     wrong = ("output_and_loss", "loss_and_labels", "sigmoid_classes")
     findings = [str(finding) for finding in lint(model) if finding.rule in wrong]
     if findings:
         raise InputError(f'builder "{name}" must end in probabilities, one a class: {findings[0]}')
 
 
-def _check_compilation(config: SearchConfig, model: Any, split: Split) -> None:
-    """Refuses a model that came compiled with another loss, or without the objective."""
+def _check_compilation(config: SearchConfig, model: KerasModel, split: Split) -> None:
+    """Refuse a model that came compiled with another loss, or without the objective."""
     name, loss = config.builder.name, config.training.loss
     own = keras.losses.get(model.loss)
     own = getattr(own, "fn", own)
@@ -120,16 +120,16 @@ def _check_compilation(config: SearchConfig, model: Any, split: Split) -> None:
         )
     x, y = split.train.x[:2], split.train.y[:2]
     measured = evaluate(model, x, y, verbose=0, return_dict=True)
-    known = [*(f"val_{metric}" for metric in measured), *measured]
+    names = [*(f"val_{metric}" for metric in measured), *measured]
     stopping = config.training.early_stopping
     monitor = None if stopping is None else stopping.monitor
     for wanted in (config.search.objective, monitor):
-        if wanted is not None and wanted not in known:
-            raise InputError(one_of(f'objective of the builder "{name}"', wanted, known))
+        if wanted is not None and wanted not in names:
+            raise InputError(one_of(f'objective of the builder "{name}"', wanted, names))
 
 
-def _check_ids(config: SearchConfig, model: Any, split: Split) -> None:
-    """Refuses ids beyond the model's ``Embedding`` layers, in the test set too."""
+def _check_ids(config: SearchConfig, model: KerasModel, split: Split) -> None:
+    """Refuse ids beyond the model's ``Embedding`` layers, in the test set too."""
     if not embeddings_of(model):
         return
     split, _ = normalize(split, config)
@@ -138,8 +138,8 @@ def _check_ids(config: SearchConfig, model: Any, split: Split) -> None:
         check_embedded_ids(model, x, f" of the {name} set")
 
 
-def _normalized(config: SearchConfig, model: Any, split: Split) -> Any:
-    """The model as a trial gives it: with the scaling in front, if one is asked for."""
+def _normalized(config: SearchConfig, model: KerasModel, split: Split) -> KerasModel:
+    """Return the model as a trial saves it: with the scaling in front, if there is one."""
     how, x = config.data.normalize, split.train.x[:2]
     if how == "none":
         return model
@@ -154,8 +154,8 @@ def _normalized(config: SearchConfig, model: Any, split: Split) -> Any:
         ) from error
 
 
-def _check_saving(name: str, model: Any, shape: tuple[int, ...]) -> None:
-    """Refuses a model that can't be loaded again at the end."""
+def _check_saving(name: str, model: KerasModel, shape: tuple[int, ...]) -> None:
+    """Refuse a model that can't be loaded again at the end."""
     _build(model, shape)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
@@ -166,7 +166,7 @@ def _check_saving(name: str, model: Any, shape: tuple[int, ...]) -> None:
             raise InputError(f'builder "{name}": its {why_not_loadable(error)}') from error
 
 
-def _build(model: Any, shape: tuple[int, ...]) -> None:
+def _build(model: KerasModel, shape: tuple[int, ...]) -> None:
     if not model.built:
         model.build((None, *shape))
     model.optimizer.build(model.trainable_variables)

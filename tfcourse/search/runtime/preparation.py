@@ -1,4 +1,4 @@
-"""What comes before the trials: data and builder are checked, and the run directory is made."""
+"""The beginning of a search: data and builder are checked, and the run directory is made."""
 
 import logging
 from collections.abc import Callable

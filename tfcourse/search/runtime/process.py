@@ -55,7 +55,7 @@ class Child:
         """The process number."""
         return int(self._process.pid)
 
-    def send(self, what: str, **message: Any) -> None:
+    def send(self, what: str, **message: object) -> None:
         """Send it a message, unless it has ended."""
         with suppress(OSError):
             self._connection.send({"what": what, **message})

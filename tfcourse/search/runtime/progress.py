@@ -32,7 +32,7 @@ class SearchProgress:
         self, config: SearchConfig, finished: Mapping[int, TrialRecord], disable: bool = False
     ) -> None:
         total = config.trials
-        done = sum(number < total for number in finished)
+        count = sum(number < total for number in finished)
         ranking = rank(finished.values(), config.direction)
         best = ranking[0].score if ranking else None
         self.progress = Progress(
@@ -49,7 +49,11 @@ class SearchProgress:
             disable=disable,
         )
         self.task = self.progress.add_task(
-            config.search.name, total=total, completed=done, best=format_score(best), running=""
+            config.search.name,
+            total=total,
+            completed=count,
+            best=format_score(best),
+            running="",
         )
         self.running: dict[str, set[int]] = {}
 
@@ -67,17 +71,17 @@ class SearchProgress:
 
     def ended(self, worker: str, trial: int | None = None) -> None:
         """A worker runs a trial no more; None for all of them."""
-        left = self.running.pop(worker, set()) - {trial}
-        if left and trial is not None:
-            self.running[worker] = left
+        others = self.running.pop(worker, set()) - {trial}
+        if others and trial is not None:
+            self.running[worker] = others
         self._show_running()
 
     def _show_running(self) -> None:
-        shown = (
+        texts = (
             f"{worker}: {min(trials)}" + f" and {len(trials) - 1} more" * (len(trials) > 1)
             for worker, trials in sorted(self.running.items())
         )
-        self.progress.update(self.task, running=", ".join(shown))
+        self.progress.update(self.task, running=", ".join(texts))
 
     def say(self, line: str) -> None:
         """Print a line above the bar, also where there is none."""

@@ -1,4 +1,4 @@
-"""What each worker gets of the machine: its threads, and its GPU."""
+"""The share of the machine that each worker gets: its threads, and its GPU."""
 
 import os
 import shutil
@@ -20,9 +20,9 @@ class WorkerSlot:
 
     Attributes:
         number: Its number, from 0.
-        workers: How many there are.
+        workers: The number of workers.
         cores: The machine's cores.
-        gpus: The GPUs to be shared out; none leaves the environment's as they are.
+        gpus: The GPUs to distribute; none leaves the environment's as they are.
     """
 
     number: int
@@ -32,7 +32,7 @@ class WorkerSlot:
 
 
 def worker_count(workers: int | Literal["auto"], threads: int) -> int:
-    """How many workers ``"auto"`` means here: one a GPU, or else as many as have threads.
+    """Return the number of workers: for ``"auto"`` one a GPU, or as many as have threads.
 
     Raises:
         InputError: It is no number of workers.
@@ -49,12 +49,12 @@ def worker_count(workers: int | Literal["auto"], threads: int) -> int:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def gpus(environ: Mapping[str, str]) -> list[str]:
-    """The GPUs that this process may use, found without TensorFlow: it would reserve them."""
+    """Return the GPUs that this process may use, without TensorFlow, which would reserve them."""
     visible = environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
@@ -72,13 +72,13 @@ def gpus(environ: Mapping[str, str]) -> list[str]:
     return [str(number) for number in range(listed.stdout.count("GPU "))]
 
 
-def environment(place: WorkerSlot, threads: int, environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a worker.
+def environment(slot: WorkerSlot, threads: int, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a worker.
 
     Args:
-        place: The worker's place.
-        threads: How many threads compute one operation: the same for all workers, whatever their
-            number, since sums of convolutions round differently with it.
+        slot: The worker's place.
+        threads: The number of threads that compute one operation: the same for all workers, since
+            sums of convolutions round differently with it.
         environ: The parent's environment.
 
     Returns:
@@ -86,12 +86,12 @@ def environment(place: WorkerSlot, threads: int, environ: Mapping[str, str]) -> 
         other workers. With GPUs each worker sees one, and where workers may share one, each takes
         only the memory that it needs.
     """
-    chosen = dict(environ)
-    chosen["TF_NUM_INTRAOP_THREADS"] = str(threads)
-    chosen.setdefault("TF_NUM_INTEROP_THREADS", str(max(place.cores // place.workers, 1)))
-    chosen.setdefault("OMP_NUM_THREADS", str(threads))
-    if place.gpus:
-        chosen["CUDA_VISIBLE_DEVICES"] = place.gpus[place.number % len(place.gpus)]
-    if len(place.gpus) < place.workers:
-        chosen.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    return chosen
+    variables = dict(environ)
+    variables["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    variables.setdefault("TF_NUM_INTEROP_THREADS", str(max(slot.cores // slot.workers, 1)))
+    variables.setdefault("OMP_NUM_THREADS", str(threads))
+    if slot.gpus:
+        variables["CUDA_VISIBLE_DEVICES"] = slot.gpus[slot.number % len(slot.gpus)]
+    if len(slot.gpus) < slot.workers:
+        variables.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    return variables

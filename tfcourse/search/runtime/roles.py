@@ -1,4 +1,4 @@
-"""What the worker processes of a search do: as their parent says, or as a chief elsewhere does."""
+"""The work of the worker processes of a search: for their parent, or for a chief elsewhere."""
 
 import logging
 import os
@@ -20,6 +20,7 @@ from tfcourse.search.runtime.child import Parent, redirect_output
 from tfcourse.search.runtime.conclusion import measure_best
 from tfcourse.search.runtime.preparation import prepare
 from tfcourse.search.runtime.worker import load_same_data, work
+from tfcourse.search.scheduler.scheduler import TrialSource
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.resume import finished_trials
 from tfcourse.types import Hyperparameters
@@ -48,7 +49,7 @@ class _Child:
         self.parent.send("loaded")
         return split
 
-    def train(self, source: Any, split: Split) -> None:
+    def train(self, source: TrialSource, split: Split) -> None:
         def on_begin(trial: int, values: Hyperparameters) -> None:
             self.parent.send("began", trial=trial, values=dict(values))
 
@@ -162,7 +163,7 @@ def work_for_chief(settings: Mapping[str, Any], parent: Parent) -> None:
     parent.send("done")
 
 
-def check_shared(config: SearchConfig, directory: RunDirectory, scheduler: Any) -> None:
+def check_shared(config: SearchConfig, directory: RunDirectory, scheduler: RemoteScheduler) -> None:
     """Refuse a worker whose run directory, or config, is not that of the chief.
 
     Raises:

@@ -35,5 +35,4 @@ def scheduler_by_program(
         )  # the trial that it continues is no matter
         return program_of(own, config.builder)
 
-    kept = config.search.reuse_models
-    return Scheduler(config.study, finished, journal, leases, program, kept)
+    return Scheduler(config.study, finished, journal, leases, program, config.search.reuse_models)

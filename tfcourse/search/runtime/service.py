@@ -1,4 +1,4 @@
-"""Where a chief listens, and where it may: the messages are sent in clear."""
+"""The address on which a chief listens. Messages are sent in clear, so some are refused."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ __all__ = ["Service"]
 
 @dataclass(frozen=True)
 class Service:
-    """Where and how a chief serves.
+    """The address, secret and patience of a chief.
 
     Attributes:
         host: The address to listen on.
         port: The port; 0 for a free one.
-        token: What every worker must bring.
-        expire_after: After how many seconds of silence a worker's trial is handed out again.
+        token: The secret that every worker must have.
+        expire_after: The seconds of silence after which a worker's trials are given to others.
 
     Raises:
         InputError: The host can be reached from elsewhere, and there is no token.
@@ -28,7 +28,7 @@ class Service:
     expire_after: float = 60.0
 
     def __post_init__(self) -> None:
-        """Refuses to let strangers in."""
+        """Refuse to let strangers in."""
         if not self.token and not _is_loopback(self.host):
             raise InputError(
                 f"--bind {self.host} can be reached from other machines and needs --token, a "
@@ -38,7 +38,7 @@ class Service:
 
 
 def _is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the host."""
+    """Return whether only this machine can reach the host."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -27,7 +27,7 @@ __all__ = ["Supervisor"]
 
 LOG = logging.getLogger("tfcourse")
 TICK = 0.1
-# After so many deaths in a row, a trial has failed, or a worker is given up.
+# The number of deaths in a row after which a trial has failed, or a worker is given up.
 MAX_RESTARTS = 3
 
 
@@ -52,7 +52,7 @@ class Supervisor:
         self.preparing: dict[str, Preparing] = {}
         self.too_slow: dict[str, InputError] = {}  # of those that were ended for it
         self.deaths: dict[str | int, int] = {}  # by worker, or by the trial that it ran
-        self.done: set[str] = set()
+        self.finished: set[str] = set()
         self.errors: dict[str, dict[str, Any]] = {}
         self.efforts: dict[str, Effort] = {}
 
@@ -78,7 +78,7 @@ class Supervisor:
             finally:
                 self._end_all()
                 self.directory.forget_empty_logs(self.pool.workers)
-        given_up = set(self.pool.workers) - self.done
+        given_up = set(self.pool.workers) - self.finished
         if given_up and not self.conductor.is_over:
             raise WorkFailedError(why_given_up(self.errors, given_up, self.directory))
 
@@ -118,15 +118,15 @@ class Supervisor:
         name = child.name
         match message["what"]:
             case "began":
-                begun = Running(message["trial"], message["values"])
-                self.running.setdefault(name, []).append(begun)
-                self.display.began(name, begun.trial)
+                trial = Running(message["trial"], message["values"])
+                self.running.setdefault(name, []).append(trial)
+                self.display.began(name, trial.trial)
             case "recorded":
                 self._recorded(name, message["trial"])
             case "trained":
                 self.efforts[name] = Effort(**message["effort"])
             case "done":
-                self.done.add(name)
+                self.finished.add(name)
             case "warning":
                 LOG.warning("%s", message["message"])
             case "error":
@@ -157,7 +157,7 @@ class Supervisor:
         slow = self.too_slow.pop(name, None)
         self._show_output(child, ended=True)
         self.display.ended(name)
-        if name in self.done or self.conductor.is_over:
+        if name in self.finished or self.conductor.is_over:
             return
         if (error := self.errors.pop(name, None)) is not None:
             raise error_of_child(error)
@@ -181,7 +181,7 @@ class Supervisor:
     def _give_up(self, name: str) -> None:
         """Continue without a worker that kept dying; with none before the first trial."""
         if self.conductor.prepared:
-            self.conductor.lost(name)
+            self.conductor.give_up(name)
         else:
             self._end_all()
 
@@ -189,7 +189,7 @@ class Supervisor:
         timeout = self.pool.config.search.trial_timeout
         if timeout is None:
             return
-        for name, running in [(n, r) for n, begun in self.running.items() for r in begun]:
+        for name, running in [(n, r) for n, trials in self.running.items() for r in trials]:
             if time.monotonic() - running.since > timeout:
                 child = self.children.pop(name)
                 child.kill()
@@ -197,8 +197,8 @@ class Supervisor:
                 del self.running[name]
                 self._show_output(child, ended=True)
                 self.display.ended(name)
-                said = f"Ended after trial_timeout = {timeout:g} s.{child.output.place}"
-                record_failure(self.directory, name, running, said, child.output.end())
+                message = f"Ended after trial_timeout = {timeout:g} s.{child.output.place}"
+                record_failure(self.directory, name, running, message, child.output.end())
                 self._start(name)
 
     def _end_slow_preparation(self) -> None:

@@ -1,7 +1,6 @@
 """A worker: trains the trials that a scheduler in another process gives it."""
 
 from collections.abc import Callable, Collection
-from typing import Any
 
 from tfcourse.data.splits import Split
 from tfcourse.search.config.search_config import SearchConfig
@@ -15,7 +14,7 @@ from tfcourse.search.scheduler.scheduler import TrialSource
 from tfcourse.search.store.code_record import check_same_code, code_record
 from tfcourse.search.store.data_record import check_unchanged, data_record
 from tfcourse.search.store.directory import RunDirectory
-from tfcourse.search.store.journal import TrialWriter
+from tfcourse.search.store.journal import SavableModel, TrialWriter
 from tfcourse.search.store.resume import finished_trials
 from tfcourse.search.trials.trial import TrialRunner
 
@@ -70,7 +69,7 @@ def work(
     writer = TrialWriter(config, directory)
     propose = Proposer(config.study, finished_trials(config, directory), directory.read_trial)
 
-    def write(record: TrialRecord, model: Any) -> None:
+    def write(record: TrialRecord, model: SavableModel | None) -> None:
         writer.add(record, model)
         on_end(record)
 

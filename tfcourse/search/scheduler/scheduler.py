@@ -36,7 +36,7 @@ class TrialSource(Protocol):
 
     @property
     def complete(self) -> bool:
-        """Whether no trial is left to run or to wait for."""
+        """True when no trial is left to run or to wait for."""
 
     def next(self, holder: str) -> int | None:
         """Return the holder's trial; None if there is none now."""
@@ -95,7 +95,7 @@ class Scheduler:
 
     @property
     def complete(self) -> bool:
-        """Whether all trials have ended."""
+        """True when all trials have ended."""
         return len(self.finished) == self.study.trials
 
     def next(self, holder: str) -> int | None:
@@ -128,13 +128,13 @@ class Scheduler:
     def release(self, worker: str) -> None:
         """End the leases of a lost worker: others may run its trials."""
         with self._lock:
-            lost = [holder for holder in self.leases if worker_of(holder) == worker]
-            for holder in lost:
+            holders = [holder for holder in self.leases if worker_of(holder) == worker]
+            for holder in holders:
                 trial = self.leases.pop(holder).trial
                 self._queue.put_back(trial)
                 self._released.add(trial)
             self._queue.forget(worker)
-            if lost:
+            if holders:
                 self.journal.leases_changed(self.leases)
 
     def _end_recorded(self, holder: str) -> None:

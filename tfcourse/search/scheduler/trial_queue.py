@@ -1,4 +1,4 @@
-"""Which of the free trials a worker is given: each worker compiles its own programs."""
+"""The queue of free trials. Each worker compiles its own programs, so it gets trials that fit."""
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
@@ -10,19 +10,20 @@ LOOK_AHEAD = 64
 
 
 def choose(
-    programs: Mapping[int, Hashable], given: Mapping[str, Collection[Hashable]], worker: str
+    programs: Mapping[int, Hashable], compiled: Mapping[str, Collection[Hashable]], worker: str
 ) -> int | None:
-    """The trial to give to a worker, or None if there is none.
+    """Return the next trial for a worker, or None if there is none.
 
-    The first one whose program it has; else the first one whose program nobody has; else the first.
+    It is the first trial whose program the worker has; otherwise the first whose program no worker
+    has; otherwise the first.
 
     Args:
-        programs: What each trial's program is known by, for all trials to choose from.
-        given: The programs that each worker has.
+        programs: The key of each free trial's program.
+        compiled: The keys of the programs that each worker has.
         worker: The worker.
     """
-    own = given.get(worker, ())
-    anyone = {program for programs in given.values() for program in programs}
+    own = compiled.get(worker, ())
+    anyone = {program for programs in compiled.values() for program in programs}
 
     def rank(trial: int) -> tuple[bool, bool, int]:
         program = programs[trial]
@@ -32,62 +33,62 @@ def choose(
 
 
 class TrialQueue:
-    """The trials that nobody has run or is running, and who has which programs.
+    """The trials that no worker has run or runs, and the programs that each worker has.
 
     Args:
         free: The trials.
-        program_of: Given a trial, what its program is known by, which never changes; None while
-            the trial's values are not known yet. Without it trials go in the order of their
+        program_of: Returns the key of a trial's program, which never changes; None while the
+            trial's values are not known yet. Without it trials are taken in the order of their
             numbers.
-        kept: How many programs a worker keeps, the last ones that it used.
+        programs_kept: The number of programs that a worker keeps, the last used.
     """
 
     def __init__(
         self,
         free: Iterable[int],
         program_of: Callable[[int], Hashable | None] | None = None,
-        kept: int = 0,
+        programs_kept: int = 0,
     ) -> None:
-        self.program_of, self.kept = program_of, kept
+        self.program_of, self.programs_kept = program_of, programs_kept
         self._free = sorted(free)
         self._programs: dict[int, Hashable] = {}  # of free trials, as far as it was looked ahead
-        self._given: dict[str, dict[Hashable, None]] = {}  # the last one used last
+        self._compiled: dict[str, dict[Hashable, None]] = {}  # the last one used last
 
     def next(self, worker: str) -> int | None:
-        """The trial that the worker is to be given, None if it has to wait; it stays free."""
+        """Return the next trial for a worker, None if it has to wait; the trial stays free."""
         if self.program_of is None:
             return self._free[0] if self._free else None
         ahead = {trial: self._program(trial) for trial in self._free[:LOOK_AHEAD]}
-        known = {trial: program for trial, program in ahead.items() if program is not None}
-        return choose(known, self._given, worker)
+        programs = {trial: program for trial, program in ahead.items() if program is not None}
+        return choose(programs, self._compiled, worker)
 
     def take(self, trial: int, worker: str) -> None:
-        """Gives the worker a trial: it will have the trial's program."""
+        """Give a trial to a worker, which will have the trial's program."""
         program = self._program(trial)
         self.discard(trial)
         if program is None:
             return
-        given = self._given.setdefault(worker, {})
-        given.pop(program, None)
-        given[program] = None
-        if len(given) > self.kept:
-            del given[next(iter(given))]
+        compiled = self._compiled.setdefault(worker, {})
+        compiled.pop(program, None)
+        compiled[program] = None
+        if len(compiled) > self.programs_kept:
+            del compiled[next(iter(compiled))]
 
     def discard(self, trial: int) -> None:
-        """The trial is not free any more, if it was."""
+        """Remove a trial from the queue, if it is there."""
         self._programs.pop(trial, None)
         place = bisect_left(self._free, trial)
         if self._free[place : place + 1] == [trial]:
             del self._free[place]
 
     def put_back(self, trial: int) -> None:
-        """The trial is free again."""
+        """Put a trial into the queue again."""
         self.discard(trial)
         insort(self._free, trial)
 
     def forget(self, worker: str) -> None:
-        """The worker is gone, and its programs with it."""
-        self._given.pop(worker, None)
+        """Forget a lost worker's programs."""
+        self._compiled.pop(worker, None)
 
     def _program(self, trial: int) -> Hashable | None:
         if self.program_of is None:

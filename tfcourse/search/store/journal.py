@@ -1,9 +1,10 @@
-"""The two sides of a record: who trains writes a trial's, who hands out trials reads it."""
+"""The record of a running search: workers write trials, the scheduler's process the tables."""
 
 import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Protocol
 
 from tfcourse.errors import traceback_text
 from tfcourse.search.config.architecture import architecture_of, is_ours
@@ -21,6 +22,13 @@ SECONDS_BETWEEN_TABLES = 2.0
 TABLES_SHARE = 0.05
 
 
+class SavableModel(Protocol):
+    """A model, or an object that builds one to save it."""
+
+    def save(self, path: Path) -> None:
+        """Save the model as a file."""
+
+
 class TrialWriter:
     """Writes the trials of one process, and the models that may become the best.
 
@@ -34,25 +42,25 @@ class TrialWriter:
         self.best: TrialRecord | None = None
         self._loadable: set[Hashable] = set()
 
-    def add(self, record: TrialRecord, model: Any) -> None:
-        """Writes a trial's record, after its model if none before it was better.
+    def add(self, record: TrialRecord, model: SavableModel | None) -> None:
+        """Write a trial's record, after its model if none before it was better.
 
-        Of a builder of one's own, the first model of each architecture is loaded again: a trial
-        whose model can't be has failed.
+        With a builder of the user's, the first model of each architecture is loaded again: a trial
+        whose model can't be loaded has failed.
         """
-        # One that took too long was recorded as failed, and stays so.
+        # A trial that took too long was recorded as failed, and stays so.
         if self.directory.read_trial(record.trial) is not None:
             self.directory.forget_checkpoints(record.trial)
             return
         kind = architecture_of(record.values, self.config.builder)
-        # That of trial 0, if it could be built, is known from the preflight.
+        # The model of trial 0, if it could be built, was loaded in the preflight.
         if is_ours(self.config.builder) or (record.trial == 0 and record.status == "completed"):
             self._loadable.add(kind)
         best = _better(self.best, record, self.config.direction)
         all_models = self.config.search.checkpoints == "all"
         # The model first: a crash between the two runs this trial again, and loses nothing.
         if model is not None and kind not in self._loadable:
-            record = self._tried(record, model)
+            record = self._with_loadable_model(record, model)
             if record.status == "completed":
                 self._loadable.add(kind)
             best = _better(self.best, record, self.config.direction)
@@ -62,8 +70,8 @@ class TrialWriter:
         self.directory.forget_checkpoints(record.trial)
         self.best = best
 
-    def _tried(self, record: TrialRecord, model: Any) -> TrialRecord:
-        """Writes a trial's model and loads it again; gives its record, failed if it can't be."""
+    def _with_loadable_model(self, record: TrialRecord, model: SavableModel) -> TrialRecord:
+        """Write a trial's model, load it again, and return its record: failed if that failed."""
         from tfcourse.models.saving import load_model, why_not_loadable
 
         path = self.directory.model_of(record.trial)
@@ -88,14 +96,14 @@ class TrialWriter:
 
 
 class SearchJournal:
-    """The records of a running search, in memory, and what the run directory has of all of them.
+    """The records of a running search in memory, and the files made from all of them.
 
     Args:
         config: The search.
         directory: Its run directory.
         finished: The trials that are already there.
         on_end: Called with each trial that ends, and the best score so far.
-        writes_leases: Whether to keep on record who runs which trial.
+        writes_leases: Whether to write the leases.
     """
 
     def __init__(
@@ -121,16 +129,16 @@ class SearchJournal:
         return None if self.best is None else self.best.score
 
     def recorded(self, trial: int) -> TrialRecord | None:
-        """The record of a trial, as its worker wrote it."""
+        """Return the record of a trial, as its worker wrote it."""
         return self.directory.read_trial(trial)
 
     def leases_changed(self, leases: Mapping[str, Lease]) -> None:
-        """Puts on record who runs which trial, for a chief that takes over."""
+        """Write the leases, for a chief that takes over."""
         if self.writes_leases:
             write_leases(self.directory.leases, leases)
 
     def ended(self, record: TrialRecord) -> None:
-        """A trial has ended: keeps its model if it is the best one."""
+        """Take note of a trial that has ended: its model is kept if it is the best."""
         self.best = _better(self.best, record, self.config.direction)
         self.by_number[record.trial] = record
         self.directory.keep_model(record.trial, self.best is record, self._all_models)
@@ -139,7 +147,7 @@ class SearchJournal:
         self.on_end(record, self.best_score)
 
     def write_tables(self) -> None:
-        """Writes what is made from the records: the tables and the rounds."""
+        """Write the files made from the records: the tables and the rounds."""
         start = time.monotonic()
         records = [self.by_number[number] for number in sorted(self.by_number)]
         self.directory.write_tables(records, self.config.columns)
@@ -149,13 +157,13 @@ class SearchJournal:
         self.tables_due = end + max(SECONDS_BETWEEN_TABLES, (end - start) / TABLES_SHARE)
 
     def break_off(self) -> None:
-        """After an interrupt or an error: the tables have all that is on record."""
+        """Write the tables after an interrupt or an error: they have all that is on record."""
         with suppress(OSError):  # the error that ended the search says it; they can be made again
             self.by_number = self.directory.read_trials() | self.by_number
             self.write_tables()
 
     def tidy(self) -> None:
-        """At the end: everything is on record, and what only the running search needed is gone."""
+        """Write the last tables, and delete what only the running search needed."""
         self.write_tables()  # also where a kill came between the last trial and them
         if self.best is not None:
             self.directory.keep_model(self.best.trial, True, self._all_models)

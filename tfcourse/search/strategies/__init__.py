@@ -1,1 +1,1 @@
-"""Which values a trial gets: one module a strategy, pure functions of the records before it."""
+"""Strategies: pure functions from the records before a trial to its values, a module each."""

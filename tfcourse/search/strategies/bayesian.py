@@ -31,17 +31,17 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str
     if not ranked:
         return draw(study, trial, finished, memo)
     worst = ranked[-1].score
-    seen = [(record.values, record.score) for record in ranked]
-    seen += [(record.values, worst) for record in failed]
+    scored = [(record.values, record.score) for record in ranked]
+    scored += [(record.values, worst) for record in failed]
     values: dict[str, Any] = {}
     for number in range(batch.stop, trial + 1):
         if number < initial:
             values = draw(study, number, finished, memo)
         else:
-            values = _next_values(study, number, seen)
+            values = _next_values(study, number, scored)
             if is_discrete(study.space):
-                values = _new_values(study, number, values, [tried for tried, _ in seen])
-        seen.append((values, worst))
+                values = _new_values(study, number, values, [tried for tried, _ in scored])
+        scored.append((values, worst))
     return values
 
 
@@ -63,8 +63,8 @@ def _new_values(
     return new_sample(space, space, study.seed, trial, configurations) or values
 
 
-def _next_values(study: Study, trial: int, seen: Sequence[Any]) -> dict[str, Any]:
-    """Return the values that the process proposes after ``seen``, as (values, score)."""
+def _next_values(study: Study, trial: int, scored: Sequence[Any]) -> dict[str, Any]:
+    """Return the values that the process proposes after a sequence of (values, score)."""
     # Importing keras-tuner imports TensorFlow, which reading a config must not.
     from tfcourse.search.engine.gaussian_process import next_point
 
@@ -74,7 +74,7 @@ def _next_values(study: Study, trial: int, seen: Sequence[Any]) -> dict[str, Any
         # The middle where a trial had no value of its own.
         tuple(
             (tuple(space[n].unit_of(values[n]) if n in values else 0.5 for n in names), score)
-            for values, score in seen
+            for values, score in scored
         ),
         study.direction,
         study.settings.beta,

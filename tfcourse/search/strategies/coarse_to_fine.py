@@ -33,7 +33,7 @@ class Part:
         return self.parameter.when
 
     def value_at(self, unit: float) -> int | float:
-        """The value at position ``unit`` of the part."""
+        """Return the value at position ``unit`` of the part."""
         position = self.start + (self.end - self.start) * unit
         return self.parameter.value_at(min(max(position, self.start), self.end))
 
@@ -51,7 +51,7 @@ class Weighted:
         return self.parameter.when
 
     def value_at(self, unit: float) -> Any:
-        """The value at position ``unit`` in [0, 1]."""
+        """Return the value at position ``unit`` in [0, 1]."""
         passed = 0.0
         for value, weight in zip(self.parameter.values, self.weights, strict=True):
             passed += weight
@@ -70,7 +70,7 @@ def refine(
     shrink: float,
     floor: float,
 ) -> dict[str, Part | Weighted]:
-    """The box of the round after ``rounds`` finished ones; of none, the whole space.
+    """Return the box of the round after ``rounds`` finished ones: the whole space after none.
 
     *Ranges.* The box is ``shrink ** rounds`` of the unit interval wide, at least ``floor``. Of the
     best trials (the share ``keep``), those within a width of the best one in every range are
@@ -89,7 +89,7 @@ def refine(
         space: The parameters by name.
         completed: The values of the finished rounds' trials, best first.
         failed: Those of the trials that failed.
-        rounds: How many rounds are finished.
+        rounds: The number of finished rounds.
         keep: The share of the completed trials that counts as the best.
         shrink: The factor on the width after a round.
         floor: The smallest width.
@@ -115,14 +115,14 @@ def refine(
 
 
 def _highest(part: Part) -> Any:
-    """The largest value that can be drawn: at the end of a stepped part the next one begins."""
+    """Return the largest value that can be drawn; a stepped part ends where the next one begins."""
     stepped = part.parameter.step is not None or part.parameter.kind == "int"
     inside = stepped and part.end < 1
     return part.parameter.value_at(max(part.start, part.end - 1e-9) if inside else part.end)
 
 
 def as_record(box: Mapping[str, Part | Weighted]) -> dict[str, dict[str, Any]]:
-    """A box in the words of a config: low, high and scale, or values and their weights."""
+    """Return a box in the words of a config: low, high and scale, or values and their weights."""
     return {
         name: {
             "low": part.value_at(0.0),
@@ -138,7 +138,7 @@ def as_record(box: Mapping[str, Part | Weighted]) -> dict[str, dict[str, Any]]:
 def _centre(
     name: str, space: Mapping[str, Parameter], best: Sequence[Mapping[str, Any]], width: float
 ) -> float:
-    """The mean position of the best trials near the very best one, weighted by rank."""
+    """Return the mean position of the best trials near the very best one, weighted by rank."""
     ranges = {n: p for n, p in space.items() if isinstance(p, Range) and n in best[0]}
     first = {n: p.unit_of(best[0][n]) for n, p in ranges.items()}
     weighted = total = 0.0
@@ -154,7 +154,7 @@ def _centre(
 def _weighted(
     choice: Choice, earned: Sequence[tuple[Any, float]], power: int, floor: float
 ) -> Weighted:
-    """The choice with each value's weight from its trials' credits, as (value, credit)."""
+    """Return the choice with each value's weight from its trials' credits, as (value, credit)."""
     even = 1 / choice.count
     average = sum(credit for _, credit in earned) / len(earned) if earned else 0.0
     if not average:
@@ -180,7 +180,7 @@ def rounds_on_record(
     if study.strategy != "coarse_to_fine":
         return []
     size = study.settings.trials_per_round
-    # The record may hold more trials than are asked for now.
+    # The record may hold more trials than the study has now.
     total = max([study.trials, *(trial + 1 for trial in finished)])
     rounds: list[dict[str, Any]] = []
     memo = Memo() if memo is None else memo

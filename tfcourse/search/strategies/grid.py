@@ -17,7 +17,7 @@ LARGEST_GRID = 100_000
 
 
 def grid_problems(space: Mapping[str, Parameter], trials: int | None) -> list[str]:
-    """A line for each parameter without a grid, or one for a grid that does not fit."""
+    """Return a line for each parameter without a grid, or one for a grid that does not fit."""
     problems = [
         f"[space.{name}] points or step is required by the grid, which can't hold every number "
         f"from {parameter.low} to {parameter.high}."
@@ -39,14 +39,14 @@ def grid_problems(space: Mapping[str, Parameter], trials: int | None) -> list[st
 
 
 def grid_size(space: Mapping[str, Parameter]) -> int:
-    """How many different points the grid has; a parameter that is not active has no value."""
+    """Return the number of different points; a parameter that is not active has no value."""
     return len(_places(tuple(sorted(space.items(), key=itemgetter(0)))))
 
 
 def grid_values(space: Mapping[str, Parameter], seed: int, trial: int) -> dict[str, Any]:
-    """The values of trial number ``trial``: the grid's points in an order drawn from the seed.
+    """Return the values of a trial: the grid's points in an order drawn from the seed.
 
-    So a search of fewer trials than points covers the grid evenly, and not one corner of it.
+    A search of fewer trials than points covers the grid evenly, and not one corner of it.
     """
     # Sorted: the tables' order in the file must not matter.
     points = _places(tuple(sorted(space.items(), key=itemgetter(0))))
@@ -57,7 +57,7 @@ def grid_values(space: Mapping[str, Parameter], seed: int, trial: int) -> dict[s
 
 @lru_cache(maxsize=4)
 def _places(items: tuple[tuple[str, Parameter], ...]) -> list[tuple[tuple[str, int], ...]]:
-    """The points as (name, place among the values), in lexicographic order, each once."""
+    """Return the points as (name, index of the value), in lexicographic order, each once."""
     space = dict(items)
     points: dict[tuple[tuple[str, int], ...], None] = {}
     for places in itertools.product(*(range(_count(p)) for p in space.values())):
@@ -71,7 +71,7 @@ def _places(items: tuple[tuple[str, Parameter], ...]) -> list[tuple[tuple[str, i
 
 @lru_cache(maxsize=4)
 def _order(seed: int, count: int) -> list[int]:
-    """The numbers below ``count``, shuffled: sorted by a hash of (seed, number)."""
+    """Return the numbers below ``count``, sorted by a hash of (seed, number)."""
     return sorted(range(count), key=lambda i: hashlib.sha256(f"grid {seed} {i}".encode()).digest())
 
 

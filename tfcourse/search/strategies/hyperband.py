@@ -26,8 +26,8 @@ class Round:
 
     Attributes:
         first: Its first trial.
-        size: How many trials it has.
-        epochs: How many epochs each of them trains.
+        size: The number of its trials.
+        epochs: The number of epochs that each of them trains.
         before: The first trial of the round before in the bracket, and the one after its last;
             None for a bracket's first round.
     """
@@ -38,14 +38,14 @@ class Round:
     before: tuple[int, int] | None
 
 
-@lru_cache(maxsize=256)  # one that waits for the round before is asked for again and again
+@lru_cache(maxsize=256)  # waiting workers ask for the same round again
 def hyperband_round(trial: int, max_epochs: int, factor: int) -> Round:
-    """The round that trial number ``trial`` belongs to.
+    """Return the round of a trial.
 
     Args:
         trial: The trial's number, from 0.
         max_epochs: The most epochs that a trial gets.
-        factor: How many trials there are for one that is kept.
+        factor: The number of trials for each one that is promoted.
     """
     return next(r for r in _rounds(max_epochs, factor) if trial < r.first + r.size)
 

@@ -34,8 +34,8 @@ def is_ready(study: Study, trial: int, finished: Records, memo: Memo) -> bool:
         memo.first_missing += 1
     needed = dependencies(study, trial)
     # The last ones are missing first.
-    left = reversed(range(max(needed.start, memo.first_missing), needed.stop))
-    return all(number in finished for number in left)
+    unknown = reversed(range(max(needed.start, memo.first_missing), needed.stop))
+    return all(number in finished for number in unknown)
 
 
 def propose(

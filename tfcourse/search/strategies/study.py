@@ -1,4 +1,4 @@
-"""What the values of a search's trials depend on, and what strategies remember."""
+"""The study: everything that the values of trials depend on; and the form of a strategy."""
 
 import math
 from collections.abc import Callable, Mapping
