@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from tfcourse.cli import app
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.run import Search
 
+PACKAGE = Path(tfcourse.__file__).parent
 DIGITS = Path(__file__).parents[1] / "tuner_configs" / "digits.toml"
 SMALL = """
 [search]
@@ -719,3 +721,32 @@ def test_an_unknown_command():
 def test_what_needs_no_tensorflow_does_not_import_it(arguments):
     _, _, imported = watched(*arguments)
     assert imported == set()
+
+
+def test_from_the_command_to_a_trials_values_it_is_five_files(tmp_path, monkeypatch):
+    """A reader finds the place where they are made; keras-tuner's own frames do not count."""
+    from tfcourse.search.strategies import proposals
+
+    random, stacks = proposals.STRATEGIES["random"], []
+
+    def values(study, trial, records, memo):
+        frame, files = sys._getframe(1), []
+        while frame is not None:
+            path = Path(frame.f_code.co_filename)
+            if PACKAGE in path.parents:
+                files.append(str(path.relative_to(PACKAGE)))
+            frame = frame.f_back
+        stacks.append(list(dict.fromkeys(reversed(files))))
+        return random.values(study, trial, records, memo)
+
+    monkeypatch.setitem(proposals.STRATEGIES, "random", replace(random, values=values))
+    config = tmp_path / "small.toml"
+    config.write_text(SMALL)
+    assert run("search", config, "--out", tmp_path).exit_code == 0
+    assert stacks[-1] == [
+        "cli/__init__.py",
+        "search/run.py",
+        "search/runtime/execution.py",
+        "search/engine/tuner.py",
+        "search/strategies/proposals.py",
+    ]

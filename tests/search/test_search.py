@@ -34,11 +34,11 @@ from tfcourse.search.data.loading import load_split
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.runtime import execution
-from tfcourse.search.scheduler.proposer import Proposer
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.strategies.proposals import Proposer
 
 TRIALS, EPOCHS = 3, 2
 DIGITS = f"""
@@ -1067,7 +1067,7 @@ class TestKerasTuner:
     def test_a_trial_without_a_record_has_not_ended(self, scheduler, monkeypatch):
         proposes = scheduler(2)
         trial = proposes.next("a")
-        monkeypatch.setattr("tfcourse.search.scheduler.proposer.SECONDS_UNTIL_SEEN", 0.0)
+        monkeypatch.setattr("tfcourse.search.records.visibility.SECONDS_UNTIL_SEEN", 0.0)
         with pytest.raises(WorkFailedError, match=r"Trial 0 ended, and its record can't be found"):
             proposes.end(trial)
         assert proposes.next("a") == 0

@@ -15,11 +15,11 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.scheduler.proposer import Proposer
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal, TrialWriter
+from tfcourse.search.strategies.proposals import Proposer
 from tfcourse.types import Hyperparameters
 
 __all__ = ["OURS", "STOCK", "bench"]

@@ -128,7 +128,7 @@ def test_a_chief_that_comes_back_waits_for_the_workers_it_knew(oracle, serve):
 
 
 def test_an_error_of_the_chief_is_told(oracle, serve, monkeypatch):
-    monkeypatch.setattr("tfcourse.search.scheduler.proposer.SECONDS_UNTIL_SEEN", 0.0)
+    monkeypatch.setattr("tfcourse.search.records.visibility.SECONDS_UNTIL_SEEN", 0.0)
     _, port = serve(oracle)
     remote = worker(port)
     trial = remote.next("a")

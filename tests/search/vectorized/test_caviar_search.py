@@ -8,7 +8,7 @@ import tfcourse
 from tfcourse import InputError
 from tfcourse.models.saving import load_model
 from tfcourse.search.data.loading import load_split
-from tfcourse.search.runtime import trial_loop
+from tfcourse.search.runtime import execution
 from tfcourse.search.store import journal
 from tfcourse.search.trials.vectorized import group
 
@@ -199,7 +199,7 @@ class TestWhatIsTrainedAlone:
         assert said == ("Trials of one architecture are trained one by one: MemoryError: too many")
 
     def test_auto_trains_small_searches_as_before(self, quick, monkeypatch):
-        monkeypatch.setattr(trial_loop, "run_groups", lambda *args: pytest.fail("not worth it"))
+        monkeypatch.setattr(execution, "run_groups", lambda *args: pytest.fail("not worth it"))
         for caviar in ("auto", "reuse"):
             search = quick(search={"name": caviar, "caviar": caviar})
             assert len(search.run(verbose=False).trials) == 3

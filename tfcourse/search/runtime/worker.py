@@ -8,14 +8,14 @@ from tfcourse.search.data.loading import load_split
 from tfcourse.search.engine.tuner import OnBegin
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.runtime.trial_loop import run_trials
-from tfcourse.search.scheduler.proposer import Proposer
+from tfcourse.search.runtime.execution import run_trials
 from tfcourse.search.scheduler.scheduler import TrialSource
 from tfcourse.search.store.code_record import check_same_code, code_record
 from tfcourse.search.store.data_record import check_unchanged, data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SavableModel, TrialWriter
 from tfcourse.search.store.resume import finished_trials
+from tfcourse.search.strategies.proposals import Proposer
 from tfcourse.search.trials.trial import TrialRunner
 
 __all__ = ["load_same_data", "work"]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Protocol
 
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.records.visibility import await_record
 from tfcourse.search.scheduler.leases import Lease, worker_of
-from tfcourse.search.scheduler.proposer import await_record
 from tfcourse.search.scheduler.trial_queue import TrialQueue
 from tfcourse.search.strategies.proposals import is_ready, propose
 from tfcourse.search.strategies.study import Memo, Records, Study

@@ -4,6 +4,7 @@ Nothing is remembered between two calls that would change their result: a search
 interrupted, or that runs in several processes, proposes the same values.
 """
 
+from tfcourse.search.records.visibility import ReadRecord, await_record
 from tfcourse.search.strategies.bayesian import BAYESIAN
 from tfcourse.search.strategies.coarse_to_fine import COARSE_TO_FINE
 from tfcourse.search.strategies.grid import GRID
@@ -12,7 +13,7 @@ from tfcourse.search.strategies.random_search import RANDOM
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 from tfcourse.types import Hyperparameters
 
-__all__ = ["STRATEGIES", "dependencies", "is_ready", "propose"]
+__all__ = ["STRATEGIES", "Proposer", "dependencies", "is_ready", "propose"]
 
 STRATEGIES: dict[str, Strategy] = {
     "random": RANDOM,
@@ -53,3 +54,31 @@ def propose(
     if not is_ready(study, trial, finished, memo):
         return None
     return STRATEGIES[study.strategy].values(study, trial, finished, memo)
+
+
+class Proposer:
+    """Computes the values of a study's trials from the record that all workers share.
+
+    Args:
+        study: The study.
+        finished: The records that are known already, by number.
+        read_record: Returns the record of a trial, None if there is none.
+    """
+
+    def __init__(self, study: Study, finished: Records, read_record: ReadRecord) -> None:
+        self.study, self.read_record = study, read_record
+        self.records = dict(finished)
+        self._memo = Memo()
+
+    def __call__(self, trial: int) -> Hyperparameters:
+        """Return the values of a trial that the scheduler has scheduled.
+
+        Raises:
+            WorkFailedError: The record of a trial before it can't be found.
+        """
+        for number in dependencies(self.study, trial):
+            if number not in self.records:
+                self.records[number] = await_record(self.read_record, number)
+        values = propose(self.study, trial, self.records, self._memo)
+        assert values is not None, "all that it depends on is on record"
+        return values
