@@ -186,8 +186,8 @@ def sparse_gradients_clipped():
 
 @case
 def dataset():
-    batches = tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(16)
-    return compare(data=(batches,), validation_data=batches)
+    whole = whole_batches()
+    return compare(data=(whole,), validation_data=whole)
 
 
 @case
@@ -196,36 +196,45 @@ def dataset_of_known_shapes():
     return compare(data=(batches,))
 
 
+def whole_batches():
+    return tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(16)
+
+
+@cache
+def on_one_device():
+    """The reference of the distributed datasets: the model, its history, metrics and outputs."""
+    whole = whole_batches()
+    model, history = trained(mlp, (whole,), validation_data=whole)
+    return model, history, evaluate(model, whole, verbose=0), predict(model, whole, verbose=0)
+
+
 def compare_distributed(distribute):
     """One device on whole batches, two on batches that the strategy has split already."""
-    whole = tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(16)
     strategy = mirrored(2)
-    one, history = trained(mlp, (whole,), validation_data=whole)
+    one, history, *measured = on_one_device()
     two, distributed = trained(
         mlp, (distribute(strategy),), strategy, validation_data=distribute(strategy)
     )
     assert list(history) == list(distributed)
     assert float(np.ptp(history["loss"])) > 0.01
-    asked = {"verbose": 0}
-    measured = [
-        evaluate(model, data, **asked)
-        for model, data in ((one, whole), (two, distribute(strategy)))
-    ]
-    predicted = predict(one, whole, **asked), predict(two, distribute(strategy), **asked)
-    assert predicted[0].shape == predicted[1].shape == (ROWS, CLASSES)
+    found = [run(two, distribute(strategy), verbose=0) for run in (evaluate, predict)]
+    assert measured[1].shape == found[1].shape == (ROWS, CLASSES)
     return {
         "weights": difference(one.get_weights(), two.get_weights()),
         "slots": difference(*([v.numpy() for v in m.optimizer.variables] for m in (one, two))),
         "copies": 0,
         "of each": {n: difference([v], [distributed[n]]) for n, v in history.items()}
-        | {"evaluate": difference(*measured), "predict": difference(*predicted)},
+        | {
+            "evaluate": difference(measured[0], found[0]),
+            "predict": difference(measured[1], found[1]),
+        },
         "epochs": 3,
     }
 
 
 @case
 def distributed_dataset():
-    whole = tf.data.Dataset.from_tensor_slices((x, y, weights)).batch(16)
+    whole = whole_batches()
     return compare_distributed(lambda strategy: strategy.experimental_distribute_dataset(whole))
 
 
