@@ -510,7 +510,7 @@ class TestSearch:
         monkeypatch.setattr(Search, "run", interrupted)
         result = run("search", small, "--out", tmp_path)
         assert result.exit_code == 130
-        assert "The same command goes on from there." in result.stderr
+        assert "The same command resumes from there." in result.stderr
 
     @pytest.mark.parametrize(("error", "code"), [(InputError, 2), (WorkFailedError, 1)])
     def test_exit_codes(self, small, tmp_path, monkeypatch, error, code):

@@ -1,4 +1,4 @@
-"""What the commands share: consoles, exit codes, and a quiet TensorFlow."""
+"""The parts that the commands share: consoles, exit codes, and a quiet TensorFlow."""
 
 import io
 import os
@@ -22,15 +22,15 @@ __all__ = [
     "console",
     "errors",
     "import_tensorflow",
+    "message_if_interrupted",
     "ready_streams",
     "reporting",
     "signals_interrupt",
-    "told_if_interrupted",
 ]
 
 FAILED, WRONG_INPUT, INTERRUPTED = 1, 2, 130
 
-# A longer line of an error is cut; --debug shows all of it.
+# Longer lines of an error are cut; --debug shows all of them.
 LONGEST_LINE = 2000
 
 console = PlainConsole()
@@ -39,45 +39,45 @@ errors = PlainConsole(stderr=True)
 
 @contextmanager
 def reporting(debug: bool) -> Iterator[None]:
-    """Ends the command with a message and its exit code: 2 for wrong input, 1 for failed work.
+    """End the command with a message and its exit code: 2 for wrong input, 1 for failed work.
 
-    What the disk refuses (it is full, or may not be written) is failed work too. Interrupted, the
-    command ends with 130.
+    A disk that is full or can't be written is failed work too. An interrupted command ends with
+    130.
     """
     try:
-        with told_if_interrupted("Nothing was written; the same command starts over."):
+        with message_if_interrupted("Nothing was written; the same command starts over."):
             yield
     except (InputError, WorkFailedError, OSError) as error:
-        told = disk_error(error) if isinstance(error, OSError) else error
-        if told is None:
+        reason = disk_error(error) if isinstance(error, OSError) else error
+        if reason is None:
             raise
         if debug:
             errors.print(traceback_text(), end="", highlight=False, soft_wrap=True)
         else:
-            _print_error(str(told))
+            _print_error(str(reason))
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED
         raise typer.Exit(code) from None
 
 
-def _print_error(said: str) -> None:
-    """Print the lines of an error; of other people's errors one may be very long."""
-    lines = [shortened(line, LONGEST_LINE) for line in printable(said).split("\n")]
+def _print_error(message: str) -> None:
+    """Print the lines of an error, cut where one of another library is very long."""
+    lines = [shortened(line, LONGEST_LINE) for line in printable(message).split("\n")]
     errors.print(Text.assemble(("Error:", "bold red"), " ", "\n".join(lines)), soft_wrap=True)
 
 
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Has the signals that ask for an end do what Ctrl-C does; one that is ignored stays so.
+    """Raise KeyboardInterrupt on SIGTERM and SIGHUP too; a signal that is ignored stays ignored.
 
-    So ``nohup`` keeps its promise.
+    So a command under ``nohup`` outlives its terminal.
     """
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
     kinds = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    heard = [kind for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN]
-    before = {kind: signal.signal(kind, interrupt) for kind in heard}
+    handled = [kind for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN]
+    before = {kind: signal.signal(kind, interrupt) for kind in handled}
     try:
         yield
     finally:
@@ -86,21 +86,21 @@ def signals_interrupt() -> Iterator[None]:
 
 
 @contextmanager
-def told_if_interrupted(said: str) -> Iterator[None]:
-    """Ends an interrupted command with its exit code and a word on what is left of its work."""
+def message_if_interrupted(message: str) -> Iterator[None]:
+    """End an interrupted command with its exit code and a message about the rest of its work."""
     try:
         yield
     except KeyboardInterrupt:
-        errors.print(f"\nInterrupted. {said}", highlight=False, soft_wrap=True)
+        errors.print(f"\nInterrupted. {message}", highlight=False, soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
 def ready_streams() -> None:
-    """Makes the standard streams of a process take whatever is written to them.
+    """Let the standard streams of a process accept every text.
 
-    stdout shows a question mark for what its encoding lacks, as a result's "±" or "–". A stderr
-    that is closed leads nowhere: else the next file to be opened had its number, and got what
-    TensorFlow writes to it.
+    stdout shows a question mark for a character that its encoding lacks, such as a result's "±" or
+    "–". A closed stderr is opened on the null device: otherwise the next file to be opened would
+    get its number, and with it the lines that TensorFlow writes.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -110,6 +110,6 @@ def ready_streams() -> None:
 
 
 def import_tensorflow() -> None:
-    """Imports TensorFlow without the start-up lines that it writes to stderr."""
+    """Import TensorFlow without the start-up lines that it writes to stderr."""
     with quiet_start():
         import tensorflow  # noqa: F401  (imported for its start-up alone)

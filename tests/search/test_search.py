@@ -633,7 +633,7 @@ def test_an_interrupted_search_says_how_it_goes_on(config_file, tmp_path):
     assert process.returncode == 130
     said = " ".join(said.split())
     assert "Interrupted. The finished trials are in" in said
-    assert "The same command goes on from there." in said
+    assert "The same command resumes from there." in said
     assert "Traceback" not in said
     # What was done by then can be read.
     assert table(tmp_path / "small" / "results.csv")[0]["trial"] == "0"

@@ -1,15 +1,18 @@
 """Side-by-side timings: ratios in one run, the figures that the README quotes."""
 
 import importlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from tfcourse.errors import InputError, one_of
 
+if TYPE_CHECKING:
+    from tfcourse.bench.frame import Comparison
+
 __all__ = ["BENCHES", "DESCRIPTIONS", "load_bench"]
 
-# Where each bench lies, "module:function". The modules are imported by `load_bench` alone, so
-# that listing the benches costs no TensorFlow.
+# The location of each bench, "module:function". Only `load_bench` imports the modules, so that
+# listing the benches does not import TensorFlow.
 BENCHES: dict[str, str] = {
     "fit": "tfcourse.bench.fit:bench",
     "fold": "tfcourse.bench.fold:bench",
@@ -29,7 +32,7 @@ DESCRIPTIONS: dict[str, str] = {
     "layers": "BatchNorm beside Keras's, over 12 shapes, with and without XLA",
     "many-classes": "the cross-entropy of 50 000 classes in blocks, time and memory",
     "optimizers": "a step over 1, 10 and 100 weights beside Keras's, eager, compiled and with XLA",
-    "oracle": "what an oracle costs a trial after 10 to 10 000 of them, beside keras-tuner's",
+    "oracle": "an oracle's time for a trial after 10 to 10 000 of them, beside keras-tuner's",
     "population": "an epoch of one of 1, 8, 32 and 128 members beside that of a model alone",
     "search": "whole searches beside keras-tuner's random search (some ten minutes)",
     "startup": "how long the commands take to start, beside Python's and TensorFlow's own start",
@@ -37,13 +40,14 @@ DESCRIPTIONS: dict[str, str] = {
 }
 
 
-def load_bench(name: str) -> Callable[..., Any]:
-    """The bench of that name: a function of ``repeats`` that gives the `Comparison`s.
+def load_bench(name: str) -> Callable[..., Iterable["Comparison"]]:
+    """Return the bench of that name: a function of ``repeats`` that returns the `Comparison`s.
 
     Raises:
-        InputError: There is no such bench.
+        InputError: No bench has that name.
     """
     if name not in BENCHES:
         raise InputError(one_of("bench", name, BENCHES))
     module, function = BENCHES[name].split(":")
-    return getattr(importlib.import_module(module), function)
+    bench: Callable[..., Iterable[Comparison]] = getattr(importlib.import_module(module), function)
+    return bench

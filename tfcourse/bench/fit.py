@@ -1,6 +1,6 @@
 """`fit` beside ``model.fit`` in its three settings, and beside a PyTorch loop."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,24 +27,24 @@ TRIAL_EPOCHS = 10
 def bench(
     repeats: int = 3, names: Sequence[str] = WORKS, scale: float = 1.0
 ) -> Iterator[Comparison]:
-    """Trainings of models that are warm (traced and compiled), and of new ones.
+    """Time trainings of models that are warm (traced and compiled), and of new ones.
 
     The baseline of a warm comparison is the faster of `fit` with and without XLA; of a new model
     it is ``"auto"``, as which of the two pays then depends on the work.
 
     Args:
-        repeats: How many rounds.
+        repeats: The number of rounds.
         names: The works.
-        scale: What part of the examples and epochs to take; less than 1 to try it out.
+        scale: The fraction of the examples and epochs; less than 1 for a quick look.
 
     Raises:
         RuntimeError: The contenders don't agree on the loss.
     """
-    known = works(scale)
+    by_name = works(scale)
     for name in names:
-        yield _warm(known[name], repeats)
+        yield _warm(by_name[name], repeats)
     for name in names:
-        yield _new(known[name], repeats, scale)
+        yield _new(by_name[name], repeats, scale)
 
 
 def _ways(work: Work) -> dict[str, bool | str]:
@@ -53,7 +53,7 @@ def _ways(work: Work) -> dict[str, bool | str]:
 
 
 def _warm(work: Work, repeats: int) -> Comparison:
-    """All contenders, each with a model that has been trained before."""
+    """Time all contenders, each with a model that has been trained before."""
     runs = {name: _ours(work, work.model(), jit) for name, jit in _ways(work).items()}
     for name, compile_arguments in KERAS.items():
         if work.with_jit or "jit_compile" not in compile_arguments:
@@ -69,10 +69,14 @@ def _warm(work: Work, repeats: int) -> Comparison:
 
 
 def _new(work: Work, repeats: int, scale: float) -> Comparison:
-    """A new model each time: built, traced, compiled and trained, as a trial of a search is."""
+    """Time a new model per sample: built, traced, compiled and trained, as in a search's trial."""
     epochs = min(TRIAL_EPOCHS, work.epochs) if scale == 1 else 1
 
-    def trial(train: Callable[..., Any], compile_arguments: Any, **kwargs: Any) -> Any:
+    def trial(
+        train: Callable[[KerasModel, dict[str, Any]], float],
+        compile_arguments: Mapping[str, object],
+        **kwargs: object,
+    ) -> Callable[[], float]:
         def run() -> float:
             model = work.model(**compile_arguments)
             arguments = {**work.arguments(), "epochs": epochs, "verbose": 0, **kwargs}
@@ -109,7 +113,11 @@ def _keras(work: Work, model: KerasModel) -> Callable[[], float]:
 
 
 def _check_agreement(work: Work, losses: dict[str, float]) -> None:
-    """Other orders of the examples give other losses, but not very different ones."""
+    """Compare the losses, which differ a little, as the orders of the examples differ.
+
+    Raises:
+        RuntimeError: They differ by more than half, or one is not finite.
+    """
     values = np.array(list(losses.values()))
     if not np.isfinite(values).all() or values.max() > 1.5 * values.min() + 0.05:
         raise RuntimeError(f"The trainings of {work.name} don't agree: {losses}.")

@@ -1,17 +1,25 @@
 """The trainings of `tfcourse.bench.fit` as plain PyTorch loops."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
+from tfcourse.types import Layer
+
+if TYPE_CHECKING:
+    from tfcourse.bench.fit_work import Work
+
 __all__ = ["training"]
 
 
-def training(work: Any) -> Callable[[], float]:
-    """A function that trains on for the work's epochs and gives the mean loss of the last."""
-    import torch  # no dependency: who has it gets one contender more
+def training(work: "Work") -> Callable[[], float]:
+    """Return a function that trains for the work's epochs and returns the mean loss of the last.
+
+    Each call continues the training of the one before.
+    """
+    import torch  # not a dependency: with it installed there is one more contender
 
     torch.manual_seed(0)
     hidden = work.hidden()
@@ -38,12 +46,12 @@ def training(work: Any) -> Callable[[], float]:
     return train
 
 
-def _modules(layers: Sequence[Any]) -> list[Any]:
-    """PyTorch's counterparts of Keras's layers, with a linear layer of ten outputs at the end."""
+def _modules(layers: Sequence[Layer]) -> list[Any]:
+    """Return PyTorch's counterparts of Keras's layers, and a linear layer of ten outputs."""
     import torch
 
     class LastStep(torch.nn.LSTM):
-        """An LSTM that gives the outputs of the last time step alone."""
+        """An LSTM that returns only the outputs of the last time step."""
 
         def forward(self, x: Any) -> Any:
             return super().forward(x)[0][:, -1]

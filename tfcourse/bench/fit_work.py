@@ -1,4 +1,4 @@
-"""What `fit` is timed on: five models, each with its data, and the same in PyTorch."""
+"""The works of the bench of `fit`: five models, each with its data, and the same in PyTorch."""
 
 import importlib.util
 from collections.abc import Callable, Sequence
@@ -14,35 +14,36 @@ from tfcourse.data.sources import load
 from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.optimizers.adam import Adam
+from tfcourse.types import Array, KerasModel, Layer
 
 __all__ = ["WORKS", "Work", "torch_training", "works"]
 
 
 @dataclass(frozen=True)
 class Work:
-    """A training that is timed.
+    """A training to time.
 
     Attributes:
-        name: What the table calls it.
-        hidden: Makes the layers before the softmax.
+        name: Its name in the table.
+        hidden: Returns new layers to come before the softmax.
         x, y: The examples.
-        batch_size: Examples a step.
-        epochs: Epochs a training.
+        batch_size: The examples of a step.
+        epochs: The epochs of a training.
         as_dataset: Whether the examples come as a ``tf.data`` pipeline.
-        with_jit: Whether XLA takes part: in convolutions it is slower by factors.
+        with_jit: Whether XLA takes part: for convolutions it is several times slower.
     """
 
     name: str
-    hidden: Callable[[], Sequence[Any]]
-    x: Any
-    y: Any
+    hidden: Callable[[], Sequence[Layer]]
+    x: Array
+    y: Array
     batch_size: int
     epochs: int = 20
     as_dataset: bool = False
     with_jit: bool = True
 
-    def model(self, **compile_arguments: Any) -> Any:
-        """A new model, compiled; always with the same weights."""
+    def model(self, **compile_arguments: object) -> KerasModel:
+        """Return a new compiled model, always with the same weights."""
         keras.utils.set_random_seed(0)
         layers = [keras.Input(self.x.shape[1:]), *self.hidden(), SoftmaxHead(10)]
         model = keras.Sequential(layers)
@@ -51,7 +52,7 @@ class Work:
         return model
 
     def arguments(self) -> dict[str, Any]:
-        """The data as arguments of ``fit``."""
+        """Return the data as arguments of ``fit``."""
         if not self.as_dataset:
             return {"x": self.x, "y": self.y, "batch_size": self.batch_size}
         examples = tf.data.Dataset.from_tensor_slices((self.x, self.y))
@@ -60,11 +61,11 @@ class Work:
         return {"x": examples.prefetch(tf.data.AUTOTUNE), "shuffle": False}
 
 
-def _dense(*units: int) -> Callable[[], Sequence[Any]]:
+def _dense(*units: int) -> Callable[[], Sequence[Layer]]:
     return lambda: [keras.layers.Dense(n, "relu") for n in units]
 
 
-def _normalized(*units: int) -> Callable[[], Sequence[Any]]:
+def _normalized(*units: int) -> Callable[[], Sequence[Layer]]:
     return lambda: [
         layer
         for n in units
@@ -72,27 +73,33 @@ def _normalized(*units: int) -> Callable[[], Sequence[Any]]:
     ]
 
 
-def _recurrent() -> Sequence[Any]:
+def _recurrent() -> Sequence[Layer]:
     return [keras.layers.LSTM(32)]
 
 
 def works(scale: float = 1.0) -> dict[str, Work]:
-    """The works by their short names.
+    """Return the works by their short names.
 
     Args:
-        scale: What part of the examples and epochs to take; less than 1 to try it out.
+        scale: The fraction of the examples and epochs; less than 1 for a quick look.
     """
     rng = np.random.default_rng(0)
     digits, _ = load("digits")
     x, y = digits.x[:1437].astype("float32"), digits.y[:1437].astype("int32")
 
-    def random(name: str, hidden: Any, shape: tuple[int, ...], batch: int, **kwargs: Any) -> Work:
+    def random(
+        name: str,
+        hidden: Callable[[], Sequence[Layer]],
+        shape: tuple[int, ...],
+        batch: int,
+        **kwargs: Any,
+    ) -> Work:
         inputs = rng.normal(size=shape).astype("float32")
         labels = rng.integers(0, 10, shape[0]).astype("int32")
         return Work(name, hidden, inputs, labels, batch, **kwargs)
 
     mlp = Work("digits, MLP 64-64 with batch norm, batch 64", _normalized(64, 64), x, y, 64)
-    found = {
+    by_name = {
         "digits": mlp,
         "mlp": random(
             "MLP 784-256-128, 20 000 rows, batch 128", _dense(256, 128), (20_000, 784), 128
@@ -109,8 +116,8 @@ def works(scale: float = 1.0) -> dict[str, Work]:
         ),
     }
     if scale == 1:
-        return found
-    return {name: _smaller(work, scale) for name, work in found.items()}
+        return by_name
+    return {name: _smaller(work, scale) for name, work in by_name.items()}
 
 
 def _smaller(work: Work, scale: float) -> Work:
@@ -119,7 +126,7 @@ def _smaller(work: Work, scale: float) -> Work:
 
 
 def torch_training(work: Work) -> Callable[[], float] | None:
-    """The same training as a plain PyTorch loop, giving the last loss; None without PyTorch."""
+    """Return the same training as a plain PyTorch loop, or None without PyTorch."""
     if work.as_dataset or importlib.util.find_spec("torch") is None:
         return None
     from tfcourse.bench.fit_torch import training

@@ -1,8 +1,8 @@
 """The frame of every benchmark: contenders run in turn, and are compared round by round.
 
-A machine is not equally fast from one second to the next. Times taken minutes apart therefore
-say little about each other; a ratio of two times taken side by side says much. So the contenders
-alternate (A B C A B C ...), and each round gives its own ratios.
+The speed of a machine changes from one second to the next. Times measured minutes apart therefore
+can't be compared; the ratio of two times measured side by side can. So the contenders alternate
+(A B C A B C ...), and each round has its own ratios.
 """
 
 import statistics
@@ -16,8 +16,8 @@ from tfcourse.errors import InputError, one_of, shown
 
 __all__ = ["SAMPLE_SECONDS", "Comparison", "Contender", "Spread", "Timing", "compare"]
 
-# A sample lasts at least this many seconds: far above the clock's resolution and the cost of
-# reading it, and long enough to average over the scheduler's interruptions.
+# The least seconds of a sample: far above the clock's resolution and the cost of reading it, and
+# long enough to average over the scheduler's interruptions.
 SAMPLE_SECONDS = 0.02
 
 
@@ -27,20 +27,20 @@ class Contender:
 
     Attributes:
         name: What the table calls it.
-        run: Does one unit of work, up to and including reading its result: a tensor that nobody
-            has read may not have been computed yet.
+        run: Does one unit of work and reads its result: a tensor that has not been read may not
+            have been computed yet.
         setup: Called once, before the warm-up; not timed.
         teardown: Called once, after the last round or an error; not timed.
-        check: Called after every sample with what ``run`` returned last; not timed. It raises
-            when that is not the right answer.
-        number: How many units make a sample; ``None`` finds it in the warm-up.
-        rounds: The most rounds it takes part in, for a slow one; ``None`` is all.
+        check: Called after every sample with the last result of ``run``; not timed. It raises if
+            the result is wrong.
+        number: The units of work per sample; ``None`` determines it in the warm-up.
+        rounds: The maximum number of rounds, for a slow contender; ``None`` is all.
     """
 
     name: str
     run: Callable[[], Any]
-    setup: Callable[[], Any] | None = None
-    teardown: Callable[[], Any] | None = None
+    setup: Callable[[], object] | None = None
+    teardown: Callable[[], object] | None = None
     check: Callable[[Any], None] | None = None
     number: int | None = None
     rounds: int | None = None
@@ -70,14 +70,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Timing:
-    """What one contender took.
+    """The times of one contender.
 
     Attributes:
         name: The contender's.
-        ratios: Its time over the baseline's in the same round: how many times faster the
-            baseline is. All 1 for the baseline itself.
+        ratios: Its time divided by the baseline's in the same round: the factor by which the
+            baseline is faster. All 1 for the baseline itself.
         seconds: Seconds per unit of work.
-        number: How many units of work one sample held.
+        number: The units of work per sample.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Timing:
 class Comparison:
     """The timings of all contenders, in the order in which they ran.
 
-    ``note`` is what else was measured, such as memory; it is printed below the table.
+    ``note`` holds other measurements, such as memory; it is printed below the table.
     """
 
     title: str
@@ -113,19 +113,20 @@ def compare(
     warmup: int = 1,
     timer: Callable[[], float] = time.perf_counter,
 ) -> Comparison:
-    """Times the contenders in turn, ``repeats`` rounds of one sample each.
+    """Time the contenders in turn, ``repeats`` rounds of one sample each.
 
     Args:
-        title: What is compared.
-        contenders: Who takes part, in the order of each round.
-        baseline: The name of the contender that the others are divided by; ``None`` is the first.
-        repeats: How many rounds, at least 1.
-        warmup: How many units each runs before anything is timed (compilation, caches).
+        title: The comparison's title.
+        contenders: The contenders, in the order of each round.
+        baseline: The name of the contender whose times divide those of the others; ``None`` is
+            the first.
+        repeats: The number of rounds, at least 1.
+        warmup: The units of work before anything is timed (compilation, caches).
         timer: A clock in seconds.
 
     Raises:
-        InputError: An argument is not admissible.
-        Exception: Whatever a contender or its check raises.
+        InputError: An argument is invalid.
+        Exception: Any exception of a contender or its check.
     """
     names = [contender.name for contender in contenders]
     baseline = names[0] if baseline is None and names else baseline
@@ -134,19 +135,19 @@ def compare(
     with ExitStack() as stack:
         numbers = [_warm_up(contender, warmup, timer, stack) for contender in contenders]
         for turn in range(repeats):
-            for contender, number, taken in zip(contenders, numbers, samples, strict=True):
+            for contender, number, sample in zip(contenders, numbers, samples, strict=True):
                 if contender.rounds is None or turn < contender.rounds:
-                    taken.append(_sample(contender, number, timer) / number)
+                    sample.append(_sample(contender, number, timer) / number)
     ours = samples[names.index(str(baseline))]
     timings = [
         # Not strict: a contender with fewer rounds is compared in those it took part in.
         Timing(
             name,
-            Spread(tuple(t / o for t, o in zip(taken, ours, strict=False))),
-            Spread(tuple(taken)),
+            Spread(tuple(t / o for t, o in zip(sample, ours, strict=False))),
+            Spread(tuple(sample)),
             n,
         )
-        for name, taken, n in zip(names, samples, numbers, strict=True)
+        for name, sample, n in zip(names, samples, numbers, strict=True)
     ]
     return Comparison(title, str(baseline), tuple(timings))
 
@@ -159,29 +160,29 @@ def _check_arguments(
         raise InputError(f"contenders must be one or more, of different names. Received: {names}.")
     if baseline not in names:
         raise InputError(one_of("baseline", baseline, names))
-    counts: list[tuple[str, Any, int]] = [("repeats", repeats, 1), ("warmup", warmup, 0)]
+    counts: list[tuple[str, object, int]] = [("repeats", repeats, 1), ("warmup", warmup, 0)]
     for contender in contenders:
         for field, count in (("number", contender.number), ("rounds", contender.rounds)):
             if count is not None:
                 counts.append((f"{field} of {contender.name!r}", count, 1))
     if contenders[names.index(baseline)].rounds is not None:
         raise InputError(f"The baseline {baseline!r} must take part in every round: rounds=None.")
-    for name, count, least in counts:
-        if isinstance(count, bool) or not isinstance(count, int) or count < least:
-            raise InputError(f"{name} must be a whole number >= {least}. Received: {shown(count)}.")
+    for name, value, least in counts:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise InputError(f"{name} must be a whole number >= {least}. Received: {shown(value)}.")
 
 
 def _warm_up(
     contender: Contender, warmup: int, timer: Callable[[], float], stack: ExitStack
 ) -> int:
-    """Sets up, runs untimed, and finds how many units make a sample."""
+    """Set up, run untimed, and return the number of units that make a sample."""
     if contender.teardown is not None:
         # Registered first: a setup that fails halfway is torn down too.
         stack.callback(contender.teardown)
     if contender.setup is not None:
         contender.setup()
     if warmup:
-        # A wrong answer shows here, before minutes are spent on timing it.
+        # A wrong answer is found here, before minutes are spent on timing it.
         _sample(contender, warmup, timer)
     if contender.number is not None:
         return contender.number
@@ -194,7 +195,7 @@ def _warm_up(
 
 
 def _sample(contender: Contender, number: int, timer: Callable[[], float]) -> float:
-    """Seconds that ``number`` units of work took together."""
+    """Return the seconds of ``number`` units of work together."""
     run, result = contender.run, None
     start = timer()
     for _ in range(number):

@@ -1,14 +1,13 @@
 """`BatchNorm` beside Keras's BatchNormalization, over vectors, sequences, images and volumes."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.layers.batch_norm import BatchNorm
-from tfcourse.types import Layer, Tensor, TensorFunction
+from tfcourse.types import Layer, Nested, Tensor, TensorFunction
 
 __all__ = ["SHAPES", "bench"]
 
@@ -30,10 +29,10 @@ OURS, KERAS = "tfcourse.BatchNorm", "keras BatchNormalization"
 
 
 def bench(repeats: int = 7, shapes: Sequence[tuple[int, ...]] = SHAPES) -> list[Comparison]:
-    """A training step (forward, backward, moving averages) and inference, with and without XLA.
+    """Time a training step (forward, backward, moving averages) and inference, each also with XLA.
 
     Args:
-        repeats: How many rounds.
+        repeats: The number of rounds.
         shapes: The shapes of the inputs; the features come last.
 
     Raises:
@@ -50,7 +49,7 @@ def bench(repeats: int = 7, shapes: Sequence[tuple[int, ...]] = SHAPES) -> list[
 def _compare(shape: tuple[int, ...], training: bool, jit_compile: bool, repeats: int) -> Comparison:
     inputs, upstream = (tf.random.stateless_normal(shape, [0, seed]) for seed in (1, 2))
     layers = {OURS: BatchNorm(momentum=0.9), KERAS: keras.layers.BatchNormalization(momentum=0.9)}
-    runs: dict[str, Callable[[], Any]] = {}
+    runs: dict[str, Callable[[], float]] = {}
     for name, layer in layers.items():
         layer.build(shape)
         step = _training_step if training else _inference
@@ -63,8 +62,8 @@ def _compare(shape: tuple[int, ...], training: bool, jit_compile: bool, repeats:
     return compare(title + "×".join(map(str, shape)), contenders, repeats=repeats)
 
 
-def _training_step(layer: Layer) -> Callable[[Any, Any], Any]:
-    def step(inputs: Tensor, upstream: Tensor) -> Any:
+def _training_step(layer: Layer) -> Callable[[Tensor, Tensor], Nested]:
+    def step(inputs: Tensor, upstream: Tensor) -> Nested:
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             outputs = layer(inputs, training=True)
@@ -74,12 +73,12 @@ def _training_step(layer: Layer) -> Callable[[Any, Any], Any]:
     return step
 
 
-def _inference(layer: Layer) -> Callable[[Any, Any], Any]:
+def _inference(layer: Layer) -> Callable[[Tensor, Tensor], Nested]:
     return lambda inputs, upstream: [layer(inputs, training=False)]
 
 
 def _reader(program: TensorFunction, inputs: Tensor, upstream: Tensor) -> Callable[[], float]:
-    """Runs the program and reads one number of its result, which thereby has been computed."""
+    """Return a function that runs the program and reads one number, so that it is computed."""
 
     def run() -> float:
         first, *_ = program(inputs, upstream)

@@ -5,14 +5,13 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.layers.softmax_head import SoftmaxHead
-from tfcourse.types import Tensor
+from tfcourse.types import Layer, Nested, Tensor
 
 __all__ = ["bench", "extra_peak_memory"]
 
@@ -22,10 +21,10 @@ TOLERANCE = 1e-5
 
 
 def bench(repeats: int = 7, classes: int = CLASSES) -> list[Comparison]:
-    """Cost and gradients for 1024 examples of 256 features: time, and extra peak memory.
+    """Measure cost and gradients for 1024 examples of 256 features: time, and extra peak memory.
 
     Args:
-        repeats: How many rounds.
+        repeats: The number of rounds.
         classes: The number of classes.
 
     Raises:
@@ -45,12 +44,12 @@ def bench(repeats: int = 7, classes: int = CLASSES) -> list[Comparison]:
 
 
 def program(name: str, classes: int) -> Callable[[], float]:
-    """One step of a contender: cost and gradients of features, weights and bias, cost read."""
+    """Return a contender's step: cost and gradients of features, weights and bias, cost read."""
     features = tf.random.stateless_normal([EXAMPLES, FEATURES], [0, 1])
     labels = tf.random.stateless_uniform([EXAMPLES], [0, 2], 0, classes, tf.int32)
     initializer = keras.initializers.GlorotUniform(seed=3)
     loss = keras.losses.SparseCategoricalCrossentropy()
-    layer: Any
+    layer: Layer
     if name == OURS:
         layer = SoftmaxHead(classes, kernel_initializer=initializer)
     else:
@@ -58,7 +57,7 @@ def program(name: str, classes: int) -> Callable[[], float]:
     layer.build((None, FEATURES))
 
     @tf.function
-    def step(inputs: Tensor) -> Any:
+    def step(inputs: Tensor) -> Nested:
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             if name == OURS:
@@ -71,17 +70,17 @@ def program(name: str, classes: int) -> Callable[[], float]:
 
 
 def extra_peak_memory(name: str, classes: int) -> float:
-    """MB by which two steps raise the peak memory of a process of their own."""
+    """Return the MB by which two steps raise the peak memory of a process of their own."""
     code = f"from tfcourse.bench.many_classes import measure; measure({name!r}, {classes})"
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"The memory of {name} could not be measured: {done.stderr}")
-    return float(done.stdout)
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise RuntimeError(f"The memory of {name} could not be measured: {process.stderr}")
+    return float(process.stdout)
 
 
 def measure(name: str, classes: int) -> None:
-    """Prints what `extra_peak_memory` reads."""
+    """Print the number that `extra_peak_memory` reads."""
     run = program(name, classes)
     before = _memory("VmRSS")
     run()
@@ -90,7 +89,7 @@ def measure(name: str, classes: int) -> None:
 
 
 def _memory(field: str) -> float:
-    """The process's memory now (VmRSS) or at its peak (VmHWM) in MB, on Linux."""
+    """Return the process's memory now (VmRSS) or at its peak (VmHWM) in MB, on Linux."""
     # Not getrusage: a new process starts with the peak of the one that started it.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith(f"{field}:"))

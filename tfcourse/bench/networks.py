@@ -1,20 +1,20 @@
 """The networks that more than one bench times."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 
 from tfcourse.layers.batch_norm import BatchNorm
+from tfcourse.types import Layer
 
 __all__ = ["convolutions"]
 
 
-def convolutions(batch_norm: Callable[[], Any] = BatchNorm) -> list[Any]:
-    """Two blocks of convolution, batch norm, ReLU and pooling, and a `Flatten` after them.
+def convolutions(batch_norm: Callable[[], Layer] = BatchNorm) -> list[Layer]:
+    """Return two blocks of convolution, batch norm, ReLU and pooling, and a `Flatten`.
 
     Args:
-        batch_norm: Makes a layer of batch norm.
+        batch_norm: Returns a new layer of batch norm.
     """
     blocks = [
         layer

@@ -1,7 +1,6 @@
 """A step of the course's optimizers beside Keras's own, over few weights and many."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -9,7 +8,7 @@ import tensorflow as tf
 
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.optimizers import Adam, GradientDescent, Momentum, RMSprop
-from tfcourse.types import Optimizer
+from tfcourse.types import Array, Optimizer, Tensor
 
 __all__ = ["COUNTS", "MODES", "PAIRS", "SHAPE", "bench"]
 
@@ -20,8 +19,8 @@ COUNTS = (1, 10, 100)
 MODES = ("eager", "tf.function", "tf.function, XLA")
 OURS, KERAS = "tfcourse", "Keras"
 ALPHA, BETA, EPSILON = 1e-3, 0.9, 1e-8
-# Our optimizer and Keras's that takes the same steps, by what the table calls them.
-PAIRS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+# Our optimizer and Keras's that takes the same steps, by their name in the table.
+PAIRS: dict[str, tuple[Callable[[], Optimizer], Callable[[], Optimizer]]] = {
     "GradientDescent": (
         lambda: GradientDescent(ALPHA),
         lambda: keras.optimizers.SGD(ALPHA),
@@ -47,12 +46,12 @@ def bench(
     modes: Sequence[str] = MODES,
     shape: tuple[int, ...] = SHAPE,
 ) -> list[Comparison]:
-    """One step, ``optimizer.apply`` with the gradients given, for every optimizer.
+    """Time one step, ``optimizer.apply`` on ready gradients, for every optimizer.
 
     Args:
-        repeats: How many rounds.
-        counts: How many weights a step is over.
-        modes: How it runs, some of `MODES`.
+        repeats: The number of rounds.
+        counts: The numbers of weights of a step.
+        modes: Some of `MODES`.
         shape: The shape of each weight.
 
     Raises:
@@ -80,21 +79,23 @@ def _compare(name: str, count: int, mode: str, shape: tuple[int, ...], repeats: 
     return compare(title, [Contender(who, run) for who, run in runs.items()], repeats=repeats)
 
 
-def _step(optimizer: Optimizer, count: int, mode: str, shape: tuple[int, ...]) -> Callable[[], Any]:
-    """Takes a step with the same gradients each time, and reads the last weight."""
+def _step(
+    optimizer: Optimizer, count: int, mode: str, shape: tuple[int, ...]
+) -> Callable[[], Array]:
+    """Return a function that takes a step with the same gradients and reads the last weight."""
     weights = [keras.Variable(tf.zeros(shape)) for _ in range(count)]
     # Far enough from 0 for the places in which Keras adds its ε not to show.
     gradients = [tf.random.stateless_uniform(shape, [0, i], 0.5, 1.5) for i in range(count)]
     optimizer.build(weights)
 
-    def apply(gradients: Sequence[Any]) -> None:
+    def apply(gradients: Sequence[Tensor]) -> None:
         optimizer.apply(gradients, weights)
 
     if mode != "eager":
         # Gradients as arguments, as a model's are not constants that could be folded away.
         apply = tf.function(apply, jit_compile="XLA" in mode)
 
-    def run() -> Any:
+    def run() -> Array:
         apply(gradients)
         return weights[-1].numpy()
 

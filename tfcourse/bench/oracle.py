@@ -1,4 +1,4 @@
-"""What an oracle costs a trial, beside keras-tuner's own, as the search grows."""
+"""The time that an oracle spends on a trial, beside keras-tuner's, as the search grows."""
 
 import itertools
 import tempfile
@@ -41,8 +41,8 @@ def bench(repeats: int = 7, sizes: tuple[int, ...] = SIZES) -> Iterator[Comparis
     """Times one trial's way through an oracle: proposed, put on record, ended; nothing is trained.
 
     Args:
-        repeats: How many rounds; each measures as many trials as make 20 ms.
-        sizes: How many trials are on record before.
+        repeats: The number of rounds; each measures as many trials as take 20 ms.
+        sizes: The numbers of trials on record before.
     """
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder:

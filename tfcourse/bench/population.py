@@ -14,7 +14,7 @@ from tfcourse.models.build import mlp
 from tfcourse.optimizers import Adam
 from tfcourse.training.fit import fit
 from tfcourse.training.population.fit import fit_population
-from tfcourse.training.population.member import Member
+from tfcourse.training.population.member import Member, PopulationHistory
 from tfcourse.training.population.population import Population
 from tfcourse.types import KerasModel
 
@@ -33,17 +33,17 @@ def bench(
     units: Sequence[int] = UNITS,
     epochs: int = EPOCHS,
 ) -> list[Comparison]:
-    """The digits' MLP with batch norm, with validation; compiled before anything is timed.
+    """Time the digits' MLP with batch norm and validation, compiled before anything is timed.
 
     Args:
-        repeats: How many rounds.
-        sizes: How many members a population has.
+        repeats: The number of rounds.
+        sizes: The numbers of members of the populations.
         units: The units of the two hidden layers, one comparison each.
-        epochs: How many epochs a sample has; what is done once a call (initial weights, the
-            result) is part of it.
+        epochs: The epochs of a sample. Work done once per call (initial weights, the result) is
+            included.
 
     Raises:
-        RuntimeError: A member is not the model trained alone.
+        RuntimeError: A member differs from the model trained alone.
     """
     return [_compare(count, sizes, epochs, repeats) for count in units]
 
@@ -54,16 +54,16 @@ def _compare(units: int, sizes: Sequence[int], epochs: int, repeats: int) -> Com
     data = {"x": x[:TRAINED], "y": y[:TRAINED], "validation_data": (x[TRAINED:], y[TRAINED:])}
     options = data | {"batch_size": BATCH, "epochs": epochs, "verbose": 0}
 
-    def build() -> Any:
+    def build() -> KerasModel:
         model = mlp((64,), 10, units=units)
         model.compile(Adam(), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
     population = Population(build)
 
-    def members(count: int) -> Any:
-        chosen = [Member(seed) for seed in range(count)]
-        return fit_population(population, chosen, slots=count, jit_compile=True, **options)
+    def members(count: int) -> PopulationHistory:
+        seeds = [Member(seed) for seed in range(count)]
+        return fit_population(population, seeds, slots=count, jit_compile=True, **options)
 
     def alone(model: KerasModel, jit_compile: bool) -> Any:
         return fit(model, seed=0, jit_compile=jit_compile, **options)
@@ -77,25 +77,26 @@ def _compare(units: int, sizes: Sequence[int], epochs: int, repeats: int) -> Com
         *(Contender(_name(count), partial(members, count), number=1) for count in sizes),
     ]
     title = f"an epoch of one model: digits, MLP {units}-{units} with batch norm, batch {BATCH}"
-    compared = compare(title, contenders, repeats=repeats)
-    return _per_epoch(compared, [epochs * count for count in (1, 1, *sizes)])
+    comparison = compare(title, contenders, repeats=repeats)
+    return _per_epoch(comparison, [epochs * count for count in (1, 1, *sizes)])
 
 
 def _name(count: int) -> str:
     return f"{count} member{'s' if count > 1 else ''}, XLA"
 
 
-def _check(alone: Mapping[str, Any], member: Mapping[str, Any]) -> None:
+def _check(alone: Mapping[str, Sequence[float]], member: Mapping[str, Sequence[float]]) -> None:
     for name, values in alone.items():
         apart = float(np.abs(np.subtract(values, member[name])).max())
         if not apart < TOLERANCE:
             raise RuntimeError(
-                f"A member is not the model trained alone: its {name} is up to {apart:.2g} apart."
+                f"A member differs from the model trained alone: by up to {apart:.2g} in its "
+                f"{name}."
             )
 
 
-def _per_epoch(compared: Comparison, epochs: Sequence[int]) -> Comparison:
-    """The same timings per epoch of one model, of which a unit of work holds ``epochs``."""
+def _per_epoch(comparison: Comparison, epochs: Sequence[int]) -> Comparison:
+    """Convert timings of units of ``epochs`` epochs each to timings of one epoch of one model."""
 
     def scaled(spread: Spread, factor: float) -> Spread:
         return Spread(tuple(value * factor for value in spread.values))
@@ -106,6 +107,6 @@ def _per_epoch(compared: Comparison, epochs: Sequence[int]) -> Comparison:
             seconds=scaled(timing.seconds, 1 / count),
             ratios=scaled(timing.ratios, epochs[0] / count),
         )
-        for timing, count in zip(compared.timings, epochs, strict=True)
+        for timing, count in zip(comparison.timings, epochs, strict=True)
     )
-    return replace(compared, timings=timings)
+    return replace(comparison, timings=timings)

@@ -59,7 +59,7 @@ def _run(command: Sequence[str]) -> str:
         RuntimeError: The command fails.
     """
     environ: Mapping[str, str] = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{command[-1]} failed: {done.stderr[-2000:]}")
-    return done.stdout.strip().splitlines()[-1]
+    process = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    if process.returncode != 0:
+        raise RuntimeError(f"{command[-1]} failed: {process.stderr[-2000:]}")
+    return process.stdout.strip().splitlines()[-1]

@@ -19,6 +19,7 @@ from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.trials.building import build_trial
+from tfcourse.types import KerasModel
 
 __all__ = ["search_file", "stock_search"]
 
@@ -66,7 +67,7 @@ def stock_search(config: SearchConfig, split: Split) -> tuple[list[float], dict[
 
 
 def search_file(path: str) -> None:
-    """`stock_search` of a config's file; prints the scores, as the last line."""
+    """Run `stock_search` on a config's file and print the scores, as the last line."""
     config = load_config(Path(path))
     scores, _ = stock_search(config, load_split(config))
     print(json.dumps(scores))
@@ -86,20 +87,22 @@ class _Oracle(keras_tuner.oracles.RandomSearchOracle):
 
 
 class _Model(keras_tuner.HyperModel):
-    """Builds and fits as keras-tuner's guide has it."""
+    """A hypermodel that builds and fits as in keras-tuner's guide."""
 
     def __init__(self, config: SearchConfig, split: Split, values: list[dict[str, Any]]) -> None:
         super().__init__()
         self.config, self.split, self.values = config, split, values
 
-    def build(self, hp: Any) -> keras.Model:
-        """The model of a trial, with the weights that it has in our search."""
+    def build(self, hp: keras_tuner.HyperParameters) -> KerasModel:
+        """Return the model of a trial, with the initial weights that it has in our search."""
         config, split = self.config, self.split
-        known = hp.values in self.values
-        seed = trial_seed(config.search.seed, self.values.index(hp.values) if known else 0)
+        number = self.values.index(hp.values) if hp.values in self.values else 0
+        seed = trial_seed(config.search.seed, number)
         return build_trial(config, hp.values, seed, split.train.x.shape[1:], split.classes)
 
-    def fit(self, hp: Any, model: keras.Model, *args: Any, **kwargs: Any) -> Any:
-        """``model.fit`` with the trial's batch size."""
+    def fit(
+        self, hp: keras_tuner.HyperParameters, model: KerasModel, *args: Any, **kwargs: Any
+    ) -> keras.callbacks.History:
+        """Call ``model.fit`` with the trial's batch size."""
         size = hp.values.get("batch_size", self.config.training.batch_size)
         return model.fit(*args, batch_size=size, **kwargs)

@@ -13,10 +13,11 @@ from tfcourse.data.sources import load
 from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.types import Array, KerasModel
 
 __all__ = ["COMMANDS", "MANY", "SEARCHES", "config_of", "convnet", "images"]
 
-# It is no part of an installed package: that search is for checkouts.
+# Not part of an installed package: that search runs only in a checkout.
 DIGITS_TOML = Path(__file__).parents[2] / "tuner_configs" / "digits.toml"
 
 _LEARNING_RATES = {"low": 1e-4, "high": 1e-1, "scale": "log"}
@@ -53,11 +54,11 @@ SEARCHES: dict[str, str] = {
 
 
 def config_of(name: str, scale: float = 1.0) -> SearchConfig:
-    """The search of that short name.
+    """Return the config of the search with that short name.
 
     Args:
         name: A key of `SEARCHES`.
-        scale: What part of the trials and epochs to take; less than 1 to try it out.
+        scale: The fraction of the trials and epochs; less than 1 for a quick look.
 
     Raises:
         InputError: ``"digits"`` or ``"commands"`` outside of a checkout.
@@ -72,14 +73,14 @@ def config_of(name: str, scale: float = 1.0) -> SearchConfig:
     return parse_config(tables, SEARCHES[name], DIGITS_TOML.parent)
 
 
-def images() -> tuple[Any, Any]:
-    """The digits with every pixel 3 times as wide and high: 24×24."""
+def images() -> tuple[Array, Array]:
+    """Return the digits with every pixel 3 times as wide and high: 24×24."""
     digits, _ = load("digits")
     pixels = digits.x.reshape(-1, 8, 8).astype("float32")
     return np.kron(pixels, np.ones((1, 3, 3), "float32"))[..., None], digits.y
 
 
-def convnet(input_shape: Sequence[int], classes: int) -> Any:
-    """Two blocks of convolution, `BatchNorm`, ReLU and pooling, and a `SoftmaxHead`."""
+def convnet(input_shape: Sequence[int], classes: int) -> KerasModel:
+    """Return two blocks of convolution, `BatchNorm`, ReLU and pooling, and a `SoftmaxHead`."""
     layers = [keras.Input(tuple(input_shape)), *convolutions(), SoftmaxHead(classes)]
     return keras.Sequential(layers)

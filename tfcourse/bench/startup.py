@@ -1,4 +1,4 @@
-"""How long a command takes to start: wall time of whole processes, side by side."""
+"""The start of a command: wall time of whole processes, side by side."""
 
 import subprocess
 import sys
@@ -14,10 +14,10 @@ CONFIG = Path("tuner_configs", "digits.toml")
 
 
 def bench(repeats: int = 5) -> list[Comparison]:
-    """Times the start of the commands that need no TensorFlow, beside Python's and its own.
+    """Time the start of the commands that need no TensorFlow, beside Python's and TensorFlow's.
 
     Args:
-        repeats: How many rounds of processes.
+        repeats: The number of rounds of processes.
 
     Raises:
         RuntimeError: A command failed; the message holds its exit code and stderr.
@@ -27,21 +27,21 @@ def bench(repeats: int = 5) -> list[Comparison]:
 
 
 def commands() -> dict[str, list[str]]:
-    """Name → arguments of the interpreter. ``check`` takes part where its config exists."""
-    listed = {"tfcourse --help": ["-m", "tfcourse", "--help"]}
-    listed["tfcourse --version"] = ["-m", "tfcourse", "--version"]
+    """Return the interpreter's arguments by name, without ``check`` if its config is missing."""
+    arguments = {"tfcourse --help": ["-m", "tfcourse", "--help"]}
+    arguments["tfcourse --version"] = ["-m", "tfcourse", "--version"]
     if CONFIG.is_file():
-        listed[f"tfcourse check {CONFIG.as_posix()}"] = ["-m", "tfcourse", "check", str(CONFIG)]
-    listed["python -c 'pass'"] = ["-c", "pass"]
-    listed["python -c 'import tfcourse'"] = ["-c", "import tfcourse"]
-    listed["python -c 'import tensorflow'"] = ["-c", "import tensorflow"]
-    return listed
+        arguments[f"tfcourse check {CONFIG.as_posix()}"] = ["-m", "tfcourse", "check", str(CONFIG)]
+    arguments["python -c 'pass'"] = ["-c", "pass"]
+    arguments["python -c 'import tfcourse'"] = ["-c", "import tfcourse"]
+    arguments["python -c 'import tensorflow'"] = ["-c", "import tensorflow"]
+    return arguments
 
 
 def compare_commands(
     title: str, commands: Mapping[str, Sequence[str]], repeats: int, baseline: str | None = None
 ) -> Comparison:
-    """Times whole runs of this Python with each command's arguments; one process a sample.
+    """Time whole runs of this Python with each command's arguments, one process per sample.
 
     Raises:
         RuntimeError: A command exited with another code than 0.
@@ -57,13 +57,13 @@ def _launcher(name: str, arguments: Sequence[str]) -> Callable[[], None]:
     command = [sys.executable, *arguments]
 
     def launch() -> None:
-        finished = subprocess.run(
+        process = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
         )
-        if finished.returncode != 0:
+        if process.returncode != 0:
             raise RuntimeError(
-                f"{name!r} exited with {finished.returncode}, expected 0. Its stderr:\n"
-                f"{finished.stderr.strip() or '(empty)'}"
+                f"{name!r} exited with {process.returncode}, expected 0. Its stderr:\n"
+                f"{process.stderr.strip() or '(empty)'}"
             )
 
     return launch

@@ -20,9 +20,9 @@ DASH = "–"
 
 
 def render_all(comparisons: Iterable[Comparison], console: Console) -> None:
-    """Prints a table for each comparison, at once if they are still being measured.
+    """Print a table for each comparison, as soon as it is measured.
 
-    Many of the same two contenders share one table.
+    Three or more comparisons of the same two contenders share one table.
     """
     if not isinstance(comparisons, Sequence):
         for comparison in comparisons:
@@ -48,7 +48,7 @@ def render_all(comparisons: Iterable[Comparison], console: Console) -> None:
 
 
 def render(comparison: Comparison, console: Console) -> None:
-    """Prints the comparison, and the line that says on which machine."""
+    """Print the comparison and the line about the machine."""
     table = Table(title=Text(comparison.title), title_justify="left", caption_justify="left")
     note = f"{comparison.note}\n" if comparison.note else ""
     table.caption = Text(f"baseline: {comparison.baseline}\n{note}{machine_line()}")
@@ -69,7 +69,7 @@ def _ratio_text(ratios: Spread) -> str:
 
 
 def format_ratio(ratio: float) -> str:
-    """A ratio to three digits: 0.0123, 1.00, 12.3, 1234."""
+    """Format a ratio to three digits: 0.0123, 1.00, 12.3, 1234."""
     if not math.isfinite(ratio) or ratio <= 0:
         return f"{ratio:g}"
     rounded = float(f"{ratio:.3g}")
@@ -78,7 +78,7 @@ def format_ratio(ratio: float) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """A duration to three digits in the largest of s, ms and µs that it reaches."""
+    """Format a duration to three digits in the largest of s, ms and µs that it reaches."""
     for unit, size in (("s", 1.0), ("ms", 1e-3)):
         # Compared after rounding: 0.99996 s is "1.00 s", not "1000 ms".
         if float(f"{seconds:.3g}") >= size:
@@ -87,9 +87,9 @@ def format_seconds(seconds: float) -> str:
 
 
 def machine_line() -> str:
-    """The machine and versions that a figure holds for, in one line.
+    """Return the machine and versions that the figures are valid for, in one line.
 
-    Names the GPUs only where TensorFlow has been loaded: a bench that ran without it used none.
+    GPUs are named only if TensorFlow is loaded: a bench that ran without it used none.
     """
     parts = [
         f"{os.cpu_count()} CPUs ({platform.machine()})",

@@ -1,7 +1,7 @@
 """The course's toy problem, written seven ways, side by side (course sections 4.1 to 4.3).
 
 Every contender takes the same steps in float32 and must arrive at the same w. Plain Python
-floats do not take part: they are doubles, and end at 4.9999999916, another computation.
+floats are left out: they are doubles, and end at 4.9999999916, another computation.
 """
 
 import math
@@ -36,21 +36,21 @@ NUMPY = "NumPy float32 loop, gradient by hand"
 
 
 def bench(repeats: int = 7, steps: int = COURSE_STEPS) -> list[Comparison]:
-    """Times ``steps`` steps of gradient descent on w² - 10w + 25 from w = 0.
+    """Time ``steps`` steps of gradient descent on w² - 10w + 25 from w = 0.
 
     Args:
-        repeats: How many rounds.
-        steps: How many steps each contender takes in one unit of work.
+        repeats: The number of rounds.
+        steps: The steps of each contender in one unit of work.
 
     Raises:
-        RuntimeError: A contender arrived at another w than the course's program.
+        RuntimeError: A contender arrived at a different w than the course's program.
     """
     title = f"{steps} steps of gradient descent on w² - 10w + 25, w read at the end"
     return [compare(title, contenders(steps), baseline=OURS_XLA, repeats=repeats)]
 
 
 def contenders(steps: int) -> list[Contender]:
-    """All ways to take the steps, each with the check of where it arrives."""
+    """Return all ways to take the steps, each with the check of its result."""
     expected = COURSE_ANSWER if steps == COURSE_STEPS else float(_numpy_loop(steps))
 
     def make(name: str, run: Callable[[], Any], **options: Any) -> Contender:
@@ -73,7 +73,7 @@ def _answer_check(name: str, expected: float) -> Callable[[Any], None]:
         # Written so that NaN fails as well.
         if not math.isclose(float(w), expected, rel_tol=0.0, abs_tol=TOLERANCE):
             raise RuntimeError(
-                f"{name!r} computed something else, so its time means nothing: "
+                f"{name!r} computed something else, so its time can't be compared: "
                 f"w = {float(w):.9g}, expected {expected:.9g} to {TOLERANCE:g}."
             )
 
@@ -81,7 +81,7 @@ def _answer_check(name: str, expected: float) -> Callable[[Any], None]:
 
 
 def _whole_descent(steps: int, jit_compile: bool) -> Callable[[], Any]:
-    """Ours: one call for the whole descent, its arguments ready as tensors."""
+    """Return our program: one call for the whole descent, its arguments ready as tensors."""
     program = descent_program("gradient_descent", jit_compile, False)
     start, rate = tf.constant(0.0), tf.constant(LEARNING_RATE)
     arguments = (tf.constant(COEFFICIENTS), start, rate, tf.constant(steps))
@@ -128,7 +128,7 @@ class _SessionProgram:
 
 
 def _step_by_step(steps: int) -> Callable[[], Any]:
-    """The usual TensorFlow 2 form: the step is compiled, the loop over it is Python's."""
+    """Return the usual TensorFlow 2 form: the step is compiled, the loop over it is Python's."""
     w = tf.Variable(0.0)
     coefficients = tf.constant(COEFFICIENTS)
 
@@ -148,7 +148,7 @@ def _step_by_step(steps: int) -> Callable[[], Any]:
 
 
 def _eager_loop(steps: int) -> Any:
-    """The course's TensorFlow 2 form as it is written in notebooks: nothing compiled."""
+    """Run the course's TensorFlow 2 form as it is written in notebooks: nothing compiled."""
     w = tf.Variable(0.0)
     optimizer = keras.optimizers.SGD(LEARNING_RATE)
     a, b, c = COEFFICIENTS

@@ -1,12 +1,12 @@
 """The commands: they read arguments, call the library and print; no logic of their own.
 
-TensorFlow is imported by the commands that need it, after everything that can be checked without.
+The commands that need TensorFlow import it after everything that can be checked without it.
 """
 
 import sys
 import zipfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,9 +24,9 @@ from tfcourse.terminal import (
     console,
     errors,
     import_tensorflow,
+    message_if_interrupted,
     reporting,
     signals_interrupt,
-    told_if_interrupted,
 )
 
 __all__ = ["app"]
@@ -41,8 +41,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(show: bool) -> None:
+    if show:
         console.print(f"tfcourse {tfcourse.__version__}", highlight=False)
         raise typer.Exit
 
@@ -73,7 +73,7 @@ def search(
     seed: Annotated[int | None, typer.Option(help="Replaces [search] seed.")] = None,
     out: Annotated[Path, typer.Option(help="The folder for the run directory.")] = Path("runs"),
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Delete what is there and start over.")
+        bool, typer.Option("--fresh", help="Delete the run directory and start over.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     workers: Annotated[
@@ -81,20 +81,21 @@ def search(
     ] = None,
     accept_changes: AcceptChanges = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Say how many models were reused and programs traced.")
+        bool,
+        typer.Option("--verbose", help="Show how many models were reused, programs traced."),
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Search hyperparameters as CONFIG says; run again, it resumes."""
+    """Search hyperparameters as CONFIG says. The same command resumes a search."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
 
         planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
         if fresh and planned.directory.exists() and not yes:
-            with told_if_interrupted("Nothing was deleted."):
+            with message_if_interrupted("Nothing was deleted."):
                 _ask_to_delete(planned.directory)
-        with told_if_interrupted(
-            f"The finished trials are in {planned.directory}. The same command goes on from there."
+        with message_if_interrupted(
+            f"The finished trials are in {planned.directory}. The same command resumes from there."
         ):
             result = planned.run(
                 fresh=fresh, workers=_workers(workers), accept_changes=accept_changes
@@ -119,14 +120,16 @@ def _ask_to_delete(directory: Path) -> None:
         raise typer.Exit(FAILED)
 
 
-def _workers(given: str | None) -> Any:
-    if given is None or given == "auto":
-        return given
-    if not given.isdecimal() or int(given) < 1:
+def _workers(text: str | None) -> int | Literal["auto"] | None:
+    if text is None:
+        return None
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or int(text) < 1:
         raise InputError(
-            f'--workers must be a whole number >= 1 or "auto". Received: {shown(given)}.'
+            f'--workers must be a whole number >= 1 or "auto". Received: {shown(text)}.'
         )
-    return int(given)
+    return int(text)
 
 
 @app.command()
@@ -154,7 +157,7 @@ def lint(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Point out likely mistakes in a saved model. Exits with 1 if there are any."""
+    """Point out likely mistakes in a saved model. Exit with 1 if there are any."""
     with reporting(debug):
         if not file.is_file():
             raise InputError(f"FILE must be a model saved as .keras. No such file: {file}.")
@@ -166,10 +169,10 @@ def lint(
             model = load_model(file)
         except (OSError, TypeError, ValueError) as error:
             reason = message_line(error)
-            wanted = "FILE must be a model saved as .keras"
+            remedy = "FILE must be a model saved as .keras"
             if zipfile.is_zipfile(file):
-                wanted = "A model with classes of your own: call tfcourse.lint(model) in Python"
-            raise InputError(f"{file} could not be loaded: {reason} {wanted}.") from error
+                remedy = "A model with classes of your own: call tfcourse.lint(model) in Python"
+            raise InputError(f"{file} could not be loaded: {reason} {remedy}.") from error
         findings = find(model, steps=steps)
         for finding in findings:
             console.print(str(finding), highlight=False, soft_wrap=True)
@@ -193,8 +196,8 @@ def bench(
         from tfcourse.bench.table import render_all
 
         if name is None:
-            for known, description in DESCRIPTIONS.items():
-                console.print(f"{known:<14}{description}", highlight=False, soft_wrap=True)
+            for key, description in DESCRIPTIONS.items():
+                console.print(f"{key:<14}{description}", highlight=False, soft_wrap=True)
             return
         if name in DESCRIPTIONS and name != "startup":
             import_tensorflow()

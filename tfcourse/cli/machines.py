@@ -12,9 +12,9 @@ from tfcourse.errors import InputError, shown
 from tfcourse.terminal import (
     console,
     errors,
+    message_if_interrupted,
     reporting,
     signals_interrupt,
-    told_if_interrupted,
 )
 
 __all__ = ["chief", "worker"]
@@ -38,7 +38,7 @@ def chief(
     accept_changes: AcceptChanges = False,
     debug: Debug = False,
 ) -> None:
-    """Hand out a search's trials to workers on other machines. Then conclude the search."""
+    """Assign a search's trials to workers on other machines. Then conclude the search."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
         from tfcourse.search.runtime.service import Service
@@ -49,9 +49,9 @@ def chief(
         (host, port), secret = _address(bind, "--bind"), _secret(token)
         service = Service(host, port, secret, expire_after)
         planned = Search.from_toml(config, out=out)
-        with told_if_interrupted(
+        with message_if_interrupted(
             f"The finished trials are in {planned.directory}. "
-            "The same command goes on from there; the workers may go on."
+            "The same command resumes from there; the workers may keep running."
         ):
             result = planned.serve(service, on_serving, accept_changes)
         print_result(result)
@@ -64,11 +64,11 @@ def worker(
     token: Token = None,
     out: Out = Path("runs"),
     patience: Annotated[
-        float, typer.Option(min=1, help="Seconds to go on trying to reach the chief.")
+        float, typer.Option(min=1, help="Seconds to keep trying to reach the chief.")
     ] = 600.0,
     debug: Debug = False,
 ) -> None:
-    """Train the trials that a chief hands out, until none is left."""
+    """Train the trials that a chief assigns, until none is left."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.config.load import load_config
         from tfcourse.search.runtime.conductor import ChiefElsewhere
@@ -78,15 +78,15 @@ def worker(
         host, port = _address(connect, "--connect")
         chief = Chief(f"{host}:{port}", _secret(token), patience)
         pool = WorkerPool(load_config(config), out, (_name(name),), chief)
-        with told_if_interrupted(
-            f"Started again as {name}, it goes on with its trial; "
-            "otherwise the chief hands that out again."
+        with message_if_interrupted(
+            f"Started again as {name}, it resumes its trial; "
+            "otherwise the chief assigns the trial again."
         ):
             lines = _Lines()
             supervisor = Supervisor(pool, ChiefElsewhere(), lines)
             supervisor.run()
         place = supervisor.directory.path
-        # A worker that reports no effort could not reach the chief, and found a finished record.
+        # A worker without an effort did not reach the chief, and read a finished record.
         if name in supervisor.efforts:
             end = f"No trial is left: the chief concludes the search in {place}."
         else:
@@ -98,7 +98,7 @@ def worker(
 
 
 class _Lines:
-    """Tells what a worker does, a line each."""
+    """The printed lines about a worker's trials."""
 
     def __init__(self) -> None:
         self.trained: set[int] = set()
@@ -113,26 +113,30 @@ class _Lines:
         errors.print(line, highlight=False, soft_wrap=True)
 
 
-def _address(given: str, option: str) -> tuple[str, int]:
-    host, colon, port = given.rpartition(":")
+def _address(text: str, option: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise InputError(
-            f"{option} must be HOST:PORT, such as 127.0.0.1:8700. Received: {shown(given)}."
+            f"{option} must be HOST:PORT, such as 127.0.0.1:8700. Received: {shown(text)}."
         )
     return host, int(port)
 
 
-def _secret(given: str | None) -> str:
-    """The token, without the end of line that a file has."""
-    token = (given or "").strip()
+def _secret(text: str | None) -> str:
+    """Return the token without the newline at the end of a file.
+
+    Raises:
+        InputError: It is not printable ASCII.
+    """
+    token = (text or "").strip()
     if not token.isascii() or not token.isprintable():
         raise InputError("--token must be printable ASCII: letters, digits and signs.")
     return token
 
 
-def _name(given: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", given):
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
         raise InputError(
-            f"--id must be letters, digits, '.', '-' and '_'. Received: {shown(given)}."
+            f"--id must be letters, digits, '.', '-' and '_'. Received: {shown(text)}."
         )
-    return given
+    return text

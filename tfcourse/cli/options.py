@@ -10,6 +10,6 @@ __all__ = ["AcceptChanges", "ConfigFile", "Debug"]
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The search's TOML file.")]
 AcceptChanges = Annotated[
     bool,
-    typer.Option("--accept-changes", help="Go on although the code of the models changed."),
+    typer.Option("--accept-changes", help="Continue although the code of the models changed."),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show an error's whole traceback.")]

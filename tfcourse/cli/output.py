@@ -1,4 +1,4 @@
-"""What a finished search prints."""
+"""The printed result of a search."""
 
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,9 @@ __all__ = ["print_result"]
 
 
 def print_result(result: "SearchResult", verbose: bool = False) -> None:
-    """Prints the best trials of a search, its scores and where the record is.
+    """Print the best trials of a search, its scores and the place of its record.
 
-    With ``verbose`` also what the trials of this run took, a line a process.
+    With ``verbose`` also print, per process, how the trials of this run were trained.
     """
     from tfcourse.search.results.search_result import result_lines, result_tables
 

@@ -15,19 +15,19 @@ def retest(
     run_dir: Annotated[
         Path, typer.Argument(metavar="RUN_DIR", help="The run directory of a search.")
     ],
-    top: Annotated[int, typer.Option(help="How many of the best trials.")] = 5,
+    top: Annotated[int, typer.Option(help="The number of trials, from the best.")] = 5,
     seed: Annotated[
         int | None, typer.Option(help="Another seed than the search's, for all of them.")
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Run the best old trials again on today's data and code. Do order and scores hold?"""
+    """Run the best trials again on the current data and code. Compare their scores."""
     with reporting(debug):
         import_tensorflow()
         from tfcourse.search.results.retest_result import retest_lines, retest_table
         from tfcourse.search.retest import retest as run_again
 
-        found = run_again(run_dir, top, seed)
-        console.print(retest_table(found))
-        for line in retest_lines(found):
+        result = run_again(run_dir, top, seed)
+        console.print(retest_table(result))
+        for line in retest_lines(result):
             console.print(line, highlight=False, soft_wrap=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["toy"]
 
-MOST_ROWS = 10_000  # rich takes seconds for them
+MOST_ROWS = 10_000  # rich takes seconds to print them
 
 
 def toy(
@@ -58,12 +58,12 @@ def toy(
         if plot is not None:
             check_plot_file(plot)
         result = minimize_quadratic(triple, start, optimizer, learning_rate, steps, jit_compile)
-        printed = {
+        labels = {
             "before" if step == 0 else f"after {step} step{'s' * (step > 1)}": step
             for step in sorted({0, min(1, steps), steps})
         }
-        width = max(16, *map(len, printed)) + 2
-        for name, step in printed.items():
+        width = max(16, *map(len, labels)) + 2
+        for name, step in labels.items():
             console.print(f"w {name:<{width}}{result.w_history[step]!s}", highlight=False)
         if every is not None:
             _print_descent(result, every)

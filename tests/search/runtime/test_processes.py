@@ -96,7 +96,7 @@ class TestEnds:
         _, said = process.communicate(timeout=30)
         assert process.returncode == code
         if code == 130:
-            assert "The same command goes on from there." in said
+            assert "The same command resumes from there." in said
             assert "Traceback" not in said
         end = time.monotonic() + 10
         while any(map(alive, family)) and time.monotonic() < end:
