@@ -92,8 +92,8 @@ def test_what_the_disk_refuses_is_told_in_a_line(where, shown, capsys):
         raise OSError(errno.ENOSPC, "HDF5 says much", *where)
     assert ended.value.exit_code == 1
     assert capsys.readouterr().err == (
-        f"Error: {shown} can't be written or read: No space left on device. Mend that and give "
-        "the same command again: what is on record is kept.\n"
+        f"Error: {shown} can't be written or read: No space left on device. Correct that and run "
+        "the same command again: the record is kept.\n"
     )
 
 

@@ -1,6 +1,6 @@
-"""Text for a terminal as it is: no markup, and no control characters that would steer the terminal.
+"""Plain text for a terminal: no markup, and no control characters.
 
-Names, values, paths and the errors of other people's code may hold anything.
+Names, values, paths and the errors of the user's code may contain any characters.
 """
 
 import os
@@ -18,7 +18,7 @@ LONGEST_MESSAGE = 500
 
 
 def printable(text: str) -> str:
-    r"""Return the text with everything that is not printable escaped, as ``\x1b``; but newlines.
+    r"""Escape all characters that are not printable, as ``\x1b``, except newlines.
 
     Tabs become four spaces.
     """
@@ -31,7 +31,7 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str, longest: int = LONGEST_MESSAGE) -> str:
-    r"""Return `printable` text in one line, newlines as ``\n``, shortened where it is too long."""
+    r"""Return `printable` text in one line, newlines as ``\n``, shortened if it is too long."""
     return shortened(printable(text).replace("\n", r"\n"), longest)
 
 
@@ -51,5 +51,5 @@ class PlainConsole(Console):
         super().__init__(**options, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return the text as rich's; rich calls it for every string that is printed."""
+        """Convert a string to rich's text; rich calls this for every string that it prints."""
         return super().render_str(printable(text), **options)

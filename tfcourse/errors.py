@@ -1,4 +1,4 @@
-"""How a user's mistake is reported: what was wrong, what was received, what is allowed."""
+"""Errors of the user's input, and their messages: wrong value, admissible values, remedy."""
 
 import difflib
 import re
@@ -8,7 +8,6 @@ import traceback
 import warnings
 from collections.abc import Iterable, Sized
 from types import FrameType
-from typing import Any
 
 __all__ = [
     "InputError",
@@ -26,7 +25,7 @@ __all__ = [
     "warn",
 ]
 
-# A value or a reason that is longer is cut in a message.
+# The lengths at which a message cuts a value and a reason.
 LONGEST_VALUE, LONGEST_REASON = 200, 2000
 GRAPH_ERROR = "Graph execution error:"
 # The packages whose frames are not the user's, by the first part of a module's name.
@@ -34,29 +33,29 @@ NOT_THE_USERS = {"tfcourse", "keras", "keras_tuner", "tensorflow", "contextlib",
 
 
 class InputError(ValueError):
-    """The input (a config, an argument, the data) is wrong; the message says how to mend it.
+    """An error in the input (a config, an argument, the data); the message says how to correct it.
 
     The command line prints it without a traceback and exits with 2.
     """
 
 
 class WorkFailedError(RuntimeError):
-    """The input was right but the work failed; the command line exits with 1."""
+    """An error of the work with correct input; the command line exits with 1."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``' Did you mean "..."?'`` with the known name closest to a typo, or nothing."""
+    """Return ``' Did you mean "..."?'`` with the known name closest to a typo, or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f' Did you mean "{close[0]}"?' if close else ""
 
 
 def either(names: Iterable[str], kind: str = "") -> str:
-    """``the optimizer "a" or the optimizer "b"``, where the kind is ``the optimizer``."""
+    """Return ``the optimizer "a" or the optimizer "b"``, for the kind ``the optimizer``."""
     return " or ".join(f'{kind} "{name}"'.strip() for name in names)
 
 
-def one_of(name: str, received: Any, known: Iterable[str]) -> str:
-    """A message for a name that is none of the known ones."""
+def one_of(name: str, received: object, known: Iterable[str]) -> str:
+    """Return the message for a name that is none of the known ones."""
     known = list(known)
     hint = nearest(received, known) if isinstance(received, str) else ""
     listed = ", ".join(f'"{k}"' for k in known)
@@ -64,16 +63,16 @@ def one_of(name: str, received: Any, known: Iterable[str]) -> str:
 
 
 def encodable(text: str) -> str:
-    r"""Return the text with what UTF-8 can't encode escaped: a lone surrogate as ``\udcff``."""
+    r"""Escape the characters that UTF-8 can't encode: a lone surrogate as ``\udcff``."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def shortened(text: str, longest: int) -> str:
-    """Return the text, and of one that is too long the beginning and its length."""
+    """Return the text, or the beginning of a longer one and its length."""
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Return the ``repr`` of a value for a message, shortened where it is too long; never raises.
 
     ``[0, 1, 2, 3, ...] (length 3000)``
@@ -83,7 +82,7 @@ def shown(value: Any) -> str:
         text = "" if large else encodable(repr(value))
         if text and len(text) <= LONGEST_VALUE:
             return text
-    except Exception:  # the repr of other people's code, or a number of too many digits
+    except Exception:  # a repr of the user's, or a number of too many digits
         pass
     try:
         text = encodable(_SHORT.repr(value))
@@ -101,7 +100,7 @@ def _length(value: Sized) -> int:
 
 
 def error_text(error: BaseException) -> str:
-    """Return ``KeyError: 'units'`` for an error, also for one whose message can't be had."""
+    """Return ``KeyError: 'units'`` for an error, also where its message itself raises an error."""
     said, name = _message(error), type(error).__name__
     return encodable(f"{name}: {said}" if said else name)
 
@@ -115,10 +114,10 @@ def error_line(error: BaseException) -> str:
 
 
 def message_line(error: BaseException) -> str:
-    """Return the first line of an error's message; of one without a message its type.
+    """Return the first line of an error's message, or its type if it has none.
 
-    An error in a TensorFlow graph begins with a call stack: its reason stands at the end, before
-    the name of the node.
+    An error in a TensorFlow graph begins with a call stack; its reason is at the end, before the
+    name of the node.
     """
     lines = _message(error).strip().splitlines() or [type(error).__name__]
     nodes = [number for number, line in enumerate(lines) if "[[{{node" in line]
@@ -135,7 +134,7 @@ def _message(error: BaseException) -> str:
 
 
 def traceback_text() -> str:
-    """Return the traceback of the error that is being handled, as text that can be encoded."""
+    """Return the traceback of the current error, as text that UTF-8 can encode."""
     try:
         return encodable(traceback.format_exc())
     except Exception:  # an attribute of the error raises

@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One hyperparameter: its admissible values, and the course's advice for searching it.
+    """A hyperparameter: its admissible values, and the course's advice for searching it.
 
     ``priority`` is the course's order (section 1.1): 1 is tuned first, 4 is rarely touched.
     ``search`` is a usual range to search, ``scale`` the scale to search it on.
@@ -52,7 +52,7 @@ class Hyperparameter:
         left, right = "[" if self.minimum_allowed else "(", "]" if self.maximum_allowed else ")"
         return f"{noun} in {left}{self.minimum:g}, {self.maximum:g}{right}"
 
-    def admits(self, value: Any) -> bool:
+    def admits(self, value: object) -> bool:
         """Return whether ``value`` is one of the admissible values."""
         kind = numbers.Integral if self.kind is int else numbers.Real
         if isinstance(value, bool) or not isinstance(value, kind):
@@ -63,7 +63,7 @@ class Hyperparameter:
         return math.isfinite(value) and above and below
 
     def check(self, value: Any, owner: str) -> Any:
-        """Return ``value``; raise a ValueError that names ``owner`` if it is not admissible."""
+        """Return ``value``, or raise a ValueError that names ``owner`` if it is not admissible."""
         if self.admits(value):
             return value
         raise ValueError(

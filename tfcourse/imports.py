@@ -20,7 +20,7 @@ __all__ = ["exit_as_error", "load_function"]
 def exit_as_error() -> Iterator[None]:
     """Raise a ``RuntimeError`` where the user's code inside calls ``sys.exit`` or ``os._exit``.
 
-    Either would end the command without a word, with the exit code of a success if it gives none.
+    Either would end the command without a message, with exit code 0 if none is passed.
     ``os._exit`` keeps its meaning in other threads, in processes that are forked inside, and where
     a module bound it to a name of its own before.
     """
@@ -52,7 +52,7 @@ _EXIT = os._exit
 
 
 def _exit_if_unguarded(status: int) -> NoReturn:
-    """Raise `_ProcessExit` inside `exit_as_error`, and do what ``os._exit`` does elsewhere.
+    """Raise `_ProcessExit` inside `exit_as_error`, and call ``os._exit`` elsewhere.
 
     Modules that the user's code imports may keep a reference to it.
     """
@@ -62,9 +62,9 @@ def _exit_if_unguarded(status: int) -> NoReturn:
 
 
 def load_function(name: str, key: str) -> Any:
-    """The function that ``package.module:function`` names; the current folder is searched too.
+    """Import the function ``package.module:function``, also from the current folder.
 
-    An object that builds models (keras-tuner's ``HyperModel``) will do as well.
+    It may also be an object that builds models, such as keras-tuner's ``HyperModel``.
 
     Args:
         name: The module and the function.

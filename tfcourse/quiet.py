@@ -1,4 +1,4 @@
-"""TensorFlow's start without what it says, and without looking for garbage where there is none."""
+"""The import of TensorFlow without its messages and without garbage collection."""
 
 import gc
 import os
@@ -11,21 +11,21 @@ __all__ = ["quiet_start"]
 
 @contextmanager
 def quiet_start() -> Iterator[None]:
-    """Import TensorFlow inside it: what its C++ code writes to stderr meanwhile is lost.
+    """Discard what TensorFlow's C++ code writes to stderr while it is imported inside.
 
-    Nor is garbage collected: the 650 000 objects of an import stay, and to look through them again
-    and again took a quarter of its time. Once TensorFlow is there, nothing changes; stderr is left
-    alone where it is closed.
+    Garbage is not collected meanwhile: the 650 000 objects of the import stay, and collections took
+    a quarter of its time. If TensorFlow is already imported, nothing changes; a closed stderr is
+    not touched.
     """
     if "tensorflow" in sys.modules:
         yield
         return
-    with _uncollected(), _silent():
+    with _no_garbage_collection(), _silent_stderr():
         yield
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _no_garbage_collection() -> Iterator[None]:
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -36,17 +36,17 @@ def _uncollected() -> Iterator[None]:
 
 
 @contextmanager
-def _silent() -> Iterator[None]:
+def _silent_stderr() -> Iterator[None]:
     if sys.stderr is None:
         yield
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    stderr, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nothing, 2)
+        os.dup2(null, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(null)

@@ -19,7 +19,7 @@ from tfcourse.formulas.averages import bias_correction
 from tfcourse.formulas.quadratic import accurate_quadratic, quadratic
 from tfcourse.hyperparameters import COURSE_OPTIMIZERS, check
 from tfcourse.internals.tensorflow import allow_retracing
-from tfcourse.types import Tensor
+from tfcourse.types import Tensor, TensorFunction
 
 __all__ = ["DivergedError", "ToyResult", "minimize_quadratic"]
 
@@ -47,7 +47,7 @@ def _hyperparameters(optimizer: str, learning_rate: Tensor, step: Tensor) -> dic
 
 @dataclass(frozen=True)
 class ToyResult:
-    """What `minimize_quadratic` found.
+    """The result of `minimize_quadratic`.
 
     Attributes:
         w: The last w.
@@ -72,7 +72,7 @@ class ToyResult:
 
 
 class DivergedError(WorkFailedError):
-    """The descent did not come closer to the minimum. ``result`` holds what was computed."""
+    """A descent that did not come closer to the minimum; ``result`` is its `ToyResult`."""
 
     def __init__(self, message: str, result: ToyResult) -> None:
         super().__init__(message)
@@ -80,16 +80,18 @@ class DivergedError(WorkFailedError):
 
 
 @lru_cache(maxsize=16)
-def descent_program(optimizer: str, jit_compile: bool, record: bool) -> Any:
-    """The whole descent as one compiled program with w as a loop variable.
+def descent_program(optimizer: str, jit_compile: bool, record: bool) -> TensorFunction:
+    """Return the whole descent as one compiled program with w as a loop variable.
 
-    Returns a ``tf.function`` of (coefficients, start, learning_rate, steps) that gives the last
-    w and, with ``record``, w after each step.
+    It is a ``tf.function`` of (coefficients, start, learning_rate, steps) that returns the last w
+    and, with ``record``, w after each step.
     """
     formula = getattr(updates, optimizer)
     slots = len(inspect.getfullargspec(formula).args) - 1  # all but the gradient
 
-    def descend(coefficients: Any, start: Any, learning_rate: Any, steps: Any) -> Any:
+    def descend(
+        coefficients: Tensor, start: Tensor, learning_rate: Tensor, steps: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         def body(step: Tensor, w: Tensor, state: list[Tensor], history: Any) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(w)
@@ -110,8 +112,8 @@ def descent_program(optimizer: str, jit_compile: bool, record: bool) -> Any:
         return w, history.stack() if record else None
 
     program = tf.function(descend, jit_compile=jit_compile, autograph=False)
-    # A recorded history has an entry a step, and XLA must know how many: it traces anew for each
-    # number of steps, which is meant.
+    # The history has an entry for each step, and XLA must know their number: a trace for each
+    # number of steps is intended.
     allow_retracing(program)
     return program
 
@@ -143,8 +145,8 @@ def _check(
         raise InputError(f"steps must be a whole number >= 0. Received: {shown(steps)}.")
     if steps > MOST_STEPS:
         raise InputError(
-            f"steps must be <= {MOST_STEPS:_}: w is kept after every step, which takes about 140 "
-            f"bytes of memory each. Received: {int(steps):_}."
+            f"steps must be <= {MOST_STEPS:_}: the history has w after every step, which takes "
+            f"about 140 bytes of memory each. Received: {int(steps):_}."
         )
     return a, b, c
 
@@ -167,7 +169,7 @@ def minimize_quadratic(
     steps: int = 1000,
     jit_compile: bool = False,
 ) -> ToyResult:
-    """Minimises ``cost(w) = a w² + b w + c`` in float32; the gradient is a ``GradientTape``'s.
+    """Minimize ``cost(w) = a w² + b w + c`` in float32; the gradient is a ``GradientTape``'s.
 
     With the defaults w goes 0 → 0.099999994 → … → 4.9999886 (course 4.1).
 
@@ -177,7 +179,7 @@ def minimize_quadratic(
         optimizer: ``"gradient_descent"``, ``"momentum"``, ``"rmsprop"`` or ``"adam"``, with the
             course's decays 0.9 (β₂ 0.999) and ε = 1e-8.
         learning_rate: α ≥ 0.
-        steps: How many steps to take, at most ten million.
+        steps: The number of steps, at most ten million.
         jit_compile: Whether to compile with XLA: faster, but the last digit may differ.
 
     Raises:

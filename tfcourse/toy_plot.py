@@ -12,7 +12,7 @@ __all__ = ["check_plot_file", "save_plot"]
 
 
 def check_plot_file(path: Path) -> None:
-    """Checks that a plot can be drawn into ``path``.
+    """Check that a plot can be drawn into ``path``.
 
     Raises:
         InputError: matplotlib is missing, the folder does not exist, or the format is unknown.
@@ -26,7 +26,7 @@ def check_plot_file(path: Path) -> None:
 
 
 def save_plot(result: ToyResult, path: Path) -> None:
-    """Draws w and the cost over the steps into a file; see `check_plot_file`."""
+    """Draw w and the cost over the steps into a file; see `check_plot_file`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 5), layout="constrained")

@@ -1,13 +1,11 @@
 """The exponentially weighted average and its bias correction (course sections 1.5 and 2)."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from tfcourse.errors import InputError, shown
 from tfcourse.hyperparameters import Hyperparameter
-from tfcourse.types import Scalar, TensorLike
+from tfcourse.types import Scalar, Tensor, TensorLike
 
 __all__ = [
     "bias_correction",
@@ -19,15 +17,17 @@ __all__ = [
 ]
 
 
-def update_average(average: TensorLike, value: TensorLike, one_minus_beta: Scalar) -> Any:
-    """``v_t = β v_{t-1} + (1-β) θ_t``, written as ``v + (1-β)(θ - v)``.
+def update_average(average: TensorLike, value: TensorLike, one_minus_beta: Scalar) -> TensorLike:
+    """Return ``v_t = β v_{t-1} + (1-β) θ_t``, computed as ``v + (1-β)(θ - v)``.
 
-    Takes 1-β rather than β: near β = 1 a float32 has lost the digits of 1-β that matter.
+    The argument is 1-β rather than β: near β = 1 a float32 has lost the digits of 1-β that matter.
     """
     return average + one_minus_beta * (value - average)
 
 
-def interpolate_average(average: TensorLike, value: TensorLike, one_minus_beta: Scalar) -> Any:
+def interpolate_average(
+    average: TensorLike, value: TensorLike, one_minus_beta: Scalar
+) -> TensorLike:
     """Return `update_average` as ``β v + (1-β) θ``, exact for β = 0 and for β = 1.
 
     For a share 1-β near 1, as in the first steps of a bias-corrected average: there ``v + (1-β)(θ -
@@ -38,30 +38,30 @@ def interpolate_average(average: TensorLike, value: TensorLike, one_minus_beta: 
     return average * (1 - one_minus_beta) + value * one_minus_beta
 
 
-def effective_window(beta: Scalar) -> Any:
-    """``1/(1-β)``: about how many past values the average spans, for β < 1 (course 1.5).
+def effective_window(beta: TensorLike) -> TensorLike:
+    """Return ``1/(1-β)``, about the number of past values that the average spans (course 1.5).
 
-    0.9 → 10, 0.9005 → 10.05, 0.999 → 1000, 0.9995 → 2000. A value that old has about 1/e of the
-    newest one's weight.
+    0.9 → 10, 0.9005 → 10.05, 0.999 → 1000, 0.9995 → 2000, for β < 1. A value of that age has about
+    1/e of the newest one's weight.
     """
     return 1.0 / (1.0 - beta)
 
 
-def bias_correction(beta: Scalar, step: Scalar) -> Any:
-    """``1 - β^t``, the weight that t values carry together in an average started at 0.
+def bias_correction(beta: Scalar, step: Scalar) -> Scalar:
+    """Return ``1 - β^t``, the weight of all t values together in an average that starts at 0.
 
-    In float32 it is off by up to 1e-5 in the first steps of β = 0.999;
-    `bias_correction_from_complement` is not.
+    In float32 its error is up to 1e-5 in the first steps of β = 0.999;
+    `bias_correction_from_complement` is exact to rounding.
     """
     return 1 - beta**step
 
 
-def bias_correction_from_complement(one_minus_beta: Scalar, step: Scalar) -> Any:
-    """``1 - β^t = -expm1(t·log1p(-(1-β)))``: the same, exact to rounding for every β.
+def bias_correction_from_complement(one_minus_beta: Tensor, step: Tensor) -> Tensor:
+    """Return ``1 - β^t`` as ``-expm1(t·log1p(-(1-β)))``, exact to rounding for every β.
 
-    Works on TensorFlow tensors; ``step`` is a float tensor, at least 1.
+    Both are TensorFlow tensors; ``step`` is of a float dtype, and at least 1.
     """
-    import tensorflow as tf  # the averages' other formulas serve without TensorFlow
+    import tensorflow as tf  # the other formulas need no TensorFlow
 
     return -tf.math.expm1(step * tf.math.log1p(-one_minus_beta))
 
@@ -69,15 +69,15 @@ def bias_correction_from_complement(one_minus_beta: Scalar, step: Scalar) -> Any
 def weighted_average(
     values: npt.ArrayLike, beta: float = 0.9, bias_correction: bool = False
 ) -> npt.NDArray[np.float64]:
-    """The exponentially weighted average of a whole series, one entry a step.
+    """Return the exponentially weighted average of a series, with one entry for each step.
 
-    Starts at v_0 = 0. With ``bias_correction`` each entry is ``v_t / (1 - β^t)``, so that the
+    It starts at v_0 = 0. With ``bias_correction`` each entry is ``v_t / (1 - β^t)``, so that the
     first ones are not too small.
 
     Args:
         values: The series θ_1 … θ_T; the average runs along its first axis.
         beta: The decay β, 0 ≤ β < 1; it averages over about 1/(1-β) values.
-        bias_correction: Whether to divide by the weight gathered so far.
+        bias_correction: Whether to divide by the weight of the values so far.
 
     Raises:
         InputError: β lies outside [0, 1), or ``values`` is a single number.
@@ -90,7 +90,7 @@ def weighted_average(
     series = np.asarray(values, dtype=np.float64)
     if series.ndim == 0:
         raise InputError(f"weighted_average: values must be a series. Received: {shown(values)}.")
-    one_minus_beta = 1 - float(beta)  # a float32 β would carry its few digits on
+    one_minus_beta = 1 - float(beta)  # a float32 β would keep its few digits
     averages = np.empty_like(series)
     average, weight = np.zeros(series.shape[1:]), 0.0
     for t, value in enumerate(series):

@@ -1,17 +1,18 @@
 """The numerical gradient check as equations (course 5.8)."""
 
 import math
-from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.types import Scalar, TensorLike
+from tfcourse.types import Scalar, Tensor, TensorLike
 
 __all__ = ["relative_difference", "rounding_noise", "two_sided_difference"]
 
 
-def two_sided_difference(cost_plus: Scalar, cost_minus: Scalar, epsilon: Scalar) -> Any:
-    """``(J(θ+ε) - J(θ-ε)) / (2ε)``, which differs from the derivative by ``ε² J'''/6``.
+def two_sided_difference(
+    cost_plus: TensorLike, cost_minus: TensorLike, epsilon: Scalar
+) -> TensorLike:
+    """Return ``(J(θ+ε) - J(θ-ε)) / (2ε)``, which differs from the derivative by ``ε² J'''/6``.
 
     The one-sided ``(J(θ+ε) - J(θ)) / ε`` is off by ``ε J''/2``. The rounding of J adds about
     ``u |J| / ε`` to both, u being 1e-16 in float64.
@@ -24,8 +25,8 @@ def two_sided_difference(cost_plus: Scalar, cost_minus: Scalar, epsilon: Scalar)
     return (cost_plus - cost_minus) / (2 * epsilon)
 
 
-def relative_difference(approximation: TensorLike, gradient: TensorLike) -> Any:
-    """``‖approx - grad‖₂ / (‖approx‖₂ + ‖grad‖₂)``, in [0, 1]; 0 where both are zero.
+def relative_difference(approximation: TensorLike, gradient: TensorLike) -> Tensor:
+    """Return ``‖approx - grad‖₂ / (‖approx‖₂ + ‖grad‖₂)``, in [0, 1]; 0 where both are zero.
 
     Args:
         approximation: The numerical gradient, a vector.
@@ -38,10 +39,10 @@ def relative_difference(approximation: TensorLike, gradient: TensorLike) -> Any:
     return tf.math.divide_no_nan(difference, tf.norm(approximation) + tf.norm(gradient))
 
 
-def rounding_noise(costs: TensorLike, order: int = 4) -> Any:
-    """The standard deviation of J's rounding, from its values at equal, tiny distances.
+def rounding_noise(costs: TensorLike, order: int = 4) -> Tensor:
+    """Estimate the standard deviation of J's rounding from values at equal, tiny distances.
 
-    k-th differences remove what is smooth and keep the rounding, enlarged:
+    k-th differences remove the smooth part of J and enlarge its rounding:
     ``σ² ≈ (k!)²/(2k)! · mean((Δᵏ J)²)``.
 
     Args:

@@ -5,30 +5,30 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.formulas.softmax import linear, sparse_cross_entropy
-from tfcourse.types import Tensor, TensorLike
+from tfcourse.types import Tensor
 
 __all__ = ["BLOCK_ELEMENTS", "blockwise_cross_entropy"]
 
-# Logits held at a time: 160 examples of 50 000 classes, 32 MB in float32. Of 1024 examples on two
-# CPU cores, 100 at a time took 1.36 times as long as the plain way, 147 between 1.0 and 1.2, 256
-# 1.1; blocks above 32 MB, which the allocator maps anew each time, took half as much memory again.
+# Logits in memory at a time: 160 examples of 50 000 classes, 32 MB in float32. Of 1024 examples on
+# two CPU cores, 100 at a time took 1.36 times as long as the whole matrix, 147 between 1.0 and 1.2,
+# 256 1.1; blocks above 32 MB, which the allocator maps each time, took 1.5 times the memory.
 BLOCK_ELEMENTS = 8_000_000
 
 
 def blockwise_cross_entropy(
-    features: TensorLike,
-    kernel: TensorLike,
-    bias: TensorLike,
-    labels: TensorLike,
-    weights: TensorLike | None,
+    features: Tensor,
+    kernel: Tensor,
+    bias: Tensor,
+    labels: Tensor,
+    weights: Tensor,
     block_size: int | None = None,
-) -> Any:
-    """The cost ``1/m Σ w_i L_i`` with ``L_i = log Σ_j e^{z_ij} - z_{i,y_i}``, ``z = x W + b``.
+) -> Tensor:
+    """Return the cost ``1/m Σ w_i L_i``, ``L_i = log Σ_j e^{z_ij} - z_{i,y_i}``, ``z = x W + b``.
 
-    Goes through the examples in blocks, and makes each block's gradients while it has the
-    block's logits: ``dz = w (ŷ - y)/m;  dx = dz Wᵀ;  dW = Σ xᵀ dz;  db = Σ dz`` (course 3.5, 3.6).
-    So the logits are computed once, as by the plain way, and of the (m, C) matrix there is never
-    more than a block. There are no second derivatives.
+    It goes through the examples in blocks, and computes a block's gradients together with its
+    logits: ``dz = w (ŷ - y)/m;  dx = dz Wᵀ;  dW = Σ xᵀ dz;  db = Σ dz`` (course 3.5, 3.6).
+    So the logits are computed once, as without blocks, and no more than one block of the (m, C)
+    matrix is in memory. There are no second derivatives.
 
     Args:
         features: x, shape ``(m, features)``.
@@ -36,7 +36,7 @@ def blockwise_cross_entropy(
         bias: b, shape ``(C,)``.
         labels: y, whole numbers of shape ``(m,)``.
         weights: w, shape ``(m,)``, of the dtype of the cost.
-        block_size: Examples a block; None for up to 32 MB of float32 logits.
+        block_size: Examples in a block; None for up to 32 MB of float32 logits.
 
     Returns:
         A scalar of the dtype of ``weights``.
@@ -45,10 +45,10 @@ def blockwise_cross_entropy(
     size = max(1, BLOCK_ELEMENTS // classes) if block_size is None else block_size
 
     @tf.custom_gradient
-    def cost(features: TensorLike, kernel: TensorLike, bias: TensorLike) -> Any:
-        total, gradients = _walk(features, kernel, bias, labels, weights, size)
+    def cost(features: Tensor, kernel: Tensor, bias: Tensor) -> Any:
+        total, gradients = _sum_of_blocks(features, kernel, bias, labels, weights, size)
 
-        def backward(upstream: Tensor) -> Any:
+        def backward(upstream: Tensor) -> list[Tensor]:
             return [tf.cast(upstream, g.dtype) * g for g in gradients]
 
         return total, backward
@@ -56,31 +56,26 @@ def blockwise_cross_entropy(
     return cost(features, kernel, bias)
 
 
-def _walk(
-    features: TensorLike,
-    kernel: TensorLike,
-    bias: TensorLike,
-    labels: TensorLike,
-    weights: TensorLike,
-    size: int,
-) -> tuple[Any, tuple[Any, Any, Any]]:
-    """Cost and gradients, block by block."""
-    known = features.shape[0]
-    larger: Any = max if known is not None else tf.maximum
-    count: Any = tf.shape(features)[0] if known is None else known
+def _sum_of_blocks(
+    features: Tensor, kernel: Tensor, bias: Tensor, labels: Tensor, weights: Tensor, size: int
+) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """Return the cost and its gradients, the sums of those of the blocks."""
+    static = features.shape[0]
+    larger: Any = max if static is not None else tf.maximum
+    count: Any = tf.shape(features)[0] if static is None else static
     blocks = larger(-(-count // size), 1)
-    size = larger(-(-count // blocks), 1)  # even blocks: none is mostly filling
-    # Filled up to whole blocks with examples of weight 0, so that XLA has fixed shapes.
-    fill = blocks * size - count
-    share = tf.pad(weights / tf.cast(tf.maximum(count, 1), weights.dtype), [[0, fill]])
-    padded, labels = tf.pad(features, [[0, fill], [0, 0]]), tf.pad(labels, [[0, fill]])
+    size = larger(-(-count // blocks), 1)  # even blocks, so that none is mostly padding
+    # Padded to whole blocks with examples of weight 0, so that XLA has fixed shapes.
+    padding = blocks * size - count
+    share = tf.pad(weights / tf.cast(tf.maximum(count, 1), weights.dtype), [[0, padding]])
+    padded, labels = tf.pad(features, [[0, padding], [0, 0]]), tf.pad(labels, [[0, padding]])
 
-    def gradients_of(block: Tensor) -> tuple[Any, Any, Any, Any]:
+    def gradients_of(block: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         begin = block * size
         x = tf.slice(padded, [begin, 0], [size, features.shape[1]])
         y, w = (tf.slice(part, [begin], [size]) for part in (labels, share))
         losses, dz = sparse_cross_entropy(y, linear(x, kernel, bias, w.dtype))
-        # The weights go to the narrow side of each product: the wide dz stays untouched.
+        # The weights multiply the narrow factor of each product, not the wide dz.
         narrow = tf.cast(w, x.dtype)[:, None]
         low = tf.cast(dz, x.dtype)
         return (
@@ -91,8 +86,8 @@ def _walk(
         )
 
     def body(
-        block: Tensor, total: Tensor, d_features: Tensor, d_kernel: Tensor, d_bias: Tensor
-    ) -> Any:
+        block: Tensor, total: Tensor, d_features: Any, d_kernel: Tensor, d_bias: Tensor
+    ) -> tuple[Any, ...]:
         loss, d_x, d_w, d_b = gradients_of(block)
         d_features = d_features.write(block, d_x)
         return block + 1, total + loss, d_features, d_kernel + d_w, d_bias + d_b

@@ -1,20 +1,20 @@
 """Moments of a whole from the moments of its parts (course section 2.8)."""
 
-from typing import Any
-
 import tensorflow as tf
 
 from tfcourse.formulas.normalization import batch_moments
-from tfcourse.types import Tensor
+from tfcourse.types import Tensor, TensorLike
 
 __all__ = ["Moments", "feature_moments", "pool_moments"]
 
-Moments = tuple[Any, Any, Any]
-"""(m, μ, σ²): how many values, their mean, and their variance divided by m."""
+Moments = tuple[Tensor, Tensor, Tensor]
+"""(m, μ, σ²): the number of values, their mean, and their variance divided by m."""
 
 
 def pool_moments(first: Moments, second: Moments) -> Moments:
-    """``μ = μ₁ + sδ``, ``σ² = (1-s)σ₁² + sσ₂² + s(1-s)δ²`` with ``δ = μ₂-μ₁``, ``s = m₂/m``.
+    """Return ``m = m₁+m₂``, ``μ = μ₁ + sδ`` and ``σ² = (1-s)σ₁² + sσ₂² + s(1-s)δ²``.
+
+    There ``δ = μ₂-μ₁`` and ``s = m₂/m``.
 
     Exact for parts of different sizes, and without squares of the means: a large mean costs no
     digits of the variance. A part of no values (m = 0, and finite μ and σ²) changes nothing.
@@ -31,13 +31,13 @@ def pool_moments(first: Moments, second: Moments) -> Moments:
     return count, mean_1 + share * difference, variance
 
 
-def feature_moments(z: Tensor, axis: int, mask: Tensor | None = None) -> Moments:
-    """m, μ and σ² in float64 of each feature along ``axis``, over all other axes of ``z``.
+def feature_moments(z: Tensor, axis: int, mask: TensorLike | None = None) -> Moments:
+    """Return m, μ and σ² in float64 of each feature along ``axis``, over the other axes of ``z``.
 
     Args:
         z: The values, of known rank.
         axis: The features' axis.
-        mask: Boolean, one rank less than ``z`` (its last axis left out): what counts.
+        mask: Boolean, one rank less than ``z``, its last axis left out: the positions that count.
     """
     z = tf.cast(z, tf.float64)
     mean, variance = batch_moments(z, axis, mask)

@@ -13,10 +13,10 @@ _ARGUMENTS = (Hyperparameter("lambda_", float, 0), Hyperparameter("examples", in
 
 
 def l1_factor(lambda_: float, examples: int) -> float:
-    """``λ/m``: the factor of ``keras.regularizers.L1`` (course 5.5).
+    """Return ``λ/m``, the factor of ``keras.regularizers.L1`` (course 5.5).
 
-    The cost gets the course's ``λ/m Σ|w|``, and ``dw`` gets ``λ/m sign(w)``, which draws weights
-    to 0: they become sparse.
+    The cost gets the course's ``λ/m Σ|w|``, and ``dw`` gets ``λ/m sign(w)``, which moves
+    weights to 0 and makes them sparse.
 
     Args:
         lambda_: The course's λ >= 0.
@@ -30,7 +30,7 @@ def l1_factor(lambda_: float, examples: int) -> float:
 
 
 def l2_factor(lambda_: float, examples: int) -> float:
-    """``λ/(2m)``: the factor of ``keras.regularizers.L2`` (course 5.5).
+    """Return ``λ/(2m)``, the factor of ``keras.regularizers.L2`` (course 5.5).
 
     The cost gets the course's ``λ/(2m) Σ‖W‖²``, and ``dW`` gets ``λ/m W``::
 
@@ -39,8 +39,8 @@ def l2_factor(lambda_: float, examples: int) -> float:
     Args:
         lambda_: The course's λ >= 0.
         examples: The number of examples m of the training set. Where a mini-batch's cost is
-            written with λ over the mini-batch's own m, pass that; the same λ then weighs more,
-            the smaller the mini-batches.
+            written with λ over the mini-batch's own m, pass that; the same λ then has more
+            weight in smaller mini-batches.
 
     Raises:
         InputError: λ or m is not admissible.

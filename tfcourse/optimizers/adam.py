@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from tfcourse.formulas import updates
 from tfcourse.formulas.averages import bias_correction_from_complement
-from tfcourse.optimizers.base import CourseOptimizer, Decay, Scalar
-from tfcourse.types import LearningRate, TensorLike
+from tfcourse.optimizers.base import CourseOptimizer, DecayVariable, HyperparameterVariable
+from tfcourse.types import LearningRate, Tensor, TensorLike
 
 __all__ = ["Adam"]
 
@@ -37,9 +37,9 @@ class Adam(CourseOptimizer):
 
     slots = ("average", "square")
     formula = staticmethod(updates.adam)
-    beta_1 = Decay()
-    beta_2 = Decay()
-    epsilon = Scalar()
+    beta_1 = DecayVariable()
+    beta_2 = DecayVariable()
+    epsilon = HyperparameterVariable()
 
     def __init__(
         self,
@@ -54,12 +54,12 @@ class Adam(CourseOptimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def now(self, learning_rate: TensorLike, dtype: str) -> dict[str, Any]:
-        """Also 1-β₁ᵗ and 1-β₂ᵗ, computed in double."""
-        now = super().now(learning_rate, dtype)
+    def step_hyperparameters(self, learning_rate: TensorLike, dtype: str) -> dict[str, Tensor]:
+        """Return the hyperparameters, and 1-β₁ᵗ and 1-β₂ᵗ, which are computed in double."""
+        hyperparameters = super().step_hyperparameters(learning_rate, dtype)
         t = tf.cast(self.iterations + 1, tf.float64)
         for i in (1, 2):
             one_minus_beta = tf.convert_to_tensor(self.hyperparameters[f"beta_{i}"])
             correction = bias_correction_from_complement(one_minus_beta, t)
-            now[f"correction_{i}"] = tf.cast(correction, dtype)
-        return now
+            hyperparameters[f"correction_{i}"] = tf.cast(correction, dtype)
+        return hyperparameters

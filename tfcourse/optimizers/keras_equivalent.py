@@ -15,19 +15,19 @@ from tfcourse.types import Optimizer
 __all__ = ["is_course_optimizer", "keras_equivalent", "optimizer_parts"]
 
 
-def is_course_optimizer(optimizer: Optimizer) -> bool:
-    """Return whether an optimizer is one of the course's, or has one inside."""
+def is_course_optimizer(optimizer: object) -> bool:
+    """Return whether an optimizer is, or contains, one of the course's."""
     return any(isinstance(part, CourseOptimizer) for part in optimizer_parts(optimizer))
 
 
-def optimizer_parts(optimizer: Optimizer) -> list[Any]:
-    """Return an optimizer and those inside it, as in loss scaling and in ``MultiOptimizer``."""
+def optimizer_parts(optimizer: Any) -> list[Any]:
+    """Return an optimizer and those that it contains, as loss scaling and ``MultiOptimizer`` do."""
     inner = inner_optimizers(optimizer)
     inner += [optimizer.inner_optimizer] if hasattr(optimizer, "inner_optimizer") else []
     return [optimizer, *(part for other in inner for part in optimizer_parts(other))]
 
 
-def keras_equivalent(optimizer: Optimizer) -> Any:
+def keras_equivalent(optimizer: Optimizer) -> Optimizer | None:
     """Return Keras's optimizer of the same hyperparameters, or None if it has none.
 
     ``GradientDescent`` and ``Momentum`` become ``SGD``, which takes the same steps, ``Momentum``

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from tfcourse.formulas import updates
-from tfcourse.optimizers.base import CourseOptimizer, Decay
+from tfcourse.optimizers.base import CourseOptimizer, DecayVariable
 from tfcourse.types import LearningRate
 
 __all__ = ["Momentum"]
@@ -33,7 +33,7 @@ class Momentum(CourseOptimizer):
 
     slots = ("velocity",)
     formula = staticmethod(updates.momentum)
-    momentum = Decay()
+    momentum = DecayVariable()
 
     def __init__(
         self, learning_rate: LearningRate = 0.01, momentum: float = 0.9, **kwargs: Any

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from tfcourse.formulas import updates
-from tfcourse.optimizers.base import CourseOptimizer, Decay, Scalar
+from tfcourse.optimizers.base import CourseOptimizer, DecayVariable, HyperparameterVariable
 from tfcourse.types import LearningRate
 
 __all__ = ["RMSprop"]
@@ -32,8 +32,8 @@ class RMSprop(CourseOptimizer):
 
     slots = ("square",)
     formula = staticmethod(updates.rmsprop)
-    rho = Decay()
-    epsilon = Scalar()
+    rho = DecayVariable()
+    epsilon = HyperparameterVariable()
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfcourse.console import one_line
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.files import disk_errors_told, write_atomically
+from tfcourse.files import translate_disk_errors, write_atomically
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
@@ -21,7 +21,7 @@ from tfcourse.search.store.recognition import not_a_run_directory
 __all__ = ["retest", "swapped_pairs"]
 
 
-@disk_errors_told()
+@translate_disk_errors()
 def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> Retest:
     """Runs the best trials of a search again, and compares their order.
 

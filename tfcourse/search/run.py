@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tfcourse.errors import InputError
-from tfcourse.files import disk_errors_told
+from tfcourse.files import translate_disk_errors
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.advice import exhaustion
 from tfcourse.search.config.arguments import config_from_arguments
@@ -129,7 +129,7 @@ class Search:
         return Search(config, Path(out))
 
     @staticmethod
-    @disk_errors_told()
+    @translate_disk_errors()
     def read_result(directory: str | Path) -> SearchResult:
         """Return the result of a finished search, from its run directory alone.
 
@@ -145,7 +145,7 @@ class Search:
         """The run directory."""
         return self.out / self.config.search.name
 
-    @disk_errors_told()
+    @translate_disk_errors()
     def completed(self) -> SearchResult | None:
         """The result, if the run directory holds all of it; None if something is left to do.
 
@@ -161,7 +161,7 @@ class Search:
             return None
         return replace(result, code_changes=code_changes_at_hand(self.config, self.directory))
 
-    @disk_errors_told()
+    @translate_disk_errors()
     def run(
         self,
         verbose: bool = True,
@@ -220,7 +220,7 @@ class Search:
                 )
             return replace(final_result(self.config, RunDirectory(self.directory)), efforts=efforts)
 
-    @disk_errors_told()
+    @translate_disk_errors()
     def serve(
         self, service: Service, on_serving: Callable[[int], None], accept_changes: bool = False
     ) -> SearchResult:
@@ -243,7 +243,7 @@ class Search:
             serve(self.config, directory, finished, service, on_serving, accept_changes)
             return final_result(self.config, RunDirectory(self.directory))
 
-    @disk_errors_told()
+    @translate_disk_errors()
     def finished(self) -> dict[int, TrialRecord]:
         """The trials on record that need not be run again.
 

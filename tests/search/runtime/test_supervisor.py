@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tfcourse.errors import WorkFailedError
-from tfcourse.files import disk_errors_told
+from tfcourse.files import translate_disk_errors
 from tfcourse.search.runtime import supervisor
 from tfcourse.search.runtime.conductor import ChiefElsewhere
 from tfcourse.search.runtime.deadlines import Preparing, Running
@@ -93,6 +93,6 @@ def test_a_disk_that_refuses_a_failure_s_record_is_told_with_the_remedy(pool, mo
         raise OSError(errno.ENOSPC, "No space left on device", "0000.json")
 
     monkeypatch.setattr(made.directory, "write_trial", full)
-    said = r"0000\.json can't be written or read: No space left on device\. Mend that and"
-    with pytest.raises(WorkFailedError, match=said), disk_errors_told():
+    said = r"0000\.json can't be written or read: No space left on device\. Correct that and"
+    with pytest.raises(WorkFailedError, match=said), translate_disk_errors():
         record_failure(made.directory, "w1", Running(0, {}), "Ended.", "")

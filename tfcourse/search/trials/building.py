@@ -114,8 +114,8 @@ def _optimizer_values(
     if name not in OPTIMIZER_ARGUMENTS:
         variables: Sequence[Any] = optimizers.create(name, **hyperparameters).variables
         return variables
-    encoded = [like.encoded(*hyperparameter) for hyperparameter in hyperparameters.items()]
-    own = {id(variable): value for variable, value in encoded}
+    numbers = [like.assignment(*hyperparameter) for hyperparameter in hyperparameters.items()]
+    own = {id(variable): value for variable, value in numbers}
     # The slots of one that has trained come after them.
     pairs = zip(like.variables, first, strict=False)
     return [own.get(id(variable), value) for variable, value in pairs]

@@ -175,4 +175,4 @@ def _check_member(member: Member, model: KerasModel) -> None:
                 "learning_rate can't differ where the optimizer has a schedule. Compile the model "
                 "with a number."
             )
-        optimizer.encoded(name, value)
+        optimizer.assignment(name, value)

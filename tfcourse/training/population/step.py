@@ -138,8 +138,8 @@ class MemberStep:
             if name == DROPOUT:
                 values |= {id(rate): np.float64(value) for rate in self._rates}
                 continue
-            variable, encoded = self.optimizer.encoded(name, value)
-            values[id(variable)] = np.asarray(encoded, values[id(variable)].dtype)
+            variable, number = self.optimizer.assignment(name, value)
+            values[id(variable)] = np.asarray(number, values[id(variable)].dtype)
         return [np.asarray(values[id(v)]) for v in self.variables.optimizer]
 
     @contextmanager
@@ -179,7 +179,7 @@ class MemberStep:
         optimizer = self.optimizer
         rate = optimizer.learning_rate
         now = {
-            dtype: optimizer.now(rate, dtype)
+            dtype: optimizer.step_hyperparameters(rate, dtype)
             for dtype in {v.dtype for v in self.model.trainable_variables}
         }
         updates = zip(self.model.trainable_variables, gradients, self._slots, strict=True)
