@@ -20,7 +20,7 @@ from tfcourse.training.data.inputs import (
     check_choices,
     check_sizes,
     evaluation_feed,
-    limited,
+    limit_by_config,
     steps_per_call,
     train_feed,
 )
@@ -180,7 +180,7 @@ def fit(
         steps_per_epoch=steps_per_epoch,
         validation_steps=validation_steps,
     )
-    epochs = epochs and (limited("epochs", epochs) or epochs)
+    epochs = epochs and (limit_by_config("epochs", epochs) or epochs)
     saving = saving_of(checkpoint_dir, save_every, keep_checkpoints, seed, verbose)
     data = x, y, sample_weight
     if validation_split and validation_data is None:

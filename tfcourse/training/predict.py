@@ -13,7 +13,12 @@ from tfcourse.training.data.adapters import stream_of
 from tfcourse.training.data.arrays import Arrays, in_memory
 from tfcourse.training.data.checks import check_feed
 from tfcourse.training.data.feeds import ArrayFeed, Feed, StreamFeed
-from tfcourse.training.data.inputs import check_choices, check_sizes, limited, steps_per_call
+from tfcourse.training.data.inputs import (
+    check_choices,
+    check_sizes,
+    limit_by_config,
+    steps_per_call,
+)
 from tfcourse.training.programs.collect import CollectProgram, batch_specs
 from tfcourse.training.programs.model_programs import predict_program
 from tfcourse.training.programs.replicas import is_distributed
@@ -116,7 +121,7 @@ def _can_be_compiled(model: KerasModel) -> bool:
 
 
 def _feed(x: TrainingData, batch_size: int | None, steps: int | None) -> Feed:
-    steps = limited("steps_per_epoch", steps)
+    steps = limit_by_config("steps_per_epoch", steps)
     if not in_memory(x):
         return stream_of(
             (x, None, None), steps, "steps", reset=False, once=True, batch_size=batch_size

@@ -18,7 +18,7 @@ __all__ = [
     "check_choices",
     "check_sizes",
     "evaluation_feed",
-    "limited",
+    "limit_by_config",
     "steps_per_call",
     "train_feed",
 ]
@@ -62,7 +62,7 @@ def train_feed(
         InputError: A seed is passed for data that isn't arrays, or `Arrays.of` or `stream_of`
             raises it.
     """
-    steps = limited("steps_per_epoch", steps)
+    steps = limit_by_config("steps_per_epoch", steps)
     if not in_memory(*data):
         if order.seed is not None:
             raise InputError(
@@ -97,7 +97,7 @@ def evaluation_feed(
         steps_argument: The name of the caller's argument for ``steps``, for the messages.
         once: Whether it is used once only.
     """
-    steps = limited("steps_per_epoch", steps)
+    steps = limit_by_config("steps_per_epoch", steps)
     if not in_memory(*data):
         return stream_of(data, steps, steps_argument, once=once, batch_size=batch_size)
     arrays = Arrays.of(*data)
@@ -116,7 +116,7 @@ def steps_per_call(model: KerasModel, feed: Feed, members: int = 1) -> int:
     return max(1, int(SECONDS_PER_CALL / seconds))
 
 
-def limited(name: str, number: int | None) -> int | None:
+def limit_by_config(name: str, number: int | None) -> int | None:
     """Limit epochs or steps as ``keras.config`` does, by a call or the environment.
 
     Args:

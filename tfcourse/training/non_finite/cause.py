@@ -40,7 +40,7 @@ def _non_finite_layers(model: KerasModel) -> Iterator[list[str]]:
     names: list[str] = []
     layers = [layer for layer in flatten_layers(model, include_self=False) if layer.built]
 
-    def watched(layer: Layer) -> Callable[..., Nested]:
+    def wrap_call(layer: Layer) -> Callable[..., Nested]:
         call = layer.call
 
         def wrapper(*args: object, **kwargs: object) -> Nested:
@@ -53,7 +53,7 @@ def _non_finite_layers(model: KerasModel) -> Iterator[list[str]]:
 
     # Around Keras's own __setattr__, which would track the wrapper as a part of the layer.
     for layer in layers:
-        object.__setattr__(layer, "call", watched(layer))
+        object.__setattr__(layer, "call", wrap_call(layer))
     try:
         yield names
     finally:

@@ -24,6 +24,6 @@ class Halving:
             rung *= self.factor
         return rung == epochs
 
-    def promoted(self, count: int) -> int:
+    def survivors(self, count: int) -> int:
         """Return how many of ``count`` members continue."""
         return max(1, count // self.factor)

@@ -189,7 +189,7 @@ class Run:
             return bool(np.isnan(value)), -np.nan_to_num(value), training.index
 
         ranked, self.paused = sorted(self.paused, key=rank), []
-        count = halving.promoted(len(ranked))
+        count = halving.survivors(len(ranked))
         self.waiting.extend(sorted(ranked[:count], key=lambda training: training.index))
         for training in ranked[count:]:
             training.state = None
