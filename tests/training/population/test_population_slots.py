@@ -17,7 +17,7 @@ from tests.training.population.small import (
     mlp,
     population,
 )
-from tfcourse import GradientDescent, Member, WorkFailedError
+from tfcourse import GradientDescent, InputError, Member, WorkFailedError
 from tfcourse.training.population import sizes
 from tfcourse.training.population.population import Population
 from tfcourse.training.programs.jit import pays
@@ -218,6 +218,32 @@ def test_when_xla_is_chosen(steps, slots, jit):
 def test_xla_is_not_chosen_for_what_it_cannot_compile(monkeypatch):
     monkeypatch.setattr("tfcourse.training.programs.jit.supports_jit", lambda model: False)
     assert not pays(mlp(), sizes.seconds_saved(10**9, 8))
+
+
+def python_metric(y, outputs):
+    largest = tf.reduce_max(outputs, -1)
+    return tf.ensure_shape(tf.numpy_function(np.square, [largest], tf.float32), largest.shape)
+
+
+def beyond_xla():
+    model = mlp()
+    model.compile(GradientDescent(0.1), model.loss, metrics=[python_metric])
+    return model
+
+
+def test_a_program_that_xla_cannot_compile_runs_without_it(monkeypatch):
+    expected = population(beyond_xla, CHOSEN[:2], X, Y, epochs=2)
+    monkeypatch.setattr("tfcourse.training.population.fit.pays", lambda *_: True)
+    result = population(beyond_xla, CHOSEN[:2], X, Y, epochs=2, jit_compile="auto")
+    assert not result.jit_compile
+    for mine, theirs in zip(result.results, expected.results, strict=True):
+        assert mine.history == theirs.history
+        assert_same_weights(mine.weights, theirs.weights, 0)
+
+
+def test_xla_that_is_required_and_cannot_compile_is_an_error():
+    with pytest.raises(InputError, match=r"^XLA can't compile this model: .*PyFunc"):
+        population(beyond_xla, CHOSEN[:2], X, Y, jit_compile=True)
 
 
 def test_xla_is_not_chosen_on_a_gpu_where_the_model_declined_it(monkeypatch):

@@ -8,14 +8,9 @@ import tensorflow as tf
 from tfcourse.errors import InputError, message_line
 from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.training.population.step import MemberStep, State
+from tfcourse.training.programs.fallback import XlaFallback
+from tfcourse.training.programs.step import layer_names
 from tfcourse.training.programs.tree import first_leaf, gather_rows
-from tfcourse.training.programs.xla import (
-    StringsError,
-    UncheckedError,
-    drops_checks,
-    not_compiled,
-    refuse_strings,
-)
 from tfcourse.types import Nested, Tensor, TensorFunction
 
 __all__ = ["MemberSteps", "PopulationProgram"]
@@ -37,7 +32,7 @@ class MemberSteps(NamedTuple):
     logs: dict[str, Tensor]
 
 
-class PopulationProgram:
+class PopulationProgram(XlaFallback):
     """Steps of all members in one call: `tf.vectorized_map` of a `MemberStep`, in a loop.
 
     Each member has its own order of the examples. Examples that fill no batch are a smaller step
@@ -51,9 +46,7 @@ class PopulationProgram:
         jit_compile: Whether to compile with XLA.
         in_range: The names of ``Embedding`` layers whose ids are known to be in range.
 
-    Attributes:
-        required: Whether XLA must compile it then. Otherwise a step with checks that XLA would
-            omit runs without XLA.
+    Its attributes are those of `XlaFallback`.
     """
 
     def __init__(
@@ -64,8 +57,8 @@ class PopulationProgram:
         jit_compile: bool,
         in_range: Sequence[str] = (),
     ) -> None:
-        self.step, self.in_range = step, in_range
-        self.required, self.unchecked = True, False
+        super().__init__(layer_names(step.model), step.safe, in_range)
+        self.step = step
         self.batch_size, self.test_batch_size = batch_size, test_batch_size
         self.traces = 0
         self._compile(jit_compile)
@@ -91,7 +84,9 @@ class PopulationProgram:
             InputError: A part of the model can't be vectorized.
         """
         first, last = tf.constant(start), tf.constant(stop)
-        return MemberSteps(*self._checked(lambda: self._train(state, orders, data, first, last)))
+        return MemberSteps(
+            *self._or_without_xla(lambda: self._train(state, orders, data, first, last))
+        )
 
     def test(
         self, model: list[Tensor], metrics: list[Tensor], data: Nested, start: int, stop: int
@@ -109,20 +104,7 @@ class PopulationProgram:
             The new metrics, and the loss and the metrics by their names.
         """
         first, last = tf.constant(start), tf.constant(stop)
-        return self._checked(lambda: self._test(model, metrics, data, first, last))
-
-    def _checked(self, call: Callable[[], Nested]) -> Nested:
-        """Return the call's result; compile without XLA from now on if it omits checks."""
-        if not (self.unchecked and self.jit_compile and not self.required):
-            try:
-                return call()
-            except UncheckedError:
-                pass
-            except StringsError as error:
-                if self.required:
-                    raise not_compiled(error) from error
-        self._compile(jit_compile=False)
-        return call()
+        return self._or_without_xla(lambda: self._test(model, metrics, data, first, last))
 
     def _with_checks(self, step: Callable[..., Nested]) -> Callable[[Nested], Nested]:
         """Return a member's step, whose trace ends where XLA must not compile it."""
@@ -131,11 +113,7 @@ class PopulationProgram:
             graph = tf.compat.v1.get_default_graph()
             before = {operation.name for operation in graph.get_operations()}
             outputs = step(*of)
-            if self.jit_compile:
-                refuse_strings(graph)
-                self.unchecked |= drops_checks(graph, self.step.safe, self.in_range, before)
-                if self.unchecked and not self.required:
-                    raise UncheckedError
+            self._check_trace(before)
             return outputs
 
         return run
