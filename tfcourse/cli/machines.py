@@ -71,7 +71,7 @@ def worker(
     """Train the trials that a chief assigns, until none is left."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.config.load import load_config
-        from tfcourse.search.runtime.conductor import ChiefElsewhere
+        from tfcourse.search.runtime.conductor import Conductor
         from tfcourse.search.runtime.supervisor import Supervisor
         from tfcourse.search.runtime.worker_pool import Chief, WorkerPool
 
@@ -83,7 +83,7 @@ def worker(
             "otherwise the chief assigns the trial again."
         ):
             lines = _Lines()
-            supervisor = Supervisor(pool, ChiefElsewhere(), lines)
+            supervisor = Supervisor(pool, Conductor(), lines)
             supervisor.run()
         place = supervisor.directory.path
         # A worker without an effort did not reach the chief, and read a finished record.

@@ -9,7 +9,7 @@ import pytest
 from tfcourse.errors import WorkFailedError
 from tfcourse.files import translate_disk_errors
 from tfcourse.search.runtime import supervisor
-from tfcourse.search.runtime.conductor import ChiefElsewhere
+from tfcourse.search.runtime.conductor import Conductor
 from tfcourse.search.runtime.deadlines import Preparing, Running
 from tfcourse.search.runtime.failures import record_failure
 from tfcourse.search.runtime.worker_pool import WorkerPool
@@ -39,7 +39,7 @@ def pool(quick, tmp_path, monkeypatch):
     display = SimpleNamespace(ended=lambda *of: None, say=said.append)
     config = quick(search={"trial_timeout": 5.0}).config
     pool = WorkerPool(config, tmp_path, ("w1",))
-    made = supervisor.Supervisor(pool, ChiefElsewhere(), display)
+    made = supervisor.Supervisor(pool, Conductor(), display)
     made.logs = tmp_path
     made._start("w1")
     return made, said

@@ -2,31 +2,17 @@
 
 import time
 from collections.abc import Mapping
-from typing import Protocol
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tfcourse.search.engine.space import to_hyperparameters
+from tfcourse.search.records.trial_source import TrialSource
 from tfcourse.search.space.parameters import Parameter
 
-__all__ = ["NumberSource", "SearchOracle"]
+__all__ = ["SearchOracle"]
 
 SECONDS_IDLE = 0.2
-
-
-class NumberSource(Protocol):
-    """Returns the numbers of trials to run, see `tfcourse.search.scheduler.scheduler`."""
-
-    @property
-    def complete(self) -> bool:
-        """True when no trial is left to run or to wait for."""
-
-    def next(self, holder: str) -> int | None:
-        """Return the holder's trial; None if there is none now."""
-
-    def end(self, trial: int) -> None:
-        """Take note that a trial is on record."""
 
 
 class SearchOracle(keras_tuner.Oracle):
@@ -53,7 +39,7 @@ class SearchOracle(keras_tuner.Oracle):
         direction: str,
         space: Mapping[str, Parameter],
         trials: int,
-        source: NumberSource,
+        source: TrialSource,
     ) -> None:
         super().__init__(
             objective=keras_tuner.Objective(objective, direction),

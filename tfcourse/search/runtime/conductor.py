@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.runtime.conclusion import complete_record
@@ -11,19 +11,24 @@ from tfcourse.search.runtime.scheduling import scheduler_by_program
 from tfcourse.search.store.journal import SearchJournal
 from tfcourse.search.strategies.study import Records
 
-__all__ = ["ChiefElsewhere", "Conductor", "LocalConductor"]
+__all__ = ["Conductor", "LocalConductor"]
 
 SHUTDOWN_GRACE_SECONDS = 1.0
 
 
-class Conductor(Protocol):
-    """Tells the workers of a supervisor what to do.
+class Conductor:
+    """Tells the workers of a supervisor what to do: nothing, where a chief elsewhere does.
 
     Attributes:
         prepared: Whether data and builder have been checked.
     """
 
-    prepared: bool
+    prepared = True
+
+    @property
+    def is_over(self) -> bool:
+        """True when the search is concluded, so that workers that still run can be ended."""
+        return False
 
     def started(self, child: Child) -> None:
         """Begin to conduct a worker, or conduct it again after its death."""
@@ -32,30 +37,10 @@ class Conductor(Protocol):
         """React to a message of a worker."""
 
     def give_up(self, worker: str) -> None:
-        """Do without a worker that kept dying."""
-
-    @property
-    def is_over(self) -> bool:
-        """True when the search is concluded, so that workers that still run can be ended."""
+        """Continue without a worker that kept dying."""
 
 
-class ChiefElsewhere:
-    """The conductor of workers that a chief on another machine conducts: it does nothing."""
-
-    prepared = True
-    is_over = False
-
-    def started(self, child: Child) -> None:
-        """Do nothing."""
-
-    def receive(self, child: Child, message: Mapping[str, Any]) -> None:
-        """Do nothing."""
-
-    def give_up(self, worker: str) -> None:
-        """Do nothing."""
-
-
-class LocalConductor:
+class LocalConductor(Conductor):
     """Conducts all of a search's workers; it has the scheduler.
 
     The first worker prepares the search while the others import TensorFlow and wait. The first one

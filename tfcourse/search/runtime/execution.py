@@ -8,11 +8,12 @@ from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.tuner import CourseTuner, OnBegin, OnTrial
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.records.trial_source import TrialSource
 from tfcourse.search.runtime.conclusion import complete_record, measure_best
 from tfcourse.search.runtime.group_loop import run_groups
 from tfcourse.search.runtime.preparation import prepare
 from tfcourse.search.runtime.progress import SearchProgress
-from tfcourse.search.scheduler.scheduler import Scheduler, TrialSource
+from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal, TrialWriter
 from tfcourse.search.strategies.proposals import Proposer

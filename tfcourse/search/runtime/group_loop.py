@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from tfcourse.search.config.architecture import architecture_of
 from tfcourse.search.engine.tuner import OnBegin, OnTrial
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.scheduler.scheduler import TrialSource
+from tfcourse.search.records.trial_source import TrialSource
 from tfcourse.search.store.journal import SavableModel
 from tfcourse.search.trials.vectorized.group import GroupRunner
 from tfcourse.search.trials.vectorized.group_size import GroupSizes, next_group

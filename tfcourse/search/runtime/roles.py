@@ -15,12 +15,12 @@ from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.rpc import RemoteScheduler, SearchOverError
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.records.trial_source import TrialSource
 from tfcourse.search.results.completion import complete_result
 from tfcourse.search.runtime.child import Parent, redirect_output
 from tfcourse.search.runtime.conclusion import measure_best
 from tfcourse.search.runtime.preparation import prepare
 from tfcourse.search.runtime.worker import load_same_data, work
-from tfcourse.search.scheduler.scheduler import TrialSource
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.resume import finished_trials
 from tfcourse.types import Hyperparameters

@@ -8,8 +8,8 @@ from tfcourse.search.data.loading import load_split
 from tfcourse.search.engine.tuner import OnBegin
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.records.trial_source import TrialSource
 from tfcourse.search.runtime.execution import run_trials
-from tfcourse.search.scheduler.scheduler import TrialSource
 from tfcourse.search.store.code_record import check_same_code, code_record
 from tfcourse.search.store.data_record import check_unchanged, data_record
 from tfcourse.search.store.directory import RunDirectory

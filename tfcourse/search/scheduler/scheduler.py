@@ -13,7 +13,7 @@ from tfcourse.search.strategies.proposals import is_ready, propose
 from tfcourse.search.strategies.study import Memo, Records, Study
 from tfcourse.types import Hyperparameters
 
-__all__ = ["Journal", "Scheduler", "TrialSource"]
+__all__ = ["Journal", "Scheduler"]
 
 ProgramOf = Callable[[Hyperparameters], Hashable]
 
@@ -29,20 +29,6 @@ class Journal(Protocol):
 
     def ended(self, record: TrialRecord) -> None:
         """Take note of a trial that has ended."""
-
-
-class TrialSource(Protocol):
-    """The side of a scheduler that a worker sees, in its process or another one."""
-
-    @property
-    def complete(self) -> bool:
-        """True when no trial is left to run or to wait for."""
-
-    def next(self, holder: str) -> int | None:
-        """Return the holder's trial; None if there is none now."""
-
-    def end(self, trial: int) -> None:
-        """Take note that a trial is on record."""
 
 
 class Scheduler:
