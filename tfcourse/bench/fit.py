@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.bench.fit_work import WORKS, Work, torch_training, works
+from tfcourse.bench.fit_torch import torch_training
+from tfcourse.bench.fit_work import WORKS, Work, works
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.training.fit import fit
 from tfcourse.types import KerasModel

@@ -1,24 +1,26 @@
 """The trainings of `tfcourse.bench.fit` as plain PyTorch loops."""
 
+import importlib.util
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
+from tfcourse.bench.fit_work import Work
 from tfcourse.types import Layer
 
-if TYPE_CHECKING:
-    from tfcourse.bench.fit_work import Work
-
-__all__ = ["training"]
+__all__ = ["torch_training"]
 
 
-def training(work: "Work") -> Callable[[], float]:
+def torch_training(work: Work) -> Callable[[], float] | None:
     """Return a function that trains for the work's epochs and returns the mean loss of the last.
 
-    Each call continues the training of the one before.
+    Each call continues the training of the one before. Return None without PyTorch, and for a
+    dataset.
     """
+    if work.as_dataset or importlib.util.find_spec("torch") is None:
+        return None
     import torch  # not a dependency: with it installed there is one more contender
 
     torch.manual_seed(0)

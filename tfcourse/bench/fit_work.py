@@ -1,6 +1,5 @@
-"""The works of the bench of `fit`: five models, each with its data, and the same in PyTorch."""
+"""The works of the bench of `fit`: five models, each with its data."""
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +15,7 @@ from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.optimizers.adam import Adam
 from tfcourse.types import Array, KerasModel, Layer
 
-__all__ = ["WORKS", "Work", "torch_training", "works"]
+__all__ = ["WORKS", "Work", "works"]
 
 
 @dataclass(frozen=True)
@@ -123,15 +122,6 @@ def works(scale: float = 1.0) -> dict[str, Work]:
 def _smaller(work: Work, scale: float) -> Work:
     rows = max(int(len(work.x) * scale), work.batch_size + 1)
     return replace(work, x=work.x[:rows], y=work.y[:rows], epochs=max(int(work.epochs * scale), 1))
-
-
-def torch_training(work: Work) -> Callable[[], float] | None:
-    """Return the same training as a plain PyTorch loop, or None without PyTorch."""
-    if work.as_dataset or importlib.util.find_spec("torch") is None:
-        return None
-    from tfcourse.bench.fit_torch import training
-
-    return training(work)
 
 
 WORKS = ("digits", "mlp", "lstm", "dataset", "convnet")
