@@ -19,8 +19,8 @@ DEFAULT = (ROOT / "tfcourse", ROOT / "README.md")
 QUESTION = re.compile(r"(What|Whether|How|Where|Which|When|If|Who|Why)\b")
 
 BANNED = re.compile(
-    r"\b(mend(s|ed|ing)?|anew|goes on|so many|it be again|of its own accord|in one go"
-    r"|hand(s|ed|ing)? (over|out)|(is|are) (told|asked))\b",
+    r"\b(mend(s|ed|ing)?|anew|goes\s+on|so\s+many|it\s+be\s+again|of\s+its\s+own\s+accord"
+    r"|in\s+one\s+go|hand(s|ed|ing)?\s+(over|out)|(is|are)\s+(told|asked))\b",
     re.IGNORECASE,
 )
 
@@ -86,6 +86,8 @@ def parameters(function):
 
 def is_bare_any(annotation):
     """``Any`` itself, also where None or other types stand beside it: ``Any | None`` is Any."""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        annotation = ast.parse(annotation.value, mode="eval").body
     if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
         return is_bare_any(annotation.left) or is_bare_any(annotation.right)
     return isinstance(annotation, ast.Name) and annotation.id == "Any"
@@ -131,7 +133,7 @@ def count_words(text, counts, path, line=1):
     """Count the banned words of a text that starts at a line of a file."""
     for match in BANNED.finditer(text):
         number = line + text.count("\n", 0, match.start())
-        counts.banned.append(f"{path}:{number}: {match.group()}")
+        counts.banned.append(f"{path}:{number}: {' '.join(match.group().split())}")
 
 
 def count_file(path, counts):

@@ -62,9 +62,9 @@ def supported() -> dict[str, str]:
 
 def _requirements() -> Iterator[tuple[str, str]]:
     for requirement in requires("tfcourse") or ():
-        found = re.fullmatch(r"(keras|tensorflow)\s*\(?([<>=!~][^;)]*)\)?\s*", requirement)
-        if found:
-            yield found[1], found[2].strip()
+        match = re.fullmatch(r"(keras|tensorflow)\s*\(?([<>=!~][^;)]*)\)?\s*", requirement)
+        if match:
+            yield match[1], match[2].strip()
 
 
 def _message(name: str) -> str:
