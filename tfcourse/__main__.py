@@ -5,7 +5,7 @@ from tfcourse.terminal import ready_streams
 
 
 def main() -> None:
-    """Runs the command line."""
+    """Run the command line."""
     ready_streams()
     app()
 

@@ -38,7 +38,7 @@ SPACE = {
 
 
 def bench(repeats: int = 7, sizes: tuple[int, ...] = SIZES) -> Iterator[Comparison]:
-    """Times one trial's way through an oracle: proposed, put on record, ended; nothing is trained.
+    """Time one trial's way through an oracle: proposed, put on record, ended; nothing is trained.
 
     Args:
         repeats: The number of rounds; each measures as many trials as take 20 ms.
