@@ -15,7 +15,7 @@ from tfcourse.training.data.compilation import JitCompile
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.loop import Loop
 from tfcourse.training.programs.replicas import (
-    gathered,
+    gather_numbers,
     is_distributed,
     needs_whole_gradient,
     uneven,
@@ -124,7 +124,7 @@ def agree(loop: Loop, seed: int | None, epochs: int, initial_epoch: int) -> None
         first = zlib.crc32(b"".join(a.tobytes() for a in leaves if a.dtype.kind != "O"))
         mine |= {"examples": train.arrays.count, "checksum of the first batch": first}
         mine |= {"seed": seed, "drawn": train.seed}
-    everyone = gathered(strategy, [_number(value) for value in mine.values()])
+    everyone = gather_numbers(strategy, [_number(value) for value in mine.values()])
     for name, received in zip(mine, everyone.T, strict=True):
         if name == "drawn":
             if seed is None and isinstance(train, ArrayFeed):

@@ -20,9 +20,9 @@ from tfcourse.training.data.compilation import Compilation
 from tfcourse.training.data.feeds import Chunk, Feed, Program, StreamFeed
 from tfcourse.training.non_finite.guard import Guard
 from tfcourse.training.non_finite.rule import OnNan
+from tfcourse.training.programs.buffered import batches_in
 from tfcourse.training.programs.model_programs import test_program, train_program
 from tfcourse.training.programs.state import MetricsReset
-from tfcourse.training.programs.stream import batches_in
 from tfcourse.types import CallbackList, KerasModel, Logs
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tfcourse.errors import InputError
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
 from tfcourse.training.programs.model_programs import state_copier
-from tfcourse.training.programs.replicas import gathered
+from tfcourse.training.programs.replicas import gather_numbers
 from tfcourse.training.programs.state import state_variables
 from tfcourse.types import Array, KerasModel
 
@@ -34,7 +34,7 @@ class Workers:
 
     def first_says(self, true: bool) -> bool:
         """Return the value that the first of all workers passes."""
-        return bool(gathered(self.strategy, [int(true)])[0, 0]) if self.several else true
+        return bool(gather_numbers(self.strategy, [int(true)])[0, 0]) if self.several else true
 
     def newest(self, folder: CheckpointFolder) -> tuple[Path, Record] | None:
         """Return the newest checkpoint, which must be the same for all workers.
@@ -46,7 +46,7 @@ class Workers:
             return folder.newest()
         newest, reason = _value_or_error(folder.newest)
         number = -2 if reason else -1 if newest is None else int(newest[0].stem.split("-")[1])
-        numbers = [int(row[0]) for row in gathered(self.strategy, [number])]
+        numbers = [int(row[0]) for row in gather_numbers(self.strategy, [number])]
         if len(set(numbers)) > 1:
             each = ", ".join({-2: "a damaged one", -1: "none"}.get(n, str(n)) for n in numbers)
             raise InputError(

@@ -13,7 +13,7 @@ from tfcourse.errors import InputError, warn
 from tfcourse.training.data.arrays import Arrays, epoch_order
 from tfcourse.training.data.purity import is_pure
 from tfcourse.training.programs.direct import DirectCalls
-from tfcourse.training.programs.epoch import ProgramResult
+from tfcourse.training.programs.result import ProgramResult
 from tfcourse.training.programs.tree import gather_rows
 from tfcourse.types import DatasetIterator, KerasTensor, Nested, Tensor
 

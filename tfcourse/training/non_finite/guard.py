@@ -10,9 +10,8 @@ from tfcourse.errors import WorkFailedError, warn
 from tfcourse.training.data.feeds import ArrayFeed, Chunk, Feed, Program
 from tfcourse.training.non_finite.cause import cause
 from tfcourse.training.non_finite.rule import MAX_ROLLBACKS, Fault, OnNan, gives_up
-from tfcourse.training.programs.epoch import ProgramResult
 from tfcourse.training.programs.model_programs import state_copier
-from tfcourse.training.programs.replay_buffer import ReplayBuffer
+from tfcourse.training.programs.result import ProgramResult, ReplayBuffer
 from tfcourse.types import KerasModel, Tensor
 
 __all__ = ["Guard", "NonFiniteLossError"]

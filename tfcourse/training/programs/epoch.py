@@ -1,13 +1,13 @@
 """A whole epoch as one compiled program: the step in a loop, its batches taken inside it."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
 from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.training.programs.direct import DirectCalls
-from tfcourse.training.programs.replay_buffer import ReplayBuffer
+from tfcourse.training.programs.result import ProgramResult, program_result
 from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.tree import gather_rows, replace_leaves, tree_leaves
 from tfcourse.training.programs.xla import (
@@ -18,35 +18,13 @@ from tfcourse.training.programs.xla import (
     not_compiled,
     refuse_strings,
 )
+from tfcourse.types import Nested, Tensor
 
-__all__ = ["EpochProgram", "ProgramResult", "compiled", "program_result"]
-
-
-class ProgramResult(NamedTuple):
-    """What one call of a program did.
-
-    Attributes:
-        steps: How many steps it took: fewer than asked for when the data ended or the loss was
-            not finite.
-        finite: Whether the loss of every step was a finite number, and the weights after the last.
-        logs: The metrics after the last step.
-        replay_buffer: The batches, where they came from a stream and the step looks at the loss:
-            those of the steps, and any that were read beyond a loss that was not finite.
-    """
-
-    steps: int
-    finite: bool
-    logs: Any
-    replay_buffer: ReplayBuffer | None = None
-
-    @property
-    def used(self) -> int:
-        """How many batches are gone from the stream."""
-        return self.steps if self.replay_buffer is None else len(self.replay_buffer)
+__all__ = ["EpochProgram", "compiled"]
 
 
 class EpochProgram:
-    """Runs a step over the mini-batches ``start`` to ``stop`` of an order, in one call.
+    """A program that runs a step over the batches ``start`` to ``stop`` of an order.
 
     All state (weights, optimizer, metrics, seeds) is in variables, so the program is traced once
     and serves every epoch, and every later call on data of the same shapes.
@@ -57,8 +35,8 @@ class EpochProgram:
     loop, the smaller last one is a step of its own after it. (Filling it up with masked examples
     would falsify the batch statistics.)
 
-    Where XLA can't compile the step and isn't ``required``, it goes on without. It also does
-    where the step checks values that XLA would not check, such as ids outside of a table.
+    Where XLA can't compile the step and isn't ``required``, the program runs without XLA. So it
+    does where the step checks values that XLA would not check, such as ids outside of a table.
 
     Args:
         step: The step that is repeated.
@@ -66,15 +44,15 @@ class EpochProgram:
         run_eagerly: Whether not to compile at all, for debugging.
 
     Attributes:
-        required: Whether the step must be compiled with XLA, if at all.
-        refused: Whether XLA has refused it.
+        required: Whether it is an error if XLA can't compile the step.
+        xla_failed: Whether XLA could not compile it.
         unchecked: Whether a trace for XLA leaves out checks that the step makes on a CPU.
     """
 
     def __init__(self, step: Step, jit_compile: bool, run_eagerly: bool = False) -> None:
         self.step = step
         self.traces = 0
-        self.required, self.refused, self.unchecked = True, False, False
+        self.required, self.xla_failed, self.unchecked = True, False, False
         self._compile(jit_compile, run_eagerly)
 
     def _compile(self, jit_compile: bool, run_eagerly: bool = False) -> None:
@@ -84,22 +62,22 @@ class EpochProgram:
 
     def __call__(
         self,
-        data: Any,
-        order: Any,
+        data: Nested,
+        order: Tensor,
         batch_size: int,
         start: int,
         stop: int,
         calls: DirectCalls | None = None,
     ) -> ProgramResult:
-        """Steps ``start`` to ``stop`` - 1.
+        """Run steps ``start`` to ``stop`` - 1.
 
         Args:
             data: The examples, nested tensors.
-            order: Which of them, one after the other.
+            order: Their indices, in the order in which they are used.
             batch_size: Examples a step.
             start: The first step.
             stop: The step after the last one.
-            calls: The earlier calls with these data, this batch size and as long an order.
+            calls: The calls with these data, this batch size and an order of this length.
 
         Raises:
             InputError: XLA is required and can't compile the step.
@@ -110,7 +88,13 @@ class EpochProgram:
         )
 
     def _steps(
-        self, data: Any, order: Any, batch_size: int, start: int, stop: int, calls: DirectCalls
+        self,
+        data: Nested,
+        order: Tensor,
+        batch_size: int,
+        start: int,
+        stop: int,
+        calls: DirectCalls,
     ) -> ProgramResult:
         full, size, rest = len(order) // batch_size, batch_size, False
         if not self.jit_compile and len(order) % batch_size:
@@ -120,26 +104,26 @@ class EpochProgram:
         else:
             stop, rest = min(stop, full), stop > full
         first, last = tf.constant(start), tf.constant(stop)
-        given = data, order, size, first, last, rest
-        return program_result(calls(self._loop, rest, (order, first, last), *given))
+        arguments = data, order, size, first, last, rest
+        return program_result(calls(self._loop, rest, (order, first, last), *arguments))
 
     def full_and_rest(
-        self, data: Any, order: Any, batch_size: int, full: int, rest: Any
+        self, data: Nested, order: Tensor, batch_size: int, full: int, rest: Tensor | None
     ) -> ProgramResult:
-        """The first ``full`` batches, then one of the rows ``rest``, if any."""
-        outcome = ProgramResult(0, True, None)
+        """Run steps on the first ``full`` batches, then one on the rows ``rest``, if any."""
+        result = ProgramResult(0, True, None)
         if full:
             first, last = tf.constant(0), tf.constant(full)
-            outcome = self._or_without_xla(
+            result = self._or_without_xla(
                 lambda: program_result(self._loop(data, order, batch_size, first, last))
             )
-        if rest is not None and outcome.finite:
+        if rest is not None and result.finite:
             last_one = self._or_without_xla(lambda: program_result(self._last(data, rest)))
-            outcome = ProgramResult(outcome.steps + 1, last_one.finite, last_one.logs)
-        return outcome
+            result = ProgramResult(result.steps + 1, last_one.finite, last_one.logs)
+        return result
 
     def _or_without_xla(self, call: Callable[[], ProgramResult]) -> ProgramResult:
-        """The call's outcome; without XLA, from now on, if XLA must not compile the step."""
+        """Return the call's result; without XLA, also in later calls, where that is needed."""
         if self.unchecked and self.jit_compile and not self.required:
             self._give_up_xla()
         try:
@@ -155,10 +139,10 @@ class EpochProgram:
         return call()
 
     def _give_up_xla(self) -> None:
-        self.refused = True
+        self.xla_failed = True
         self._compile(jit_compile=False)
 
-    def _look_at_trace(self) -> None:
+    def _check_trace(self) -> None:
         """Stop the tracing of a program that XLA must not compile."""
         if not self.jit_compile or tf.executing_eagerly():
             return
@@ -169,31 +153,37 @@ class EpochProgram:
             raise UncheckedError
 
     def _run_loop(
-        self, data: Any, order: Any, batch_size: Any, start: Any, stop: Any, rest: bool = False
-    ) -> Any:
-        """The steps, and with ``rest`` a last one of the examples that fill no batch."""
+        self,
+        data: Nested,
+        order: Tensor,
+        batch_size: int | Tensor,
+        start: Tensor,
+        stop: Tensor,
+        rest: bool = False,
+    ) -> tuple[Tensor, Tensor, Nested]:
+        """Run the steps, and with ``rest`` a last one on the examples that fill no batch."""
         self.traces += 1
 
-        def fetch(index: Any) -> Any:
+        def fetch(index: Tensor) -> Nested:
             begin = index * batch_size
             if isinstance(batch_size, int):
                 return gather_rows(data, tf.slice(order, [begin], [batch_size]))
             end = tf.minimum(begin + batch_size, tf.shape(order)[0])
             return gather_rows(data, order[begin:end])
 
-        def run(index: Any) -> Any:
+        def run(index: Tensor) -> Nested:
             return self.step.call(fetch(index))
 
         index, finite, logs = start, True, ()
         if self.step.result is None:
-            # The last step's logs are wanted, whose structure is known only after a first step.
+            # The loop returns the last step's logs, whose structure is known after a first step.
             logs = run(start)
             index, finite = start + 1, self.step.finite(logs)
 
-        def body(index: Any, finite: Any, _: Any) -> Any:
+        def body(index: Tensor, finite: Tensor, _: Nested) -> tuple[Tensor, Tensor, Nested]:
             new = run(index)
-            kept = tree_leaves(new) if self.step.result is None else []
-            return index + 1, self.step.finite(new), kept
+            leaves = tree_leaves(new) if self.step.result is None else []
+            return index + 1, self.step.finite(new), leaves
 
         index, finite, last = tf.while_loop(
             lambda index, finite, _: (index < stop) & finite,
@@ -209,33 +199,29 @@ class EpochProgram:
             logs = self.step.call(gather_rows(data, order[full:]))
             steps += tf.cast(finite, steps.dtype)
             finite &= self.step.finite(logs)
-        outcome = steps, finite & self.step.finite_weights(), self.step.logs_after(logs)
-        self._look_at_trace()
-        return outcome
+        tensors = steps, finite & self.step.finite_weights(), self.step.logs_after(logs)
+        self._check_trace()
+        return tensors
 
-    def _run_last(self, data: Any, rows: Any) -> Any:
+    def _run_last(self, data: Nested, rows: Tensor) -> tuple[int, Tensor, Nested]:
         self.traces += 1
         logs = self.step.call(gather_rows(data, rows))
         finite = self.step.finite(logs) & self.step.finite_weights()
-        outcome = 1, finite, self.step.logs_after(logs)
-        self._look_at_trace()
-        return outcome
+        tensors = 1, finite, self.step.logs_after(logs)
+        self._check_trace()
+        return tensors
 
 
-def compiled(function: Callable[..., Any], jit_compile: bool, run_eagerly: bool) -> Any:
-    """The function as a ``tf.function``, or as it is for ``run_eagerly``."""
+def compiled(
+    function: Callable[..., Any], jit_compile: bool, run_eagerly: bool
+) -> Callable[..., Any]:
+    """Return the function as a ``tf.function``, or as it is for ``run_eagerly``."""
     if run_eagerly:
         return function
     # Without XLA, data of a third length is not traced again.
     program = tf.function(
         function, jit_compile=jit_compile, autograph=False, reduce_retracing=not jit_compile
     )
-    # A program a model is meant; TensorFlow takes many of them for one that keeps retracing.
+    # Each model has its own; TensorFlow takes many of them for one that is traced too often.
     allow_retracing(program)
     return program
-
-
-def program_result(result: Any) -> ProgramResult:
-    """The `ProgramResult` of a program's tensors; waits until they are computed."""
-    steps, finite, logs = result
-    return ProgramResult(int(steps), bool(finite), logs)

@@ -1,19 +1,19 @@
-"""Whether compiling with XLA pays: a rule, not a timing, so that runs repeat."""
+"""The choice to compile with XLA: by a rule, not a timing, so that runs repeat."""
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import supports_jit
 from tfcourse.training.programs.tree import first_leaf
+from tfcourse.types import KerasModel, Nested
 
 __all__ = ["Auto", "choose_jit", "pays", "seconds_of_step"]
 
-# Fitted to measurements on two CPU cores: what a step costs beside its arithmetic without XLA,
-# what the arithmetic costs, and the work from which a compile of one to two seconds pays.
+# Fitted to measurements on two CPU cores: the cost of a step beside its arithmetic without XLA,
+# that of the arithmetic, and the work from which a compile of one to two seconds pays.
 OVERHEAD_PER_STEP = 0.4e-3
 SECONDS_PER_OPERATION = 1e-11
 WORTH_COMPILING = 2.0
@@ -24,19 +24,23 @@ class Auto:
     """``jit_compile="auto"`` of a training that may be one of many with the same programs.
 
     Attributes:
-        trainings: How many they are.
+        trainings: Their number.
     """
 
     trainings: float = 1.0
 
-    def chooses(self, model: Any, sample: Any, batch_size: int | None, steps: int | None) -> bool:
-        """`choose_jit` for all of them; ``steps`` are those of one."""
-        planned = None if steps is None else round(steps * self.trainings)
-        return choose_jit(model, sample, batch_size, planned)
+    def chooses(
+        self, model: KerasModel, sample: Nested, batch_size: int | None, steps: int | None
+    ) -> bool:
+        """Return the choice of `choose_jit` for all of them; ``steps`` are those of one."""
+        of_all = None if steps is None else round(steps * self.trainings)
+        return choose_jit(model, sample, batch_size, of_all)
 
 
-def choose_jit(model: Any, sample: Any, batch_size: int | None, steps: int | None) -> bool:
-    """True if ``steps`` steps without XLA would take longer than XLA's compilation is worth.
+def choose_jit(
+    model: KerasModel, sample: Nested, batch_size: int | None, steps: int | None
+) -> bool:
+    """Return True if ``steps`` steps without XLA would take longer than XLA's compilation is worth.
 
     On a CPU never with a convolution: its filter gradient took 632 ms inside an XLA loop and
     5 ms outside. Otherwise by `seconds_of_step`, and XLA is chosen above 2 s. An evaluation's step,
@@ -46,7 +50,7 @@ def choose_jit(model: Any, sample: Any, batch_size: int | None, steps: int | Non
         model: A built Keras model.
         sample: A batch of its training data, or symbols of one, nested; x comes first.
         batch_size: Examples a step; None if unknown.
-        steps: How many steps are planned in all; None if unknown, which gives False.
+        steps: The number of all steps of the training; None if unknown, which gives False.
     """
     if steps is None:
         return False
@@ -57,7 +61,7 @@ def choose_jit(model: Any, sample: Any, batch_size: int | None, steps: int | Non
     return pays(model, steps * seconds_of_step(model, sample, batch_size))
 
 
-def pays(model: Any, seconds: float) -> bool:
+def pays(model: KerasModel, seconds: float) -> bool:
     """Return True if XLA can compile a compiled Keras model, and saves enough for it.
 
     On a GPU Keras compiles with XLA by default: a model that doesn't has declined it.
@@ -70,8 +74,8 @@ def pays(model: Any, seconds: float) -> bool:
     return supported and seconds > WORTH_COMPILING
 
 
-def seconds_of_step(model: Any, sample: Any, batch_size: int | None) -> float:
-    """An estimate of a training step's time without XLA: ``0.4 ms + 6·parameters·batch·T·10⁻⁸ ms``.
+def seconds_of_step(model: KerasModel, sample: Nested, batch_size: int | None) -> float:
+    """Estimate a training step's time without XLA: ``0.4 ms + 6·parameters·batch·T·10⁻⁸ ms``.
 
     T is the time steps of a recurrent model, else 1; an unknown batch size counts as 32.
     """

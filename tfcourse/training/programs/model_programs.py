@@ -1,27 +1,31 @@
-"""The compiled programs of a model, kept with it from one call to the next."""
+"""The compiled programs of a model, made once and then found in its `ProgramCache`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tfcourse.training.programs.buffered import BufferedProgram
 from tfcourse.training.programs.collect import CollectProgram
 from tfcourse.training.programs.epoch import EpochProgram
 from tfcourse.training.programs.program_cache import program_cache, same_objects
 from tfcourse.training.programs.state import StateCopier
 from tfcourse.training.programs.step import Step, layer_names, runs_eagerly, test_step, train_step
-from tfcourse.training.programs.stream import BufferedProgram, StreamProgram
+from tfcourse.training.programs.stream import StreamProgram
+from tfcourse.types import KerasModel
 
 __all__ = ["predict_program", "state_copier", "test_program", "train_program"]
 
+StepProgram = EpochProgram | StreamProgram | BufferedProgram
+
 
 def train_program(
-    model: Any,
+    model: KerasModel,
     stream: bool,
     jit_compile: bool,
     guarded: bool,
     required: bool = True,
     in_range: Sequence[str] = (),
-) -> Any:
-    """The program that trains ``model``.
+) -> StepProgram:
+    """Return the program that trains a model.
 
     Args:
         model: A compiled and built model.
@@ -29,7 +33,7 @@ def train_program(
             `BufferedProgram`) or from arrays (`EpochProgram`).
         jit_compile: Whether to compile with XLA.
         guarded: Whether it ends when the loss is not finite.
-        required: Whether XLA must be had then.
+        required: Whether it is an error then if XLA can't compile it.
         in_range: For XLA, the names of ``Embedding`` layers whose ids are known to be in range.
     """
     in_range = tuple(in_range) if jit_compile else ()
@@ -43,28 +47,28 @@ def train_program(
 
 
 def test_program(
-    model: Any,
+    model: KerasModel,
     stream: bool,
     jit_compile: bool,
     required: bool = True,
     in_range: Sequence[str] = (),
-) -> Any:
-    """The program that evaluates ``model``; the arguments are those of `train_program`."""
+) -> StepProgram:
+    """Return the program that evaluates a model; the arguments are those of `train_program`."""
     in_range = tuple(in_range) if jit_compile else ()
     key = ("test", stream, jit_compile, in_range)
     return _step_program(model, key, lambda: test_step(model, in_range), required)
 
 
-def state_copier(model: Any) -> StateCopier:
-    """What copies the model's state; made once a compiled model."""
-    held = program_cache(model)
-    if held.state is None:
-        held.state = StateCopier(model)
-    return held.state
+def state_copier(model: KerasModel) -> StateCopier:
+    """Return the copier of the model's state; a compiled model has one."""
+    cache = program_cache(model)
+    if cache.state is None:
+        cache.state = StateCopier(model)
+    return cache.state
 
 
-def predict_program(model: Any, jit_compile: bool) -> CollectProgram:
-    """The program that predicts with ``model``, which need not be compiled."""
+def predict_program(model: KerasModel, jit_compile: bool) -> CollectProgram:
+    """Return the program that predicts with a model, which need not be compiled."""
     # Quantization and LoRA give a layer other variables, without a new compile().
     programs, key = program_cache(model).programs, ("predict", jit_compile)
     entry = programs.get(key)
@@ -74,17 +78,19 @@ def predict_program(model: Any, jit_compile: bool) -> CollectProgram:
     return entry[1]
 
 
-def _step_program(model: Any, key: Any, make: Callable[[], Step], required: bool) -> Any:
-    """The program of a key, which begins with its kind, ``stream`` and ``jit_compile``."""
+def _step_program(
+    model: KerasModel, key: tuple[Any, ...], make: Callable[[], Step], required: bool
+) -> StepProgram:
+    """Return the program of a key, which begins with its kind, ``stream`` and ``jit_compile``."""
     programs, eager = program_cache(model).programs, runs_eagerly(model)
     key, (_, stream, jit_compile) = (*key, eager), key[:3]
-    kept = programs.get(key)
+    program = programs.get(key)
     if stream and not jit_compile:
-        if kept is None:
-            kept = programs[key] = StreamProgram(make(), eager)
-        return kept
-    if kept is None or (required and kept.refused):
-        program = EpochProgram(make(), jit_compile, eager)
-        kept = programs[key] = BufferedProgram(program) if stream else program
-    kept.required = required
-    return kept
+        if program is None:
+            program = programs[key] = StreamProgram(make(), eager)
+        return program
+    if program is None or (required and program.xla_failed):
+        on_arrays = EpochProgram(make(), jit_compile, eager)
+        program = programs[key] = BufferedProgram(on_arrays) if stream else on_arrays
+    program.required = required
+    return program

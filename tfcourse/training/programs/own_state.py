@@ -1,4 +1,4 @@
-"""State that a model keeps beside what Keras counts as its variables."""
+"""State of a model beside what Keras counts as its variables."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers, is_tracking_attribute
+from tfcourse.types import KerasModel, Layer, Shape, TensorLike
 
 __all__ = ["PlainVariable", "attributes", "own_state"]
 
@@ -18,52 +19,52 @@ class PlainVariable:
 
     Attributes:
         value: The variable.
-        path: Where it was found.
+        path: The path of its layer and the attribute's name.
     """
 
     value: Any
     path: str
 
     @property
-    def shape(self) -> Any:
-        """Its shape; that of one number where even the rank isn't known."""
+    def shape(self) -> Shape:
+        """The shape; that of one number where even the rank isn't known."""
         return () if self.value.shape.rank is None else self.value.shape
 
     @property
     def dtype(self) -> str:
-        """The name of its type."""
+        """The name of the type."""
         return str(self.value.dtype.name)
 
-    def assign(self, value: Any) -> None:
-        """Sets it."""
+    def assign(self, value: TensorLike) -> None:
+        """Set the variable."""
         self.value.assign(value)
 
 
-def own_state(model: Any, with_optimizers: bool) -> list[Any]:
-    """The ``tf.Variable``s and generators that a model and its layers have as attributes.
+def own_state(model: KerasModel, with_optimizers: bool) -> list[Any]:
+    """Return the ``tf.Variable``s and generators that a model and its layers have as attributes.
 
     Args:
         model: The model.
-        with_optimizers: Whether also the variables of all their optimizers, of which Keras knows
-            one, as a ``train_step`` of the model's own needs them.
+        with_optimizers: Whether to return the variables of all their optimizers too. Keras knows
+            one optimizer; a ``train_step`` of the model's own may use more.
     """
-    found: list[Any] = []
+    variables: list[Any] = []
     for layer in flatten_layers(model):
         for name, value in attributes(layer):
             if isinstance(value, tf.random.Generator):
                 value = value.state
             if isinstance(value, tf.Variable) and _is_numeric(value):
-                found.append(PlainVariable(value, f"{layer.path}/{name}"))
+                variables.append(PlainVariable(value, f"{layer.path}/{name}"))
             elif with_optimizers and isinstance(value, keras.optimizers.Optimizer):
-                found += value.variables
-    return found
+                variables += value.variables
+    return variables
 
 
-def attributes(layer: Any) -> Iterator[tuple[str, Any]]:
-    """A layer's (or model's) attributes, and what those hold that are lists, tuples or dicts."""
+def attributes(layer: Layer) -> Iterator[tuple[str, Any]]:
+    """Yield a layer's or model's attributes; of lists, tuples and dicts the values in them."""
     for name, value in vars(layer).items():
         if is_tracking_attribute(name):
-            continue  # TensorFlow's own list of the others
+            continue
         if isinstance(value, dict):
             yield from ((f"{name}[{key!r}]", part) for key, part in value.items())
         elif isinstance(value, list | tuple):

@@ -8,11 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.training.programs.result import ProgramResult, ReplayBuffer
 from tfcourse.training.programs.tree import map_leaves
+from tfcourse.types import Array, Nested, Tensor
 
 __all__ = [
     "OptionalReplayBuffer",
-    "ReplayBuffer",
     "RowReplayBuffer",
     "empty_list",
     "none_for_optionals",
@@ -20,44 +21,38 @@ __all__ = [
 ]
 
 
-class ReplayBuffer(Protocol):
-    """The batches of one call of a program, in their order."""
+class ReplayProgram(Protocol):
+    """A program that can run one step on a batch again."""
 
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def batch(self, number: int) -> Any:
-        """One of them, as the step sees it."""
-
-    def replay(self, number: int) -> Any:
-        """The `ProgramResult` of one step on one of them."""
+    def replay(self, batch: Any) -> ProgramResult:
+        """Run one step."""
 
 
 @dataclass(frozen=True)
 class OptionalReplayBuffer(ReplayBuffer):
-    """Batches in Optionals, as an iterator gives them: a step has the same shapes as before.
+    """Batches in Optionals, as an iterator returns them: a step has the same shapes as before.
 
     Attributes:
         program: Runs a step on an Optional.
         optionals: A list of them, made with `with_optional`.
-        spec: Of a batch.
-        count: How many there are.
+        spec: That of a batch.
+        count: The number of batches.
     """
 
-    program: Any
-    optionals: Any
-    spec: Any
+    program: ReplayProgram
+    optionals: Tensor
+    spec: Nested
     count: int
 
     def __len__(self) -> int:
         return self.count
 
-    def batch(self, number: int) -> Any:
-        """One of them, as the step sees it."""
+    def batch(self, number: int) -> Nested:
+        """Return one of the batches, as the step sees it."""
         return none_for_optionals(self._optional(number).get_value())
 
-    def replay(self, number: int) -> Any:
-        """The `ProgramResult` of one step on one of them."""
+    def replay(self, number: int) -> ProgramResult:
+        """Run one step on one of the batches."""
         return self.program.replay(self._optional(number))
 
     def _optional(self, number: int) -> Any:
@@ -79,14 +74,14 @@ class RowReplayBuffer(ReplayBuffer):
         reads: For every buffer its data, the batches end to end, and their sizes.
     """
 
-    program: Any
-    reads: Sequence[tuple[Any, Any]]
+    program: ReplayProgram
+    reads: Sequence[tuple[Nested, Array]]
 
     def __len__(self) -> int:
         return sum(len(sizes) for _, sizes in self.reads)
 
-    def batch(self, number: int) -> Any:
-        """One of them, as the step sees it."""
+    def batch(self, number: int) -> Nested:
+        """Return one of the batches, as the step sees it."""
         for data, sizes in self.reads:
             if number < len(sizes):
                 end = int(np.cumsum(sizes)[number])
@@ -95,15 +90,15 @@ class RowReplayBuffer(ReplayBuffer):
             number -= len(sizes)
         raise IndexError(number)
 
-    def replay(self, number: int) -> Any:
-        """The `ProgramResult` of one step on one of them."""
+    def replay(self, number: int) -> ProgramResult:
+        """Run one step on one of the batches."""
         return self.program.replay(self.batch(number))
 
 
-def empty_list(size: Any) -> Any:
-    """A list with room for ``size`` Optionals, as a tensor.
+def empty_list(size: int | Tensor) -> Tensor:
+    """Return a list with room for ``size`` Optionals, as a tensor.
 
-    A ``TensorArray`` can't leave a function; the list of which it is made can. It refers to the
+    A ``TensorArray`` can't leave a function; the list inside it can. The list refers to the
     Optionals, and they to their batches: nothing is copied.
     """
     return tf.raw_ops.TensorListReserve(
@@ -111,17 +106,17 @@ def empty_list(size: Any) -> Any:
     )
 
 
-def with_optional(optionals: Any, index: Any, optional: Any) -> Any:
-    """The list with an Optional at an index."""
+def with_optional(optionals: Tensor, index: Tensor, optional: Any) -> Tensor:
+    """Return the list with an Optional at an index."""
     (variant,) = tf.nest.flatten(optional, expand_composites=True)
     return tf.raw_ops.TensorListSetItem(input_handle=optionals, index=index, item=variant)
 
 
-def none_for_optionals(batch: Any) -> Any:
-    """A batch, or the specs of one, in which Keras's adapters put an Optional for None."""
+def none_for_optionals(batch: Nested) -> Nested:
+    """Return a batch, or its specs, with None for each Optional, which Keras's adapters use."""
     optional = (tf.experimental.Optional, tf.OptionalSpec)
     return tf.nest.map_structure(lambda leaf: None if isinstance(leaf, optional) else leaf, batch)
 
 
-def _scalar() -> Any:
+def _scalar() -> Tensor:
     return tf.zeros([0], tf.int32)

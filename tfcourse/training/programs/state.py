@@ -19,20 +19,24 @@ from tfcourse.training.programs.own_state import own_state
 from tfcourse.training.programs.program_cache import program_cache
 from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.programs.step import outputs_on, overrides, runs_eagerly
+from tfcourse.types import DType, KerasModel, KerasTensor, Nested, Tensor, Variable
 
 __all__ = ["MetricsReset", "StateCopier", "build_state", "state_variables", "values_of"]
 
+# A variable's resource and type, with which an operation reads it.
+Handle = tuple[Tensor, DType]
 
-def build_state(model: Any, batch: Any, validation: Any = None) -> None:
-    """Creates all variables (weights, loss, metrics, optimizer) on symbols of a batch's shape.
 
-    No variable can be created inside the compiled loop. Keras's fit does the same with this
-    private method, before its first step.
+def build_state(model: KerasModel, batch: Nested, validation: Nested = None) -> None:
+    """Create all variables (weights, loss, metrics, optimizer) on symbols of a batch's shape.
+
+    No variable can be created inside the compiled loop. Keras's fit does the same before its
+    first step.
 
     Args:
         model: A compiled model.
         batch: A batch of the training's data, or symbols of one.
-        validation: Likewise of the validation's, if there is one.
+        validation: A batch of the validation's data, or symbols; None without a validation.
     """
     traced = _trace_own_steps(model, {"train_step": batch, "test_step": validation})
     if overrides(model, "call") or not overrides(model, "train_step"):
@@ -43,18 +47,18 @@ def build_state(model: Any, batch: Any, validation: Any = None) -> None:
                 else:
                     build_on_symbols(model, batch)
         except Exception:
-            # A step of the model's own need not call it, or on other inputs than Keras does here.
+            # A step of the model's own need not call the model, or not on these inputs.
             if "train_step" not in traced and not _is_own_eager_step(model):
                 raise
     if traced:
-        program_cache(model).traced |= traced
+        program_cache(model).traced_steps |= traced
 
 
-def _is_own_eager_step(model: Any) -> bool:
+def _is_own_eager_step(model: KerasModel) -> bool:
     return runs_eagerly(model) and overrides(model, "train_step")
 
 
-def _build_without_symbols(model: Any, batch: Any) -> None:
+def _build_without_symbols(model: KerasModel, batch: Nested) -> None:
     """Create the variables without a call of losses and metrics, which may look at values.
 
     A model whose layers do so is called on the batch, if that holds values.
@@ -76,11 +80,11 @@ def _build_without_symbols(model: Any, batch: Any) -> None:
     finish_building(model)
 
 
-def _trace_own_steps(model: Any, batches: Mapping[str, Any]) -> set[str]:
-    """Traces the steps that are the model's own into a graph that is never run.
+def _trace_own_steps(model: KerasModel, batches: Mapping[str, Nested]) -> set[str]:
+    """Trace the steps that are the model's own into a graph that is never run.
 
-    Such a step may make variables that nothing else makes: a second optimizer's, those of a
-    metric at its first update. It is done once a compiled model.
+    Such a step may create variables that nothing else creates: a second optimizer's, those of a
+    metric at its first update. A compiled model's steps are traced once.
 
     Returns:
         The names of those that have been traced.
@@ -88,102 +92,102 @@ def _trace_own_steps(model: Any, batches: Mapping[str, Any]) -> set[str]:
     own = {name for name, batch in batches.items() if batch is not None and overrides(model, name)}
     if not own or runs_eagerly(model) or is_distributed(model):
         return set()
-    traced = set(program_cache(model).traced)
+    traced = set(program_cache(model).traced_steps)
     for name in sorted(own - traced, reverse=True):  # the training first
         step = on_one_device(getattr(model, name), model)
         try:
             with function_graph(name):
                 step(keras.tree.map_structure(_placeholder, batches[name]))
-        except Exception:  # what is wrong with the step, the training will say better
+        except Exception:  # the training raises a better error
             continue
         traced.add(name)
     return traced
 
 
-def _placeholder(leaf: Any) -> Any:
+def _placeholder(leaf: Tensor | KerasTensor | None) -> Tensor | None:
     return None if leaf is None else tf.compat.v1.placeholder(leaf.dtype, leaf.shape)
 
 
-def state_variables(model: Any, metrics: bool = True) -> list[Any]:
-    """All that training changes: what Keras has as variables, its own state, and its metrics.
+def state_variables(model: KerasModel, metrics: bool = True) -> list[Variable]:
+    """Return all that training changes: Keras's variables, the model's own state, its metrics.
 
-    Each is there once, in a fixed order; without the metrics it is the first part of the list.
+    Each is there once, in a fixed order; the list without the metrics is its first part.
     """
-    found = [
+    variables = [
         *model.variables,
         *model.optimizer.variables,
         *own_state(model, overrides(model, "train_step")),
     ]
     if metrics:
-        found += model.metrics_variables
+        variables += model.metrics_variables
     unique: dict[int, Any] = {}
-    for variable in found:
+    for variable in variables:
         unique.setdefault(id(variable.value), variable)
     return list(unique.values())
 
 
-def values_of(variables: Sequence[Any]) -> list[Any]:
-    """The values of variables as tensors, at a fraction of the time that Keras takes for it."""
+def values_of(variables: Sequence[Variable]) -> list[Tensor]:
+    """Return the values of variables as tensors, in a fraction of the time that Keras takes."""
     return _read(_handles(variable.value for variable in variables))
 
 
-def _handles(variables: Iterable[Any]) -> list[tuple[Any, Any]]:
+def _handles(variables: Iterable[tf.Variable]) -> list[Handle]:
     return [(variable.handle, variable.dtype) for variable in variables]
 
 
-def _read(handles: Iterable[tuple[Any, Any]]) -> list[Any]:
+def _read(handles: Iterable[Handle]) -> list[Tensor]:
     read = tf.raw_ops.ReadVariableOp
     return [read(resource=handle, dtype=dtype) for handle, dtype in handles]
 
 
 class StateCopier:
-    """Copies a model's whole state, and assigns such a copy.
+    """Copies of a model's whole state.
 
-    A copy refers to the variables' buffers, which TensorFlow leaves alone as long as one does:
-    it costs what the reading operations cost, and nothing is traced for it.
+    A copy refers to the variables' buffers, which TensorFlow does not change while one does: it
+    costs as much as reading, and nothing is traced for it.
 
     Args:
         model: A model with all its state built.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: KerasModel) -> None:
         self.variables = [variable.value for variable in state_variables(model)]
         self.without_metrics = len(state_variables(model, metrics=False))
-        self.handles: list[Any] | None = None
-        if is_distributed(model):  # whose variables are read in one call that knows all replicas
+        self.handles: list[Handle] | None = None
+        if is_distributed(model):  # its variables are read in one call that knows all replicas
             self._read = tf.function(
                 lambda: [tf.identity(v) for v in self.variables], autograph=False
             )
-            allow_retracing(self._read)  # one a model is meant
+            allow_retracing(self._read)  # each model has one
         else:
             self.handles = _handles(self.variables)
 
-    def copy(self) -> list[Any]:
-        """The values of all variables."""
+    def copy(self) -> list[Tensor]:
+        """Return the values of all variables."""
         return self._read() if self.handles is None else _read(self.handles)
 
-    def assign(self, values: Sequence[Any], metrics: bool = True) -> None:
-        """Goes back to a copy, with or without the metrics' part of it."""
+    def assign(self, values: Sequence[Tensor], metrics: bool = True) -> None:
+        """Set the variables to a copy, with or without the metrics' part of it."""
         count = len(self.variables) if metrics else self.without_metrics
         for variable, value in zip(self.variables[:count], values, strict=False):
             variable.assign(value)
 
 
 class MetricsReset:
-    """Resets a model's metrics: Keras's own at a fraction of the time that Keras takes for it.
+    """A reset of a model's metrics, for Keras's own in a fraction of the time that Keras takes.
 
     Args:
         model: A model whose metrics are built.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: KerasModel) -> None:
         self.model = model
-        self.values: list[tuple[Any, Any]] | None = None
-        # A step of the model's own may be what makes a metric's variables, at its first update.
+        self.values: list[tuple[Tensor, Tensor]] | None = None
+        # A step of the model's own may create a metric's variables, at its first update.
         self.may_grow = overrides(model, "train_step") or overrides(model, "test_step")
 
     def __call__(self) -> None:
-        """Resets them."""
+        """Reset the metrics."""
         if self.values is not None and not self._has_grown(len(self.values)):
             assign = tf.raw_ops.AssignVariableOp
             for handle, value in self.values:
@@ -195,11 +199,11 @@ class MetricsReset:
             handles = [variable.value.handle for variable in variables]
             self.values = list(zip(handles, values_of(variables), strict=True))
 
-    def _has_grown(self, known: int) -> bool:
-        return self.may_grow and len(self.model.metrics_variables) != known
+    def _has_grown(self, count: int) -> bool:
+        return self.may_grow and len(self.model.metrics_variables) != count
 
     def _is_known(self) -> bool:
-        """Whether a reset only sets variables, to what the first one has set them to."""
+        """Return True if every reset sets the same variables to the same values."""
         if is_distributed(self.model) or overrides(self.model, "reset_metrics"):
             return False
         metrics = [m for each in self.model.metrics for m in (each, *getattr(each, "metrics", ()))]

@@ -1,8 +1,7 @@
-"""The model's own step, and the programs that repeat it."""
+"""A model's steps of training and evaluation, as the programs repeat them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -19,6 +18,7 @@ from tfcourse.training.programs.replicas import (
     is_distributed,
 )
 from tfcourse.training.programs.trainable import FirstTrainable
+from tfcourse.types import KerasModel, KerasTensor, Logs, Nested, Tensor, Variable
 
 __all__ = [
     "Step",
@@ -35,56 +35,56 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Step:
-    """A step on a batch, and what a loop of such steps must know of it.
+    """A step on a batch, and the facts about it that a loop of such steps needs.
 
     Attributes:
         call: The step, such as ``model.train_step``.
-        result: Reads the metrics after the last step; None when what the step itself returned
-            last counts, as for a model with a step of its own.
-        loss: Reads a number that is finite only as long as every loss was, from what the step
-            returned; None not to look.
+        result: Reads the metrics after the last step; None where the logs are those that the last
+            step returned, as for a model with a step of its own.
+        loss: Reads, from the result of a step, a number that is finite only as long as every loss
+            was; None if the loss is not looked at.
         weights: The variables that must be finite after the last step.
         layers: The names of the model's layers, for messages.
         safe: Scopes whose operations need none of the checks that XLA leaves out.
         in_range: The names of ``Embedding`` layers whose ids are known to be in range.
     """
 
-    call: Callable[[Any], Any]
-    result: Callable[[], Any] | None
-    loss: Callable[[Any], Any] | None = None
-    weights: Sequence[Any] = ()
+    call: Callable[[Nested], Nested]
+    result: Callable[[], Logs] | None
+    loss: Callable[[Nested], Tensor] | None = None
+    weights: Sequence[Variable] = ()
     layers: Sequence[str] = ()
     safe: Sequence[str] = ()
     in_range: Sequence[str] = ()
 
-    def finite(self, logs: Any) -> Any:
-        """Whether the loss is still a finite number, as a tensor."""
+    def finite(self, logs: Nested) -> Tensor:
+        """Return whether the loss is still a finite number, as a tensor."""
         if self.loss is None:
             return tf.constant(True)
         return all_finite([self.loss(logs)])
 
-    def finite_weights(self) -> Any:
-        """Whether all weights are finite numbers, as a tensor."""
+    def finite_weights(self) -> Tensor:
+        """Return whether all weights are finite numbers, as a tensor."""
         return all_finite(self.weights)
 
-    def logs_after(self, logs: Any) -> Any:
-        """The logs after the last step."""
+    def logs_after(self, logs: Nested) -> Nested:
+        """Return the logs after the last step, of which ``logs`` is the result."""
         return logs if self.result is None else self.result()
 
 
 def train_step(
-    model: Any, guarded: bool, trainable: FirstTrainable, in_range: Sequence[str] = ()
+    model: KerasModel, guarded: bool, trainable: FirstTrainable, in_range: Sequence[str] = ()
 ) -> Step:
-    """``model.train_step`` (a ``GradientTape`` step, or the model's own).
+    """Return the step ``model.train_step`` (a ``GradientTape`` step, or the model's own).
 
-    A model's own step returns its own logs; Keras's gives the metrics, read once at the end.
+    A model's own step returns its own logs; after Keras's, the metrics are read once at the end.
 
     Args:
         model: A compiled model.
-        guarded: Whether the loop is to end when the loss is no finite number any more, and to
-            look at the weights when it ends.
+        guarded: Whether the loop ends when the loss is not a finite number, and checks the
+            weights when it ends.
         trainable: That of the compiled model; a step of its own may set ``trainable`` itself.
-        in_range: As in `Step`.
+        in_range: The attribute of `Step`.
     """
     own = overrides(model, "train_step")
     result = None if own or overrides(model, "compute_metrics") else model.get_metrics_result
@@ -92,7 +92,7 @@ def train_step(
         call = distributed_train_step(model, own, logs=result is None)
     else:
         call = on_one_device(model.train_step, model)
-    call = call if own else trainable.kept_in(call, model)
+    call = call if own else trainable.wrap(call, model)
     loss, weights = None, []
     if guarded:
         loss = _logged_loss if own else lambda _: loss_tracker(model).total
@@ -101,8 +101,8 @@ def train_step(
     return Step(call, result, loss, weights, layer_names(model), safe, in_range)
 
 
-def test_step(model: Any, in_range: Sequence[str] = ()) -> Step:
-    """``model.test_step``, or the model's own."""
+def test_step(model: KerasModel, in_range: Sequence[str] = ()) -> Step:
+    """Return the step ``model.test_step``, Keras's or the model's own."""
     own = overrides(model, "test_step") or overrides(model, "compute_metrics")
     call = distributed_test_step(model, logs=own) if is_distributed(model) else model.test_step
     result = None if own else model.get_metrics_result
@@ -110,7 +110,7 @@ def test_step(model: Any, in_range: Sequence[str] = ()) -> Step:
     return Step(call, result, layers=layer_names(model), safe=safe, in_range=in_range)
 
 
-def safe_scopes(model: Any, step: str) -> list[str]:
+def safe_scopes(model: KerasModel, step: str) -> list[str]:
     """Return the scopes whose indices are in range by construction, "" for outside of any scope.
 
     They are those of the optimizers, and "" if only Keras's own step and metrics work there. An IoU
@@ -120,7 +120,7 @@ def safe_scopes(model: Any, step: str) -> list[str]:
     scopes = [] if optimizer is None else [part.name for part in optimizer_parts(optimizer)]
     metrics = [m for each in model.metrics for m in (each, *getattr(each, "metrics", ()))]
     of_labels = keras.metrics.IoU, keras.metrics.MeanIoU
-    known = all(
+    are_keras = all(
         # Keras averages a function of the user's in a metric of its own.
         type(metric).__module__.startswith("keras.")
         and getattr(averaged_function(metric), "__module__", "").startswith("keras.")
@@ -128,18 +128,27 @@ def safe_scopes(model: Any, step: str) -> list[str]:
         for metric in metrics
     )
     own = any(overrides(model, name) for name in (step, "compute_metrics", "compute_loss"))
-    return [*scopes, ""] if known and not own else scopes
+    return [*scopes, ""] if are_keras and not own else scopes
 
 
-def layer_names(model: Any) -> list[str]:
-    """The names of the model's layers, and of those inside them."""
+def layer_names(model: KerasModel) -> list[str]:
+    """Return the names of the model's layers, and of those inside them."""
     return [layer.name for layer in flatten_layers(model, include_self=False)]
 
 
-def outputs_on(model: Any, call: Callable[..., Any], batch: Any, **options: Any) -> Any:
-    """Symbols of what a model, or its step, gives on a batch; creates variables still missing."""
+def outputs_on(
+    model: KerasModel, call: Callable[..., Nested], batch: Nested, **options: bool
+) -> Nested:
+    """Return symbols of the outputs of a model, or its step; create variables still missing.
 
-    def symbol(leaf: Any) -> Any:
+    Args:
+        model: The model.
+        call: The model or its step.
+        batch: The input of the call, or symbols of it.
+        **options: Arguments of the call, such as ``training``.
+    """
+
+    def symbol(leaf: Tensor | KerasTensor | None) -> KerasTensor | None:
         if leaf is None:
             return None
         return keras.KerasTensor(leaf.shape, keras.backend.standardize_dtype(leaf.dtype))
@@ -148,26 +157,26 @@ def outputs_on(model: Any, call: Callable[..., Any], batch: Any, **options: Any)
         return output_spec(call, keras.tree.map_structure(symbol, batch), **options)
 
 
-def runs_eagerly(model: Any) -> bool:
+def runs_eagerly(model: KerasModel) -> bool:
     """Return True if the model's steps are to run as plain Python, for debugging."""
     return bool(model.run_eagerly) or tf.config.functions_run_eagerly()
 
 
-def overrides(model: Any, name: str, base: type = keras.Model) -> bool:
-    """Whether the model, or its class, has its own method in the place of its base's."""
+def overrides(model: KerasModel, name: str, base: type = keras.Model) -> bool:
+    """Return True if the model, or its class, has its own method in place of its base's."""
     return getattr(getattr(model, name), "__func__", None) is not getattr(base, name)
 
 
-def check_loop(model: Any, name: str, instead: str) -> None:
-    """Checks that a model leaves the loop over its steps to this library.
+def check_loop(model: KerasModel, name: str, instead: str) -> None:
+    """Check that a model leaves the loop over its steps to this library.
 
     Args:
         model: The model.
         name: Keras's method that makes the loop, such as ``make_train_function``.
-        instead: What to call if the model has its own.
+        instead: The method to call if the model has a loop of its own, for the message.
 
     Raises:
-        InputError: It has.
+        InputError: The model overrides the method.
     """
     if overrides(model, name):
         raise InputError(
@@ -176,6 +185,6 @@ def check_loop(model: Any, name: str, instead: str) -> None:
         )
 
 
-def _logged_loss(logs: Any) -> Any:
+def _logged_loss(logs: Nested) -> Tensor:
     loss = logs.get("loss") if isinstance(logs, dict) else None
     return tf.constant(0.0) if loss is None else tf.cast(loss, "float32")

@@ -1,52 +1,57 @@
-"""Which of a model's layers are trained, where that is changed without a new ``compile``."""
+"""The layers that are trained where ``trainable`` changes without a new ``compile``."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers, set_trainable_flag, trainable_flag
+from tfcourse.types import KerasModel, Layer, Nested, Variable
 
 __all__ = ["FirstTrainable"]
 
+# The layers and their variables, each with its own flag.
+Flags = list[tuple[Layer | Variable, bool]]
+
 
 class FirstTrainable:
-    """Has all traces of a model train the layers that its first one trained.
+    """The layers that the first trace of a model trains, for all other traces to train them too.
 
-    ``trainable`` takes effect with ``compile``, as in Keras, which goes on with the function that
-    it has traced. Data of another size or kind may need another trace here.
+    ``trainable`` takes effect with ``compile``, as in Keras, which continues to call the function
+    that it has traced. Data of another size or kind may need another trace here.
     """
 
     def __init__(self) -> None:
-        self.flags: list[tuple[Any, bool]] = []
+        self.flags: Flags = []
 
-    def kept_in(self, step: Callable[[Any], Any], model: Any) -> Callable[[Any], Any]:
-        """The model's step with the layers as they were when one was first traced."""
+    def wrap(
+        self, step: Callable[[Nested], Nested], model: KerasModel
+    ) -> Callable[[Nested], Nested]:
+        """Return a model's step that is traced with the flags of the first trace."""
 
-        def traced(batch: Any) -> Any:
+        def step_with_flags(batch: Nested) -> Nested:
             if tf.executing_eagerly():
                 return step(batch)
             self.flags = self.flags or _flags(model)
-            with _set(self.flags):
+            with _set_for_now(self.flags):
                 return step(batch)
 
-        return traced
+        return step_with_flags
 
 
-def _flags(model: Any) -> list[tuple[Any, bool]]:
-    """The flags of the layers and of their variables, each with what it belongs to."""
+def _flags(model: KerasModel) -> Flags:
     return [(part, trainable_flag(part)) for part in (*flatten_layers(model), *model.variables)]
 
 
 @contextmanager
-def _set(flags: list[tuple[Any, bool]]) -> Iterator[None]:
+def _set_for_now(flags: Flags) -> Iterator[None]:
+    """Set flags, and restore the others at the end."""
     # Not through `trainable`, with which a layer sets all that is inside it.
-    changed = [(part, trainable_flag(part)) for part, flag in flags if trainable_flag(part) != flag]
+    changes = [(part, flag) for part, flag in flags if trainable_flag(part) != flag]
     try:
-        for part, now in changed:
-            set_trainable_flag(part, not now)
+        for part, flag in changes:
+            set_trainable_flag(part, flag)
         yield
     finally:
-        for part, now in changed:
-            set_trainable_flag(part, now)
+        for part, flag in changes:
+            set_trainable_flag(part, not flag)

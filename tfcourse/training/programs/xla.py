@@ -1,4 +1,4 @@
-"""What XLA can't compile, and what it computes without the checks of a CPU kernel."""
+"""Programs that XLA can't compile, or computes without the checks of a CPU kernel."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -20,8 +20,8 @@ __all__ = [
     "refuse_strings",
 ]
 
-# What a function under XLA raises when it can't be compiled. Its variables are as before: XLA
-# writes them when all is computed.
+# The errors of a function that XLA can't compile. Its variables are as before: XLA writes them
+# when all is computed.
 XLA_ERRORS = (
     tf.errors.InvalidArgumentError,
     tf.errors.UnimplementedError,
@@ -33,7 +33,7 @@ CHECKING = re.compile(
     r"Assert|CheckNumerics(V2)?|(Resource)?Gather(V2|Nd)?|ScatterNd|TensorScatter\w+"
     r"|ResourceScatter\w+|(Unsorted)?Segment\w+"
 )
-# What TensorFlow calls loops, branches and vectorized maps in the names of operations.
+# The names of loops, branches and vectorized maps in TensorFlow's names of operations.
 CONTROL = {"while", "cond", "loop_body"}
 # These only pass strings on: those of an Assert's message, which XLA leaves out.
 PASSING = {"Assert", "Const", "If", "StatelessIf", "Identity", "NoOp"}
@@ -41,23 +41,23 @@ MISSING = re.compile(r"No registered '(\w+)' OpKernel .*?\{\{node ([^}]*)\}\}", 
 
 
 def not_compiled(error: Exception, layers: Sequence[str] = ()) -> InputError:
-    """The error for a model that XLA can't compile, with the operation and its layer if known.
+    """Return the error for a model that XLA can't compile, with operation and layer if known.
 
     Args:
-        error: What XLA raised.
+        error: The error that XLA raised.
         layers: The names of the model's layers.
     """
-    found = MISSING.search(str(error))
+    match = MISSING.search(str(error))
     if isinstance(error, StringsError):
         reason = f"it works on strings ({error})"
-    elif found is None:
+    elif match is None:
         reason = message_line(error)
     else:
         # A layer's operations are in scopes of its name, to which TensorFlow may add a number.
-        scopes = [bare_scope(scope) for scope in reversed(found[2].split("/"))]
+        scopes = [bare_scope(scope) for scope in reversed(match[2].split("/"))]
         bare = {bare_scope(name): name for name in layers}
         layer = next((bare[scope] for scope in scopes if scope in bare), None)
-        reason = f'it has no operation "{found[1]}"'
+        reason = f'it has no operation "{match[1]}"'
         reason += f', which layer "{layer}" uses' if layer else ""
     return InputError(f"XLA can't compile this model: {reason}. Pass jit_compile=False.")
 
@@ -70,11 +70,11 @@ class StringsError(Exception):
     """A program works on strings; the message names an operation."""
 
 
-def refuse_strings(graph: Any) -> None:
+def refuse_strings(graph: tf.Graph) -> None:
     """Check that a traced program has no strings.
 
     Raises:
-        StringsError: It has: TensorFlow may abort the process when XLA compiles it.
+        StringsError: It has some; TensorFlow may abort the process when XLA compiles it.
     """
     for node in _nodes(graph):
         types = [t for value in node.attr.values() for t in (value.type, *value.list.type)]
@@ -83,7 +83,10 @@ def refuse_strings(graph: Any) -> None:
 
 
 def drops_checks(
-    graph: Any, safe: Collection[str], in_range: Collection[str], known: Collection[str] = ()
+    graph: tf.Graph,
+    safe: Collection[str],
+    in_range: Collection[str],
+    before: Collection[str] = (),
 ) -> bool:
     """Return True if a traced program checks its values on a CPU where XLA would not.
 
@@ -94,11 +97,11 @@ def drops_checks(
         safe: Scopes whose operations need no check, such as the optimizer's name; "" is outside
             of any scope.
         in_range: The names of the ``Embedding`` layers whose ids are known to be in range.
-        known: The names of operations that were there before, and need no check.
+        before: The names of operations that were in the graph before, and need no check.
     """
     safe, in_range = {"gradient_tape", *map(bare_scope, safe)}, {*map(bare_scope, in_range)}
     for node in _nodes(graph):
-        if CHECKING.fullmatch(node.op) and node.name not in known:
+        if CHECKING.fullmatch(node.op) and node.name not in before:
             scopes = [bare_scope(scope) for scope in node.name.split("/")]
             last = scopes[-1]
             looked_up = any(
@@ -110,7 +113,7 @@ def drops_checks(
     return False
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
+def _nodes(graph: tf.Graph) -> Iterator[Any]:
     """Yield the operations of a graph and of the functions that it calls."""
     definition = graph.as_graph_def()
     yield from definition.node

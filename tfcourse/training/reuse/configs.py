@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Hashable, Mapping
-from typing import Any
 
 import numpy as np
 
 from tfcourse.internals.layers import snake_case_name
+from tfcourse.types import KerasConfig
 
 __all__ = ["canonical", "is_automatic_name"]
 
@@ -15,7 +15,7 @@ __all__ = ["canonical", "is_automatic_name"]
 NAME_KEYS = ("name", "keras_history", "input_layers", "output_layers")
 
 
-def canonical(config: Mapping[str, Any], without: tuple[str, ...] = ()) -> Hashable:
+def canonical(config: KerasConfig, without: tuple[str, ...] = ()) -> Hashable:
     """Return a config as a hashable value, without seeds and the names that Keras counts up.
 
     Seeds are state: what is drawn from them is in variables.
@@ -36,7 +36,7 @@ def is_automatic_name(name: str, class_name: str) -> bool:
     return bool(re.fullmatch(pattern, name))
 
 
-def _collect_automatic_names(config: Any, names: dict[str, str]) -> None:
+def _collect_automatic_names(config: object, names: dict[str, str]) -> None:
     """Add to ``names`` those that Keras itself gave, each with its replacement."""
     if isinstance(config, Mapping):
         inner = config.get("config")
@@ -52,7 +52,7 @@ def _collect_automatic_names(config: Any, names: dict[str, str]) -> None:
             _collect_automatic_names(value, names)
 
 
-def _hashable(value: Any, names: Mapping[str, str], is_name: bool) -> Hashable:
+def _hashable(value: object, names: Mapping[str, str], is_name: bool) -> Hashable:
     if isinstance(value, Mapping):
         return tuple(
             (str(key), _hashable(value[key], names, is_name or key in NAME_KEYS))

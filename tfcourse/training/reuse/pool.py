@@ -4,7 +4,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import tensorflow as tf
 
@@ -16,6 +16,7 @@ from tfcourse.training.reuse.seeding import count_dropped_model, generator_state
 from tfcourse.training.reuse.shareable import NotShareableError
 from tfcourse.training.reuse.structure import structure
 from tfcourse.training.reuse.variables import initial_variables, own_variables
+from tfcourse.types import KerasModel, Nested
 
 __all__ = ["ModelPool", "PoolCounts"]
 
@@ -24,11 +25,12 @@ LOG = logging.getLogger("tfcourse")
 MAX_BYTES = 2**30
 
 Result = TypeVar("Result")
+Build = Callable[[], KerasModel]
 
 
 @dataclass
 class PoolCounts:
-    """What a pool has done.
+    """The number of trainings in a pool, by the model that was trained.
 
     Attributes:
         reused: Trainings of a model that was in the pool.
@@ -65,8 +67,8 @@ class ModelPool:
         self._reasons: set[str] = set()
 
     def train(
-        self, build: Callable[[], Any], train: Callable[[Any], Result], sample: Any
-    ) -> tuple[Any, Result]:
+        self, build: Build, train: Callable[[KerasModel], Result], sample: Nested
+    ) -> tuple[KerasModel, Result]:
         """Train the model that ``build`` returns, or one of the pool in its state.
 
         The pool may train the returned model again: use it before the next training.
@@ -98,7 +100,7 @@ class ModelPool:
         model = build()
         return model, self._train_new(None, model, train, sample, build)
 
-    def _reset_without_build(self, build: Callable[[], Any]) -> Hashable:
+    def _reset_without_build(self, build: Build) -> Hashable:
         """Reset a model of the pool to the state that ``build`` would give, if that is known.
 
         Returns:
@@ -114,8 +116,8 @@ class ModelPool:
                 return key
         return None
 
-    def _key(self, model: Any, sample: Any) -> Hashable:
-        """What models must have in common to share a program; None if the model can't share."""
+    def _key(self, model: KerasModel, sample: Nested) -> Hashable:
+        """Return the key that models with the same program share; None if this one can't share."""
         if not self.size:
             return None
         shapes = [(tuple(t.shape), t.dtype.name) for t in tf.nest.flatten(sample)]
@@ -136,10 +138,10 @@ class ModelPool:
     def _train_new(
         self,
         key: Hashable,
-        model: Any,
-        train: Callable[[Any], Result],
-        sample: Any,
-        build: Callable[[], Any],
+        model: KerasModel,
+        train: Callable[[KerasModel], Result],
+        sample: Nested,
+        build: Build,
     ) -> Result:
         new = None if key is None else pooled_model(model, sample)
         if new is None:
@@ -161,7 +163,7 @@ class ModelPool:
         return result
 
     def _train_pooled(
-        self, key: Hashable, pooled: PooledModel, train: Callable[[Any], Result]
+        self, key: Hashable, pooled: PooledModel, train: Callable[[KerasModel], Result]
     ) -> Result:
         """Train a model of the pool; drop it if it can't be trained again."""
         before = generator_states()
@@ -201,7 +203,7 @@ class ModelPool:
             LOG.warning("The model is built and compiled again for every training: %s.", reason)
 
 
-def _copy_state(pooled: PooledModel, model: Any, build: Callable[[], Any]) -> None:
+def _copy_state(pooled: PooledModel, model: KerasModel, build: Build) -> None:
     """Set a pooled model to a new one's state, with which its recipe is verified or dropped."""
     recipe, initial = pooled.recipe, initial_variables(model)
     if isinstance(build, PureBuild) and recipe and recipe.origin == build.origin:

@@ -6,11 +6,12 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.internals.tensorflow import concrete_functions, operation_definition
+from tfcourse.types import ConcreteFunction
 
 __all__ = ["impurity", "traced_functions"]
 
-# The operations with state that a program may hold: reading and writing variables, and control
-# flow, whose bodies are looked at by themselves. cuDNN's recurrent kernels keep state for their
+# The operations with state that a program may contain: reading and writing variables, and control
+# flow, whose bodies are examined by themselves. cuDNN's recurrent kernels have state for their
 # dropout, which Keras does not use.
 ALLOWED = {
     "ReadVariableOp", "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp",
@@ -23,26 +24,26 @@ ALLOWED = {
 }  # fmt: skip
 
 
-def traced_functions(thing: Any) -> Iterator[Any]:
-    """All traces of the ``tf.function``s that this library's objects hold, in any depth."""
-    if isinstance(thing, tf.types.experimental.PolymorphicFunction):
-        yield from concrete_functions(thing)
-    elif isinstance(thing, Mapping):
-        for part in thing.values():
+def traced_functions(value: object) -> Iterator[ConcreteFunction]:
+    """Yield all traces of the ``tf.function``s inside this library's objects, at any depth."""
+    if isinstance(value, tf.types.experimental.PolymorphicFunction):
+        yield from concrete_functions(value)
+    elif isinstance(value, Mapping):
+        for part in value.values():
             yield from traced_functions(part)
-    elif isinstance(thing, list | tuple):
-        for part in thing:
+    elif isinstance(value, list | tuple):
+        for part in value:
             yield from traced_functions(part)
-    elif type(thing).__module__.startswith("tfcourse.training."):
-        yield from traced_functions(vars(thing))
+    elif type(value).__module__.startswith("tfcourse.training."):
+        yield from traced_functions(vars(value))
 
 
-def impurity(function: Any, resources: Collection[int]) -> str | None:
-    """What a trace depends on beside its inputs and the known variables; None if on nothing.
+def impurity(function: ConcreteFunction, resources: Collection[int]) -> str | None:
+    """Return what a trace depends on beside its inputs and some variables; None if on nothing.
 
     Args:
-        function: A ``ConcreteFunction``.
-        resources: The handles of the known variables, by ``id``.
+        function: The trace.
+        resources: The handles of the variables, by ``id``.
     """
     for outer, _ in function.graph.captures:
         if outer.dtype.name == "resource" and id(outer) not in resources:
@@ -51,34 +52,34 @@ def impurity(function: Any, resources: Collection[int]) -> str | None:
             return "its program uses an object that is none of the model's variables"
     graph = function.graph.as_graph_def()
     for nodes in (graph.node, *(inner.node_def for inner in graph.library.function)):
-        found = _impurity_of_nodes(nodes)
-        if found is not None:
-            return found
+        reason = _impurity_of_nodes(nodes)
+        if reason is not None:
+            return reason
     return None
 
 
 def _impurity_of_nodes(nodes: Collection[Any]) -> str | None:
     by_name = {node.name: node for node in nodes}
     for node in nodes:
-        known = operation_definition(node.op)
-        if known is None:
-            continue  # a call of one of the functions, which are looked at by themselves
-        if known.is_stateful and node.op not in ALLOWED:
+        definition = operation_definition(node.op)
+        if definition is None:
+            continue  # a call of one of the functions, whose nodes are examined by themselves
+        if definition.is_stateful and node.op not in ALLOWED:
             return f"its program keeps state in a {node.op} operation"
-        seeds = [i for i, argument in enumerate(known.input_arg) if argument.name == "seed"]
+        seeds = [i for i, argument in enumerate(definition.input_arg) if argument.name == "seed"]
         if any(_is_constant(node.input[i], by_name) for i in seeds):
             return "its program draws random numbers from a seed that is part of the program"
     return None
 
 
 def _is_constant(name: str, by_name: Mapping[str, Any]) -> bool:
-    """Whether a tensor is computed from constants alone."""
-    waiting, seen = [name], set()
-    while waiting:
-        node = by_name.get(waiting.pop().lstrip("^").split(":")[0])
+    """Return True if a tensor is computed from constants alone."""
+    queue, visited = [name], set()
+    while queue:
+        node = by_name.get(queue.pop().lstrip("^").split(":")[0])
         if node is None or node.op in ("Placeholder", "ReadVariableOp"):
             return False  # an argument, or a variable's value
-        if node.name not in seen:
-            seen.add(node.name)
-            waiting.extend(node.input)
+        if node.name not in visited:
+            visited.add(node.name)
+            queue.extend(node.input)
     return True

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers, seed_generators
 from tfcourse.training.reuse.variables import own_variables
+from tfcourse.types import Array, KerasModel, Optimizer, Tensor, TensorLike, Variable
 
 __all__ = ["PureBuild", "Recipe", "all_equal", "find_recipe", "recipe_of"]
 
@@ -31,17 +32,17 @@ class PureBuild:
 
     origin: Hashable
     seed: int
-    make: Callable[[], Any]
-    optimizer_values: Callable[[Any, Sequence[Any]], Sequence[Any]]
+    make: Callable[[], KerasModel]
+    optimizer_values: Callable[[Optimizer, Sequence[Tensor]], Sequence[TensorLike]]
 
-    def __call__(self) -> Any:
+    def __call__(self) -> KerasModel:
         """Return the model."""
         return self.make()
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the variables of a model come from the seed that is set before its build.
+    """The way in which a model's variables come from the seed that is set before its build.
 
     Attributes:
         constants: The first values of the variables; those of random ones don't count.
@@ -53,31 +54,31 @@ class Recipe:
         is_verified: True if it gave the values of a model that was built from another seed.
     """
 
-    constants: Sequence[Any]
+    constants: Sequence[Array]
     initializers: Mapping[int, tuple[Any, int]]
     generators: Mapping[int, int]
-    optimizer: Sequence[Any] = ()
+    optimizer: Sequence[Tensor] = ()
     origin: Hashable = None
     is_verified: bool = False
 
-    def values(self, seed: int) -> list[Any]:
+    def values(self, seed: int) -> list[TensorLike]:
         """Return the first values of all variables, in their order."""
         indices = [index for _, index in self.initializers.values()]
         seeds = _default_seeds(seed, 1 + max([-1, *indices, *self.generators.values()]))
         values = list(self.constants)
         for number, (initializer, index) in self.initializers.items():
-            initializer, constant = copy.copy(initializer), self.constants[number]
-            initializer.seed = seeds[index]
-            values[number] = initializer(constant.shape, dtype=constant.dtype.name)
+            seeded, constant = copy.copy(initializer), self.constants[number]
+            seeded.seed = seeds[index]
+            values[number] = seeded(constant.shape, dtype=constant.dtype.name)
         for number, index in self.generators.items():
             values[number] = np.array([seeds[index], 0], self.constants[number].dtype)
         return values
 
-    def matches(self, model: Any, seed: int) -> bool:
+    def matches(self, model: KerasModel, seed: int) -> bool:
         """Return whether a newly built model has these values, bit for bit."""
         return all_equal(own_variables(model), self.values(seed))
 
-    def values_of(self, build: PureBuild, optimizer: Any) -> list[Any]:
+    def values_of(self, build: PureBuild, optimizer: Optimizer) -> list[TensorLike]:
         """Return the first values of a build's model and of its optimizer.
 
         Args:
@@ -86,12 +87,12 @@ class Recipe:
         """
         return [*self.values(build.seed), *build.optimizer_values(optimizer, self.optimizer)]
 
-    def verified_by(self, model: Any, seed: int) -> "Recipe | None":
+    def verified_by(self, model: KerasModel, seed: int) -> "Recipe | None":
         """Return the recipe as verified; None if it is wrong about a model of another seed."""
         return replace(self, is_verified=True) if self.matches(model, seed) else None
 
 
-def all_equal(variables: Sequence[Any], values: Sequence[Any]) -> bool:
+def all_equal(variables: Sequence[Variable], values: Sequence[TensorLike]) -> bool:
     """Return whether variables have just these values, bit for bit."""
     pairs = zip(variables, values, strict=True)
     return all(
@@ -100,7 +101,7 @@ def all_equal(variables: Sequence[Any], values: Sequence[Any]) -> bool:
     )
 
 
-def recipe_of(model: Any, build: PureBuild, optimizer: Sequence[Any]) -> Recipe | None:
+def recipe_of(model: KerasModel, build: PureBuild, optimizer: Sequence[Variable]) -> Recipe | None:
     """Return the recipe of a pure build's model, just built; None if there is none.
 
     Args:
@@ -115,7 +116,7 @@ def recipe_of(model: Any, build: PureBuild, optimizer: Sequence[Any]) -> Recipe 
     return replace(recipe, optimizer=values, origin=build.origin)
 
 
-def find_recipe(model: Any, seed: int) -> Recipe | None:
+def find_recipe(model: KerasModel, seed: int) -> Recipe | None:
     """Return what gives the variables of a model that was just built; None if nothing does.
 
     That it fits this model may be chance: compare it with another one.

@@ -19,7 +19,7 @@ MAX_LOAD, LOAD_PER_MODEL = 50, 6
 
 @dataclass
 class _Cache:
-    """What is known of TensorFlow's cache of kernels.
+    """An account of TensorFlow's cache of kernels, which can't be looked into.
 
     Attributes:
         generator: The state in which `set_seed` left TensorFlow's generator.

@@ -4,8 +4,8 @@ import hashlib
 import re
 import types
 import warnings
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ import tensorflow as tf
 from tfcourse.errors import message_line
 from tfcourse.internals.models import function_arguments
 from tfcourse.training.reuse.configs import canonical
+from tfcourse.types import Array, KerasConfig
 
 __all__ = [
     "NotShareableError",
@@ -45,7 +46,7 @@ class NotShareableError(Exception):
     """A model can't share a program with another; the message says why."""
 
 
-def is_from_library(thing: Any) -> bool:
+def is_from_library(thing: Callable[..., object]) -> bool:
     """Return whether a class or function is defined by Keras, TensorFlow, NumPy or tfcourse."""
     modules = [getattr(thing, "__module__", None) or ""]
     if isinstance(thing, types.FunctionType):
@@ -56,11 +57,18 @@ def is_from_library(thing: Any) -> bool:
     return all(module.split(".")[0] in LIBRARIES for module in modules)
 
 
-def config_of(thing: Any, where: str) -> dict[str, Any]:
+class HasConfig(Protocol):
+    """A layer, optimizer, loss or another part of a model."""
+
+    def get_config(self) -> KerasConfig:
+        """Return the arguments that the part was created with."""
+
+
+def config_of(part: HasConfig, where: str) -> KerasConfig:
     """Return the result of a ``get_config``.
 
     Args:
-        thing: A layer, optimizer, loss or another part of a model.
+        part: A part of a model.
         where: What it is, for the message.
 
     Raises:
@@ -69,14 +77,14 @@ def config_of(thing: Any, where: str) -> dict[str, Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that lambdas can't be loaded again
-            return thing.get_config()
+            return part.get_config()
     except Exception as error:
         # The same reason has another address in every model.
         reason = re.sub(r" at 0x[0-9a-f]+", "", message_line(error))
         raise NotShareableError(f"{where} has no config: {reason}") from error
 
 
-def describe(value: Any, where: str) -> Hashable:
+def describe(value: object, where: str) -> Hashable:
     """Return a hashable description; equal descriptions mean equal values.
 
     Args:
@@ -108,12 +116,12 @@ def describe(value: Any, where: str) -> Hashable:
     raise NotShareableError(f"{where} is an object of the class {full_name(type(value))}")
 
 
-def full_name(thing: Any) -> str:
+def full_name(thing: type | types.FunctionType) -> str:
     """Return a class's or function's name with that of its module."""
     return f"{thing.__module__}.{thing.__qualname__}"
 
 
-def beside_config(values: Mapping[str, Any], where: str) -> Hashable:
+def beside_config(values: Mapping[str, object], where: str) -> Hashable:
     """Describe what a config need not contain: arrays, and functions and objects of the user's.
 
     Args:
@@ -132,13 +140,13 @@ def beside_config(values: Mapping[str, Any], where: str) -> Hashable:
     )
 
 
-def _parts(value: Any) -> Iterable[Any]:
+def _parts(value: object) -> Iterable[object]:
     if isinstance(value, Mapping):
         return value.values()
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _is_beside_config(value: Any) -> bool:
+def _is_beside_config(value: object) -> bool:
     if isinstance(value, types.FunctionType):
         return not is_from_library(value)
     if isinstance(value, PARTS):
@@ -148,11 +156,11 @@ def _is_beside_config(value: Any) -> bool:
     return isinstance(value, np.ndarray) or _is_eager_tensor(value)
 
 
-def _is_eager_tensor(value: Any) -> bool:
+def _is_eager_tensor(value: object) -> bool:
     return isinstance(value, tf.Tensor) and not tf.is_symbolic_tensor(value)
 
 
-def _array(value: Any, where: str) -> Hashable:
+def _array(value: Array, where: str) -> Hashable:
     if value.dtype.hasobject:
         return describe(value.ravel().tolist(), where), value.shape
     content = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()

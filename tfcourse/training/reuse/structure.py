@@ -1,4 +1,4 @@
-"""What a model's compiled programs contain: all that is not in its variables."""
+"""The part of a model that its compiled programs contain: all that is not in its variables."""
 
 import functools
 from collections.abc import Hashable, Mapping
@@ -21,6 +21,7 @@ from tfcourse.training.reuse.shareable import (
     full_name,
     is_from_library,
 )
+from tfcourse.types import KerasModel, Layer, Optimizer
 
 __all__ = ["structure"]
 
@@ -32,7 +33,7 @@ USER_CODE = tuple(
 )
 
 
-def structure(model: Any) -> Hashable:
+def structure(model: KerasModel) -> Hashable:
     """Return a hashable description of a compiled model without its state.
 
     Two models of the same structure differ in the values of their variables alone: their layers,
@@ -71,7 +72,7 @@ def _settings() -> Hashable:
     )
 
 
-def _layer(layer: Any, layer_numbers: Numbers, variable_numbers: Numbers) -> Hashable:
+def _layer(layer: Layer, layer_numbers: Numbers, variable_numbers: Numbers) -> Hashable:
     kind = type(layer)
     name = "" if is_automatic_name(layer.name, kind.__name__) else layer.name
     where = f'the {kind.__name__} "{name}"' if name else f"a {kind.__name__}"
@@ -94,17 +95,17 @@ def _layer(layer: Any, layer_numbers: Numbers, variable_numbers: Numbers) -> Has
     )
 
 
-def _without(base: frozenset[str], thing: Any) -> dict[str, Any]:
+def _without(base: frozenset[str], thing: Layer) -> dict[str, Any]:
     return {name: value for name, value in vars(thing).items() if name not in base}
 
 
-def _check_class(thing: Any, where: str) -> None:
+def _check_class(thing: object, where: str) -> None:
     if not is_from_library(type(thing)):
         raise NotShareableError(f"{where} is of the class {full_name(type(thing))}, your own")
 
 
-def _content(layer: Any, layer_numbers: Numbers, where: str) -> Hashable:
-    """The layers of a model and how they are connected, or the config of another layer."""
+def _content(layer: Layer, layer_numbers: Numbers, where: str) -> Hashable:
+    """Describe the layers of a model and how they are connected; of another layer its config."""
     if isinstance(layer, keras.Sequential):
         return tuple(layer_numbers[id(inner)] for inner in layer.layers)
     if isinstance(layer, keras.Function):
@@ -115,8 +116,8 @@ def _content(layer: Any, layer_numbers: Numbers, where: str) -> Hashable:
     return canonical({"class_name": type(layer).__name__, "config": config})
 
 
-def _graph(model: Any, where: str) -> Hashable:
-    """Which layer of a functional model takes which one's outputs, and what is between them."""
+def _graph(model: KerasModel, where: str) -> Hashable:
+    """Describe the connections of a functional model's layers, and the operations between them."""
     config = config_of(model, where)
     if "layers" not in config:
         raise NotShareableError(f"the config of {where} does not contain its layers")
@@ -129,8 +130,8 @@ def _graph(model: Any, where: str) -> Hashable:
     return canonical({"class_name": type(model).__name__, "config": {**config, "layers": entries}})
 
 
-def _operations(model: Any, where: str) -> Hashable:
-    """The arrays among the arguments and attributes of a functional model's operations.
+def _operations(model: KerasModel, where: str) -> Hashable:
+    """Describe the arrays among the arguments and attributes of a functional model's operations.
 
     Its config contains the other ones. A function of the user's, as ``keras.ops.map`` takes one,
     is refused.
@@ -147,7 +148,7 @@ def _operations(model: Any, where: str) -> Hashable:
     return tuple(descriptions)
 
 
-def _optimizer(optimizer: Any) -> Hashable:
+def _optimizer(optimizer: Optimizer) -> Hashable:
     _check_class(optimizer, "the optimizer")
     if isinstance(optimizer, keras.optimizers.MultiOptimizer):
         raise NotShareableError("it has several optimizers")
@@ -169,8 +170,8 @@ def _optimizer(optimizer: Any) -> Hashable:
     )
 
 
-def _compile_arguments(model: Any) -> Hashable:
-    """The arguments of ``compile`` beside the optimizer."""
+def _compile_arguments(model: KerasModel) -> Hashable:
+    """Describe the arguments of ``compile`` beside the optimizer."""
     arguments = compile_arguments(model)
     del arguments["optimizer"]
     for leaf in keras.tree.flatten(arguments):
@@ -181,7 +182,7 @@ def _compile_arguments(model: Any) -> Hashable:
 
 @functools.cache
 def _base_attributes(of_model: bool) -> frozenset[str]:
-    """The attributes that Keras gives every layer or model, and those that training adds."""
+    """Return the attributes of every layer or model of Keras's, and those that training adds."""
     names = {"input_spec", *vars(keras.layers.Layer())}
     if of_model:
         inputs = keras.Input((1,))
