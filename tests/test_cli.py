@@ -288,7 +288,7 @@ ADVICE = {
     "hyperband": ('strategy = "hyperband"', '"hyperband" begins with 5 random trials.'),
     "hyperband of few epochs": (
         'strategy = "hyperband"\n[search.hyperband]\nfactor = 6',
-        "[training] epochs 5 is less than [search.hyperband] factor 6: no trial goes on",
+        "[training] epochs 5 is less than [search.hyperband] factor 6: no trial is continued",
     ),
     "direction": (
         'strategy = "random"\ndirection = "min"',

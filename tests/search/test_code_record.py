@@ -92,8 +92,8 @@ def test_a_search_with_changed_code_is_refused_shown_and_accepted(search):
     assert str(refused.value) == (
         f"{first.directory}: the code of the models changed since the search began "
         "(nets:ACTIVATION changed). Its trials would be of different models. Undo the change, "
-        "start over with --fresh, choose another --out or another name, or go on all the same "
-        "with --accept-changes (in Python accept_changes=True)."
+        "start over with --fresh, choose another --out or another name, or continue with "
+        "--accept-changes (in Python accept_changes=True)."
     )
 
     # What is left of a trial under way is of the old model.

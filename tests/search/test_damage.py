@@ -16,7 +16,7 @@ from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal
 from tfcourse.search.store.model_file import sign_model, trial_of_model
-from tfcourse.search.store.resume import check_place
+from tfcourse.search.store.resume import check_path
 from tfcourse.search.store.summary import Summary
 from tfcourse.search.strategies.proposals import propose
 
@@ -162,7 +162,7 @@ def test_any_damage_to_any_file(search, name, kind, monkeypatch):
         assert kept <= {*trials}
         assert result is None or name == "code.json" or kind in ("denied", "a byte", "twice")
     assert {p: p.read_bytes() for p in intact} == intact
-    check_place(RunDirectory(search.directory))  # and so does --fresh
+    check_path(RunDirectory(search.directory))  # and so does --fresh
     assert RunDirectory(search.directory).exists()
 
 
@@ -193,7 +193,7 @@ def test_what_is_left_of_a_record_is_gone_on_with(search, lost, rest):
             path.unlink()
     expected = [0, 1, 2] if rest == "trials only" else [0, 1, 2, 3]  # the best model is lost
     assert [*search.finished()] == expected
-    check_place(RunDirectory(search.directory))
+    check_path(RunDirectory(search.directory))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_what_a_removal_left_is_accepted(search, left):
     assert search.completed() is None
     if expected:  # the best model of what is left is lost: its trial is run again
         assert [*directory.read_trials()] == expected
-    check_place(directory)
+    check_path(directory)
     directory.delete()
     assert not directory.path.exists() or left == "nothing"
 

@@ -195,7 +195,7 @@ def test_repetitions_on_record_are_told(quick, caplog):
     assert not caplog.text
     from tfcourse.search.store.resume import repetitions
 
-    (line,) = repetitions(longer.config, planned.finished())
+    (line,) = repetitions("random", longer.config.space, planned.finished())
     assert re.match(r"1 trials on record repeat .* \(trial 1 those of trial 0\), as an ", line)
 
 

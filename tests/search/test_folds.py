@@ -25,7 +25,7 @@ from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.trials import trial as trial_module
 from tfcourse.search.trials.building import build_trial
 from tfcourse.search.trials.normalized import with_scaling
-from tfcourse.search.trials.scoring import combine, judge
+from tfcourse.search.trials.scoring import combine, score_history
 from tfcourse.search.trials.trainings import trainings
 from tfcourse.search.trials.trial import TrialRunner
 
@@ -117,8 +117,7 @@ class TestCombine:
     ]
 
     def test_the_mean_and_the_standard_deviation(self):
-        config = parse()
-        found = combine([judge(history, config) for history in self.HISTORIES])
+        found = combine([score_history(h, "val_accuracy", "max") for h in self.HISTORIES])
         assert found["scores"] == [0.75, 1.0, 0.5]
         assert found["score"] == 0.75
         assert found["score_std"] == pytest.approx(np.std([0.75, 1.0, 0.5], ddof=1))
@@ -126,7 +125,7 @@ class TestCombine:
         assert found["history"] == {"loss": [3.0, 3.0, 1.0], "val_accuracy": [5 / 12, 0.875, 0.25]}
 
     def test_one_training_is_what_it_is(self):
-        outcome = judge(self.HISTORIES[0], parse())
+        outcome = score_history(self.HISTORIES[0], "val_accuracy", "max")
         assert combine([outcome]) == outcome
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from tfcourse import InputError
-from tfcourse.search.store.lock import locked
+from tfcourse.search.store.lock import lock_directory
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from tfcourse.search.store.lock import locked
-with locked(Path(sys.argv[1])):
+from tfcourse.search.store.lock import lock_directory
+with lock_directory(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -38,17 +38,17 @@ def test_the_second_is_refused_and_told_who_is_first(holder, tmp_path):
     for _ in range(2):  # the refusal leaves the owner's name in its place
         with (
             pytest.raises(InputError, match=rf"run is being searched by process {holder.pid} on "),
-            locked(tmp_path / "run"),
+            lock_directory(tmp_path / "run"),
         ):
             pass
-    with locked(tmp_path / "another"):
+    with lock_directory(tmp_path / "another"):
         pass
 
 
 def test_a_killed_owner_holds_nothing(holder, tmp_path):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    with locked(tmp_path / "run"):
+    with lock_directory(tmp_path / "run"):
         assert f"process {os.getpid()} " in (tmp_path / ".run.lock").read_text()
 
 
@@ -57,7 +57,7 @@ def test_a_place_that_cannot_be_written(place, tmp_path):
     (tmp_path / "taken" / ".run.lock").mkdir(parents=True)
     place = tmp_path / place
     said = rf"{place.parent}/\.run\.lock can't be written \(.+\)\. Choose an --out that can\."
-    with pytest.raises(InputError, match=said), locked(place):
+    with pytest.raises(InputError, match=said), lock_directory(place):
         pass
 
 
@@ -81,12 +81,12 @@ def test_another_path_to_the_same_directory(tmp_path, monkeypatch, way):
         other = ways.get(way, tmp_path / "folder" / "run")
     try:
         with (
-            locked(run),
+            lock_directory(run),
             pytest.raises(InputError, match=r"is being searched by .*process"),
-            locked(other),
+            lock_directory(other),
         ):
             pass
-        with locked(other):
+        with lock_directory(other):
             pass
     finally:
         if way == "mount":
@@ -109,12 +109,12 @@ def test_a_child_that_was_forked_does_not_hold_it(tmp_path, exists):
     child, same = (int(process.stdout.readline()) for _ in range(2))
     assert child == same  # both said it: the child has begun
     try:
-        with pytest.raises(InputError, match="is being searched"), locked(tmp_path / "run"):
+        with pytest.raises(InputError, match="is being searched"), lock_directory(tmp_path / "run"):
             pass
         process.kill()
         process.wait()
         os.kill(child, 0)  # it lives
-        with locked(tmp_path / "run"):
+        with lock_directory(tmp_path / "run"):
             pass
     finally:
         os.kill(child, signal.SIGKILL)
@@ -126,13 +126,13 @@ def test_a_child_that_forks_again_keeps_its_own_files(tmp_path):
     code = """
 import os, sys
 from pathlib import Path
-from tfcourse.search.store.lock import _held, locked
+from tfcourse.search.store.lock import _descriptors, lock_directory
 
 def waited(child):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
-with locked(Path(sys.argv[1])):
-    (number,) = _held
+with lock_directory(Path(sys.argv[1])):
+    (number,) = _descriptors
     if child := os.fork():
         os._exit(waited(child))
     os.dup2(os.open(sys.argv[1], os.O_RDONLY), number)
@@ -154,7 +154,7 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch, code):
 
     monkeypatch.setattr(fcntl, "flock", refuses)
     said = rf"\.run\.lock can't be locked \({os.strerror(code)}\)\. .* file system that has locks"
-    with pytest.raises(InputError, match=said), locked(tmp_path / "run"):
+    with pytest.raises(InputError, match=said), lock_directory(tmp_path / "run"):
         pass
 
 
@@ -164,15 +164,22 @@ def test_a_full_disk_still_locks(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "write", full)
     said = "is being searched by another process"
-    with locked(tmp_path / "run"), pytest.raises(InputError, match=said), locked(tmp_path / "run"):
+    with (
+        lock_directory(tmp_path / "run"),
+        pytest.raises(InputError, match=said),
+        lock_directory(tmp_path / "run"),
+    ):
         pass
 
 
 def test_a_search_that_is_running_refuses_another(quick):
     search = quick()
-    with locked(search.directory), pytest.raises(InputError, match="is being searched by process"):
+    with (
+        lock_directory(search.directory),
+        pytest.raises(InputError, match="is being searched by process"),
+    ):
         search.run(verbose=False)
     assert not search.directory.exists()
     assert len(search.run(verbose=False).trials) == 3
-    with locked(search.directory):
+    with lock_directory(search.directory):
         assert search.run(verbose=False).was_complete  # looking at a finished one is free

@@ -163,7 +163,7 @@ class TestATrialIsTheSameAsAlone:
 
         def held(number, values):
             """What the optimizer says of itself that a trial is trained with, and alone."""
-            build = building.builds_trial(config(), {**base, **values}, number, (4,), 3)
+            build = building.build_function(config(), {**base, **values}, number, (4,), 3)
             model, _ = pool.train(build, lambda model: None, sample)
             return [{**m.optimizer.get_config(), "name": ""} for m in (model, build())]
 
@@ -186,7 +186,7 @@ class TestATrialIsTheSameAsAlone:
                 building, "build_trial", lambda *args: built.append(number) or build(*args)
             )
             model, _ = pool.train(
-                building.builds_trial(own, values, number, (4,), 3), lambda model: None, sample
+                building.build_function(own, values, number, (4,), 3), lambda model: None, sample
             )
             monkeypatch.undo()
             alone = build(own, values, number, (4,), 3)

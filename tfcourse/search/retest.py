@@ -1,4 +1,4 @@
-"""The best old trials run again, on today's data and code (course 1.6: intuitions get stale)."""
+"""The best trials run again on today's data and code (course 1.6: intuitions get stale)."""
 
 import math
 from collections.abc import Sequence
@@ -23,26 +23,26 @@ __all__ = ["retest", "swapped_pairs"]
 
 @translate_disk_errors()
 def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> Retest:
-    """Runs the best trials of a search again, and compares their order.
+    """Run the best trials of a search again, and compare their order.
 
-    The values are the old ones; data and code are today's, from what the record's config names. The
-    search's own record stays as it is; ``retest.csv`` is added to it, or replaced.
+    The values are those on record; data and code are today's, as the config on record names them.
+    The record of the search stays the same; ``retest.csv`` is added to it, or replaced.
 
     Args:
-        run: The run directory, or the `tfcourse.Search` itself, which it has to be where data or
-            builder were given as objects.
-        top: How many of the best trials.
-        seed: The seed of their weights, dropout and shuffling. Without it the search's own: the
-            same data and code then give the same scores. Another one shows how much of the order
-            is chance.
+        run: The run directory, or the `tfcourse.Search` itself, which is necessary if data or
+            builder were passed as objects.
+        top: The number of best trials.
+        seed: The seed of their weights, dropout and shuffling. By default it is the search's, with
+            which the same data and code give the same scores. Another one shows how much of the
+            order is chance.
 
     Returns:
         A `Retest`: ``trials``, ``swapped`` of ``pairs``, ``holds``, ``best_holds``,
         ``scores_hold``; ``print`` shows it as ``tfcourse retest`` does.
 
     Raises:
-        InputError: There is no such record, nothing in it to run again, or its data or builder can
-            no longer be had.
+        InputError: There is no such record, it has fewer than two completed trials, or its data or
+            builder is missing.
         WorkFailedError: All of them failed.
     """
     directory = RunDirectory(run.directory if isinstance(run, Search) else Path(run))
@@ -53,15 +53,15 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
         raise InputError(
             f"{directory.path}: retest compares at least 2 completed trials. Found: {len(old)}."
         )
-    # Here, and not above: what is wrong so far is told without TensorFlow.
+    # Errors up to here are raised without TensorFlow.
     from tfcourse.search.trials.threads import use_threads
     from tfcourse.search.trials.trial import TrialRunner
 
     use_threads(config.search.threads)
     split = load_split(config)
-    kept = read_data_record(directory.path)
-    same = None if kept is None else kept.get("sha256") == data_record(split)["sha256"]
-    # Trials that were trained together agree with those alone to rounding only.
+    stored = read_data_record(directory.path)
+    same = None if stored is None else stored.get("sha256") == data_record(split)["sha256"]
+    # Trials that were trained in a population are the same only up to rounding.
     alone = searched.search.caviar == "reuse"
     repeats = bool(same) and alone and seed in (None, searched.search.seed)
     runner = TrialRunner(config, split, worker="retest")
@@ -93,7 +93,7 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
 
 
 def swapped_pairs(ranks: Sequence[int]) -> int:
-    """How many pairs of a sequence are in falling order.
+    """Return the number of pairs of a sequence that are in descending order.
 
     Of n different ranks Kendall's τ is ``1 - 4 · swapped / (n (n - 1))``.
     """
@@ -103,7 +103,7 @@ def swapped_pairs(ranks: Sequence[int]) -> int:
 def _config(
     run: str | Path | Search, directory: RunDirectory, top: int, seed: int | None
 ) -> SearchConfig:
-    """The config of the record."""
+    """Return the config of the record, after checks of the arguments."""
     for name, value, least in (("top", top, 2), ("seed", seed, 0)):
         if value is not None and value < least:
             raise InputError(f"retest: {name} must be >= {least}. Received: {value}.")
@@ -119,7 +119,7 @@ def _with_seed(config: SearchConfig, seed: int | None) -> SearchConfig:
 
 
 def _chance(record: TrialRecord) -> float | None:
-    """Two standard deviations of the difference between two means of the trial's trainings."""
+    """Return two standard deviations of the difference of two means of the trial's trainings."""
     if record.score_std is None:
         return None
     return 2 * math.sqrt(2 / len(record.scores)) * record.score_std

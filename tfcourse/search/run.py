@@ -1,4 +1,4 @@
-"""A search from config to finished run directory; nothing here needs TensorFlow."""
+"""A search from its config to its result; importing this module needs no TensorFlow."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -25,11 +25,11 @@ from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.runtime.local import serve, supervise
 from tfcourse.search.runtime.resources import worker_count
 from tfcourse.search.runtime.service import Service
-from tfcourse.search.store.code_record import code_changes_at_hand
+from tfcourse.search.store.code_record import quick_code_changes
 from tfcourse.search.store.data_record import check_same_data, data_record
 from tfcourse.search.store.directory import RunDirectory
-from tfcourse.search.store.lock import locked
-from tfcourse.search.store.resume import check_place, finished_trials, repetitions
+from tfcourse.search.store.lock import lock_directory
+from tfcourse.search.store.resume import check_path, finished_trials, repetitions
 
 __all__ = ["Search"]
 
@@ -44,11 +44,11 @@ class Search:
 
     ``Search(space={"learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"}}, trials=24).run()``
 
-    Its attributes are its ``config``, a `tfcourse.search.config.search_config.SearchConfig`, and
+    Its attributes are ``config``, a `tfcourse.search.config.search_config.SearchConfig`, and
     ``out``.
 
     Args:
-        config: A checked config; it excludes all that follows ``out``.
+        config: A checked config; it excludes all arguments after ``out``.
         out: The folder that holds run directories; this one is ``out/name``.
         space: The tables of ``[space]`` by name.
         build: ``"mlp"``, ``"package.module:function"``, or the function ``build(input_shape,
@@ -105,9 +105,9 @@ class Search:
         seed: int | None = None,
         out: str | Path = "runs",
     ) -> "Search":
-        """Reads and checks a TOML file.
+        """Read and check a TOML file.
 
-        Of a search that is finished in ``out`` the data and the builder may be gone.
+        If the search is finished in ``out``, its data and builder may be missing.
 
         Args:
             path: The file.
@@ -147,19 +147,21 @@ class Search:
 
     @translate_disk_errors()
     def completed(self) -> SearchResult | None:
-        """The result, if the run directory holds all of it; None if something is left to do.
+        """Return the result if the run directory is complete; None if something is left to do.
 
         Raises:
-            InputError: The run directory is another search's or of other data (of arrays and files;
-                others are not read for it, nor a file that is gone), or not a run directory.
+            InputError: The run directory is another search's, or not a run directory, or the data
+                changed. Only arrays and files that exist are compared.
         """
         records = self.finished()
-        if records and is_local(self.config) and not is_missing(self.config):
+        data, arrays = self.config.data, self.config.arrays
+        if records and is_local(data, arrays) and not is_missing(data, arrays):
             check_same_data(self.directory, data_record(load_split(self.config)))
         result = complete_result(self.config, RunDirectory(self.directory), records)
         if result is None:
             return None
-        return replace(result, code_changes=code_changes_at_hand(self.config, self.directory))
+        builder, metrics = self.config.builder, self.config.training.metrics
+        return replace(result, code_changes=quick_code_changes(self.directory, builder, metrics))
 
     @translate_disk_errors()
     def run(
@@ -169,19 +171,19 @@ class Search:
         workers: int | Literal["auto"] | None = None,
         accept_changes: bool = False,
     ) -> SearchResult:
-        """Runs the trials that the run directory does not hold yet, and measures the best one.
+        """Run the trials that are not in the run directory yet, and measure the best one.
 
-        Interrupted or killed, the next call goes on where this one was.
+        After an interruption, the next call continues the search.
 
         Args:
-            verbose: Whether to show a progress bar (on stderr).
-            fresh: Whether to start over; the record is deleted once data and builder are checked.
-            workers: How many processes train; ``"auto"``: one for every GPU, or as many as the
-                cores have ``threads``. None is the config's, 1 if it has none. The trials are the
-                same whatever their number (in a process where TensorFlow runs already with
-                other than the config's ``threads``, those of convolutional models to rounding).
-            accept_changes: Whether to go on with a search although the code of its models changed;
-                ``code.json`` then tells what changed, and the first trial with the new code.
+            verbose: True to show a progress bar (on stderr).
+            fresh: True to start over; the record is deleted once data and builder are checked.
+            workers: The number of processes that train; ``"auto"``: one for each GPU, or one for
+                each ``threads`` cores. None is the config's, 1 by default. The trials do not
+                depend on it (except for rounding in convolutional models, if TensorFlow already
+                runs in this process with another number of ``threads`` than the config's).
+            accept_changes: True to continue a search although the code of its models changed;
+                ``code.json`` then has the changes, and the first trial with the new code.
 
         Raises:
             InputError: The data, the builder or an existing run directory does not fit, the code of
@@ -189,27 +191,25 @@ class Search:
             SearchFailedError: Every trial failed.
             WorkFailedError: The processes kept dying, or a checkpoint can't be written.
         """
-        directory = RunDirectory(self.directory)
-        config = self.config
-        workers = worker_count(
-            config.search.workers if workers is None else workers, config.search.threads
-        )
-        alone = workers == 1 and config.search.trial_timeout is None
-        if config.in_memory and not alone:
+        config, directory = self.config, RunDirectory(self.directory)
+        workers = config.search.workers if workers is None else workers
+        workers = worker_count(workers, config.search.threads)
+        in_process = workers == 1 and config.search.trial_timeout is None
+        if config.in_memory and not in_process:
             raise InputError(
                 "Search: data and build given as objects stay in this process; workers and "
                 "trial_timeout need others. Name them: a file, or package.module:function."
             )
-        self._say({} if fresh else self.finished())
+        self._warn({} if fresh else self.finished())
         if fresh:
-            check_place(directory)
+            check_path(directory)
         elif result := self.completed():
             return result
-        with locked(self.directory):
+        with lock_directory(self.directory):
             directory.remove_leftovers()
             finished = {} if fresh else finished_trials(config, directory, forget=True)
-            # Here, and not above: a finished search is shown without TensorFlow.
-            if alone:
+            # A finished search is shown without TensorFlow.
+            if in_process:
                 with quiet_start():
                     from tfcourse.search.runtime.execution import execute
 
@@ -224,35 +224,37 @@ class Search:
     def serve(
         self, service: Service, on_serving: Callable[[int], None], accept_changes: bool = False
     ) -> SearchResult:
-        """Hands the trials out to workers on other machines; the Python form of ``tfcourse chief``.
+        """Serve the trials to workers on other machines; the Python form of ``tfcourse chief``.
 
         Args:
-            service: Where and how.
+            service: The address and the settings of the server.
             on_serving: Called with the port once workers can connect.
             accept_changes: As for `run`.
 
         Raises:
             InputError, SearchFailedError: As `run`.
         """
-        self._say(self.finished())
+        self._warn(self.finished())
         if result := self.completed():
             return result
         directory = RunDirectory(self.directory)
-        with locked(self.directory):
+        with lock_directory(self.directory):
             finished = finished_trials(self.config, directory, forget=True)
             serve(self.config, directory, finished, service, on_serving, accept_changes)
             return final_result(self.config, RunDirectory(self.directory))
 
     @translate_disk_errors()
     def finished(self) -> dict[int, TrialRecord]:
-        """The trials on record that need not be run again.
+        """Return the trials on record that need not be run again.
 
         Raises:
             InputError: The run directory is another search's, or not a run directory.
         """
         return finished_trials(self.config, RunDirectory(self.directory))
 
-    def _say(self, records: Mapping[int, TrialRecord]) -> None:
-        """Log in what the trials of a discrete space differ from those that are asked for."""
-        for line in (*exhaustion(self.config), *repetitions(self.config, records)):
-            LOG.warning("%s: %s", self.config.origin, line)
+    def _warn(self, records: Mapping[int, TrialRecord]) -> None:
+        """Log how the trials of a discrete space differ from what the config says."""
+        config = self.config
+        lines = exhaustion(config.search.trials, config.trials)
+        for line in lines + repetitions(config.search.strategy, config.space, records):
+            LOG.warning("%s: %s", config.origin, line)

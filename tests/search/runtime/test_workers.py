@@ -327,7 +327,7 @@ class TestPopulations:
         self.assert_same(result, expected)
         assert {record.worker for record in result.trials.values()} == {"w1", "w2"}
         assert [*result.efforts] == ["w1", "w2"]
-        assert [effort.together for effort in result.efforts.values()] == [4, 4]
+        assert [effort.vectorized for effort in result.efforts.values()] == [4, 4]
         assert [effort.traces for effort in result.efforts.values()] == [2, 2]
         assert files(result.directory) == files(tmp_path / "alone" / "quick")
 

@@ -209,11 +209,11 @@ class TestWhatIsTrainedAlone:
         """Here: one of 3 units is worth it, one of 5 is not."""
         sizes = []
 
-        def wanted(config, steps, arithmetic=0.0, workers=1):
+        def should_vectorize(config, steps, arithmetic=0.0, workers=1):
             sizes.append(arithmetic)
             return arithmetic in (0.0, min(filter(None, sizes)))
 
-        monkeypatch.setattr(group, "wanted", wanted)
+        monkeypatch.setattr(group, "should_vectorize", should_vectorize)
         together, without = pair(
             {"learning_rate": SPACE["learning_rate"], "units": {"values": [3, 5]}}
         )
@@ -250,7 +250,9 @@ class Shared(keras.metrics.Metric):
 class TestWhatCannotBeHad:
     def test_a_layer_that_cannot_be_vectorized(self, quick):
         search = quick(CONVNET, builder="network", search={"caviar": "population"})
-        message = r'caviar = "population" can\'t be had: A population can\'t train the layer "filt'
+        message = (
+            r'caviar = "population" is not possible: A population can\'t train the layer "filt'
+        )
         with pytest.raises(InputError, match=message):
             search.run(verbose=False)
         assert not search.directory.exists()
@@ -264,7 +266,7 @@ class TestWhatCannotBeHad:
             search={"caviar": "population"},
         )
         with pytest.raises(
-            InputError, match=r"can't be had: The model, its loss or its metrics us"
+            InputError, match=r"is not possible: The model, its loss or its metrics us"
         ):
             search.run(verbose=False)
         assert not search.directory.exists()

@@ -9,13 +9,13 @@ from tfcourse.search.config.architecture import architecture_of
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.trials.vectorized.group_size import (
     GroupSizes,
-    at_once,
     group_sizes,
+    max_parallel_trials,
     next_group,
-    slots_of,
+    slot_count,
 )
-from tfcourse.search.trials.vectorized.rule import speedup, wanted
-from tfcourse.search.trials.vectorized.shares import Shares
+from tfcourse.search.trials.vectorized.rule import should_vectorize, speedup
+from tfcourse.search.trials.vectorized.time_shares import TimeShares
 
 RATE = {"learning_rate": {"low": 1e-3, "high": 1.0, "scale": "log"}}
 UNITS = {"units": {"values": [4, 8, 16]}}
@@ -87,12 +87,12 @@ class TestHands:
         ],
     )
     def test_what_a_strategy_gives_at_once(self, settings, expected):
-        assert at_once(config(**settings)) == expected
+        assert max_parallel_trials(config(**settings)) == expected
 
     def test_slots_are_of_few_numbers(self):
-        found = [slots_of(members, 50) for members in (1, 2, 3, 5, 8, 9, 17, 41, 50)]
+        found = [slot_count(members, 50) for members in (1, 2, 3, 5, 8, 9, 17, 41, 50)]
         assert found == [1, 2, 4, 8, 8, 16, 24, 48, 50]
-        assert all(slots_of(members, 50) >= members for members in range(1, 51))
+        assert all(slot_count(members, 50) >= members for members in range(1, 51))
 
     def test_the_largest_group_comes_first(self):
         hand = {5: "a", 1: "b", 2: "a", 3: "b", 4: "a", 9: "c"}
@@ -105,14 +105,14 @@ class TestAuto:
     STEPS = 17
 
     def test_many_tiny_models_of_many_epochs(self):
-        assert wanted(config(trials=128), self.STEPS)
+        assert should_vectorize(config(trials=128), self.STEPS)
 
     def test_not_where_it_hardly_pays(self):
-        assert not wanted(config(trials=8), self.STEPS)
-        assert not wanted(config(training={"epochs": 2}), self.STEPS)
-        assert not wanted(config({**RATE, "units": {"low": 1, "high": 500}}), self.STEPS)
+        assert not should_vectorize(config(trials=8), self.STEPS)
+        assert not should_vectorize(config(training={"epochs": 2}), self.STEPS)
+        assert not should_vectorize(config({**RATE, "units": {"low": 1, "high": 500}}), self.STEPS)
         # A step of large models is mostly arithmetic, which takes as long together.
-        assert not wanted(config(trials=128), self.STEPS, arithmetic=2e-3)
+        assert not should_vectorize(config(trials=128), self.STEPS, arithmetic=2e-3)
 
     def test_not_where_it_cannot_be_had(self):
         for settings in (
@@ -128,12 +128,15 @@ class TestAuto:
                 "values": ["momentum", "keras:sgd"]}}},
         ):  # fmt: skip
             settings = {"trials": 128, **settings}
-            assert not wanted(config(**settings), self.STEPS), settings
-        assert not wanted(config(trials=128, caviar="reuse"), self.STEPS)
+            assert not should_vectorize(config(**settings), self.STEPS), settings
+        assert not should_vectorize(config(trials=128, caviar="reuse"), self.STEPS)
 
     def test_a_process_compiles_for_its_own_share_of_the_trials(self):
         for trials in (60, 240):
-            found = [wanted(config(trials=trials), self.STEPS, workers=n) for n in (1, 2, 4, 200)]
+            found = [
+                should_vectorize(config(trials=trials), self.STEPS, workers=n)
+                for n in (1, 2, 4, 200)
+            ]
             shares = [speedup(trials / n, 50, 17, 0.0, min(trials / n, 64)) for n in (1, 2, 4)]
             assert found == [*(share >= 1.5 for share in shares), False]
             assert sorted(found, reverse=True) == found
@@ -142,14 +145,14 @@ class TestAuto:
     def test_the_space_s_epochs_count_and_not_those_that_it_replaces(self):
         few = {**RATE, "epochs": {"low": 1, "high": 3}}
         many = {**RATE, "epochs": {"low": 45, "high": 55}}
-        assert not wanted(config(few, {"epochs": 100}, trials=128), self.STEPS)
-        assert wanted(config(many, {"epochs": 1}, trials=128), self.STEPS)
+        assert not should_vectorize(config(few, {"epochs": 100}, trials=128), self.STEPS)
+        assert should_vectorize(config(many, {"epochs": 1}, trials=128), self.STEPS)
         # A group ends with its longest member.
         uneven = {**RATE, "epochs": {"low": 1, "high": 100, "scale": "log"}}
-        assert not wanted(config(uneven, trials=128), self.STEPS)
+        assert not should_vectorize(config(uneven, trials=128), self.STEPS)
 
     def test_population_and_reuse_are_as_asked(self):
-        assert wanted(config(trials=1, caviar="population"), 1, arithmetic=1.0)
+        assert should_vectorize(config(trials=1, caviar="population"), 1, arithmetic=1.0)
 
     def test_the_estimate_grows_with_what_is_saved(self):
         few, many = (speedup(n, 50, 17, 35e-6, min(n, 64)) for n in (8, 128))
@@ -179,10 +182,10 @@ class TestWhatCannotBeHad:
     @pytest.mark.parametrize("name", CASES)
     def test_it_is_said_before_the_search(self, name):
         settings, message = self.CASES[name]
-        start = r'^caviar\.toml: \[search\] caviar = "population" can\'t be had with '
+        start = r'^caviar\.toml: \[search\] caviar = "population" is not possible with '
         with pytest.raises(InputError, match=start + message) as raised:
             config(caviar="population", **settings)
-        assert str(raised.value).endswith('Leave it out, or take caviar = "auto".')
+        assert str(raised.value).endswith('Leave it out, or use caviar = "auto".')
         config(**settings)
 
     def test_every_reason_has_a_line(self):
@@ -201,5 +204,5 @@ def sized(input_shape, classes, size):
 
 def test_shares_add_up_to_all_of_the_time():
     times = iter([10.0, 13.0, 13.0, 15.0])
-    shares = Shares(3, lambda: next(times))
+    shares = TimeShares(3, lambda: next(times))
     assert [shares.end() for _ in range(3)] == [1.0, 1.0, 3.0]

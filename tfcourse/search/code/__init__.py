@@ -1,1 +1,1 @@
-"""The code that a search's models come from, as hashes that tell whether it changed."""
+"""Hashes of the code that builds a search's models, to find changes in it."""

@@ -1,4 +1,4 @@
-"""What compiled functions read and store, and a text of one whose source is not there."""
+"""The names that compiled functions read and store, and the text of a function without source."""
 
 import dis
 import functools
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from inspect import unwrap
 from types import CodeType, FunctionType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 __all__ = [
     "Uses",
@@ -26,7 +26,7 @@ class Uses(NamedTuple):
 
     Attributes:
         names: The globals that it reads.
-        attributes: The attributes that it reads, of anything.
+        attributes: The attributes that it reads, of any object.
         stored: The attributes and the variables of closures that it assigns to.
         stored_globals: The globals that it assigns to.
     """
@@ -38,22 +38,22 @@ class Uses(NamedTuple):
 
 
 def uses(code: CodeType) -> Uses:
-    """Return what a function reads and stores, with the functions and classes in it."""
-    found = Uses(set(), set(), set(), set())
+    """Return the names that a function reads and stores, and the functions and classes in it."""
+    names = Uses(set(), set(), set(), set())
     for each in _nested(code):
         for instruction in dis.get_instructions(each):
             if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-                found.names.add(instruction.argval)
+                names.names.add(instruction.argval)
             elif instruction.opname.startswith(_ATTRIBUTES):
-                found.attributes.add(instruction.argval)
+                names.attributes.add(instruction.argval)
             elif instruction.opname in ("STORE_DEREF", "STORE_ATTR"):
-                found.stored.add(instruction.argval)
+                names.stored.add(instruction.argval)
             elif instruction.opname == "STORE_GLOBAL":
-                found.stored_globals.add(instruction.argval)
-    return found
+                names.stored_globals.add(instruction.argval)
+    return names
 
 
-def as_function(value: Any) -> FunctionType | None:
+def as_function(value: object) -> FunctionType | None:
     """Return the function of a method, a property or a static or class method."""
     for name in ("__func__", "fget", "python_function"):
         value = getattr(value, name, value)
@@ -61,12 +61,12 @@ def as_function(value: Any) -> FunctionType | None:
 
 
 def changed_by(function: FunctionType) -> frozenset[str]:
-    """Return the attributes and variables that a function sets on what is there already."""
+    """Return the attributes and closure variables that a function sets, except ``__init__``."""
     return frozenset() if function.__name__ == "__init__" else _stored_by(function.__code__)
 
 
 def changed_by_methods(cls: type) -> frozenset[str]:
-    """Return what the methods of a class and of its bases set, apart from ``__init__``."""
+    """Return the attributes that methods of a class and its bases set, except ``__init__``."""
     values = [value for base in cls.__mro__ for value in vars(base).values()]
     methods = [unwrap(method) for value in values if (method := as_function(value)) is not None]
     return frozenset().union(*(changed_by(m) for m in methods if isinstance(m, FunctionType)))
@@ -80,7 +80,7 @@ def _stored_by(code: CodeType) -> frozenset[str]:
 def bytecode_text(code: CodeType) -> str:
     """Return the code and its constants as text, without lines and addresses.
 
-    Another version of Python compiles the same source to other code.
+    Other versions of Python compile the same source to other code.
     """
     parts = [code.co_code.hex(), code.co_names, code.co_varnames, code.co_freevars]
     return f"{parts} {[_constant(each) for each in code.co_consts]}"
@@ -91,10 +91,10 @@ def python_version() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def _constant(value: Any) -> str:
+def _constant(value: object) -> str:
     if isinstance(value, CodeType):
         return bytecode_text(value)
-    if isinstance(value, frozenset):  # their order is another in each process
+    if isinstance(value, frozenset):  # its order differs between processes
         return f"frozenset({sorted(map(repr, value))})"
     return repr(value)
 

@@ -1,10 +1,10 @@
-"""The functions, classes and constants that a function depends on, each as a hash of its source."""
+"""Hashes of the source of all functions, classes and constants that a function depends on."""
 
 import ast
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from inspect import getattr_static, unwrap
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -25,45 +25,45 @@ __all__ = ["sources_of"]
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 
 
-def sources_of(given: Any, complete: bool) -> dict[str, str]:
-    """Return hashes of all that ``given`` uses of its own project, by ``module:name``.
+def sources_of(source_object: object, complete: bool) -> dict[str, str]:
+    """Return hashes of all that an object uses of its own project, by ``module:name``.
 
-    A hash of source doesn't change with comments, docstrings and formatting. Where there is no
-    source, it is one of bytecode, behind the version of Python and a colon. Installed packages are
-    left out, and tfcourse.
+    A hash of source doesn't change with comments, docstrings and formatting. Without source it is
+    a hash of bytecode, after the version of Python and a colon. Installed packages and tfcourse
+    are left out.
 
     Args:
-        given: A function, a class, an object, or a ``functools.partial`` of one.
-        complete: Whether modules that are only imported within functions are imported for it.
+        source_object: A function, a class, an object, or a ``functools.partial`` of one.
+        complete: True to import modules that are only imported within functions.
     """
-    first = given
+    first = source_object
     while isinstance(first, functools.partial):
         first = first.func
     module = getattr(first, "__module__", None) or "__main__"
     if first is None or module.partition(".")[0] == "tfcourse":
         return {}
     walk = _Walk(Project(module), complete)
-    walk.visit(given)
+    walk.visit(source_object)
     walk.add_values()
     return dict(sorted(walk.hashes.items()))
 
 
 class _Walk:
-    """Goes from a function to all that it uses of the project."""
+    """A walk from a function to all that it uses of the project."""
 
     def __init__(self, project: Project, complete: bool) -> None:
         self.project, self.complete = project, complete
         self.hashes: dict[str, str] = {}
-        self._visited: set[Any] = set()
-        self._objects: list[Any] = []  # so that no other gets the id of one that was visited
+        self._visited: set[Hashable] = set()
+        self._objects: list[object] = []  # keeps the ids of visited objects from being reused
         self._files: dict[str, Syntax | None] = {}
-        # Constants that objects and closures hold, by name and key; and the names of those that
-        # change as the code runs, such as counters.
+        # Constants in objects and closures, as (name, key, text); and the names of those that
+        # change while the code runs, such as counters.
         self._values: list[tuple[str, str, str]] = []
         self._changing: set[str] = set()
 
-    def visit(self, value: Any) -> None:
-        """Adds a function, a class or an object, and what it uses."""
+    def visit(self, value: object) -> None:
+        """Add a function, a class or an object, and what it uses."""
         if isinstance(value, (ModuleType, *_CONSTANTS)) or not self._is_new(id(value)):
             return
         self._objects.append(value)
@@ -87,7 +87,7 @@ class _Walk:
             if name not in self._changing:
                 self._add(key, text)
 
-    def _is_new(self, key: Any) -> bool:
+    def _is_new(self, key: Hashable) -> bool:
         new = key not in self._visited
         self._visited.add(key)
         return new
@@ -113,28 +113,28 @@ class _Walk:
             self._files[file] = parse(file, scope)
         return self._files[file]
 
-    def _function(self, function: FunctionType, named: bool) -> None:
-        """Adds what a function uses and, if it is to be ``named``, its own source."""
+    def _function(self, function: FunctionType, add_source: bool) -> None:
+        """Add what a function uses and, with ``add_source``, its own source."""
         code, scope = function.__code__, function.__globals__
-        # A decorator may have given it another name and module than its own.
+        # A decorator may have changed its name and module.
         module = scope.get("__name__", function.__module__)
         used, name = uses(code), f"{module}:{code.co_qualname}"
-        own = self.project.has(module)
+        is_own = self.project.has(module)
         for free, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
             except ValueError:  # not assigned yet
                 continue
             self.visit(value)
-            if own and _is_constant(value):
+            if is_own and _is_constant(value):
                 self._values.append((free, f"{name}.{free}", repr(value)))
         self.visit(getattr(function, "__wrapped__", None))
-        if not own:
+        if not is_own:
             return
         self._changing |= changed_by(function)
         syntax = self._syntax(code.co_filename, scope)
         node = None if syntax is None else syntax.function(code)
-        if named:
+        if add_source:
             self._add_code(name, node, code)
         self._names(scope, used.names, used.attributes, used.stored_globals)
         if node is not None:
@@ -148,10 +148,10 @@ class _Walk:
         module = self.project.load(cls.__module__)
         files = [m.__code__.co_filename for m in methods if m.__module__ == cls.__module__]
         scope = {} if module is None else vars(module)
-        # The methods that a dataclass generates are in no file, or in one of Python's own.
-        known = [self._syntax(file, scope) for file in (*files, scope.get("__file__"))]
-        found = [each.classes.get(cls.__qualname__, []) for each in known if each is not None]
-        nodes = next(filter(None, found), [])
+        # The methods that a dataclass generates are in no file, or in a file of Python's.
+        trees = [self._syntax(file, scope) for file in (*files, scope.get("__file__"))]
+        classes = [each.classes.get(cls.__qualname__, []) for each in trees if each is not None]
+        nodes = next(filter(None, classes), [])
         if nodes:
             self._add(f"{cls.__module__}:{cls.__qualname__}", canonical(nodes))
             self._names(scope, *load_names(outside(nodes[0])))
@@ -168,11 +168,11 @@ class _Walk:
                 self.visit(value)
 
     def _object(self, value: Any) -> None:
-        """Adds the class of an object, and its attributes that no method but __init__ sets."""
+        """Add the class of an object, and its attributes that only ``__init__`` sets."""
         cls, attributes = type(value), getattr(value, "__dict__", {})
         self.visit(attributes.get("__wrapped__"))
-        # What tf.function makes of a function has it as a property. An object may have a
-        # __getattr__ that answers every name, with another such object.
+        # The result of tf.function has the function as a property. Other objects may have a
+        # __getattr__ that returns another such object for every name.
         if getattr_static(cls, "python_function", None) is not None:
             self.visit(value.python_function)
         if not self.project.has(cls.__module__):
@@ -223,7 +223,7 @@ class _Walk:
     def _imports_within(
         self, node: ast.AST, scope: Mapping[str, Any], attributes: Iterable[str]
     ) -> None:
-        """Adds what a function imports when it is called."""
+        """Add what a function imports when it is called."""
         for child in ast.walk(node):
             if isinstance(child, ast.ImportFrom):
                 for alias in child.names:
@@ -245,14 +245,14 @@ class _Walk:
 
     def _module(self, name: str, scope: Mapping[str, Any]) -> ModuleType | None:
         try:
-            whole = importlib.util.resolve_name(name, scope.get("__package__"))
+            full_name = importlib.util.resolve_name(name, scope.get("__package__"))
         except ImportError:
             return None
-        is_there = self.project.has(whole)
-        return self.project.load(whole) if is_there or self.complete else None
+        is_imported = self.project.has(full_name)
+        return self.project.load(full_name) if is_imported or self.complete else None
 
 
-def _is_constant(value: Any) -> bool:
+def _is_constant(value: object) -> bool:
     if isinstance(value, tuple):
         return all(map(_is_constant, value))
     return isinstance(value, _CONSTANTS)

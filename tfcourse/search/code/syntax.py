@@ -19,10 +19,10 @@ class Syntax:
         tree: The module.
 
     Attributes:
-        classes: The classes by qualified name; several where a name is defined more than once.
+        classes: The classes by qualified name; several if a name is defined more than once.
         assignments: The statements at the module's top level that assign to a name, by name.
-        imports: Module and name of what the top level imports with ``from``, by its name here;
-            the module begins with a dot a level.
+        imports: Module and name of each object that the top level imports with ``from``, by its
+            name here; a relative module begins with a dot for each level.
     """
 
     def __init__(self, tree: ast.Module) -> None:
@@ -34,9 +34,9 @@ class Syntax:
         self._add_top_level(tree)
 
     def function(self, code: CodeType) -> ast.AST | None:
-        """Return the function that was compiled to ``code``; None if it is not the only one."""
-        found = self._functions.get((code.co_name, code.co_firstlineno), [])
-        return found[0] if len(found) == 1 else None
+        """Return the function that was compiled to ``code``; None if there are several such."""
+        nodes = self._functions.get((code.co_name, code.co_firstlineno), [])
+        return nodes[0] if len(nodes) == 1 else None
 
     def _add_definitions(self, node: ast.AST, prefix: str) -> None:
         for child in ast.iter_child_nodes(node):
@@ -66,7 +66,7 @@ class Syntax:
 
 
 def parse(file: str, scope: Mapping[str, Any]) -> Syntax | None:
-    """Return the parts of a file, or of a notebook's cell; None where there is no source."""
+    """Return the syntax of a file or of a notebook's cell; None if there is no source."""
     linecache.checkcache(file)
     text = "".join(linecache.getlines(file, dict(scope)))
     try:
@@ -75,7 +75,7 @@ def parse(file: str, scope: Mapping[str, Any]) -> Syntax | None:
         return None
 
 
-def canonical(node: Any) -> str:
+def canonical(node: object) -> str:
     """Return a text of a tree that comments, docstrings and formatting don't change.
 
     It is the same in all versions of Python that parse the source, unlike that of ``ast.dump``.
@@ -109,7 +109,7 @@ def outside(node: ast.AST) -> list[ast.AST]:
     return [each for each in (*getattr(node, "decorator_list", []), *defaults) if each is not None]
 
 
-def _without_docstring(body: Any) -> Any:
+def _without_docstring(body: object) -> object:
     match body:
         case [ast.Expr(value=ast.Constant(value=str())), *rest]:
             return rest

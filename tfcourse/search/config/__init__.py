@@ -1,1 +1,1 @@
-"""A search as its TOML file says it: parsed, checked in full, frozen."""
+"""The config of a search, parsed from its TOML file and checked in full."""

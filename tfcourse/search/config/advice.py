@@ -1,26 +1,33 @@
-"""What of a valid config is likely not what was meant."""
+"""Warnings about a valid config whose settings probably do not have the intended effect."""
+
+from collections.abc import Mapping
 
 from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.space.parameters import Range
+from tfcourse.search.space.parameters import Parameter, Range
 from tfcourse.search.strategies.hyperband import hyperband_round
 
 __all__ = ["advice", "exhaustion"]
 
 
 def advice(config: SearchConfig) -> list[str]:
-    """A line for each setting that has no effect because of another, or turns the search round."""
-    lines = [*_of_strategy(config), *_of_training(config), *_of_numbers(config)]
-    return [*lines, *exhaustion(config)]
+    """Return a line for each setting that has no effect or an unlikely one."""
+    lines = [*_of_strategy(config), *_of_training(config), *_of_numbers(config.space)]
+    return [*lines, *exhaustion(config.search.trials, config.trials)]
 
 
-def exhaustion(config: SearchConfig) -> list[str]:
-    """Return a line if the space has fewer configurations than trials are asked for."""
-    if config.trials == config.search.trials:
+def exhaustion(trials: int, configurations: int) -> list[str]:
+    """Return a line if the space has fewer configurations than the config's number of trials.
+
+    Args:
+        trials: ``[search] trials``.
+        configurations: The number of trials that there will be.
+    """
+    if configurations == trials:
         return []
     return [
-        f"[search] trials = {config.search.trials}, and [space] has {config.trials} different "
-        f"configurations: the search ends when each was tried once, after {config.trials} trials."
+        f"[search] trials = {trials}, and [space] has {configurations} different "
+        f"configurations: the search ends when each was tried once, after {configurations} trials."
     ]
 
 
@@ -36,7 +43,7 @@ def _of_strategy(config: SearchConfig) -> list[str]:
         if hyperband_round(least, config.training.epochs, settings.factor).before is None:
             return [
                 f"[training] epochs {config.training.epochs} is less than [search.hyperband] "
-                f"factor {settings.factor}: no trial goes on, the search is random."
+                f"factor {settings.factor}: no trial is continued, the search is random."
             ]
     if config.trials > least:
         return []
@@ -48,10 +55,10 @@ def _of_strategy(config: SearchConfig) -> list[str]:
 
 def _of_training(config: SearchConfig) -> list[str]:
     lines, stopping = [], config.training.early_stopping
-    objective, usual = config.search.objective, direction_of(config.search.objective)
-    if usual not in (None, config.direction):
+    objective, better = config.search.objective, direction_of(config.search.objective)
+    if better not in (None, config.direction):
         lines.append(
-            f'[search] direction "{config.direction}" looks for the worst {objective}: "{usual}" '
+            f'[search] direction "{config.direction}" looks for the worst {objective}: "{better}" '
             "is better."
         )
     if stopping is not None and "epochs" not in config.space:
@@ -64,10 +71,10 @@ def _of_training(config: SearchConfig) -> list[str]:
     return lines
 
 
-def _of_numbers(config: SearchConfig) -> list[str]:
+def _of_numbers(space: Mapping[str, Parameter]) -> list[str]:
     return [
         f"[space.{name}] has one value only, {parameter.low}: step {parameter.step} is larger than "
         "the range."
-        for name, parameter in config.space.items()
+        for name, parameter in space.items()
         if isinstance(parameter, Range) and parameter.count == 1
     ]

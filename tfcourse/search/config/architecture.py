@@ -1,27 +1,27 @@
-"""What of a trial's values makes its model another one, and what is only state."""
+"""The architecture of a trial's model: those of its hyperparameters that need another program."""
 
 import math
-from collections.abc import Hashable, Mapping
-from typing import Any
+from collections.abc import Hashable
 
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.space.parameters import Choice, Parameter
+from tfcourse.types import Hyperparameters
 
-__all__ = ["architecture_of", "architectures", "is_ours", "program_of"]
+__all__ = ["architecture_of", "architectures", "is_builtin", "program_of"]
 
-# They are in variables of the optimizer, or say how often the program is called.
+# Hyperparameters in variables of the optimizer, and the number of times the program is called.
 STATE = {"epochs", *(name for names in OPTIMIZER_ARGUMENTS.values() for name in names)}
 
 
-def architecture_of(values: Mapping[str, Any], builder: Builder) -> Hashable:
-    """What the values of two trials have in common if one program can train both.
+def architecture_of(values: Hyperparameters, builder: Builder) -> Hashable:
+    """Return a key that the values of two trials share if one program can train both.
 
-    Trials of one batch size, that is: XLA, and a population, need to know it.
+    It includes the batch size, which XLA and a population need to know.
     """
     shared = {
-        # Dropout's rate is a variable; 0 is no layer at all.
+        # The rate of dropout is a variable; a rate of 0 adds no layer.
         name: bool(value) if _is_rate(name, builder) else value
         for name, value in values.items()
         if not _is_state(name, builder)
@@ -29,14 +29,14 @@ def architecture_of(values: Mapping[str, Any], builder: Builder) -> Hashable:
     return tuple(sorted((name, repr(value)) for name, value in shared.items()))
 
 
-def program_of(values: Mapping[str, Any], builder: Builder) -> Hashable:
-    """`architecture_of` without the batch size: without XLA one program takes batches of any."""
-    own = {n: v for n, v in values.items() if n != "batch_size" or n in builder.arguments}
-    return architecture_of(own, builder)
+def program_of(values: Hyperparameters, builder: Builder) -> Hashable:
+    """Return `architecture_of` without the batch size, which a program without XLA may vary."""
+    others = {n: v for n, v in values.items() if n != "batch_size" or n in builder.arguments}
+    return architecture_of(others, builder)
 
 
 def architectures(name: str, parameter: Parameter, builder: Builder) -> float:
-    """How many programs the values of one parameter need; infinity for a continuous range."""
+    """Return the number of programs for the values of a parameter; inf for a continuous range."""
     if _is_rate(name, builder):
         choice = isinstance(parameter, Choice) and 0 in parameter.values
         return 2 if choice and parameter.count != 1 else 1
@@ -45,13 +45,13 @@ def architectures(name: str, parameter: Parameter, builder: Builder) -> float:
     return math.inf if parameter.count is None else parameter.count
 
 
-def is_ours(builder: Builder) -> bool:
-    """Whether the builder is one of tfcourse's."""
+def is_builtin(builder: Builder) -> bool:
+    """Return True for one of tfcourse's own builders."""
     return builder.function in BUILDERS.values()
 
 
 def _is_rate(name: str, builder: Builder) -> bool:
-    return name == "dropout" and is_ours(builder)
+    return name == "dropout" and is_builtin(builder)
 
 
 def _is_state(name: str, builder: Builder) -> bool:

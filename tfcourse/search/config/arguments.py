@@ -1,4 +1,4 @@
-"""A search from Python's arguments: the tables of a TOML file, and what a file can't hold."""
+"""The config of a search from the arguments of `tfcourse.Search`."""
 
 import re
 from collections.abc import Mapping
@@ -14,8 +14,8 @@ from tfcourse.search.config.tables import STRATEGIES, DataTable, SearchTable, Tr
 
 __all__ = ["config_from_arguments"]
 
-# Where each setting goes; the seed is the search's.
-_PLACES = {
+# The table and key of each setting; ``seed`` is that of [search].
+_KEYS = {
     **{key: ("data", key) for key in DataTable.model_fields if key != "seed"},
     "data_seed": ("data", "seed"),
     **{key: ("training", key) for key in TrainingTable.model_fields},
@@ -30,36 +30,43 @@ def config_from_arguments(
     arrays: Mapping[str, Any],
     settings: Mapping[str, Any],
 ) -> SearchConfig:
-    """The config of `tfcourse.Search`'s arguments, checked as a file's.
+    """Return the config of `tfcourse.Search`'s arguments, checked as a file's.
+
+    Args:
+        space: The tables of ``[space]`` by name.
+        build: The builder or its name.
+        arguments: The fixed arguments of the builder.
+        arrays: The arguments ``data``, ``train``, ``dev`` and ``test``.
+        settings: The other arguments.
 
     Raises:
         InputError: Every error, a line each, by the names of the arguments.
     """
-    unknown = [key for key in settings if key not in _PLACES]
+    unknown = [key for key in settings if key not in _KEYS]
     if unknown:
-        known = ["space", "build", "arguments", *arrays, *_PLACES]
+        known_names = ["space", "build", "arguments", *arrays, *_KEYS]
         raise InputError(
-            f'Search: "{unknown[0]}" is not an argument.{nearest(unknown[0], known)} '
-            f"Known: {', '.join(known)}."
+            f'Search: "{unknown[0]}" is not an argument.{nearest(unknown[0], known_names)} '
+            f"Known: {', '.join(known_names)}."
         )
     try:
-        given = array_data(**arrays)
+        examples = array_data(**arrays)
     except InputError as error:
         raise InputError(f"Search: {error}") from None
     raw: dict[str, Any] = {"search": {"name": "search"}, "data": {}, "training": {}}
     for key, value in settings.items():
         if value is not None:
-            table, place = _PLACES[key]
-            raw[table][place] = value
-    if given is not None:
+            table, table_key = _KEYS[key]
+            raw[table][table_key] = value
+    if examples is not None:
         raw["data"] |= {"source": "arrays"}
-        raw["data"] |= {} if given.shares is None else {"split": given.shares}
+        raw["data"] |= {} if examples.shares is None else {"split": examples.shares}
     name = build if isinstance(build, str) else object_name(build)
     raw["model"] = {**(arguments or {}), "builder": name}
     raw["space"] = {name: _table(entry) for name, entry in (space or {}).items()}
     try:
         config = parse_config(
-            raw, "Search", Path.cwd(), None if isinstance(build, str) else build, given
+            raw, "Search", Path.cwd(), None if isinstance(build, str) else build, examples
         )
     except InputError as error:
         raise InputError("\n".join(map(_by_argument, str(error).split("\n")))) from error
@@ -73,15 +80,15 @@ def config_from_arguments(
     return config
 
 
-def _table(entry: Any) -> Any:
-    """An entry of the space, its tuples as the lists that a TOML file has."""
+def _table(entry: object) -> object:
+    """Return a table of the space with tuples as lists, as a TOML file has them."""
     if not isinstance(entry, Mapping):
         return entry
     return {key: list(v) if isinstance(v, tuple) else v for key, v in entry.items()}
 
 
 def _by_argument(line: str) -> str:
-    """A line of the config's errors with arguments for tables: ``[search] trials`` is trials."""
+    """Return an error of the config by its argument: ``[search] trials`` becomes ``trials``."""
     line = line.replace("[data] seed", "data_seed").replace("[model] builder", "build")
     line = re.sub(r"\[space\.([^\]]+)\]", r'space["\1"]', line)
     line = re.sub(r"\[(?:training|search)\.(\w+)\] (\w+)", r'\1["\2"]', line)

@@ -1,4 +1,4 @@
-"""The model builder that a config names, and the arguments it takes."""
+"""The model builder that a config names, and its arguments."""
 
 import functools
 import inspect
@@ -15,32 +15,37 @@ from tfcourse.search.code.model_config import without_addresses
 __all__ = [
     "Argument",
     "Builder",
+    "deferred_builder",
     "find_builder",
-    "imported_when_called",
+    "merged_space",
     "object_name",
-    "whole_space",
 ]
 
 
 @dataclass(frozen=True)
 class Argument:
-    """An argument of a builder: its type and its default, ``inspect.Parameter.empty`` if none."""
+    """An argument of a builder.
 
-    annotation: Any
-    default: Any
+    Attributes:
+        annotation: Its type; ``inspect.Parameter.empty`` if it has none.
+        default: Its default; ``inspect.Parameter.empty`` if it has none.
+    """
+
+    annotation: object
+    default: object
 
 
 @dataclass(frozen=True)
 class Builder:
-    """A function ``build(input_shape, classes, **arguments)`` that gives a Keras model.
+    """A function ``build(input_shape, classes, **arguments)`` that returns a Keras model.
 
     Attributes:
-        name: As the config has it.
+        name: The name in the config.
         function: The function.
         arguments: Its arguments after the first two, by name.
-        takes_any: Whether it takes arguments of any name (``**kwargs``).
-        compiles: Whether its models come compiled.
-        space: The tables of ``[space]`` that it brings with it, by name.
+        takes_any: True if it takes arguments of any name (``**kwargs``).
+        compiles: True if it returns compiled models.
+        space: The tables of ``[space]`` that it registers itself, by name.
         source_object: The object that the name or the argument refers to, whose code is
             recorded; None for a builder that is only on record.
     """
@@ -54,16 +59,25 @@ class Builder:
     source_object: Any = field(default=None, compare=False, repr=False)
 
 
-def find_builder(given: Any) -> Builder:
-    """The builder called ``given``: ours, or ``package.module:function``; or that object itself.
+def find_builder(source: object) -> Builder:
+    """Return the builder of a name or an object.
 
-    A function of one argument, an object or a class with ``build`` is keras-tuner's: see
+    A function of one argument, and an object or a class with ``build``, is keras-tuner's: see
     `tfcourse.search.engine.hypermodels`.
 
+    Args:
+        source: The name of a builder of tfcourse's, ``package.module:function``, or the object
+            itself.
+
     Raises:
-        InputError: There is none, it can't be imported, or does not take a shape and classes.
+        InputError: There is no such builder, it can't be imported, or it does not take a shape
+            and classes.
     """
-    name, function = (given, None) if isinstance(given, str) else (object_name(given), given)
+    function: Any = None
+    if isinstance(source, str):
+        name = source
+    else:
+        name, function = object_name(source), source
     if function is None and ":" in name:
         function = load_function(name, "builder")
     elif function is None and name in BUILDERS:
@@ -75,7 +89,7 @@ def find_builder(given: Any) -> Builder:
     required = [p for p in positional if p.default is p.empty]
     has_build = not inspect.isfunction(function) and callable(getattr(function, "build", None))
     if has_build or (len(positional) == len(required) == 1):
-        # keras-tuner brings TensorFlow with it, which other builders are checked without.
+        # keras-tuner imports TensorFlow, without which other builders are checked.
         with quiet_start():
             from tfcourse.search.engine.hypermodels import explore_hypermodel
 
@@ -85,10 +99,10 @@ def find_builder(given: Any) -> Builder:
             name, model.function, arguments, False, model.compiles, model.space, function
         )
     if len(positional) < 2:
-        shown = ", ".join(p.name for p in parameters)
+        names = ", ".join(p.name for p in parameters)
         raise InputError(
             f'builder: "{name}" must take (input_shape, classes, ...), or keras-tuner\'s (hp). '
-            f"Received: ({shown})."
+            f"Received: ({names})."
         )
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     arguments = {
@@ -100,7 +114,7 @@ def find_builder(given: Any) -> Builder:
     return Builder(name, function, arguments, takes_any, source_object=function)
 
 
-def imported_when_called(name: str) -> Callable[..., Any]:
+def deferred_builder(name: str) -> Callable[..., Any]:
     """Return the builder ``package.module:function`` as a function that imports it when called."""
 
     def build(*args: Any, **arguments: Any) -> Any:
@@ -109,43 +123,48 @@ def imported_when_called(name: str) -> Callable[..., Any]:
     return build
 
 
-def whole_space(builder: Builder | None, raw: Any, fixed: Mapping[str, Any]) -> Any:
-    """The tables of ``[space]``, with those that the builder brings for what they leave out.
+def merged_space(builder: Builder | None, raw: object, fixed: Mapping[str, Any]) -> object:
+    """Return the tables of ``[space]``, and those of the builder for names that are not in them.
 
-    What ``[model]`` fixes is not searched, nor what another value of it would be needed for.
+    An argument that ``[model]`` fixes is not searched, nor one whose condition its value rules out.
+
+    Args:
+        builder: The builder; None if it has errors.
+        raw: The value of ``[space]``.
+        fixed: The arguments in ``[model]``.
     """
     if builder is None or not isinstance(raw, Mapping):
         return raw
-    own: dict[str, Any] = {}
+    added: dict[str, Any] = {}
     for name, table in builder.space.items():
         when = table.get("when", {})
         allowed = [v if isinstance(v, list) else [v] for v in when.values()]
-        met = [fixed[p] in v for p, v in zip(when, allowed, strict=True) if p in fixed]
-        if name in fixed or name in raw or not all(met):
+        is_met = [fixed[p] in v for p, v in zip(when, allowed, strict=True) if p in fixed]
+        if name in fixed or name in raw or not all(is_met):
             continue
-        left = {parent: value for parent, value in when.items() if parent not in fixed}
+        open_conditions = {parent: v for parent, v in when.items() if parent not in fixed}
         rest = {key: value for key, value in table.items() if key != "when"}
-        own[name] = {**rest, "when": left} if left else rest
-    return {**raw, **own}
+        added[name] = {**rest, "when": open_conditions} if open_conditions else rest
+    return {**raw, **added}
 
 
-def object_name(given: Any) -> str:
-    """``package.module:name`` of a function or class, or of an object's class."""
-    if isinstance(given, functools.partial):
-        fixed = [f"{key}={value!r}" for key, value in given.keywords.items()]
-        parts = [object_name(given.func), *map(repr, given.args), *fixed]
+def object_name(value: object) -> str:
+    """Return ``package.module:name`` of a function or class, or of an object's class."""
+    if isinstance(value, functools.partial):
+        keywords = [f"{key}={argument!r}" for key, argument in value.keywords.items()]
+        parts = [object_name(value.func), *map(repr, value.args), *keywords]
         return without_addresses(f"functools.partial({', '.join(parts)})")
-    named = given if hasattr(given, "__qualname__") else type(given)
-    return f"{named.__module__}:{named.__qualname__}"
+    owner: Any = value if hasattr(value, "__qualname__") else type(value)
+    return f"{owner.__module__}:{owner.__qualname__}"
 
 
 def _signature(function: Callable[..., Any]) -> Iterable[inspect.Parameter]:
-    """The parameters with their annotations as types, where they can be had."""
+    """Return the parameters, with their annotations as types if those can be evaluated."""
     try:
         return inspect.signature(function, eval_str=True).parameters.values()
     except Exception:  # evaluating an annotation can raise anything
         pass
     try:
         return inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # no function of Python's
+    except (TypeError, ValueError):  # not a function in Python
         return []

@@ -8,11 +8,11 @@ from typing import Any
 from tfcourse.errors import either, nearest, one_of, shown
 from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
-from tfcourse.search.config.admissible import inadmissible, is_whole
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS
 from tfcourse.search.config.tables import ModelTable, SpaceTable, TrainingTable, parse
-from tfcourse.search.space.conditions import condition_problems
+from tfcourse.search.config.validators import is_whole, validate_argument
+from tfcourse.search.space.conditions import validate_conditions
 from tfcourse.search.space.parameters import Choice, Parameter, Range, When, any_of
 
 __all__ = ["check_fixed", "parse_space"]
@@ -21,12 +21,14 @@ TRAINING_NAMES = ("batch_size", "epochs", "optimizer")
 
 
 def parse_space(
-    raw: Any, builder: Builder | None, training: TrainingTable | None
+    raw: object, builder: Builder | None, training: TrainingTable | None
 ) -> tuple[dict[str, Parameter], list[str]]:
-    """``[space.*]`` as parameters by name, and a line for each error.
+    """Return the parameters of ``[space]`` by name, and a line for each error.
 
-    A None for the builder or the training table stands for one that has errors of its own: what
-    depends on it is then not checked.
+    Args:
+        raw: The value of ``[space]``.
+        builder: The builder; None if it has errors of its own, and can't be checked against.
+        training: ``[training]``; None if it has errors of its own.
     """
     if not isinstance(raw, Mapping) or (not raw and builder is not None):
         return {}, ["[space] must hold at least one table, such as [space.learning_rate]."]
@@ -40,9 +42,9 @@ def parse_space(
                 space[name] = parameter
         errors += lines
     optimizers = _optimizers(space, training, builder)
-    errors += [line for name in raw if (line := _misplaced(name, builder, optimizers))]
+    errors += [line for name in raw if (line := _unknown_name(name, builder, optimizers))]
     errors += [line for n, p in space.items() if (line := _contradiction(n, p, builder))]
-    return space, errors + condition_problems(space, raw)
+    return space, errors + validate_conditions(space, raw)
 
 
 def check_fixed(
@@ -51,7 +53,7 @@ def check_fixed(
     training: TrainingTable | None,
     space: Mapping[str, Parameter],
 ) -> list[str]:
-    """A line for each fixed argument that is unknown, inadmissible or missing."""
+    """Return a line for each fixed argument that is unknown, has a wrong value, or is missing."""
     errors: list[str] = []
     if training is not None:
         optimizers = _optimizers(space, training, builder)
@@ -63,7 +65,7 @@ def check_fixed(
                 errors.append(f"[training] {name} has no effect: the builder compiles its models.")
             elif not any(name in ARGUMENTS[o] for o in optimizers):
                 errors.append(f"[training] {name} is not an argument of {_either(optimizers)}.")
-            elif problem := inadmissible(name, value, None):
+            elif problem := validate_argument(name, value, None):
                 errors.append(f"[training] {name} {problem}")
     if builder is None or model is None:
         return errors
@@ -73,15 +75,15 @@ def check_fixed(
                 f'[model] {name} is not an argument of the builder "{builder.name}".'
                 f"{nearest(name, builder.arguments)} Known: {', '.join(builder.arguments)}."
             )
-        elif problem := inadmissible(name, value, builder):
+        elif problem := validate_argument(name, value, builder):
             errors.append(f"[model] {name} {problem}")
-    given = {
+    present = {
         *(name for name, parameter in space.items() if not parameter.when),
         *model.arguments,
         *(training.model_dump(exclude_none=True) if training else ()),
     }
     for name, argument in builder.arguments.items():
-        if argument.default is inspect.Parameter.empty and name not in given:
+        if argument.default is inspect.Parameter.empty and name not in present:
             errors.append(f'[model] {name} is required by the builder "{builder.name}".')
     return errors
 
@@ -89,52 +91,54 @@ def check_fixed(
 def _optimizers(
     space: Mapping[str, Parameter], training: TrainingTable | None, builder: Builder | None
 ) -> list[str]:
-    """The optimizers that a trial may have; none if the builder compiles its models itself."""
+    """Return the optimizers that a trial can have; none if the builder compiles its models."""
     if builder is not None and builder.compiles:
         return []
     fixed: list[str] = [*ARGUMENTS] if training is None else [training.optimizer]
     searched = space.get("optimizer")
     if not isinstance(searched, Choice):
         return fixed
-    known = [value for value in searched.values if value in ARGUMENTS]
-    # Where the condition does not hold it is the fixed one.
-    return list(dict.fromkeys([*known, *fixed])) if searched.when else known
+    choices = [value for value in searched.values if value in ARGUMENTS]
+    # The fixed optimizer is used if the condition does not hold.
+    return list(dict.fromkeys([*choices, *fixed])) if searched.when else choices
 
 
 def _contradiction(name: str, parameter: Parameter, builder: Builder | None) -> str | None:
-    """What is wrong with an optimizer's argument that is searched with other optimizers only."""
+    """Return an error for an optimizer's argument that is searched only with other optimizers."""
     takers = [optimizer for optimizer, names in ARGUMENTS.items() if name in names]
-    asked = [o for o in ARGUMENTS if o in any_of(dict(parameter.when).get("optimizer", ()))]
-    own = builder is None or builder.takes_any or {name, "optimizer"} & {*builder.arguments}
-    if own or not takers or not asked or {*takers} & {*asked}:
+    parents = [o for o in ARGUMENTS if o in any_of(dict(parameter.when).get("optimizer", ()))]
+    builders_own = (
+        builder is None or builder.takes_any or {name, "optimizer"} & {*builder.arguments}
+    )
+    if builders_own or not takers or not parents or {*takers} & {*parents}:
         return None
-    return f"[space.{name}] when: {name} is not an argument of {_either(asked)}."
+    return f"[space.{name}] when: {name} is not an argument of {_either(parents)}."
 
 
 def _either(optimizers: Iterable[str]) -> str:
     return either(optimizers, "the optimizer")
 
 
-def _misplaced(name: str, builder: Builder | None, optimizers: list[str]) -> str | None:
-    """What is wrong with a name in ``[space]``: nobody takes it."""
-    trained = [n for n in TRAINING_NAMES if optimizers or n != "optimizer"]
-    if builder is None or builder.takes_any or name in {*builder.arguments, *trained}:
+def _unknown_name(name: str, builder: Builder | None, optimizers: list[str]) -> str | None:
+    """Return an error for a name in ``[space]`` that is no argument of anything."""
+    of_training = [n for n in TRAINING_NAMES if optimizers or n != "optimizer"]
+    if builder is None or builder.takes_any or name in {*builder.arguments, *of_training}:
         return None
     takers = [o for o, names in ARGUMENTS.items() if name in names]
     if takers and optimizers and not {*takers} & {*optimizers}:
-        own = [taker for taker in takers if taker in OPTIMIZER_ARGUMENTS]
+        course = [taker for taker in takers if taker in OPTIMIZER_ARGUMENTS]
         return (
-            f"[space.{name}] is an argument of {_either(own or takers)}. "
+            f"[space.{name}] is an argument of {_either(course or takers)}. "
             f"Received: {_either(optimizers)} in [training]."
         )
     if takers and optimizers:
         return None
-    own = [n for o in optimizers for n in ARGUMENTS[o]]
-    known = list(dict.fromkeys([*builder.arguments, *own, *trained]))
+    of_optimizers = [n for o in optimizers for n in ARGUMENTS[o]]
+    known_names = list(dict.fromkeys([*builder.arguments, *of_optimizers, *of_training]))
     compiles = ", which compiles its models itself" if builder.compiles else ", the optimizer"
     return (
         f'[space.{name}] is not an argument of the builder "{builder.name}"{compiles} or '
-        f"the training.{nearest(name, known)} Known: {', '.join(known)}."
+        f"the training.{nearest(name, known_names)} Known: {', '.join(known_names)}."
     )
 
 
@@ -142,23 +146,23 @@ def _parameter(
     name: str, table: SpaceTable, builder: Builder | None
 ) -> tuple[Parameter | None, list[str]]:
     where = f"[space.{name}]"
-    given = sorted(table.model_dump(exclude_none=True, exclude={"when"}))
+    keys = sorted(table.model_dump(exclude_none=True, exclude={"when"}))
     when = tuple(
         (parent, tuple(value) if isinstance(value, list) else value)
         for parent, value in (table.when or {}).items()
     )
     if table.values is not None:
-        others = [key for key in given if key != "values"]
+        others = [key for key in keys if key != "values"]
         if others:
             return None, [f"{where} has values, which exclude {', '.join(others)}."]
         return _choice(name, table.values, builder, when)
     if table.low is None or table.high is None:
-        received = ", ".join(given) or "nothing"
+        received = ", ".join(keys) or "nothing"
         return None, [f"{where} needs low and high, or values. Received: {received}."]
     errors = [
         f"{where} {key} {problem}"
         for key in ("low", "high")
-        if (problem := inadmissible(name, getattr(table, key), builder))
+        if (problem := validate_argument(name, getattr(table, key), builder))
     ]
     if not table.low < table.high:
         errors.append(f"{where} low must be < high. Received: {table.low} and {table.high}.")
@@ -200,7 +204,7 @@ def _step_problem(table: SpaceTable, step: float | None, whole: bool, where: str
 
 def _choice(
     name: str, values: list[Any], builder: Builder | None, when: When
-) -> tuple[Any, list[str]]:
+) -> tuple[Choice | None, list[str]]:
     where = f"[space.{name}] values"
     if not values:
         return None, [f"{where} must be a list of at least one value. Received: {shown(values)}."]
@@ -213,14 +217,14 @@ def _choice(
         return None, [f"{where} must differ from each other. Received: {shown(values)}."]
     if len({float if type(value) is int else type(value) for value in values}) > 1:
         return None, [f"{where} must be of one type. Received: {shown(values)}."]
-    problems = [p for value in values if (p := inadmissible(name, value, builder))]
+    problems = [p for value in values if (p := validate_argument(name, value, builder))]
     if problems:
         return None, [f"{where} {problem}" for problem in problems]
     return Choice(tuple(values), when), []
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether a record can hold it and find it again, which no nan equals."""
+def _is_plain(value: object) -> bool:
+    """Return True if a record can hold the value and compare it, unlike a NaN."""
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 

@@ -1,4 +1,4 @@
-"""What no text or number of a config may be: what can't be kept in a TOML file, or be computed."""
+"""The limits of texts and numbers in a config: what a TOML file can hold, and be computed with."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,14 +7,14 @@ from tfcourse.errors import encodable, shortened, shown
 
 __all__ = ["LARGEST", "LONGEST_NAME", "error_lines", "unwritable"]
 
-# The largest that can be computed with: TensorFlow's sizes of 32 bits, and what ends some day.
+# The largest values that can be computed with: TensorFlow's sizes have 32 bits.
 LARGEST = {"batch_size": 2**31 - 1, "units": 2**31 - 1, "layers": 10_000}
-# A file's name has 255 bytes, and beside the run directory there is ".NAME-deleted-01234567".
+# A file name has at most 255 bytes; a deleted run directory is ".NAME-deleted-01234567".
 LONGEST_NAME = 255 - len(".-deleted-01234567")
 # TOML's whole numbers. Seeds are hashed, and may be larger.
 LEAST, MOST, SEED = -(2**63), 2**63 - 1, "seed"
 
-# Of the errors of a file.
+# The most lines, and characters of a line, in the errors of a file.
 MOST_LINES, LONGEST_LINE = 20, 2000
 
 
@@ -24,7 +24,7 @@ def unwritable(tables: Mapping[str, Any]) -> list[str]:
     return [line for place, table in places for line in _lines(place, table)]
 
 
-def _lines(where: str, value: Any) -> Iterator[str]:
+def _lines(where: str, value: object) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             yield from _lines(f"{where} key", key)
@@ -40,7 +40,7 @@ def _lines(where: str, value: Any) -> Iterator[str]:
 
 
 def error_lines(origin: str, errors: list[str]) -> str:
-    """Return the errors, a line each; of very many the first ones."""
+    """Return the errors, a line each, or the first ones if there are very many."""
     lines = [f"{origin}: {shortened(error, LONGEST_LINE)}" for error in errors[:MOST_LINES]]
-    left = len(errors) - len(lines)
-    return "\n".join([*lines, *([f"{origin}: and {left} more errors."] if left else [])])
+    omitted = len(errors) - len(lines)
+    return "\n".join([*lines, *([f"{origin}: and {omitted} more errors."] if omitted else [])])

@@ -1,4 +1,4 @@
-"""A search's TOML file → `SearchConfig`, checked in full; every error is reported at once."""
+"""The config of a search, from its TOML file; all errors are reported at once."""
 
 import tomllib
 from collections.abc import Mapping
@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.data.arrays import ArrayData
-from tfcourse.data.sources import check_source
-from tfcourse.errors import InputError, error_line, nearest, shown
+from tfcourse.errors import InputError, nearest
 from tfcourse.models.build import BUILDERS
-from tfcourse.search.config.builders import Builder, find_builder, imported_when_called, whole_space
+from tfcourse.search.config.builders import Builder, deferred_builder, find_builder, merged_space
 from tfcourse.search.config.checks import check_fixed, parse_space
+from tfcourse.search.config.data import validate_data
 from tfcourse.search.config.limits import error_lines, unwritable
 from tfcourse.search.config.metrics import (
-    objective_problems,
-    training_problems,
+    validate_objective,
+    validate_training,
     with_defaults,
 )
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.config.settings import misfits, strategy_settings
+from tfcourse.search.config.settings import strategy_settings, validate_strategy
 from tfcourse.search.config.tables import (
     STRATEGIES,
     DataTable,
@@ -29,7 +29,7 @@ from tfcourse.search.config.tables import (
     parse,
 )
 from tfcourse.search.config.time_limits import limited_preparation
-from tfcourse.search.config.vectorized import caviar_problems
+from tfcourse.search.config.vectorized import validate_vectorized
 
 __all__ = ["load_config", "parse_config"]
 
@@ -50,7 +50,7 @@ def load_config(
     seed: int | None = None,
     recorded: bool = False,
 ) -> SearchConfig:
-    """Reads and checks a search's TOML file.
+    """Read and check a search's TOML file.
 
     Args:
         path: The file. A relative ``[data] path`` is relative to its folder.
@@ -70,9 +70,9 @@ def load_config(
         raise InputError(f"{path} is not a TOML file: {error}.") from None
     overrides = {"search": {"trials": trials, "seed": seed}, "training": {"epochs": epochs}}
     for table, values in overrides.items():
-        given = {key: value for key, value in values.items() if value is not None}
-        if given and isinstance(raw.setdefault(table, {}), dict):
-            raw[table].update(given)
+        present = {key: value for key, value in values.items() if value is not None}
+        if present and isinstance(raw.setdefault(table, {}), dict):
+            raw[table].update(present)
     return parse_config(raw, str(path), path.parent, recorded=recorded)
 
 
@@ -84,16 +84,16 @@ def parse_config(
     arrays: ArrayData | None = None,
     recorded: bool = False,
 ) -> SearchConfig:
-    """Checks the tables of a search.
+    """Check the tables of a search.
 
     Args:
         raw: The tables.
-        origin: Names them in the errors.
-        folder: What a relative path of theirs is relative to.
-        build: The builder as an object, of which ``[model] builder`` is only the name.
-        arrays: The data, of which ``[data] source`` is only a name.
-        recorded: Whether it is only to read the record of the search: data and builders of one's
-            own may be gone, and no code of theirs is run.
+        origin: Their name in error messages.
+        folder: The folder to which paths in them are relative.
+        build: The builder as an object; ``[model] builder`` is then only its name.
+        arrays: The data as arrays; ``[data] source`` is then only a name.
+        recorded: True to read only the record of the search: the data and the user's builder may
+            be missing, and no code of the user's is run.
 
     Raises:
         InputError: Every error, a line each.
@@ -106,33 +106,32 @@ def parse_config(
     ]
     if lines := unwritable(tables):
         raise InputError(error_lines(origin, errors + lines))
-    parsed: dict[str, Any] = {}
     tables["search"], settings, lines = strategy_settings(tables["search"])
     errors += lines
-    for name, model in _TABLES.items():
-        others = STRATEGIES if name == "search" else ()
-        parsed[name], lines = parse(model, tables[name], name, others)
-        errors += lines
-
+    parsed, lines = _parse_tables(tables)
+    errors += lines
     with limited_preparation(parsed["search"]):
         if parsed["training"] is not None:
-            errors += training_problems(parsed["training"])
-        parsed["data"] = _check_data(parsed["data"], folder, recorded or arrays is not None, errors)
-        builder = _find(parsed["model"], build, recorded, errors)
-    own = recorded or (builder is not None and builder.compiles)
-    errors += objective_problems(tables["search"], tables["training"], any_metric=own)
+            errors += validate_training(parsed["training"])
+        if parsed["data"] is not None:
+            exists = recorded or arrays is not None
+            parsed["data"], lines = validate_data(parsed["data"], folder, exists)
+            errors += lines
+        builder = _load_builder(parsed["model"], build, recorded, errors)
+    any_metric = recorded or (builder is not None and builder.compiles)
+    errors += validate_objective(tables["search"], tables["training"], any_metric=any_metric)
     fixed = {} if parsed["model"] is None else parsed["model"].arguments
-    tables["space"] = whole_space(builder, tables["space"], fixed)
-    # A table that didn't parse has its own errors; its names must not cause others here.
-    known = None if recorded else builder
-    space, space_lines = parse_space(tables["space"], known, parsed["training"])
+    tables["space"] = merged_space(builder, tables["space"], fixed)
+    # A table with errors of its own must not cause others here.
+    checked_builder = None if recorded else builder
+    space, space_lines = parse_space(tables["space"], checked_builder, parsed["training"])
     errors += space_lines
-    errors += check_fixed(known, parsed["model"], parsed["training"], space)
+    errors += check_fixed(checked_builder, parsed["model"], parsed["training"], space)
     if parsed["search"] is not None and not space_lines and not recorded:
-        errors += misfits(parsed["search"], settings, parsed["training"], space)
+        errors += validate_strategy(parsed["search"], settings, parsed["training"], space)
         if builder is not None and parsed["training"] is not None:
-            errors += caviar_problems(parsed["search"], parsed["training"], builder, space)
-    if errors := errors + unwritable({"space": tables["space"]}):  # with what the builder brought
+            errors += validate_vectorized(parsed["search"], parsed["training"], builder, space)
+    if errors := errors + unwritable({"space": tables["space"]}):  # with the tables of the builder
         raise InputError(error_lines(origin, errors))
     assert builder is not None
     return SearchConfig(
@@ -147,42 +146,23 @@ def parse_config(
     )
 
 
-def _check_data(
-    table: DataTable | None, folder: Path, found: bool, errors: list[str]
-) -> DataTable | None:
-    if table is None:
-        return None
-    if len(table.split) != 3 or min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
-        errors.append(
-            "[data] split must be three shares > 0 that sum to 1 (train, dev, test). "
-            f"Received: {shown(list(table.split))}."
-        )
-    if table.path is not None:
-        try:
-            path = (folder / table.path).resolve()
-            path.exists()  # a name that is too long is an error only here
-        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
-            errors.append(f"[data] path {shown(table.path)} can't be used: {error_line(error)}.")
-            return None
-        table = table.model_copy(update={"path": str(path)})
-    if table.label is not None and table.source != "csv":
-        errors.append(f'[data] label is for source "csv" only. Received: "{table.source}".')
-    if found:
-        return table
-    try:
-        check_source(table.source, None if table.path is None else Path(table.path))
-    except InputError as error:
-        errors.append(f"[data] {error}")
-    return table
+def _parse_tables(tables: Mapping[str, object]) -> tuple[dict[str, Any], list[str]]:
+    """Return the tables as their models, None for those with errors, and a line for each error."""
+    parsed, errors = dict[str, Any](), list[str]()
+    for name, model in _TABLES.items():
+        also_known = STRATEGIES if name == "search" else ()
+        parsed[name], lines = parse(model, tables[name], name, also_known)
+        errors += lines
+    return parsed, errors
 
 
-def _find(
+def _load_builder(
     table: ModelTable | None, build: Any, recorded: bool, errors: list[str]
 ) -> Builder | None:
     if table is None:
         return None
     if recorded and table.builder not in BUILDERS:
-        return Builder(table.builder, imported_when_called(table.builder), {}, takes_any=True)
+        return Builder(table.builder, deferred_builder(table.builder), {}, takes_any=True)
     try:
         return find_builder(table.builder if build is None else build)
     except InputError as error:

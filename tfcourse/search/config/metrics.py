@@ -1,6 +1,6 @@
-"""The losses and metrics that a config may name, what they compare, and which way is better.
+"""The losses and metrics that a config can name, their targets, and their better direction.
 
-A table of our own: a config is checked without Keras.
+A config is checked without Keras.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,17 +20,16 @@ __all__ = [
     "Targets",
     "direction_of",
     "metric_names",
-    "objective_problems",
     "objectives",
-    "training_problems",
+    "validate_objective",
+    "validate_training",
     "with_defaults",
 ]
 
 Targets = Literal["labels", "one_hot", "binary", "numbers"]
 Direction = Literal["max", "min"]
 
-# What a loss compares the model's outputs with: class numbers, a row of 0s and a 1, a 0 or 1, or
-# numbers (a regression).
+# The targets that a loss takes: class numbers, one-hot rows, 0 or 1, or numbers (a regression).
 LOSSES: dict[str, Targets] = {
     "sparse_categorical_crossentropy": "labels",
     "categorical_crossentropy": "one_hot",
@@ -58,7 +57,7 @@ LOSSES: dict[str, Targets] = {
 
 @dataclass(frozen=True)
 class Metric:
-    """Which way a metric of Keras's is better, and the targets that it takes."""
+    """The better direction of a metric of Keras's, and the targets that it takes."""
 
     direction: Direction
     targets: tuple[Targets, ...]
@@ -103,18 +102,18 @@ METRICS: dict[str, Metric] = {
 
 
 def metric_names(metrics: Iterable[str]) -> tuple[str, ...]:
-    """What the metrics are called in a history: of ``package.module:function`` the function."""
+    """Return the metrics' names in a history; ``package.module:function`` is ``function``."""
     return tuple(metric.rpartition(":")[2] for metric in metrics)
 
 
 def objectives(metrics: Iterable[str]) -> tuple[str, ...]:
-    """What a search with these metrics may look for."""
+    """Return the objectives that a search with these metrics can have."""
     names = metric_names(metrics)
     return (*(f"val_{name}" for name in names), "val_loss", *names, "loss")
 
 
 def direction_of(objective: str) -> Direction | None:
-    """Whether the objective is to be large or small; None for a metric that is not known."""
+    """Return the better direction of the objective; None if its metric is not known."""
     name = objective.removeprefix("val_")
     if name == "loss":
         return "min"
@@ -122,10 +121,10 @@ def direction_of(objective: str) -> Direction | None:
 
 
 def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of a config with what the loss suggests where they don't say it.
+    """Return the tables of a config with defaults that depend on the loss.
 
-    A regression has no accuracy: it is measured by the mean absolute error, and judged by the loss;
-    our own builders end in what the loss takes.
+    A regression has no accuracy: its metric is the mean absolute error, its objective the loss.
+    The output of tfcourse's own builders is what the loss takes.
     """
     training, search, model = (tables[name] for name in ("training", "search", "model"))
     if not all(isinstance(table, Mapping) for table in (training, search, model)):
@@ -137,15 +136,15 @@ def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(metrics, list | tuple) and "accuracy" not in metrics:
         search = {"objective": "val_loss", **search}
     builder = model.get("builder", "mlp")
-    ours = isinstance(builder, str) and builder in BUILDERS
-    takes_output = ours and "output" in signature(BUILDERS[builder]).parameters
+    is_known = isinstance(builder, str) and builder in BUILDERS
+    takes_output = is_known and "output" in signature(BUILDERS[builder]).parameters
     if takes_output and targets in ("binary", "numbers"):
         model = {"output": "sigmoid" if targets == "binary" else "linear", **model}
     return {**tables, "training": training, "search": search, "model": model}
 
 
-def training_problems(training: TrainingTable) -> list[str]:
-    """A line for a loss that is not known, and for each metric that is not or does not fit it."""
+def validate_training(training: TrainingTable) -> list[str]:
+    """Return a line for an unknown loss, and for each unknown metric or one with other targets."""
     if training.loss not in LOSSES:
         return [one_of("[training] loss", training.loss, LOSSES)]
     problems, targets = [], LOSSES[training.loss]
@@ -157,9 +156,9 @@ def training_problems(training: TrainingTable) -> list[str]:
             except InputError as error:
                 problems.append(f"[training] {error}")
         elif metric not in METRICS:
-            fitting = [name for name, known in METRICS.items() if targets in known.targets]
-            known = [*fitting, "package.module:function"]
-            problems.append(one_of("[training] metrics", metric, known))
+            fitting = [name for name, m in METRICS.items() if targets in m.targets]
+            choices = [*fitting, "package.module:function"]
+            problems.append(one_of("[training] metrics", metric, choices))
         elif targets not in METRICS[metric].targets:
             losses = [n for n, kind in LOSSES.items() if kind in METRICS[metric].targets]
             problems.append(
@@ -171,23 +170,26 @@ def training_problems(training: TrainingTable) -> list[str]:
     return problems
 
 
-def objective_problems(search: Any, training: Any, any_metric: bool) -> list[str]:
-    """What is wrong with the objective; judged also where other keys of the tables are wrong.
+def validate_objective(search: object, training: object, any_metric: bool) -> list[str]:
+    """Return a line for each error of the objective and of the monitor.
 
-    ``any_metric``: whether the model has metrics of its own, which are not known yet.
+    Args:
+        search: The value of ``[search]``, in which other keys may be wrong.
+        training: The value of ``[training]``, likewise.
+        any_metric: True if the model may have metrics of its own, which are not known yet.
     """
-    tables = [table if isinstance(table, Mapping) else {} for table in (search, training)]
-    objective = tables[0].get("objective", "val_accuracy")
-    metrics = tables[1].get("metrics", ["accuracy"])
-    stopping = tables[1].get("early_stopping")
+    searches, trains = (t if isinstance(t, Mapping) else {} for t in (search, training))
+    objective = searches.get("objective", "val_accuracy")
+    metrics = trains.get("metrics", ["accuracy"])
+    stopping = trains.get("early_stopping")
     if not isinstance(metrics, list | tuple) or not all(isinstance(m, str) for m in metrics):
         return []
-    known, problems = objectives(metrics), []
+    choices, problems = objectives(metrics), []
     monitor = stopping.get("monitor") if isinstance(stopping, Mapping) else None
     if isinstance(monitor, str):
         where = "[training.early_stopping] monitor"
-        if monitor not in known and not any_metric:
-            problems.append(one_of(where, monitor, known))
+        if monitor not in choices and not any_metric:
+            problems.append(one_of(where, monitor, choices))
         elif monitor != objective and direction_of(monitor) is None:
             problems.append(
                 f"{where} must be the objective, or a loss or metric whose better direction is "
@@ -195,9 +197,9 @@ def objective_problems(search: Any, training: Any, any_metric: bool) -> list[str
             )
     if not isinstance(objective, str):
         return problems  # its type is an error of its own
-    if objective not in known and not any_metric:
-        problems.append(one_of("[search] objective", objective, known))
-    elif tables[0].get("direction") is None and direction_of(objective) is None:
+    if objective not in choices and not any_metric:
+        problems.append(one_of("[search] objective", objective, choices))
+    elif searches.get("direction") is None and direction_of(objective) is None:
         problems.append(
             f'[search] direction is required for the objective "{objective}": "max" or "min".'
         )

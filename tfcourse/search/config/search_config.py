@@ -1,4 +1,4 @@
-"""A search's config, checked and frozen."""
+"""The checked config of a search."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,11 +20,21 @@ __all__ = ["SearchConfig"]
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """A search, checked: what to run, on what, over which space.
+    """The checked config of a search.
 
-    ``settings`` are the strategy's own, None where it has none; ``origin`` is the file it came
-    from, for error messages; ``arrays`` the data, where it was given as such. ``in_memory``:
-    whether data or builder were given as objects, which another process can't read from a file.
+    Attributes:
+        search: ``[search]``.
+        settings: The table of the strategy; None if it has none.
+        data: ``[data]``.
+        model: ``[model]``.
+        training: ``[training]``.
+        space: The parameters by name.
+        builder: The builder of the models.
+        raw_space: The tables of ``[space]`` by name.
+        origin: The name of the file, for error messages.
+        arrays: The data, if it was passed as arrays.
+        in_memory: True if data or builder were passed as objects, which another process can't
+            read from a file.
     """
 
     search: SearchTable
@@ -41,14 +51,14 @@ class SearchConfig:
 
     @property
     def direction(self) -> Literal["max", "min"]:
-        """Whether the objective is to be large or small."""
+        """The better direction of the objective."""
         direction = self.search.direction or direction_of(self.search.objective)
         assert direction is not None, "checked with the config"
         return direction
 
     @cached_property
     def trials(self) -> int:
-        """How many trials there are to be, see `trials_of`."""
+        """The number of trials, see `trials_of`."""
         return trials_of(self.search, self.space)
 
     @cached_property
@@ -66,22 +76,22 @@ class SearchConfig:
 
     @property
     def targets(self) -> Targets:
-        """What the loss compares the model's outputs with."""
+        """The targets that the loss takes."""
         return LOSSES[self.training.loss]
 
     @property
     def columns(self) -> list[str]:
-        """The names that a trial's values can have; hyperband sets its epochs as well."""
+        """The names that a trial's values can have; hyperband adds some of its own."""
         return [*self.space, *(HYPERBAND_VALUES if self.search.strategy == "hyperband" else ())]
 
     def as_tables(self) -> dict[str, Any]:
-        """The config as run, all defaults filled in, as the tables of a TOML file."""
-        own: dict[str, Any] = {}
+        """Return the config with all defaults as the tables of a TOML file."""
+        of_strategy: dict[str, Any] = {}
         if self.settings is not None:
-            own[self.search.strategy] = self.settings.model_dump(exclude_none=True)
+            of_strategy[self.search.strategy] = self.settings.model_dump(exclude_none=True)
         search = self.search.model_copy(update={"direction": self.direction})
         tables = {
-            "search": search.model_dump(exclude_none=True) | own,
+            "search": search.model_dump(exclude_none=True) | of_strategy,
             "data": self.data.model_dump(exclude_none=True) | {"split": list(self.data.split)},
             "model": self.model.model_dump(exclude_none=True),
             "training": self.training.model_dump(exclude_none=True),
@@ -89,5 +99,5 @@ class SearchConfig:
         return {**tables, "space": {name: dict(table) for name, table in self.raw_space.items()}}
 
     def as_toml(self) -> str:
-        """`as_tables` as the text of a TOML file, which can be searched again."""
+        """Return `as_tables` as the text of a TOML file, which `load_config` reads."""
         return tomli_w.dumps(self.as_tables())

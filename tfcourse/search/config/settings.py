@@ -1,4 +1,4 @@
-"""The settings of a strategy, and whether the space suits it."""
+"""The settings of a strategy, and the check of the space against it."""
 
 import importlib.util
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ from tfcourse.search.space.parameters import Parameter, Range
 from tfcourse.search.strategies.grid import grid_problems
 from tfcourse.search.strategies.hyperband import hyperband_round
 
-__all__ = ["HYPERBAND_VALUES", "misfits", "strategy_settings", "trials_of"]
+__all__ = ["HYPERBAND_VALUES", "strategy_settings", "trials_of", "validate_strategy"]
 
-# What hyperband adds to a trial's values: how long it trains, and the trial whose run it goes on.
+# The values that hyperband adds to a trial: its epochs, and the trial that it continues.
 HYPERBAND_VALUES = ("epochs", "continues")
 
 
-def strategy_settings(raw: Any) -> tuple[Any, Table | None, list[str]]:
-    """``[search]`` without the strategies' own tables, the chosen one's, and its errors."""
+def strategy_settings(raw: object) -> tuple[object, Table | None, list[str]]:
+    """Return ``[search]`` without strategies' tables, the table of its strategy, and errors."""
     if not isinstance(raw, Mapping):
         return raw, None, []
     rest = {key: value for key, value in raw.items() if key not in STRATEGIES}
     strategy = raw.get("strategy", "random")
     if strategy not in get_args(SearchTable.model_fields["strategy"].annotation):
-        return rest, None, []  # nothing can be said of the settings of an unknown one
+        return rest, None, []  # the settings of an unknown strategy can't be checked
     errors = [
         f'[search.{name}] is for strategy "{name}" only. Received: "{strategy}".'
         for name in STRATEGIES
@@ -36,23 +36,23 @@ def strategy_settings(raw: Any) -> tuple[Any, Table | None, list[str]]:
 
 
 def trials_of(search: SearchTable, space: Mapping[str, Parameter]) -> int:
-    """Return how many trials there are: as many as are asked for, or as can be different.
+    """Return the number of trials: ``[search] trials``, or fewer if they would not all differ.
 
-    A discrete space ends with its last configuration. Of a grid's points and hyperband's rounds no
-    more may be asked for than there are.
+    The search of a discrete space ends with its last configuration. A grid and hyperband have
+    checks of their own.
     """
     if search.strategy in ("grid", "hyperband") or not is_discrete(space):
         return search.trials
     return configuration_count(space, search.trials)
 
 
-def misfits(
+def validate_strategy(
     search: SearchTable,
     settings: Any,
     training: TrainingTable | None,
     space: Mapping[str, Parameter],
 ) -> list[str]:
-    """A line for each way in which the space does not fit the strategy."""
+    """Return a line for each way in which the space does not suit the strategy."""
     if search.strategy == "grid":
         return grid_problems(space, search.trials)
     errors = [
@@ -71,12 +71,14 @@ def misfits(
             if name in space
         ]
         if not errors and settings is not None and training is not None and is_discrete(space):
-            errors += _too_few(search.trials, training.epochs, settings.factor, space)
+            errors += _validate_hyperband(search.trials, training.epochs, settings.factor, space)
     return errors
 
 
-def _too_few(trials: int, epochs: int, factor: int, space: Mapping[str, Parameter]) -> list[str]:
-    """A line for a discrete space that hyperband's rounds would begin more often than it has."""
+def _validate_hyperband(
+    trials: int, epochs: int, factor: int, space: Mapping[str, Parameter]
+) -> list[str]:
+    """Return a line if a discrete space has fewer configurations than hyperband's rounds begin."""
     begins = [t for t in range(trials) if hyperband_round(t, epochs, factor).before is None]
     count = configuration_count(space, len(begins))
     if count == len(begins):

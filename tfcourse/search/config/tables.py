@@ -1,4 +1,4 @@
-"""The tables of a search's TOML file as pydantic models, and their errors in our words."""
+"""The tables of a search's TOML file as pydantic models, and their errors as messages."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -34,17 +34,21 @@ class Table(BaseModel):
 
 
 class SearchTable(Table):
-    """``[search]``: what to look for, how, how long.
+    """``[search]``: the objective, the strategy and the extent of the search.
 
-    ``workers``: how many processes train. ``trial_timeout``: after how many seconds a trial counts
-    as failed, and before the first one the data, the model or the import of their modules is
-    refused (of imports see `tfcourse.time_limits.limited`). ``threads``: how many threads compute
-    one operation, in every process: sums of convolutions round differently with it.
-    ``reuse_models``: how many compiled models are kept for the trials to come; 0 compiles every
-    trial's anew. ``caviar``: whether trials of one architecture are trained together, as a
-    population, or one after the other; ``"auto"`` estimates what is quicker, and together they
-    agree with those alone to rounding, not to the last bit. ``checkpoints``: whether every trial's
-    model is kept on disk, or only the best one's.
+    Attributes:
+        workers: The number of processes that train.
+        trial_timeout: The seconds after which a trial counts as failed. The data, the first model
+            and the import of their modules are refused if they take longer (for imports see
+            `tfcourse.time_limits.limited`).
+        threads: The number of threads of one operation in every process; with another number the
+            sums of convolutions are rounded differently.
+        reuse_models: The number of compiled models that are kept for later trials; with 0 each
+            trial compiles its own.
+        caviar: ``"population"`` trains trials of one architecture together, ``"reuse"`` one after
+            the other, and ``"auto"`` estimates which is quicker. The results agree to rounding,
+            not to the last bit.
+        checkpoints: ``"all"`` keeps every trial's model on disk, ``"best"`` only the best one's.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)
@@ -64,8 +68,8 @@ class SearchTable(Table):
 class CoarseToFineTable(Table):
     """``[search.coarse_to_fine]``: see `tfcourse.search.strategies.coarse_to_fine.refine`.
 
-    The size of a round is fixed, and not the number of rounds: more trials are then more rounds,
-    and leave those before them as they were.
+    The size of a round is fixed, and not the number of rounds: with more trials there are more
+    rounds, and the earlier ones stay the same.
     """
 
     trials_per_round: int = Field(default=8, ge=1)
@@ -77,9 +81,10 @@ class CoarseToFineTable(Table):
 class BayesianTable(Table):
     """``[search.bayesian]``: keras-tuner's Gaussian process.
 
-    ``initial``: random trials before it, three a hyperparameter if it is not set. ``parallel``: how
-    many trials may run at a time; they don't know each other's results. ``beta``: how much an
-    unsure place is worth beside a good one.
+    Attributes:
+        initial: The number of random trials before it; by default three for each hyperparameter.
+        parallel: The most trials at a time, which don't know each other's results.
+        beta: The weight of the standard deviation against the mean of the predicted score.
     """
 
     initial: int | None = Field(default=None, ge=1)
@@ -87,20 +92,21 @@ class BayesianTable(Table):
     beta: float = Field(default=2.6, ge=0)
 
     def initial_of(self, hyperparameters: int) -> int:
-        """``initial`` for a space of so many hyperparameters."""
+        """Return ``initial`` for a space with this number of hyperparameters."""
         return self.initial or max(3 * hyperparameters, 3)
 
 
 class HyperbandTable(Table):
-    """``[search.hyperband]``: each round keeps one in ``factor`` trials, for as many more epochs.
+    """``[search.hyperband]``: the share of trials that a round keeps.
 
-    ``[training] epochs`` is the most that a trial gets.
+    It keeps one in ``factor``, and trains it for ``factor`` times as many epochs, up to
+    ``[training] epochs``.
     """
 
     factor: int = Field(default=3, ge=2)
 
 
-# The strategies that have settings of their own, in ``[search.STRATEGY]``.
+# The strategies with settings of their own, in ``[search.STRATEGY]``.
 STRATEGIES: dict[str, type[Table]] = {
     "coarse_to_fine": CoarseToFineTable,
     "bayesian": BayesianTable,
@@ -109,7 +115,7 @@ STRATEGIES: dict[str, type[Table]] = {
 
 
 class DataTable(Table):
-    """``[data]``: where the examples come from, and their split into train, dev and test.
+    """``[data]``: the source of the examples, and their split into train, dev and test set.
 
     ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model begins with it.
     """
@@ -149,10 +155,12 @@ class EarlyStoppingTable(Table):
 
 
 class _TrainingTable(Table):
-    """``[training]``: the loss, the optimizer, its fixed hyperparameters, the size of the work.
+    """``[training]``: the loss, the optimizer, its fixed hyperparameters, epochs and batch size.
 
-    ``folds``: from 2 on, train and dev together are cut into folds, each the dev set of one
-    training. ``repeats``: how many trainings, each with a seed of its own, a trial has on each.
+    Attributes:
+        folds: The number of folds of train and dev set together, each the dev set of one
+            training; with 1 the sets stay as they are.
+        repeats: The number of trainings on each fold, each with a seed of its own.
     """
 
     epochs: int = Field(default=10, ge=1)
@@ -169,7 +177,7 @@ class _TrainingTable(Table):
 if TYPE_CHECKING:
     TrainingTable = _TrainingTable
 else:
-    # With the names of the optimizers that are registered, and their arguments.
+    # The fields include the arguments of all registered optimizers.
     _FIELDS = {name: (bool if name in FLAGS else float) | None for name in ALL_ARGUMENTS}
     TrainingTable = create_model(
         "TrainingTable",
@@ -181,14 +189,14 @@ else:
     )
 
 
-# The tables within others that are no strategy's.
+# The tables within other tables, apart from those of strategies.
 NESTED: dict[str, type[Table]] = {"early_stopping": EarlyStoppingTable}
 
 
 class SpaceTable(Table):
-    """``[space.NAME]``: low, high, perhaps step and scale; or values to choose from.
+    """``[space.NAME]``: low, high and optionally step and scale; or the values of a choice.
 
-    ``when`` makes it depend on others' values; ``points`` is for the grid.
+    ``when`` makes it depend on the values of others; ``points`` is for the grid.
     """
 
     low: Number | None = None
@@ -201,15 +209,15 @@ class SpaceTable(Table):
 
 
 def parse(
-    model: type[Table], raw: Any, name: str, also_known: Iterable[str] = ()
+    model: type[Table], raw: object, name: str, also_known: Iterable[str] = ()
 ) -> tuple[Any, list[str]]:
-    """The table ``[name]`` as its model, or None and a line for each error."""
+    """Return the table ``[name]`` as its model, or None and a line for each error."""
     if not isinstance(raw, Mapping):
         return None, [f"[{name}] must be a table. Received: {shown(raw)}."]
     try:
         return model.model_validate(dict(raw)), []
     except ValidationError as error:
-        known = [*model.model_fields, *also_known]
+        known_keys = [*model.model_fields, *also_known]
         lines: dict[Any, str] = {}
         for details in error.errors():
             key, *rest = details["loc"] or ("",)
@@ -217,28 +225,29 @@ def parse(
             if inner is not None and rest:
                 place = (f"{name}.{key}", str(rest[0]), [*inner.model_fields])
             else:
-                place = (name, str(key), known)
-            # One line a key: of a union's errors (int | float) the last is the widest's.
+                place = (name, str(key), known_keys)
+            # One line for each key: the last error of a union (int | float) is the widest type's.
             lines[place[:2]] = _line(details, *place)
         return None, list(lines.values())
 
 
-def _line(details: Any, table: str, key: str, known: list[str]) -> str:
+def _line(details: Any, table: str, key: str, known_keys: list[str]) -> str:
     where = f"[{table}] {key}"
     if details["type"] == "missing":
         return f"{where} is required and missing."
     if details["type"] == "extra_forbidden":
-        return f"{where} is not a known key.{nearest(key, known)} Known: {', '.join(known)}."
+        names = ", ".join(known_keys)
+        return f"{where} is not a known key.{nearest(key, known_keys)} Known: {names}."
     if details["type"] == "model_type":
         return f"[{table}.{key}] must be a table. Received: {shown(details['input'])}."
     received = details["input"]
-    said = details["msg"].replace("Input should be", "must be")
-    said = said.replace("String should have", "must have")
+    demand = details["msg"].replace("Input should be", "must be")
+    demand = demand.replace("String should have", "must have")
     if details["type"] == "string_pattern_mismatch":
-        said = "must be letters, digits, '.', '_' or '-', and start with a letter or digit"
+        demand = "must be letters, digits, '.', '_' or '-', and start with a letter or digit"
     hint = ""
     if details["type"] == "literal_error" and isinstance(received, str):
         expected = details["ctx"]["expected"].replace("'", '"')
         hint = nearest(received, [w.strip(' "') for w in expected.replace(" or ", ", ").split(",")])
-        said = f"must be {expected}"
-    return f"{where}: {said}. Received: {shown(received)}.{hint}"
+        demand = f"must be {expected}"
+    return f"{where}: {demand}. Received: {shown(received)}.{hint}"

@@ -1,4 +1,4 @@
-"""Why a search can't train its trials in populations, as far as the config says it."""
+"""The settings of a config that rule out training its trials in populations."""
 
 import math
 from collections.abc import Mapping
@@ -9,56 +9,56 @@ from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.tables import SearchTable, TrainingTable
 from tfcourse.search.space.parameters import Choice, Parameter
 
-__all__ = ["caviar_problems", "obstacles"]
+__all__ = ["validate_vectorized", "vectorization_obstacles"]
 
 
-def caviar_problems(
+def validate_vectorized(
     search: SearchTable, training: TrainingTable, builder: Builder, space: Mapping[str, Parameter]
 ) -> list[str]:
-    """A line for each reason why ``caviar = "population"``, if asked for, can't be had."""
+    """Return a line for each setting that excludes ``caviar = "population"``, if that is set."""
     if search.caviar != "population":
         return []
     return [
-        f'[search] caviar = "population" can\'t be had with {obstacle} Leave it out, or take '
+        f'[search] caviar = "population" is not possible with {obstacle} Leave it out, or use '
         'caviar = "auto".'
-        for obstacle in obstacles(search, training, builder, space)
+        for obstacle in vectorization_obstacles(search, training, builder, space)
     ]
 
 
-def obstacles(
+def vectorization_obstacles(
     search: SearchTable, training: TrainingTable, builder: Builder, space: Mapping[str, Parameter]
 ) -> list[str]:
-    """What of a search no population can have, in words."""
-    found = [
+    """Return the settings of a search that no population can have, each with the reason."""
+    obstacles = [
         f"[training] {name} = {value}: its members are trained once, on the same data."
         for name, value in (("folds", training.folds), ("repeats", training.repeats))
         if value > 1
     ]
     if search.trial_timeout is not None:
-        found.append(
+        obstacles.append(
             f"[search] trial_timeout = {search.trial_timeout:g}: its members are trained together, "
             "and end together."
         )
     if not search.reuse_models:
-        found.append("[search] reuse_models = 0: its members share a compiled program.")
+        obstacles.append("[search] reuse_models = 0: its members share a compiled program.")
     if builder.compiles:
-        found.append(
+        obstacles.append(
             f'the builder "{builder.name}": it compiles its models itself, so that each trial\'s '
             "is another one."
         )
-        return found
-    chosen = space.get("optimizer")
-    named = list(chosen.values) if isinstance(chosen, Choice) else []
-    if not named or (chosen is not None and chosen.when):
-        named.append(training.optimizer)
-    found += [
+        return obstacles
+    searched = space.get("optimizer")
+    optimizers = list(searched.values) if isinstance(searched, Choice) else []
+    if not optimizers or (searched is not None and searched.when):
+        optimizers.append(training.optimizer)
+    obstacles += [
         f'the optimizer "{name}", which is none of tfcourse\'s.'
-        for name in named
+        for name in optimizers
         if name not in OPTIMIZER_ARGUMENTS
     ]
-    found += [
+    obstacles += [
         f"[space.{name}]: no two trials have the same value, and each value is another model."
         for name, parameter in space.items()
         if architectures(name, parameter, builder) == math.inf
     ]
-    return found
+    return obstacles

@@ -1,4 +1,4 @@
-"""The check of a search's data before any training, as far as the data is quickly read."""
+"""The check of a search's data before any training."""
 
 from tfcourse.data.sources import check_source
 from tfcourse.search.config.search_config import SearchConfig
@@ -19,7 +19,7 @@ def check_data(config: SearchConfig) -> tuple[str, ...]:
         InputError: As from `tfcourse.search.data.loading.load_split`, or there are fewer examples
             than folds.
     """
-    if is_local(config):
+    if is_local(config.data, config.arrays):
         split = load_split(config)
         check_folds(split, config.training.folds, config.origin)
         return data_warnings(split, config)

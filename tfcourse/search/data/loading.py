@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfcourse.data.arrays import ArrayData
 from tfcourse.data.csv_file import feature_names
 from tfcourse.data.precision import coarse_columns, column_title, describe_merging
 from tfcourse.data.sources import check_examples, load
@@ -34,7 +35,7 @@ def load_split(config: SearchConfig) -> Split:
                 whole, outputs = load(data.source, data_path(data), data.label, numbers)
         else:
             whole, outputs = check_examples(arrays.x, arrays.y, "the arrays", numbers)
-        whole, notes = _in_precision(whole, config)
+        whole, notes = _in_precision(whole, data, arrays)
         if arrays is not None and arrays.starts is not None:
             split = split_at(whole, arrays.starts, outputs)
         else:
@@ -44,15 +45,15 @@ def load_split(config: SearchConfig) -> Split:
         raise InputError(f"{config.origin}: [data] {error}") from error
 
 
-def is_local(config: SearchConfig) -> bool:
+def is_local(data: DataTable, arrays: ArrayData | None) -> bool:
     """Return True if the data is in memory or in a file: quickly read, and without others' code."""
-    return config.arrays is not None or config.data.source in ("npz", "csv")
+    return arrays is not None or data.source in ("npz", "csv")
 
 
-def is_missing(config: SearchConfig) -> bool:
+def is_missing(data: DataTable, arrays: ArrayData | None) -> bool:
     """Return True if the data is to come from a file that does not exist."""
-    path = data_path(config.data)
-    return config.arrays is None and path is not None and not path.is_file()
+    path = data_path(data)
+    return arrays is None and path is not None and not path.is_file()
 
 
 def data_path(data: DataTable) -> Path | None:
@@ -60,7 +61,9 @@ def data_path(data: DataTable) -> Path | None:
     return Path(data.path) if data.path else None
 
 
-def _in_precision(whole: Part, config: SearchConfig) -> tuple[Part, tuple[str, ...]]:
+def _in_precision(
+    whole: Part, data: DataTable, arrays: ArrayData | None
+) -> tuple[Part, tuple[str, ...]]:
     """Return the examples in the precision of the training, and a warning where that is coarse."""
     x, y, notes = whole.x, whole.y, []
     if y.dtype == np.float64:
@@ -73,12 +76,12 @@ def _in_precision(whole: Part, config: SearchConfig) -> tuple[Part, tuple[str, .
         y = y.astype(np.float32)
     if x.dtype == np.float64:
         first, *others = coarse_columns(x)
-        name = column_title(first, _column_names(config))
+        name = column_title(first, _column_names(data, arrays))
         more = f" (and {len(others)} more)" if others else ""
         need = (
             f"{name}{more} needs more digits than float32 has: {describe_merging(x[..., first])}."
         )
-        if config.data.normalize == "none":
+        if data.normalize == "none":
             advice = 'Give normalize = "standardize", which scales in float64 first.'
             x = x.astype(np.float32)
         else:
@@ -91,10 +94,10 @@ def _in_precision(whole: Part, config: SearchConfig) -> tuple[Part, tuple[str, .
     return Part(x, y), tuple(notes)
 
 
-def _column_names(config: SearchConfig) -> Sequence[str] | None:
-    if config.arrays is not None:
-        return config.arrays.names
-    path = data_path(config.data)
-    if config.data.source != "csv" or path is None:
+def _column_names(data: DataTable, arrays: ArrayData | None) -> Sequence[str] | None:
+    if arrays is not None:
+        return arrays.names
+    path = data_path(data)
+    if data.source != "csv" or path is None:
         return None
-    return feature_names(path, config.data.label)
+    return feature_names(path, data.label)

@@ -1,4 +1,4 @@
-"""Class numbers as what the loss takes, and back."""
+"""Class numbers as the targets that a loss takes, and back."""
 
 import numpy as np
 import numpy.typing as npt

@@ -1,10 +1,10 @@
-"""Warnings about a search's data, before any training: what would make its results worthless."""
+"""Warnings about data that makes the results of a search worthless, before any training."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from tfcourse.data.splits import Part, Split
-from tfcourse.search.config.metrics import metric_names
+from tfcourse.search.config.metrics import Targets, metric_names
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import fold_split
 
@@ -34,7 +34,11 @@ def data_warnings(split: Split, config: SearchConfig) -> tuple[str, ...]:
     These are the notes on its precision, and sets whose targets are all the same, so that the
     objective, a monitor or a metric is the same for every model.
     """
-    return (*split.notes, *_of_objective(split, config), *_of_test(split, config))
+    return (
+        *split.notes,
+        *_of_objective(split, config),
+        *_of_test(split.test, config.training.metrics, config.targets),
+    )
 
 
 def _of_objective(split: Split, config: SearchConfig) -> Iterator[str]:
@@ -44,9 +48,9 @@ def _of_objective(split: Split, config: SearchConfig) -> Iterator[str]:
         wanted.setdefault(stopping.monitor, ("the monitor of early_stopping", ""))
     for metric, (role, effect) in wanted.items():
         name = "dev" if metric.startswith("val_") else "train"
-        sets = _sets(split, config, name) if _useless_targets(metric, config) else ()
+        sets = _sets(split, config, name) if _useless_targets(metric, config.targets) else ()
         for place, part in sets:
-            target = _only_target(part, metric, config)
+            target = _only_target(part, metric, config.targets)
             if target is not None:
                 yield (
                     f"{place} holds {target} alone, {len(part.y)} examples: {metric}, {role}, is "
@@ -56,12 +60,12 @@ def _of_objective(split: Split, config: SearchConfig) -> Iterator[str]:
                 break
 
 
-def _of_test(split: Split, config: SearchConfig) -> Iterator[str]:
-    for metric in metric_names(config.training.metrics):
-        target = _only_target(split.test, metric, config)
+def _of_test(test: Part, metrics: Iterable[str], targets: Targets) -> Iterator[str]:
+    for metric in metric_names(metrics):
+        target = _only_target(test, metric, targets)
         if target is not None:
             yield (
-                f"the test set holds {target} alone, {len(split.test.y)} examples: {metric} is the "
+                f"the test set holds {target} alone, {len(test.y)} examples: {metric} is the "
                 "same for every model there. Give it other examples too."
             )
 
@@ -74,20 +78,23 @@ def _sets(split: Split, config: SearchConfig, name: str) -> Iterator[tuple[str, 
         yield f"the {name} set{of_fold}", getattr(fold_split(split, config, fold), name)
 
 
-def _only_target(part: Part, metric: str, config: SearchConfig) -> str | None:
-    """Return the one target of the examples, if the metric tells no models apart on it."""
-    useless, first = _useless_targets(metric, config), part.y[0]
+def _only_target(part: Part, metric: str, targets: Targets) -> str | None:
+    """Return the only target of the examples, if the metric is then the same for every model."""
+    useless, first = _useless_targets(metric, targets), part.y[0]
     if not useless or not (part.y == first).all():
         return None
-    if config.targets == "numbers":
+    if targets == "numbers":
         return "the target " + ", ".join(f"{number:g}" for number in first)
     return f"class {int(first[0])}" if int(first[0]) in useless else None
 
 
-def _useless_targets(metric: str, config: SearchConfig) -> Collection[int]:
-    """Return the targets with which alone a metric tells no models apart; for r2_score any."""
+def _useless_targets(metric: str, targets: Targets) -> Collection[int]:
+    """Return the targets that, if the only ones, make the metric the same for every model.
+
+    For r2_score any target does.
+    """
     # Keras numbers the metrics of one name.
     name = re.sub(r"_\d+$", "", metric.removeprefix("val_"))
-    if config.targets == "numbers":
+    if targets == "numbers":
         return range(1) if name == "r2_score" else ()
-    return SAME_FOR_ALL.get(name, ()) if config.targets == "binary" else ()
+    return SAME_FOR_ALL.get(name, ()) if targets == "binary" else ()

@@ -1,1 +1,1 @@
-"""Records of finished trials and of what they took."""
+"""Records of finished trials."""

@@ -1,4 +1,4 @@
-"""What a process's trials took: models, and programs that were traced."""
+"""The models and programs that the trials of a process took."""
 
 from dataclasses import asdict, dataclass
 
@@ -7,18 +7,18 @@ __all__ = ["Effort"]
 
 @dataclass(frozen=True)
 class Effort:
-    """What the trials of one process took.
+    """The trainings of a process's trials by their kind, and the traces of their programs.
 
     Attributes:
         own: Trainings in a model that was compiled for them.
-        reused: Trainings in the compiled model of an earlier one.
-        together: Trainings as members of a population.
-        traces: How often a program was traced; with XLA, each trace is compiled too.
+        reused: Trainings in the compiled model of an earlier trial.
+        vectorized: Trainings as members of a population.
+        traces: The number of times that a program was traced; with XLA each trace is compiled too.
     """
 
     own: int = 0
     reused: int = 0
-    together: int = 0
+    vectorized: int = 0
     traces: int = 0
 
     def __add__(self, other: "Effort") -> "Effort":
@@ -29,5 +29,5 @@ class Effort:
     def __str__(self) -> str:
         return (
             f"trained in own models: {self.own}, in reused ones: {self.reused}, "
-            f"in populations: {self.together}; programs traced: {self.traces}"
+            f"in populations: {self.vectorized}; programs traced: {self.traces}"
         )

@@ -1,4 +1,4 @@
-"""Records of trials: one, their order, and the tables made from them."""
+"""The record of a trial, the ranking of records, and the tables made from them."""
 
 import csv
 import io
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tfcourse.errors import encodable
+from tfcourse.types import Hyperparameters
 
 __all__ = ["TrialRecord", "as_csv", "parse_record", "rank", "tables", "without_nan"]
 
@@ -20,23 +21,23 @@ class TrialRecord:
 
     Attributes:
         trial: Its number, from 0.
-        status: ``"completed"``, or ``"failed"`` (an error, or a loss that is not finite).
+        status: ``"completed"``, or ``"failed"`` after an error or with a loss that is not finite.
         values: Its hyperparameters.
         score: The objective at its best epoch; None if it failed.
         best_epoch: The epoch of that score, from 1.
         seconds: Wall time.
-        worker: Who ran it.
-        message: Why it failed.
-        history: Every metric of every epoch.
-        traceback: The whole error, if it failed with one.
+        worker: The name of the process that ran it.
+        message: The reason if it failed.
+        history: The values of each metric by epoch.
+        traceback: The traceback if it failed with an error.
         score_std: The standard deviation of ``scores``.
-        scores: Of each training, if the trial has several (folds, repeats): ``score`` and
+        scores: The score of each training if the trial has several (folds, repeats); ``score`` and
             ``history`` are then means, see `tfcourse.search.trials.scoring.combine`.
     """
 
     trial: int
     status: Literal["completed", "failed"]
-    values: Mapping[str, Any]
+    values: Hyperparameters
     score: float | None = None
     best_epoch: int | None = None
     seconds: float = 0.0
@@ -49,7 +50,7 @@ class TrialRecord:
 
 
 class _Stored(BaseModel):
-    """What the file of a trial holds: every type is checked, as a file can hold anything."""
+    """The contents of a trial's file, whose types are checked."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
     trial: int
@@ -67,7 +68,7 @@ class _Stored(BaseModel):
     search: str | None = None
 
     @model_validator(mode="after")
-    def _fits(self) -> "_Stored":
+    def _validate(self) -> "_Stored":
         if self.status == "completed" and self.score is None:
             raise ValueError("a completed trial has a score")
         if len({len(values) for values in self.history.values()}) > 1:
@@ -75,31 +76,32 @@ class _Stored(BaseModel):
         return self
 
 
-def parse_record(raw: Any, trial: int) -> TrialRecord | None:
-    """Return the record that the file of a trial holds; None if it is another's or damaged."""
+def parse_record(raw: object, trial: int) -> TrialRecord | None:
+    """Return the record from a trial's file; None if it is damaged or another trial's."""
     try:
         if _Stored.model_validate(raw).trial != trial:
             return None
     except ValidationError:
         return None
+    assert isinstance(raw, dict)
     return TrialRecord(**{key: value for key, value in raw.items() if key != "search"})
 
 
 def rank(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
-    """The completed trials, best first; of equal ones the earlier first."""
+    """Return the completed trials, best first; of equal ones the earlier first."""
     sign = -1 if direction == "max" else 1
     completed = [r for r in records if r.status == "completed" and r.score is not None]
     return sorted(completed, key=lambda r: (sign * (r.score or 0.0), r.trial))
 
 
 def tables(records: Iterable[TrialRecord], names: Sequence[str]) -> tuple[str, str]:
-    """The texts of ``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch.
+    """Return ``results.csv``, a row for each trial, and ``history.csv``, one for each epoch too.
 
     Args:
         records: The trials, in the tables' order.
         names: The hyperparameters' columns.
     """
-    # As the trials' files have them: the tables of a resumed search are the same.
+    # As in the trials' files, so that the tables of a resumed search are the same.
     records = [replace(r, history=without_nan(r.history)) for r in records]
     fixed = ["trial", "status", "score", "best_epoch", "seconds", "worker", "message"]
     fixed += ["score_std"] * any(r.score_std is not None for r in records)
@@ -122,7 +124,7 @@ def tables(records: Iterable[TrialRecord], names: Sequence[str]) -> tuple[str, s
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table as the text of a CSV file."""
+    """Return a table as the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -131,7 +133,7 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def without_nan(value: Any) -> Any:
-    """JSON has no NaN or infinity: they become null."""
+    """Return a value with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, Mapping):
         return {key: without_nan(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -25,13 +25,13 @@ def result_on_record(
     records: Mapping[int, TrialRecord],
     was_complete: bool,
 ) -> SearchResult | None:
-    """The result of finished trials; None if a part of the record is missing or damaged."""
+    """Return the result of finished trials; None if a part of the record is missing or damaged."""
     ranking = rank(records.values(), config.direction)
     summary = directory.read_summary()
     if not ranking or summary is None:
         return None
     best = (ranking[0].trial, config.search.objective, ranking[0].score)
-    whole = (
+    is_intact = (
         (summary.trial, summary.objective, summary.score) == best
         and directory.read_rounds() == rounds_on_record(config.study, records)
         and directory.best_trial() == summary.trial
@@ -40,13 +40,15 @@ def result_on_record(
         and read_data_record(directory.path) is not None
         and not is_damaged(directory.path)
     )
-    return SearchResult(directory.path, records, ranking, summary, was_complete) if whole else None
+    return (
+        SearchResult(directory.path, records, ranking, summary, was_complete) if is_intact else None
+    )
 
 
 def complete_result(
     config: SearchConfig, directory: RunDirectory, records: Mapping[int, TrialRecord]
 ) -> SearchResult | None:
-    """Return the result if all trials are on record, and nothing of the record is missing."""
+    """Return the result if all trials and all parts of the record are there; otherwise None."""
     if not all(number in records for number in range(config.trials)):
         return None
     return result_on_record(config, directory, records, was_complete=True)
@@ -63,13 +65,13 @@ def final_result(config: SearchConfig, directory: RunDirectory) -> SearchResult:
     if result is None:
         raise WorkFailedError(
             f"{directory.path} was changed or removed while the search ran. The same command "
-            "goes on with what is left."
+            "continues with what is left."
         )
     return result
 
 
 def read_result(path: Path) -> SearchResult:
-    """Return the result of a finished search from its run directory, and nothing else.
+    """Return the result of a finished search from its run directory alone.
 
     Raises:
         InputError: It is not a run directory, or its search is not finished.
@@ -82,7 +84,7 @@ def read_result(path: Path) -> SearchResult:
     if result is None:
         raise InputError(
             f"{path} holds no finished search. tfcourse search {directory.config} --out "
-            f"{path.parent} goes on with it."
+            f"{path.parent} continues it."
         )
     return result
 
@@ -90,19 +92,26 @@ def read_result(path: Path) -> SearchResult:
 def finished_config(
     path: Path, out: Path, trials: int | None, epochs: int | None, seed: int | None
 ) -> SearchConfig | None:
-    """Return the config of a file whose data or builder is gone, if its search is finished.
+    """Return the config of a file whose data or builder is missing, if its search is finished.
 
-    None if it is not, or if something else is wrong with the file.
+    None if it is not, or if the file has other errors.
+
+    Args:
+        path: The file.
+        out: The folder with the run directory.
+        trials: As for `load_config`.
+        epochs: As for `load_config`.
+        seed: As for `load_config`.
     """
     try:
-        asked = load_config(path, trials=trials, epochs=epochs, seed=seed, recorded=True)
-        directory = RunDirectory(out / asked.search.name)
+        config_of_file = load_config(path, trials=trials, epochs=epochs, seed=seed, recorded=True)
+        directory = RunDirectory(out / config_of_file.search.name)
         stored = load_config(directory.config, recorded=True)
-        # A builder that is not imported can't say what it adds to the space: the record does.
+        # The record has the tables of a builder that can't be imported.
         config = replace(
-            asked,
-            raw_space={**stored.raw_space, **asked.raw_space},
-            space={**stored.space, **asked.space},
+            config_of_file,
+            raw_space={**stored.raw_space, **config_of_file.raw_space},
+            space={**stored.space, **config_of_file.space},
         )
         records = finished_trials(config, directory)
     except InputError:

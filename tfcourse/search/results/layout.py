@@ -1,4 +1,4 @@
-"""Tables that never split a number over lines, however narrow the terminal."""
+"""Tables that fit the terminal without splitting a number over lines."""
 
 import io
 import sys
@@ -19,9 +19,9 @@ __all__ = ["FirstThatFits", "plain_text", "table_of"]
 
 @dataclass(frozen=True)
 class FirstThatFits:
-    """Tables of the same, the best form first: rich prints the first one that fits the terminal.
+    """Several forms of a table, of which rich prints the first one that fits the terminal.
 
-    If none does, the last one is printed, and words that are too long are folded.
+    If none fits, the last one is printed, and words that are too long are folded.
     """
 
     tables: Sequence[Table]
@@ -45,9 +45,9 @@ class FirstThatFits:
 
 
 def _narrow(table: Table, spare: int) -> Table:
-    """Return the table with its columns as narrow as they may be, and a share of what is spare.
+    """Return the table with columns of minimal width plus an equal share of the spare columns.
 
-    rich shrinks the widest columns first, and so some below what they need.
+    rich shrinks the widest columns first, and so some below their minimal width.
     """
     table = deepcopy(table)
     columns = [column for column in table.columns if not column.no_wrap]
@@ -63,9 +63,9 @@ def table_of(
 
     Args:
         rows: The cells; the first row is the heading.
-        title: Stands above it.
-        caption: Stands below it.
-        wrap: Whether cells may be wrapped between words.
+        title: The text above it.
+        caption: The text below it.
+        wrap: True to wrap cells between words.
     """
     gap = (0, 1) if wrap else 0
     table = Table(title=title, caption=caption, box=SIMPLE_HEAD, pad_edge=False, padding=gap)

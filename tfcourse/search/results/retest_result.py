@@ -14,18 +14,18 @@ __all__ = ["Retest", "RetestedTrial", "retest_lines", "retest_table", "retest_te
 
 @dataclass(frozen=True)
 class RetestedTrial:
-    """One trial then and now.
+    """The ranks and scores of one trial in the search and in the retest.
 
     Attributes:
         trial: Its number.
-        old_rank: Its rank then among those that were run again, from 1.
-        new_rank: Its rank now; the failed ones are last.
-        old_score: Its score then.
-        new_score: Its score now; None if it failed.
-        message: Why it failed.
-        chance: How far chance alone may be expected to move its score; None if nothing is known
-            of that. 0.0: data and seed are what they were. Otherwise two standard deviations of
-            the difference between two means of its trainings, from their ``score_std``.
+        old_rank: Its rank in the search among the trials of the retest, from 1.
+        new_rank: Its rank in the retest; trials that failed are last.
+        old_score: Its score in the search.
+        new_score: Its score in the retest; None if it failed.
+        message: The reason if it failed.
+        chance: The change of its score that chance explains; None if that is not known. 0.0 if
+            data and seed are the same. Otherwise two standard deviations of the difference
+            between two means of its trainings, from their ``score_std``.
     """
 
     trial: int
@@ -38,11 +38,11 @@ class RetestedTrial:
 
     @property
     def change(self) -> float | None:
-        """The new score less the old one, 0.0 where only rounding differs; None if it failed."""
+        """The new score minus the old one; 0.0 if they differ by rounding, None if it failed."""
         if self.new_score is None:
             return None
-        same = math.isclose(self.new_score, self.old_score, rel_tol=1e-5, abs_tol=1e-8)
-        return 0.0 if same else self.new_score - self.old_score
+        is_same = math.isclose(self.new_score, self.old_score, rel_tol=1e-5, abs_tol=1e-8)
+        return 0.0 if is_same else self.new_score - self.old_score
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Retest:
     """The result of `tfcourse.retest`.
 
     Attributes:
-        objective: What the scores are of.
-        trials: The trials, in the old order.
-        swapped: How many pairs are the other way round than they were, of ``pairs``.
-        same_data: Whether the data is the one that was searched; None if that is not on record.
-        file: The table of it.
+        objective: The name of the score.
+        trials: The trials, in the order of the search.
+        swapped: The number of pairs whose order is reversed, of ``pairs``.
+        same_data: True if the data is that of the search; None if that is not on record.
+        file: The table as a CSV file.
     """
 
     objective: str
@@ -65,28 +65,28 @@ class Retest:
 
     @property
     def pairs(self) -> int:
-        """How many pairs of trials there are."""
+        """The number of pairs of trials."""
         return len(self.trials) * (len(self.trials) - 1) // 2
 
     @property
     def failed(self) -> list[RetestedTrial]:
-        """The trials that failed now."""
+        """The trials that failed in the retest."""
         return [trial for trial in self.trials if trial.new_score is None]
 
     @property
     def holds(self) -> bool:
-        """Whether the order is what it was, and no trial failed."""
+        """True if the order is the same, and no trial failed."""
         return self.swapped == 0 and not self.failed
 
     @property
     def moved_most(self) -> RetestedTrial | None:
-        """The trial whose score changed most; None if every score is what it was."""
-        moved = [trial for trial in self.trials if trial.change]
-        return max(moved, key=lambda trial: abs(trial.change or 0.0), default=None)
+        """The trial whose score changed most; None if every score is the same."""
+        changed = [trial for trial in self.trials if trial.change]
+        return max(changed, key=lambda trial: abs(trial.change or 0.0), default=None)
 
     @property
     def beyond_chance(self) -> list[RetestedTrial]:
-        """The trials whose score changed by more than chance explains, where that is known."""
+        """The trials whose score changed by more than chance explains, if that is known."""
         return [
             trial
             for trial in self.trials
@@ -97,23 +97,23 @@ class Retest:
 
     @property
     def scores_hold(self) -> bool | None:
-        """Whether no score changed by more than chance explains; None if that is not known."""
+        """True if no score changed by more than chance explains; None if that is not known."""
         if self.beyond_chance or self.failed:
             return False
-        known = all(trial.chance is not None for trial in self.trials if trial.change)
-        return True if known else None
+        is_known = all(trial.chance is not None for trial in self.trials if trial.change)
+        return True if is_known else None
 
     def __str__(self) -> str:
         return retest_text(self)
 
     @property
     def best_holds(self) -> bool:
-        """Whether the best trial still is the best one."""
+        """True if the best trial still is the best one."""
         return self.trials[0].new_rank == 1
 
 
 def retest_table(retested: Retest) -> FirstThatFits:
-    """The trials that ran again: their scores and ranks, then and now; ranks only if they fit."""
+    """Return the old and new scores and ranks of the trials; ranks only if they fit."""
     rows = [["trial", f"{retested.objective} then", "now", "rank then", "now", "change"]]
     for trial in retested.trials:
         scores = format_score(trial.old_score), format_score(trial.new_score)
@@ -132,30 +132,30 @@ def retest_table(retested: Retest) -> FirstThatFits:
 
 
 def retest_text(retested: Retest, width: int | None = None) -> str:
-    """Return what ``tfcourse retest`` shows as plain text."""
+    """Return the text that ``tfcourse retest`` shows."""
     return plain_text([retest_table(retested)], retest_lines(retested), width)
 
 
 def retest_lines(retested: Retest) -> list[str]:
-    """Return what is said below the table: the data, failures, the order, the scores, the file."""
-    said = [f"Trial {trial.trial} failed: {one_line(trial.message)}" for trial in retested.failed]
+    """Return the lines below the table: failures, data, order, scores and file."""
+    lines = [f"Trial {trial.trial} failed: {one_line(trial.message)}" for trial in retested.failed]
     if retested.same_data is not None:
-        kept = "the same as" if retested.same_data else "another than"
-        said.insert(0, f"The data is {kept} when the search began.")
+        comparison = "the same as" if retested.same_data else "another than"
+        lines.insert(0, f"The data is {comparison} when the search began.")
     if retested.swapped == 0:
         which = "order of the others" if retested.failed else "order"
-        said.append(f"The {which} holds.")
+        lines.append(f"The {which} holds.")
     else:
         best = "still is" if retested.best_holds else "no longer is"
-        said.append(
+        lines.append(
             f"The order does not hold: {retested.swapped} of {retested.pairs} pairs of trials are "
             f"the other way round. Trial {retested.trials[0].trial} {best} the best."
         )
-    return [*said, _scores(retested), f"{'retest':<12}{retested.file}"]
+    return [*lines, _scores(retested), f"{'retest':<12}{retested.file}"]
 
 
 def _scores(retested: Retest) -> str:
-    """What the retest says of the scores themselves."""
+    """Return the sentence about the scores."""
     most = retested.moved_most
     others = " of the others" if retested.failed else ""
     if most is None:

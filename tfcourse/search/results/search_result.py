@@ -23,18 +23,18 @@ from tfcourse.types import KerasModel
 __all__ = ["SearchResult", "result_lines", "result_tables", "result_text"]
 
 # The number of best trials that are shown, and the most characters of a failed one's message.
-SHOWN, LONGEST_REASON = 5, 200
+MAX_SHOWN, LONGEST_REASON = 5, 200
 
 
 @dataclass(frozen=True, repr=False)
 class SearchResult:
-    """A finished search; ``print(result)`` shows it as ``tfcourse search`` does.
+    """The result of a search; ``print(result)`` shows it as ``tfcourse search`` does.
 
     Attributes:
         directory: The run directory.
-        trials: All records, by number.
+        trials: All records by number.
         ranking: The completed ones, best first.
-        summary: The best trial, its dev score, and its score on the test set.
+        summary: The best trial, its score on the dev set, and its metrics on the test set.
         was_complete: True if the search was complete before this call.
         efforts: The models and programs that its trials took in this run, by process.
         code_changes: The changes in the code of its models since it was finished, in words.
@@ -93,7 +93,7 @@ class SearchResult:
 def result_tables(result: SearchResult) -> list[RenderableType]:
     """Return the table of the rounds, if there are any, and that of the best trials."""
     names = dict.fromkeys(name for record in result.trials.values() for name in record.values)
-    best = best_table(result.ranking[:SHOWN], result.summary.objective, names)
+    best = best_table(result.ranking[:MAX_SHOWN], result.summary.objective, names)
     rounds = result.rounds
     return [rounds_table(rounds), best] if rounds else [best]
 

@@ -20,17 +20,22 @@ __all__ = [
     "space_table",
 ]
 
-# The middle of a name or value longer than this is left out of the table of the best trials.
+# In the table of the best trials, longer names and values are shortened in the middle.
 LONGEST_VALUE = 24
 
 
 def best_table(
     records: Sequence[TrialRecord], objective: str, space: Iterable[str]
 ) -> FirstThatFits:
-    """The given trials as a table: number, score, epoch, hyperparameters.
+    """Return the trials as a table of number, score, epoch and hyperparameters.
 
-    A trial is a row. Where that is too wide for the terminal a trial is a column, and the worst
-    ones are left out if there are too many.
+    A trial is a row. If that is too wide for the terminal, a trial is a column, and the last ones
+    are left out if there are too many.
+
+    Args:
+        records: The trials, best first.
+        objective: The name of the score.
+        space: The names of the hyperparameters.
     """
     names = list(space)
     rows = [["trial", objective, "epoch", *(_format(name, LONGEST_VALUE) for name in names)]]
@@ -40,37 +45,37 @@ def best_table(
             score += f" ± {record.score_std:.4f}"
         values = [_format(record.values.get(name), LONGEST_VALUE) for name in names]
         rows.append([str(record.trial), score, str(record.best_epoch), *values])
-    forms = [table_of(rows, _best_of(len(records)))]
-    for shown in range(len(records), 0, -1):
-        columns = list(zip(*rows[: shown + 1], strict=True))
-        caption = "All trials are in results.csv." if shown < len(records) else None
-        forms.append(table_of(columns, _best_of(shown), caption))
+    forms = [table_of(rows, _title_of_best(len(records)))]
+    for count in range(len(records), 0, -1):
+        columns = list(zip(*rows[: count + 1], strict=True))
+        caption = "All trials are in results.csv." if count < len(records) else None
+        forms.append(table_of(columns, _title_of_best(count), caption))
         forms[-1].columns[0].justify = "left"
     return FirstThatFits(forms)
 
 
-def _best_of(count: int) -> str:
+def _title_of_best(count: int) -> str:
     return f"The {count} best trials" if count > 1 else "The best trial"
 
 
 def rounds_table(rounds: list[dict[str, Any]]) -> FirstThatFits:
-    """The boxes of a search from coarse to fine; of many rounds the first and the last ones."""
+    """Return the boxes of a search from coarse to fine; of many rounds the first and the last."""
     forms = []
     for last in (3, 2, 1):
-        shown = rounds if len(rounds) <= last + 1 else [rounds[0], *rounds[-last:]]
-        rows = [["trials", *(f"{e['first_trial']} to {e['last_trial']}" for e in shown)]]
+        visible = rounds if len(rounds) <= last + 1 else [rounds[0], *rounds[-last:]]
+        rows = [["trials", *(f"{e['first_trial']} to {e['last_trial']}" for e in visible)]]
         for name in rounds[0]["box"]:
-            boxes = (_box(entry["box"][name]) for entry in shown)
+            boxes = (_box(entry["box"][name]) for entry in visible)
             rows.append([_format(name, LONGEST_VALUE), *boxes])
-        caption = f"{len(shown)} of {len(rounds)} rounds; all are in rounds.json"
-        left_out = caption if len(shown) < len(rounds) else None
-        forms.append(table_of(rows, "From coarse to fine", left_out, wrap=True))
+        caption = f"{len(visible)} of {len(rounds)} rounds; all are in rounds.json"
+        footer = caption if len(visible) < len(rounds) else None
+        forms.append(table_of(rows, "From coarse to fine", footer, wrap=True))
         forms[-1].columns[0].justify = "left"
     return FirstThatFits(forms)
 
 
 def _box(part: Mapping[str, Any]) -> str:
-    """A range's ends, or the values of a choice from the likeliest on."""
+    """Return the ends of a range, or the values of a choice, the likeliest first."""
     if "low" in part:
         return f"{_format(part['low'])} to {_format(part['high'])}"
     shares = sorted(zip(part["weights"], part["values"], strict=True), key=lambda s: -s[0])
@@ -78,7 +83,7 @@ def _box(part: Mapping[str, Any]) -> str:
 
 
 def space_table(config: SearchConfig) -> Table:
-    """What a search is going to try: each hyperparameter's values and scale."""
+    """Return the values and scale of each hyperparameter of a search."""
     search = config.search
     title = f"{search.name}: {search.strategy} search, {config.trials} trials, "
     title += f"{search.objective} ({config.direction})"
@@ -103,19 +108,19 @@ def space_table(config: SearchConfig) -> Table:
     return table
 
 
-def _format(value: Any, longest: int = LONGEST_MESSAGE) -> str:
+def _format(value: object, longest: int = LONGEST_MESSAGE) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        close = value != 1 and f"{value:.4g}" == "1"  # as a β may be
-        return f"1-{1 - value:.4g}" if close and value < 1 else f"{value:.4g}"
-    shown = one_line(str(value))
+        is_near_1 = value != 1 and f"{value:.4g}" == "1"  # as a β can be
+        return f"1-{1 - value:.4g}" if is_near_1 and value < 1 else f"{value:.4g}"
+    text = one_line(str(value))
     half = (longest - 1) // 2
-    return shown if len(shown) <= longest else f"{shown[:half]}…{shown[-half:]}"
+    return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
 
 
 def format_score(score: float | None) -> str:
-    """A score with four decimals, or with four digits where those would show nothing of it."""
+    """Return a score with four decimals, or with four digits if it is very small or large."""
     if score is None:
         return "–"
     return f"{score:.4f}" if score == 0 or 1e-3 <= abs(score) < 1e5 else f"{score:.4g}"

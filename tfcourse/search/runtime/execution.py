@@ -22,7 +22,7 @@ from tfcourse.search.trials.threads import use_threads
 from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.search.trials.vectorized.group import GroupRunner
 from tfcourse.search.trials.vectorized.group_size import group_sizes
-from tfcourse.search.trials.vectorized.rule import wanted
+from tfcourse.search.trials.vectorized.rule import should_vectorize
 from tfcourse.types import Hyperparameters
 
 __all__ = ["execute", "run_trials"]
@@ -105,9 +105,9 @@ def run_trials(
         alone: The trials that must not be trained together with others.
     """
     config = runner.config
-    if wanted(config, runner.steps_of_epoch, workers=workers):
+    if should_vectorize(config, runner.steps_of_epoch, workers=workers):
         sizes = group_sizes(config, workers)
-        groups = GroupRunner(runner, sizes.together, workers)
+        groups = GroupRunner(runner, sizes.group_size, workers)
         run_groups(source, propose, groups, sizes, on_trial, name, on_begin, alone)
         return groups.effort
     search = config.search

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection
 
 from tfcourse.search.config.architecture import architecture_of
 from tfcourse.search.engine.tuner import OnBegin, OnTrial
+from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.records.trial_source import TrialSource
-from tfcourse.search.store.journal import SavableModel
 from tfcourse.search.trials.vectorized.group import GroupRunner
 from tfcourse.search.trials.vectorized.group_size import GroupSizes, next_group
 from tfcourse.types import Hyperparameters
@@ -51,7 +51,7 @@ def run_groups(
             trial: (trial,) if trial in alone else architecture_of(values, builder)
             for trial, values in prefetched.values.items()
         }
-        group = {t: prefetched.values[t] for t in next_group(architectures, sizes.together)}
+        group = {t: prefetched.values[t] for t in next_group(architectures, sizes.group_size)}
         if on_begin is not None:
             for trial, values in group.items():
                 on_begin(trial, values)

@@ -43,7 +43,7 @@ def preflight(config: SearchConfig, split: Split) -> dict[str, Any]:
     """
     shape = split.train.x.shape[1:]
     values, model = _first_model(config, shape, split.classes)
-    code = code_record(config, values, model)
+    code = code_record(config.builder, config.training.metrics, values, model)
     try:
         own_metrics = any(":" in metric for metric in config.training.metrics)
         if config.builder.name not in BUILDERS:
@@ -132,7 +132,7 @@ def _check_ids(config: SearchConfig, model: KerasModel, split: Split) -> None:
     """Refuse ids beyond the model's ``Embedding`` layers, in the test set too."""
     if not embeddings_of(model):
         return
-    split, _ = normalize(split, config)
+    split, _ = normalize(split, config.data.normalize)
     for name in ("train", "dev", "test"):
         x = Arrays.of(getattr(split, name).x).data
         check_embedded_ids(model, x, f" of the {name} set")

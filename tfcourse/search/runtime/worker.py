@@ -7,13 +7,14 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.engine.tuner import OnBegin
 from tfcourse.search.records.effort import Effort
+from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.records.trial_source import TrialSource
 from tfcourse.search.runtime.execution import run_trials
 from tfcourse.search.store.code_record import check_same_code, code_record
 from tfcourse.search.store.data_record import check_unchanged, data_record
 from tfcourse.search.store.directory import RunDirectory
-from tfcourse.search.store.journal import SavableModel, TrialWriter
+from tfcourse.search.store.journal import TrialWriter
 from tfcourse.search.store.resume import finished_trials
 from tfcourse.search.strategies.proposals import Proposer
 from tfcourse.search.trials.trial import TrialRunner
@@ -34,7 +35,9 @@ def load_same_data(config: SearchConfig, directory: RunDirectory) -> Split:
     """
     split = load_split(config)
     check_unchanged(directory.path, data_record(split), config)
-    check_same_code(directory.path, code_record(config), OTHER_CODE)
+    check_same_code(
+        directory.path, code_record(config.builder, config.training.metrics), OTHER_CODE
+    )
     return split
 
 

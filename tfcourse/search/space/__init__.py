@@ -1,1 +1,1 @@
-"""The search space: parameters, their conditions, and where their values come from."""
+"""The search space: parameters, their conditions, and random values of them."""

@@ -1,4 +1,4 @@
-"""Checks of ``when``: a hyperparameter that there is only with certain values of others."""
+"""Checks of ``when``, which makes a hyperparameter depend on the values of others."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from tfcourse.errors import nearest, shown
 from tfcourse.search.space.parameters import Choice, Parameter, any_of
 
-__all__ = ["condition_problems"]
+__all__ = ["validate_conditions"]
 
 
-def condition_problems(space: Mapping[str, Parameter], raw: Mapping[str, Any]) -> list[str]:
-    """A line for each condition whose parent, value or direction is wrong.
+def validate_conditions(space: Mapping[str, Parameter], raw: Mapping[str, Any]) -> list[str]:
+    """Return a line for each condition whose parent or value is wrong, or that is circular.
 
     Args:
-        space: The parameters that are right in themselves.
-        raw: All tables of ``[space]``: a parent with an error of its own causes none here.
+        space: The parameters without errors of their own.
+        raw: All tables of ``[space]``; a parent with an error of its own causes none here.
     """
     problems: list[str] = []
     for name, parameter in space.items():
@@ -32,26 +32,26 @@ def condition_problems(space: Mapping[str, Parameter], raw: Mapping[str, Any]) -
     return problems or _cycles(space)
 
 
-def _problems(where: str, parent: str, value: Any, space: Mapping[str, Parameter]) -> list[str]:
+def _problems(where: str, parent: str, value: object, space: Mapping[str, Parameter]) -> list[str]:
     if parent not in space:
         return [
             f"{where}: {parent} is not in [space].{nearest(parent, space)} "
             f"Known: {', '.join(space)}."
         ]
-    chosen = space[parent]
-    if not isinstance(chosen, Choice):
+    choice = space[parent]
+    if not isinstance(choice, Choice):
         return [f"{where}: {parent} must have values to choose from. Received: low and high."]
-    # By type as well: True is no 1.
-    if not any(type(v) is type(value) and v == value for v in chosen.values):
-        listed = ", ".join(map(_shown, chosen.values))
-        texts = [v for v in chosen.values if isinstance(v, str)]
+    # Types are compared too: True is not 1.
+    if not any(type(v) is type(value) and v == value for v in choice.values):
+        listed = ", ".join(map(_toml, choice.values))
+        texts = [v for v in choice.values if isinstance(v, str)]
         hint = nearest(value, texts) if isinstance(value, str) else ""
         return [f"{where}: {parent} must be one of {listed}. Received: {shown(value)}.{hint}"]
     return []
 
 
 def _cycles(space: Mapping[str, Parameter]) -> list[str]:
-    """A line for the first parameter that depends on itself, by way of others or directly."""
+    """Return a line for the first parameter that depends on itself, directly or through others."""
     for name in space:
         path, waiting = [], [name]
         while waiting:
@@ -66,7 +66,7 @@ def _cycles(space: Mapping[str, Parameter]) -> list[str]:
     return []
 
 
-def _shown(value: Any) -> str:
+def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,11 +1,11 @@
-"""Discrete spaces: how many configurations they have, and one that was not drawn yet.
+"""The configurations of discrete spaces: their number, and one that was not drawn yet.
 
-A configuration is the values of the active parameters. None of this lists a whole space: a count
-stops where it is known to be large enough, and looking for a new configuration stops at the first.
+A configuration is the values of the active parameters. No function lists a whole space: a count
+stops at its limit, and the search for a new configuration at the first one.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -17,22 +17,22 @@ __all__ = ["Configuration", "configuration_count", "configuration_of", "is_discr
 
 Configuration = frozenset[tuple[str, Any]]
 
-# Draws before the configurations are listed: in a space of which most is left, one or two do.
+# Draws before the configurations are listed; one or two suffice while most are left.
 MOST_DRAWS = 32
 
 
 def is_discrete(space: Mapping[str, Parameter]) -> bool:
-    """Return whether no parameter is a continuous range."""
+    """Return True if no parameter is a continuous range."""
     return all(parameter.count is not None for parameter in space.values())
 
 
 def configuration_of(space: Mapping[str, Any], values: Mapping[str, Any]) -> Configuration:
-    """Return the configuration of a trial, without what is not of the space, such as its epochs."""
+    """Return the configuration of a trial, without values that are not in the space."""
     return frozenset((name, value) for name, value in values.items() if name in space)
 
 
 def configuration_count(space: Mapping[str, Parameter], at_most: int) -> int:
-    """Return how many different configurations a discrete space has, or ``at_most`` if fewer."""
+    """Return the number of configurations of a discrete space, and at most ``at_most``."""
     always = math.prod(p.count or 1 for p in space.values() if not p.when)
     if always >= at_most:
         return at_most
@@ -44,31 +44,33 @@ def new_sample(
     box: Mapping[str, Any],
     seed: int,
     trial: int,
-    drawn: Collection[Configuration],
+    earlier: Collection[Configuration],
 ) -> dict[str, Any] | None:
-    """Return values that are not among those drawn before, None if there are no others.
+    """Return values that were not drawn before; None if there are no others.
 
-    They are `sample` from the box where that is new; else drawn again, from the box and then from
-    the space; else the first new ones in an order that comes from the seed and the trial.
+    They are drawn by `sample` from the box, again if they are not new, then from the space. After
+    that they are the first new ones in an order that depends on the seed and the trial.
 
     Args:
         space: The discrete space.
-        box: What to draw from: the space, or a part of it.
+        box: The space, or a part of it.
         seed: The search's seed.
         trial: The trial's number.
-        drawn: The configurations of other trials.
+        earlier: The configurations of other trials.
     """
     for attempt in range(2 * MOST_DRAWS):
         values = sample(box if attempt < MOST_DRAWS else space, seed, trial, attempt)
-        if configuration_of(space, values) not in drawn:
+        if configuration_of(space, values) not in earlier:
             return values
     for values in _configurations(space, partial(position, seed, trial)):
-        if configuration_of(space, values) not in drawn:
+        if configuration_of(space, values) not in earlier:
             return {name: values[name] for name in space if name in values}
     return None
 
 
-def _configurations(space: Mapping[str, Parameter], start: Any) -> Iterator[dict[str, Any]]:
+def _configurations(
+    space: Mapping[str, Parameter], start: Callable[[str], float]
+) -> Iterator[dict[str, Any]]:
     """Yield each configuration once; a parameter's values begin at ``start(name)`` in [0, 1)."""
     names = _parents_first(space)
 
@@ -99,10 +101,10 @@ def _values(parameter: Parameter, start: float) -> Iterator[Any]:
 
 
 def _parents_first(space: Mapping[str, Parameter]) -> list[str]:
-    """Return the names in an order that does not depend on the file's, parents before children."""
-    left, ordered = sorted(space), list[str]()
-    while left:
-        ready = [n for n in left if all(parent in ordered for parent, _ in space[n].when)]
+    """Return the names with parents before children, independent of the order in the file."""
+    remaining, ordered = sorted(space), list[str]()
+    while remaining:
+        ready = [n for n in remaining if all(parent in ordered for parent, _ in space[n].when)]
         ordered += ready
-        left = [name for name in left if name not in ready]
+        remaining = [name for name in remaining if name not in ready]
     return ordered

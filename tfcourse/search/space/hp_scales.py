@@ -9,7 +9,7 @@ __all__ = ["log_uniform", "one_minus_log"]
 
 
 def log_uniform(hp: Any, name: str, low: float, high: float) -> float:
-    """A value whose exponent is uniform (course 1.4): ``α = 10^r``.
+    """Return a value whose exponent is uniform (course 1.4): ``α = 10^r``.
 
     ``learning_rate = tfcourse.log_uniform(hp, "learning_rate", 1e-4, 1.0)``
 
@@ -27,7 +27,7 @@ def log_uniform(hp: Any, name: str, low: float, high: float) -> float:
 
 
 def one_minus_log(hp: Any, name: str, low: float, high: float) -> float:
-    """A decay β whose 1-β has a uniform exponent (course 1.5): ``β = 1 - 10^r``.
+    """Return a decay β whose 1-β has a uniform exponent (course 1.5): ``β = 1 - 10^r``.
 
     keras-tuner has no such scale (its ``"reverse_log"`` is close to uniform on [0.9, 0.999]): what
     it searches, shows and stores is ``one_minus_NAME``, the value of 1-β, on its log scale.

@@ -14,20 +14,20 @@ When = tuple[tuple[str, Any], ...]
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from ``low`` to ``high``, uniform on ``scale``; whole ones or in steps if asked.
+    """Numbers from ``low`` to ``high``, uniform on ``scale``, optionally whole or in steps.
 
-    A stepped range cuts the scale into one bin a value, half a step to each side: on a linear
+    A stepped range cuts the scale into a bin for each value, half a step to each side: on a linear
     scale all values are equally likely, on a log scale value v has the share ln((v+s/2)/(v-s/2)).
 
     Attributes:
         kind: ``"float"`` or ``"int"``.
         low: The smallest value.
         high: The largest value (a stepped range ends at the last step below it).
-        step: Distance of neighbouring values; None for every float. An int has a step.
+        step: The distance of neighboring values; None for a continuous range. An int has a step.
         scale: ``"linear"``, ``"log"`` or ``"one_minus_log"``.
-        when: The parents' values, as (name, value), with which it is a parameter at all; a tuple
+        when: The values of parents, as (name, value), with which the parameter is active; a tuple
             stands for any of its values.
-        points: How many values a grid takes of a continuous range, both ends among them.
+        points: The number of values in a grid for a continuous range, including both ends.
     """
 
     kind: Literal["float", "int"]
@@ -54,7 +54,7 @@ class Range:
         return start, start + self.count * self.step
 
     def value_at(self, unit: float) -> int | float:
-        """The value at position ``unit`` in [0, 1]."""
+        """Return the value at position ``unit`` in [0, 1]."""
         start, end = self.edges
         value = float(to_value(unit, start, end, self.scale))
         if self.step is None or self.count is None:
@@ -62,19 +62,24 @@ class Range:
         return self.after(min(math.floor((value - start) / self.step), self.count - 1))
 
     def after(self, steps: int) -> int | float:
-        """The value so many steps above ``low``; ``high`` where rounding would pass it."""
+        """Return the value ``steps`` steps above ``low``, and at most ``high``."""
         assert self.step is not None, "a continuous range has no steps"
         value = min(self.low + steps * self.step, self.high)
         return round(value) if self.kind == "int" else float(value)
 
     def unit_of(self, value: float) -> float:
-        """The position of a value; ``value_at(unit_of(v)) == v``."""
+        """Return the position of a value; ``value_at(unit_of(v)) == v``."""
         return float(to_unit(value, *self.edges, self.scale))
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of ``values``, each equally likely; also for booleans. ``when``: as in `Range`."""
+    """One of ``values``, each equally likely; also for booleans.
+
+    Attributes:
+        values: The values.
+        when: As for `Range`.
+    """
 
     values: tuple[Any, ...]
     when: When = ()
@@ -85,11 +90,11 @@ class Choice:
         return len(self.values)
 
     def value_at(self, unit: float) -> Any:
-        """The value at position ``unit`` in [0, 1]."""
+        """Return the value at position ``unit`` in [0, 1]."""
         return self.values[min(math.floor(unit * len(self.values)), len(self.values) - 1)]
 
     def unit_of(self, value: Any) -> float:
-        """The middle of the value's share of [0, 1]."""
+        """Return the middle of the value's share of [0, 1]."""
         return (self.values.index(value) + 0.5) / len(self.values)
 
 
@@ -97,30 +102,30 @@ Parameter = Range | Choice
 
 
 def any_of(value: Any) -> tuple[Any, ...]:
-    """The values that a condition allows its parent."""
+    """Return the values of a parent that a condition allows."""
     return value if isinstance(value, tuple) else (value,)
 
 
 def active(space: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of those parameters whose conditions these values fulfil, in the space's order.
+    """Return the values of the active parameters, in the space's order.
 
-    A parameter with a parent that is not active is not active either.
+    A parameter is active if its parents are, and have the values of its condition.
     """
 
-    def holds(name: str) -> bool:
+    def is_active(name: str) -> bool:
         when: When = space[name].when
-        return all(holds(parent) and values[parent] in any_of(value) for parent, value in when)
+        return all(is_active(parent) and values[parent] in any_of(v) for parent, v in when)
 
-    return {name: values[name] for name in space if holds(name)}
+    return {name: values[name] for name in space if is_active(name)}
 
 
 def fits(values: Mapping[str, Any], space: Mapping[str, Parameter], names: Collection[str]) -> bool:
-    """Whether values can be those of a trial: all of them are in the space, and none is missing.
+    """Return True if a trial can have these values: they are in the space, and none is missing.
 
     Args:
         values: The values by name.
         space: The parameters by name.
-        names: The names that values can have, of which a strategy adds some to the space's.
+        names: The names that values can have: the space's, and those that a strategy adds.
     """
     missing = [name for name, parameter in space.items() if name not in values]
     return (
@@ -130,7 +135,7 @@ def fits(values: Mapping[str, Any], space: Mapping[str, Parameter], names: Colle
     )
 
 
-def _admits(parameter: Parameter, value: Any) -> bool:
+def _admits(parameter: Parameter, value: object) -> bool:
     if isinstance(parameter, Choice):
         return value in parameter.values
     if isinstance(value, bool) or not isinstance(value, int | float):

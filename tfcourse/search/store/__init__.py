@@ -1,1 +1,1 @@
-"""The run directory: who writes what, and whose search it is."""
+"""The run directory of a search: its files, its lock, and resuming from it."""

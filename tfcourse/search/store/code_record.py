@@ -1,7 +1,7 @@
-"""The code that a search's models come from: ``code.json`` in its run directory."""
+"""Hashes of the code that builds a search's models: ``code.json`` in its run directory."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,65 +11,67 @@ from tfcourse.files import write_atomically
 from tfcourse.imports import load_function
 from tfcourse.search.code.model_config import hash_of_config
 from tfcourse.search.code.sources import sources_of
-from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.config.builders import Builder
+from tfcourse.types import Hyperparameters, KerasModel
 
 __all__ = [
     "changes_in_words",
     "check_same_code",
     "code_changes",
-    "code_changes_at_hand",
     "code_record",
     "is_damaged",
+    "quick_code_changes",
     "write_code_record",
 ]
 
 _NAME = "code.json"
-_SHOWN = 5
+# The most changes that a message names.
+_MOST_NAMED = 5
 ADVICE = (
     "Its trials would be of different models. Undo the change, start over with --fresh, choose "
-    "another --out or another name, or go on all the same with --accept-changes (in Python "
+    "another --out or another name, or continue with --accept-changes (in Python "
     "accept_changes=True)."
 )
 
 
 def code_record(
-    config: SearchConfig,
-    values: Mapping[str, Any] | None = None,
-    model: Any = None,
+    builder: Builder,
+    metrics: Iterable[str],
+    values: Hyperparameters | None = None,
+    model: KerasModel | None = None,
     complete: bool = True,
 ) -> dict[str, Any]:
     """Return hashes of the builder's and the metrics' source, and of a model's configuration.
 
-    Nothing of it is kept of tfcourse's own builders and metrics, nor of installed packages:
-    ``versions.json`` has the versions.
+    It has nothing for tfcourse's own builders and metrics, nor for installed packages, whose
+    versions are in ``versions.json``.
 
     Args:
-        config: The search.
+        builder: The builder.
+        metrics: The metrics as in the config.
         values: The hyperparameters of the model.
         model: The first model that can be built.
         complete: As for `tfcourse.search.code.sources.sources_of`.
     """
-    metrics = [load_function(m, "metrics") for m in config.training.metrics if ":" in m]
+    functions = [load_function(metric, "metrics") for metric in metrics if ":" in metric]
     source: dict[str, str] = {}
-    for source_object in (config.builder.source_object, *metrics):
+    for source_object in (builder.source_object, *functions):
         source |= sources_of(source_object, complete)
     record: dict[str, Any] = {"source": source}
     digest = hash_of_config(model) if source and model is not None else None
     if digest is not None:
-        made = {name: version(name) for name in ("tfcourse", "keras")} | {
-            "values": dict(values or {})
-        }
-        record["model"] = {"sha256": digest, **made}
+        versions = {name: version(name) for name in ("tfcourse", "keras")}
+        record["model"] = {"sha256": digest, **versions, "values": dict(values or {})}
     return record
 
 
 def code_changes(directory: Path, record: Mapping[str, Any], complete: bool = True) -> list[str]:
-    """Return what changed since the search began, in words; nothing if that isn't on record.
+    """Return the changes since the search began, in words; none if the code isn't on record.
 
     Args:
         directory: The run directory.
         record: Today's `code_record`.
-        complete: Whether it is whole; otherwise only what both have is compared.
+        complete: False to compare only the names that both records have.
     """
     stored = _read(directory)
     if stored is None:
@@ -79,32 +81,35 @@ def code_changes(directory: Path, record: Mapping[str, Any], complete: bool = Tr
     changed = [_change(name, old.get(name), new.get(name)) for name in sorted(names)]
     changes = [change for change in changed if change]
     model, other = stored.get("model", {}), record.get("model", {})
-    # Other versions, or other values, make another configuration of the same code.
+    # With other versions or values the same code makes another configuration.
     comparable = {*model} == {*other} and {n for n in model if model[n] != other[n]} == {"sha256"}
     if not changes and comparable:
         return [f"the configuration of the model that the builder makes of {other['values']}"]
     return changes
 
 
-def code_changes_at_hand(config: SearchConfig, directory: Path) -> list[str]:
-    """Return `code_changes`, as far as they can be told without building a model."""
+def quick_code_changes(directory: Path, builder: Builder, metrics: Iterable[str]) -> list[str]:
+    """Return those `code_changes` that can be found without building a model.
+
+    Args:
+        directory: The run directory.
+        builder: As for `code_record`.
+        metrics: As for `code_record`.
+    """
     try:
-        record = code_record(config, complete=False)
-    except InputError:  # a metric of one's own is gone
+        record = code_record(builder, metrics, complete=False)
+    except InputError:  # a metric of the user's is missing
         return []
     return code_changes(directory, record, complete=False)
 
 
 def check_same_code(directory: Path, record: Mapping[str, Any], advice: str = ADVICE) -> None:
-    """Refuse to go on with a search whose models come from other code than they did.
+    """Raise InputError if the code of the models changed since the search began.
 
     Args:
         directory: The run directory.
         record: Today's `code_record`.
-        advice: How to go on.
-
-    Raises:
-        InputError: The code changed.
+        advice: The end of the message: the remedies.
     """
     if changes := code_changes(directory, record):
         raise InputError(f"{directory}: {changes_in_words(changes)} {advice}")
@@ -112,9 +117,9 @@ def check_same_code(directory: Path, record: Mapping[str, Any], advice: str = AD
 
 def changes_in_words(changes: Sequence[str]) -> str:
     """Return a sentence that names the first few changes."""
-    more = f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+    more = f" and {len(changes) - _MOST_NAMED} more" if len(changes) > _MOST_NAMED else ""
     return (
-        f"the code of the models changed since the search began ({', '.join(changes[:_SHOWN])}"
+        f"the code of the models changed since the search began ({', '.join(changes[:_MOST_NAMED])}"
         f"{more})."
     )
 
@@ -130,17 +135,17 @@ def write_code_record(
         accepted: The changes that were accepted.
         first_trial: The first trial with them.
     """
-    known = (_read(directory) or {}).get("accepted", [])
+    changes = (_read(directory) or {}).get("accepted", [])
     if accepted:
-        known = [*known, {"first_trial": first_trial, "changed": list(accepted)}]
-    text = json.dumps({**record, **({"accepted": known} if known else {})}, indent=2)
+        changes = [*changes, {"first_trial": first_trial, "changed": list(accepted)}]
+    text = json.dumps({**record, **({"accepted": changes} if changes else {})}, indent=2)
     write_atomically(directory / _NAME, text + "\n")
 
 
 def is_damaged(directory: Path) -> bool:
     """Return True if there is a ``code.json`` that can't be read.
 
-    A search of an earlier version has none, and is whole.
+    A search of an earlier version has none, and is intact.
     """
     return (directory / _NAME).exists() and _read(directory) is None
 
@@ -158,9 +163,9 @@ def _read(directory: Path) -> dict[str, Any] | None:
     """Return the record; None if there is none that can be read."""
     try:
         stored = json.loads((directory / _NAME).read_text(encoding="utf-8"))
-        is_whole = isinstance(stored["source"], dict) and isinstance(stored.get("model", {}), dict)
-        is_whole = is_whole and isinstance(stored.get("accepted", []), list)
-        is_whole = is_whole and all(isinstance(each, str) for each in stored["source"].values())
-        return stored if is_whole else None
+        is_valid = isinstance(stored["source"], dict) and isinstance(stored.get("model", {}), dict)
+        is_valid = is_valid and isinstance(stored.get("accepted", []), list)
+        is_valid = is_valid and all(isinstance(each, str) for each in stored["source"].values())
+        return stored if is_valid else None
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -97,7 +97,7 @@ def check_unchanged(directory: Path, record: Mapping[str, Any], config: SearchCo
         if data_record(load_split(config)) != record:
             raise InputError(
                 f"{config.origin}: [data] {source} gives other data at each call, so that no "
-                "process could go on with what another began. Draw it from a seed, as from "
+                "process can continue the search of another. Draw it from a seed, as from "
                 "np.random.default_rng(0)."
             ) from error
         raise InputError(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
+from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, parse_record, tables, without_nan
 from tfcourse.search.store.identity import identity
 from tfcourse.search.store.model_file import sign_model, trial_of_model
@@ -23,22 +24,23 @@ from tfcourse.search.store.summary import Summary, read_summary, write_summary
 
 __all__ = ["RunDirectory"]
 
-# The key of `tfcourse.search.store.identity.identity` beside the versions.
+# The key of `tfcourse.search.store.identity.identity` in the versions and the trials' files.
 IDENTITY = "search"
 
 
 class RunDirectory:
     """The files of one search under ``path``; every write is atomic.
 
-    ``config.toml`` (as run), ``versions.json``, ``data.json`` (the data's shapes and hash, see
-    `tfcourse.search.store.data_record`), ``code.json`` (hashes of the models' code, see
+    ``config.toml`` (with all defaults), ``versions.json``, ``data.json`` (the data's shapes and
+    hash, see `tfcourse.search.store.data_record`), ``code.json`` (hashes of the models' code, see
     `tfcourse.search.store.code_record`), ``trials/0007.json`` (a `TrialRecord` each),
-    ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, of a search from coarse to
-    fine ``rounds.json``, and with ``checkpoints = "all"`` ``models/0007.keras``;
-    ``logs/w1.log`` has what a worker printed. The trials' files are the record; the tables are
-    made from them. While it is searched, also ``leases.json`` (who
-    runs which trial), ``checkpoints/`` (of long trials), ``models/`` (that may become the best) and
-    ``trials/0007.forgotten`` (what a trial that is run again gave).
+    ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, ``rounds.json`` of a search
+    from coarse to fine, ``models/0007.keras`` with ``checkpoints = "all"``, and ``logs/w1.log``
+    (the output of a worker). The trials' files are the record, from which the tables are made.
+
+    During the search also ``claims.json`` (the worker of each running trial), ``checkpoints/``
+    (of long trials), ``models/`` (that may become the best) and ``trials/0007.forgotten`` (the
+    earlier record of a trial that runs again).
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,97 +60,97 @@ class RunDirectory:
         self._search: str | None = None
 
     def log_of(self, worker: str) -> Path:
-        """Where the output of a worker goes."""
+        """Return the file with the output of a worker."""
         return self.logs / f"{worker}.log"
 
     def forget_empty_logs(self, workers: Iterable[str]) -> None:
-        """Remove the logs of those of the workers that printed nothing."""
+        """Remove the logs of workers that printed nothing."""
         for log in map(self.log_of, workers):
             if log.is_file() and not log.stat().st_size:
                 log.unlink()
-        with suppress(OSError):  # others have lines, or there is none
+        with suppress(OSError):  # there are other logs, or none
             self.logs.rmdir()
 
     @property
     def names(self) -> set[str]:
         """The names of its parts."""
-        own = {p.name for p in vars(self).values() if isinstance(p, Path) and p != self.path}
-        return own | {"data.json", "code.json", "retest.csv"}
+        files = {p.name for p in vars(self).values() if isinstance(p, Path) and p != self.path}
+        return files | {"data.json", "code.json", "retest.csv"}
 
     def exists(self) -> bool:
-        """Whether it is one, of which parts may be lost; see `is_run_directory`."""
+        """Return True if it is a run directory, whole or in part, see `is_run_directory`."""
         return is_run_directory(self.path, self.names)
 
     @property
-    def _place(self) -> Path:
-        """The folder itself, where ``path`` is a symbolic link to it."""
+    def _real_path(self) -> Path:
+        """The folder itself, if ``path`` is a symbolic link to it."""
         return Path(os.path.realpath(self.path))
 
     def delete(self) -> None:
-        """Deletes it; a folder that is not a run directory stays.
+        """Delete it if it is a run directory.
 
-        Its place is free at once: a kill in the middle leaves a hidden folder beside it, and no
-        part of a record in its place.
+        It is renamed first, so that a killed process leaves no part of a record under its name.
         """
         if self.exists():
-            hidden = f".{self._place.name}-deleted-{secrets.token_hex(4)}"
-            self._place.rename(self._place.with_name(hidden))
+            hidden = f".{self._real_path.name}-deleted-{secrets.token_hex(4)}"
+            self._real_path.rename(self._real_path.with_name(hidden))
         self._remove_deleted()
 
     def remove_leftovers(self) -> None:
-        """Removes what killed processes left; nobody may be writing into the record."""
+        """Remove the temporary files of killed processes, while no process is writing."""
         for folder in (self.path, self.trials, self.models):
             remove_abandoned(folder)
         self._remove_deleted()
 
     def _remove_deleted(self) -> None:
-        pattern = f".{glob.escape(self._place.name)}-deleted-{'[0-9a-f]' * 8}"
-        for path in self._place.parent.glob(pattern):
+        pattern = f".{glob.escape(self._real_path.name)}-deleted-{'[0-9a-f]' * 8}"
+        for path in self._real_path.parent.glob(pattern):
             shutil.rmtree(path, ignore_errors=True)
 
     def create(self, config: str, versions: Mapping[str, str]) -> None:
-        """Makes the folder and writes what was asked for, and with which versions."""
-        self._place.mkdir(parents=True, exist_ok=True)
-        self.trials.mkdir(parents=True, exist_ok=True)  # makes the "a" of "a/../b" too
+        """Create the folder, and write the config and the versions."""
+        self._real_path.mkdir(parents=True, exist_ok=True)
+        self.trials.mkdir(parents=True, exist_ok=True)  # creates the "a" of "a/../b" too
         self._search = identity(tomllib.loads(config))
-        known = {**versions, IDENTITY: self._search}
-        write_atomically(self.versions, json.dumps(known, indent=2) + "\n")
+        contents = {**versions, IDENTITY: self._search}
+        write_atomically(self.versions, json.dumps(contents, indent=2) + "\n")
         write_atomically(self.config, config)
 
     def identity(self) -> str | None:
-        """The identity of the search; None if it can't be read."""
+        """Return the identity of the search; None if it can't be read."""
         versions = read_json(self.versions)
-        found = versions.get(IDENTITY) if isinstance(versions, dict) else None
-        return found if isinstance(found, str) else None
+        value = versions.get(IDENTITY) if isinstance(versions, dict) else None
+        return value if isinstance(value, str) else None
 
     def identities_of_trials(self) -> set[str | None]:
-        """The identities that the trials on record say they have; None of one that says none."""
+        """Return the identities in the trials' files, None for a file without one."""
         raw = (read_json(self._record_of(number)) for number in self.read_trials())
         return {entry.get(IDENTITY) for entry in raw if isinstance(entry, dict)}
 
     def has_whole_config(self) -> bool:
-        """Whether the config is the one that was written, and not damaged."""
+        """Return True if the config is the one that was written, and not damaged."""
         stored = read_toml(self.config)
         return stored is not None and self.identity() == identity(stored)
 
     def write_trial(self, record: TrialRecord) -> None:
-        """Adds a finished trial to the record."""
+        """Add a finished trial to the record."""
         fields = without_nan(asdict(record))
         self._search = self._search or self.identity()
         if self._search is not None:
-            fields |= {IDENTITY: self._search}  # whose it is where the other files are lost
+            fields |= {IDENTITY: self._search}  # identifies the search if the other files are lost
         text = json.dumps(fields, indent=2) + "\n"
         write_atomically(self._record_of(record.trial), text)
         self._record_of(record.trial, forgotten=True).unlink(missing_ok=True)
 
     def read_trial(self, trial: int) -> TrialRecord | None:
-        """A finished trial; None if it isn't finished, or its file is damaged."""
+        """Return a finished trial; None if it isn't finished, or its file is damaged."""
         return parse_record(read_json(self._record_of(trial)), trial)
 
     def read_trials(self, forgotten: bool = False) -> dict[int, TrialRecord]:
-        """The finished trials by number, or those that were forgotten and are not run again yet.
+        """Return the finished trials by number, without damaged files.
 
-        A file that is damaged counts as not there.
+        Args:
+            forgotten: True for the trials that were forgotten and have not been run again.
         """
         suffix = self._record_of(0, forgotten).suffix
         stems = [path.stem for path in self.trials.glob(f"*{suffix}")]
@@ -157,52 +159,52 @@ class RunDirectory:
         return {number: record for number, record in read.items() if record is not None}
 
     def forget_trial(self, trial: int) -> None:
-        """Takes a trial off the record, to be run again; until then what it gave is known."""
+        """Take a trial off the record, to be run again; until then its record can still be read."""
         self._record_of(trial).replace(self._record_of(trial, forgotten=True))
 
     def _record_of(self, trial: int, forgotten: bool = False) -> Path:
         return self.trials / f"{trial:04d}.{'forgotten' if forgotten else 'json'}"
 
     def forget_checkpoints(self, trial: int) -> None:
-        """Removes what was to save a trial from being begun again."""
+        """Remove the checkpoints of a trial."""
         shutil.rmtree(self.checkpoints / f"{trial:04d}", ignore_errors=True)
 
     def forget_all_checkpoints(self) -> None:
-        """Remove the checkpoints of all trials under way."""
+        """Remove the checkpoints of all trials."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
     def forget_running(self, all_models: bool) -> None:
-        """Removes what only a running search needs."""
+        """Remove the files that only a running search needs."""
         self.leases.unlink(missing_ok=True)
         self.forget_all_checkpoints()
         if not all_models:
             shutil.rmtree(self.models, ignore_errors=True)
 
     def write_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> None:
-        """``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch."""
+        """Write ``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch."""
         for path, text in zip((self.results, self.history), tables(records, names), strict=True):
             write_atomically(path, text)
 
     def has_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> bool:
-        """Whether the tables are what `write_tables` makes of these records."""
+        """Return True if the tables are those that `write_tables` writes for these records."""
         try:
-            # As bytes: a text would be read with other line ends than a value has in it.
-            kept = [path.read_bytes() for path in (self.results, self.history)]
+            # As bytes: reading text would change line ends within values.
+            contents = [path.read_bytes() for path in (self.results, self.history)]
         except OSError:
             return False
-        return kept == [text.encode() for text in tables(records, names)]
+        return contents == [text.encode() for text in tables(records, names)]
 
     def write_rounds(self, rounds: Sequence[Mapping[str, Any]]) -> None:
-        """``rounds.json``: each round's trials and the box that they were drawn from."""
+        """Write ``rounds.json``: each round's trials and the box that they were drawn from."""
         write_atomically(self.rounds, json.dumps(rounds, indent=2) + "\n")
 
     def read_rounds(self) -> list[dict[str, Any]]:
-        """The rounds; none if the search has none, or they are damaged."""
+        """Return the rounds; none if the search has none, or they are damaged."""
         rounds = read_json(self.rounds)
         return rounds if isinstance(rounds, list) else []
 
-    def write_model(self, model: Any, trial: int) -> None:
-        """Saves the model of a trial, which may become the best one.
+    def write_model(self, model: SavableModel, trial: int) -> None:
+        """Save the model of a trial, which may become the best one.
 
         Args:
             model: A Keras model, or an object that saves one by its ``save(path)``.
@@ -223,11 +225,14 @@ class RunDirectory:
         replace_atomically(self.model_of(trial), save)
 
     def model_of(self, trial: int) -> Path:
-        """Where the model of a trial is until the trial has ended."""
+        """Return the file of a trial's model before the trial has ended."""
         return self.models / f"{trial:04d}.keras"
 
     def keep_model(self, trial: int, best: bool, all_models: bool) -> None:
-        """Makes the model of a trial that has ended the best one; keeps or deletes it."""
+        """Make the model of a trial that has ended the best one, or delete it.
+
+        With ``all_models`` it is not deleted.
+        """
         model = self.model_of(trial)
         if best and trial_of_model(model) == trial:
             if all_models:
@@ -238,17 +243,17 @@ class RunDirectory:
             model.unlink(missing_ok=True)
 
     def best_trial(self) -> int | None:
-        """The trial of the best model; None if there is no model, or it is damaged."""
+        """Return the trial of the best model; None if there is no model, or it is damaged."""
         return trial_of_model(self.best)
 
     def has_model(self, trial: int) -> bool:
-        """Whether the model of a trial is there: as the best one, or about to become it."""
+        """Return True if there is a model of the trial, as the best one or before it has ended."""
         return trial in (self.best_trial(), trial_of_model(self.model_of(trial)))
 
     def write_summary(self, summary: Summary) -> None:
-        """Records the best trial and its test score."""
+        """Write the summary."""
         write_summary(self.summary, summary)
 
     def read_summary(self) -> Summary | None:
-        """The summary, or None if there is none that can be read."""
+        """Return the summary; None if there is none that can be read."""
         return read_summary(self.summary)

@@ -1,4 +1,4 @@
-"""The errors of a search whose trials or model are of no use."""
+"""The errors of a search without any completed trial, or without its best model."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whether two configs are of one search: the trials of one can be continued with the other."""
+"""The comparison of configs: the trials of one search can be continued with an equal config."""
 
 import hashlib
 import json
@@ -9,38 +9,38 @@ from tfcourse.errors import shown
 
 __all__ = ["differences", "identity"]
 
-# What a search may be continued with another value of: its trials stay the same.
-# The data is told by its hash, wherever it lies.
+# Settings that may change when a search is continued: they do not change its trials.
+# The data is identified by its hash, and not by its path.
 MAY_CHANGE = ("search.trials", "search.workers", "search.trial_timeout", "data.path")
 
 
-def differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """What differs between the tables of two configs, in words."""
-    old, new = _leaves(stored), _leaves(asked)
+def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
+    """Return the differences between the tables of two configs, in words."""
+    old, new = _settings(stored), _settings(current)
     return [
         f"{name} is {shown(old.get(name, 'not set'))} there and "
         f"{shown(new.get(name, 'not set'))} here"
         for name in sorted({*old, *new})
-        if not _same(old.get(name), new.get(name))
+        if not _is_same(old.get(name), new.get(name))
     ]
 
 
 def identity(tables: Mapping[str, Any]) -> str:
-    """A hash of the tables of a config, the same for all without `differences`."""
-    text = json.dumps(_leaves(tables), sort_keys=True, default=str)
+    """Return a hash of the tables of a config, the same for all configs without `differences`."""
+    text = json.dumps(_settings(tables), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _same(old: Any, new: Any) -> bool:
-    return bool(old == new) or repr(old) == repr(new)  # a nan is the same nan
+def _is_same(old: object, new: object) -> bool:
+    return bool(old == new) or repr(old) == repr(new)  # a NaN is not equal to itself
 
 
-def _leaves(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
+def _settings(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    settings: dict[str, Any] = {}
     for key, value in tables.items():
         name = f"{prefix}.{key}" if prefix else key
         if isinstance(value, Mapping):
-            leaves |= _leaves(value, name)
+            settings |= _settings(value, name)
         elif name not in MAY_CHANGE:
-            leaves[name] = value
-    return leaves
+            settings[name] = value
+    return settings

@@ -3,12 +3,11 @@
 import time
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
-from pathlib import Path
-from typing import Protocol
 
 from tfcourse.errors import traceback_text
-from tfcourse.search.config.architecture import architecture_of, is_ours
+from tfcourse.search.config.architecture import architecture_of, is_builtin
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.scheduler.leases import Lease, write_leases
 from tfcourse.search.store.directory import RunDirectory
@@ -20,13 +19,6 @@ __all__ = ["SearchJournal", "TrialWriter"]
 SECONDS_BETWEEN_TABLES = 2.0
 # The tables grow with the search: writing them takes at most this share of its time.
 TABLES_SHARE = 0.05
-
-
-class SavableModel(Protocol):
-    """A model, or an object that builds one to save it."""
-
-    def save(self, path: Path) -> None:
-        """Save the model as a file."""
 
 
 class TrialWriter:
@@ -54,7 +46,7 @@ class TrialWriter:
             return
         kind = architecture_of(record.values, self.config.builder)
         # The model of trial 0, if it could be built, was loaded in the preflight.
-        if is_ours(self.config.builder) or (record.trial == 0 and record.status == "completed"):
+        if is_builtin(self.config.builder) or (record.trial == 0 and record.status == "completed"):
             self._loadable.add(kind)
         best = _better(self.best, record, self.config.direction)
         all_models = self.config.search.checkpoints == "all"
@@ -64,7 +56,7 @@ class TrialWriter:
             if record.status == "completed":
                 self._loadable.add(kind)
             best = _better(self.best, record, self.config.direction)
-        elif best is record or (model is not None and all_models):
+        elif model is not None and (best is record or all_models):
             self.directory.write_model(model, record.trial)
         self.directory.write_trial(record)
         self.directory.forget_checkpoints(record.trial)

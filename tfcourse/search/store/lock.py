@@ -1,4 +1,4 @@
-"""One search at a time in a run directory."""
+"""The lock of a run directory, which admits one search at a time."""
 
 import errno
 import os
@@ -11,35 +11,36 @@ from filelock import FileLock, Timeout, lock_descriptor, unlock_descriptor
 
 from tfcourse.errors import InputError
 
-__all__ = ["locked"]
+__all__ = ["lock_directory"]
 
 _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
-# Of folders that are locked. A child that is forked, as of a pool, must not go on holding them.
-_held: set[int] = set()
+# The descriptors of locked folders. A forked child, such as a pool's, must not hold the locks.
+_descriptors: set[int] = set()
 
 
-def _close_held() -> None:
-    """Close the descriptors in a forked child, once: their numbers go to other files later."""
-    for descriptor in _held:
+def _close_descriptors() -> None:
+    """Close the descriptors in a forked child, once: their numbers are used again later."""
+    for descriptor in _descriptors:
         with suppress(OSError):
             os.close(descriptor)
-    _held.clear()
+    _descriptors.clear()
 
 
-os.register_at_fork(after_in_child=_close_held)
+os.register_at_fork(after_in_child=_close_descriptors)
 
 
 @contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Holds the lock of a run directory; the system frees it when the process dies.
+def lock_directory(directory: Path) -> Iterator[None]:
+    """Hold the lock of a run directory; the system releases it when the process dies.
 
-    Its file is beside the directory, which a fresh start deletes: beside the real one, so that all
-    paths to it, through links too, have the same lock. It is one of ``flock``, which network file
-    systems have as well (NFS on Linux since 2.6.12, between machines too, unless it is mounted with
-    ``local_lock``); one without is refused. A process that is forked does not hold it.
+    Its file is not in the directory, which a fresh start deletes, but in its parent: that of the
+    real path, so that all paths to it, also through links, have the same lock. The lock is one of
+    ``flock``, which network file systems have too (NFS on Linux since 2.6.12, also between
+    machines, unless it is mounted with ``local_lock``). A forked process does not hold it.
 
     Raises:
-        InputError: Another process holds it, or its file can't be made or locked.
+        InputError: Another process holds the lock, its file can't be created, or the file system
+            has no locks.
     """
     real = Path(os.path.realpath(directory))
     path = real.with_name(f".{real.name}.lock")
@@ -51,40 +52,40 @@ def locked(directory: Path) -> Iterator[None]:
         raise _is_searched(directory, path) from None
     except OSError as error:
         if error.errno in _WITHOUT_LOCKS:
-            said = "locked ({}). Choose an --out on a file system that has locks."
+            reason = "locked ({}). Choose an --out on a file system that has locks."
         else:
-            said = "written ({}). Choose an --out that can."
-        raise InputError(f"{path} can't be {said.format(error.strerror)}") from None
+            reason = "written ({}). Choose an --out that can."
+        raise InputError(f"{path} can't be {reason.format(error.strerror)}") from None
     try:
-        with _held_itself(directory):
+        with _folder_lock(directory):
             yield
     finally:
         lock.release()
 
 
 @contextmanager
-def _held_itself(directory: Path) -> Iterator[None]:
-    """Also locks the folder itself, which may be mounted in two places."""
+def _folder_lock(directory: Path) -> Iterator[None]:
+    """Hold a lock of the folder itself too, which may be mounted in two places."""
     descriptor = None
-    # Some file systems have no locks for folders, and a new directory is not there yet.
+    # Some file systems have no locks for folders, and a new directory does not exist yet.
     with suppress(OSError):
         descriptor = os.open(directory, os.O_RDONLY)
         if not lock_descriptor(descriptor, blocking=False):
             os.close(descriptor)
             raise _is_searched(directory, None)
-        _held.add(descriptor)
+        _descriptors.add(descriptor)
     try:
         yield
     finally:
         if descriptor is not None:
-            _held.discard(descriptor)
+            _descriptors.discard(descriptor)
             with suppress(OSError):
                 unlock_descriptor(descriptor)
             os.close(descriptor)
 
 
 def _write_owner(descriptor: int) -> None:
-    with suppress(OSError):  # a full disk: who holds it is then not known to others
+    with suppress(OSError):  # on a full disk the owner's name is missing in messages
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 

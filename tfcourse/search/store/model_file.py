@@ -1,4 +1,4 @@
-"""The file of a saved model, which itself says whose it is, and whether it is whole."""
+"""The file of a saved model, with its trial and a hash to find damage."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ _BLOCK = 2**20
 
 
 def sign_model(path: Path, trial: int) -> None:
-    """Put the trial of a saved model into its file, and the hash of the rest of the file."""
+    """Write the trial of a saved model into its file, and the hash of the rest of the file."""
     with zipfile.ZipFile(path, "a") as file:
         file.comment = f"trial {trial}".encode() + _HASH + b"0" * _DIGITS
     with path.open("r+b") as file:
@@ -23,25 +23,25 @@ def sign_model(path: Path, trial: int) -> None:
 
 
 def trial_of_model(path: Path) -> int | None:
-    """Return the trial of a saved model; None if there is no model, or a byte of it is wrong."""
+    """Return the trial of a saved model; None if there is no model, or it is damaged."""
     try:
         with zipfile.ZipFile(path) as file:
             trial, has_hash, digest = file.comment.partition(_HASH)
-            # An earlier version kept no hash: the archive's own checksums cover most of it.
+            # Earlier versions wrote no hash; the archive's own checksums cover most of it.
             if not has_hash and file.testzip() is not None:
                 return None
         if has_hash and digest != _hash_before_the_end(path):
             return None
         return int(trial.removeprefix(b"trial "))
-    except Exception:  # a damaged archive raises any of many
+    except Exception:  # a damaged archive can raise any of many errors
         return None
 
 
 def _hash_before_the_end(path: Path) -> bytes:
-    left = path.stat().st_size - _DIGITS
+    remaining = path.stat().st_size - _DIGITS
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while left > 0 and (block := file.read(min(left, _BLOCK))):
+        while remaining > 0 and (block := file.read(min(remaining, _BLOCK))):
             digest.update(block)
-            left -= len(block)
+            remaining -= len(block)
     return digest.hexdigest().encode()

@@ -1,4 +1,4 @@
-"""Files of a record as they are read: one that is damaged counts as one that is not there."""
+"""Reading the files of a record; a damaged file counts as a missing one."""
 
 import errno
 import json
@@ -12,10 +12,10 @@ _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 
 
 def read_text(path: Path) -> str | None:
-    """Return the text of a file; None if there is none, or no text is in it.
+    """Return the text of a file; None if there is no file, or if it is not text.
 
     Raises:
-        OSError: It is there, and may not or can't be read: what is in it may be intact.
+        OSError: The file exists and can't be read, so that it may be intact.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -28,16 +28,16 @@ def read_text(path: Path) -> str | None:
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds; None as `read_text`, or if it is no JSON."""
+    """Return the value in a JSON file; None as `read_text`, or if it is not JSON."""
     text = read_text(path)
     try:
         return None if text is None else json.loads(text)
-    except (ValueError, RecursionError):  # a number of too many digits, brackets without an end
+    except (ValueError, RecursionError):  # a number with too many digits, endless brackets
         return None
 
 
 def read_toml(path: Path) -> dict[str, Any] | None:
-    """Return the tables of a TOML file; None as `read_text`, or if it is no TOML."""
+    """Return the tables of a TOML file; None as `read_text`, or if it is not TOML."""
     text = read_text(path)
     try:
         return None if text is None else tomllib.loads(text)

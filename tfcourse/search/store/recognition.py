@@ -1,4 +1,4 @@
-"""Whether a folder is a run directory, also one of which parts are lost, and not a stranger's."""
+"""The check that a folder is a run directory, whole or in part, and nothing else."""
 
 import re
 from collections.abc import Callable, Collection
@@ -9,39 +9,39 @@ from tfcourse.files import is_temporary
 from tfcourse.search.store.model_file import trial_of_model
 from tfcourse.search.store.reading import read_json, read_text, read_toml
 
-__all__ = ["is_run_directory", "not_a_run_directory", "strangers"]
+__all__ = ["foreign_names", "is_run_directory", "not_a_run_directory"]
 
 TABLES = {"search", "data", "model", "training", "space"}
 
 
 def is_run_directory(path: Path, names: Collection[str]) -> bool:
-    """Whether a folder is a run directory, whole or in part.
+    """Return True if a folder is a run directory, whole or in part.
 
-    It is one if it has the config, the versions and the trials. Else it holds nothing but what is
-    named like a part of one; and of these one is what a search writes, or all are empty.
+    It is one if it has the config, the versions and the trials. Otherwise all names in it must be
+    those of parts of a run directory, and one of the parts written by a search, or all empty.
 
     Args:
         path: The folder, which need not exist.
         names: The names of a run directory's parts.
     """
-    whole = (path / "config.toml").is_file() and (path / "versions.json").is_file()
-    if whole and (path / "trials").is_dir():
+    has_config = (path / "config.toml").is_file() and (path / "versions.json").is_file()
+    if has_config and (path / "trials").is_dir():
         return True
-    if not path.is_dir() or strangers(path, names):
+    if not path.is_dir() or foreign_names(path, names):
         return False
     parts = [part for part in path.iterdir() if part.name in names]
     return any(map(_is_written_by_a_search, parts)) or (bool(parts) and all(map(_is_empty, parts)))
 
 
-def strangers(path: Path, names: Collection[str]) -> list[str]:
+def foreign_names(path: Path, names: Collection[str]) -> list[str]:
     """Return the names in a folder that no run directory has."""
     return sorted(p.name for p in path.iterdir() if p.name not in names and not is_temporary(p))
 
 
-def not_a_run_directory(path: Path, held: Collection[str] = ()) -> str:
-    """Return what is said of a folder that is none, with the first names that it holds instead."""
-    named = f", and holds {', '.join([*held][:3])}" if held else ""
-    lacks = f"it lacks config.toml, versions.json or trials/{named}"
+def not_a_run_directory(path: Path, names: Collection[str] = ()) -> str:
+    """Return the message for another folder, with the first of its foreign names."""
+    contents = f", and holds {', '.join([*names][:3])}" if names else ""
+    lacks = f"it lacks config.toml, versions.json or trials/{contents}"
     return f"{path} is not a run directory ({lacks})."
 
 
@@ -49,7 +49,7 @@ def _is_written_by_a_search(part: Path) -> bool:
     check = _CHECKS.get(part.name)
     try:
         return check is not None and check(part)
-    except OSError:  # it may not be read
+    except OSError:  # it can't be read
         return False
 
 
@@ -61,8 +61,8 @@ def _is_empty(part: Path) -> bool:
 
 def _holds(pattern: str) -> Callable[[Path], bool]:
     def check(folder: Path) -> bool:
-        found = [p.name for p in folder.iterdir() if not is_temporary(p)] if folder.is_dir() else []
-        return bool(found) and all(re.fullmatch(pattern, name) for name in found)
+        names = [p.name for p in folder.iterdir() if not is_temporary(p)] if folder.is_dir() else []
+        return bool(names) and all(re.fullmatch(pattern, name) for name in names)
 
     return check
 

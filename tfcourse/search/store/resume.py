@@ -1,8 +1,9 @@
 """The trials of a run directory that need not be run again."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from typing import Any
 
 from tfcourse.errors import InputError, error_line, shown
 from tfcourse.files import is_temporary
@@ -10,26 +11,22 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import trials_of
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.space.discrete import Configuration, configuration_of, is_discrete
-from tfcourse.search.space.parameters import fits
+from tfcourse.search.space.parameters import Parameter, fits
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.identity import differences, identity
 from tfcourse.search.store.reading import read_toml
-from tfcourse.search.store.recognition import not_a_run_directory, strangers
+from tfcourse.search.store.recognition import foreign_names, not_a_run_directory
 
 __all__ = [
-    "check_place",
+    "check_path",
     "finished_trials",
     "repetitions",
 ]
 
 
-def check_place(directory: RunDirectory) -> None:
-    """Refuses a place that holds something else than a run directory.
-
-    Raises:
-        InputError: It does.
-    """
-    other = "Choose another --out or another name."
+def check_path(directory: RunDirectory) -> None:
+    """Raise InputError if the path has something else than a run directory."""
+    advice = "Choose another --out or another name."
     try:
         for path in (directory.path, *directory.path.parents):
             if path.is_symlink() and not path.exists():
@@ -38,116 +35,123 @@ def check_place(directory: RunDirectory) -> None:
                     f"there. Make that folder, remove the link, or choose another --out."
                 )
             if path.exists() and not path.is_dir():
-                raise InputError(f"{path} is a file. {other}")
+                raise InputError(f"{path} is a file. {advice}")
         with suppress(FileNotFoundError):
             directory.path.lstat()
         if directory.exists() or not directory.path.exists():
             return
-        held = strangers(directory.path, directory.names)
-        if held or any(not is_temporary(path) for path in directory.path.iterdir()):
-            raise InputError(f"{not_a_run_directory(directory.path, held)} {other}")
+        names = foreign_names(directory.path, directory.names)
+        if names or any(not is_temporary(path) for path in directory.path.iterdir()):
+            raise InputError(f"{not_a_run_directory(directory.path, names)} {advice}")
     except InputError:
         raise
     except (OSError, ValueError) as error:  # too long, a loop of links, a NUL, not to be read
         raise InputError(
-            f"{shown(str(directory.path))} can't be used ({error_line(error)}). {other}"
+            f"{shown(str(directory.path))} can't be used ({error_line(error)}). {advice}"
         ) from None
 
 
 def finished_trials(
     config: SearchConfig, directory: RunDirectory, forget: bool = False
 ) -> dict[int, TrialRecord]:
-    """The trials on record that need not be run again.
+    """Return the trials on record that need not be run again.
 
     Args:
         config: The search.
         directory: Its run directory.
-        forget: Whether to take a trial that must be run again off the record.
+        forget: True to take trials off the record that must be run again.
 
     Raises:
         InputError: The run directory is another search's, or not a run directory; or its best
-            model is lost, of a trial that is not among the config's.
+            model is lost, and its trial is not among the config's.
     """
-    check_place(directory)
+    check_path(directory)
     if not directory.exists():
         return {}
-    _check_same(config, directory)
-    there = directory.read_trials()
-    records = _fitting(config, there)
-    if forget:  # what stands in a trial's place is run again
-        for number in there.keys() - records.keys():
+    _check_same(tomllib.loads(config.as_toml()), directory)
+    on_record = directory.read_trials()
+    space, names = config.space, config.columns
+    records = _valid(on_record, space, names)
+    if forget:  # trials with other values are run again
+        for number in on_record.keys() - records.keys():
             directory.forget_trial(number)
-    known = _fitting(config, directory.read_trials(forgotten=True)) | records
-    ranking = rank(known.values(), config.direction)
+    every = _valid(directory.read_trials(forgotten=True), space, names) | records
+    ranking = rank(every.values(), config.direction)
     if not ranking or directory.has_model(best := ranking[0].trial):
         return records
-    kept = directory.best_trial()
-    if kept is not None and kept not in known and kept < config.trials:
-        return records  # a better one's record is lost, and not its model: it is run again
+    stored = directory.best_trial()
+    if stored is not None and stored not in every and stored < config.trials:
+        return records  # the record of a better trial is lost, and not its model: it is run again
     if best >= config.trials:
-        # A discrete space has only so many trials; a record with repetitions may have more.
+        # The trials of a discrete space are limited; a record with repetitions may have more.
         longer = config.search.model_copy(update={"trials": best + 1})
-        way = "Start over with --fresh."
+        advice = "Start over with --fresh."
         if trials_of(longer, config.space) > best:
-            way = (
+            advice = (
                 f"Give --trials {best + 1} (in Python trials={best + 1}), or start over with "
                 "--fresh."
             )
         raise InputError(
             f"{directory.path}: the model of the best trial, {best}, is lost or damaged, and of "
-            f"{config.trials} trials it can't be run again. {way}"
+            f"{config.trials} trials it can't be run again. {advice}"
         )
-    # The best model is lost: its trial, run again, gives the same one.
+    # The best model is lost; its trial is run again and gives the same one.
     if records.pop(best, None) is not None and forget:
         directory.forget_trial(best)
     return records
 
 
-def repetitions(config: SearchConfig, records: Mapping[int, TrialRecord]) -> list[str]:
+def repetitions(
+    strategy: str, space: Mapping[str, Parameter], records: Mapping[int, TrialRecord]
+) -> list[str]:
     """Return a line if trials on record repeat others, as earlier versions drew discrete spaces."""
-    if config.search.strategy in ("grid", "hyperband") or not is_discrete(config.space):
+    if strategy in ("grid", "hyperband") or not is_discrete(space):
         return []
     first: dict[Configuration, int] = {}
-    again = {
+    repeated = {
         number: earlier
         for number, record in sorted(records.items())
-        if (earlier := first.setdefault(configuration_of(config.space, record.values), number))
-        != number
+        if (earlier := first.setdefault(configuration_of(space, record.values), number)) != number
     }
-    if not again:
+    if not repeated:
         return []
-    number, earlier = next(iter(again.items()))
+    number, earlier = next(iter(repeated.items()))
     return [
-        f"{len(again)} trials on record repeat the values of others (trial {number} those of "
+        f"{len(repeated)} trials on record repeat the values of others (trial {number} those of "
         f"trial {earlier}), as an earlier version of tfcourse drew them. They stay, and further "
         "trials have new values; --fresh starts over without repetition."
     ]
 
 
-def _fitting(config: SearchConfig, records: Mapping[int, TrialRecord]) -> dict[int, TrialRecord]:
-    """Return the records whose values the search can have given."""
-    space, names = config.space, config.columns
+def _valid(
+    records: Mapping[int, TrialRecord], space: Mapping[str, Parameter], names: Collection[str]
+) -> dict[int, TrialRecord]:
+    """Return the records with values that a trial of the search can have."""
     return {i: record for i, record in records.items() if fits(record.values, space, names)}
 
 
-def _check_same(config: SearchConfig, directory: RunDirectory) -> None:
-    """Refuses a run directory of another search."""
-    asked = tomllib.loads(config.as_toml())
-    if not directory.has_whole_config() and directory.identity() == identity(asked):
-        return  # it is written again
-    again = "Start over with --fresh, or choose another --out or another name."
+def _check_same(current: Mapping[str, Any], directory: RunDirectory) -> None:
+    """Raise InputError if the run directory is another search's.
+
+    Args:
+        current: The tables of the config.
+        directory: The run directory.
+    """
+    if not directory.has_whole_config() and directory.identity() == identity(current):
+        return  # it will be written again
+    advice = "Start over with --fresh, or choose another --out or another name."
     stored = read_toml(directory.config)
     if stored is None:
-        # Then the trials themselves say whose they are; those of an earlier version don't.
-        named = directory.identities_of_trials()
-        if named <= {identity(asked)}:
+        # The trials' files have the identity too, except those of earlier versions.
+        identities = directory.identities_of_trials()
+        if identities <= {identity(current)}:
             return
-        lost = "is not a TOML file" if directory.config.exists() else "is lost"
+        state = "is not a TOML file" if directory.config.exists() else "is lost"
         raise InputError(
-            f"{directory.config} {lost}, and what is left is of a search with another config, or "
-            f"does not say of which. {again}"
+            f"{directory.config} {state}, and the trials are of a search with another config, or "
+            f"of an unknown one. {advice}"
         )
-    if changes := differences(stored, asked):
+    if changes := differences(stored, current):
         raise InputError(
-            f"{directory.path} holds a search with another config: {'; '.join(changes)}. {again}"
+            f"{directory.path} holds a search with another config: {'; '.join(changes)}. {advice}"
         )

@@ -19,11 +19,11 @@ class Measurement:
     """One measurement on the test set.
 
     Attributes:
-        trial: The trial whose model was measured, the best one then.
-        trials: How many trials were finished; None in a record of an earlier version.
+        trial: The trial whose model was measured: the best one at the time.
+        trials: The number of finished trials; None in a record of an earlier version.
         test: The metrics.
-        date: When, as ISO 8601 in UTC; None in a record of an earlier version. The same search run
-            twice differs in it alone, so that it does not count when measurements are compared.
+        date: The time as ISO 8601 in UTC; None in a record of an earlier version. It does not
+            count when measurements are compared, as the same search run twice differs only in it.
     """
 
     trial: int
@@ -34,15 +34,15 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Summary:
-    """The best trial, its score on the dev set, and what was measured on the test set.
+    """The best trial, its score on the dev set, and the measurements on the test set.
 
     Attributes:
         trial: The best trial.
-        objective: What its score is of.
+        objective: The name of its score.
         score: Its score on the dev set.
         test: Its metrics on the test set.
         measurements: Every measurement on the test set, the best trial's last. There are several
-            where the search was given more trials and another one became the best.
+            if the search was extended and another trial became the best.
     """
 
     trial: int
@@ -60,7 +60,16 @@ class Summary:
         test: Mapping[str, float],
         trials: int,
     ) -> "Summary":
-        """Return the summary after a measurement now; ``before`` is the one until now, if any."""
+        """Return the summary after a measurement.
+
+        Args:
+            before: The summary before it, if any.
+            trial: The best trial.
+            objective: The name of its score.
+            score: Its score on the dev set.
+            test: Its metrics on the test set.
+            trials: The number of finished trials.
+        """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         earlier = () if before is None else before.measurements
         new = Measurement(trial, trials, test, now)

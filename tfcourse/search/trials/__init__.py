@@ -1,1 +1,1 @@
-"""One trial: its model, its training and what that came to."""
+"""One trial: its model, its training and its score."""

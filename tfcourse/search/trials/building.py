@@ -1,4 +1,4 @@
-"""A trial's values → its compiled model."""
+"""The compiled model of a trial, from its hyperparameters."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
@@ -12,30 +12,37 @@ from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.imports import exit_as_error
 from tfcourse.internals.layers import reset_automatic_names
 from tfcourse.search.config import optimizers
-from tfcourse.search.config.architecture import is_ours
+from tfcourse.search.config.architecture import is_builtin
+from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.config.tables import TrainingTable
+from tfcourse.search.config.tables import ModelTable, TrainingTable
 from tfcourse.search.trials.compilation import keras_metrics
 from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
+from tfcourse.types import Hyperparameters, KerasModel, Optimizer
 
-__all__ = ["build_trial", "builds_trial", "compiled_model", "given_values"]
+__all__ = ["build_function", "build_trial", "compiled_model", "hyperparameters_of"]
 
 
 def build_trial(
-    config: SearchConfig, values: Mapping[str, Any], seed: int, shape: tuple[int, ...], classes: int
-) -> Any:
-    """The compiled model of a trial: its weights and dropout come from ``seed``.
+    config: SearchConfig,
+    values: Hyperparameters,
+    seed: int,
+    shape: tuple[int, ...],
+    classes: int,
+) -> KerasModel:
+    """Return the compiled model of a trial, whose weights and dropout come from ``seed``.
 
     Args:
         config: The search.
-        values: The trial's hyperparameters; they win over the config's fixed ones.
-        seed: The trial's seed. It is set globally, for any builder's layers to draw from.
+        values: The trial's hyperparameters; they take precedence over the config's fixed ones.
+        seed: The trial's seed. It is set globally, as the seed of any builder's layers.
         shape: The shape of one example.
         classes: The number of outputs.
 
     Raises:
-        InputError: The builder gave something else than a model with an output a class or number.
+        InputError: The builder returned something else than a model with one output for each
+            class or number.
     """
     set_seed(seed)
     reset_automatic_names()  # the first AUC() is "auc" in every trial, and not "auc_2"
@@ -43,13 +50,14 @@ def build_trial(
 
 
 def compiled_model(
-    config: SearchConfig, values: Mapping[str, Any], shape: tuple[int, ...], classes: int
-) -> Any:
-    """`build_trial` with whatever seed is set."""
+    config: SearchConfig, values: Hyperparameters, shape: tuple[int, ...], classes: int
+) -> KerasModel:
+    """Return the model of `build_trial` without setting a seed."""
     builder = config.builder
-    # A builder of the user's may leave the folder, and the record is there; or call sys.exit.
+    hyperparameters = hyperparameters_of(config.model, config.training, values)
+    # A builder of the user's may change the working directory, or call sys.exit.
     with chdir("."), exit_as_error():
-        model = builder.function(shape, classes, **_arguments(config, values))
+        model = builder.function(shape, classes, **_builder_arguments(builder, hyperparameters))
     if not isinstance(model, keras.Model):
         raise InputError(
             f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'
@@ -62,74 +70,88 @@ def compiled_model(
         )
     if not builder.compiles:
         model.compile(
-            _optimizer(config, values),
+            _create_optimizer(hyperparameters),
             loss=config.training.loss,
             metrics=keras_metrics(config.training),
         )
     return model
 
 
-def builds_trial(
-    config: SearchConfig, values: Mapping[str, Any], seed: int, shape: tuple[int, ...], classes: int
-) -> Callable[[], Any]:
-    """What calls `build_trial`; of our own builders it is known what the model depends on."""
+def build_function(
+    config: SearchConfig,
+    values: Hyperparameters,
+    seed: int,
+    shape: tuple[int, ...],
+    classes: int,
+) -> Callable[[], KerasModel]:
+    """Return a function that calls `build_trial` with these arguments.
 
-    def build() -> Any:
+    For tfcourse's own builders it is a `PureBuild`, which knows what the model depends on.
+    """
+
+    def build() -> KerasModel:
         return build_trial(config, values, seed, shape, classes)
 
     policy = keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()
     # Where ``compile`` wraps the optimizer to scale the loss, it has more variables than alone.
-    if not is_ours(config.builder) or policy[0] == "mixed_float16":
+    if not is_builtin(config.builder) or policy[0] == "mixed_float16":
         return build
-    arguments = repr(sorted(_arguments(config, values).items()))
-    name, hyperparameters = _optimizer_arguments(config, values)
-    # Ours have all of them in variables, Keras's own the learning rate alone.
+    hyperparameters = hyperparameters_of(config.model, config.training, values)
+    arguments = repr(sorted(_builder_arguments(config.builder, hyperparameters).items()))
+    name, of_optimizer = _optimizer_arguments(hyperparameters)
+    # tfcourse's optimizers have all of them in variables, Keras's only the learning rate.
     variable = OPTIMIZER_ARGUMENTS.get(name, ("learning_rate",))
-    fixed = sorted((n, value) for n, value in hyperparameters.items() if n not in variable)
-    # Those that are not given have their defaults in all of the same origin.
-    optimizer = name, repr(fixed), tuple(sorted(hyperparameters))
+    fixed = sorted((n, value) for n, value in of_optimizer.items() if n not in variable)
+    # Hyperparameters that are not set have their defaults in all models of one origin.
+    optimizer = name, repr(fixed), tuple(sorted(of_optimizer))
     origin = (config.builder.name, shape, classes, arguments, optimizer, policy)
-    return PureBuild(origin, seed, build, partial(_optimizer_values, name, hyperparameters))
+    return PureBuild(origin, seed, build, partial(_optimizer_values, name, of_optimizer))
 
 
-def given_values(config: SearchConfig, values: Mapping[str, Any]) -> dict[str, Any]:
-    """All hyperparameters of a trial: its own win over the config's fixed ones."""
-    return config.training.model_dump(exclude_none=True) | config.model.arguments | dict(values)
+def hyperparameters_of(
+    model: ModelTable, training: TrainingTable, values: Hyperparameters
+) -> dict[str, Any]:
+    """Return all hyperparameters of a trial: the fixed ones of the tables, updated with its own."""
+    return training.model_dump(exclude_none=True) | model.arguments | dict(values)
 
 
-def _arguments(config: SearchConfig, values: Mapping[str, Any]) -> dict[str, Any]:
-    builder = config.builder
+def _builder_arguments(builder: Builder, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
-        for name, value in given_values(config, values).items()
+        for name, value in hyperparameters.items()
         if name in builder.arguments
         or (builder.takes_any and name not in TrainingTable.model_fields)
     }
 
 
 def _optimizer_values(
-    name: str, hyperparameters: Mapping[str, Any], like: Any, first: Sequence[Any]
+    name: str, hyperparameters: Mapping[str, Any], like: Any, initial: Sequence[Any]
 ) -> Sequence[Any]:
-    """What the variables of a new optimizer hold, of ours without making any."""
+    """Return the values of a new optimizer's variables, for tfcourse's without creating one.
+
+    Args:
+        name: The optimizer's name in a config.
+        hyperparameters: Its hyperparameters.
+        like: An optimizer of the same origin.
+        initial: The first values of the variables of ``like``.
+    """
     if name not in OPTIMIZER_ARGUMENTS:
         variables: Sequence[Any] = optimizers.create(name, **hyperparameters).variables
         return variables
     numbers = [like.assignment(*hyperparameter) for hyperparameter in hyperparameters.items()]
-    own = {id(variable): value for variable, value in numbers}
-    # The slots of one that has trained come after them.
-    pairs = zip(like.variables, first, strict=False)
-    return [own.get(id(variable), value) for variable, value in pairs]
+    value_of = {id(variable): value for variable, value in numbers}
+    # An optimizer that has trained has its slots after these variables.
+    pairs = zip(like.variables, initial, strict=False)
+    return [value_of.get(id(variable), value) for variable, value in pairs]
 
 
-def _optimizer(config: SearchConfig, values: Mapping[str, Any]) -> Any:
-    name, hyperparameters = _optimizer_arguments(config, values)
-    return optimizers.create(name, **hyperparameters)
+def _create_optimizer(hyperparameters: Mapping[str, Any]) -> Optimizer:
+    name, of_optimizer = _optimizer_arguments(hyperparameters)
+    return optimizers.create(name, **of_optimizer)
 
 
-def _optimizer_arguments(
-    config: SearchConfig, values: Mapping[str, Any]
-) -> tuple[str, dict[str, Any]]:
-    """The optimizer's name, and what it is given of the trial's hyperparameters."""
-    given = given_values(config, values)
-    name = given["optimizer"]
-    return name, {n: given[n] for n in optimizers.ARGUMENTS[name] if n in given}
+def _optimizer_arguments(hyperparameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the optimizer's name and those of the trial's hyperparameters that it takes."""
+    name = hyperparameters["optimizer"]
+    names = [n for n in optimizers.ARGUMENTS[name] if n in hyperparameters]
+    return name, {n: hyperparameters[n] for n in names}

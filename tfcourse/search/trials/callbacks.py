@@ -1,4 +1,4 @@
-"""How a trial's training ends: early, at what is not finite, and with its best weights."""
+"""The callbacks of a trial's training: its end, and the weights of its best epoch."""
 
 import math
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ __all__ = ["early_stopping", "trial_callbacks"]
 
 
 def trial_callbacks(config: SearchConfig) -> list[Callback]:
-    """Return what keeps the weights of the best epoch, and stops where the config asks for it."""
+    """Return callbacks that restore the best weights, and stop early if the config says so."""
     best = _BestWeights(Objective(config.search.objective, config.direction))
     callbacks = [best, _StopIfNotFinite()]
     rule = early_stopping(config)
@@ -33,20 +33,20 @@ def trial_callbacks(config: SearchConfig) -> list[Callback]:
 
 
 def early_stopping(config: SearchConfig) -> EarlyStopping | None:
-    """Return the rule that the config asks for, or None."""
-    objective, asked = config.search.objective, config.training.early_stopping
-    if asked is None:
+    """Return the rule of ``[training.early_stopping]``; None without that table."""
+    objective, table = config.search.objective, config.training.early_stopping
+    if table is None:
         return None
-    monitor = asked.monitor or objective
+    monitor = table.monitor or objective
     direction = config.direction if monitor == objective else direction_of(monitor)
     assert direction is not None  # checked with the config
     return EarlyStopping(
-        Objective(monitor, direction, asked.min_delta), asked.patience, asked.start_from_epoch
+        Objective(monitor, direction, table.min_delta), table.patience, table.start_from_epoch
     )
 
 
 class _StopIfNotFinite(keras.callbacks.Callback):
-    """Ends a training at the end of an epoch that had a NaN or infinity, as after the last step."""
+    """A callback that ends a training after an epoch whose logs have a NaN or infinity."""
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         if logs_fault(epoch, logs or {}) is not None:
@@ -54,9 +54,9 @@ class _StopIfNotFinite(keras.callbacks.Callback):
 
 
 class _BestWeights(keras.callbacks.Callback):
-    """Leaves the model with the weights of its best epoch, kept in memory until the end.
+    """A callback that restores the weights of the best epoch, kept in memory until the end.
 
-    Keras's ``EarlyStopping`` does the same, and takes as long over it as some epochs do.
+    Keras's ``EarlyStopping`` does the same, and takes as long for it as some epochs do.
     """
 
     def __init__(self, objective: Objective) -> None:

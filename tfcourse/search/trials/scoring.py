@@ -1,27 +1,32 @@
-"""From the history of a trial's trainings to its score."""
+"""The score of a trial, from the histories of its trainings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.training.non_finite.rule import logs_fault
 
-__all__ = ["combine", "judge"]
+__all__ = ["combine", "score_history"]
 
 History = Mapping[str, Sequence[float]]
 
 
-def judge(history: History, config: SearchConfig) -> dict[str, Any]:
-    """Status, score and best epoch of one finished training, as fields of a `TrialRecord`."""
-    scores = np.asarray(history[config.search.objective])
+def score_history(history: History, objective: str, direction: str) -> dict[str, Any]:
+    """Return status, score and best epoch of one finished training, as fields of a `TrialRecord`.
+
+    Args:
+        history: The values of each metric by epoch.
+        objective: The metric that is the score.
+        direction: ``"max"`` if a larger score is better, or ``"min"``.
+    """
+    scores = np.asarray(history[objective])
     for epoch in range(len(scores)):
         fault = logs_fault(epoch, {name: values[epoch] for name, values in history.items()})
         if fault is not None:
             message = f"{fault.message}: {history[fault.name][epoch]}."
             return {"status": "failed", "message": message, "history": history}
-    best = int(np.argmax(scores) if config.direction == "max" else np.argmin(scores))
+    best = int(np.argmax(scores) if direction == "max" else np.argmin(scores))
     return {
         "status": "completed",
         "score": float(scores[best]),
@@ -30,23 +35,23 @@ def judge(history: History, config: SearchConfig) -> dict[str, Any]:
     }
 
 
-def combine(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What `judge` said of each of a trial's trainings → one outcome.
+def combine(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return one result of those that `score_history` returned for a trial's trainings.
 
     The score is the mean of their scores, each at its own best epoch, and ``score_std`` their
     standard deviation (of a sample: divided by n-1). The best epoch is the mean of theirs,
-    rounded. An epoch's history is the mean of those trainings that reached it.
+    rounded. An epoch's history is the mean of the trainings that reached it.
     """
-    if len(outcomes) == 1:
-        return dict(outcomes[0])
-    scores = [outcome["score"] for outcome in outcomes]
+    if len(results) == 1:
+        return dict(results[0])
+    scores = [result["score"] for result in results]
     return {
         "status": "completed",
         "score": float(np.mean(scores)),
         "score_std": float(np.std(scores, ddof=1)),
         "scores": scores,
-        "best_epoch": round(float(np.mean([outcome["best_epoch"] for outcome in outcomes]))),
-        "history": _mean_history([outcome["history"] for outcome in outcomes]),
+        "best_epoch": round(float(np.mean([result["best_epoch"] for result in results]))),
+        "history": _mean_history([result["history"] for result in results]),
     }
 
 

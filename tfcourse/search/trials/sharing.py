@@ -1,33 +1,38 @@
-"""How many of a search's trials share a compiled program, by the config alone."""
+"""The number of trials that share a compiled program, estimated from the config alone."""
 
 import math
+from collections.abc import Mapping
 
 from tfcourse.search.config.architecture import architectures
+from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.space.parameters import Parameter
 
 __all__ = ["trials_per_architecture", "trials_per_program"]
 
-# How many trials a search is taken to have. Its own number may grow when it goes on, and must not
-# change what its trials come to. So many, of 10 epochs on the digits, are about where XLA pays.
+# The number of trials that a search is assumed to have: its own number may grow when it is resumed,
+# and must not change its trials' results. About 32 trials of 10 epochs on the digits make XLA pay.
 TRIALS = 32
 
 
 def trials_per_program(config: SearchConfig) -> float:
-    """How many trials a program of XLA's is expected to serve: at least 1.
+    """Return how many trials one XLA program is expected to train: at least 1.
 
-    A search is taken to have 32 trials, see `trials_per_architecture`. The number depends on
-    nothing that happens in the search, nor on its ``trials``: a trial is compiled or not in any
-    process, after any interruption, and in a search that is extended, as it was before.
+    A search is assumed to have 32 trials, see `trials_per_architecture`. The number depends neither
+    on the course of the search nor on its ``trials``: whether a trial is compiled is the same in
+    every process, after an interruption, and after the search is extended.
     """
-    return trials_per_architecture(config, TRIALS) if config.search.reuse_models else 1.0
+    if not config.search.reuse_models:
+        return 1.0
+    return trials_per_architecture(config.space, config.builder, TRIALS)
 
 
-def trials_per_architecture(config: SearchConfig, trials: int) -> float:
-    """How many of so many trials are expected to be of one architecture: at least 1.
+def trials_per_architecture(space: Mapping[str, Parameter], builder: Builder, trials: int) -> float:
+    """Return how many of ``trials`` trials are expected to have the same architecture: at least 1.
 
-    Each combination of values that are no state needs a program of its own; XLA needs to know the
-    batch size too. The trials are taken to be spread over the combinations evenly, conditions left
-    aside.
+    Each combination of values that are not state needs its own program, as does each batch size
+    with XLA. The trials are assumed to be spread evenly over the combinations; conditions are
+    ignored.
     """
-    counts = [architectures(name, p, config.builder) for name, p in config.space.items()]
+    counts = [architectures(name, parameter, builder) for name, parameter in space.items()]
     return max(1.0, trials / math.prod(counts))

@@ -1,4 +1,4 @@
-"""How many threads a trial's operations use: convolutions add up in an order that depends on it."""
+"""The number of threads of an operation, on which the order of a convolution's sums depends."""
 
 import contextlib
 
@@ -8,6 +8,6 @@ __all__ = ["use_threads"]
 
 
 def use_threads(count: int) -> None:
-    """Has each operation use so many; where TensorFlow runs already they are settled."""
+    """Set the threads of each operation; without effect where TensorFlow has already started."""
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(count)

@@ -1,9 +1,9 @@
-"""One trial: its values → a model → its training → its record. Nothing of keras-tuner."""
+"""One trial, from its hyperparameters to its record."""
 
 import datetime
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from tfcourse.imports import exit_as_error
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import fold_split
 from tfcourse.search.records.effort import Effort
+from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.trials.building import builds_trial
+from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.normalized import ScaledModel, normalize, with_scaling
-from tfcourse.search.trials.scoring import combine, judge
+from tfcourse.search.trials.scoring import combine, score_history
 from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.search.trials.trainings import Training, trainings, with_origin
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
@@ -29,31 +30,32 @@ from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.fit import fit
 from tfcourse.training.programs.jit import Auto
 from tfcourse.training.reuse.pool import ModelPool
+from tfcourse.types import Hyperparameters, KerasModel
 
 __all__ = ["LARGEST_BATCH", "TrialRunner"]
 
 LOG = logging.getLogger("tfcourse")
 SAVE_EVERY = datetime.timedelta(seconds=10)
-# A trial that takes less is sooner trained again than saved.
+# Seconds of a trial from which on checkpoints pay.
 WORTH_SAVING = 5.0
-# Of examples that a model is only evaluated on.
+# The batch size for data that a model is only evaluated on.
 LARGEST_BATCH = 1024
-KEEP = 3
+MAX_CHECKPOINTS = 3
 
 
 class TrialRunner:
-    """Trains a search's trials with `tfcourse.fit` and judges them.
+    """A runner that trains a search's trials with `tfcourse.fit` and scores them.
 
-    A trial keeps checkpoints on the way if the one before it took more than a few seconds.
+    A trial writes checkpoints if the one before it took more than a few seconds.
 
     Args:
         config: The search.
         split: The data.
-        worker: Who runs them, for the records.
-        checkpoints: Gives the folder for the checkpoints of a trial; None keeps none.
+        worker: The name of this process in the records.
+        checkpoints: The folder for the checkpoints of trials; None writes none.
 
     Attributes:
-        data: Gives train and dev set of a fold, as `Arrays`, and how they were normalized.
+        data: Returns the train and dev set of a fold as `Arrays`, and their scaling.
     """
 
     def __init__(
@@ -66,60 +68,69 @@ class TrialRunner:
         self.config, self.split, self.worker = config, split, worker
         self.checkpoints = checkpoints
         self.pool = ModelPool(config.search.reuse_models)
-        # The data of one fold at a time: of a search without folds it is made once.
-        self.data = lru_cache(maxsize=1)(self._data_of)
-        self._scalable: WeakSet[Any] = WeakSet()
+        # The data of one fold at a time; without folds it is computed only once.
+        self.data = lru_cache(maxsize=1)(self._fold_data)
+        self._scalable: WeakSet[KerasModel] = WeakSet()
         self._seconds = WORTH_SAVING
 
-    def run(self, number: int, values: Mapping[str, Any]) -> tuple[TrialRecord, Any]:
-        """Trains trial ``number``; a failure becomes a record with its reason.
+    def run(self, number: int, values: Hyperparameters) -> tuple[TrialRecord, SavableModel | None]:
+        """Train trial ``number``; a failure becomes a record with its message.
 
         Returns:
             The record and, if the trial completed, the model of its last training with the
-            weights of its best epoch, or what saves that as one that takes examples that are not
-            normalized; the next trial may train the same model.
+            weights of its best epoch, or an object that saves it as a model that takes unscaled
+            examples. The next trial may train the same model.
 
         Raises:
-            CheckpointError: Its checkpoints can't be written or read, which is no failure of the
-                trial: as on a full disk, the next ones would fail as well.
+            CheckpointError: Its checkpoints can't be written or read. That is no failure of the
+                trial: the next ones would fail as well, as on a full disk.
         """
         start = time.perf_counter()
-        model, outcome = self._train_all(number, values)
+        model, result = self._train_all(number, values)
         self._seconds = time.perf_counter() - start
         record = TrialRecord(
             trial=number,
             values=dict(values),
             seconds=round(self._seconds, 3),
             worker=self.worker,
-            **outcome,
+            **result,
         )
         return record, model
 
-    def _train_all(self, number: int, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The model of a trial's last training, None if one failed, and the outcome of all."""
-        outcomes: list[dict[str, Any]] = []
-        model: Any = None
+    def _train_all(
+        self, number: int, values: Hyperparameters
+    ) -> tuple[SavableModel | None, dict[str, Any]]:
+        """Return the model of a trial's last training, None if one failed, and the trial's result.
+
+        The result is fields of a `TrialRecord`.
+        """
+        objective, direction = self.config.search.objective, self.config.direction
+        results: list[dict[str, Any]] = []
+        model: KerasModel
         values, origin = with_origin(self.config.search.strategy, number, values)
         seed, plan = self.config.search.seed, self.config.training
         for training in trainings(origin, seed, plan.folds, plan.repeats):
             try:
-                with exit_as_error():  # of a layer, a metric or a loss of the user's
+                with exit_as_error():  # a layer, metric or loss of the user's may call sys.exit
                     model, history = self.train(number, values, training)
-                outcomes.append(judge(history, self.config))
+                results.append(score_history(history, objective, direction))
             except CheckpointError:
                 raise
             except Exception as error:
-                outcomes.append(_failure(error))
-            if outcomes[-1]["status"] == "failed":
-                message = f"{outcomes[-1]['message']} {training.name}".rstrip()
-                return None, {**outcomes[-1], "message": message}
+                results.append(_failure(error))
+            if results[-1]["status"] == "failed":
+                message = f"{results[-1]['message']} {training.name}".rstrip()
+                return None, {**results[-1], "message": message}
         try:
-            return self._unscaled(model, training.fold), combine(outcomes)
+            return self._with_scaling(model, training.fold), combine(results)
         except Exception as error:
             return None, _failure(error)
 
-    def _unscaled(self, model: Any, fold: int) -> Any:
-        """What saves a model as one that takes the data as it is; a model that can't be fails."""
+    def _with_scaling(self, model: KerasModel, fold: int) -> SavableModel:
+        """Return the model, or an object that saves it with the scaling of its fold in front.
+
+        The scaling is tried on each model once: it raises an error if the model can't have it.
+        """
         *_, scaling = self.data(fold)
         if scaling is None:
             return model
@@ -130,16 +141,16 @@ class TrialRunner:
         return ScaledModel(model, scaling, shape)
 
     def train(
-        self, number: int, values: Mapping[str, Any], training: Training
-    ) -> tuple[Any, dict[str, list[float]]]:
-        """The trained model, with the weights of its best epoch, and its history."""
+        self, number: int, values: Hyperparameters, training: Training
+    ) -> tuple[KerasModel, dict[str, list[float]]]:
+        """Return the trained model, with the weights of its best epoch, and its history."""
         config, (train, dev, _) = self.config, self.data(training.fold)
-        size = values.get("batch_size", config.training.batch_size)
-        epochs = values.get("epochs", config.training.epochs)
+        size = int(values.get("batch_size", config.training.batch_size))
+        epochs = int(values.get("epochs", config.training.epochs))
         saved = self._checkpoints(number, training)
-        trained: list[Any] = []
+        trained: list[KerasModel] = []
 
-        def once(model: Any) -> dict[str, list[float]]:
+        def fit_once(model: KerasModel) -> dict[str, list[float]]:
             x, y = train.data
             return fit(
                 model,
@@ -153,36 +164,36 @@ class TrialRunner:
                 validation_batch_size=min(dev.count, LARGEST_BATCH),
                 seed=training.seed,
                 jit_compile=self.jit_compile,
-                on_nan="ignore",  # the record of a failed trial keeps its history up to there
+                on_nan="ignore",  # the record of a failed trial has its history up to the NaN
                 checkpoint_dir=None if saved is None else saved.path,
                 save_every=SAVE_EVERY,
-                keep_checkpoints=KEEP,
+                keep_checkpoints=MAX_CHECKPOINTS,
             ).history
 
-        def run(model: Any) -> dict[str, list[float]]:
+        def run(model: KerasModel) -> dict[str, list[float]]:
             if trained and saved is not None:
-                saved.clear()  # this time from the beginning
+                saved.clear()  # a second model is trained from the beginning
             trained.append(model)
-            return once(model) if saved is None else _fit_or_begin_anew(once, model, saved)
+            return fit_once(model) if saved is None else _resume_or_restart(fit_once, model, saved)
 
         shape = self.split.train.x.shape[1:]
-        build = builds_trial(config, values, training.seed, shape, self.split.classes)
+        build = build_function(config, values, training.seed, shape, self.split.classes)
         return self.pool.train(build, run, train.first(size))
 
     @property
     def effort(self) -> Effort:
-        """What the trials so far took."""
+        """The models and programs that the trials took so far."""
         counts = self.pool.counts
         return Effort(counts.new + counts.refused, counts.reused, 0, counts.traces)
 
     @property
     def steps_of_epoch(self) -> int:
-        """The steps of an epoch with the config's batch size."""
+        """The number of steps of an epoch with the config's batch size."""
         train, *_ = self.data(0)
         return train.batches(self.config.training.batch_size)
 
     def _checkpoints(self, number: int, training: Training) -> CheckpointFolder | None:
-        """Where the training's checkpoints go, or are; None if it is not worth it."""
+        """Return the folder of a training's checkpoints; None if they don't pay."""
         if self.checkpoints is None:
             return None
         folder = self.checkpoints / f"{number:04d}" / f"{training.fold}-{training.seed}"
@@ -192,31 +203,34 @@ class TrialRunner:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CheckpointError(
-                f"{folder} can't be made ({error}). Mend that (is the disk full?), and the same "
-                "search goes on."
+                f"{folder} can't be created ({error}); is the disk full? Free some space: "
+                "the same command then resumes the search."
             ) from error
-        return CheckpointFolder(folder, KEEP)
+        return CheckpointFolder(folder, MAX_CHECKPOINTS)
 
     @property
     def jit_compile(self) -> bool | Auto:
-        """Whether XLA pays for all trials that share the program, and not for one alone."""
-        asked = self.config.training.jit_compile
-        return Auto(trials_per_program(self.config)) if asked == "auto" else asked
+        """The argument for `tfcourse.fit`; ``"auto"`` counts all trials that share a program."""
+        setting = self.config.training.jit_compile
+        return Auto(trials_per_program(self.config)) if setting == "auto" else setting
 
-    def _data_of(self, fold: int) -> tuple[Arrays, Arrays, Scaling | None]:
-        """Train and dev set of a fold, normalized by its own train set; converted only once."""
-        split, scaling = normalize(fold_split(self.split, self.config, fold), self.config)
+    def _fold_data(self, fold: int) -> tuple[Arrays, Arrays, Scaling | None]:
+        """Return train and dev set of a fold, normalized by its train set, and the scaling."""
+        split = fold_split(self.split, self.config, fold)
+        split, scaling = normalize(split, self.config.data.normalize)
         return Arrays.of(split.train.x, split.train.y), Arrays.of(split.dev.x, split.dev.y), scaling
 
 
-def _fit_or_begin_anew(
-    fit_once: Callable[[Any], dict[str, list[float]]], model: Any, saved: CheckpointFolder
+def _resume_or_restart(
+    fit_once: Callable[[KerasModel], dict[str, list[float]]],
+    model: KerasModel,
+    saved: CheckpointFolder,
 ) -> dict[str, list[float]]:
-    """Fits the model from its checkpoints; without those if it can't go on from any."""
+    """Fit the model from its checkpoints; from the beginning if none of them can be used."""
     try:
         return fit_once(model)
     except UnusableCheckpointError as error:
-        # Cut short, or of the model that the builder gave before its code was changed.
+        # They are damaged, or of a model that the builder returned before its code changed.
         LOG.warning("A trial is trained from its beginning: %s", error)
         saved.clear()
         return fit_once(model)

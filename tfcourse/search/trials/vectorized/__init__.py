@@ -1,1 +1,1 @@
-"""Groups of a search's trials trained as populations: which, when it pays, and how."""
+"""Training a search's trials in groups, as populations, and the estimate of when it pays."""

@@ -1,36 +1,38 @@
-"""How many trials are trained together, and which of those in hand come next."""
+"""The sizes of groups, and the trials that make up the next one."""
 
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from tfcourse.search.config.architecture import architectures
+from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.hyperband import hyperband_round
 from tfcourse.search.trials.sharing import trials_per_architecture
 
-__all__ = ["GroupSizes", "at_once", "group_sizes", "next_group", "slots_of"]
+__all__ = ["GroupSizes", "group_sizes", "max_parallel_trials", "next_group", "slot_count"]
 
-# More members at a time hardly make one of them cheaper, and a kill costs all of them.
-MOST_TOGETHER = 64
-MOST_IN_HAND = 256
+# In larger groups a member is hardly cheaper, and a killed process loses all members.
+MAX_GROUP_SIZE = 64
+MAX_PREFETCH = 256
 
 
 @dataclass(frozen=True)
 class GroupSizes:
-    """How many trials a process holds.
+    """The numbers of trials that a process trains and holds.
 
     Attributes:
-        together: The most that it trains together.
-        prefetch: The most that it holds, to find some of one architecture among them.
+        group_size: The most trials that it trains together.
+        prefetch: The most trials that it holds, to find some of the same architecture among them.
     """
 
-    together: int
+    group_size: int
     prefetch: int
 
 
-def at_once(config: SearchConfig) -> int:
-    """How many trials' values can be known before one of them has ended."""
+def max_parallel_trials(config: SearchConfig) -> int:
+    """Return how many trials' values can be known before one of them has ended."""
     settings, trials = config.settings, config.trials
     match config.search.strategy:
         case "coarse_to_fine":
@@ -44,43 +46,44 @@ def at_once(config: SearchConfig) -> int:
 
 
 def group_sizes(config: SearchConfig, workers: int) -> GroupSizes:
-    """How many trials each of ``workers`` processes holds: an equal share, in equal groups."""
-    share = math.ceil(at_once(config) / workers)
-    expected = min(share, math.ceil(trials_per_architecture(config, config.trials)))
-    together = _equal_parts(expected if _one_architecture(config) else share)
-    if _one_architecture(config):
-        return GroupSizes(together, together)
-    return GroupSizes(together, min(share, MOST_IN_HAND))
+    """Return the sizes for each of ``workers`` processes: equal shares, in equal groups."""
+    share = math.ceil(max_parallel_trials(config) / workers)
+    if _has_one_architecture(config.space, config.builder):
+        expected = trials_per_architecture(config.space, config.builder, config.trials)
+        size = _equal_parts(min(share, math.ceil(expected)))
+        return GroupSizes(size, size)
+    return GroupSizes(_equal_parts(share), min(share, MAX_PREFETCH))
 
 
-def slots_of(members: int, together: int) -> int:
-    """The slots for a group: few different numbers, as a program is compiled for each.
+def slot_count(members: int, group_size: int) -> int:
+    """Return the number of slots for a group: few different ones, as each compiles a program.
 
-    All of ``together``, or for a smaller group the next power of 2, above 8 the next multiple of 8.
+    It is the next power of 2, or above 8 the next multiple of 8, and at most ``group_size``.
     """
     up = 2 ** math.ceil(math.log2(members)) if members <= 8 else 8 * math.ceil(members / 8)
-    return min(up, together)
+    return min(up, group_size)
 
 
-def next_group(hand: Mapping[int, Hashable], together: int) -> list[int]:
-    """The trials to train next: those of the architecture that most have.
+def next_group(prefetched: Mapping[int, Hashable], group_size: int) -> list[int]:
+    """Return the trials to train next: those of the most frequent architecture.
+
+    Of equally frequent architectures it is the one of the first trial.
 
     Args:
-        hand: The architecture of each trial in hand, by number. Of equally many trials those
-            with the first one come next.
-        together: How many at most.
+        prefetched: The architecture of each prefetched trial, by number.
+        group_size: The most trials.
     """
     groups: dict[Hashable, list[int]] = {}
-    for number in sorted(hand):
-        groups.setdefault(hand[number], []).append(number)
-    return max(groups.values(), key=len)[:together]
+    for number in sorted(prefetched):
+        groups.setdefault(prefetched[number], []).append(number)
+    return max(groups.values(), key=len)[:group_size]
 
 
-def _one_architecture(config: SearchConfig) -> bool:
-    counts = (architectures(name, p, config.builder) for name, p in config.space.items())
+def _has_one_architecture(space: Mapping[str, Parameter], builder: Builder) -> bool:
+    counts = (architectures(name, parameter, builder) for name, parameter in space.items())
     return math.prod(counts) == 1
 
 
 def _equal_parts(trials: int) -> int:
-    """The size of the fewest equal groups of at most `MOST_TOGETHER`."""
-    return math.ceil(trials / math.ceil(trials / MOST_TOGETHER))
+    """Return the size of the fewest equal groups of at most `MAX_GROUP_SIZE`."""
+    return math.ceil(trials / math.ceil(trials / MAX_GROUP_SIZE))

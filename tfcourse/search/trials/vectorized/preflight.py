@@ -1,28 +1,26 @@
-"""Whether the first trial's model can be trained in a population, before any trial is."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The check that the first trial's model can be trained in a population, before any trial."""
 
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
-from tfcourse.search.config.architecture import is_ours
+from tfcourse.search.config.architecture import is_builtin
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.trials.building import compiled_model
 from tfcourse.training.population.checks import check_model
 from tfcourse.training.population.fit import fit_population
 from tfcourse.training.population.member import Member
+from tfcourse.types import Hyperparameters, KerasModel
 
 __all__ = ["preflight_population"]
 
 ROWS = 4
-# They are known to be vectorizable, as our builders' layers and losses are.
+# Metrics that can be vectorized, as the layers and losses of tfcourse's own builders can.
 KNOWN_METRICS = {"accuracy"}
 
 
 def preflight_population(
-    config: SearchConfig, split: Split, values: Mapping[str, Any], model: Any
+    config: SearchConfig, split: Split, values: Hyperparameters, model: KerasModel
 ) -> None:
-    """Looks at the model and, where a look does not tell, trains two of its kind on a few rows.
+    """Check the model and, if that is not enough, train two of its kind on a few rows.
 
     Args:
         config: A search with ``caviar = "population"``.
@@ -31,12 +29,12 @@ def preflight_population(
         model: Its model.
 
     Raises:
-        InputError: A population can't have such models.
+        InputError: Such models can't be trained in a population.
     """
     x, y = split.train.x[:ROWS], split.train.y[:ROWS]
     try:
         check_model(model)
-        if not is_ours(config.builder) or {*config.training.metrics} - KNOWN_METRICS:
+        if not is_builtin(config.builder) or {*config.training.metrics} - KNOWN_METRICS:
             fit_population(
                 lambda: compiled_model(config, values, split.train.x.shape[1:], split.classes),
                 [Member(0), Member(1)],
@@ -49,6 +47,6 @@ def preflight_population(
             )
     except InputError as error:
         raise InputError(
-            f'{config.origin}: [search] caviar = "population" can\'t be had: {error} '
-            'With caviar = "auto" it is trained as without.'
+            f'{config.origin}: [search] caviar = "population" is not possible: {error} '
+            'With caviar = "auto" each trial is trained alone.'
         ) from error

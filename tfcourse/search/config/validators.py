@@ -1,7 +1,6 @@
-"""What an argument of the builder, the optimizer or the training may be."""
+"""The values that an argument of the builder, the optimizer or the training can have."""
 
 import inspect
-from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
@@ -14,55 +13,53 @@ from tfcourse.search.config.limits import LARGEST
 from tfcourse.search.config.optimizers import ARGUMENTS, FLAGS
 from tfcourse.search.config.tables import SpaceTable
 
-__all__ = ["inadmissible", "is_whole"]
+__all__ = ["is_whole", "validate_argument"]
 
 
-def inadmissible(name: str, value: Any, builder: Builder | None) -> str | None:
-    """``must be ... Received: ...`` if the argument ``name`` can't be ``value``."""
+def validate_argument(name: str, value: Any, builder: Builder | None) -> str | None:
+    """Return ``must be ... Received: ...`` if the argument ``name`` can't have the value."""
     if name == "optimizer" and not (builder is not None and builder.compiles):
-        return None if value in ARGUMENTS else _named(value, ARGUMENTS)
-    if name in FLAGS and not _is_own(name, builder):
+        return None if value in ARGUMENTS else one_of("", value, ARGUMENTS).strip()
+    if name in FLAGS and not _is_builders_own(name, builder):
         return (
             None if isinstance(value, bool) else f"must be true or false. Received: {shown(value)}."
         )
-    if _is_ours(name, builder):
+    if _is_tabulated(name, builder):
         hyperparameter = HYPERPARAMETERS[name]
         if not hyperparameter.admits(value):
             return f"must be {hyperparameter.admissible}. Received: {shown(value)}."
-        most = LARGEST.get(name, value)
-        return None if value <= most else f"must be <= {most}. Received: {shown(value)}."
+        largest = LARGEST.get(name, value)
+        return None if value <= largest else f"must be <= {largest}. Received: {shown(value)}."
     argument = None if builder is None else builder.arguments.get(name)
     if argument is None or argument.annotation is inspect.Parameter.empty:
         return None
+    annotation: Any = argument.annotation
     try:
-        TypeAdapter(argument.annotation, config=ConfigDict(strict=True)).validate_python(value)
-    except PydanticUserError:  # an annotation that pydantic knows nothing of: nothing to check
+        TypeAdapter(annotation, config=ConfigDict(strict=True)).validate_python(value)
+    except PydanticUserError:  # pydantic does not know the annotation, and can't check it
         return None
     except ValidationError as error:
-        said = error.errors()[0]["msg"].replace("Input should be", "must be").replace("'", '"')
-        return f"{said}. Received: {shown(value)}."
+        demand = error.errors()[0]["msg"].replace("Input should be", "must be").replace("'", '"')
+        return f"{demand}. Received: {shown(value)}."
     return None
 
 
-def _named(value: Any, known: Iterable[str]) -> str:
-    return one_of("", value, known).strip()
+def _is_tabulated(name: str, builder: Builder | None) -> bool:
+    """Return True if the table of hyperparameters, and no builder of the user's, defines it."""
+    return name in HYPERPARAMETERS and not _is_builders_own(name, builder)
 
 
-def _is_ours(name: str, builder: Builder | None) -> bool:
-    """Whether the course's table says what ``name`` may be, and not a builder of one's own."""
-    return name in HYPERPARAMETERS and not _is_own(name, builder)
-
-
-def _is_own(name: str, builder: Builder | None) -> bool:
+def _is_builders_own(name: str, builder: Builder | None) -> bool:
     return builder is not None and builder.name not in BUILDERS and name in builder.arguments
 
 
 def is_whole(name: str, table: SpaceTable, builder: Builder | None) -> bool:
-    """Whole numbers if the argument takes them only, or if all that was written are whole.
+    """Return True if the range has whole numbers only.
 
-    An argument without an annotation takes what its default is, if that is a float.
+    It has if the argument takes no others, or, for an argument of unknown type, if low, high and
+    step are whole. The type of an argument without annotation is float if its default is.
     """
-    if _is_ours(name, builder):
+    if _is_tabulated(name, builder):
         return HYPERPARAMETERS[name].kind is int
     if builder is not None and name in builder.arguments:
         argument = builder.arguments[name]

@@ -1,0 +1,43 @@
+"""Checks of ``[data]``."""
+
+from pathlib import Path
+
+from tfcourse.data.sources import check_source
+from tfcourse.errors import InputError, error_line, shown
+from tfcourse.search.config.tables import DataTable
+
+__all__ = ["validate_data"]
+
+
+def validate_data(
+    table: DataTable, folder: Path, exists: bool
+) -> tuple[DataTable | None, list[str]]:
+    """Return the table with an absolute path, and a line for each error.
+
+    Args:
+        table: The table.
+        folder: The folder to which its path is relative.
+        exists: True if the source needs no check: the data is in memory, or not read at all.
+    """
+    errors: list[str] = []
+    if len(table.split) != 3 or min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
+        errors.append(
+            "[data] split must be three shares > 0 that sum to 1 (train, dev, test). "
+            f"Received: {shown(list(table.split))}."
+        )
+    if table.path is not None:
+        try:
+            path = (folder / table.path).resolve()
+            path.exists()  # a name that is too long is an error only here
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
+            message = f"[data] path {shown(table.path)} can't be used: {error_line(error)}."
+            return None, [*errors, message]
+        table = table.model_copy(update={"path": str(path)})
+    if table.label is not None and table.source != "csv":
+        errors.append(f'[data] label is for source "csv" only. Received: "{table.source}".')
+    if not exists:
+        try:
+            check_source(table.source, None if table.path is None else Path(table.path))
+        except InputError as error:
+            errors.append(f"[data] {error}")
+    return table, errors
