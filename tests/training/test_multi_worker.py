@@ -118,7 +118,7 @@ def check_kill(victim, codes, told, errors, folder):
     assert survived["type"] == "WorkFailedError"
     assert re.search(
         rf"Worker {other} has lost another worker of .*127\.0\.0\.1:\d+.*: it ended or can't be "
-        r"reached\. Start all workers anew",
+        r"reached\. Start all workers again",
         survived["message"],
     )
     record = CheckpointFolder(folder / str(victim), 3).newest()[1]
