@@ -57,7 +57,7 @@ def compilation_of(
         pays: The choice that the last two leave open: True where XLA pays for a feed.
 
     Raises:
-        InputError: XLA is required and can't be had for these data.
+        InputError: XLA is required and can't compile programs for these data.
     """
     possible = can_compile((train, validation), jit_compile)
     if isinstance(jit_compile, bool):

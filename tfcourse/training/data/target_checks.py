@@ -134,7 +134,7 @@ def _triples(
 
 
 def _outputs(model: KerasModel) -> Nested:
-    """Symbols of the outputs of a model made of layers; None for others."""
+    """Return the symbols of the outputs of a model made of layers; None for others."""
     if type(model).call.__module__.startswith("keras.") and getattr(model, "outputs", None):
         return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
     return None
@@ -148,7 +148,7 @@ def _traced(model: KerasModel, x: TrainingData) -> Nested:
     if key not in outputs:
         try:
             outputs[key] = outputs_on(model, model, x, training=False)
-        except Exception:  # what is wrong with the call, Keras says better when it builds the model
+        except Exception:  # Keras reports the reason better when it builds the model
             return None
     return outputs[key]
 
