@@ -203,7 +203,7 @@ class StreamFeed(Feed):
             self.adapter.on_epoch_end()
 
     def restart(self) -> None:
-        """Lets the next epoch begin with the first batch, as every validation does."""
+        """Let the next epoch begin with the first batch, as every validation does."""
         if self._used:
             # Once more, as model.evaluate does before each of its epochs.
             self.adapter.on_epoch_end()
@@ -233,7 +233,7 @@ def _is_static(spec: Nested) -> bool:
 
 
 def _symbols(spec: Nested) -> Nested:
-    """Symbols of the shapes of a batch; None where Keras's adapters put an Optional."""
+    """Return symbols of the shapes of a batch; None where Keras's adapters put an Optional."""
 
     def symbol(leaf: tf.TypeSpec) -> KerasTensor | None:
         if isinstance(leaf, tf.OptionalSpec):

@@ -141,7 +141,7 @@ def _outputs(model: KerasModel) -> Nested:
 
 
 def _traced(model: KerasModel, x: TrainingData) -> Nested:
-    """Symbols of the model's outputs on x, traced once; None where Keras can't call it."""
+    """Return symbols of the model's outputs on x, traced once; None where Keras can't call it."""
     leaves = [leaf for leaf in keras.tree.flatten(x) if leaf is not None]
     key = tuple((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in leaves)
     outputs = program_cache(model).outputs

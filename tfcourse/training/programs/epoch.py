@@ -7,23 +7,16 @@ import tensorflow as tf
 
 from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.training.programs.direct import DirectCalls
+from tfcourse.training.programs.fallback import XlaFallback
 from tfcourse.training.programs.result import ProgramResult, program_result
 from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.tree import gather_rows, replace_leaves, tree_leaves
-from tfcourse.training.programs.xla import (
-    XLA_ERRORS,
-    StringsError,
-    UncheckedError,
-    drops_checks,
-    not_compiled,
-    refuse_strings,
-)
 from tfcourse.types import Nested, Tensor
 
 __all__ = ["EpochProgram", "compiled"]
 
 
-class EpochProgram:
+class EpochProgram(XlaFallback):
     """A program that runs a step over the batches ``start`` to ``stop`` of an order.
 
     All state (weights, optimizer, metrics, seeds) is in variables, so the program is traced once
@@ -35,24 +28,16 @@ class EpochProgram:
     loop, the smaller last one is a step of its own after it. (Filling it up with masked examples
     would falsify the batch statistics.)
 
-    Where XLA can't compile the step and isn't ``required``, the program runs without XLA. So it
-    does where the step checks values that XLA would not check, such as ids outside of a table.
-
     Args:
         step: The step that is repeated.
         jit_compile: Whether to compile with XLA.
         run_eagerly: Whether not to compile at all, for debugging.
-
-    Attributes:
-        required: Whether it is an error if XLA can't compile the step.
-        xla_failed: Whether XLA could not compile it.
-        unchecked: Whether a trace for XLA leaves out checks that the step makes on a CPU.
     """
 
     def __init__(self, step: Step, jit_compile: bool, run_eagerly: bool = False) -> None:
+        super().__init__(step.layers, step.safe, step.in_range)
         self.step = step
         self.traces = 0
-        self.required, self.xla_failed, self.unchecked = True, False, False
         self._compile(jit_compile, run_eagerly)
 
     def _compile(self, jit_compile: bool, run_eagerly: bool = False) -> None:
@@ -121,36 +106,6 @@ class EpochProgram:
             last_one = self._or_without_xla(lambda: program_result(self._last(data, rest)))
             result = ProgramResult(result.steps + 1, last_one.finite, last_one.logs)
         return result
-
-    def _or_without_xla(self, call: Callable[[], ProgramResult]) -> ProgramResult:
-        """Return the call's result; without XLA, also in later calls, where that is needed."""
-        if self.unchecked and self.jit_compile and not self.required:
-            self._give_up_xla()
-        try:
-            return call()
-        except UncheckedError:
-            pass
-        except (*XLA_ERRORS, StringsError) as error:
-            if not self.jit_compile:
-                raise
-            if self.required:
-                raise not_compiled(error, self.step.layers) from error
-        self._give_up_xla()
-        return call()
-
-    def _give_up_xla(self) -> None:
-        self.xla_failed = True
-        self._compile(jit_compile=False)
-
-    def _check_trace(self) -> None:
-        """Stop the tracing of a program that XLA must not compile."""
-        if not self.jit_compile or tf.executing_eagerly():
-            return
-        graph = tf.compat.v1.get_default_graph()
-        refuse_strings(graph)
-        self.unchecked |= drops_checks(graph, self.step.safe, self.step.in_range)
-        if self.unchecked and not self.required:
-            raise UncheckedError
 
     def _run_loop(
         self,

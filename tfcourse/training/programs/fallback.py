@@ -20,7 +20,10 @@ T = TypeVar("T")
 
 
 class XlaFallback:
-    """A program that is compiled again without XLA, unless XLA is required.
+    """A program that runs without XLA where XLA can't compile it and isn't required.
+
+    It also does where the program checks values that XLA would not check, such as ids outside of a
+    table.
 
     A subclass compiles its functions in `_compile`, makes its calls through `_or_without_xla`, and
     calls `_check_trace` at the end of each trace.
@@ -32,7 +35,7 @@ class XlaFallback:
 
     Attributes:
         jit_compile: Whether XLA compiles the program now.
-        required: Whether the program must be compiled with XLA, if at all.
+        required: Whether it is an error if XLA can't compile the program.
         xla_failed: Whether XLA could not compile it.
         unchecked: Whether a trace for XLA omits checks that the program makes on a CPU.
     """
