@@ -11,7 +11,7 @@ __all__ = ["to_hyperparameters"]
 
 
 def to_hyperparameters(space: Mapping[str, Parameter]) -> Any:
-    """Registers each parameter under its name.
+    """Register each parameter under its name.
 
     keras-tuner has no scale for 1-β, and its samplers share their randomness between trials: it
     keeps names and ranges, and the values come from `tfcourse.search.space.sampling.sample`.

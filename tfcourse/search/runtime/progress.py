@@ -65,12 +65,12 @@ class SearchProgress:
         self.progress.stop()
 
     def began(self, worker: str, trial: int) -> None:
-        """A worker has begun a trial."""
+        """Show that a worker has begun a trial."""
         self.running.setdefault(worker, set()).add(trial)
         self._show_running()
 
     def ended(self, worker: str, trial: int | None = None) -> None:
-        """A worker runs a trial no more; None for all of them."""
+        """Show that a worker has ended a trial; None for all of its trials."""
         others = self.running.pop(worker, set()) - {trial}
         if others and trial is not None:
             self.running[worker] = others
