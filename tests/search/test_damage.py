@@ -98,7 +98,7 @@ def whole(tmp_path_factory):
         file.writestr("model.weights.h5", bytes(1000))
     sign_model(directory.best, BEST)
     score, test = records[BEST].score, {"accuracy": 0.5}
-    directory.write_summary(Summary.measured(None, BEST, "val_accuracy", score, test, 4))
+    directory.write_summary(Summary.with_measurement(None, BEST, "val_accuracy", score, test, 4))
     return folder
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tfcourse import InputError
-from tfcourse.search.records.trial_record import TrialRecord, tables
+from tfcourse.search.records.trial_record import TrialRecord, csv_tables
 from tfcourse.search.space.parameters import Choice
 from tfcourse.search.strategies.grid import grid_values
 
@@ -52,7 +52,7 @@ def test_a_trial_s_error_may_have_any_text(quick, caviar):
 
 def test_a_metric_may_have_any_name():
     record = TrialRecord(0, "completed", {}, 0.5, 1, history={"odd\udcff": [0.5]})
-    results, history = tables([record], ["kind\udcff"])
+    results, history = csv_tables([record], ["kind\udcff"])
     assert results.splitlines()[0].endswith(r",kind\udcff")
     assert history.encode("utf-8").decode("utf-8").splitlines() == [
         r"trial,epoch,odd\udcff",

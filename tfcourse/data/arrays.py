@@ -11,7 +11,7 @@ from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError
 from tfcourse.types import Array
 
-__all__ = ["ArrayData", "array_data"]
+__all__ = ["ArrayData", "Pair", "array_data"]
 
 
 # (x, y) as the user has them.

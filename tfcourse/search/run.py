@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from tfcourse.data.arrays import Pair
 from tfcourse.errors import InputError
 from tfcourse.files import translate_disk_errors
 from tfcourse.quiet import quiet_start
@@ -15,12 +16,7 @@ from tfcourse.search.config.load import load_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import is_local, is_missing, load_split
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.results.completion import (
-    complete_result,
-    final_result,
-    finished_config,
-    read_result,
-)
+from tfcourse.search.results import completion
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.runtime.local import serve, supervise
 from tfcourse.search.runtime.resources import worker_count
@@ -78,10 +74,10 @@ class Search:
         space: Mapping[str, Mapping[str, Any]] | None = None,
         build: Any = "mlp",
         arguments: Mapping[str, Any] | None = None,
-        data: Any = None,
-        train: Any = None,
-        dev: Any = None,
-        test: Any = None,
+        data: Pair | None = None,
+        train: Pair | None = None,
+        dev: Pair | None = None,
+        test: Pair | None = None,
         **settings: Any,
     ) -> None:
         arrays = {"data": data, "train": train, "dev": dev, "test": test}
@@ -122,7 +118,7 @@ class Search:
         try:
             config = load_config(Path(path), trials=trials, epochs=epochs, seed=seed)
         except InputError:
-            recorded = finished_config(Path(path), Path(out), trials, epochs, seed)
+            recorded = completion.finished_config(Path(path), Path(out), trials, epochs, seed)
             if recorded is None:
                 raise
             config = recorded
@@ -138,7 +134,7 @@ class Search:
         Raises:
             InputError: It is not a run directory, or its search is not finished.
         """
-        return read_result(Path(directory))
+        return completion.read_result(Path(directory))
 
     @property
     def directory(self) -> Path:
@@ -157,7 +153,7 @@ class Search:
         data, arrays = self.config.data, self.config.arrays
         if records and is_local(data, arrays) and not is_missing(data, arrays):
             check_same_data(self.directory, data_record(load_split(self.config)))
-        result = complete_result(self.config, RunDirectory(self.directory), records)
+        result = completion.complete_result(self.config, RunDirectory(self.directory), records)
         if result is None:
             return None
         builder, metrics = self.config.builder, self.config.training.metrics
@@ -218,7 +214,9 @@ class Search:
                 efforts = supervise(
                     config, directory, finished, workers, verbose, fresh, accept_changes
                 )
-            return replace(final_result(self.config, RunDirectory(self.directory)), efforts=efforts)
+            return replace(
+                completion.final_result(self.config, RunDirectory(self.directory)), efforts=efforts
+            )
 
     @translate_disk_errors()
     def serve(
@@ -241,7 +239,7 @@ class Search:
         with lock_directory(self.directory):
             finished = finished_trials(self.config, directory, forget=True)
             serve(self.config, directory, finished, service, on_serving, accept_changes)
-            return final_result(self.config, RunDirectory(self.directory))
+            return completion.final_result(self.config, RunDirectory(self.directory))
 
     @translate_disk_errors()
     def finished(self) -> dict[int, TrialRecord]:

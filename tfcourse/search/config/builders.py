@@ -17,7 +17,7 @@ __all__ = [
     "Builder",
     "deferred_builder",
     "find_builder",
-    "merged_space",
+    "merge_space",
     "object_name",
 ]
 
@@ -123,7 +123,7 @@ def deferred_builder(name: str) -> Callable[..., Any]:
     return build
 
 
-def merged_space(builder: Builder | None, raw: object, fixed: Mapping[str, Any]) -> object:
+def merge_space(builder: Builder | None, raw: object, fixed: Mapping[str, Any]) -> object:
     """Return the tables of ``[space]``, and those of the builder for names that are not in them.
 
     An argument that ``[model]`` fixes is not searched, nor one whose condition its value rules out.

@@ -8,7 +8,7 @@ from typing import Any
 from tfcourse.data.arrays import ArrayData
 from tfcourse.errors import InputError, nearest
 from tfcourse.models.build import BUILDERS
-from tfcourse.search.config.builders import Builder, deferred_builder, find_builder, merged_space
+from tfcourse.search.config.builders import Builder, deferred_builder, find_builder, merge_space
 from tfcourse.search.config.checks import check_fixed, parse_space
 from tfcourse.search.config.data import validate_data
 from tfcourse.search.config.limits import error_lines, unwritable
@@ -121,7 +121,7 @@ def parse_config(
     any_metric = recorded or (builder is not None and builder.compiles)
     errors += validate_objective(tables["search"], tables["training"], any_metric=any_metric)
     fixed = {} if parsed["model"] is None else parsed["model"].arguments
-    tables["space"] = merged_space(builder, tables["space"], fixed)
+    tables["space"] = merge_space(builder, tables["space"], fixed)
     # A table with errors of its own must not cause others here.
     checked_builder = None if recorded else builder
     space, space_lines = parse_space(tables["space"], checked_builder, parsed["training"])

@@ -15,7 +15,7 @@ from tfcourse.data.splits import Part, Split, split_at, stratified_split
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
-from tfcourse.search.data.targets import encoded
+from tfcourse.search.data.targets import encode_targets
 
 __all__ = ["data_path", "is_local", "is_missing", "load_split"]
 
@@ -40,7 +40,7 @@ def load_split(config: SearchConfig) -> Split:
             split = split_at(whole, arrays.starts, outputs)
         else:
             split = stratified_split(whole, data.split, outputs, data.seed)
-        return replace(encoded(split, config.training.loss, config.targets), notes=notes)
+        return replace(encode_targets(split, config.training.loss, config.targets), notes=notes)
     except InputError as error:
         raise InputError(f"{config.origin}: [data] {error}") from error
 

@@ -8,11 +8,11 @@ from tfcourse.errors import InputError
 from tfcourse.search.config.metrics import Targets
 from tfcourse.types import Array
 
-__all__ = ["as_labels", "encoded"]
+__all__ = ["as_labels", "encode_targets"]
 
 
 def as_labels(y: Array, targets: Targets) -> npt.NDArray[np.int64]:
-    """Return the class numbers that `encoded` encoded; 0 for each target that is no class."""
+    """Return the class numbers from which `encode_targets` made y; zeros for numbers."""
     if targets == "labels":
         return y.astype(np.int64)
     if targets == "numbers":
@@ -20,7 +20,7 @@ def as_labels(y: Array, targets: Targets) -> npt.NDArray[np.int64]:
     return y[:, 0].astype(np.int64) if targets == "binary" else y.argmax(axis=1)
 
 
-def encoded(split: Split, loss: str, targets: Targets) -> Split:
+def encode_targets(split: Split, loss: str, targets: Targets) -> Split:
     """Return the split with rows for labels if the loss takes rows, one-hot or of one number.
 
     Raises:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from tfcourse.errors import encodable
 from tfcourse.types import Hyperparameters
 
-__all__ = ["TrialRecord", "as_csv", "parse_record", "rank", "tables", "without_nan"]
+__all__ = ["TrialRecord", "as_csv", "csv_tables", "parse_record", "rank", "without_nan"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def rank(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
     return sorted(completed, key=lambda r: (sign * (r.score or 0.0), r.trial))
 
 
-def tables(records: Iterable[TrialRecord], names: Sequence[str]) -> tuple[str, str]:
+def csv_tables(records: Iterable[TrialRecord], names: Sequence[str]) -> tuple[str, str]:
     """Return ``results.csv``, a row for each trial, and ``history.csv``, one for each epoch too.
 
     Args:

@@ -73,7 +73,7 @@ def measure_best(
         ) from error
     metrics = _metrics(model, test)
     objective, score, earlier = config.search.objective, record.score, directory.read_summary()
-    summary = Summary.measured(earlier, best, objective, score or 0.0, metrics, trials)
+    summary = Summary.with_measurement(earlier, best, objective, score or 0.0, metrics, trials)
     directory.write_summary(summary)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
 from tfcourse.search.records.savable_model import SavableModel
-from tfcourse.search.records.trial_record import TrialRecord, parse_record, tables, without_nan
+from tfcourse.search.records.trial_record import TrialRecord, csv_tables, parse_record, without_nan
 from tfcourse.search.store.identity import identity
 from tfcourse.search.store.model_file import sign_model, trial_of_model
 from tfcourse.search.store.reading import read_json, read_toml
@@ -182,8 +182,9 @@ class RunDirectory:
 
     def write_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> None:
         """Write ``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch."""
-        for path, text in zip((self.results, self.history), tables(records, names), strict=True):
-            write_atomically(path, text)
+        results, history = csv_tables(records, names)
+        write_atomically(self.results, results)
+        write_atomically(self.history, history)
 
     def has_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> bool:
         """Return True if the tables are those that `write_tables` writes for these records."""
@@ -192,7 +193,7 @@ class RunDirectory:
             contents = [path.read_bytes() for path in (self.results, self.history)]
         except OSError:
             return False
-        return contents == [text.encode() for text in tables(records, names)]
+        return contents == [text.encode() for text in csv_tables(records, names)]
 
     def write_rounds(self, rounds: Sequence[Mapping[str, Any]]) -> None:
         """Write ``rounds.json``: each round's trials and the box that they were drawn from."""

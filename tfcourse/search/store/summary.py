@@ -52,7 +52,7 @@ class Summary:
     measurements: Sequence[Measurement] = ()
 
     @staticmethod
-    def measured(
+    def with_measurement(
         before: "Summary | None",
         trial: int,
         objective: str,
