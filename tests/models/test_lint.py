@@ -748,7 +748,7 @@ def test_the_text_of_a_finding():
     finding = lint(chain(L.Dense(3, name="z"), OURS(name="bn")))[0]
     assert str(finding) == (
         '[useless_bias] z: its bias is cancelled by the mean of "bn": its gradient is 0, and the β '
-        "there does its work (course 2.4). Fix: use_bias=False."
+        "there replaces it (course 2.4). Fix: use_bias=False."
     )
     assert Finding("rule", "layer", "why.", "how.") == Finding("rule", "layer", "why.", "how.")
 

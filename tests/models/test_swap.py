@@ -187,7 +187,7 @@ def test_training_goes_on_in_the_same_way(source, to, rng):
     norm = NORMS[source](momentum=0.8)
     model = sequential(L.Dense(5, use_bias=False), norm, L.ReLU(), L.Dense(3, "softmax"))
     metrics = [keras.metrics.SparseCategoricalAccuracy(name="right")]
-    # To Keras our optimizer is exchanged, and begins anew: see below.
+    # To Keras our optimizer is exchanged for one without state: see below.
     optimizer = Adam(0.01) if to == "tfcourse" else keras.optimizers.Adam(0.01)
     model.compile(optimizer, loss, metrics=metrics, run_eagerly=True)
     x, y = data(rng)

@@ -28,8 +28,8 @@ class BatchNorm(keras.layers.Layer):
 
     In training μ and σ² (divided by m, not m-1) are those of the mini-batch, over every axis but
     ``axis``, and the moving averages follow them: ``v ← momentum·v + (1-momentum)·statistic``.
-    At test time, and wherever ``trainable`` is False, the moving averages stand in for them, so
-    that one example gives the same result alone or in a batch (course 2.8).
+    At test time, and while ``trainable`` is False, the moving averages replace them, so that one
+    example gives the same result alone or in a batch (course 2.8).
 
     A bias right before it is cancelled by the mean: build that layer with ``use_bias=False``
     (course 2.4). The weights have the names and order of `keras.layers.BatchNormalization`, so
@@ -58,11 +58,11 @@ class BatchNorm(keras.layers.Layer):
         beta_constraint: Constraint on β.
         gamma_constraint: Constraint on γ.
         synchronized: Whether replicas under ``tf.distribute`` share their batch statistics.
-        bias_correction: Whether the averages leave their initial values out, ``v_t/(1-β^t)``:
-            after the first batch they *are* its statistics. Adds a scalar weight,
+        bias_correction: Whether the averages exclude their initial values, ``v_t/(1-β^t)``: after
+            the first batch they *are* its statistics. Adds a scalar weight,
             ``moving_weight`` = 1-β^t, after the others.
-        renorm: Whether to correct each batch in training towards what averages of the batches
-            give (batch renormalization), for batches that are small or not alike. Adds the weights
+        renorm: Whether to correct each batch in training towards the averages of the batches (batch
+            renormalization), for batches that are small or differ from each other. Adds the weights
             ``moving_stddev``, ``renorm_mean`` and ``renorm_stddev``; test time is the same.
         renorm_clipping: With ``renorm``: limits ``"rmin"``, ``"rmax"`` and ``"dmax"`` of the
             correction, see `tfcourse.formulas.normalization.renorm_corrections`; none by default.
@@ -71,7 +71,7 @@ class BatchNorm(keras.layers.Layer):
 
     Call arguments:
         inputs: The pre-activations z.
-        training: Whether to use and record the batch's statistics.
+        training: Whether to use the batch's statistics and update the moving averages with them.
         mask: Boolean, one rank less than ``inputs``: the positions that count in the statistics.
 
     Raises:
@@ -130,7 +130,7 @@ class BatchNorm(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        """Creates γ, β and the moving averages for the features of ``input_shape``."""
+        """Create γ, β and the moving averages for the features of ``input_shape``."""
         rank = len(input_shape)
         if not -rank <= self.axis < rank:
             raise ValueError(
@@ -169,7 +169,7 @@ class BatchNorm(keras.layers.Layer):
         )
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Any:
-        """Normalizes ``inputs``; see the class docstring."""
+        """Normalize ``inputs``; see the class docstring."""
         if not tf.as_dtype(inputs.dtype).is_floating:
             raise ValueError(
                 "BatchNorm: inputs must be floating point; cast them first. "
@@ -188,7 +188,7 @@ class BatchNorm(keras.layers.Layer):
     def _normalize_by_batch(
         self, z: Tensor, gamma: Tensor | None, beta: Tensor | None, mask: Tensor | None
     ) -> Any:
-        """Return z normalized by the moments of the batch, and these."""
+        """Return z normalized by the moments of the batch, and the moments."""
         if mask is not None and len(mask.shape) != len(z.shape) - 1:
             raise ValueError(
                 "BatchNorm: mask must have one rank less than the inputs. "
@@ -239,11 +239,11 @@ class BatchNorm(keras.layers.Layer):
             self.moving_variance.assign(tf.nn.relu(square - self.epsilon))
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        """The input's shape."""
+        """Return the input's shape."""
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, for saving."""
+        """Return the constructor's arguments, for saving."""
         plain = ("axis", "momentum", "epsilon", "center", "scale", "synchronized")
         renorm = ("renorm", "renorm_clipping", "renorm_momentum")
         config = {name: getattr(self, name) for name in (*plain, "bias_correction", *renorm)}

@@ -42,13 +42,13 @@ class Dropout(keras.layers.Dropout):
     ) -> None:
         _check(rate)  # before Keras compares it with numbers
         with tf.init_scope():
-            # In a holder of its own, so that Keras does not count it among the weights.
-            self._held_rate = _Held(tf.Variable(0.5, trainable=False, dtype=tf.float64))
+            # In another object, so that Keras does not count it among the weights.
+            self._rate_reference = _Reference(tf.Variable(0.5, trainable=False, dtype=tf.float64))
         super().__init__(rate, noise_shape, seed, **kwargs)
 
     @property
     def rate(self) -> float:
-        """The rate now."""
+        """The current rate."""
         return float(self.rate_variable.numpy())
 
     @rate.setter
@@ -58,15 +58,15 @@ class Dropout(keras.layers.Dropout):
 
     @property
     def rate_variable(self) -> Any:
-        """The variable that holds the rate, in double."""
-        return self._held_rate.variable
+        """The variable of the rate, in double."""
+        return self._rate_reference.variable
 
-    def read_rate_from(self, variable: Variable) -> None:
-        """Has the rate in another variable from now on."""
-        self._held_rate.variable = variable
+    def use_rate_variable(self, variable: Variable) -> None:
+        """Use another variable for the rate from now on."""
+        self._rate_reference.variable = variable
 
     def call(self, inputs: Tensor, training: bool = False) -> Any:
-        """Drops units in training; see the class docstring."""
+        """Drop units in training; see the class docstring."""
         if not training:
             return inputs
         inputs = tf.convert_to_tensor(inputs)
@@ -83,8 +83,8 @@ def _check(rate: float) -> None:
         raise ValueError(f"Dropout: rate must be a number in (0, 1). Received: {shown(rate)}.")
 
 
-class _Held:
-    """Holds a variable out of Keras's sight."""
+class _Reference:
+    """A reference to a variable that Keras does not track."""
 
     def __init__(self, variable: Variable) -> None:
         self.variable = variable

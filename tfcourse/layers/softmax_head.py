@@ -27,13 +27,13 @@ class SoftmaxHead(keras.layers.Layer):
     """The output layer for C exclusive classes: ``z = x W + b``, ``a = e^z / Σ e^z``.
 
     Input of shape ``(..., features)``, output of shape ``(..., classes)``: probabilities that sum
-    to 1. They carry their logits as those of Keras's own softmax do, so that the stock
-    cross-entropy with its default ``from_logits=False`` works on the logits and stays finite.
+    to 1. Keras remembers their logits, as for its own softmax, so that its cross-entropy
+    with the default ``from_logits=False`` is computed from the logits and stays finite.
     The output is float32 (float64 for a float64 layer), also under mixed precision.
 
-    When: the classes exclude each other. Where several can be true of one example, use a Dense
-    with sigmoid; where the next stage wants logits, ``logits=True``; for very many classes train
-    by `cross_entropy`, or with `tfcourse.ManyClassModel`.
+    When: the classes exclude each other. If several can be true of one example, use a Dense with
+    sigmoid; if the next stage takes logits, ``logits=True``; for very many classes train by
+    `cross_entropy`, or with `tfcourse.ManyClassModel`.
 
     Args:
         classes: The number of classes C, at least 2. For two, it is logistic regression:
@@ -45,7 +45,7 @@ class SoftmaxHead(keras.layers.Layer):
         bias_regularizer: Regularizer of b.
         kernel_constraint: Constraint on W.
         bias_constraint: Constraint on b.
-        logits: Whether to give the logits z instead of the probabilities; the loss then takes
+        logits: Whether to return the logits z instead of the probabilities; the loss then needs
             ``from_logits=True``.
         **kwargs: ``name``, ``dtype``, ``trainable`` as for every Keras layer.
 
@@ -94,7 +94,7 @@ class SoftmaxHead(keras.layers.Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        """Creates W and b for the features of ``input_shape``."""
+        """Create W and b for the features of ``input_shape``."""
         features = input_shape[-1]
         if features is None:
             raise ValueError(
@@ -119,19 +119,19 @@ class SoftmaxHead(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: features})
 
     def compute_logits(self, features: TensorLike) -> Any:
-        """``z = x W + b`` in float32 (float64 for a float64 layer)."""
+        """Return ``z = x W + b`` in float32 (float64 for a float64 layer)."""
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
         return linear(features, self.kernel, self.bias, dtype)
 
     def call(self, inputs: Tensor) -> Any:
-        """Probabilities, or logits with ``logits=True``."""
+        """Return the probabilities, or the logits with ``logits=True``."""
         z = self.compute_logits(inputs)
         return z if self.logits else softmax(z)
 
     def cross_entropy(
         self, features: TensorLike, labels: TensorLike, sample_weight: SampleWeight = None
     ) -> Any:
-        """The cost ``1/m Σ w_i L_i`` without the (m, C) matrix, for very many classes.
+        """Compute the cost ``1/m Σ w_i L_i`` without the (m, C) matrix, for very many classes.
 
         Equal to the layer's output with ``SparseCategoricalCrossentropy``, its gradients too, but
         with only a block of examples' logits in memory at a time; see
@@ -140,7 +140,7 @@ class SoftmaxHead(keras.layers.Layer):
         Args:
             features: The layer's input, shape ``(..., features)``.
             labels: The true classes, whole numbers of shape ``(...)``.
-            sample_weight: Weights w of shape ``(...)``; None is 1 for each.
+            sample_weight: Weights w of shape ``(...)``; None for weights of 1.
 
         Returns:
             A scalar, float32 (float64 for a float64 layer).
@@ -148,7 +148,7 @@ class SoftmaxHead(keras.layers.Layer):
         if not self.built:
             self.build(features.shape)
         dtype = tf.float64 if self.compute_dtype == "float64" else tf.float32
-        # As the stock loss does, which takes class numbers of any type.
+        # Class numbers may be of any type, as in Keras's loss.
         labels = tf.cast(tf.reshape(labels, [-1]), tf.int64)
         weights = tf.ones(tf.shape(labels), dtype)
         if sample_weight is not None:
@@ -163,15 +163,15 @@ class SoftmaxHead(keras.layers.Layer):
         )
 
     def hardmax(self, features: TensorLike) -> Any:
-        """1 for the most probable class, 0 for the others (course 3.2)."""
+        """Return 1 for the most probable class, 0 for the others (course 3.2)."""
         return hardmax(self._logits_of(features))
 
     def classify(self, features: TensorLike) -> Any:
-        """The number of the most probable class, int64 of shape ``(...)``."""
+        """Return the number of the most probable class, int64 of shape ``(...)``."""
         return tf.argmax(self._logits_of(features), axis=-1)
 
     def top_k(self, features: TensorLike, k: int = 5) -> tuple[Any, Any]:
-        """The k most probable classes, best first: probabilities and class numbers."""
+        """Return the probabilities and numbers of the k most probable classes, best first."""
         return tf.math.top_k(softmax(self._logits_of(features)), k=k)
 
     def _logits_of(self, features: TensorLike) -> Any:
@@ -180,16 +180,16 @@ class SoftmaxHead(keras.layers.Layer):
         return self.compute_logits(tf.cast(features, self.compute_dtype))
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        """The input's shape with ``classes`` for the last axis."""
+        """Return the input's shape with ``classes`` for the last axis."""
         return (*input_shape[:-1], self.classes)
 
     def compute_output_spec(self, inputs: Tensor) -> Any:
-        """Shape and dtype of the output, which is not of the compute dtype."""
+        """Return the shape and dtype of the output, which is not of the compute dtype."""
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), dtype=dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, for saving."""
+        """Return the constructor's arguments, for saving."""
         config = {"classes": self.classes, "use_bias": self.use_bias, "logits": self.logits}
         for name in ("kernel", "bias"):
             for kind in ("initializer", "regularizer", "constraint"):

@@ -1,4 +1,4 @@
-"""Model builders: ``build(input_shape, classes, **arguments)`` gives an uncompiled Keras model.
+"""Model builders: ``build(input_shape, classes, **arguments)`` returns an uncompiled Keras model.
 
 TensorFlow is imported when a model is built, not with this module: the checks of a search
 config read the builders' arguments without it.
@@ -30,7 +30,7 @@ def mlp(
     batch_norm: Placement = "before_activation",
     output: Output = "softmax",
 ) -> Any:
-    """A multi-layer perceptron: blocks of Dense → BatchNorm → activation, and a `SoftmaxHead`.
+    """Build a multi-layer perceptron: blocks Dense → BatchNorm → activation, and a `SoftmaxHead`.
 
     A Dense before BatchNorm has no bias, which the mean would cancel (course 2.4).
 
@@ -41,9 +41,9 @@ def mlp(
         units: Units of each hidden layer, at least 1.
         activation: The name of a Keras activation.
         dropout: The rate of dropout after each activation (1 - keep_prob of the course).
-        batch_norm: Where to normalize: ``"before_activation"`` (on z, the course's choice),
+        batch_norm: The place of normalization: ``"before_activation"`` (on z, the course's choice),
             ``"after_activation"`` (on a; both are debated, course 2.2) or ``"none"``.
-        output: How it ends: ``"softmax"``, or a Dense layer with ``"sigmoid"`` (yes or no) or
+        output: The output layer: ``"softmax"``, or a Dense layer with ``"sigmoid"`` (yes or no) or
             ``"linear"`` (a regression).
 
     Returns:
@@ -85,7 +85,7 @@ def mlp(
         stack.append(SoftmaxHead(classes))
     else:
         stack.append(keras.layers.Dense(classes, activation=output))
-    # All at once: Keras makes the whole model anew at each add().
+    # All layers together: Keras rebuilds the whole model at each add().
     return keras.Sequential(stack, name="mlp")
 
 

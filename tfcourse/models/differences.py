@@ -12,21 +12,21 @@ from tfcourse.models.float64 import Cost
 
 __all__ = ["Derivatives", "derivatives"]
 
-NEARER = 100  # times nearer to θ, for the second look at what differs
-# J's rounding is estimated from values this near to each other, relative to θ; what it may do to
-# a derivative is taken as so many standard deviations.
+NEARER = 100  # the factor by which the second step is smaller
+# The distance, relative to θ, and number of the values from which J's rounding is estimated; and
+# the number of standard deviations by which it may change a derivative.
 TINY, VALUES, DEVIATIONS = 1e-12, 9, 10
 
 
 class Derivatives(NamedTuple):
-    """One entry per parameter that was looked at.
+    """The derivatives of the parameters that were compared, with one entry for each.
 
     Attributes:
         variable: The number of its variable.
         place: Its place in the flat variable.
         numeric: The two-sided difference.
         analytic: The gradient.
-        rounding: What the rounding of J may add to ``numeric``, at most.
+        rounding: The largest error of ``numeric`` by the rounding of J.
         kink: Whether J has a kink there, with the gradient between the slopes of both sides.
     """
 
@@ -39,7 +39,7 @@ class Derivatives(NamedTuple):
 
 
 class _Slopes(NamedTuple):
-    """J's slopes around a parameter: across it, above it, below it; and what rounding may add."""
+    """J's slopes around a parameter: across it, above it, below it; and their rounding error."""
 
     across: float
     above: float
@@ -50,21 +50,21 @@ class _Slopes(NamedTuple):
 def derivatives(
     what: str, cost: Cost, places: list[Any], epsilon: float, tolerance: float
 ) -> Derivatives:
-    """Looks at the parameters at the given places of each variable.
+    """Compute the derivatives with respect to the parameters at some places of each variable.
 
-    Those whose difference alone could bring the ratio above ``tolerance`` are looked at again
-    from nearer: a kink within the first step is then mostly outside the second one, and one that
-    is still inside is told from curvature, by which the two sides' slopes would differ less.
+    If a parameter's difference alone could bring the ratio above ``tolerance``, a second step is
+    100 times smaller: a kink within the first step is then mostly outside, and one that is still
+    inside is distinguished from curvature, by which the two sides' slopes would differ less.
 
     Args:
-        what: What the cost is of, for messages.
+        what: The model or function, for messages.
         cost: The cost and its gradient.
-        places: For each variable, the flat indices of its parameters to look at.
+        places: For each variable, the flat indices of its parameters to compare.
         epsilon: The step, times ``max(1, |θ|)``.
-        tolerance: The ratio that counts as equal.
+        tolerance: The ratio below which gradients count as equal.
 
     Raises:
-        InputError: The cost is not finite, or not the same each time.
+        InputError: The cost is not finite, or differs between two evaluations.
     """
     flat = [tf.constant(value.ravel()) for value in cost.values]
     start, noise = _at_the_start(what, cost, flat)
@@ -77,7 +77,7 @@ def derivatives(
     def slopes(variable: int, index: int, step: float) -> _Slopes:
         value = float(flat[variable][index])
         step *= max(1.0, abs(value))
-        above, below = value + step, value - step  # as rounded, which the distances take up
+        above, below = value + step, value - step  # as rounded, which the distances account for
         plus, minus = moved(variable, index, above), moved(variable, index, below)
         across = two_sided_difference(plus, minus, (above - below) / 2)
         rounding = DEVIATIONS * noise / step
@@ -104,9 +104,9 @@ def derivatives(
 
 
 def _is_kink(look: _Slopes, nearer: _Slopes, analytic: float) -> bool:
-    """Whether the sides' slopes keep their distance, and have the gradient between them.
+    """Return whether the sides' slopes stay apart, with the gradient between them.
 
-    Of a smooth J they differ by ``ε J''``: 100 times less from 100 times nearer.
+    For a smooth J they differ by ``ε J''``, 100 times less for a step 100 times smaller.
     """
     bend = abs(nearer.above - nearer.below)
     bends = bend > max(0.1 * abs(look.above - look.below), nearer.rounding)
@@ -116,7 +116,7 @@ def _is_kink(look: _Slopes, nearer: _Slopes, analytic: float) -> bool:
 
 
 def _at_the_start(what: str, cost: Cost, flat: list[Any]) -> tuple[float, float]:
-    """J(θ), and the standard deviation of its rounding."""
+    """Return J(θ) and the standard deviation of its rounding."""
     start, again = float(cost.evaluate(*flat)), float(cost.evaluate(*flat))
     if not math.isfinite(start):
         raise InputError(

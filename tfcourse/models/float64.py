@@ -1,4 +1,4 @@
-"""A cost as a compiled float64 function of its parameters, be it built in float32 or not."""
+"""A cost as a compiled float64 function of its parameters, also of a model built in float32."""
 
 import contextlib
 import re
@@ -28,20 +28,20 @@ from tfcourse.types import (
 
 __all__ = ["Cost", "model_cost", "trace"]
 
-# What goes wrong in code that makes float32 tensors of its own, besides plain mistakes.
+# The errors of code that makes float32 tensors of its own, and of plain mistakes.
 _MISMATCHES = (TypeError, ValueError, NotImplementedError, tf.errors.InvalidArgumentError)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A scalar function of several parameters, each given as a flat float64 vector.
+    """A scalar function of several parameters, each a flat float64 vector.
 
     Attributes:
-        names: What each parameter is called.
-        values: Where the function is to be looked at: the parameters, each in its own shape.
+        names: The name of each parameter.
+        values: The parameters at which the gradient is checked, each in its own shape.
         evaluate: The flat parameters -> J.
         gradient: The flat parameters -> the gradient with respect to each, flat.
-        unconnected: The names of those that J does not depend on as far as the tape can see.
+        unconnected: The names of those that the tape does not connect with J.
     """
 
     names: list[str]
@@ -52,17 +52,17 @@ class Cost:
 
 
 def trace(what: str, function: Callable[..., Any], names: list[str], values: list[Any]) -> Cost:
-    """Compiles a function of float64 parameters and its gradient, each once.
+    """Compile a function of float64 parameters and its gradient, each once.
 
     Args:
-        what: What the function is, for messages: ``'model "mlp"'``.
-        function: Takes the parameters in their own shapes, and gives a scalar.
-        names: One for each parameter.
+        what: The model or function, for messages: ``'model "mlp"'``.
+        function: A function of the parameters in their own shapes that returns a scalar.
+        names: The names of the parameters.
         values: The parameters, as float64 arrays.
 
     Raises:
-        InputError: The function fails, does not give a floating-point scalar, or computes in less
-            than float64 somewhere between the parameters and the cost.
+        InputError: The function fails, does not return a floating-point scalar, or computes with
+            less than float64 somewhere between the parameters and the cost.
     """
     unconnected: list[str] = []
 
@@ -106,24 +106,24 @@ def trace(what: str, function: Callable[..., Any], names: list[str], values: lis
 
 
 def _reason(error: Exception) -> str:
-    """The beginning of a message; Keras puts the layer first, and the reason behind it in bold."""
+    """Return the first line of a message, or two of Keras's: the layer, then the reason in bold."""
     lines = [line for line in re.sub(r"\x1b\[\d*m", "", str(error)).splitlines() if line.strip()]
     first = lines[:2] if "Exception encountered" in str(error) else lines[:1]
     return " ".join(first or [type(error).__name__]).strip().rstrip(".")
 
 
 def _check_precision(what: str, graph: Graph, parameters: list[Any]) -> None:
-    """Refuses a cost that is rounded to less than float64 on its way from the parameters."""
+    """Raise InputError if a cost is rounded to less than float64 after the parameters."""
     needed, waiting = set(), [graph.outputs[0].op]
     while waiting:
         if (op := waiting.pop()) not in needed:
             needed.add(op)
             waiting += [tensor.op for tensor in op.inputs]
     reached = {tensor.name for tensor in parameters}
-    for op in graph.get_operations():  # inputs come before what uses them
+    for op in graph.get_operations():  # inputs come before their consumers
         if not any(tensor.name in reached for tensor in op.inputs):
             continue
-        # What follows from a comparison, a class or a shape has no slope.
+        # Comparisons, classes and shapes have no derivative.
         outputs = [t for t in op.outputs if not (t.dtype.is_integer or t.dtype.is_bool)]
         reached |= {tensor.name for tensor in outputs}
         if op in needed and (narrow := [t.dtype for t in outputs if _is_narrow(t.dtype)]):
@@ -143,7 +143,7 @@ def _is_narrow(dtype: DType) -> bool:
 def _imprecise(what: str, operation: str, dtype: DType) -> InputError:
     return InputError(
         f'gradient_check: {what} computes "{operation}" in {dtype.name}, whose rounding is larger '
-        "than the differences to be seen. Let it keep the dtype of its inputs there; a loss or "
+        "than the differences to measure. Let it keep the dtype of its inputs there; a loss or "
         'layer inside another may need dtype="float64".'
     )
 
@@ -156,13 +156,13 @@ def model_cost(
     loss: LossLike | None,
     training: bool,
 ) -> tuple[Callable[..., Any], list[str], list[Any]]:
-    """The cost of a Keras model as a function of its trainable weights in float64.
+    """Return the cost of a Keras model as a function of its trainable weights in float64.
 
-    Keras's own float32 code is traced with the weights, inputs, dtype policies and losses set to
-    float64 for as long as that takes, and the weights replaced by the function's arguments. So
-    it is this model that is computed, not a copy made from its config, whatever it is made of;
-    and what a call changes (moving statistics, seeds, the states of layers) is changed in that
-    trace alone: each evaluation begins with the same.
+    The model's own code is traced while the weights, inputs, dtype policies and losses are set to
+    float64, with the function's arguments in place of the weights. So this model itself is
+    computed, and not a copy made from its config; and a call changes its state (moving
+    statistics, seeds, the states of layers) in that trace alone: each evaluation begins with the
+    same state.
 
     Args:
         model: A built Keras model.
@@ -187,7 +187,7 @@ def model_cost(
         scope = keras.StatelessScope(collect_losses=True, initialize_variables=False)
         for variable, value in [*zip(weights, parameters, strict=True), *state]:
             scope.add_update((variable, value))
-        with _computing_in_float64(model, compiled), scope:
+        with _float64_computation(model, compiled), scope:
             outputs = model(x, training=training) if takes_training(model) else model(x)
             return compute_loss(model, x, y, outputs, sample_weight, training)
 
@@ -199,7 +199,7 @@ def model_cost(
 
 
 def _compiled(model: KerasModel, loss: LossLike | None) -> Any:
-    """A loss as ``model.compile`` would keep it, without compiling the model."""
+    """Return a loss as ``model.compile`` would wrap it, without compiling the model."""
     holder = keras.Sequential()
     holder.compile(loss=loss)
     compiled = compiled_loss(holder)
@@ -208,7 +208,7 @@ def _compiled(model: KerasModel, loss: LossLike | None) -> Any:
 
 
 def _in_float64(data: Nested) -> Any:
-    """Arrays as tensors, those of floating point as float64."""
+    """Convert arrays to tensors, those of floating point to float64."""
 
     def convert(leaf: TensorLike) -> Any:
         array = leaf if tf.is_tensor(leaf) else as_examples(leaf, "gradient_check: the data")
@@ -219,7 +219,7 @@ def _in_float64(data: Nested) -> Any:
 
 
 @contextlib.contextmanager
-def _computing_in_float64(model: KerasModel, compiled: Any) -> Iterator[None]:
+def _float64_computation(model: KerasModel, compiled: Any) -> Iterator[None]:
     floatx = keras.config.floatx()
     keras.config.set_floatx("float64")
     before = []

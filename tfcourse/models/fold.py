@@ -30,11 +30,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FoldReport:
-    """What `fold_batch_norm` does with each batch-norm layer of a model, by name.
+    """The names of a model's batch-norm layers that `fold_batch_norm` folds and does not fold.
 
     Attributes:
-        folded: The layer that takes it in.
-        left: Why it stays.
+        folded: For each folded one, the layer into which it is folded.
+        left: For each other one, the reason why it stays.
     """
 
     folded: Mapping[str, str]
@@ -42,17 +42,17 @@ class FoldReport:
 
 
 def fold_batch_norm(model: KerasModel) -> KerasModel:
-    """A copy of a model for inference, with batch norm folded into the layers before it.
+    """Copy a model for inference, with batch norm folded into the layers before it.
 
     With the moving averages ``γ (xW+b-μ)/√(σ²+ε) + β = xW' + b'``, where ``W' = W s``,
     ``b' = (b-μ)s + β`` and ``s = γ/√(σ²+ε)``: the same outputs to rounding, without the layer's
-    work and weights. Folded are ``tfcourse.BatchNorm`` and ``keras.layers.BatchNormalization``
+    work and weights. It folds ``tfcourse.BatchNorm`` and ``keras.layers.BatchNormalization``
     that directly follow a Dense, Conv, DepthwiseConv, SeparableConv or ConvTranspose layer, also
-    in models inside the model. The others stay; `fold_report` says which and why, and so does the
-    log ``tfcourse.models.fold`` at level INFO.
+    in models inside the model. The others stay; `fold_report` and the log
+    ``tfcourse.models.fold``, at level INFO, name them and the reasons.
 
     Args:
-        model: A built Sequential or functional model; left as it is.
+        model: A built Sequential or functional model, which is not changed.
 
     Returns:
         The copy, Sequential or functional like the model, not compiled.
@@ -65,22 +65,22 @@ def fold_batch_norm(model: KerasModel) -> KerasModel:
         _log.info('folded "%s" into "%s"', name, layer)
     for name, reason in report.left.items():
         _log.info('left "%s": %s', name, reason)
-    return _folded(model)
+    return _fold(model)
 
 
 def fold_report(model: KerasModel) -> FoldReport:
-    """What `fold_batch_norm` would fold, and what it would leave for which reason.
+    """Report the layers that `fold_batch_norm` would fold, and why it would not fold the others.
 
-    A layer in a model inside the model goes by both names: ``"inner/layer"``.
+    A layer in a model inside the model has both names: ``"inner/layer"``.
 
     Args:
-        model: A built Sequential or functional model; left as it is.
+        model: A built Sequential or functional model, which is not changed.
 
     Raises:
         InputError: The model is subclassed or not built.
     """
     plan = _plan(_functional(model))
-    folded = {norm.name: layer.name for layer, norms in plan.takes.items() for norm in norms}
+    folded = {norm.name: layer.name for layer, norms in plan.absorbs.items() for norm in norms}
     left = dict(plan.left)
     for part in plan.layers:
         if has_graph(part):
@@ -96,7 +96,7 @@ def fold_report(model: KerasModel) -> FoldReport:
 
 
 def _functional(model: KerasModel) -> Any:
-    """The model as a functional one of the same layers."""
+    """Return the model as a functional one of the same layers."""
     if not has_graph(model):
         raise InputError(
             "fold_batch_norm: model must be a Sequential or functional Keras model, whose layers "
@@ -115,12 +115,12 @@ def _functional(model: KerasModel) -> Any:
 @dataclass(frozen=True)
 class _Plan:
     layers: list[Any]
-    takes: dict[Any, list[Any]]
+    absorbs: dict[Any, list[Any]]
     left: dict[str, str]
 
 
 def _plan(model: KerasModel) -> _Plan:
-    """The batch-norm layers that each layer of a functional model takes in, and the others."""
+    """Return the batch-norm layers to fold into each layer of a model, and the others."""
     nodes = graph_nodes(model)
     calls = Counter(node.operation for node in nodes)
     uses = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
@@ -141,13 +141,13 @@ def _plan(model: KerasModel) -> _Plan:
         if reason:
             plan.left[norm.name] = reason
         else:
-            plan.takes.setdefault(layer, []).append(norm)
+            plan.absorbs.setdefault(layer, []).append(norm)
             source[id(node.outputs[0])] = layer
     return plan
 
 
 def _obstacle_in_call(node: Any, calls: Counter[Any]) -> str:
-    """What in the way a batch-norm layer is called keeps it, or nothing."""
+    """Return the reason in its call why a batch-norm layer is not folded, or an empty text."""
     norm = node.operation
     if type(norm) not in BATCH_NORMS:
         return f"its class {type(norm).__name__} may compute something else"
@@ -162,7 +162,7 @@ def _obstacle_in_call(node: Any, calls: Counter[Any]) -> str:
 
 
 def _obstacle_before(norm: Layer, layer: Layer, tensor: KerasTensor) -> str:
-    """What in the layer before batch norm keeps it, or nothing."""
+    """Return the reason in the layer before it why batch norm is not folded, or an empty text."""
     if type(layer) not in _LINEAR:
         return f'it follows "{layer.name}" ({type(layer).__name__}), not a linear layer'
     if layer.activation is not keras.activations.linear:
@@ -178,19 +178,19 @@ def _obstacle_before(norm: Layer, layer: Layer, tensor: KerasTensor) -> str:
     return ""
 
 
-def _folded(model: KerasModel) -> Any:
-    """The copy without what the plan takes in; models inside are folded by themselves."""
+def _fold(model: KerasModel) -> Any:
+    """Copy a model without the layers that the plan folds; models inside are folded likewise."""
     view = _functional(model)
     plan = _plan(view)
-    absorbed = {norm for norms in plan.takes.values() for norm in norms}
+    absorbed = {norm for norms in plan.absorbs.values() for norm in norms}
     pairs: list[tuple[Any, Any]] = []
 
     def clone(layer: Layer) -> Any:
         if layer in absorbed:
             return layer
         if has_graph(layer):
-            return _folded(layer)
-        new = clone_layer(layer, **({"use_bias": True} if layer in plan.takes else {}))
+            return _fold(layer)
+        new = clone_layer(layer, **({"use_bias": True} if layer in plan.absorbs else {}))
         pairs.append((layer, new))
         return new
 
@@ -202,15 +202,15 @@ def _folded(model: KerasModel) -> Any:
     with uncompiled(view):
         copy = keras.models.clone_model(view, clone_function=clone, call_function=call)
     for layer, new in pairs:
-        if layer in plan.takes:
-            _fold_weights(layer, new, plan.takes[layer])
+        if layer in plan.absorbs:
+            _fold_weights(layer, new, plan.absorbs[layer])
         else:
             copy_weights(layer, new)
     return keras.Sequential(copy.layers, name=model.name) if view is not model else copy
 
 
 def _fold_weights(layer: Layer, new: Layer, norms: list[Any]) -> None:
-    """``W' = W s`` and ``b' = (b-μ)s + β`` in float64, once for each batch-norm layer."""
+    """Assign ``W' = W s`` and ``b' = (b-μ)s + β`` of each batch-norm layer, in float64."""
     scale: Any = 1.0
     shift: Any = 0.0 if layer.bias is None else _array(layer.bias)
     for norm in norms:

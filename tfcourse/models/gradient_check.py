@@ -39,25 +39,25 @@ def gradient_check(
     max_parameters: int = 1000,
     seed: int = 0,
 ) -> GradientCheck:
-    """Compares a gradient with two-sided differences of the cost, in float64.
+    """Compare a gradient with two-sided differences of the cost, in float64.
 
     For a parameter θ of the cost J, ``approx = (J(θ+ε) - J(θ-ε)) / (2ε)``; over all of them
     ``ratio = ‖approx - grad‖₂ / (‖approx‖₂ + ‖grad‖₂)``. Below 1e-7 is a pass, above 1e-5
     suspicious: then look at ``result.worst``.
 
-    The model stays as it is. It is computed in float64, though built in float32, by tracing it
-    once with float64 weights; every evaluation has the same dropout masks and moving statistics.
-    A handful of examples, not too few for batch norm, is enough, and the quickest.
+    The model does not change. It is computed in float64, also if it was built in float32, by
+    tracing it once with float64 weights; every evaluation has the same dropout masks and moving
+    statistics. A few examples are enough (batch norm needs several), and the fastest.
 
-    At a kink (ReLU at 0, ``|x|``, max pooling) a difference across it is no derivative. Where
-    the two differ, the step is therefore taken 100 times smaller; if J still bends there and the
-    gradient lies between the slopes of both sides, the parameter is left out and counted in
+    At a kink (ReLU at 0, ``|x|``, max pooling) a difference across it is no derivative. If the
+    two differ, the step is therefore made 100 times smaller; if J still has a kink there and the
+    gradient lies between the slopes of both sides, the parameter is excluded and counted in
     ``result.kinks``. If there are many, as with inputs and biases of exactly 0, check at other
     weights or inputs.
 
     Args:
         model_or_function: A built Keras model, whose trainable weights are the parameters; or a
-            function of tensors that gives a scalar, with the gradient of ``tf.GradientTape``.
+            function of tensors that returns a scalar, with the gradient of ``tf.GradientTape``.
         x: The model's inputs: an array, or a list or dict of them. Or the function's argument; a
             list or tuple is several arguments.
         y: The model's labels.
@@ -68,13 +68,13 @@ def gradient_check(
         epsilon: The step, times ``max(1, |θ|)``. For seven small nets with right gradients 1e-5
             gave ratios of 3e-11 to 3e-10. The course's 1e-7 gave 1e-9 to 2e-8, nearer to failing,
             for J is rounded; 1e-4 gave up to 2e-8, for J is curved.
-        max_parameters: How many parameters to check, two evaluations each. Of more, a sample is
-            taken, the same number of each variable as far as it has so many.
-        seed: What the sample depends on, a whole number >= 0.
+        max_parameters: The largest number of parameters to check, with two evaluations each. Of
+            more, a sample is drawn, of the same size for each variable that has that many.
+        seed: The seed of the sample, a whole number >= 0.
 
     Raises:
         InputError: An argument is wrong; the cost is not a finite scalar, is random, or is not
-            computed in float64; the model is not built, has no loss, or nothing to train.
+            computed in float64; the model is not built, has no loss, or no trainable weights.
 
     Source: course section 5.8.
     """
@@ -84,23 +84,28 @@ def gradient_check(
         what = f'model "{model_or_function.name}"'
         function, names, values = model_cost(model_or_function, x, y, sample_weight, loss, training)
     else:
-        given = {"y": y, "sample_weight": sample_weight, "loss": loss, "training": training}
-        _check_function(function := model_or_function, given)
+        model_arguments = {
+            "y": y,
+            "sample_weight": sample_weight,
+            "loss": loss,
+            "training": training,
+        }
+        _check_function(function := model_or_function, model_arguments)
         what = f'function "{getattr(function, "__name__", type(function).__name__)}"'
         names, values = _arguments(function, x)
     if len(names) > max_parameters:
         raise InputError(
             "gradient_check: max_parameters must be at least the number of variables, "
-            f"{len(names)}, so that each is looked at. Received: {shown(max_parameters)}."
+            f"{len(names)}, so that each is checked. Received: {shown(max_parameters)}."
         )
     cost = trace(what, function, names, values)
     places = _sample([value.size for value in cost.values], max_parameters, seed)
-    found = derivatives(what, cost, places, float(epsilon), PASS)
-    return gradient_check_result(cost, found, float(epsilon))
+    computed = derivatives(what, cost, places, float(epsilon), PASS)
+    return gradient_check_result(cost, computed, float(epsilon))
 
 
 def _sample(sizes: list[int], limit: int, seed: int) -> list[Any]:
-    """Flat indices into each variable: all of the small ones, as many of each of the others."""
+    """Draw flat indices into each variable: all of a small one, equally many of each other one."""
     places: list[Any] = [None] * len(sizes)
     for done, k in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
         count = min(sizes[k], limit // (len(sizes) - done))
@@ -110,14 +115,16 @@ def _sample(sizes: list[int], limit: int, seed: int) -> list[Any]:
     return places
 
 
-def _check_function(function: Callable[..., Any], given: dict[str, Any]) -> None:
+def _check_function(function: Callable[..., Any], arguments: dict[str, Any]) -> None:
     if isinstance(function, keras.Layer) or not callable(function):
         hint = " Wrap the layer: keras.Sequential([layer])." if callable(function) else ""
         raise InputError(
             "gradient_check: model_or_function must be a Keras model or a function of tensors. "
             f"Received: {shown(function)}.{hint}"
         )
-    if wrong := [name for name, value in given.items() if value is not None and value is not False]:
+    if wrong := [
+        name for name, value in arguments.items() if value is not None and value is not False
+    ]:
         raise InputError(
             f"gradient_check: {wrong[0]} is for a model. For a function give its parameters in x, "
             "and let the rest be inside: lambda w, b: cost(w, b, data)."
@@ -125,7 +132,7 @@ def _check_function(function: Callable[..., Any], given: dict[str, Any]) -> None
 
 
 def _arguments(function: Callable[..., Any], x: Nested) -> tuple[list[str], list[Any]]:
-    """The names of the arguments, as in the signature where that is clear; and their values."""
+    """Return the names of the arguments, from the signature if it has them, and their values."""
     several = isinstance(x, list | tuple)
     try:
         values = [as_array(value, "x").astype(np.float64) for value in (x if several else [x])]
@@ -211,7 +218,7 @@ def _check_model(
 
 
 def _check_layers(model: KerasModel, training: bool) -> None:
-    """Refuses layers whose gradient is by design not that of the cost."""
+    """Raise InputError for layers whose gradient is by design not that of the cost."""
     quantized = [n for n, layer in named_layers(model) if layer.quantization_mode]
     if quantized:
         raise InputError(
@@ -219,9 +226,10 @@ def _check_layers(model: KerasModel, training: bool) -> None:
             f'derivative. Received: quantized layer "{quantized[0]}". Check the model before '
             "quantize()."
         )
-    corrected = [n for n, part in named_layers(model) if is_batch_norm(part) and part.renorm]
-    if training and corrected:
+    renormalized = [n for n, part in named_layers(model) if is_batch_norm(part) and part.renorm]
+    if training and renormalized:
         raise InputError(
             "gradient_check: training must be False for batch renormalization, whose r and d are "
-            f'constants to the gradient and not to the cost. Received: True, and "{corrected[0]}".'
+            "constants to the gradient and not to the cost. Received: True, and "
+            f'"{renormalized[0]}".'
         )

@@ -1,24 +1,24 @@
-"""What a gradient check found: the numbers, the verdict, and both in words (course 5.8)."""
+"""The result of a gradient check: numbers, verdict, and a text of both (course 5.8)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from tfcourse.formulas.gradients import relative_difference
 from tfcourse.models.differences import Derivatives
 from tfcourse.models.float64 import Cost
+from tfcourse.types import Array
 
 __all__ = ["PASS", "Difference", "GradientCheck", "gradient_check_result"]
 
 PASS, SUSPICIOUS = 1e-7, 1e-5  # the course's: below the one, above the other
-WORST = 5  # how many differences a result names
-LISTED = 8  # how many variables its text names
+WORST = 5  # the number of differences in a result
+LISTED = 8  # the number of variables in its text
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One parameter's two derivatives.
+    """The two derivatives of a parameter.
 
     Args:
         path: The variable's path, or the argument's name.
@@ -42,7 +42,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What `gradient_check` found; ``print(result)`` says it in words.
+    """The result of `gradient_check`; ``print(result)`` shows it as a text.
 
     Args:
         ratio: ``‖approx - grad‖₂ / (‖approx‖₂ + ‖grad‖₂)`` over the parameters checked.
@@ -50,13 +50,13 @@ class GradientCheck:
         ratios: The ratio of each variable alone; 0 where both of its gradients are zero to
             within rounding.
         differing: The variables with a ratio of 1e-7 or more that is not the rounding of J. An
-            error in a layer spoils those before it too: begin with the last.
-        checked: How many parameters were compared.
-        total: How many there are.
-        kinks: How many were tried and left out, because J has a kink there.
-        unconnected: The variables that no gradient reaches; theirs counts as 0.
+            error in a layer affects those before it too: begin with the last.
+        checked: The number of parameters that were compared.
+        total: The number of all parameters.
+        kinks: The number of parameters that were excluded, because J has a kink there.
+        unconnected: The variables without a gradient, which counts as 0.
         epsilon: The relative step: ε of a parameter is ``epsilon·max(1, |θ|)``.
-        rounding: The ratio that the rounding of J alone may cause, at most.
+        rounding: The largest ratio that the rounding of J alone may cause.
     """
 
     ratio: float
@@ -75,7 +75,7 @@ class GradientCheck:
         """``"pass"`` below 1e-7, ``"suspicious"`` above 1e-5, ``"uncertain"`` between.
 
         Also uncertain: a larger ratio that the rounding of J may have caused, as where the whole
-        gradient is zero; and when nothing was left to compare.
+        gradient is zero; and a check in which all parameters were excluded.
         """
         if self.checked and self.ratio < PASS:
             return "pass"
@@ -115,46 +115,46 @@ class GradientCheck:
         return "\n".join(lines)
 
 
-def gradient_check_result(cost: Cost, found: Derivatives, epsilon: float) -> GradientCheck:
-    """Sums up the derivatives of a cost that were found with steps of ``epsilon``."""
+def gradient_check_result(cost: Cost, computed: Derivatives, epsilon: float) -> GradientCheck:
+    """Summarize the derivatives of a cost, computed with steps of ``epsilon``."""
 
-    def ratio(chosen: Any) -> float:
-        return float(relative_difference(found.numeric[chosen], found.analytic[chosen]))
+    def ratio(selection: Array) -> float:
+        return float(relative_difference(computed.numeric[selection], computed.analytic[selection]))
 
-    def size(chosen: Any) -> float:
-        pair = (found.numeric[chosen], found.analytic[chosen])
+    def size(selection: Array) -> float:
+        pair = (computed.numeric[selection], computed.analytic[selection])
         return float(sum(np.linalg.norm(gradient) for gradient in pair))
 
-    def rounding(chosen: Any) -> float:
-        return float(np.linalg.norm(found.rounding[chosen]))
+    def rounding(selection: Array) -> float:
+        return float(np.linalg.norm(computed.rounding[selection]))
 
-    kept = ~found.kink
-    of = [kept & (found.variable == k) for k in range(len(cost.names))]
+    smooth = ~computed.kink
+    of = [smooth & (computed.variable == k) for k in range(len(cost.names))]
     ratios = [0.0 if size(own) <= rounding(own) else ratio(own) for own in of]
-    difference = np.nan_to_num(np.abs(found.numeric - found.analytic), nan=np.inf)
-    order = np.argsort(np.where(kept, -difference, 1), kind="stable")
+    difference = np.nan_to_num(np.abs(computed.numeric - computed.analytic), nan=np.inf)
+    order = np.argsort(np.where(smooth, -difference, 1), kind="stable")
     differing = [
         name
         for name, own, r in zip(cost.names, of, ratios, strict=True)
         if not r < PASS and not np.linalg.norm(difference[own]) <= rounding(own)
     ]
     return GradientCheck(
-        ratio=ratio(kept),
-        worst=tuple(_difference(cost, found, n) for n in order[: min(WORST, kept.sum())]),
+        ratio=ratio(smooth),
+        worst=tuple(_difference(cost, computed, n) for n in order[: min(WORST, smooth.sum())]),
         ratios=dict(zip(cost.names, ratios, strict=True)),
         differing=tuple(differing),
-        checked=int(kept.sum()),
+        checked=int(smooth.sum()),
         total=sum(value.size for value in cost.values),
-        kinks=int(found.kink.sum()),
+        kinks=int(computed.kink.sum()),
         unconnected=tuple(cost.unconnected),
         epsilon=epsilon,
-        rounding=rounding(kept) / size(kept) if size(kept) else 0.0,
+        rounding=rounding(smooth) / size(smooth) if size(smooth) else 0.0,
     )
 
 
-def _difference(cost: Cost, found: Derivatives, n: int) -> Difference:
-    k = found.variable[n]
-    index = np.unravel_index(found.place[n], cost.values[k].shape)
-    numeric, analytic = float(found.numeric[n]), float(found.analytic[n])
+def _difference(cost: Cost, computed: Derivatives, n: int) -> Difference:
+    k = computed.variable[n]
+    index = np.unravel_index(computed.place[n], cost.values[k].shape)
+    numeric, analytic = float(computed.numeric[n]), float(computed.analytic[n])
     place = tuple(int(i) for i in index)
     return Difference(cost.names[k], place, numeric, analytic, abs(numeric - analytic))

@@ -1,8 +1,8 @@
-"""The graph of a Keras model: which call of a layer feeds which, nested models opened up.
+"""The graph of the layer calls of a Keras model, with nested models replaced by their layers.
 
-Keras keeps the graph of a functional or Sequential model as nodes, one per call of a layer. Here
-nested models are replaced by what they hold, so that a layer sees its neighbours across their
-walls. What runs inside a subclassed model or layer is Python code, and stays one closed call.
+Keras has the graph of a functional or Sequential model as nodes, one for each call of a layer.
+Here nested models are replaced by their layers, so that each layer has its real neighbors. A
+subclassed model or layer runs Python code, and is one call.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,17 +21,17 @@ __all__ = [
     "Call",
     "Graph",
     "activation_of",
+    "as_functional",
     "calls_as",
     "is_batch_norm",
     "named_layers",
     "nearest",
-    "opened",
     "output_activation",
     "trace",
 ]
 
 BATCH_NORMS = (BatchNorm, keras.layers.BatchNormalization)
-# The layers that end with a bias for each channel and an activation.
+# The layers with a bias for each channel and an activation at their end.
 _CONVOLUTIONS = [f"{kind}{n}D" for kind in ("DepthwiseConv", "SeparableConv") for n in (1, 2)]
 _CONVOLUTIONS += [f"Conv{n}D{kind}" for kind in ("", "Transpose") for n in (1, 2, 3)]
 WITH_BIAS = (keras.layers.Dense, *(getattr(keras.layers, name) for name in _CONVOLUTIONS))
@@ -40,7 +40,7 @@ _ACTIVATIONS = {"softmax_v2": "softmax"}  # the name that TensorFlow's own funct
 
 @dataclass(eq=False)
 class Call:
-    """One call of a layer (or operation): what it is fed by, and what it feeds.
+    """One call of a layer (or operation), with the calls before and after it.
 
     Attributes:
         layer: The layer or operation.
@@ -49,7 +49,7 @@ class Call:
         inference: Whether it, or a model around it, was called with ``training=False``.
         inputs: The calls whose outputs it takes.
         consumers: The calls that take its outputs.
-        is_output: Whether the model gives its output.
+        is_output: Whether its output is one of the model.
     """
 
     layer: Any
@@ -63,24 +63,24 @@ class Call:
 
 @dataclass(frozen=True)
 class Graph:
-    """The calls of a model in an order in which they can run, and those that give its outputs."""
+    """The calls of a model in an order in which they can run, and those of its outputs."""
 
     calls: tuple[Call, ...]
     outputs: tuple[Call, ...]
 
     def by_layer(self) -> list[list[Call]]:
-        """The calls of each layer; a shared layer has several."""
+        """Return the calls of each layer; a shared layer has several."""
         groups: dict[int, list[Call]] = {}
         for call in self.calls:
             groups.setdefault(id(call.layer), []).append(call)
         return list(groups.values())
 
 
-def opened(model: Layer) -> Any:
-    """The functional model behind a functional or Sequential one, None if its graph is not visible.
+def as_functional(model: Layer) -> Any:
+    """Return the functional model of a functional or Sequential one, None if it has no graph.
 
-    It is not in a subclassed model or one that overrides ``call``, nor in a Sequential that does
-    not know its input shape yet.
+    A subclassed model has none, nor a model that overrides ``call``, nor a Sequential model of
+    unknown input shape.
     """
     if isinstance(model, (keras.Sequential, keras.Function)):
         if not type(model).call.__module__.startswith("keras."):
@@ -90,8 +90,8 @@ def opened(model: Layer) -> Any:
 
 
 def trace(model: KerasModel) -> Graph | None:
-    """The graph of a functional or Sequential model; None where `opened` cannot see it."""
-    functional = opened(model)
+    """Return the graph of a model, or None if `as_functional` finds none."""
+    functional = as_functional(model)
     if functional is None:
         return None
     calls: list[Call] = []
@@ -109,14 +109,14 @@ def _trace(
     inference: bool,
     calls: list[Call],
 ) -> dict[int, Call]:
-    """Adds the calls of a model to ``calls``; gives, by the tensors' ids, who produced them."""
+    """Add the calls of a model to ``calls``; return the calls by the ids of their tensors."""
     for node in graph_nodes(functional):
         if node.is_input and id(node.outputs[0]) in produced:
-            continue  # an input of a nested model: whoever feeds it stands for it
+            continue  # an input of a nested model, replaced by the call before it
         layer = node.operation
         sources = [produced[id(t)] for t in node.input_tensors if id(t) in produced]
         off = inference or node.arguments.kwargs.get("training") is False
-        inner = None if node.is_input else opened(layer)
+        inner = None if node.is_input else as_functional(layer)
         if inner is None:
             call = Call(layer, prefix + layer.name, tuple(node.outputs[0].shape), off, sources)
             for source in sources:
@@ -131,26 +131,25 @@ def _trace(
     return produced
 
 
-def nearest(call: Call, way: str, counts: Callable[[Call], bool]) -> list[Call]:
-    """The first calls that count on each path from ``call``, along its ``"inputs"`` or
-    ``"consumers"``."""
-    found: list[Call] = []
+def nearest(call: Call, direction: str, counts: Callable[[Call], bool]) -> list[Call]:
+    """Return the first calls that count on each path along ``"inputs"`` or ``"consumers"``."""
+    result: list[Call] = []
     seen: set[int] = set()
-    waiting: list[Call] = list(getattr(call, way))
+    waiting: list[Call] = list(getattr(call, direction))
     while waiting:
         other = waiting.pop()
         if id(other) in seen:
             continue
         seen.add(id(other))
         if counts(other):
-            found.append(other)
+            result.append(other)
         else:
-            waiting.extend(getattr(other, way))
-    return found
+            waiting.extend(getattr(other, direction))
+    return result
 
 
 def named_layers(model: KerasModel) -> Iterator[tuple[str, Any]]:
-    """Every layer inside a model with its qualified name, found by attributes, graph or not."""
+    """Yield every layer inside a model with its qualified name, also of a model without a graph."""
     waiting: list[tuple[str, Any]] = [("", model)]
     seen: set[int] = set()
     while waiting:
@@ -166,19 +165,19 @@ def named_layers(model: KerasModel) -> Iterator[tuple[str, Any]]:
 
 
 def is_batch_norm(layer: Layer) -> bool:
-    """Whether a layer is batch norm, ours or Keras's; not a subclass with a ``call`` of its own."""
+    """Return whether a layer is our or Keras's batch norm, with its own ``call``."""
     return calls_as(layer, BATCH_NORMS)
 
 
 def calls_as(layer: Layer, kinds: tuple[Any, ...]) -> bool:
-    """Whether a layer is of one of the kinds, without a ``call`` of its own."""
+    """Return whether a layer is of one of the kinds and does not override ``call``."""
     return any(isinstance(layer, kind) and type(layer).call is kind.call for kind in kinds)
 
 
 def activation_of(layer: Layer) -> str | None:
-    """The name of the activation that a layer or operation ends with.
+    """Return the name of the activation at the end of a layer or operation.
 
-    None if that cannot be told (a layer of another kind, or one that overrides ``call``).
+    It is None for a layer of another kind, or one that overrides ``call``.
     """
     if isinstance(layer, keras.layers.TimeDistributed):
         return activation_of(layer.layer)
@@ -196,15 +195,15 @@ def activation_of(layer: Layer) -> str | None:
 
 
 def output_activation(output: Call) -> tuple[Call, str | None]:
-    """The call behind a model's output, past reshaping and casting, and its activation."""
+    """Return the call of a model's output, before reshaping and casting, and its activation."""
     call = output
-    while len(call.inputs) == 1 and _passes_on(call):
+    while len(call.inputs) == 1 and _is_identity(call):
         call = call.inputs[0]
     return call, activation_of(call.layer)
 
 
-def _passes_on(call: Call) -> bool:
-    """Whether a call gives the values that it takes, the last axis staying the last."""
+def _is_identity(call: Call) -> bool:
+    """Return whether a call returns its input's values, and the last axis remains the last."""
     layer = call.layer
     if isinstance(layer, keras.layers.Reshape):
         return call.shape[-1] == call.inputs[0].shape[-1]

@@ -1,4 +1,4 @@
-"""Batches of a model's inputs, from whatever data it was trained on."""
+"""Batches of a model's inputs, from data of any kind."""
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ __all__ = ["input_batches", "inputs_of"]
 def input_batches(
     model: KerasModel, data: TrainingData, batch_size: int
 ) -> tuple[Iterable[Any], int | None]:
-    """Return batches that can be iterated again and again, and their number if that is known.
+    """Return batches that can be iterated several times, and their number if it is known.
 
     Raises:
         InputError: The data is endless, can be iterated only once or is not arrays.
@@ -70,7 +70,7 @@ def inputs_of(batch: Nested) -> Nested:
     """Return x of a batch that is x, (x, y) or (x, y, sample_weight).
 
     Raises:
-        InputError: The batch holds something that is no array.
+        InputError: A part of the batch is no array.
     """
     x = keras.utils.unpack_x_y_sample_weight(batch)[0]
     for leaf in tf.nest.flatten(x):

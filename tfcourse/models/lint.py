@@ -1,4 +1,4 @@
-"""What can be seen wrong with a model before it is trained (course 2.4, 2.8, 3.1 to 3.5)."""
+"""Mistakes in a model that are visible before it is trained (course 2.4, 2.8, 3.1 to 3.5)."""
 
 import math
 import numbers
@@ -39,18 +39,18 @@ _DROPOUTS = (
 _RESHAPING = tuple(
     getattr(keras.layers, name) for name in ("Flatten", "Identity", "Permute", "Reshape")
 )
-LEFT = 0.05  # of the initial statistics, when the averages count as settled
+LEFT = 0.05  # the share of the initial statistics in averages that count as settled
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What `lint` found: ``str(finding)`` is ``[rule] layer: message Fix: fix``.
+    """A finding of `lint`: ``str(finding)`` is ``[rule] layer: message Fix: fix``.
 
     Args:
         rule: The rule's name.
         layer: The layer's name, qualified by the nested models around it: ``"encoder/dense"``.
-        message: Why it matters.
-        fix: What to do about it.
+        message: The reason why it matters.
+        fix: The remedy.
     """
 
     rule: str
@@ -63,7 +63,7 @@ class Finding:
 
 
 def lint(model: KerasModel, steps: int | None = None, y: Nested = None) -> list[Finding]:
-    """What is likely to be a mistake in a Keras model, found without running it.
+    """Find likely mistakes in a Keras model without running it.
 
     The rules, by the names in `Finding.rule`:
 
@@ -79,7 +79,7 @@ def lint(model: KerasModel, steps: int | None = None, y: Nested = None) -> list[
     - ``moving_statistics``: batch norm that trains between frozen layers, or that is called with
       ``training=False``, which ``fit`` overrides (6.6).
     - ``not_visible``: a subclassed model, or a subclassed layer with batch norm inside, whose
-      graph the rules above cannot see (only ``slow_average`` works there).
+      graph is not visible to the rules above (only ``slow_average`` works there).
 
     Args:
         model: A Keras model; the rules on losses need it compiled.
@@ -111,7 +111,7 @@ def lint(model: KerasModel, steps: int | None = None, y: Nested = None) -> list[
 
 
 def useless_bias(graph: Graph) -> Iterator[Complaint]:
-    """A bias that the mean of the batch norm right behind it cancels (course 2.4)."""
+    """Find biases that the mean of the batch norm right after them cancels (course 2.4)."""
     for calls in graph.by_layer():
         layer = calls[0].layer
         if _adds_a_bias(layer) and all(_is_cancelled(call) for call in calls):
@@ -119,13 +119,13 @@ def useless_bias(graph: Graph) -> Iterator[Complaint]:
             yield (
                 calls[0].name,
                 f'its bias is cancelled by the mean of "{batch_norm}": its gradient is 0, and the '
-                "β there does its work (course 2.4).",
+                "β there replaces it (course 2.4).",
                 "use_bias=False.",
             )
 
 
 def _adds_a_bias(layer: Layer) -> bool:
-    """Whether a layer ends with a bias that is trained for the layers behind it alone."""
+    """Return whether a layer ends with a bias that is trained for the layers after it alone."""
     return (
         calls_as(layer, WITH_BIAS)
         and layer.use_bias
@@ -136,7 +136,7 @@ def _adds_a_bias(layer: Layer) -> bool:
 
 
 def _is_cancelled(call: Call) -> bool:
-    """Whether a call feeds nothing but batch norms, with the statistics of its own channels."""
+    """Return whether all consumers of a call are batch norms over its own channels."""
     first = getattr(call.layer, "data_format", "channels_last") == "channels_first"
     rank = len(call.shape)
     channels = 1 if first else rank - 1
@@ -151,7 +151,7 @@ def _is_cancelled(call: Call) -> bool:
 
 
 def dropout_before_batch_norm(graph: Graph) -> Iterator[Complaint]:
-    """Dropout right before batch norm: its statistics are those of training alone (5.6, 2.8)."""
+    """Find dropout right before batch norm, whose statistics differ at test time (5.6, 2.8)."""
     for call in graph.calls:
         if not (is_batch_norm(call.layer) and call.layer.trainable):
             continue
@@ -166,7 +166,7 @@ def dropout_before_batch_norm(graph: Graph) -> Iterator[Complaint]:
 
 
 def slow_average(model: KerasModel, graph: Graph | None, steps: int) -> Iterator[Complaint]:
-    """Moving averages that the planned steps leave near their initial values (course 2.8)."""
+    """Find moving averages that stay near their initial values in the planned steps (2.8)."""
     calls = {id(group[0].layer): len(group) for group in graph.by_layer()} if graph else {}
     for name, layer in named_layers(model):
         if not (is_batch_norm(layer) and layer.trainable):
@@ -184,19 +184,19 @@ def slow_average(model: KerasModel, graph: Graph | None, steps: int) -> Iterator
 
 
 def _settling(updates: int) -> float:
-    """A momentum that leaves at most `LEFT` after so many updates; 1 minus it has two figures."""
+    """Return a momentum that leaves at most `LEFT`; 1 minus it has two significant digits."""
     rate = -math.expm1(math.log(LEFT) / updates)
     unit = 10.0 ** (math.floor(math.log10(rate)) - 1)
     return round(1 - math.ceil(rate / unit) * unit, 15)
 
 
 def moving_statistics(graph: Graph) -> Iterator[Complaint]:
-    """Batch norm that still trains where the model around it is meant to be frozen (6.6).
+    """Find batch norm that trains although the model around it is frozen (6.6).
 
     Either every layer with weights next before it, and one next behind it, is frozen
     (``trainable=False``; other batch norms are looked past), or it was called with
     ``training=False``, which the ``training=True`` of ``fit`` overrides. Batch norm on top of a
-    frozen base, with trained layers behind it, is neither.
+    frozen base, with trained layers after it, is neither.
     """
     for calls in graph.by_layer():
         layer, name = calls[0].layer, calls[0].name
@@ -225,7 +225,7 @@ def _stands_in_frozen(call: Call) -> bool:
 
 
 def not_visible(model: KerasModel, graph: Graph | None) -> Iterator[Complaint]:
-    """What the rules on the graph could not look into."""
+    """Name the parts of a model whose graph is not visible to the rules."""
     hidden = "its graph is not visible: only the momentum of the batch norms inside was checked."
     if graph is None:
         unbuilt = isinstance(model, keras.Sequential) and not model.built

@@ -1,6 +1,6 @@
-"""What a model's outputs are trained with, and the rules of `tfcourse.lint` about that.
+"""The losses and labels of a model's outputs, and the rules of `tfcourse.lint` about them.
 
-A rule yields ``(layer, why, fix)``: the layer's qualified name, why it matters, what to do.
+A rule yields ``(layer, message, fix)``: the layer's qualified name, the reason and the remedy.
 """
 
 import functools
@@ -13,7 +13,7 @@ import numpy as np
 
 from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError
-from tfcourse.models.graph import Graph, opened, output_activation
+from tfcourse.models.graph import Graph, as_functional, output_activation
 from tfcourse.types import KerasModel, Nested, TensorLike
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
 Complaint = tuple[str, str, str]
 
 _EXCLUSIVE = ("categorical", "sparse")
-# What each kind of cross-entropy is called in keras.losses, as a class and as a function.
+# The names of each kind of cross-entropy in keras.losses, as a class and as a function.
 _LOSSES = {
     "categorical": ("CategoricalCrossentropy", "CategoricalFocalCrossentropy"),
     "sparse": ("SparseCategoricalCrossentropy",),
@@ -43,17 +43,17 @@ _FUNCTIONS = {
 
 @dataclass(frozen=True)
 class Output:
-    """One output of a model, and what it is trained with.
+    """An output of a model with its loss and labels.
 
     Attributes:
         layer: The qualified name of the layer that computes it.
-        activation: What it ends with: ``"softmax"``, ``"sigmoid"``, ``"linear"``, another name,
+        activation: Its activation: ``"softmax"``, ``"sigmoid"``, ``"linear"``, another name,
             or None where that is not visible.
         shape: Its shape, None for the batch.
         loss: ``"categorical"``, ``"sparse"`` or ``"binary"`` for those cross-entropies, else None.
         from_logits: Whether that loss takes logits.
-        ignored: The label that the loss leaves out.
-        labels: The labels, if given.
+        ignored: The label that the loss ignores.
+        labels: The labels, or None.
     """
 
     layer: str
@@ -71,12 +71,12 @@ class Output:
 
 
 def describe_outputs(model: KerasModel, graph: Graph, y: Nested) -> tuple[Output, ...]:
-    """The outputs of a functional or Sequential model with their losses and labels.
+    """Return the outputs of a functional or Sequential model with their losses and labels.
 
     Raises:
         InputError: ``y`` is not one array of numbers for each output.
     """
-    functional = opened(model)
+    functional = as_functional(model)
     losses = _for_each_output(functional, model.loss if model.compiled else None)
     described = []
     for call, loss, labels in zip(graph.outputs, losses, _labels(functional, y), strict=True):
@@ -87,18 +87,18 @@ def describe_outputs(model: KerasModel, graph: Graph, y: Nested) -> tuple[Output
     return tuple(described)
 
 
-def _for_each_output(functional: KerasModel, given: Nested) -> Sequence[Any]:
-    """What was given for the outputs, as one thing, a list or a dict, in their order."""
+def _for_each_output(functional: KerasModel, values: Nested) -> Sequence[Any]:
+    """Return the values for the outputs, one value or a list or dict of them, in their order."""
     count, structure = len(functional.outputs), functional.output
-    if isinstance(given, dict):
+    if isinstance(values, dict):
         names = [functional.output_names]
         if isinstance(structure, dict):
             names.append(sorted(structure))
-        fitting = [keys for keys in names if set(given) <= set(keys)]
-        return [given.get(key) for key in fitting[0]] if fitting else [None] * count
-    if isinstance(given, list | tuple):
-        return list(given) if len(given) == count else [None] * count
-    return [given] * count
+        fitting = [keys for keys in names if set(values) <= set(keys)]
+        return [values.get(key) for key in fitting[0]] if fitting else [None] * count
+    if isinstance(values, list | tuple):
+        return list(values) if len(values) == count else [None] * count
+    return [values] * count
 
 
 def _labels(functional: KerasModel, y: Nested) -> list[Any]:
@@ -125,22 +125,22 @@ def _numbers(labels: TensorLike) -> Any:
 
 
 def _kind_of_loss(loss: Any) -> tuple[str | None, bool, int | None]:
-    """The kind of cross-entropy that a loss is, whether it takes logits, and its ignored label."""
+    """Return the kind of a cross-entropy, whether it takes logits, and its ignored label."""
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     if isinstance(loss, functools.partial):
-        loss, given = loss.func, loss.keywords
+        loss, arguments = loss.func, loss.keywords
     for kind, names in _LOSSES.items():
         if any(isinstance(loss, getattr(keras.losses, name)) for name in names):
             return kind, bool(loss.from_logits), getattr(loss, "ignore_class", None)
         if any(loss is getattr(keras.losses, name) for name in _FUNCTIONS[kind]):
-            return kind, bool(given.get("from_logits", False)), given.get("ignore_class")
+            return kind, bool(arguments.get("from_logits", False)), arguments.get("ignore_class")
     return None, False, None
 
 
 def output_and_loss(outputs: Sequence[Output]) -> Iterator[Complaint]:
-    """Probabilities in a loss that takes logits, or the other way round (course 3.5)."""
+    """Find probabilities in a loss that takes logits, or the other way round (course 3.5)."""
     for output in outputs:
         several = output.units != 1 or output.loss == "binary"
         own = "sigmoid" if output.loss == "binary" else "softmax"
@@ -162,7 +162,7 @@ def output_and_loss(outputs: Sequence[Output]) -> Iterator[Complaint]:
 
 
 def loss_and_labels(outputs: Sequence[Output]) -> Iterator[Complaint]:
-    """A loss that does not fit the number of classes or the labels (course 3.3, 3.5)."""
+    """Find losses that do not fit the number of classes or the labels (course 3.3, 3.5)."""
     for output in outputs:
         complaint = _wrong_units(output)
         if complaint is None and output.loss and output.units and output.labels is not None:
@@ -241,7 +241,7 @@ _CHECKS = {"categorical": _wrong_categorical, "sparse": _wrong_sparse, "binary":
 
 
 def sigmoid_classes(outputs: Sequence[Output]) -> Iterator[Complaint]:
-    """Exclusive classes from independent sigmoids, which do not sum to 1 (course 3.1)."""
+    """Find exclusive classes from independent sigmoids, which do not sum to 1 (course 3.1)."""
     for output in outputs:
         if output.activation == "sigmoid" and output.units > 1 and output.loss in _EXCLUSIVE:
             yield (

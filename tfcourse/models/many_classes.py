@@ -18,7 +18,7 @@ class ManyClassModel(keras.Model):
 
     Use it like any model: ``compile(optimizer)`` without a loss, ``fit``, ``evaluate``,
     ``predict``. The loss, in training and evaluation, is ``head.cross_entropy``; ``predict``
-    gives the probabilities. It reports the loss alone: metrics need the whole (m, C) matrix.
+    returns the probabilities. It reports the loss alone: metrics need the whole (m, C) matrix.
 
     Args:
         body: A model or layer from the inputs to features of shape ``(m, features)``.
@@ -33,11 +33,11 @@ class ManyClassModel(keras.Model):
         self.body, self.head = body, head
 
     def call(self, inputs: Nested, training: bool | None = None) -> Any:
-        """The probabilities of all classes."""
+        """Return the probabilities of all classes."""
         return self.head(self.body(inputs, training=training))
 
     def train_step(self, data: Nested) -> dict[str, Any]:
-        """One step on the blockwise cost, and the model's other losses."""
+        """Take a step on the blockwise cost and the model's other losses."""
         with tf.GradientTape() as tape:
             cost = self._cost(data, training=True)
             # Under a tf.distribute strategy the replicas' gradients are added up.
@@ -48,7 +48,7 @@ class ManyClassModel(keras.Model):
         return self._report(data, cost)
 
     def test_step(self, data: Nested) -> dict[str, Any]:
-        """The blockwise cost, without a step."""
+        """Compute the blockwise cost, without a step."""
         return self._report(data, self._cost(data, training=False))
 
     def _cost(self, data: Nested, training: bool) -> Any:
@@ -63,7 +63,7 @@ class ManyClassModel(keras.Model):
         return {"loss": loss_tracker(self).result()}
 
     def get_config(self) -> dict[str, Any]:
-        """The two parts, for saving."""
+        """Return the two parts, for saving."""
         return {
             **super().get_config(),
             "body": keras.saving.serialize_keras_object(self.body),

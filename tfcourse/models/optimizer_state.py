@@ -1,4 +1,4 @@
-"""Copies an optimizer's state to the optimizer of a model's copy, variable by variable."""
+"""Copies of an optimizer's state for the optimizer of a model's copy."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ __all__ = ["copy_optimizer_state"]
 
 
 class _Slot(NamedTuple):
-    """Identifies an optimizer's variable: the ``nth`` that it has by that name for a weight."""
+    """The identity of an optimizer's variable: the ``nth`` of that name for a weight."""
 
     weight: int
     name: str
@@ -23,10 +23,10 @@ class _Slot(NamedTuple):
 def copy_optimizer_state(
     old: Optimizer, new: Optimizer, copies: Mapping[int, Any], trainable: Sequence[Any]
 ) -> None:
-    """Builds an optimizer for the weights that train, with the state that another has of them.
+    """Build an optimizer for the trainable weights, with the state of another optimizer.
 
-    The step number, the learning rate and the like are copied, and what belongs to a weight goes
-    to the copy of that weight. A weight that the old optimizer was not built with begins anew.
+    The step number, the learning rate and the like are copied, and the slots of a weight become
+    those of its copy. A weight that the old optimizer was not built with gets new slots.
 
     Args:
         old: A built optimizer.
@@ -35,7 +35,7 @@ def copy_optimizer_state(
         trainable: The weights that the new optimizer is to train.
 
     Warns:
-        UserWarning: Names the weights, or the optimizer, whose state begins anew.
+        UserWarning: Some weights, or the optimizer, have no state to copy.
     """
     weights = optimized_variables(old)
     known = {id(copies[id(w)]): w for w in weights if id(w) in copies}
@@ -47,21 +47,21 @@ def copy_optimizer_state(
         twin = type(old).from_config(old.get_config())
         sources = _slots(twin, weights)
         targets = _slots(new, trainable)
-        pairs = _paired(
+        pairs = _pair_variables(
             [*zip(old.variables, sources, strict=True)],
             [*zip(new.variables, targets, strict=True)],
             {id(w): id(known[id(w)]) for w in trainable if id(w) in known},
         )
-        # What float8 overwrites with its gradient has no state.
+        # A float8 weight that is overwritten with its gradient has no state.
         stateful = [w for w in trainable if not getattr(w, "overwrite_with_gradient", False)]
-        _warn_of_what_begins_anew(new, pairs, [w for w in stateful if id(w) not in known])
+        _warn_of_new_state(new, pairs, [w for w in stateful if id(w) not in known])
     for source, target in pairs:
         target.assign(source)
 
 
 def _slots(optimizer: Optimizer, weights: Sequence[Any]) -> list[_Slot | None]:
     """Build an optimizer, and return the slot of each of its variables, None for shared ones."""
-    created: dict[int, _Slot] = {}
+    slots: dict[int, _Slot] = {}
     counts: Counter[tuple[int, str]] = Counter()
 
     def recording(add: Callable[..., Variable]) -> Any:
@@ -72,7 +72,7 @@ def _slots(optimizer: Optimizer, weights: Sequence[Any]) -> list[_Slot | None]:
         ) -> Any:
             variable = add(reference_variable, name=name, initializer=initializer)
             key = (id(reference_variable), str(name))
-            created[id(variable)] = _Slot(*key, counts[key])
+            slots[id(variable)] = _Slot(*key, counts[key])
             counts[key] += 1
             return variable
 
@@ -86,15 +86,15 @@ def _slots(optimizer: Optimizer, weights: Sequence[Any]) -> list[_Slot | None]:
     finally:
         for part in parts:
             del vars(part)["add_variable_from_reference"]
-    return [created.get(id(variable)) for variable in optimizer.variables]
+    return [slots.get(id(variable)) for variable in optimizer.variables]
 
 
-def _paired(
+def _pair_variables(
     sources: Sequence[tuple[Any, _Slot | None]],
     targets: Sequence[tuple[Any, _Slot | None]],
     originals: Mapping[int, int],
 ) -> list[tuple[Any, Any]]:
-    """Pair the variables of both optimizers; none if what belongs to which weight is unknown."""
+    """Pair the variables of both optimizers; none if their weights are not known."""
     by_slot = {slot: variable for variable, slot in sources if slot}
     shared, new_shared = ([v for v, slot in side if not slot] for side in (sources, targets))
     kinds, new_kinds = ([(v.name, v.shape) for v in side] for side in (shared, new_shared))
@@ -109,20 +109,18 @@ def _paired(
     return pairs
 
 
-def _warn_of_what_begins_anew(
-    optimizer: Optimizer, pairs: Sequence[Any], unknown: Sequence[Any]
-) -> None:
+def _warn_of_new_state(optimizer: Optimizer, pairs: Sequence[Any], unknown: Sequence[Any]) -> None:
     if not pairs:
         warn(
             f"swap: {type(optimizer).__name__} does not say which of its state belongs to which "
             "weight, and the model trains other weights than when it was compiled. The copy's "
-            "optimizer begins anew.",
+            "optimizer starts from its initial state.",
         )
     elif unknown:
         names = ", ".join(f'"{weight.path}"' for weight in unknown)
         warn(
             f"swap: the optimizer has no state of {names}, which did not train when the model was "
-            "compiled. The copy's optimizer begins anew there.",
+            "compiled. The copy's optimizer starts from its initial state there.",
         )
         for part in optimizer_parts(optimizer):  # Keras averages from 0 only before the first step.
             averages = weight_averages(part)

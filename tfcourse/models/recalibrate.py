@@ -18,30 +18,30 @@ from tfcourse.types import KerasModel, Layer, Nested, Tensor, TrainingData
 
 __all__ = ["recalibrate"]
 
-# A layer called on what follows from its own output is measured again until its statistics stay
-# within this, in units of its standard deviation; or until this many passes were in vain.
+# A layer whose input depends on its own output is measured until its statistics change by less than
+# this, in units of its standard deviation; at most in this many passes.
 _SETTLED, _PASSES = 1e-5, 50
 
 
 def recalibrate(
     model: KerasModel, data: TrainingData, batch_size: int = 32, verbose: bool = True
 ) -> None:
-    """Replaces the moving averages of all batch norm by the exact statistics of the whole data.
+    """Replace the moving averages of all batch norm by the exact statistics of the whole data.
 
     μ and σ² (divided by m) of every ``tfcourse.BatchNorm`` and
     ``keras.layers.BatchNormalization`` become those of its inputs over all of ``data`` in the
     final network at test time: a layer is measured after those before it have their new
-    statistics, in one pass over the data for each layer of a chain. Frozen layers take part; a
-    layer called several times pools its calls; masked positions do not count. The moments are
-    computed in float64. If anything fails, the model is left as it was.
+    statistics, in one pass over the data for each layer of a chain. Frozen layers are
+    included; the calls of a layer are pooled; masked positions do not count. The moments are
+    computed in float64. After an error the model is as before.
 
     Args:
         model: Any Keras model: Sequential, functional, nested or subclassed.
-        data: What to take the statistics of, usually the training set: an array; a dict or list
+        data: The data of the statistics, usually the training set: an array; a dict or list
             of arrays for several inputs; (x, y), of which x is used; or batches as ``model.fit``
             takes them, in a ``tf.data.Dataset``, a ``keras.utils.PyDataset``, a list, or
-            whatever else can be iterated again and again.
-        batch_size: How many examples of arrays to take at a time: a matter of memory only.
+            any other iterable that can be iterated several times.
+        batch_size: The number of examples of arrays in a batch, which only affects memory.
         verbose: Whether to show the progress.
 
     Raises:
@@ -80,14 +80,14 @@ def _calibrate(
 ) -> None:
     @tf.function(reduce_retracing=True, autograph=False)
     def step(totals: list[Moments], x: Nested) -> list[Moments]:
-        totals = [*totals]  # TensorFlow executes what they need, not the rest of the model.
+        totals = [*totals]  # TensorFlow executes only the operations that they depend on.
         for call in _calls(model, layers, x):
             i = layers.index(call.layer)
             moments = feature_moments(call.inputs, call.layer.axis, call.mask)
             totals[i] = pool_moments(totals[i], moments)
         return totals
 
-    allow_retracing(step)  # A trace for each group is meant.
+    allow_retracing(step)  # A trace for each group is intended.
     for _ in range(_PASSES):
         zeros = [tf.zeros(layer.moving_mean.shape, tf.float64) for layer in layers]
         totals: list[Moments] = [(zero, zero, zero) for zero in zeros]
@@ -99,12 +99,12 @@ def _calibrate(
             return
     raise WorkFailedError(
         f"recalibrate: in {_PASSES} passes the statistics of {_names(layers)} did not settle: "
-        "what they normalize depends on them. Give each call a layer of its own."
+        "their inputs depend on them. Give each call a layer of its own."
     )
 
 
 def _assign(layer: Layer, totals: Moments) -> float:
-    """Sets a layer's statistics; gives the largest change, in units of its deviation."""
+    """Set a layer's statistics; return the largest change, in units of its deviation."""
     count, mean, variance = (np.asarray(total) for total in totals)
     if not (count.all() and np.isfinite(mean).all() and np.isfinite(variance).all()):
         raise InputError(
@@ -125,7 +125,7 @@ def _assign(layer: Layer, totals: Moments) -> float:
 
 
 class _Call(NamedTuple):
-    """One call of a batch-norm layer, as tensors of the model's graph."""
+    """A call of a batch-norm layer, as tensors of the model's graph."""
 
     layer: Any
     inputs: Any
@@ -134,10 +134,10 @@ class _Call(NamedTuple):
 
 
 def _calls(model: KerasModel, layers: list[Any], x: Nested) -> list[_Call]:
-    """The calls of the layers in the model at test time, seen through their ``call``."""
+    """Record the calls of the layers in the model at test time, by wrapping their ``call``."""
     calls = []
 
-    def seen(layer: Layer, original: Callable[..., Any]) -> Callable[..., Any]:
+    def recording(layer: Layer, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(
             inputs: Tensor, training: bool | None = None, mask: Tensor | None = None, **kwargs: Any
         ) -> Any:
@@ -150,7 +150,7 @@ def _calls(model: KerasModel, layers: list[Any], x: Nested) -> list[_Call]:
     own = {layer: {"call": vars(layer)["call"]} for layer in layers if "call" in vars(layer)}
     try:
         for layer in layers:
-            vars(layer)["call"] = seen(layer, layer.call)
+            vars(layer)["call"] = recording(layer, layer.call)
         _infer(model, x)
     finally:
         for layer in layers:
@@ -169,7 +169,7 @@ def _names(layers: Iterable[Any]) -> str:
 
 
 def _dependencies(model: KerasModel, x: Nested) -> dict[Any, set[Any]]:
-    """The batch-norm layers that the model calls, each with all that its inputs follow from."""
+    """Return the batch-norm layers that the model calls, each with those that it depends on."""
     layers = [layer for layer in flatten_layers(model) if isinstance(layer, BATCH_NORMS)]
     calls: list[_Call] = []
     trace = tf.function(lambda x: calls.extend(_calls(model, layers, x)), autograph=False)
@@ -196,7 +196,7 @@ def _dependencies(model: KerasModel, x: Nested) -> dict[Any, set[Any]]:
 
 
 def _groups(needs: dict[Any, set[Any]]) -> list[list[Any]]:
-    """What one pass can measure, in order: each layer after all that its inputs follow from."""
+    """Return the layers that one pass can measure, pass by pass: each after its dependencies."""
     groups: list[list[Any]] = []
     waiting = [*needs]
     while waiting:

@@ -1,4 +1,4 @@
-"""Saves models so that they load without tfcourse, and loads them, whatever of it they hold."""
+"""Saving models so that they load without tfcourse, and loading them with its parts."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-# Importing them registers their classes with Keras, which looks them up by name.
+# Importing them registers their classes with Keras, which finds them by name.
 import tfcourse.layers
 import tfcourse.models.many_classes
 import tfcourse.optimizers  # noqa: F401  (see above)
@@ -25,17 +25,17 @@ from tfcourse.types import KerasConfig, KerasModel, Layer
 
 __all__ = ["load_model", "save_model", "why_not_loadable"]
 
-# What a file has beside the model of Keras's own parts: the configuration of the model with
-# tfcourse's, and what only that one has: its optimizer's variables, and weights.
+# The parts of a file beside the model of Keras's own layers: the configuration of the model with
+# tfcourse's, and its optimizer's variables and further weights.
 _CONFIG, _STATE = "tfcourse.json", "tfcourse.npz"
 
 _log = logging.getLogger(__name__)
 
 
 def load_model(path: str | Path, compile: bool = True) -> KerasModel:
-    """``keras.models.load_model`` for models that hold tfcourse's layers or optimizers.
+    """Load a model with tfcourse's layers or optimizer, as ``keras.models.load_model`` does.
 
-    The best model of a search, which loads in plain Keras too, comes with tfcourse's layers and
+    The best model of a search, which plain Keras can load too, gets tfcourse's layers and
     optimizer again.
 
     Args:
@@ -53,8 +53,8 @@ def load_model(path: str | Path, compile: bool = True) -> KerasModel:
 def save_model(model: KerasModel, path: str | Path) -> None:
     """Save a model so that ``keras.models.load_model`` loads it where tfcourse is not installed.
 
-    There it has Keras's layers, which give the same predictions, and, if tfcourse has its
-    optimizer, Keras's of the same hyperparameters, which has taken no step; `load_model` gives
+    There it has Keras's layers, with the same predictions, and instead of one of tfcourse's
+    optimizers Keras's of the same hyperparameters, which has taken no step; `load_model` returns
     the model as it was. A model that `swap` can't exchange, such as a subclassed one with
     tfcourse's layers inside, is saved as it is, and loads with tfcourse only.
 
@@ -76,7 +76,7 @@ def save_model(model: KerasModel, path: str | Path) -> None:
             model.save(path)
             return
     config = json.dumps(keras.saving.serialize_keras_object(model))
-    with _plainly_compiled(plain):
+    with _keras_optimizer(plain):
         plain.save(path)
     with zipfile.ZipFile(path, "a") as file:
         file.writestr(_CONFIG, config)
@@ -84,7 +84,7 @@ def save_model(model: KerasModel, path: str | Path) -> None:
 
 
 def why_not_loadable(error: Exception) -> str:
-    """What to say of a model that failed to be saved or loaded, and what helps."""
+    """Return the message for a model that failed to be saved or loaded, with the remedy."""
     reason = error_line(error)
     return (
         f"model can't be saved and loaded again ({reason}). Give layers of your own get_config and "
@@ -97,10 +97,10 @@ def _is_own(layer: Layer) -> bool:
 
 
 @contextmanager
-def _plainly_compiled(model: KerasModel) -> Iterator[None]:
-    """Has Keras's optimizer in a model instead of the course's, if there is one, for a while.
+def _keras_optimizer(model: KerasModel) -> Iterator[None]:
+    """Replace one of the course's optimizers in a model by Keras's inside the context.
 
-    Without one, the model is not compiled for that while.
+    If Keras has none, the model is not compiled meanwhile.
     """
     if not (model.compiled and is_course_optimizer(model.optimizer)):
         yield
@@ -108,7 +108,7 @@ def _plainly_compiled(model: KerasModel) -> Iterator[None]:
     compiled, optimizer = compile_arguments(model), model.optimizer
     plain = keras_equivalent(optimizer)
     try:
-        # Past __setattr__, which would track it.
+        # Without __setattr__, which would track it.
         model.__dict__["optimizer"] = plain
         if plain is None:
             model.compiled = False
@@ -123,10 +123,10 @@ def _plainly_compiled(model: KerasModel) -> Iterator[None]:
 
 
 def _own_state(model: KerasModel, plain: KerasModel) -> bytes:
-    """The optimizer's variables, and the weights that the plain model does not have."""
+    """Return the optimizer's variables, and the weights that the plain model does not have."""
     arrays = {
         f"weight {i}": weight.numpy()
-        for i, weight in enumerate(_without(paired_weights(plain, model), model))
+        for i, weight in enumerate(_unpaired_weights(paired_weights(plain, model), model))
     }
     if model.compiled and model.optimizer is not None and model.optimizer.built:
         model.optimizer.save_own_variables(arrays)
@@ -136,12 +136,12 @@ def _own_state(model: KerasModel, plain: KerasModel) -> bytes:
 
 
 def _with_own_parts(path: str | Path, config: KerasConfig, state: bytes, compile: bool) -> Any:
-    """Load the plain model, and make of it the one that was saved."""
+    """Load the plain model, and convert it to the one that was saved."""
     plain = keras.models.load_model(path, compile=False)
     compiled = config.pop("compile_config", None)
     model = keras.saving.deserialize_keras_object(config)
     arrays = dict(np.load(io.BytesIO(state)))
-    for i, weight in enumerate(_without(copy_weights(plain, model), model)):
+    for i, weight in enumerate(_unpaired_weights(copy_weights(plain, model), model)):
         weight.assign(arrays.pop(f"weight {i}"))
     if compile and compiled:
         model.compile_from_config(compiled)
@@ -150,7 +150,7 @@ def _with_own_parts(path: str | Path, config: KerasConfig, state: bytes, compile
     return model
 
 
-def _without(pairs: list[tuple[Any, Any]], model: KerasModel) -> list[Any]:
-    """The weights of a model that are the second of no pair."""
+def _unpaired_weights(pairs: list[tuple[Any, Any]], model: KerasModel) -> list[Any]:
+    """Return the weights of a model that are the second of no pair."""
     paired = {id(weight) for _, weight in pairs}
     return [weight for weight in model.weights if id(weight) not in paired]

@@ -25,7 +25,7 @@ from tfcourse.types import KerasModel, Layer
 
 __all__ = ["clone_layer", "copy_weights", "has_graph", "paired_weights", "swap", "uncompiled"]
 
-# What each direction replaces.
+# The layers that each direction replaces.
 _FROM: dict[str, Any] = {
     "tfcourse": (keras.layers.BatchNormalization,),
     "keras": (BatchNorm, SoftmaxHead, Dropout),
@@ -33,20 +33,21 @@ _FROM: dict[str, Any] = {
 
 
 def swap(model: KerasModel, to: str = "tfcourse") -> KerasModel:
-    """A copy of a trained model with its batch-norm layers exchanged: same weights and outputs.
+    """Copy a trained model with its batch-norm layers exchanged: same weights and outputs.
 
     To ``"tfcourse"``, every ``keras.layers.BatchNormalization`` becomes a ``tfcourse.BatchNorm``;
     to ``"keras"``, the reverse, and every `SoftmaxHead` becomes a ``Dense`` with softmax, so that
-    the model loads without tfcourse. Names, configuration and statistics are kept;
-    ``bias_correction``, which Keras does not have, ends with what it gave. A compiled model's
-    copy is compiled alike and has a copy of the optimizer's state of all weights that train, so
-    that training goes on. To ``"keras"`` one of tfcourse's optimizers becomes Keras's of the same
-    hyperparameters, which begins anew, and whose ε has another place; if there is none (see
-    `keras_equivalent`), the copy is not compiled. Frozen layers stay frozen, LoRA weights and
-    quantized layers as they are.
+    the model loads without tfcourse. Names, configuration and statistics are the
+    same; ``bias_correction``, which Keras does not have, ends, and its averages stay. A compiled
+    model's copy is compiled alike and has a copy of the optimizer's state of all trainable
+    weights, so that training can continue. To ``"keras"`` one of tfcourse's optimizers becomes
+    Keras's of the same hyperparameters, which has taken no step, and whose ε has another place;
+    if there is none (see `keras_equivalent`), the copy is not compiled. Frozen layers, LoRA
+    weights and quantized layers stay as they are.
 
     Args:
-        model: A Sequential or functional model, perhaps with such models inside; left as it is.
+        model: A Sequential or functional model, perhaps with such models inside; it is not
+            changed.
         to: ``"tfcourse"`` or ``"keras"``.
 
     Returns:
@@ -54,11 +55,11 @@ def swap(model: KerasModel, to: str = "tfcourse") -> KerasModel:
 
     Raises:
         InputError: ``to`` is neither; the model is of another kind; a layer to exchange is a
-            subclass, or is inside a layer whose configuration does not hold it, or inside several.
+            subclass, or is inside a layer whose configuration lacks it, or inside several.
 
     Warns:
-        UserWarning: Names weights that train now and did not when the optimizer was built, as
-            LoRA's: the copy's optimizer begins anew there.
+        UserWarning: Some weights are trainable now and were not when the optimizer was built, as
+            LoRA's: the copy's optimizer has no state of them.
     """
     if to not in _FROM:
         raise InputError(one_of("swap: to", to, _FROM))
@@ -70,13 +71,13 @@ def swap(model: KerasModel, to: str = "tfcourse") -> KerasModel:
     pairs: list[tuple[Any, Any]] = []
 
     def clone(layer: Layer) -> Any:
-        pairs.append((layer, _exchanged(layer, to)))
+        pairs.append((layer, _exchange(layer, to)))
         return pairs[-1][1]
 
     with uncompiled(model):
         copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
-    _check_that_none_is_left(copy, to)
-    _check_that_sharing_is_kept(model, copy)
+    _check_complete(copy, to)
+    _check_shared_layers(model, copy)
     copies: dict[int, Any] = {}
     for layer, new in pairs:
         copies |= {id(old): weight for old, weight in copy_weights(layer, new)}
@@ -87,12 +88,12 @@ def swap(model: KerasModel, to: str = "tfcourse") -> KerasModel:
 
 
 def has_graph(layer: Layer) -> bool:
-    """Whether it is a model that Keras can rebuild layer by layer."""
+    """Return whether a layer is a model that Keras can rebuild layer by layer."""
     return isinstance(layer, keras.Sequential | keras.Function)
 
 
 def clone_layer(layer: Layer, **changes: Any) -> Any:
-    """A new layer (or operation) of the same configuration but for ``changes``."""
+    """Create a layer (or operation) of the same configuration except for ``changes``."""
     if type(layer) is keras.layers.Lambda:  # Keras refuses to load its function from a config.
         names = ("name", "trainable", "dtype", "arguments")
         config = {name: value for name, value in layer.get_config().items() if name in names}
@@ -123,7 +124,7 @@ def copy_weights(layer: Layer, new: Layer) -> list[tuple[Any, Any]]:
         ):
             generator.state.assign(old.state)
         if isinstance(new_part, keras.layers.Normalization):
-            new_part.finalize_state()  # It computes with what it derives from its weights.
+            new_part.finalize_state()  # It computes with values derived from its weights.
     return pairs
 
 
@@ -151,7 +152,7 @@ def _pairs_of_own_weights(layer: Layer, new: Layer) -> list[tuple[Any, Any]]:
 
 @contextmanager
 def uncompiled(model: KerasModel) -> Iterator[None]:
-    """Hides that a model is compiled: Keras's cloning fails on losses that are plain functions."""
+    """Hide that a model is compiled: Keras's cloning fails on losses that are plain functions."""
     models = [part for part in flatten_layers(model) if getattr(part, "compiled", False)]
     try:
         for part in models:
@@ -163,7 +164,7 @@ def uncompiled(model: KerasModel) -> Iterator[None]:
 
 
 def _train_alike(model: KerasModel, copy: KerasModel, copies: Mapping[int, Any]) -> None:
-    """Freeze in a copy what is frozen in the model: whole models inside it, and single weights."""
+    """Freeze the models and weights inside a copy that are frozen in the model."""
     layers = zip(flatten_layers(model), flatten_layers(copy), strict=True)
     for layer, new in layers:  # Each before those inside it, which it sets too.
         if new.trainable != layer.trainable:
@@ -173,11 +174,11 @@ def _train_alike(model: KerasModel, copy: KerasModel, copies: Mapping[int, Any])
             copies[id(weight)].trainable = weight.trainable
 
 
-def _exchanged(layer: Layer, to: str) -> Any:
+def _exchange(layer: Layer, to: str) -> Any:
     if type(layer) not in _FROM[to]:
         inside = flatten_layers(layer, include_self=False) if isinstance(layer, keras.Layer) else ()
         if any(type(part) in _FROM[to] for part in inside):
-            return type(layer).from_config(_exchanged_inside(layer.get_config(), to))
+            return type(layer).from_config(_exchange_inside(layer.get_config(), to))
         return clone_layer(layer)
     config = layer.get_config()
     if isinstance(layer, SoftmaxHead):
@@ -187,62 +188,62 @@ def _exchanged(layer: Layer, to: str) -> Any:
         return keras.layers.Dense(config.pop("classes"), activation, **config)
     if isinstance(layer, Dropout):
         return keras.layers.Dropout(**config)
-    kept = {name: value for name, value in config.items() if name != "bias_correction"}
-    return (BatchNorm if to == "tfcourse" else keras.layers.BatchNormalization)(**kept)
+    common = {name: value for name, value in config.items() if name != "bias_correction"}
+    return (BatchNorm if to == "tfcourse" else keras.layers.BatchNormalization)(**common)
 
 
-def _exchanged_inside(config: Any, to: str) -> Any:
+def _exchange_inside(config: Any, to: str) -> Any:
     """Exchange the layers in the configuration of another, such as TimeDistributed."""
     if isinstance(config, list | tuple):
-        return type(config)(_exchanged_inside(part, to) for part in config)
+        return type(config)(_exchange_inside(part, to) for part in config)
     if not isinstance(config, dict):
         return config
     if config.get("class_name") in {kind.__name__ for kind in _FROM[to]}:
         layer = keras.saving.deserialize_keras_object(config)
         if type(layer) in _FROM[to]:
-            # The nodes of a functional model say more of a layer.
-            return {**config, **keras.saving.serialize_keras_object(_exchanged(layer, to))}
-    return {name: _exchanged_inside(part, to) for name, part in config.items()}
+            # The nodes of a functional model have more keys for a layer.
+            return {**config, **keras.saving.serialize_keras_object(_exchange(layer, to))}
+    return {name: _exchange_inside(part, to) for name, part in config.items()}
 
 
-def _check_that_none_is_left(copy: KerasModel, to: str) -> None:
-    """Refuses a copy that still holds, somewhere inside, what was to be exchanged."""
+def _check_complete(copy: KerasModel, to: str) -> None:
+    """Raise InputError if a copy still contains a layer that was to be exchanged."""
     for layer in flatten_layers(copy):
         if isinstance(layer, _FROM[to]):
             why = "inside another layer" if type(layer) in _FROM[to] else "a subclass"
             raise InputError(
                 f'swap: "{layer.name}" ({type(layer).__name__}) cannot be exchanged, because it '
-                f"is {why}. Build that part of the model anew."
+                f"is {why}. Build that part of the model again."
             )
 
 
-def _check_that_sharing_is_kept(model: KerasModel, copy: KerasModel) -> None:
-    """Refuses a model whose layer is inside several others, each of which would have its own."""
+def _check_shared_layers(model: KerasModel, copy: KerasModel) -> None:
+    """Raise InputError if a layer is inside several others, each of which would have its own."""
     before, after = (Counter(x.name for x in flatten_layers(part)) for part in (model, copy))
-    # Not those that are new, as Keras names the inputs of operations anew.
+    # Not new names, as Keras renames the inputs of operations.
     if twice := [name for name, count in after.items() if count > before.get(name, count)]:
         raise InputError(
             f'swap: "{twice[0]}" is inside several layers of model "{model.name}", and a copy '
-            "would hold several of it. Call one layer around it in each of these places."
+            "would have several of it. Call one layer around it in each of these places."
         )
 
 
 def _compile_alike(model: KerasModel, copy: KerasModel, to: str, copies: Mapping[int, Any]) -> None:
-    """Compiles the copy with objects of its own, and the optimizer's state."""
+    """Compile the copy with objects of its own, and the optimizer's state."""
     kinds = (keras.optimizers.Optimizer, keras.losses.Loss, keras.metrics.Metric)
 
-    def again(part: object) -> Any:
+    def copy_of(part: object) -> Any:
         return type(part).from_config(part.get_config()) if isinstance(part, kinds) else part
 
-    given = compile_arguments(model)
+    arguments = compile_arguments(model)
     if to == "keras" and is_course_optimizer(model.optimizer):  # to load where tfcourse is not
-        given["optimizer"] = keras_equivalent(model.optimizer)
-        if given["optimizer"] is not None:
+        arguments["optimizer"] = keras_equivalent(model.optimizer)
+        if arguments["optimizer"] is not None:
             copy.compile(
-                **{name: tf.nest.map_structure(again, part) for name, part in given.items()}
+                **{name: tf.nest.map_structure(copy_of, part) for name, part in arguments.items()}
             )
             copy.optimizer.build(copy.trainable_variables)
         return
-    copy.compile(**{name: tf.nest.map_structure(again, part) for name, part in given.items()})
+    copy.compile(**{name: tf.nest.map_structure(copy_of, part) for name, part in arguments.items()})
     if getattr(model.optimizer, "built", False):
         copy_optimizer_state(model.optimizer, copy.optimizer, copies, copy.trainable_variables)

@@ -147,12 +147,12 @@ class MemberStep:
         """Have the layers of dropout read the member's rates."""
         shared = [layer.rate_variable for layer in self._dropouts]
         for layer, rate in zip(self._dropouts, self._rates, strict=True):
-            layer.read_rate_from(rate)
+            layer.use_rate_variable(rate)
         try:
             yield
         finally:
             for layer, variable in zip(self._dropouts, shared, strict=True):
-                layer.read_rate_from(variable)
+                layer.use_rate_variable(variable)
 
     def _scope(self, state: State) -> keras.StatelessScope:
         pairs = [
