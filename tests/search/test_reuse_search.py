@@ -280,6 +280,29 @@ def test_what_xla_cant_compile_is_searched_without(quick, monkeypatch):
     assert [record.status for record in result.trials.values()] == ["completed"] * 2
 
 
+@pytest.mark.parametrize("factor", [1, 32])
+def test_xla_pays_by_the_trials_that_share_a_program(quick, monkeypatch, factor):
+    """A model with a layer of the user's own is compiled for each of the 32 trials of the rule."""
+    source = f"""
+    @keras.saving.register_keras_serializable(__name__)
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return 2.0 * x
+
+    def network(input_shape, classes):
+        body = [Own()] if {factor == 1} else []
+        last = keras.layers.Dense(classes, activation="softmax")
+        return keras.Sequential([keras.Input(input_shape), *body, last])
+    """
+    steps = []
+    monkeypatch.setattr(
+        "tfcourse.training.programs.jit.choose_jit", lambda *args: steps.append(args[3])
+    )
+    quick(source, "network", search={"trials": 1}).run(verbose=False)
+    # 36 of the 60 points in batches of 12, for 2 epochs.
+    assert steps[0] == factor * 6
+
+
 class TestCheckpoints:
     def test_every_trial_s_model_is_kept_if_asked_for(self, quick):
         search = quick(search={"trials": 3, "checkpoints": "all"})

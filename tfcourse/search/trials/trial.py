@@ -163,7 +163,7 @@ class TrialRunner:
                 validation_data=dev.data,
                 validation_batch_size=min(dev.count, LARGEST_BATCH),
                 seed=training.seed,
-                jit_compile=self.jit_compile,
+                jit_compile=self._jit_compile_of(model),
                 on_nan="ignore",  # the record of a failed trial has its history up to the NaN
                 checkpoint_dir=None if saved is None else saved.path,
                 save_every=SAVE_EVERY,
@@ -213,6 +213,12 @@ class TrialRunner:
         """The argument for `tfcourse.fit`; ``"auto"`` counts all trials that share a program."""
         setting = self.config.training.jit_compile
         return Auto(trials_per_program(self.config)) if setting == "auto" else setting
+
+    def _jit_compile_of(self, model: KerasModel) -> bool | Auto:
+        """Return `jit_compile` for a model, whose program may serve its own training alone."""
+        jit_compile = self.jit_compile
+        is_alone = isinstance(jit_compile, Auto) and not self.pool.can_share(model)
+        return Auto() if is_alone else jit_compile
 
     def _fold_data(self, fold: int) -> tuple[Arrays, Arrays, Scaling | None]:
         """Return train and dev set of a fold, normalized by its train set, and the scaling."""

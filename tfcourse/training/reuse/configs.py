@@ -38,10 +38,10 @@ def is_automatic_name(name: str, class_name: str) -> bool:
 
 def _collect_automatic_names(config: object, names: dict[str, str]) -> None:
     """Add to ``names`` those that Keras itself gave, each with its replacement."""
-    if isinstance(config, Mapping):
+    if isinstance(config, dict):
         inner = config.get("config")
         class_name = config.get("class_name")
-        if isinstance(inner, Mapping) and isinstance(class_name, str):
+        if isinstance(inner, dict) and isinstance(class_name, str):
             name = str(inner.get("name", config.get("name")))  # that of an operation is beside it
             if is_automatic_name(name, class_name):
                 names.setdefault(name, f"<{snake_case_name(class_name)} {len(names)}>")
@@ -53,7 +53,7 @@ def _collect_automatic_names(config: object, names: dict[str, str]) -> None:
 
 
 def _hashable(value: object, names: Mapping[str, str], is_name: bool) -> Hashable:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return tuple(
             (str(key), _hashable(value[key], names, is_name or key in NAME_KEYS))
             for key in sorted(value, key=str)

@@ -100,6 +100,16 @@ class ModelPool:
         model = build()
         return model, self._train_new(None, model, train, sample, build)
 
+    def can_share(self, model: KerasModel) -> bool:
+        """Return True if a compiled model has a `structure`, and so can share its programs."""
+        if any(pooled.model is model for pooled in self._models.values()):
+            return True
+        try:
+            structure(model)
+        except NotShareableError:
+            return False
+        return True
+
     def _reset_without_build(self, build: Build) -> Hashable:
         """Reset a model of the pool to the state that ``build`` would give, if that is known.
 

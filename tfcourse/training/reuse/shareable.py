@@ -97,7 +97,7 @@ def describe(value: object, where: str) -> Hashable:
     """
     if isinstance(value, NUMBERS_AND_TEXTS):
         return (type(value).__name__, repr(value))
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return tuple((str(key), describe(part, f"{where}[{key!r}]")) for key, part in value.items())
     if isinstance(value, list | tuple):
         return tuple(describe(part, f"{where}[{index}]") for index, part in enumerate(value))
@@ -141,12 +141,14 @@ def beside_config(values: Mapping[str, object], where: str) -> Hashable:
 
 
 def _parts(value: object) -> Iterable[object]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list | tuple) else [value]
 
 
 def _is_beside_config(value: object) -> bool:
+    if isinstance(value, NUMBERS_AND_TEXTS):
+        return False
     if isinstance(value, types.FunctionType):
         return not is_from_library(value)
     if isinstance(value, PARTS):

@@ -26,7 +26,7 @@ from tfcourse.types import KerasModel, Layer, Optimizer
 __all__ = ["structure"]
 
 Numbers = Mapping[int, int]
-# Keras's layers for what is no layer of Keras's.
+# Keras's layers around code that is not Keras's.
 USER_CODE = tuple(
     getattr(keras.layers, name)
     for name in ("Lambda", "FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper")
