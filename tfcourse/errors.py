@@ -43,9 +43,9 @@ class WorkFailedError(RuntimeError):
     """An error of the work with correct input; the command line exits with 1."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return ``' Did you mean "..."?'`` with the known name closest to a typo, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """Return ``' Did you mean "..."?'`` with the name closest to a typo, or nothing."""
+    close = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
     return f' Did you mean "{close[0]}"?' if close else ""
 
 
@@ -54,11 +54,11 @@ def either(names: Iterable[str], kind: str = "") -> str:
     return " or ".join(f'{kind} "{name}"'.strip() for name in names)
 
 
-def one_of(name: str, received: object, known: Iterable[str]) -> str:
-    """Return the message for a name that is none of the known ones."""
-    known = list(known)
-    hint = nearest(received, known) if isinstance(received, str) else ""
-    listed = ", ".join(f'"{k}"' for k in known)
+def one_of(name: str, received: object, choices: Iterable[str]) -> str:
+    """Return the message for a name that is none of the choices."""
+    choices = list(choices)
+    hint = nearest(received, choices) if isinstance(received, str) else ""
+    listed = ", ".join(f'"{k}"' for k in choices)
     return f"{name} must be one of {listed}. Received: {shown(received)}.{hint}"
 
 
@@ -101,8 +101,8 @@ def _length(value: Sized) -> int:
 
 def error_text(error: BaseException) -> str:
     """Return ``KeyError: 'units'`` for an error, also where its message itself raises an error."""
-    said, name = _message(error), type(error).__name__
-    return encodable(f"{name}: {said}" if said else name)
+    message, name = _message(error), type(error).__name__
+    return encodable(f"{name}: {message}" if message else name)
 
 
 def error_line(error: BaseException) -> str:

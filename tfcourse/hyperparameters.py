@@ -49,8 +49,11 @@ class Hyperparameter:
         noun = "a whole number" if self.kind is int else "a number"
         if self.maximum == math.inf:
             return f"{noun} {'>=' if self.minimum_allowed else '>'} {self.minimum:g}"
-        left, right = "[" if self.minimum_allowed else "(", "]" if self.maximum_allowed else ")"
-        return f"{noun} in {left}{self.minimum:g}, {self.maximum:g}{right}"
+        opening, closing = (
+            "[" if self.minimum_allowed else "(",
+            "]" if self.maximum_allowed else ")",
+        )
+        return f"{noun} in {opening}{self.minimum:g}, {self.maximum:g}{closing}"
 
     def admits(self, value: object) -> bool:
         """Return whether ``value`` is one of the admissible values."""

@@ -80,25 +80,25 @@ def array_data(data: Pair, train: Pair, dev: Pair, test: Pair) -> ArrayData | No
 
 def _column_names(pairs: Mapping[str, Pair]) -> tuple[str, ...] | None:
     """Return the names of the columns of tables, which must be the same in all of them."""
-    known = {
+    names_of = {
         name: tuple(map(str, pair[0].columns))
         for name, pair in pairs.items()
         if hasattr(pair[0], "columns")
     }
-    if not known:
+    if not names_of:
         return None
-    first, *others = known
+    first, *others = names_of
     for other in others:
-        if known[other] != known[first]:
-            differing = [name for name in known[first] if name not in known[other]]
-            differing += [name for name in known[other] if name not in known[first]]
+        if names_of[other] != names_of[first]:
+            differing = [name for name in names_of[first] if name not in names_of[other]]
+            differing += [name for name in names_of[other] if name not in names_of[first]]
             what = f"Not in both: {', '.join(differing)}." if differing else "The order differs."
             raise InputError(
                 f"{first} and {other} must have the same columns in the same order. {what} "
                 f"Give x of {other} those of x of {first}: with x_{first} and x_{other} the two "
                 f"tables, x_{other}.reindex(columns=x_{first}.columns, fill_value=0)."
             )
-    return known[first]
+    return names_of[first]
 
 
 def _pair(name: str, pair: Pair) -> tuple[Array, Array]:

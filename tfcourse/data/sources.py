@@ -84,8 +84,8 @@ def check_source(source: str, path: Path | None) -> None:
             "tfcourse.Search(data=(x, y), ...)."
         )
     else:
-        known = ("digits", "npz", "csv", "keras:NAME", "package.module:function")
-        raise InputError(one_of("source", source, known))
+        choices = ("digits", "npz", "csv", "keras:NAME", "package.module:function")
+        raise InputError(one_of("source", source, choices))
 
 
 def _digits() -> tuple[Array, Array]:

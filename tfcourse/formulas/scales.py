@@ -72,17 +72,17 @@ def to_value(unit: TensorLike, low: float, high: float, scale: str) -> Array:
         high: Upper end.
         scale: ``"linear"``, ``"log"`` (low > 0) or ``"one_minus_log"`` (high < 1).
     """
-    chosen = SCALES[scale]
-    start, end = chosen.forward(low), chosen.forward(high)
+    mapping = SCALES[scale]
+    start, end = mapping.forward(low), mapping.forward(high)
     unit = np.asarray(unit)
-    value = np.clip(chosen.inverse(start + (end - start) * unit), low, high)
+    value = np.clip(mapping.inverse(start + (end - start) * unit), low, high)
     return np.where(unit == 0, low, np.where(unit == 1, high, value))[()]
 
 
 def to_unit(value: TensorLike, low: float, high: float, scale: str) -> Array:
     """Return the position in [0, 1] of a value, the inverse of `to_value`; 0.5 if low = high."""
-    chosen = SCALES[scale]
-    start, end = chosen.forward(low), chosen.forward(high)
+    mapping = SCALES[scale]
+    start, end = mapping.forward(low), mapping.forward(high)
     if start == end:
         return np.full_like(np.asarray(value, dtype=np.float64), 0.5)
-    return np.clip((chosen.forward(value) - start) / (end - start), 0.0, 1.0)
+    return np.clip((mapping.forward(value) - start) / (end - start), 0.0, 1.0)

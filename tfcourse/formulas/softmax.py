@@ -41,8 +41,8 @@ def cross_entropy(targets: TensorLike, probabilities: TensorLike) -> Tensor:
 
     y = 0 adds 0, whatever ŷ is.
     """
-    seen = tf.where(tf.equal(targets, 0), tf.ones_like(probabilities), probabilities)
-    return -tf.reduce_sum(targets * tf.math.log(seen), axis=-1)
+    relevant = tf.where(tf.equal(targets, 0), tf.ones_like(probabilities), probabilities)
+    return -tf.reduce_sum(targets * tf.math.log(relevant), axis=-1)
 
 
 def sparse_cross_entropy(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:

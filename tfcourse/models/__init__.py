@@ -1,4 +1,4 @@
-"""What builds, checks and changes whole models. Each name is loaded on first use."""
+"""Functions that build, check and change whole models. Each name is loaded on first use."""
 
 import lazy_loader
 

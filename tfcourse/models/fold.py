@@ -81,18 +81,18 @@ def fold_report(model: KerasModel) -> FoldReport:
     """
     plan = _plan(_functional(model))
     folded = {norm.name: layer.name for layer, norms in plan.absorbs.items() for norm in norms}
-    left = dict(plan.left)
+    obstacles = dict(plan.obstacles)
     for part in plan.layers:
         if has_graph(part):
             inner = fold_report(part)
             folded |= {f"{part.name}/{k}": f"{part.name}/{v}" for k, v in inner.folded.items()}
-            left |= {f"{part.name}/{k}": v for k, v in inner.left.items()}
+            obstacles |= {f"{part.name}/{k}": v for k, v in inner.left.items()}
         elif isinstance(part, keras.Layer):
             for norm in flatten_layers(part, include_self=False):
                 if isinstance(norm, BATCH_NORMS):
                     reason = f'it is inside "{part.name}" ({type(part).__name__})'
-                    left[f"{part.name}/{norm.name}"] = reason
-    return FoldReport(folded, left)
+                    obstacles[f"{part.name}/{norm.name}"] = reason
+    return FoldReport(folded, obstacles)
 
 
 def _functional(model: KerasModel) -> Any:
@@ -116,7 +116,7 @@ def _functional(model: KerasModel) -> Any:
 class _Plan:
     layers: list[Any]
     absorbs: dict[Any, list[Any]]
-    left: dict[str, str]
+    obstacles: dict[str, str]
 
 
 def _plan(model: KerasModel) -> _Plan:
@@ -139,7 +139,7 @@ def _plan(model: KerasModel) -> _Plan:
         if not reason and uses[id(tensor)] > 1:
             reason = f'the output of "{layer.name}" is used elsewhere too'
         if reason:
-            plan.left[norm.name] = reason
+            plan.obstacles[norm.name] = reason
         else:
             plan.absorbs.setdefault(layer, []).append(norm)
             source[id(node.outputs[0])] = layer

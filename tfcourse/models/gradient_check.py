@@ -107,8 +107,8 @@ def gradient_check(
 def _sample(sizes: list[int], limit: int, seed: int) -> list[Any]:
     """Draw flat indices into each variable: all of a small one, equally many of each other one."""
     places: list[Any] = [None] * len(sizes)
-    for done, k in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
-        count = min(sizes[k], limit // (len(sizes) - done))
+    for position, k in enumerate(sorted(range(len(sizes)), key=sizes.__getitem__)):
+        count = min(sizes[k], limit // (len(sizes) - position))
         limit -= count
         rng = np.random.default_rng([seed, k])
         places[k] = np.sort(rng.choice(sizes[k], count, replace=False, shuffle=False))
@@ -177,8 +177,8 @@ def _check_model(
     training: object,
 ) -> None:
     if not isinstance(training, bool):
-        said = f"gradient_check: training must be True or False. Received: {shown(training)}."
-        raise InputError(said)
+        message = f"gradient_check: training must be True or False. Received: {shown(training)}."
+        raise InputError(message)
     if not model.built:
         raise InputError(
             f'gradient_check: model "{model.name}" must be built, so that it has weights. Call it '

@@ -124,8 +124,8 @@ def _trace(
             calls.append(call)
             produced.update((id(t), call) for t in node.outputs)
             continue
-        fed = {id(t): source for t, source in zip(inner.inputs, sources, strict=False)}
-        within = _trace(inner, fed, f"{prefix}{layer.name}/", off, calls)
+        sources_of = {id(t): source for t, source in zip(inner.inputs, sources, strict=False)}
+        within = _trace(inner, sources_of, f"{prefix}{layer.name}/", off, calls)
         for outer, t in zip(node.outputs, inner.outputs, strict=True):
             produced[id(outer)] = within[id(t)]
     return produced
@@ -134,13 +134,13 @@ def _trace(
 def nearest(call: Call, direction: str, counts: Callable[[Call], bool]) -> list[Call]:
     """Return the first calls that count on each path along ``"inputs"`` or ``"consumers"``."""
     result: list[Call] = []
-    seen: set[int] = set()
+    visited: set[int] = set()
     waiting: list[Call] = list(getattr(call, direction))
     while waiting:
         other = waiting.pop()
-        if id(other) in seen:
+        if id(other) in visited:
             continue
-        seen.add(id(other))
+        visited.add(id(other))
         if counts(other):
             result.append(other)
         else:
@@ -151,15 +151,15 @@ def nearest(call: Call, direction: str, counts: Callable[[Call], bool]) -> list[
 def named_layers(model: KerasModel) -> Iterator[tuple[str, Any]]:
     """Yield every layer inside a model with its qualified name, also of a model without a graph."""
     waiting: list[tuple[str, Any]] = [("", model)]
-    seen: set[int] = set()
+    visited: set[int] = set()
     while waiting:
         prefix, owner = waiting.pop(0)
         own = (
             owner.layers if isinstance(owner, keras.Model) else flatten_layers(owner, False, False)
         )
         for layer in own:
-            if id(layer) not in seen:
-                seen.add(id(layer))
+            if id(layer) not in visited:
+                visited.add(id(layer))
                 yield prefix + layer.name, layer
                 waiting.append((f"{prefix}{layer.name}/", layer))
 

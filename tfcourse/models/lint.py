@@ -39,7 +39,7 @@ _DROPOUTS = (
 _RESHAPING = tuple(
     getattr(keras.layers, name) for name in ("Flatten", "Identity", "Permute", "Reshape")
 )
-LEFT = 0.05  # the share of the initial statistics in averages that count as settled
+REMAINDER = 0.05  # the share of the initial statistics in averages that count as settled
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def lint(model: KerasModel, steps: int | None = None, y: Nested = None) -> list[
     if steps is not None:
         complaints.append(("slow_average", slow_average(model, graph, int(steps))))
     complaints.append(("not_visible", not_visible(model, graph)))
-    return [Finding(rule, *found) for rule, founds in complaints for found in founds]
+    return [Finding(rule, *complaint) for rule, group in complaints for complaint in group]
 
 
 def useless_bias(graph: Graph) -> Iterator[Complaint]:
@@ -172,11 +172,11 @@ def slow_average(model: KerasModel, graph: Graph | None, steps: int) -> Iterator
         if not (is_batch_norm(layer) and layer.trainable):
             continue
         updates = steps * calls.get(id(layer), 1)
-        left = layer.momentum**updates
-        if left > LEFT and not getattr(layer, "bias_correction", False):
+        share = layer.momentum**updates
+        if share > REMAINDER and not getattr(layer, "bias_correction", False):
             yield (
                 name,
-                f"momentum={layer.momentum} leaves {left:.0%} of the initial statistics in its "
+                f"momentum={layer.momentum} leaves {share:.0%} of the initial statistics in its "
                 f"averages after {updates} updates, and predictions use them.",
                 f"momentum={_settling(updates)} or less, more steps, recalibrate after training, "
                 "or BatchNorm(bias_correction=True).",
@@ -184,8 +184,8 @@ def slow_average(model: KerasModel, graph: Graph | None, steps: int) -> Iterator
 
 
 def _settling(updates: int) -> float:
-    """Return a momentum that leaves at most `LEFT`; 1 minus it has two significant digits."""
-    rate = -math.expm1(math.log(LEFT) / updates)
+    """Return a momentum that leaves at most `REMAINDER`; 1 minus it has two significant digits."""
+    rate = -math.expm1(math.log(REMAINDER) / updates)
     unit = 10.0 ** (math.floor(math.log10(rate)) - 1)
     return round(1 - math.ceil(rate / unit) * unit, 15)
 

@@ -38,8 +38,8 @@ def copy_optimizer_state(
         UserWarning: Some weights, or the optimizer, have no state to copy.
     """
     weights = optimized_variables(old)
-    known = {id(copies[id(w)]): w for w in weights if id(w) in copies}
-    if [*known] == [id(w) for w in trainable] and len(known) == len(weights):
+    originals_of = {id(copies[id(w)]): w for w in weights if id(w) in copies}
+    if [*originals_of] == [id(w) for w in trainable] and len(originals_of) == len(weights):
         new.build(trainable)
         pairs = [*zip(old.variables, new.variables, strict=True)]
     else:
@@ -50,11 +50,11 @@ def copy_optimizer_state(
         pairs = _pair_variables(
             [*zip(old.variables, sources, strict=True)],
             [*zip(new.variables, targets, strict=True)],
-            {id(w): id(known[id(w)]) for w in trainable if id(w) in known},
+            {id(w): id(originals_of[id(w)]) for w in trainable if id(w) in originals_of},
         )
         # A float8 weight that is overwritten with its gradient has no state.
         stateful = [w for w in trainable if not getattr(w, "overwrite_with_gradient", False)]
-        _warn_of_new_state(new, pairs, [w for w in stateful if id(w) not in known])
+        _warn_of_new_state(new, pairs, [w for w in stateful if id(w) not in originals_of])
     for source, target in pairs:
         target.assign(source)
 
@@ -94,7 +94,7 @@ def _pair_variables(
     targets: Sequence[tuple[Any, _Slot | None]],
     originals: Mapping[int, int],
 ) -> list[tuple[Any, Any]]:
-    """Pair the variables of both optimizers; none if their weights are not known."""
+    """Pair the variables of both optimizers; none if their weights are unknown."""
     by_slot = {slot: variable for variable, slot in sources if slot}
     shared, new_shared = ([v for v, slot in side if not slot] for side in (sources, targets))
     kinds, new_kinds = ([(v.name, v.shape) for v in side] for side in (shared, new_shared))
