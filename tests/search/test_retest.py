@@ -17,6 +17,9 @@ from tfcourse import InputError, Search, WorkFailedError
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.results.retest_result import Retest, RetestedTrial
 from tfcourse.search.retest import swapped_pairs
+from tfcourse.search.space.sampling import trial_seed
+from tfcourse.search.trials.trainings import Training
+from tfcourse.search.trials.trial import TrialRunner
 
 SPACE = {"learning_rate": {"low": 1e-5, "high": 0.3, "scale": "log"}}
 
@@ -294,3 +297,29 @@ def test_one_completed_trial_has_no_order(searched, tmp_path):
         path.unlink()
     with pytest.raises(InputError, match=r"at least 2 completed trials\. Found: 1\."):
         tfcourse.retest(copy)
+
+
+def test_several_seeds_show_the_spread(searched):
+    result, _ = searched
+    spread = tfcourse.retest(result.directory, top=2, seeds=3)
+    # The same as the mean of three searches' trials, none of them with the search's own seed.
+    config = Search.from_toml(result.directory / "config.toml").config
+    for trial in spread.trials:
+        seeds = [trial_seed(config.search.seed + 1, trial.trial, repeat) for repeat in range(3)]
+        runner = TrialRunner(config, load_split(config))
+        values = result.trials[trial.trial].values
+        scores = [
+            min(runner.train(trial.trial, values, Training(0, seed, ""))[1]["val_loss"])
+            for seed in seeds
+        ]
+        assert trial.new_score == pytest.approx(np.mean(scores), rel=1e-6)
+        assert trial.new_std == pytest.approx(np.std(scores, ddof=1), rel=1e-4)
+        assert trial.chance == pytest.approx(2 * trial.new_std * np.sqrt(1 + 1 / 3), rel=1e-6)
+    with spread.file.open(newline="") as file:
+        assert next(iter(csv.DictReader(file)))["new_std"] == str(spread.trials[0].new_std)
+    assert f"± {spread.trials[0].new_std:.4f}" in str(spread)
+
+
+def test_no_seeds_are_refused(searched):
+    with pytest.raises(InputError, match=r"retest: seeds must be >= 1\. Received: 0\."):
+        tfcourse.retest(searched[0].directory, seeds=0)

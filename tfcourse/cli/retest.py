@@ -19,6 +19,10 @@ def retest(
     seed: Annotated[
         int | None, typer.Option(help="Another seed than the search's, for all of them.")
     ] = None,
+    seeds: Annotated[
+        int,
+        typer.Option(help="The number of trainings of each trial, from other seeds."),
+    ] = 1,
     debug: Debug = False,
 ) -> None:
     """Run the best trials again on the current data and code. Compare their scores."""
@@ -27,7 +31,7 @@ def retest(
         from tfcourse.search.results.retest_result import retest_lines, retest_table
         from tfcourse.search.retest import retest as run_again
 
-        result = run_again(run_dir, top, seed)
+        result = run_again(run_dir, top, seed, seeds)
         console.print(retest_table(result))
         for line in retest_lines(result):
             console.print(line, highlight=False, soft_wrap=True)

@@ -22,7 +22,9 @@ __all__ = ["retest", "swapped_pairs"]
 
 
 @translate_disk_errors()
-def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> Retest:
+def retest(
+    run: str | Path | Search, top: int = 5, seed: int | None = None, seeds: int = 1
+) -> Retest:
     """Run the best trials of a search again, and compare their order.
 
     The values are those on record; data and code are today's, as the config on record names them.
@@ -35,6 +37,9 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
         seed: The seed of their weights, dropout and shuffling. By default it is the search's, with
             which the same data and code give the same scores. Another one shows how much of the
             order is chance.
+        seeds: The number of trainings of each trial, each from another seed. With several, the new
+            score is their mean, ``new_std`` their standard deviation, and ``seed`` by default the
+            search's plus 1, as the best score under its own seed is the luckiest of the search.
 
     Returns:
         A `Retest`: ``trials``, ``swapped`` of ``pairs``, ``holds``, ``best_holds``,
@@ -46,8 +51,8 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
         WorkFailedError: All of them failed.
     """
     directory = RunDirectory(run.directory if isinstance(run, Search) else Path(run))
-    searched = _config(run, directory, top, seed)
-    config = _with_seed(searched, seed)
+    searched = _config(run, directory, top, seed, seeds)
+    config = _with_seeds(searched, seed, seeds)
     old = rank(directory.read_trials().values(), config.direction)[:top]
     if len(old) < 2:
         raise InputError(
@@ -63,7 +68,7 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
     same = None if stored is None else stored.get("sha256") == data_record(split)["sha256"]
     # Trials that were trained in a population are the same only up to rounding.
     alone = searched.search.caviar == "reuse"
-    repeats = bool(same) and alone and seed in (None, searched.search.seed)
+    repeats = bool(same) and alone and seeds == 1 and seed in (None, searched.search.seed)
     runner = TrialRunner(config, split, worker="retest")
     new = [runner.run(record.trial, record.values)[0] for record in old]
     places = {r.trial: place for place, r in enumerate(rank(new, config.direction), 1)}
@@ -80,12 +85,14 @@ def retest(run: str | Path | Search, top: int = 5, seed: int | None = None) -> R
             old_score=then.score or 0.0,
             new_score=now.score,
             message=now.message,
-            chance=0.0 if repeats else _chance(then),
+            chance=0.0 if repeats else _chance(then, now),
+            new_std=now.score_std if seeds > 1 else None,
         )
         for place, (then, now) in enumerate(zip(old, new, strict=True), 1)
     ]
     file = directory.path / "retest.csv"
-    columns = [column.name for column in fields(RetestedTrial) if column.name != "chance"]
+    left_out = {"chance"} if seeds > 1 else {"chance", "new_std"}
+    columns = [column.name for column in fields(RetestedTrial) if column.name not in left_out]
     rows = [[getattr(trial, column) for column in columns] for trial in trials]
     write_atomically(file, as_csv(columns, rows))
     swapped = swapped_pairs([trial.new_rank for trial in trials])
@@ -101,10 +108,10 @@ def swapped_pairs(ranks: Sequence[int]) -> int:
 
 
 def _config(
-    run: str | Path | Search, directory: RunDirectory, top: int, seed: int | None
+    run: str | Path | Search, directory: RunDirectory, top: int, seed: int | None, seeds: int
 ) -> SearchConfig:
     """Return the config of the record, after checks of the arguments."""
-    for name, value, least in (("top", top, 2), ("seed", seed, 0)):
+    for name, value, least in (("top", top, 2), ("seed", seed, 0), ("seeds", seeds, 1)):
         if value is not None and value < least:
             raise InputError(f"retest: {name} must be >= {least}. Received: {value}.")
     if not directory.exists():
@@ -112,14 +119,19 @@ def _config(
     return run.config if isinstance(run, Search) else load_config(directory.config)
 
 
-def _with_seed(config: SearchConfig, seed: int | None) -> SearchConfig:
-    if seed is None:
-        return config
-    return replace(config, search=config.search.model_copy(update={"seed": seed}))
+def _with_seeds(config: SearchConfig, seed: int | None, seeds: int) -> SearchConfig:
+    if seeds > 1 and seed is None:
+        seed = config.search.seed + 1
+    if seed is not None:
+        config = replace(config, search=config.search.model_copy(update={"seed": seed}))
+    if seeds > 1:
+        config = replace(config, training=config.training.model_copy(update={"repeats": seeds}))
+    return config
 
 
-def _chance(record: TrialRecord) -> float | None:
-    """Return two standard deviations of the difference of two means of the trial's trainings."""
-    if record.score_std is None:
+def _chance(then: TrialRecord, now: TrialRecord) -> float | None:
+    """Return two standard deviations of the difference of the means of a trial's trainings."""
+    std = then.score_std if then.score_std is not None else now.score_std
+    if std is None:
         return None
-    return 2 * math.sqrt(2 / len(record.scores)) * record.score_std
+    return 2 * std * math.sqrt(1 / max(len(then.scores), 1) + 1 / max(len(now.scores), 1))

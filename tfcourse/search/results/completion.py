@@ -8,6 +8,7 @@ from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.results.findings import findings
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.store.code_record import is_damaged
 from tfcourse.search.store.data_record import read_data_record
@@ -40,9 +41,10 @@ def result_on_record(
         and read_data_record(directory.path) is not None
         and not is_damaged(directory.path)
     )
-    return (
-        SearchResult(directory.path, records, ranking, summary, was_complete) if is_intact else None
-    )
+    if not is_intact:
+        return None
+    lines = findings(config.space, records.values(), ranking)
+    return SearchResult(directory.path, records, ranking, summary, was_complete, findings=lines)
 
 
 def complete_result(

@@ -26,6 +26,7 @@ class RetestedTrial:
         chance: The change of its score that chance explains; None if that is not known. 0.0 if
             data and seed are the same. Otherwise two standard deviations of the difference
             between two means of its trainings, from their ``score_std``.
+        new_std: The standard deviation of the new scores over seeds; None with one seed.
     """
 
     trial: int
@@ -35,6 +36,7 @@ class RetestedTrial:
     new_score: float | None
     message: str = ""
     chance: float | None = None
+    new_std: float | None = None
 
     @property
     def change(self) -> float | None:
@@ -117,6 +119,8 @@ def retest_table(retested: Retest) -> FirstThatFits:
     rows = [["trial", f"{retested.objective} then", "now", "rank then", "now", "change"]]
     for trial in retested.trials:
         scores = format_score(trial.old_score), format_score(trial.new_score)
+        if trial.new_std is not None:
+            scores = scores[0], f"{scores[1]} ± {trial.new_std:.4f}"
         now = str(trial.new_rank) if trial.new_score is not None else "failed"
         change = "–" if trial.change is None else f"{trial.change:+.4g}" if trial.change else "0"
         rows.append([str(trial.trial), *scores, str(trial.old_rank), now, change])

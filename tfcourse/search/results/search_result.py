@@ -38,6 +38,8 @@ class SearchResult:
         was_complete: True if the search was complete before this call.
         efforts: The models and programs that its trials took in this run, by process.
         code_changes: The changes in the code of its models since it was finished, in words.
+        findings: What the trials say about the space and the budget, see
+            `tfcourse.search.results.findings`.
     """
 
     directory: Path
@@ -47,6 +49,7 @@ class SearchResult:
     was_complete: bool
     efforts: Mapping[str, Effort] = field(default_factory=dict)
     code_changes: Sequence[str] = ()
+    findings: Sequence[str] = ()
 
     def __repr__(self) -> str:
         summary = self.summary
@@ -120,7 +123,7 @@ def result_lines(result: SearchResult) -> list[str]:
             f"{failed} of {len(result.trials)} trials failed: see the messages in results. "
             f"Trial {first.trial}: {one_line(first.message, LONGEST_REASON)}",
         )
-    return texts + _warning(result) + _code_warning(result)
+    return [*texts, *result.findings, *_warning(result), *_code_warning(result)]
 
 
 def result_text(result: SearchResult, width: int | None = None) -> str:

@@ -6,6 +6,8 @@ from tfcourse.console import one_line
 from tfcourse.data.splits import Part
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.records.trial_record import rank
+from tfcourse.search.results.findings import findings
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.errors import SearchFailedError, lost_model
 from tfcourse.search.store.journal import SearchJournal
@@ -37,10 +39,14 @@ def complete_record(journal: SearchJournal) -> bool:
     summary = directory.read_summary()
     if summary is None or summary.trial != best.trial:
         return True
-    score, objective = best.score or 0.0, journal.config.search.objective
-    if (summary.objective, summary.score) != (objective, score):
-        # Damaged, or the trial was run again and its score rounded otherwise.
-        directory.write_summary(replace(summary, objective=objective, score=score))
+    config = journal.config
+    lines = findings(config.space, trials.values(), rank(trials.values(), config.direction))
+    whole = replace(
+        summary, objective=config.search.objective, score=best.score or 0.0, findings=tuple(lines)
+    )
+    if (whole, whole.findings) != (summary, summary.findings):
+        # Damaged, or there are more trials, or one was run again and its score rounded otherwise.
+        directory.write_summary(whole)
     return False
 
 
@@ -74,7 +80,9 @@ def measure_best(
     metrics = _metrics(model, test)
     objective, score, earlier = config.search.objective, record.score, directory.read_summary()
     summary = Summary.with_measurement(earlier, best, objective, score or 0.0, metrics, trials)
-    directory.write_summary(summary)
+    records = directory.read_trials().values()
+    lines = findings(config.space, records, rank(records, config.direction))
+    directory.write_summary(replace(summary, findings=tuple(lines)))
 
 
 def _metrics(model: KerasModel, test: Part) -> dict[str, float]:

@@ -43,6 +43,8 @@ class Summary:
         test: Its metrics on the test set.
         measurements: Every measurement on the test set, the best trial's last. There are several
             if the search was extended and another trial became the best.
+        findings: What the trials say about the space and the budget, see
+            `tfcourse.search.results.findings`. Comparisons of summaries leave it out.
     """
 
     trial: int
@@ -50,6 +52,7 @@ class Summary:
     score: float
     test: Mapping[str, float]
     measurements: Sequence[Measurement] = ()
+    findings: Sequence[str] = field(default=(), compare=False)
 
     @staticmethod
     def with_measurement(
@@ -93,6 +96,8 @@ def read_summary(path: Path) -> Summary | None:
         )
         summary = TypeAdapter(Summary).validate_python({**raw, "measurements": entries})
         measurements = tuple(summary.measurements)
-        return replace(summary, measurements=measurements) if summary.test else None
+        if not summary.test:
+            return None
+        return replace(summary, measurements=measurements, findings=tuple(summary.findings))
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return None

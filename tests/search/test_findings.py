@@ -1,0 +1,123 @@
+"""What a search says of its own space and budget, on records made for it."""
+
+import numpy as np
+import pytest
+
+from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.results.findings import findings
+from tfcourse.search.space.parameters import Choice, Range
+
+RATE = {"learning_rate": Range("float", 1e-4, 1.0, scale="log")}
+UNITS = {"units": Range("int", 8, 64, 8)}
+
+
+def record(trial, score, epochs=10, best_epoch=5, history=None, **values):
+    history = history or {"loss": [0.5] * epochs, "val_loss": [0.5] * epochs}
+    return TrialRecord(trial, "completed", values, score, best_epoch, history=history)
+
+
+def lines(space, records, direction="max"):
+    return findings(space, records, rank(records, direction))
+
+
+def without_lead(found):
+    return [line for line in found if "Chance may decide" not in line]
+
+
+@pytest.mark.parametrize("high", [True, False])
+@pytest.mark.parametrize(
+    ("space", "at"),
+    [
+        (RATE, lambda u: 10 ** (4 * u - 4)),
+        ({"learning_rate": Range("float", 0.9, 0.9999, scale="one_minus_log")}, None),
+        ({"learning_rate": Range("int", 1, 101, 1)}, None),
+    ],
+)
+def test_the_best_at_an_end_of_the_scale(space, at, high):
+    parameter = space["learning_rate"]
+    at = at or parameter.value_at
+    units = np.linspace(0.02, 0.98, 40)
+    records = [
+        record(i, score=u if high else -u, learning_rate=at(float(u))) for i, u in enumerate(units)
+    ]
+    (line,) = without_lead(lines(space, records))
+    end = "high" if high else "low"
+    assert line.startswith(f"learning_rate: the best trials are at the {end} end of its range (")
+    assert line.endswith("higher high end." if high else "lower low end.")
+
+
+def test_a_best_trial_in_the_middle_or_at_an_end_by_chance_is_no_finding():
+    units = np.random.default_rng(0).permutation(np.linspace(0.02, 0.98, 40))
+    middle = [
+        record(i, -abs(u - 0.5), learning_rate=10 ** (4 * u - 4)) for i, u in enumerate(units)
+    ]
+    assert without_lead(lines(RATE, middle)) == []
+    lucky = [*middle, record(40, 1.0, learning_rate=0.97)]
+    assert without_lead(lines(RATE, lucky)) == []
+
+
+def test_a_choice_a_short_range_and_few_trials_have_no_ends():
+    space = {"units": Choice((8, 64)), "layers": Range("int", 1, 2, 1), **RATE}
+    records = [record(i, i, units=64, layers=2, learning_rate=0.5) for i in range(12)]
+    assert without_lead(lines({n: space[n] for n in ("units", "layers")}, records)) == []
+    assert without_lead(lines(RATE, records[:7])) == []
+    assert len(without_lead(lines(RATE, records))) == 1  # a positive control
+
+
+def diverged(trial, rate):
+    message = "The loss was not finite in epoch 1"
+    return TrialRecord(trial, "failed", {"learning_rate": rate}, message=message)
+
+
+def test_trials_that_diverged():
+    good = [record(i, -i, learning_rate=0.01) for i in range(10)]
+    (line,) = without_lead(lines(RATE, [*good, diverged(10, 0.5), diverged(11, 0.3)]))
+    assert line == (
+        "2 of 12 trials diverged, all with learning_rate >= 0.3: lower the high end of its range."
+    )
+    (line,) = without_lead(lines(RATE, [*good, diverged(10, 0.5), diverged(11, 0.001)]))
+    assert line.startswith("2 of 12 trials diverged: lower the learning rates")
+    assert without_lead(lines(RATE, [*good, diverged(10, 0.5)])) == []
+    other = TrialRecord(11, "failed", {"learning_rate": 0.5}, message="ValueError: no")
+    assert without_lead(lines(RATE, [*good, diverged(10, 0.5), other])) == []
+
+
+def test_the_best_were_still_improving():
+    records = [record(i, -i, best_epoch=10, learning_rate=0.01) for i in range(8)]
+    (line,) = without_lead(lines(RATE, records))
+    assert line == (
+        "2 of the 2 best trials were best at their last epoch (10): more [training] epochs may "
+        "give better scores."
+    )
+    early = [record(0, 1.0, best_epoch=4, learning_rate=0.01), *records[1:]]
+    assert without_lead(lines(RATE, early)) == []
+
+
+def test_over_fitting():
+    falling, rising = [1 / (n + 1) for n in range(10)], [0.5, 0.4, 0.3, *np.linspace(0.31, 0.6, 7)]
+    history = {"loss": falling, "val_loss": rising}
+    (line,) = lines(RATE, [record(0, 1.0, best_epoch=3, history=history, learning_rate=0.01)])
+    assert line.startswith(
+        "Trial 0 over-fits after epoch 3: its val_loss rises while its loss falls"
+    )
+    noisy = {"loss": falling, "val_loss": [0.5, 0.4, 0.3, *[0.31] * 7]}
+    assert lines(RATE, [record(0, 1.0, best_epoch=3, history=noisy, learning_rate=0.01)]) == []
+    worse = {"loss": falling[::-1], "val_loss": rising}
+    assert lines(RATE, [record(0, 1.0, best_epoch=3, history=worse, learning_rate=0.01)]) == []
+
+
+def test_a_lead_within_chance():
+    def repeated(trial, score, std):
+        return TrialRecord(
+            trial, "completed", {}, score, 1, score_std=std, scores=[score] * 4, history={}
+        )
+
+    near = [repeated(0, 0.98, 0.01), repeated(1, 0.975, 0.01)]
+    assert lines({}, near) == [
+        "Chance may decide whether trial 0 (0.9800) is better than trial 1 (0.9750): the standard "
+        "error of the lead is 0.0071."
+    ]
+    assert lines({}, [repeated(0, 0.98, 0.01), repeated(1, 0.90, 0.01)]) == []
+    (unknown,) = lines({}, [record(0, 0.98), record(1, 0.5)])
+    assert unknown.endswith("tfcourse retest --seeds 5 trains the best trials from other seeds.")
+    assert lines({}, [record(0, 0.98)]) == lines({}, []) == []

@@ -1,0 +1,145 @@
+"""Findings about a finished search: signs that its space or its budget should be another one.
+
+The checks are those that Google's Deep Learning Tuning Playbook (Godbole et al. 2023) asks for
+before a round of experiments is trusted.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.results.tables import format_score
+from tfcourse.search.space.parameters import Parameter, Range
+
+__all__ = ["findings"]
+
+# Below so many completed trials, positions and shares are mostly chance.
+FEWEST_TRIALS = 8
+# A position this close to an end of a scale, which is 1 long, is at the edge.
+EDGE, NEAR_EDGE = 0.1, 0.2
+DIVERGED_SHARE = 0.1
+# The validation loss rises by this share after its best epoch in a training that over-fits.
+OVERFIT = 0.1
+
+
+def findings(
+    space: Mapping[str, Parameter],
+    records: Iterable[TrialRecord],
+    ranking: Sequence[TrialRecord],
+) -> list[str]:
+    """Return a line for each finding, with what to do next.
+
+    Args:
+        space: The parameters by name.
+        records: All trials.
+        ranking: The completed ones, best first.
+    """
+    records = list(records)
+    best = ranking[: max(math.ceil(len(ranking) / 4), 1)]
+    lines = []
+    if len(ranking) >= FEWEST_TRIALS:
+        lines += _edges(space, best)
+    if len(records) >= FEWEST_TRIALS:
+        lines += _divergence(space, records, ranking)
+    return [*lines, *_epochs(best), *_lead(ranking)]
+
+
+def _edges(space: Mapping[str, Parameter], best: Sequence[TrialRecord]) -> list[str]:
+    """Return a line for each range with the best trials at one of its ends, on its scale."""
+    lines = []
+    for name, parameter in space.items():
+        if not isinstance(parameter, Range) or name not in best[0].values:
+            continue
+        value = float(best[0].values[name])
+        units = [_unit(parameter, float(r.values[name])) for r in best if name in r.values]
+        median = sorted(units)[len(units) // 2]
+        for end, distance in (("low", lambda u: u), ("high", lambda u: 1 - u)):
+            if distance(units[0]) <= EDGE and distance(median) <= NEAR_EDGE:
+                lines.append(
+                    f"{name}: the best trials are at the {end} end of its range "
+                    f"({value:.4g} of {parameter.low:g} to {parameter.high:g}). "
+                    f"Search on with a {'lower low' if end == 'low' else 'higher high'} end."
+                )
+    return lines
+
+
+def _unit(parameter: Range, value: float) -> float:
+    """Return the position of a value on its scale; the ends of a stepped range are 0 and 1."""
+    if parameter.count is not None and parameter.step is not None:
+        last = parameter.count - 1
+        return 0.5 if last < 2 else (value - parameter.low) / parameter.step / last
+    return parameter.unit_of(value)
+
+
+def _divergence(
+    space: Mapping[str, Parameter],
+    records: Sequence[TrialRecord],
+    ranking: Sequence[TrialRecord],
+) -> list[str]:
+    """Return a line if the loss of many trials was not finite."""
+    diverged = [r for r in records if r.status == "failed" and "not finite" in r.message]
+    if len(diverged) < max(2, DIVERGED_SHARE * len(records)):
+        return []
+    line = f"{len(diverged)} of {len(records)} trials diverged"
+    rates = _rates(diverged)
+    completed = sorted(_rates(ranking))
+    if "learning_rate" in space and ranking and min(rates) > completed[len(completed) // 2]:
+        return [
+            f"{line}, all with learning_rate >= {min(rates):.3g}: lower the high end of its range."
+        ]
+    return [f"{line}: lower the learning rates, or give [training] clipnorm."]
+
+
+def _rates(records: Sequence[TrialRecord]) -> list[float]:
+    return [float(r.values.get("learning_rate", math.inf)) for r in records]
+
+
+def _epochs(best: Sequence[TrialRecord]) -> list[str]:
+    """Return a line if the best trials were still improving at their end, or over-fitted."""
+    lengths = [max(map(len, r.history.values()), default=0) for r in best]
+    last = sum(r.best_epoch == length for r, length in zip(best, lengths, strict=True))
+    if best and best[0].best_epoch == lengths[0] and last > len(best) / 2:
+        return [
+            f"{last} of the {len(best)} best trials were best at their last epoch "
+            f"({lengths[0]}): more [training] epochs may give better scores."
+        ]
+    if not best or (turn := _overfit(best[0])) is None:
+        return []
+    return [
+        f"Trial {best[0].trial} over-fits after epoch {turn}: its val_loss rises while its loss "
+        "falls. Regularize (dropout, weight_decay), or save time with [training.early_stopping]."
+    ]
+
+
+def _overfit(record: TrialRecord) -> int | None:
+    """Return the epoch of the least val_loss, from 1, if the training over-fits after it."""
+    loss, validation = record.history.get("loss", []), record.history.get("val_loss", [])
+    if len(validation) < 4 or any(v is None or not math.isfinite(v) for v in [*loss, *validation]):
+        return None
+    turn = min(range(len(validation)), key=lambda epoch: validation[epoch])
+    rises = validation[-1] > (1 + OVERFIT) * validation[turn] and loss[-1] < loss[turn]
+    return turn + 1 if rises and turn < 0.7 * len(validation) else None
+
+
+def _lead(ranking: Sequence[TrialRecord]) -> list[str]:
+    """Return a line if the best trial's lead is within chance, or if that is not known."""
+    if len(ranking) < 2:
+        return []
+    first, second = ranking[:2]
+    lead = abs((first.score or 0.0) - (second.score or 0.0))
+    pair = (
+        f"trial {first.trial} ({format_score(first.score)}) is better than trial "
+        f"{second.trial} ({format_score(second.score)})"
+    )
+    if first.score_std is None or second.score_std is None:
+        return [
+            f"Chance may decide whether {pair}: tfcourse retest --seeds 5 trains the best trials "
+            "from other seeds."
+        ]
+    error = math.hypot(
+        first.score_std / math.sqrt(len(first.scores)),
+        second.score_std / math.sqrt(len(second.scores)),
+    )
+    if lead > 2 * error:
+        return []
+    return [f"Chance may decide whether {pair}: the standard error of the lead is {error:.2g}."]
