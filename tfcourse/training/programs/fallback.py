@@ -78,16 +78,16 @@ class XlaFallback:
         self.xla_failed = True
         self._compile(jit_compile=False)
 
-    def _check_trace(self, known: Collection[str] = ()) -> None:
+    def _check_trace(self, earlier: Collection[str] = ()) -> None:
         """Stop the tracing of a program that XLA must not compile.
 
         Args:
-            known: The names of operations that were in the graph before, and need no check.
+            earlier: The names of operations that were in the graph before, and need no check.
         """
         if not self.jit_compile or tf.executing_eagerly():
             return
         graph: Any = tf.compat.v1.get_default_graph()
         refuse_strings(graph)
-        self.unchecked |= drops_checks(graph, self._safe, self._in_range, known)
+        self.unchecked |= drops_checks(graph, self._safe, self._in_range, earlier)
         if self.unchecked and not self.required:
             raise UncheckedError
