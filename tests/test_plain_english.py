@@ -1,7 +1,6 @@
 """Types, names and docstrings that say what they mean: the counts of `tests.prose` keep limits.
 
-Each limit is what has been reached; the goals are 10 % of parameters typed ``Any``, 2 participles
-in 1000 identifiers, and none of the rest.
+Each limit is what has been reached.
 """
 
 import functools
@@ -11,9 +10,9 @@ import pytest
 from tests import prose
 
 ANY_PERCENT = 2.5
-PARTICIPLES_PER_THOUSAND = 3.5
-QUESTIONS = 3
-BANNED = 2
+PARTICIPLES_PER_THOUSAND = 2.0
+QUESTIONS = 0
+BANNED = 0
 
 
 @functools.cache

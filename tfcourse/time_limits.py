@@ -27,7 +27,7 @@ class _Limit:
 
 
 class TimeLimitError(InputError):
-    """What ran inside `limited` took longer than the limit."""
+    """The code inside `limited` took longer than the limit."""
 
 
 class _TimeUp(BaseException):

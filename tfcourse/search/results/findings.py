@@ -13,7 +13,7 @@ from tfcourse.search.space.parameters import Parameter, Range
 
 __all__ = ["findings"]
 
-# Below so many completed trials, positions and shares are mostly chance.
+# With fewer completed trials, positions and shares are mostly chance.
 FEWEST_TRIALS = 8
 # A position this close to an end of a scale, which is 1 long, is at the edge.
 EDGE, NEAR_EDGE = 0.1, 0.2

@@ -1,4 +1,4 @@
-"""What the trials say about a space: a Gaussian process fitted to some of them."""
+"""The evidence of trials about a space: a Gaussian process fitted to some of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from tfcourse.search.strategies.quasi_random import halton_points
 
 __all__ = ["OUTSIDE", "is_outside", "posterior_box", "widen"]
 
-# One trial in so many is drawn from the whole space.
+# One trial in this number is drawn from the whole space.
 OUTSIDE = 4
 
 FUNCTIONS = 200

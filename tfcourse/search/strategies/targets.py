@@ -8,7 +8,7 @@ from tfcourse.search.strategies.coordinates import Array
 
 __all__ = ["robust_scores"]
 
-# The 10 % quantile of a normal distribution lies so many standard deviations below its median.
+# The 10 % quantile of a normal distribution is this many standard deviations below its median.
 TENTH = 1.2816
 WORST = 3.0
 
