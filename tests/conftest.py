@@ -19,10 +19,10 @@ pytest.register_assert_rewrite("tests.contracts")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
-    """Collects no garbage while the tests, and with them TensorFlow, are imported.
+    """Collect no garbage while the tests, and with them TensorFlow, are imported.
 
-    What is there then stays, and is not looked through again. After that it is collected less
-    often than by default: a trace of TensorFlow makes many objects, hardly any of them garbage.
+    The objects of then stay, and are not looked through again. After that garbage is collected
+    less often than by default: a trace of TensorFlow makes many objects, few of them garbage.
     """
     gc.disable()
     try:
@@ -34,11 +34,23 @@ def pytest_collection():
         gc.set_threshold(10_000)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def unsynchronized_files():
+    """Leave it to the system when files are written to the disk.
+
+    No test's files have to survive a power failure, and a search waits for the disk some thirty
+    times. `tests/test_files.py` tests the order of the calls.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def clean_keras_state(request):
-    """The same seeds before each test; the default dtype policy after it.
+    """Set the same seeds before each test, and the default dtype policy after it.
 
-    Imports nothing itself, so that tests without TensorFlow stay quick.
+    Nothing is imported here, so that tests without TensorFlow stay quick.
     """
     if "kept_programs" in request.fixturenames:
         from tests.seeds import set_seeds
@@ -81,7 +93,7 @@ def rng():
 
 @pytest.fixture(params=["eager", "function", "jit"])
 def compiled(request):
-    """Makes a function of tensors run eagerly, as a ``tf.function``, or compiled by XLA."""
+    """Let a function of tensors run eagerly, as a ``tf.function``, or compiled by XLA."""
     import tensorflow as tf
 
     def wrap(function):
