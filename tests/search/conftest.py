@@ -6,6 +6,7 @@ import json
 import sys
 import textwrap
 import tomllib
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,6 +81,23 @@ def quick(module, tmp_path):
         return tfcourse.Search(load(tmp_path, raw), tmp_path / "runs")
 
     return make
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Let the trials of this process train nothing: they have scores by their learning rates.
+
+    For tests of what a search checks, records and prints. It builds, saves, loads and evaluates
+    its models all the same; half of its time is the programs that train them.
+    """
+    from tfcourse.search.trials import trial
+
+    def fit(model, x, y, *, epochs, **options):
+        curve = [1 / (2 + epoch + float(model.optimizer.learning_rate)) for epoch in range(epochs)]
+        names = ("loss", "accuracy", "val_loss", "val_accuracy")
+        return SimpleNamespace(history={name: list(curve) for name in names})
+
+    monkeypatch.setattr(trial, "fit", fit)
 
 
 def load(folder, tables):

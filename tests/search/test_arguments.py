@@ -223,6 +223,7 @@ def test_the_record_of_arrays_is_no_config_of_its_own(search):
         Search.from_toml(result.directory / "config.toml")
 
 
+@pytest.mark.usefixtures("untrained")
 class TestData:
     """A search does not go on with other data than it began with."""
 

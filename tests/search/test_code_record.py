@@ -16,6 +16,8 @@ from tests.search.conftest import RATE, load
 from tfcourse.errors import InputError
 from tfcourse.search.code.model_config import hash_of_config
 
+pytestmark = pytest.mark.usefixtures("untrained")
+
 NETS = """
     import keras
     import numpy as np

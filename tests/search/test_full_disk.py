@@ -13,6 +13,8 @@ from tfcourse import InputError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.runtime import execution
 
+pytestmark = pytest.mark.usefixtures("untrained")
+
 CODES = ["ENOSPC", "EDQUOT", "EROFS", "EACCES", "EIO"]
 
 
