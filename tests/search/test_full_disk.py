@@ -57,8 +57,8 @@ def test_any_write_may_be_refused(quick, tmp_path, monkeypatch):
         with pytest.raises(WorkFailedError) as error:
             again.run(verbose=False)
         said = str(error.value)
-        for part in (os.strerror(getattr(errno, code)), str(again.directory), "end that"):
-            assert part in said  # of a checkpoint on the way it is said in other words
+        for part in (os.strerror(getattr(errno, code)), str(again.directory), "Correct that"):
+            assert part in said
         assert len(said.splitlines()) == 1
         kept = {p: p.read_bytes() for p in again.directory.glob("trials/*.json")}
         disk.refuse(None, code)

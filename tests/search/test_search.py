@@ -387,6 +387,7 @@ class TestRunAgain:
         assert not deleted.exists()
         assert (finished.out / ".smaller-deleted-0123abcd").exists()
 
+    @pytest.mark.usefixtures("untrained")
     def test_a_directory_that_a_killed_process_was_making_is_used(self, quick):
         search = quick(search={"trials": 1})
         (search.directory / "trials").mkdir(parents=True)
@@ -430,6 +431,7 @@ class TestRunAgain:
         assert "\x1b" not in str(again)
 
     @pytest.mark.parametrize("value", ["a\rb", "a\r\nb", "\x1b[2J", '"', "[/b]"], ids=repr)
+    @pytest.mark.usefixtures("untrained")
     def test_values_with_control_characters(self, quick, value):
         """The tables that hold them are the ones that were written."""
         source = """
@@ -502,6 +504,7 @@ class TestAnotherSearchInTheSamePlace:
         finished.run(verbose=False)
         assert config.read_bytes() == whole
 
+    @pytest.mark.usefixtures("untrained")
     def test_the_same_data_elsewhere(self, quick, tmp_path):
         """The data is told by its hash: a project that was moved goes on."""
         rng = np.random.default_rng(0)
@@ -519,6 +522,7 @@ class TestAnotherSearchInTheSamePlace:
         with pytest.raises(InputError, match="data"):
             moved.run()
 
+    @pytest.mark.usefixtures("untrained")
     def test_an_empty_folder_is_used(self, quick):
         search = quick(search={"trials": 1})
         search.directory.mkdir(parents=True)
@@ -665,6 +669,7 @@ class TestFailures:
         space = {"kind": {"values": values}, **RATE}
         return quick(KINDS, "kinds", space, search={"seed": seed})
 
+    @pytest.mark.usefixtures("untrained")
     def test_a_trial_that_raises_is_recorded_and_the_search_goes_on(self, some_raise):
         result = some_raise.run(verbose=False)
         assert [r.status for r in result.trials.values()] == ["completed", "failed", "completed"]
@@ -678,6 +683,7 @@ class TestFailures:
         assert (row["status"], row["score"], row["message"]) == ("failed", "", failed["message"])
         assert {row["trial"] for row in table(result.directory / "history.csv")} == {"0", "2"}
 
+    @pytest.mark.usefixtures("untrained")
     def test_a_failed_trial_is_finished(self, some_raise, monkeypatch):
         some_raise.run(verbose=False)
         monkeypatch.setattr(execution, "execute", forbidden)
@@ -790,6 +796,7 @@ class TestFailures:
         assert not (search.directory / "best.keras").exists()
 
     @pytest.mark.parametrize("method", ["write_trial", "write_model", "write_tables"])
+    @pytest.mark.usefixtures("untrained")
     def test_a_record_that_cannot_be_written_ends_the_search(self, quick, monkeypatch, method):
         """A full disk is no failure of the trial: the next ones would be lost as well."""
         trained = []
@@ -808,6 +815,7 @@ class TestFailures:
             quick().run(verbose=False)
         assert trained == [0]
 
+    @pytest.mark.usefixtures("untrained")
     def test_an_error_outside_of_a_trial_is_nobody_s_record(self, quick, monkeypatch):
         """keras-tuner would count it as the trial's, which has none yet."""
         search, run = quick(), execution.TrialRunner.run
@@ -877,6 +885,7 @@ class TestBuilder:
             ("os._exit(0)", "os._exit(0) was called, which ends the process"),
         ],
     )
+    @pytest.mark.usefixtures("untrained")
     def test_one_that_fails_for_some_values_fails_their_trials(self, quick, exit, said):
         """Those of the first trial too: what it raises is their reason."""
         search = quick(
@@ -1000,6 +1009,7 @@ class TestBuilder:
 class TestKerasTuner:
     """The engine is keras-tuner's; what it does not do right is ours."""
 
+    @pytest.mark.usefixtures("untrained")
     def test_it_runs_the_search(self, quick, monkeypatch):
         engines = []
         run = BaseTuner.search
@@ -1109,6 +1119,7 @@ class TestKerasTuner:
                 proposes.next("a")
         assert proposes.next("a") == 0
 
+    @pytest.mark.usefixtures("untrained")
     def test_its_variables_for_several_processes_are_not_obeyed(self, quick, monkeypatch):
         for name, value in (("IP", "127.0.0.1"), ("PORT", "9")):
             monkeypatch.setenv(f"KERASTUNER_ORACLE_{name}", value)
@@ -1160,6 +1171,7 @@ class TestKerasTuner:
         assert choice.values == ["a", "b"]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_relative_paths_are_those_of_the_process(quick, tmp_path):
     assert Path.cwd() == tmp_path
     search = quick(search={"trials": 1})
@@ -1169,6 +1181,7 @@ def test_relative_paths_are_those_of_the_process(quick, tmp_path):
 
 
 @pytest.mark.parametrize("who", ["points", "linear"])
+@pytest.mark.usefixtures("untrained")
 def test_the_record_stays_when_data_or_builder_leave_the_folder(quick, tmp_path, who):
     (tmp_path / "below").mkdir()
     source = """
