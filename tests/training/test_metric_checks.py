@@ -1,7 +1,6 @@
 """Metrics that can't compare y with the model's output as they are."""
 
 import re
-import warnings
 
 import keras
 import numpy as np
@@ -104,31 +103,6 @@ class TestMetrics:
         )
         refused(said, model, X, y)
 
-    def test_a_function_of_ones_own_is_tried(self):
-        """For (n,) against (n, 1) it would compare every target with every output."""
-
-        def rmse(y, outputs):
-            return keras.ops.sqrt(keras.ops.mean((y - outputs) ** 2))
-
-        outputs = np.linspace(0.2, 0.8, 4)[:, None]
-        spread, paired = (np.sqrt(np.mean((y - outputs) ** 2)) for y in (SUM[:4], SUM[:4, None]))
-        said = (
-            'y has shape (30,), the model\'s output (None, 1), and the metric "rmse" spreads one '
-            f"over the other: of 4 examples it made {spread:.4g} instead of {paired:.4g}. "
-            "Pass y[:, None]."
-        )
-        with pytest.warns(UserWarning, match=re.escape(said)):
-            fit(dense(1, "mse", [rmse]), X, SUM, verbose=0)
-        fit(dense(1, "mse", [rmse]), X, SUM[:, None], verbose=0)  # a warning would be an error
-
-    def test_a_function_that_does_not_mind(self):
-        def largest(y, outputs):
-            return keras.ops.max(outputs) + 0 * keras.ops.mean(y)
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            fit(dense(1, "mse", [largest]), X, SUM, verbose=0)
-
 
 class SparsePrecision(keras.metrics.Precision):
     """It makes rows of class numbers itself."""
@@ -143,12 +117,3 @@ def test_a_subclass_may_take_other_targets():
         return train(model, X, CLASSES, shuffle=False, verbose=0).history
 
     assert trained(fit)["p"] == pytest.approx(trained(keras.Model.fit)["p"], rel=1e-6)
-
-
-def test_a_random_metric_is_no_sign_of_anything():
-    def noise(y, outputs):
-        return keras.random.normal(()) + 0 * keras.ops.mean(outputs)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        fit(dense(1, "mse", [noise]), X, SUM, verbose=0)

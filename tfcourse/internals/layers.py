@@ -1,13 +1,15 @@
 """Layers, the graph of a functional model, and the names that Keras counts up."""
 
 import importlib
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tfcourse.internals.versions import uses
 from tfcourse.types import KerasModel, KerasTensor, Layer, Nested, Shape, Tensor, Variable
 
 __all__ = [
+    "automatic_names",
     "flatten_layers",
     "functional_model",
     "graph_nodes",
@@ -19,6 +21,7 @@ __all__ = [
     "own_weights",
     "reset_automatic_names",
     "seed_generators",
+    "set_automatic_names",
     "set_trainable_flag",
     "snake_case_name",
     "takes_training",
@@ -132,6 +135,22 @@ def snake_case_name(class_name: str) -> str:
     from keras.src.utils.naming import to_snake_case
 
     return str(to_snake_case(class_name))
+
+
+@uses("keras.src.backend.common.global_state.get_global_attribute")
+def automatic_names() -> dict[str, int]:
+    """Return how often Keras has used each automatic name; `set_automatic_names` restores it."""
+    from keras.src.backend.common import global_state
+
+    return dict(global_state.get_global_attribute("object_name_uids") or {})
+
+
+@uses("keras.src.backend.common.global_state.set_global_attribute")
+def set_automatic_names(counts: Mapping[str, int]) -> None:
+    """Set how often Keras has used each automatic name; nothing public does."""
+    from keras.src.backend.common import global_state
+
+    global_state.set_global_attribute("object_name_uids", defaultdict(int, counts))
 
 
 @uses("keras.src.utils.naming.reset_uids")

@@ -1,4 +1,4 @@
-"""TensorFlow's compiled functions, graphs and global seed."""
+"""TensorFlow's compiled functions and graphs, and the global seeds."""
 
 import random
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.internals.versions import uses
-from tfcourse.types import ConcreteFunction, Tensor, TensorFunction
+from tfcourse.types import Array, ConcreteFunction, Tensor, TensorFunction
 
 __all__ = [
     "allow_retracing",
@@ -17,8 +17,10 @@ __all__ = [
     "function_graph",
     "in_xla_context",
     "operation_definition",
+    "seed_generator_state",
     "seed_state",
     "set_global_seeds",
+    "set_seed_generator_state",
 ]
 
 
@@ -112,3 +114,36 @@ def set_global_seeds(seed: int) -> None:
     global_state.set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, None)
     eager: Any = context.context()
     eager._seed, eager._rng = seed, random.Random(seed)
+
+
+@uses(
+    "keras.src.backend.common.global_state.get_global_attribute",
+    "keras.src.random.seed_generator.GLOBAL_SEED_GENERATOR",
+)
+def seed_generator_state() -> Array | None:
+    """Return the state of Keras's global seed generator; None before its first use.
+
+    The functions of ``keras.random`` without a seed use it; nothing public gives it.
+    """
+    from keras.src.backend.common import global_state
+    from keras.src.random import seed_generator
+
+    generator = global_state.get_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR)
+    return None if generator is None else generator.state.numpy().copy()
+
+
+@uses(
+    "keras.src.backend.common.global_state.get_global_attribute",
+    "keras.src.backend.common.global_state.set_global_attribute",
+    "keras.src.random.seed_generator.GLOBAL_SEED_GENERATOR",
+)
+def set_seed_generator_state(state: Array | None) -> None:
+    """Set the state of Keras's global seed generator to one of `seed_generator_state`."""
+    from keras.src.backend.common import global_state
+    from keras.src.random import seed_generator
+
+    name = seed_generator.GLOBAL_SEED_GENERATOR
+    if state is None:
+        global_state.set_global_attribute(name, None)
+    else:
+        global_state.get_global_attribute(name).state.assign(state)

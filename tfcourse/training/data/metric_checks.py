@@ -1,19 +1,26 @@
-"""Checks of the metrics of a model: they must compare y with its outputs as they are."""
+"""Checks of a model's metrics and own losses: they must compare y with its outputs as they are.
+
+Keras's metrics are known by their names, a user's own metrics and losses are tested on a few
+examples; see `pairing`. Not tested are
+
+- a loss that is a function: Keras gives y the rank of the output before it calls it;
+- metrics and losses that can't be copied, and models whose outputs aren't known before the first
+  step.
+"""
 
 import inspect
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import keras
-import numpy as np
 
 from tfcourse.errors import InputError, warn
 from tfcourse.internals.models import averaged_function
+from tfcourse.training.data.pairing import Call, call_on_copy, find_broadcast
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
-from tfcourse.types import KerasTensor, Metric, Tensor
+from tfcourse.types import KerasTensor, Loss, Metric, Tensor
 
-__all__ = ["check_metric"]
+__all__ = ["check_loss", "check_metric"]
 
 # Keras's functions and classes of metrics that compare y with the output number by number.
 FUNCTIONS = {*NUMBER_BY_NUMBER, "binary_accuracy", "categorical_accuracy"}
@@ -25,8 +32,6 @@ CLASSES = (
     keras.metrics.Recall,
     keras.metrics.FBetaScore,
 )
-# The number of examples that a metric of the user's is tried on.
-TRIAL_ROWS = 4
 
 
 def check_metric(
@@ -34,7 +39,7 @@ def check_metric(
 ) -> None:
     """Check that a metric can compare targets with an output.
 
-    A function of the user's own is tried on a few examples.
+    A function or subclass of the user's own is tested on a few examples.
 
     Args:
         name: What the target is called in messages.
@@ -47,18 +52,35 @@ def check_metric(
         InputError: A metric of Keras's can't.
 
     Warns:
-        UserWarning: The user's own function gives another value than for y of the output's shape.
+        UserWarning: The user's own metric broadcasts y of shape (n,) against outputs (n, 1).
     """
     metric = _named(metric) if isinstance(metric, str) else metric
-    if isinstance(metric, keras.Metric) and not type(metric).__module__.startswith("keras."):
-        return  # a subclass of the user's may change what it compares
+    if (inspect.isfunction(metric) or isinstance(metric, keras.Metric)) and _is_own(metric):
+        if values:  # and no other check: a subclass of Keras's may change what it compares
+            call = metric if inspect.isfunction(metric) else call_on_copy(metric)
+            _warn_of_broadcast(name, f'the metric "{_name(metric)}"', call, target, output)
+        return
     if isinstance(metric, keras.metrics.FBetaScore):
         _check_columns(name, metric, target, output)
     if isinstance(metric, CLASSES) or _keras_function(metric) in FUNCTIONS:
         compares = f'the metric "{_name(metric)}"'
         check_same_shape(name, compares, tuple(target.shape), tuple(output.shape))
-    elif inspect.isfunction(metric) and values and tuple(output.shape[1:]) == (1,):
-        _try(name, metric, target)
+
+
+def check_loss(name: str, loss: Loss, target: Tensor, output: KerasTensor) -> None:
+    """Check that a loss of the user's own can compare targets with an output.
+
+    Args:
+        name: What the target is called in messages.
+        loss: A loss as ``compile`` takes it.
+        target: The targets.
+        output: The symbol of the model's output.
+
+    Warns:
+        UserWarning: The loss broadcasts y of shape (n,) against outputs (n, 1).
+    """
+    if isinstance(loss, keras.losses.Loss) and _is_own(loss):
+        _warn_of_broadcast(name, f'the loss "{loss.name}"', call_on_copy(loss), target, output)
 
 
 @lru_cache
@@ -79,7 +101,7 @@ def _keras_function(metric: Metric) -> str | None:
     return getattr(function, "__name__", None) if of_keras else None
 
 
-def _name(metric: Metric | Callable[..., Any]) -> str:
+def _name(metric: Metric | Call) -> str:
     return str(getattr(metric, "name", getattr(metric, "__name__", metric)))
 
 
@@ -94,23 +116,21 @@ def _check_columns(name: str, metric: Metric, target: Tensor, output: KerasTenso
     )
 
 
-def _try(name: str, function: Callable[..., Any], target: Tensor) -> None:
-    """Compare a function's values for y of shape (n,) and for y of the output's shape (n, 1)."""
-    if len(target.shape) != 1 or target.shape[0] < 2:
-        return
-    rows = np.asarray(target[:TRIAL_ROWS])
-    outputs = np.linspace(0.2, 0.8, len(rows), dtype=keras.config.floatx())[:, None]
-    try:
-        spread, paired, again = (
-            float(np.mean(function(*map(keras.ops.convert_to_tensor, (y, outputs)))))
-            for y in (rows, rows[:, None], rows[:, None])
-        )
-    except Exception:  # it may need a whole batch, or a graph
-        return
-    same = paired == again or (np.isnan(paired) and np.isnan(again))
-    if same and not np.isclose(spread, paired, equal_nan=True):  # not one with random numbers
+def _is_own(part: object) -> bool:
+    """Return True for a function, or an object of a class, that is not Keras's nor tfcourse's."""
+    definition = part if inspect.isfunction(part) else type(part)
+    package = str(definition.__module__).partition(".")[0]
+    return package not in ("keras", "tfcourse")
+
+
+def _warn_of_broadcast(
+    name: str, compares: str, call: Call, target: Tensor, output: KerasTensor
+) -> None:
+    """Warn if a user's metric or loss broadcasts y of shape (n,) against outputs (n, 1)."""
+    values = find_broadcast(call, target) if tuple(output.shape[1:]) == (1,) else None
+    if values is not None:
         warn(
-            f"{name} has shape {tuple(target.shape)}, the model's output (None, 1), and the metric "
-            f'"{_name(function)}" spreads one over the other: of {len(rows)} examples it made '
-            f"{spread:.4g} instead of {paired:.4g}. Pass y[:, None].",
+            f"{name} has shape {tuple(target.shape)}, the model's output (None, 1), and {compares} "
+            f"broadcasts them against each other: on {values.rows} examples it gives "
+            f"{values.flat:.4g} instead of {values.column:.4g}. Pass y[:, None]."
         )

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.internals.models import compiled_metrics, metric_arguments
-from tfcourse.training.data.metric_checks import check_metric
+from tfcourse.training.data.metric_checks import check_loss, check_metric
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
 from tfcourse.training.programs.program_cache import program_cache
 from tfcourse.training.programs.step import outputs_on, overrides
@@ -70,6 +70,8 @@ def check_targets(
     for name, entry, target, output in _triples(model, outputs, y, loss):
         if (keras_loss := _keras_loss(entry)) is not None:
             _check(f"y{of}{name}", keras_loss, target, output, values, values and trace)
+        elif values and trace:
+            check_loss(f"y{of}{name}", entry, target, output)
     compiled = compiled_metrics(model)
     if compiled is None or overrides(model, "compute_metrics"):
         return
