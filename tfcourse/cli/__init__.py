@@ -79,6 +79,14 @@ def search(
     workers: Annotated[
         str | None, typer.Option(help='How many processes train, or "auto".', metavar="N")
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN_DIR",
+            help="Begin with the best values of an earlier search.",
+        ),
+    ] = None,
     accept_changes: AcceptChanges = False,
     verbose: Annotated[
         bool,
@@ -90,7 +98,9 @@ def search(
     with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
 
-        planned = Search.from_toml(config, trials=trials, epochs=epochs, seed=seed, out=out)
+        planned = Search.from_toml(
+            config, trials=trials, epochs=epochs, seed=seed, out=out, start_from=start_from
+        )
         if fresh and planned.directory.exists() and not yes:
             with message_if_interrupted("Nothing was deleted."):
                 _ask_to_delete(planned.directory)

@@ -12,12 +12,12 @@ from tfcourse.files import translate_disk_errors
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.advice import exhaustion
 from tfcourse.search.config.arguments import config_from_arguments
-from tfcourse.search.config.load import load_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import is_local, is_missing, load_split
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results import completion
 from tfcourse.search.results.search_result import SearchResult
+from tfcourse.search.results.starting_points import load_with_start
 from tfcourse.search.runtime.local import serve, supervise
 from tfcourse.search.runtime.resources import worker_count
 from tfcourse.search.runtime.service import Service
@@ -100,6 +100,7 @@ class Search:
         epochs: int | None = None,
         seed: int | None = None,
         out: str | Path = "runs",
+        start_from: str | Path | None = None,
     ) -> "Search":
         """Read and check a TOML file.
 
@@ -111,12 +112,13 @@ class Search:
             epochs: Replaces ``[training] epochs``.
             seed: Replaces ``[search] seed``.
             out: The folder for the run directory.
+            start_from: An earlier search's run directory: its best trials are the first here.
 
         Raises:
             InputError: Every error of the file, a line each.
         """
         try:
-            config = load_config(Path(path), trials=trials, epochs=epochs, seed=seed)
+            config = load_with_start(path, start_from, trials=trials, epochs=epochs, seed=seed)
         except InputError:
             recorded = completion.finished_config(Path(path), Path(out), trials, epochs, seed)
             if recorded is None:

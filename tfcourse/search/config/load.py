@@ -1,7 +1,7 @@
 """The config of a search, from its TOML file; all errors are reported at once."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from tfcourse.search.config.metrics import (
 )
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import strategy_settings, validate_strategy
+from tfcourse.search.config.start import validate_start
 from tfcourse.search.config.tables import (
     STRATEGIES,
     DataTable,
@@ -30,6 +31,7 @@ from tfcourse.search.config.tables import (
 )
 from tfcourse.search.config.time_limits import limited_preparation
 from tfcourse.search.config.vectorized import validate_vectorized
+from tfcourse.types import Hyperparameters
 
 __all__ = ["load_config", "parse_config"]
 
@@ -48,6 +50,7 @@ def load_config(
     trials: int | None = None,
     epochs: int | None = None,
     seed: int | None = None,
+    start: Sequence[Hyperparameters] = (),
     recorded: bool = False,
 ) -> SearchConfig:
     """Read and check a search's TOML file.
@@ -57,6 +60,7 @@ def load_config(
         trials: Replaces ``[search] trials``.
         epochs: Replaces ``[training] epochs``.
         seed: Replaces ``[search] seed``.
+        start: Tables to add to ``[[search.start]]``.
         recorded: As for `parse_config`.
 
     Raises:
@@ -73,6 +77,8 @@ def load_config(
         present = {key: value for key, value in values.items() if value is not None}
         if present and isinstance(raw.setdefault(table, {}), dict):
             raw[table].update(present)
+    if start and isinstance(raw.get("search"), dict):
+        raw["search"]["start"] = [*raw["search"].get("start", []), *map(dict, start)]
     return parse_config(raw, str(path), path.parent, recorded=recorded)
 
 
@@ -107,9 +113,8 @@ def parse_config(
     if lines := unwritable(tables):
         raise InputError(error_lines(origin, errors + lines))
     tables["search"], settings, lines = strategy_settings(tables["search"])
-    errors += lines
-    parsed, lines = _parse_tables(tables)
-    errors += lines
+    parsed, table_lines = _parse_tables(tables)
+    errors += [*lines, *table_lines]
     with limited_preparation(parsed["search"]):
         if parsed["training"] is not None:
             errors += validate_training(parsed["training"])
@@ -128,7 +133,8 @@ def parse_config(
     errors += space_lines
     errors += check_fixed(checked_builder, parsed["model"], parsed["training"], space)
     if parsed["search"] is not None and not space_lines and not recorded:
-        errors += validate_strategy(parsed["search"], settings, parsed["training"], space)
+        checked = (parsed["search"], settings, parsed["training"], space)
+        errors += [*validate_strategy(*checked), *validate_start(*checked)]
         if builder is not None and parsed["training"] is not None:
             errors += validate_vectorized(parsed["search"], parsed["training"], builder, space)
     if errors := errors + unwritable({"space": tables["space"]}):  # with the tables of the builder

@@ -72,6 +72,7 @@ class SearchConfig:
             self.direction,
             self.trials,
             self.training.epochs,
+            self.search.start,
         )
 
     @property
@@ -90,8 +91,10 @@ class SearchConfig:
         if self.settings is not None:
             of_strategy[self.search.strategy] = self.settings.model_dump(exclude_none=True)
         search = self.search.model_copy(update={"direction": self.direction})
+        # Searches without a start have the config of earlier versions.
+        of_strategy |= {"start": [dict(table) for table in search.start]} if search.start else {}
         tables = {
-            "search": search.model_dump(exclude_none=True) | of_strategy,
+            "search": search.model_dump(exclude_none=True, exclude={"start"}) | of_strategy,
             "data": self.data.model_dump(exclude_none=True) | {"split": list(self.data.split)},
             "model": self.model.model_dump(exclude_none=True),
             "training": self.training.model_dump(exclude_none=True),

@@ -48,6 +48,8 @@ class SearchTable(Table):
         caviar: ``"population"`` trains trials of one architecture together, ``"reuse"`` one after
             the other, and ``"auto"`` estimates which is quicker. The results agree to rounding,
             not to the last bit.
+        start: ``[[search.start]]`` tables: the values of the first trials, such as the best known
+            ones; hyperparameters that a table leaves out are drawn.
         checkpoints: ``"all"`` keeps every trial's model on disk, ``"best"`` only the best one's.
     """
 
@@ -62,6 +64,7 @@ class SearchTable(Table):
     threads: int = Field(default=1, ge=1, le=1000)
     reuse_models: int = Field(default=16, ge=0)
     caviar: Literal["auto", "population", "reuse"] = "reuse"
+    start: Annotated[tuple[dict[str, Any], ...], Strict(False)] = ()
     checkpoints: Literal["best", "all"] = "best"
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from tfcourse.formulas.scales import to_unit, to_value
 
-__all__ = ["Choice", "Parameter", "Range", "When", "active", "any_of", "fits"]
+__all__ = ["Choice", "Parameter", "Range", "When", "active", "admits", "any_of", "fits"]
 
 When = tuple[tuple[str, Any], ...]
 
@@ -131,11 +131,12 @@ def fits(values: Mapping[str, Any], space: Mapping[str, Parameter], names: Colle
     return (
         {*values} <= {*names}
         and all(space[name].when for name in missing)
-        and all(_admits(space[name], values[name]) for name in space if name in values)
+        and all(admits(space[name], values[name]) for name in space if name in values)
     )
 
 
-def _admits(parameter: Parameter, value: object) -> bool:
+def admits(parameter: Parameter, value: object) -> bool:
+    """Return True if a parameter can have the value."""
     if isinstance(parameter, Choice):
         return value in parameter.values
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -9,7 +9,7 @@ from tfcourse.search.strategies.bayesian import BAYESIAN
 from tfcourse.search.strategies.coarse_to_fine import COARSE_TO_FINE
 from tfcourse.search.strategies.grid import GRID
 from tfcourse.search.strategies.hyperband import HYPERBAND
-from tfcourse.search.strategies.random_search import RANDOM
+from tfcourse.search.strategies.random_search import RANDOM, draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 from tfcourse.types import Hyperparameters
 
@@ -26,6 +26,8 @@ STRATEGIES: dict[str, Strategy] = {
 
 def dependencies(study: Study, trial: int) -> range:
     """Return the trials that must have ended before the trial's values are known."""
+    if trial < len(study.start):
+        return range(0)
     return STRATEGIES[study.strategy].dependencies(study, trial)
 
 
@@ -53,6 +55,8 @@ def propose(
     memo = Memo() if memo is None else memo
     if not is_ready(study, trial, finished, memo):
         return None
+    if trial < len(study.start) and study.strategy != "hyperband":  # which adds its epochs
+        return draw(study, trial, finished, memo)
     return STRATEGIES[study.strategy].values(study, trial, finished, memo)
 
 

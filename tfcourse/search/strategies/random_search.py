@@ -1,9 +1,11 @@
 """Random search (course 1.2): each trial's values are drawn from the whole space."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tfcourse.search.space.discrete import configuration_of, is_discrete, new_sample
+from tfcourse.search.space.parameters import When
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 
@@ -19,8 +21,9 @@ def draw(
 ) -> dict[str, Any]:
     """Return random values; in a discrete space, values that no earlier trial drew.
 
-    A trial on record keeps the values of its record, also where an earlier version drew values
-    with repetition.
+    The first trials have the values of ``study.start``, as far as those are there. A trial on
+    record keeps the values of its record, also where an earlier version drew values with
+    repetition.
 
     Args:
         study: The study.
@@ -33,13 +36,15 @@ def draw(
     space, seed = study.space, study.seed
     box_of = box_of or (lambda number: space)
     if not is_discrete(space):
-        return sample(box_of(trial) or space, seed, trial)
+        return sample(_with_start(study, trial, box_of(trial) or space), seed, trial)
     for number in range(len(memo.draws), trial + 1):
         box = box_of(number)
         if box is None:
             memo.draws[number] = None
             continue
         values = dict(finished[number].values) if number in finished else None
+        if values is None and number < len(study.start):
+            values = sample(_with_start(study, number, box), seed, number)
         if values is None:
             values = new_sample(space, box, seed, number, memo.configurations)
         # After the last new configuration; no trial of a search comes here.
@@ -47,6 +52,26 @@ def draw(
         memo.draws[number] = {name: value for name, value in values.items() if name in space}
         memo.configurations.add(configuration_of(space, values))
     return memo.draws[trial] or {}
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    """A parameter that has one value, under its condition."""
+
+    value: Any
+    when: When
+
+    def value_at(self, unit: float) -> Any:
+        """Return the value."""
+        return self.value
+
+
+def _with_start(study: Study, trial: int, box: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the box with the values that the study's start has for the trial."""
+    if trial >= len(study.start):
+        return box
+    values = study.start[trial].items()
+    return {**box, **{name: _Fixed(value, box[name].when) for name, value in values}}
 
 
 RANDOM = Strategy(draw)

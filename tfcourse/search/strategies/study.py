@@ -1,7 +1,7 @@
 """The study: everything that the values of trials depend on; and the form of a strategy."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ class Study:
         direction: ``"max"`` or ``"min"``: the better end of the objective.
         trials: The number of trials asked for.
         epochs: The most epochs that a trial trains.
+        start: Values of the first trials; the others of these trials are drawn.
     """
 
     strategy: str
@@ -36,6 +37,7 @@ class Study:
     direction: str
     trials: int
     epochs: int
+    start: Sequence[Hyperparameters] = ()
 
 
 @dataclass

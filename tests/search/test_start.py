@@ -1,0 +1,129 @@
+"""The first trials of a search: values from the config, or from an earlier search."""
+
+import tomllib
+
+import pytest
+
+import tfcourse
+from tests.test_cli import run
+from tfcourse import InputError, Search
+from tfcourse.search.config.load import load_config, parse_config
+from tfcourse.search.space.sampling import sample
+from tfcourse.search.strategies.proposals import dependencies, propose
+
+SPACE = {
+    "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},
+    "optimizer": {"values": ["adam", "momentum"]},
+    "momentum": {"low": 0.9, "high": 0.999, "when": {"optimizer": "momentum"}},
+    "units": {"low": 8, "high": 64, "step": 8},
+}
+START = [
+    {"learning_rate": 0.03, "optimizer": "momentum", "momentum": 0.95, "units": 16},
+    {"optimizer": "momentum"},
+]
+
+
+def config(start=START, space=SPACE, trials=12, **search):
+    raw = {"search": {"name": "started", "trials": trials, "start": start, **search}}
+    return parse_config({**raw, "space": space, "training": {"epochs": 9}}, "started.toml", None)
+
+
+@pytest.mark.parametrize("strategy", ["random", "coarse_to_fine", "bayesian", "hyperband"])
+def test_the_first_trials_have_the_values_and_what_is_left_out_is_drawn(strategy):
+    study = config(strategy=strategy).study
+    first, second, third = (propose(study, trial, {}) for trial in range(3))
+    added = {"epochs"} & {*first}  # hyperband's
+    assert {n: v for n, v in first.items() if n not in added} == START[0]
+    drawn = sample(study.space, 0, 1)
+    assert second["optimizer"] == "momentum"
+    assert second["units"] == drawn["units"]
+    assert second["learning_rate"] == drawn["learning_rate"]
+    assert 0.9 <= second["momentum"] <= 0.999  # active, as its parent was chosen
+    assert {n: third[n] for n in third if n not in added} == sample(study.space, 0, 2)
+    assert list(first) == [*study.space, *added]
+    assert all(len(dependencies(study, trial)) == 0 for trial in range(2))
+
+
+def test_a_discrete_space_does_not_draw_a_start_again():
+    space = {"units": {"values": [1, 2, 3, 4]}}
+    study = config([{"units": 3}], space, trials=4).study
+    values = [propose(study, trial, {})["units"] for trial in range(4)]
+    assert values[0] == 3
+    assert sorted(values) == [1, 2, 3, 4]
+
+
+def test_a_start_is_another_search_and_none_is_the_search_of_earlier_versions():
+    tables = config().as_tables()
+    assert tables["search"]["start"] == START
+    again = parse_config(tomllib.loads(config().as_toml()), "again", None)
+    assert again.as_tables() == tables
+    assert "start" not in config([]).as_tables()["search"]
+
+
+@pytest.mark.parametrize(
+    ("start", "search", "said"),
+    [
+        ([{"unit": 8}], {}, r'table 1: "unit" is not in \[space\]\. Did you mean "units"\?'),
+        ([{}, {"units": 65}], {}, r"table 2: units must be from 8 to 64\. Received: 65\."),
+        ([{"optimizer": "adm"}], {}, r"table 1: optimizer must be one of .*Received: 'adm'"),
+        ([{"momentum": 0.95}], {}, r"table 1: momentum needs optimizer = 'momentum' in the same"),
+        ([{}] * 13, {}, r"must be at most 12 tables, the trials that can begin with them\. Rece"),
+        ([{}] * 10, {"strategy": "hyperband"}, r"must be at most 9 tables"),
+        ([{"learning_rate": float("nan")}], {}, r"started\.toml: .*nan"),
+        (["units"], {}, r"started\.toml: \[search\] start: "),
+    ],
+)
+def test_errors(start, search, said):
+    with pytest.raises(InputError, match=said):
+        config(start, **search)
+
+
+def test_a_grid_has_none():
+    with pytest.raises(InputError, match=r'can\'t be had with strategy "grid", whose points are'):
+        config([{"units": 8}], {"units": SPACE["units"]}, trials=2, strategy="grid")
+
+
+SMALL = """
+[search]
+name = "{name}"
+trials = {trials}
+[model]
+layers = 1
+units = 4
+[training]
+epochs = 1
+batch_size = 256
+[space.learning_rate]
+low = 1e-3
+high = {high}
+scale = "log"
+"""
+
+
+def test_from_an_earlier_search(tmp_path):
+    """Of its best trials those whose values are in the new space, each once."""
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(SMALL.format(name="first", trials=5, high=1.0))
+    second.write_text(SMALL.format(name="second", trials=4, high=0.1))
+    earlier = Search.from_toml(first, out=tmp_path).run(verbose=False)
+    inside = [r.values for r in earlier.ranking if r.values["learning_rate"] <= 0.1][:3]
+    assert 0 < len(inside) < 5
+    command = ("search", second, "--out", tmp_path, "--from", earlier.directory)
+    done = run(*command)
+    assert done.exit_code == 0, done.output
+    result = tfcourse.Search.read_result(tmp_path / "second")
+    assert [result.trials[trial].values for trial in range(len(inside))] == inside
+    assert run(*command).exit_code == 0  # again: the finished result
+    stored = load_config(tmp_path / "second" / "config.toml")
+    assert list(stored.search.start) == inside
+    without = run("search", second, "--out", tmp_path)
+    assert without.exit_code == 2
+    assert "search.start is" in without.output
+
+
+def test_from_what_is_no_earlier_search(tmp_path):
+    config = tmp_path / "second.toml"
+    config.write_text(SMALL.format(name="second", trials=4, high=0.1))
+    done = run("search", config, "--out", tmp_path, "--from", tmp_path / "nowhere")
+    assert done.exit_code == 2
+    assert "nowhere is not a run directory" in done.output

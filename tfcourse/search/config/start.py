@@ -1,0 +1,66 @@
+"""The checks of ``[[search.start]]``: the values of a search's first trials."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tfcourse.errors import nearest, shown
+from tfcourse.search.config.tables import SearchTable, TrainingTable
+from tfcourse.search.space.parameters import Choice, Parameter, admits, any_of
+from tfcourse.search.strategies.hyperband import hyperband_round
+
+__all__ = ["validate_start"]
+
+
+def validate_start(
+    search: SearchTable,
+    settings: Any,
+    training: TrainingTable | None,
+    space: Mapping[str, Parameter],
+) -> list[str]:
+    """Return a line for each error of the tables.
+
+    Args:
+        search: The table that holds them.
+        settings: The strategy's settings.
+        training: The table of the training; None if it has errors.
+        space: The parameters by name.
+    """
+    if not search.start:
+        return []
+    if search.strategy == "grid":
+        return ['[[search.start]] can\'t be had with strategy "grid", whose points are fixed.']
+    most = search.trials
+    if search.strategy == "hyperband" and training is not None:  # later trials continue others
+        most = min(most, hyperband_round(0, training.epochs, settings.factor).size)
+    if len(search.start) > most:
+        return [
+            f"[[search.start]] must be at most {most} tables, the trials that can begin with "
+            f"them. Received: {len(search.start)}."
+        ]
+    return [
+        f"[[search.start]] table {number}: {line}"
+        for number, values in enumerate(search.start, 1)
+        for name, value in values.items()
+        if (line := _error(name, value, values, space)) is not None
+    ]
+
+
+def _error(
+    name: str, value: object, values: Mapping[str, Any], space: Mapping[str, Parameter]
+) -> str | None:
+    if name not in space:
+        known = ", ".join(space)
+        return f'"{name}" is not in [space].{nearest(name, list(space))} Known: {known}.'
+    parameter = space[name]
+    if not admits(parameter, value):
+        allowed = (
+            f"one of {shown(list(parameter.values))}"
+            if isinstance(parameter, Choice)
+            else f"from {parameter.low:g} to {parameter.high:g}"
+        )
+        return f"{name} must be {allowed}. Received: {shown(value)}."
+    for parent, condition in parameter.when:
+        if values.get(parent) not in any_of(condition):
+            needed = " or ".join(shown(v) for v in any_of(condition))
+            return f"{name} needs {parent} = {needed} in the same table."
+    return None

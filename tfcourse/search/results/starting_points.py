@@ -1,0 +1,68 @@
+"""The best values of an earlier search, as the starting points of another one."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tfcourse.errors import InputError
+from tfcourse.search.config.load import load_config
+from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.records.trial_record import rank
+from tfcourse.search.space.parameters import Parameter, active, admits
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.recognition import not_a_run_directory
+from tfcourse.types import Hyperparameters
+
+__all__ = ["load_with_start", "starting_points"]
+
+BEST = 3
+
+
+def load_with_start(path: Path, start_from: str | Path | None, **overrides: Any) -> SearchConfig:
+    """Read and check a TOML file, see `load_config`, and add the best of an earlier search.
+
+    Args:
+        path: The file.
+        start_from: The run directory of the earlier search; None adds nothing.
+        overrides: The settings to replace.
+    """
+    config = load_config(Path(path), **overrides)
+    if start_from is None:
+        return config
+    start = starting_points(Path(start_from), config.space)
+    return load_config(Path(path), **overrides, start=start)
+
+
+def starting_points(path: Path, space: Mapping[str, Parameter]) -> list[Hyperparameters]:
+    """Return the values of the best trials of a run directory, best first, each once.
+
+    Hyperparameters that are not in the space, or whose values are not, are left out: the search
+    draws them.
+
+    Args:
+        path: The run directory of the earlier search.
+        space: The parameters of the new search.
+
+    Raises:
+        InputError: It is not a run directory, or none of its best trials has a value in the space.
+    """
+    directory = RunDirectory(path)
+    if not directory.exists():
+        raise InputError(not_a_run_directory(path))
+    earlier = load_config(directory.config, recorded=True)
+    points: list[Hyperparameters] = []
+    for record in rank(directory.read_trials().values(), earlier.direction):
+        values = record.values
+        known = {n: values[n] for n, p in space.items() if n in values and admits(p, values[n])}
+        # A value whose condition is not met here would have no effect.
+        missing = {name: None for name in space if name not in known}
+        point = {n: v for n, v in active(space, {**missing, **known}).items() if n in known}
+        if point and point not in points:
+            points.append(point)
+        if len(points) == BEST:
+            break
+    if not points:
+        raise InputError(
+            f"{path} has no completed trial with a value in this [space] ({', '.join(space)})."
+        )
+    return points
