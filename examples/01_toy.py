@@ -131,14 +131,14 @@ print(f"{'w after 1000 steps':28}{'5.000001':>13}{tape_history[-1]!s:>15}{adam.w
 # Adam keeps its pace for longer, overshoots a little, and comes back.
 
 # %%
-SHOWN = 250
+STEPS_IN_PICTURE = 250
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 ax.axhline(5, color="0.75", linewidth=1)
-ax.plot(new.w_history[: SHOWN + 1], color="#0072B2", linewidth=2)
-ax.plot(adam.w_history[: SHOWN + 1], color="#D55E00", linewidth=2)
+ax.plot(new.w_history[: STEPS_IN_PICTURE + 1], color="#0072B2", linewidth=2)
+ax.plot(adam.w_history[: STEPS_IN_PICTURE + 1], color="#D55E00", linewidth=2)
 ax.text(100, 5.2, "Adam, α = 0.1", color="#D55E00", ha="center")
 ax.text(84, 3.8, "gradient descent, α = 0.01", color="#0072B2")
-ax.set(xlabel="step", ylabel="w", xlim=(0, SHOWN), ylim=(0, 6))
+ax.set(xlabel="step", ylabel="w", xlim=(0, STEPS_IN_PICTURE), ylim=(0, 6))
 ax.set_title("Adam strides, overshoots and returns; gradient descent slows down", loc="left")
 ax.spines[["top", "right"]].set_visible(False)
 fig.savefig(OUT / "01_toy.png", dpi=150)

@@ -118,17 +118,17 @@ for name, values in betas.items():
 # %%
 COLORS = {"linear": "#D55E00", "reverse_log": "#CC79A7", "log": "#0072B2"}
 COLORS["one_minus_log"] = COLORS["log"]
-SHOWN = 40
+POINTS = 40
 
 
 def show(histogram, strips, samples, low, high):
-    """A histogram of each sample, and below it a strip of its first few points."""
+    """Draw a histogram of each sample, and below it a strip of its first few points."""
     bins = np.geomspace(low, high, 25)
     for row, (name, values) in enumerate(samples.items()):
         style = {"color": COLORS[name], "linewidth": 2}
         percent = np.full(len(values), 100 / len(values))
         histogram.hist(values, bins, weights=percent, histtype="step", **style)
-        strips.plot(values[:SHOWN], np.full(SHOWN, -row), "|", color=COLORS[name], markersize=13)
+        strips.plot(values[:POINTS], np.full(POINTS, -row), "|", color=COLORS[name], markersize=13)
     strips.set_yticks(-np.arange(len(samples)), samples)
     for label, name in zip(strips.get_yticklabels(), samples, strict=True):
         label.set_color(COLORS[name])

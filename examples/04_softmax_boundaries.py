@@ -51,7 +51,7 @@ print(f"hardmax {hardmax(z).numpy()}               course: [1, 0, 0, 0]")
 
 # %%
 def arms(classes, per_class=150):
-    """Points (x₁, x₂) of every class along a curved arm of its own."""
+    """Return points (x₁, x₂) of every class, each along its own curved arm."""
     rng = np.random.default_rng(0)
     label = np.repeat(np.arange(classes), per_class)
     radius = rng.uniform(0.1, 1.0, label.size)
@@ -122,7 +122,7 @@ def compute_logits(model, x):
 
 
 def crossings(z, grid):
-    """Where the most probable class changes along the rows of a grid: from, to, and the points."""
+    """Return where the most probable class changes along a grid's rows: from, to, and points."""
     winner = z.argmax(-1)
     row, column = np.nonzero(winner[:, :-1] != winner[:, 1:])
     here, there = (row, column), (row, column + 1)
@@ -134,7 +134,7 @@ def crossings(z, grid):
 
 
 def largest_bend(z):
-    """The largest distance of a boundary's points from the straight line that fits them best."""
+    """Return the largest distance of a boundary's points from their best straight line."""
     along_rows = crossings(z, grid)
     along_columns = crossings(z.swapaxes(0, 1), grid.swapaxes(0, 1))
     i, j, points = map(np.concatenate, zip(along_rows, along_columns, strict=True))

@@ -27,9 +27,9 @@ QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
 # %% [markdown]
 # ## Run it
 #
-# Every trial is kept in a run directory, here in a temporary folder. In a lasting one, a search
-# that was interrupted goes on where it was when it is run again: trial 7 has the same values
-# whatever happened before it.
+# Every trial is recorded in a run directory, here in a temporary folder. In a permanent one, an
+# interrupted search resumes when it is run again: trial 7 has the same values whatever happened
+# before it.
 
 # %%
 folder = tempfile.TemporaryDirectory()

@@ -46,9 +46,9 @@ def search(strategy, seed, loss, trials):
     if strategy == "grid":
         for axis in space.values():
             axis["points"] = round(trials**0.5)
-    chosen = {"name": "example", "strategy": strategy, "trials": trials, "seed": seed}
-    chosen["objective"] = "val_loss"
-    config = parse_config({"search": chosen, "space": space}, "example", HERE)
+    table = {"name": "example", "strategy": strategy, "trials": trials, "seed": seed}
+    table["objective"] = "val_loss"
+    config = parse_config({"search": table, "space": space}, "example", HERE)
     records, positions = {}, []
     for trial in range(trials):
         values = propose(config.study, trial, records)
@@ -76,13 +76,13 @@ print("different values of α in 25 trials")
 print(f"  5 × 5 grid  {len(np.unique(grid[:, 0].round(9))):3}   course: 5")
 print(f"  random      {len(np.unique(points[:, 0])):3}   course: 25")
 
-found = {
+lowest = {
     strategy: np.array([search(strategy, s, one_matters, 25)[1].min() for s in SEEDS])
     for strategy in ("grid", "random")
 }
-wins = np.sum(found["random"] < found["grid"])
+wins = np.sum(lowest["random"] < lowest["grid"])
 print(f"\nbest loss, median over {len(SEEDS)} seeds")
-for strategy, best in found.items():
+for strategy, best in lowest.items():
     print(f"  {strategy:10}{np.median(best):10.2g}")
 print(f"random is better in {wins} of {len(SEEDS)} seeds   course: in most")
 

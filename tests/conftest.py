@@ -1,4 +1,4 @@
-"""What every test shares: quiet TensorFlow, clean global state, ways to run a function."""
+"""The fixtures of all tests: quiet TensorFlow, clean global state, ways to run a function."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""What ``python *arguments`` does, in a process that `tests.processes` has forked."""
+"""Do what ``python *arguments`` does, in a process that `tests.processes` has forked."""
 
 import ctypes
 import gc
