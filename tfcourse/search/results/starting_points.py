@@ -18,7 +18,9 @@ __all__ = ["load_with_start", "starting_points"]
 BEST = 3
 
 
-def load_with_start(path: Path, start_from: str | Path | None, **overrides: Any) -> SearchConfig:
+def load_with_start(
+    path: str | Path, start_from: str | Path | None, **overrides: Any
+) -> SearchConfig:
     """Read and check a TOML file, see `load_config`, and add the best of an earlier search.
 
     Args:
