@@ -57,6 +57,14 @@ def test_a_signal_reaches_it(how, code):
     assert process.returncode == process.poll() == code
 
 
+def test_an_interrupt_that_it_does_not_catch_ends_it_by_the_signal():
+    process = processes.Process(["-c", "import time; print('ready', flush=True); time.sleep(60)"])
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate()[1].endswith("KeyboardInterrupt\n")
+    assert process.returncode == -signal.SIGINT
+
+
 def test_one_that_takes_too_long():
     process = processes.Process(["-c", "import time; time.sleep(60)"])
     with pytest.raises(subprocess.TimeoutExpired):
