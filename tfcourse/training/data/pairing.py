@@ -136,7 +136,8 @@ def _compare(call: Call, rows: Array, outputs: Array, orders: Sequence[Array]) -
 
     shapes = rows, rows[:, None]
     flat, column = (values(y, orders[:2]) for y in shapes)
-    if np.allclose(flat, column, rtol=DIFFERENT, atol=0, equal_nan=True):
+    alike = np.allclose(flat, column, rtol=DIFFERENT, atol=0, equal_nan=True)
+    if alike or not _is_constant(flat, column).any():
         return None
     # The first order once more shows whether the values are random.
     others = [*orders[2:], orders[0]]
@@ -147,7 +148,7 @@ def _compare(call: Call, rows: Array, outputs: Array, orders: Sequence[Array]) -
     scale = np.abs([*flat, *column]).max(0)  # NaN compares as False
     differs = np.abs(flat - column) > DIFFERENT * scale
     broadcasts = (
-        (np.ptp(flat, 0) <= EQUAL * scale)
+        _is_constant(flat, column)
         & (np.abs(column[-1] - column[0]) <= EQUAL * scale)
         & (np.ptp(column, 0) > DIFFERENT * scale)
         & differs.any(0)
@@ -158,6 +159,11 @@ def _compare(call: Call, rows: Array, outputs: Array, orders: Sequence[Array]) -
     number = int(broadcasts.argmax())
     order = int(differs[:, number].argmax())
     return Broadcast(len(rows), float(flat[order, number]), float(column[order, number]))
+
+
+def _is_constant(flat: Array, column: Array) -> Array:
+    """Return True for each value for y of shape (n,) that doesn't depend on the rows' order."""
+    return np.ptp(flat, 0) <= EQUAL * np.abs([*flat, *column]).max(0)
 
 
 def _numbers(result: Nested) -> Array:
