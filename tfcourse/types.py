@@ -39,6 +39,7 @@ __all__ = [
     "Loss",
     "LossLike",
     "Metric",
+    "MetricLike",
     "Nested",
     "Optimizer",
     "OptimizerLike",
@@ -90,9 +91,11 @@ if TYPE_CHECKING:
     Initializer: TypeAlias = keras.initializers.Initializer
     Regularizer: TypeAlias = keras.regularizers.Regularizer
     Constraint: TypeAlias = keras.constraints.Constraint
-    # As `compile` and the layers take them: the object or its name; a loss may be a function too.
+    # As `compile` and the layers take them: the object or its name; a loss or metric may be a
+    # function too.
     OptimizerLike: TypeAlias = keras.optimizers.Optimizer | str
     LossLike: TypeAlias = keras.losses.Loss | str | Callable[[Any, Any], Any]
+    MetricLike: TypeAlias = keras.metrics.Metric | str | Callable[[Any, Any], Any]
     InitializerLike: TypeAlias = keras.initializers.Initializer | str
     RegularizerLike: TypeAlias = keras.regularizers.Regularizer | str
     ConstraintLike: TypeAlias = keras.constraints.Constraint | str
@@ -106,7 +109,7 @@ else:
     Graph = Dataset = DatasetIterator = Strategy = Any
     KerasModel = Layer = Optimizer = Metric = Callback = CallbackList = Callbacks = Loss = Any
     Initializer = Regularizer = Constraint = Any
-    OptimizerLike = LossLike = InitializerLike = RegularizerLike = ConstraintLike = Any
+    OptimizerLike = LossLike = MetricLike = InitializerLike = RegularizerLike = ConstraintLike = Any
     LearningRate = Any
     DType = DTypeLike = Any
 

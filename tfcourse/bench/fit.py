@@ -96,11 +96,11 @@ def _new(work: Work, repeats: int, scale: float) -> Comparison:
 
 
 def _fit(model: KerasModel, arguments: dict[str, Any]) -> float:
-    return fit(model, **arguments).history["loss"][-1]
+    return float(fit(model, **arguments).history["loss"][-1])
 
 
 def _model_fit(model: KerasModel, arguments: dict[str, Any]) -> float:
-    return model.fit(**arguments).history["loss"][-1]
+    return float(model.fit(**arguments).history["loss"][-1])
 
 
 def _ours(work: Work, model: KerasModel, jit_compile: bool | str) -> Callable[[], float]:

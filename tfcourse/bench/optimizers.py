@@ -97,6 +97,7 @@ def _step(
 
     def run() -> Array:
         apply(gradients)
-        return weights[-1].numpy()
+        bias: Array = weights[-1].numpy()
+        return bias
 
     return run

@@ -55,7 +55,7 @@ def _compare(units: int, sizes: Sequence[int], epochs: int, repeats: int) -> Com
     options = data | {"batch_size": BATCH, "epochs": epochs, "verbose": 0}
 
     def build() -> KerasModel:
-        model = mlp((64,), 10, units=units)
+        model: KerasModel = mlp((64,), 10, units=units)
         model.compile(Adam(), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 

@@ -105,4 +105,5 @@ class _Model(keras_tuner.HyperModel):
     ) -> keras.callbacks.History:
         """Call ``model.fit`` with the trial's batch size."""
         size = hp.values.get("batch_size", self.config.training.batch_size)
-        return model.fit(*args, batch_size=size, **kwargs)
+        history: keras.callbacks.History = model.fit(*args, batch_size=size, **kwargs)
+        return history

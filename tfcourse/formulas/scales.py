@@ -33,11 +33,13 @@ def _identity(value: TensorLike) -> TensorLike:
 
 
 def _log(value: TensorLike) -> Array:
-    return np.log(value)
+    coordinate: Array = np.log(value)
+    return coordinate
 
 
 def _exp(coordinate: TensorLike) -> Array:
-    return np.exp(coordinate)
+    value: Array = np.exp(coordinate)
+    return value
 
 
 def _one_minus_log(value: TensorLike) -> Array:
@@ -85,4 +87,5 @@ def to_unit(value: TensorLike, low: float, high: float, scale: str) -> Array:
     start, end = mapping.forward(low), mapping.forward(high)
     if start == end:
         return np.full_like(np.asarray(value, dtype=np.float64), 0.5)
-    return np.clip((mapping.forward(value) - start) / (end - start), 0.0, 1.0)
+    unit: Array = np.clip((mapping.forward(value) - start) / (end - start), 0.0, 1.0)
+    return unit

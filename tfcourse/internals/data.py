@@ -68,7 +68,8 @@ def python_logs(logs: Logs) -> Logs:
     """Return logs as Keras gives them to callbacks: floats, else arrays, without nesting."""
     from keras.src.utils import python_utils
 
-    return python_utils.pythonify_logs(logs)
+    values: Logs = python_utils.pythonify_logs(logs)
+    return values
 
 
 @uses("keras.callbacks.TensorBoard._should_trace")

@@ -49,7 +49,8 @@ def functional_model(model: KerasModel) -> KerasModel:
 
     Public is only its call.
     """
-    return model._functional
+    functional: KerasModel = model._functional
+    return functional
 
 
 @uses("keras.Function._nodes_by_depth")
@@ -104,7 +105,8 @@ def lambda_output_shape(layer: Layer) -> Shape | None:
 
     ``get_config`` has it only in a serialized form, which Keras refuses to load.
     """
-    return layer._output_shape
+    shape: Shape | None = layer._output_shape
+    return shape
 
 
 @uses("keras.src.backend.common.masking.get_keras_mask")

@@ -56,8 +56,8 @@ def function_graph(name: str) -> AbstractContextManager[Any]:
 
     The graph of the public ``tf.function`` is made into a function that stays registered.
     """
-    graph: Any = tf.__internal__.FuncGraph(name)
-    return graph.as_default()
+    context: AbstractContextManager[Any] = tf.__internal__.FuncGraph(name).as_default()
+    return context
 
 
 @uses("tensorflow.python.framework.op_def_registry.get")

@@ -81,5 +81,6 @@ class _Root:
 def _clone(initializer: Initializer) -> Initializer:
     """Return an initializer of the same configuration; without a seed it draws other values."""
     if isinstance(initializer, keras.initializers.Initializer):
-        return type(initializer).from_config(initializer.get_config())
+        clone: Initializer = type(initializer).from_config(initializer.get_config())
+        return clone
     return initializer

@@ -170,9 +170,10 @@ class SoftmaxHead(keras.layers.Layer):
         """Return the number of the most probable class, int64 of shape ``(...)``."""
         return tf.argmax(self._logits_of(features), axis=-1)
 
-    def top_k(self, features: TensorLike, k: int = 5) -> tuple[Any, Any]:
+    def top_k(self, features: TensorLike, k: int = 5) -> tuple[Tensor, Tensor]:
         """Return the probabilities and numbers of the k most probable classes, best first."""
-        return tf.math.top_k(softmax(self._logits_of(features)), k=k)
+        probabilities, classes = tf.math.top_k(softmax(self._logits_of(features)), k=k)
+        return probabilities, classes
 
     def _logits_of(self, features: TensorLike) -> Any:
         if not self.built:

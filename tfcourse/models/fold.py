@@ -178,7 +178,7 @@ def _obstacle_before(norm: Layer, layer: Layer, tensor: KerasTensor) -> str:
     return ""
 
 
-def _fold(model: KerasModel) -> Any:
+def _fold(model: KerasModel) -> KerasModel:
     """Copy a model without the layers that the plan folds; models inside are folded likewise."""
     view = _functional(model)
     plan = _plan(view)

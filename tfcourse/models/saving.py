@@ -47,7 +47,8 @@ def load_model(path: str | Path, compile: bool = True) -> KerasModel:
             if _CONFIG in file.namelist():
                 config, state = json.loads(file.read(_CONFIG)), file.read(_STATE)
                 return _with_own_parts(path, config, state, compile)
-    return keras.models.load_model(path, compile=compile)
+    model: KerasModel = keras.models.load_model(path, compile=compile)
+    return model
 
 
 def save_model(model: KerasModel, path: str | Path) -> None:
@@ -135,11 +136,13 @@ def _own_state(model: KerasModel, plain: KerasModel) -> bytes:
     return file.getvalue()
 
 
-def _with_own_parts(path: str | Path, config: KerasConfig, state: bytes, compile: bool) -> Any:
+def _with_own_parts(
+    path: str | Path, config: KerasConfig, state: bytes, compile: bool
+) -> KerasModel:
     """Load the plain model, and convert it to the one that was saved."""
     plain = keras.models.load_model(path, compile=False)
     compiled = config.pop("compile_config", None)
-    model = keras.saving.deserialize_keras_object(config)
+    model: KerasModel = keras.saving.deserialize_keras_object(config)
     arrays = dict(np.load(io.BytesIO(state)))
     for i, weight in enumerate(_unpaired_weights(copy_weights(plain, model), model)):
         weight.assign(arrays.pop(f"weight {i}"))

@@ -75,7 +75,7 @@ def swap(model: KerasModel, to: str = "tfcourse") -> KerasModel:
         return pairs[-1][1]
 
     with uncompiled(model):
-        copy = keras.models.clone_model(model, clone_function=clone, recursive=True)
+        copy: KerasModel = keras.models.clone_model(model, clone_function=clone, recursive=True)
     _check_complete(copy, to)
     _check_shared_layers(model, copy)
     copies: dict[int, Any] = {}

@@ -47,17 +47,18 @@ def keras_equivalent(optimizer: Optimizer) -> Optimizer | None:
         config = {name: value for name, value in optimizer.get_config().items() if name in names}
         return inner and keras.optimizers.LossScaleOptimizer(inner, **config)
     config = optimizer.get_config()
+    equivalent: Optimizer | None = None
     if type(optimizer) is GradientDescent:
-        return keras.optimizers.SGD.from_config(config)
-    if type(optimizer) is Adam:
-        return keras.optimizers.Adam.from_config(config)
-    if type(optimizer) is RMSprop:
+        equivalent = keras.optimizers.SGD.from_config(config)
+    elif type(optimizer) is Adam:
+        equivalent = keras.optimizers.Adam.from_config(config)
+    elif type(optimizer) is RMSprop:
         config["epsilon"] **= 2
-        return keras.optimizers.RMSprop.from_config(config)
-    if type(optimizer) is Momentum and isinstance(config["learning_rate"], float):
+        equivalent = keras.optimizers.RMSprop.from_config(config)
+    elif type(optimizer) is Momentum and isinstance(config["learning_rate"], float):
         share = 1 - config["momentum"]
         config["learning_rate"] *= share
         if config["weight_decay"]:  # which Keras multiplies by the learning rate
             config["weight_decay"] /= share
-        return keras.optimizers.SGD.from_config(config)
-    return None
+        equivalent = keras.optimizers.SGD.from_config(config)
+    return equivalent

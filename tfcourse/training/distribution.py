@@ -144,7 +144,8 @@ def _number(value: object) -> int:
 
 
 def _rows_of(feed: Feed) -> int | None:
-    return first_leaf(feed.sample).shape[0]
+    rows: int | None = first_leaf(feed.sample).shape[0]
+    return rows
 
 
 def _check_rows(model: KerasModel, sizes: Sequence[int | None], own: bool, remedy: str) -> None:

@@ -106,7 +106,8 @@ class Loop:
         if epochs and isinstance(model.optimizer, keras.optimizers.Optimizer):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         callbacks.on_train_end(logs)
-        return model.history
+        history: keras.callbacks.History = model.history
+        return history
 
     def _begin(self, initial_epoch: int, epochs: int) -> Start:
         if self.checkpoints is not None:

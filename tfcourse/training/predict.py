@@ -143,5 +143,5 @@ def _data_for_keras(feed: Feed, x: TrainingData) -> TrainingData:
 def _steps_of_bytes(outputs: Nested, batch_size: int | None) -> int:
     """Return the most steps of a call whose outputs take at most `BYTES_PER_CALL`."""
     leaves = tf.nest.flatten(outputs)
-    row = sum(math.prod(leaf.shape[1:]) * leaf.dtype.size for leaf in leaves)
+    row: int = sum(math.prod(leaf.shape[1:]) * leaf.dtype.size for leaf in leaves)
     return max(1, BYTES_PER_CALL // max(1, row * (batch_size or UNKNOWN_BATCH)))

@@ -69,7 +69,7 @@ def explore_hypermodel(source_object: object, name: str) -> HyperModelBuilder:
 
     def function(input_shape: Shape, classes: int, **values: Hyperparameter) -> KerasModel:
         hp = CheckedHyperParameters(name, {**first_registrations}, values)
-        model = build(hp)
+        model: KerasModel = build(hp)
         if unknown := [n for n in hp.values if n not in annotations]:
             raise InputError(
                 f'builder: "{name}" registers "{unknown[0]}" with {values} and did not when the '
@@ -84,7 +84,8 @@ def explore_hypermodel(source_object: object, name: str) -> HyperModelBuilder:
 
 def _build_of(source_object: Any, name: str) -> Callable[[Any], Any]:
     if inspect.isfunction(source_object) or not hasattr(source_object, "build"):
-        return source_object
+        function: Callable[[Any], Any] = source_object
+        return function
     try:
         with limited("builder", f'"{name}", called without arguments,'), exit_as_error():
             model = source_object() if isinstance(source_object, type) else source_object
@@ -101,7 +102,8 @@ def _build_of(source_object: Any, name: str) -> Callable[[Any], Any]:
             f'builder: "{name}" has a fit of its own, which a search does not call: it trains with '
             "tfcourse.fit. Override the model's train_step, or use keras-tuner's own tuners."
         )
-    return model.build
+    build: Callable[[Any], Any] = model.build
+    return build
 
 
 def _explore(

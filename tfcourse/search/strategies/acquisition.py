@@ -68,7 +68,8 @@ def maximize(
             np.vstack([places[best], more]),
             np.concatenate([scores[best], score(more)]),
         )
-    return places[int(np.argmax(scores))]
+    best_place: Array = places[int(np.argmax(scores))]
+    return best_place
 
 
 def _around(centre: Array, width: float, random: np.random.Generator) -> Array:

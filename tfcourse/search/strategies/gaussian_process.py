@@ -183,4 +183,5 @@ def matern(squared: Array) -> Array:
 
 def _squared_distances(left: Array, right: Array) -> Array:
     squares = np.square(left).sum(axis=1)[:, None] + np.square(right).sum(axis=1)
-    return np.maximum(squares - 2.0 * (left @ right.T), 0.0)
+    distances: Array = np.maximum(squares - 2.0 * (left @ right.T), 0.0)
+    return distances

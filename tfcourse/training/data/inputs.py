@@ -123,7 +123,9 @@ def limit_by_config(name: str, number: int | None) -> int | None:
         name: ``"epochs"``, or ``"steps_per_epoch"`` for the steps of any pass over data.
         number: The caller's number; None for all.
     """
-    most = keras.config.max_epochs() if name == "epochs" else keras.config.max_steps_per_epoch()
+    most: int | None = (
+        keras.config.max_epochs() if name == "epochs" else keras.config.max_steps_per_epoch()
+    )
     if not most or (number and number <= most):
         return number
     warn(f"Limiting {name} to {most}")

@@ -124,7 +124,8 @@ def _trial_rows(target: Tensor) -> Array | None:
     if len(rows) < MIN_ROWS or len(firsts) < 2:
         return None
     others = np.setdiff1d(np.arange(len(rows)), firsts)
-    return rows[np.concatenate([firsts, others])[:TRIAL_ROWS]]
+    trial_rows: Array = rows[np.concatenate([firsts, others])[:TRIAL_ROWS]]
+    return trial_rows
 
 
 def _compare(call: Call, rows: Array, outputs: Array, orders: Sequence[Array]) -> Broadcast | None:
@@ -163,7 +164,8 @@ def _compare(call: Call, rows: Array, outputs: Array, orders: Sequence[Array]) -
 
 def _is_constant(flat: Array, column: Array) -> Array:
     """Return True for each value for y of shape (n,) that doesn't depend on the rows' order."""
-    return np.ptp(flat, 0) <= EQUAL * np.abs([*flat, *column]).max(0)
+    constant: Array = np.ptp(flat, 0) <= EQUAL * np.abs([*flat, *column]).max(0)
+    return constant
 
 
 def _numbers(result: Nested) -> Array:

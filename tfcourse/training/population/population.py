@@ -58,7 +58,7 @@ class Population:
             x, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
 
             def build() -> KerasModel:
-                model = self._build()
+                model: KerasModel = self._build()
                 if not model.built:
                     outputs_on(model, model, x, training=False)
                 return model

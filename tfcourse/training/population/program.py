@@ -145,10 +145,11 @@ class PopulationProgram(XlaFallback):
 
         def run(metrics: list[Tensor], begin: Tensor, count: int) -> list[Tensor]:
             batch = gather_rows(data, begin + tf.range(count))
-            return self._vectorized(
+            state: list[Tensor] = self._vectorized(
                 self._with_checks(lambda state, own: self.step.test(state, own, batch)),
                 (model, metrics),
             )
+            return state
 
         examples = first_leaf(data).shape[0]
         metrics = _batches(run, metrics, examples, self.test_batch_size, start, stop)
@@ -156,7 +157,8 @@ class PopulationProgram(XlaFallback):
         return metrics, self._logs(metrics)
 
     def _logs(self, metrics: list[Tensor]) -> dict[str, Tensor]:
-        return self._vectorized(self.step.logs, metrics)
+        logs: dict[str, Tensor] = self._vectorized(self.step.logs, metrics)
+        return logs
 
     def _vectorized(self, function: Callable[[Nested], Nested], elements: Nested) -> Nested:
         try:

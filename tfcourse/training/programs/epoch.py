@@ -174,7 +174,7 @@ def compiled(
     if run_eagerly:
         return function
     # Without XLA, data of a third length is not traced again.
-    program = tf.function(
+    program: Callable[..., Any] = tf.function(
         function, jit_compile=jit_compile, autograph=False, reduce_retracing=not jit_compile
     )
     # Each model has its own; TensorFlow takes many of them for one that is traced too often.

@@ -79,7 +79,9 @@ def seconds_of_step(model: KerasModel, sample: Nested, batch_size: int | None) -
 
     T is the time steps of a recurrent model, else 1; an unknown batch size counts as 32.
     """
-    operations = 6 * sum(math.prod(w.shape) for w in model.trainable_weights) * (batch_size or 32)
+    operations: float = (
+        6 * sum(math.prod(w.shape) for w in model.trainable_weights) * (batch_size or 32)
+    )
     families = {base.__name__ for layer in flatten_layers(model) for base in type(layer).__mro__}
     if "RNN" in families:
         shape = first_leaf(sample).shape

@@ -62,9 +62,10 @@ def test_program(
 def state_copier(model: KerasModel) -> StateCopier:
     """Return the copier of the model's state; a compiled model has one."""
     cache = program_cache(model)
-    if cache.state is None:
-        cache.state = StateCopier(model)
-    return cache.state
+    copier: StateCopier | None = cache.state
+    if copier is None:
+        copier = cache.state = StateCopier(model)
+    return copier
 
 
 def predict_program(model: KerasModel, jit_compile: bool) -> CollectProgram:

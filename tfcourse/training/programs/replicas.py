@@ -98,7 +98,8 @@ def needs_whole_gradient(optimizer: Optimizer) -> bool:
 
 def gather_numbers(strategy: Strategy, numbers: Sequence[int]) -> Array:
     """Return the numbers of all replicas, a row for each; every worker must call it at once."""
-    return _gather(strategy)(tf.constant([numbers], tf.int64)).numpy()
+    rows: Array = _gather(strategy)(tf.constant([numbers], tf.int64)).numpy()
+    return rows
 
 
 @functools.cache

@@ -33,16 +33,16 @@ class GroupSizes:
 
 def max_parallel_trials(config: SearchConfig) -> int:
     """Return how many trials' values can be known before one of them has ended."""
-    settings, trials = config.settings, config.trials
+    settings = config.settings
+    most: int = config.trials
     match config.search.strategy:
         case "coarse_to_fine":
-            return min(settings.trials_per_round, trials)
+            most = settings.trials_per_round
         case "bayesian":
-            return min(settings.parallel, trials)
+            most = settings.parallel
         case "hyperband":
-            first = hyperband_round(0, config.training.epochs, settings.factor)
-            return min(first.size, trials)
-    return trials
+            most = hyperband_round(0, config.training.epochs, settings.factor).size
+    return min(most, config.trials)
 
 
 def group_sizes(config: SearchConfig, workers: int) -> GroupSizes:
