@@ -50,6 +50,12 @@ def hear(made, message):
     made._receive()
 
 
+class Concluded(Conductor):
+    """A conductor that still leaves the workers the time to end by themselves."""
+
+    is_concluded = True
+
+
 def too_slow(made):
     """Find the worker's preparation too slow; return its process."""
     hear(made, {"what": "preparing", "part": "data"})
@@ -96,3 +102,16 @@ def test_a_disk_that_refuses_a_failure_s_record_is_told_with_the_remedy(pool, mo
     said = r"0000\.json can't be written or read: No space left on device\. Correct that and"
     with pytest.raises(WorkFailedError, match=said), translate_disk_errors():
         record_failure(made.directory, "w1", Running(0, {}), "Ended.", "")
+
+
+@pytest.mark.parametrize(
+    "message", [{"what": "error", "kind": "InputError", "message": "No data."}, None]
+)
+def test_a_worker_that_fails_after_the_conclusion_fails_nothing(pool, message):
+    made, said = pool
+    made.conductor = Concluded()
+    if message is not None:
+        hear(made, message)
+    hear(made, None)
+    assert made.children == {}
+    assert said == []

@@ -288,6 +288,21 @@ class TestDeaths:
         assert len(result.summary.measurements) == 1
         assert Watched.newest.started.count(killed[0]) == 2
 
+    def test_the_others_finish_the_search_without_a_worker_that_keeps_dying(
+        self, alone, monkeypatch
+    ):
+        search, expected = alone
+
+        class Cursed(Watched):
+            def _start(self, name):
+                super()._start(name)
+                if name == "w2":
+                    self.children["w2"].kill()
+
+        monkeypatch.setattr(local, "Supervisor", Cursed)
+        assert same(search.run(verbose=False, workers=2)) == expected
+        assert Cursed.newest.started.count("w2") == 3
+
     def test_workers_that_keep_dying_end_the_search(self, slow, monkeypatch):
         search = slow()
 

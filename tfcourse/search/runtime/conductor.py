@@ -26,8 +26,13 @@ class Conductor:
     prepared = True
 
     @property
+    def is_concluded(self) -> bool:
+        """True when nothing is left to do but for the workers to end."""
+        return False
+
+    @property
     def is_over(self) -> bool:
-        """True when the search is concluded, so that workers that still run can be ended."""
+        """True when the search is concluded, and workers had the time to end by themselves."""
         return False
 
     def started(self, child: Child) -> None:
@@ -35,6 +40,10 @@ class Conductor:
 
     def receive(self, child: Child, message: Mapping[str, Any]) -> None:
         """React to a message of a worker."""
+
+    def can_give_up(self, worker: str) -> bool:
+        """Return whether the search can continue without a worker."""
+        return True
 
     def give_up(self, worker: str) -> None:
         """Continue without a worker that kept dying."""
@@ -72,10 +81,15 @@ class LocalConductor(Conductor):
         self._concluded_at = 0.0
 
     @property
+    def is_concluded(self) -> bool:
+        """True when the record is complete and the best model measured."""
+        return self._concluded_at > 0.0
+
+    @property
     def is_over(self) -> bool:
         """True when the search is concluded, and workers had the time to end by themselves."""
-        concluded = self._concluded_at
-        return bool(concluded) and time.monotonic() > concluded + SHUTDOWN_GRACE_SECONDS
+        end = self._concluded_at + SHUTDOWN_GRACE_SECONDS
+        return self.is_concluded and time.monotonic() > end
 
     def started(self, child: Child) -> None:
         """Let a worker prepare the search if none does; else let it wait, or train."""
@@ -99,6 +113,10 @@ class LocalConductor(Conductor):
         }
         if (react := reactions.get(message["what"])) is not None:
             react()
+
+    def can_give_up(self, worker: str) -> bool:
+        """Return False for the worker that prepares: the next one would die of the same."""
+        return self.prepared or worker != self._preparing
 
     def give_up(self, worker: str) -> None:
         """Let others run the trials of a worker that kept dying, and do its work."""

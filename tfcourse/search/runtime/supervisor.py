@@ -79,7 +79,7 @@ class Supervisor:
                 self._end_all()
                 self.directory.forget_empty_logs(self.pool.workers)
         given_up = set(self.pool.workers) - self.finished
-        if given_up and not self.conductor.is_over:
+        if given_up and not self.conductor.is_concluded:
             raise WorkFailedError(why_given_up(self.errors, given_up, self.directory))
 
     def _start(self, name: str) -> None:
@@ -157,7 +157,7 @@ class Supervisor:
         slow = self.too_slow.pop(name, None)
         self._show_output(child, ended=True)
         self.display.ended(name)
-        if name in self.finished or self.conductor.is_over:
+        if name in self.finished or self.conductor.is_concluded:
             return
         if (error := self.errors.pop(name, None)) is not None:
             raise error_of_child(error)
@@ -179,8 +179,8 @@ class Supervisor:
             self._give_up(name)
 
     def _give_up(self, name: str) -> None:
-        """Continue without a worker that kept dying; with none before the first trial."""
-        if self.conductor.prepared:
+        """Continue without a worker that kept dying, unless it prepares the search."""
+        if self.conductor.can_give_up(name):
             self.conductor.give_up(name)
         else:
             self._end_all()
