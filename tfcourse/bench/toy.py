@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfcourse.bench.frame import Comparison, Contender, compare
 from tfcourse.toy import descent_program, minimize_quadratic
-from tfcourse.types import Scalar
+from tfcourse.types import Scalar, TensorFunction
 
 __all__ = ["bench", "contenders"]
 
@@ -132,16 +132,17 @@ def _step_by_step(steps: int) -> Callable[[], Any]:
     w = tf.Variable(0.0)
     coefficients = tf.constant(COEFFICIENTS)
 
-    @tf.function
     def step() -> None:
         with tf.GradientTape() as tape:
             cost = coefficients[0] * w**2 + coefficients[1] * w + coefficients[2]
         w.assign_sub(LEARNING_RATE * tape.gradient(cost, w))
 
+    compiled_step: TensorFunction = tf.function(step)
+
     def run() -> Any:
         w.assign(0.0)
         for _ in range(steps):
-            step()
+            compiled_step()
         return w.numpy()
 
     return run

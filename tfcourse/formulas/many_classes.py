@@ -1,5 +1,6 @@
 """The softmax cross-entropy of very many classes, without the (m, C) matrix."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -44,8 +45,9 @@ def blockwise_cross_entropy(
     classes = kernel.shape[-1]
     size = max(1, BLOCK_ELEMENTS // classes) if block_size is None else block_size
 
-    @tf.custom_gradient
-    def cost(features: Tensor, kernel: Tensor, bias: Tensor) -> Any:
+    def cost(
+        features: Tensor, kernel: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
         total, gradients = _sum_of_blocks(features, kernel, bias, labels, weights, size)
 
         def backward(upstream: Tensor) -> list[Tensor]:
@@ -53,7 +55,7 @@ def blockwise_cross_entropy(
 
         return total, backward
 
-    return cost(features, kernel, bias)
+    return tf.custom_gradient(cost)(features, kernel, bias)
 
 
 def _sum_of_blocks(

@@ -14,7 +14,7 @@ from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.models.graph import BATCH_NORMS
 from tfcourse.models.input_batches import input_batches, inputs_of
-from tfcourse.types import KerasModel, Layer, Nested, Tensor, TrainingData
+from tfcourse.types import KerasModel, Layer, Nested, Tensor, TensorFunction, TrainingData
 
 __all__ = ["recalibrate"]
 
@@ -78,8 +78,7 @@ def _calibrate(
     batches: Iterable[Nested],
     bar: keras.utils.Progbar,
 ) -> None:
-    @tf.function(reduce_retracing=True, autograph=False)
-    def step(totals: list[Moments], x: Nested) -> list[Moments]:
+    def pool(totals: list[Moments], x: Nested) -> list[Moments]:
         totals = [*totals]  # TensorFlow executes only the operations that they depend on.
         for call in _calls(model, layers, x):
             i = layers.index(call.layer)
@@ -87,6 +86,7 @@ def _calibrate(
             totals[i] = pool_moments(totals[i], moments)
         return totals
 
+    step: TensorFunction = tf.function(pool, reduce_retracing=True, autograph=False)
     allow_retracing(step)  # A trace for each group is intended.
     for _ in range(_PASSES):
         zeros = [tf.zeros(layer.moving_mean.shape, tf.float64) for layer in layers]
