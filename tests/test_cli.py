@@ -281,9 +281,10 @@ class TestCheck:
 ADVICE = {
     "coarse to fine": (
         'strategy = "coarse_to_fine"',
-        'Warning: [search] strategy "coarse_to_fine" begins with 8 random trials. '
-        "With trials = 3 the search is random.",
+        'Warning: [search] strategy "coarse_to_fine" begins with 8 quasi-random trials. '
+        "With trials = 3 the search is quasi-random.",
     ),
+    "gp": ('strategy = "gp"', '"gp" begins with 8 quasi-random trials.'),
     "bayesian": ('strategy = "bayesian"', '"bayesian" begins with 3 random trials.'),
     "hyperband": ('strategy = "hyperband"', '"hyperband" begins with 5 random trials.'),
     "hyperband of few epochs": (

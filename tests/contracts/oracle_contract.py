@@ -83,7 +83,7 @@ class Search:
             self.idle += len(self.records) + len(running) < self.total
             assert running, "it waits for nobody"
             missing = self.missing()
-            if not self.by_program or self.config.search.strategy == "bayesian":
+            if not self.by_program or self.config.search.strategy in ("bayesian", "gp"):
                 missing = missing[:1]
             assert [propose(self.config.study, number, self.records) for number in missing] == [
                 None for _ in missing

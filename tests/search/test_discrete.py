@@ -28,6 +28,8 @@ SPACE = {
 CONFIGURATIONS = (1 + 3) * 8 * 2
 STRATEGIES = {
     "random": {},
+    "quasi_random": {},
+    "gp": {"initial": 52, "parallel": 3},
     "bayesian": {"initial": 52, "parallel": 3},
     "coarse_to_fine": {"trials_per_round": 8, "shrink": 0.3, "floor": 0.05},
 }

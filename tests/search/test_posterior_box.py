@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tfcourse.search.space.parameters import Choice, Range, active
 from tfcourse.search.space.sampling import sample
-from tfcourse.search.strategies.coarse_to_fine import Part
+from tfcourse.search.strategies.boxes import Part
+from tfcourse.search.strategies.evidence import weigh
 from tfcourse.search.strategies.posterior_box import posterior_box, widen
 from tfcourse.search.strategies.quasi_random import quasi_random
 
@@ -25,7 +26,9 @@ PLANE = {name: Range("float", 0.0, 1.0) for name in "xyz"}
 
 
 def box_of(space, seen, rounds=2, seed=0, coverage=0.8, shrink=0.5, floor=0.05):
-    return posterior_box(space, seen, seed, rounds, coverage=coverage, shrink=shrink, floor=floor)
+    return posterior_box(
+        space, weigh(space, seen), seed, rounds, coverage=coverage, shrink=shrink, floor=floor
+    )
 
 
 def trials(loss, count, space=PLANE, noise=0.0, seed=0):

@@ -11,7 +11,9 @@ from keras_tuner.oracles import HyperbandOracle
 
 from tests.contracts.oracle_contract import SPACE, OracleContract, Search, ended, values_of
 from tfcourse import Search as TfcourseSearch
+from tfcourse.errors import InputError
 from tfcourse.search.config.load import load_config, parse_config
+from tfcourse.search.config.strategy_tables import GpTable
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.tables import rounds_table, space_table
 from tfcourse.search.runtime import execution
@@ -20,10 +22,28 @@ from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
 from tfcourse.search.strategies.grid import grid_size, grid_values
 from tfcourse.search.strategies.proposals import propose
+from tfcourse.search.strategies.quasi_random import quasi_random
+from tfcourse.search.strategies.study import Memo, Study
 
 
 class TestRandom(OracleContract):
     strategy = "random"
+
+
+class TestQuasiRandom(OracleContract):
+    strategy = "quasi_random"
+
+    def test_the_points_are_haltons(self, undisturbed):
+        space = self.config().space
+        for trial, record in undisturbed.items():
+            assert record.values == quasi_random(space, 0, trial)
+
+    def test_a_discrete_space_has_each_configuration_once(self):
+        space = {name: Choice((1, 2, 3)) for name in "abc"}
+        study = Study("quasi_random", None, space, 0, "min", 27, 1)
+        memo, points = Memo(), [propose(study, trial, {}) for trial in range(27)]
+        assert len({json.dumps(point) for point in points}) == 27
+        assert points == [propose(study, trial, {}, memo) for trial in range(27)]
 
 
 class TestCoarseToFine(OracleContract):
@@ -31,10 +51,29 @@ class TestCoarseToFine(OracleContract):
     settings = {"trials_per_round": 5}
     waits = True
 
-    def test_the_first_round_is_the_random_search(self, undisturbed):
+    def test_the_first_round_is_quasi_random(self, undisturbed):
         config = self.config()
         for trial in range(5):
-            assert undisturbed[trial].values == sample(config.space, 0, trial)
+            assert undisturbed[trial].values == quasi_random(config.space, 0, trial)
+
+    def test_one_trial_in_four_looks_everywhere(self, undisturbed):
+        config = self.config()
+        for trial in (7, 11, 15, 19, 23):
+            assert undisturbed[trial].values == quasi_random(config.space, 0, trial)
+        found = [r.get("everywhere") for r in rounds_on_record(config.study, undisturbed)]
+        assert found == [None, [7], [11], [15, 19], [23]]
+
+    def test_later_rounds_grow(self):
+        config = self.config(trials=100)
+        records = {
+            trial: TrialRecord(trial, "completed", quasi_random(config.space, 0, trial), 1.0)
+            for trial in range(100)
+        }
+        places = [
+            (r["first_trial"], r["last_trial"]) for r in rounds_on_record(config.study, records)
+        ]
+        expected = [*((first, first + 4) for first in range(0, 80, 5)), (80, 89), (90, 99)]
+        assert places == expected
 
     def test_a_round_waits_for_the_one_before(self):
         search = Search(self.config(), workers=6)
@@ -54,20 +93,15 @@ class TestCoarseToFine(OracleContract):
         turned = dict(reversed(list(undisturbed.items())[:20]))
         assert propose(self.config().study, 20, turned) == undisturbed[20].values
 
-    def test_equal_scores_are_ranked_by_number(self):
-        """And an infinite or absent score is no score."""
+    def test_an_infinite_or_absent_score_is_no_score(self):
         config = self.config()
-
-        def proposals(scores):
-            records = {
-                trial: TrialRecord(trial, "completed", sample(config.space, 0, trial), value)
-                for trial, value in enumerate(scores)
-            }
-            return propose(config.study, 5, records)
-
-        assert proposals([1, 1, 1, 1, 1]) == proposals([1, 2, 3, 4, 5])
-        nothing = proposals([None, float("nan"), float("inf"), float("-inf"), None])
-        assert set(nothing) <= set(config.space)
+        scores = [None, float("nan"), float("inf"), float("-inf"), None]
+        records = {
+            trial: TrialRecord(trial, "completed", sample(config.space, 0, trial), score)
+            for trial, score in enumerate(scores)
+        }
+        expected = quasi_random(config.space, 0, 5)
+        assert propose(config.study, 5, records) == pytest.approx(expected)
 
     def test_the_box_gets_smaller_around_the_valley(self, undisturbed):
         rates = [
@@ -85,6 +119,8 @@ class TestCoarseToFine(OracleContract):
         assert rounds[0]["box"]["learning_rate"] == {"low": 1e-4, "high": 1.0, "scale": "log"}
         for entry in rounds:
             for trial in range(entry["first_trial"], entry["last_trial"] + 1):
+                if trial in entry.get("everywhere", []):
+                    continue
                 values = undisturbed[trial].values
                 for name, part in entry["box"].items():
                     if "low" in part and name in values:
@@ -93,6 +129,49 @@ class TestCoarseToFine(OracleContract):
         assert rounds_on_record(config.study, begun) == rounds[:2]
         assert rounds_on_record(config.study, {}) == rounds[:1]
         assert rounds_on_record(TestRandom.config().study, undisturbed) == []
+
+
+class TestHalving(OracleContract):
+    """The first rule of coarse to fine."""
+
+    strategy = "coarse_to_fine"
+    settings = {"trials_per_round": 5, "rule": "halving"}
+    waits = True
+
+    def test_the_first_round_is_the_random_search(self, undisturbed):
+        config = self.config()
+        for trial in range(5):
+            assert undisturbed[trial].values == sample(config.space, 0, trial)
+
+    def test_equal_scores_are_ranked_by_number(self):
+        """And an infinite or absent score is no score."""
+        config = self.config()
+
+        def proposals(scores):
+            records = {
+                trial: TrialRecord(trial, "completed", sample(config.space, 0, trial), value)
+                for trial, value in enumerate(scores)
+            }
+            return propose(config.study, 5, records)
+
+        assert proposals([1, 1, 1, 1, 1]) == proposals([1, 2, 3, 4, 5])
+        nothing = proposals([None, float("nan"), float("inf"), float("-inf"), None])
+        assert set(nothing) <= set(config.space)
+
+    def test_the_values_are_those_of_earlier_versions(self, undisturbed):
+        """Computed before there was another rule; a search begun then continues with them."""
+        rates = [0.698676674, 0.423318838, 0.015573995, 0.024565013, 0.113457791, 0.010753775]
+        rates += [0.008158782, 0.002941095, 0.013665186, 0.004704256, 0.005874125, 0.013112896]
+        rates += [0.007718233, 0.003844429, 0.009706813, 0.016607748, 0.011497698, 0.014077486]
+        rates += [0.00950048, 0.007701688, 0.007906949, 0.008721011, 0.012059688, 0.008882008]
+        found = [undisturbed[trial].values["learning_rate"] for trial in range(24)]
+        assert found == pytest.approx(rates, rel=1e-6)
+        optimizers = "".join(undisturbed[t].values["optimizer"][0] for t in range(24))
+        assert optimizers == "mammaammmammmmmmmmmmammm"
+
+    def test_the_rounds_on_record_name_no_trials_from_everywhere(self, undisturbed):
+        for entry in rounds_on_record(self.config().study, undisturbed):
+            assert set(entry) == {"first_trial", "last_trial", "box"}
 
 
 class TestGrid(OracleContract):
@@ -214,6 +293,46 @@ class TestBayesian(OracleContract):
         assert propose(config.study, 8, records) == sample(config.space, 0, 8)
 
 
+class TestGp(OracleContract):
+    strategy = "gp"
+    settings = {"initial": 7, "parallel": 2}
+    trials = 16
+    waits = True
+    in_order = True
+
+    def test_it_begins_quasi_random(self, undisturbed):
+        space = self.config().space
+        for trial in range(7):
+            assert undisturbed[trial].values == quasi_random(space, 0, trial)
+        assert undisturbed[8].values != quasi_random(space, 0, 8)
+
+    def test_trials_of_one_batch_differ(self, undisturbed):
+        for first in (7, 9, 11, 13):
+            assert undisturbed[first].values != undisturbed[first + 1].values
+
+    def test_a_batch_waits_for_those_before(self, undisturbed):
+        study = self.config().study
+        known = {trial: undisturbed[trial] for trial in range(9)}
+        assert propose(study, 10, known) == undisturbed[10].values
+        assert propose(study, 11, known) is None
+
+    def test_without_a_completed_trial_it_goes_on_quasi_random(self):
+        config = self.config()
+        records = {t: TrialRecord(t, "failed", sample(config.space, 0, t)) for t in range(9)}
+        assert propose(config.study, 9, records) == quasi_random(config.space, 0, 9)
+
+    def test_the_better_end(self):
+        """To the largest score with "max", to the smallest with "min"."""
+        for direction, sign in (("max", 1), ("min", -1)):
+            space = {"x": Range("float", 0.0, 1.0)}
+            study = Study("gp", GpTable(), space, 0, direction, 16, 1)
+            records = {}
+            for trial in range(16):
+                x = propose(study, trial, records)["x"]
+                records[trial] = TrialRecord(trial, "completed", {"x": x}, sign * x)
+            assert np.median([records[trial].values["x"] for trial in range(10, 16)]) > 0.9
+
+
 # Losses on the unit square, as if of two hyperparameters; each with its own kind of valley.
 def bowl(a, b):
     return (a - 0.7) ** 2 + (b - 0.2) ** 2
@@ -241,9 +360,9 @@ def test_coarse_to_fine_beats_random(loss):
         space = {n: {"low": 0.01, "high": 0.99, "scale": s} for n, s in names.items()}
         search = {"name": "f", "trials": 24, "strategy": strategy, "seed": seed}
         config = parse_config({"search": search | {"direction": "min"}, "space": space}, "f", None)
-        records = {}
+        records, memo = {}, Memo()
         for trial in range(24):
-            values = propose(config.study, trial, records)
+            values = propose(config.study, trial, records, memo)
             units = (config.space[name].unit_of(value) for name, value in values.items())
             records[trial] = TrialRecord(trial, "completed", values, loss(*units))
         return min(record.score for record in records.values())
@@ -326,11 +445,44 @@ class TestARunDirectory:
         assert {trial: after[trial] for trial in before} == before
         assert longer.rounds[-1]["last_trial"] == 6
 
+    def test_a_search_of_an_earlier_version_keeps_its_rule(self, quick, tmp_path):
+        """Its config on record names no rule; the file that is run again doesn't either."""
+        halving = {"trials_per_round": 2, "rule": "halving"}
+        expected = quick(search={**ROUNDS, "coarse_to_fine": halving}).run(verbose=False)
+        values, boxes = values_of(expected.trials), expected.rounds
+        file, config = tmp_path / "search.toml", expected.directory / "config.toml"
+        for path in (file, config):
+            path.write_text(path.read_text().replace('rule = "halving"\n', ""))
+            assert "rule" not in path.read_text()
+
+        def again(**changes):
+            return TfcourseSearch(load_config(file), tmp_path / "runs").run(
+                verbose=False, **changes
+            )
+
+        assert again().rounds == boxes
+        assert TfcourseSearch.read_result(expected.directory).rounds == boxes
+        for trial in (3, 4):
+            (expected.directory / "trials" / f"{trial:04d}.json").unlink()
+        resumed = again()
+        assert (values_of(resumed.trials), resumed.rounds) == (values, boxes)
+        config.unlink()
+        assert again().rounds == boxes
+        text = file.read_text()
+        file.write_text(text.replace("trials_per_round", 'rule = "posterior"\ntrials_per_round'))
+        with pytest.raises(InputError, match="rule is"):
+            again()
+        file.write_text(text)
+        assert values_of(again(fresh=True).trials) != values
+        assert "posterior" in config.read_text()
+        assert [entry.get("everywhere") for entry in again().rounds] == [None, [3], []]
+
     def test_the_config_on_record_has_the_settings(self, fine):
         result = fine.run(verbose=False)
         kept = load_config(result.directory / "config.toml")
         assert kept.settings == fine.config.settings
-        assert kept.settings.keep == 0.25
+        assert kept.settings.coverage == 0.8
+        assert "keep" not in (result.directory / "config.toml").read_text()
 
     def test_hyperband_trains_the_same_run_for_longer(self, quick):
         search = quick(

@@ -74,10 +74,13 @@ def worker(
         from tfcourse.search.runtime.conductor import Conductor
         from tfcourse.search.runtime.supervisor import Supervisor
         from tfcourse.search.runtime.worker_pool import Chief, WorkerPool
+        from tfcourse.search.store.resume import as_recorded
 
         host, port = _address(connect, "--connect")
         chief = Chief(f"{host}:{port}", _secret(token), patience)
-        pool = WorkerPool(load_config(config), out, (_name(name),), chief)
+        asked = load_config(config)
+        recorded = as_recorded(asked, out / asked.search.name)
+        pool = WorkerPool(recorded, out, (_name(name),), chief)
         with message_if_interrupted(
             f"Started again as {name}, it resumes its trial; "
             "otherwise the chief assigns the trial again."

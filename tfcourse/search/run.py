@@ -25,7 +25,7 @@ from tfcourse.search.store.code_record import quick_code_changes
 from tfcourse.search.store.data_record import check_same_data, data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.lock import lock_directory
-from tfcourse.search.store.resume import check_path, finished_trials, repetitions
+from tfcourse.search.store.resume import as_recorded, check_path, finished_trials, repetitions
 
 __all__ = ["Search"]
 
@@ -81,14 +81,12 @@ class Search:
         **settings: Any,
     ) -> None:
         arrays = {"data": data, "train": train, "dev": dev, "test": test}
+        others = (space, arguments, *arrays.values())
         if config is None:
             config = config_from_arguments(space, build, arguments, arrays, settings)
-        elif (
-            settings
-            or build != "mlp"
-            or any(v is not None for v in (space, arguments, *arrays.values()))
-        ):
+        elif settings or build != "mlp" or any(v is not None for v in others):
             raise InputError("Search: config says everything; give it alone, with out.")
+        config = as_recorded(config, Path(out) / config.search.name)
         object.__setattr__(self, "config", config)
         object.__setattr__(self, "out", Path(out))
 
@@ -189,7 +187,9 @@ class Search:
             SearchFailedError: Every trial failed.
             WorkFailedError: The processes kept dying, or a checkpoint can't be written.
         """
-        config, directory = self.config, RunDirectory(self.directory)
+        config = as_recorded(self.config, None if fresh else self.directory)
+        object.__setattr__(self, "config", config)
+        directory = RunDirectory(self.directory)
         workers = config.search.workers if workers is None else workers
         workers = worker_count(workers, config.search.threads)
         in_process = workers == 1 and config.search.trial_timeout is None

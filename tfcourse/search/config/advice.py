@@ -33,9 +33,12 @@ def exhaustion(trials: int, configurations: int) -> list[str]:
 
 def _of_strategy(config: SearchConfig) -> list[str]:
     search, settings = config.search, config.settings
-    least = 0
+    least, kind = 0, "random"
     if search.strategy == "coarse_to_fine":
         least = settings.trials_per_round
+        kind = "quasi-random" if settings.rule == "posterior" else kind
+    elif search.strategy == "gp":
+        least, kind = settings.initial, "quasi-random"
     elif search.strategy == "bayesian":
         least = settings.initial_of(len(config.space))
     elif search.strategy == "hyperband":
@@ -48,8 +51,8 @@ def _of_strategy(config: SearchConfig) -> list[str]:
     if config.trials > least:
         return []
     return [
-        f'[search] strategy "{search.strategy}" begins with {least} random trials. '
-        f"With trials = {config.trials} the search is random."
+        f'[search] strategy "{search.strategy}" begins with {least} {kind} trials. '
+        f"With trials = {config.trials} the search is {kind}."
     ]
 
 

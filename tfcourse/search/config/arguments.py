@@ -10,7 +10,8 @@ from tfcourse.errors import InputError, nearest
 from tfcourse.search.config.builders import object_name
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.config.tables import STRATEGIES, DataTable, SearchTable, TrainingTable
+from tfcourse.search.config.strategy_tables import STRATEGIES
+from tfcourse.search.config.tables import DataTable, SearchTable, TrainingTable
 
 __all__ = ["config_from_arguments"]
 

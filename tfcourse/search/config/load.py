@@ -20,8 +20,8 @@ from tfcourse.search.config.metrics import (
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import strategy_settings, validate_strategy
 from tfcourse.search.config.start import validate_start
+from tfcourse.search.config.strategy_tables import STRATEGIES
 from tfcourse.search.config.tables import (
-    STRATEGIES,
     DataTable,
     ModelTable,
     SearchTable,

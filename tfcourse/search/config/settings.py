@@ -4,7 +4,8 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from tfcourse.search.config.tables import STRATEGIES, SearchTable, Table, TrainingTable, parse
+from tfcourse.search.config.strategy_tables import STRATEGIES
+from tfcourse.search.config.tables import SearchTable, Table, TrainingTable, parse
 from tfcourse.search.space.discrete import configuration_count, is_discrete
 from tfcourse.search.space.parameters import Parameter, Range
 from tfcourse.search.strategies.grid import grid_problems

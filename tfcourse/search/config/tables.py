@@ -3,19 +3,22 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    create_model,
+)
 
 from tfcourse.errors import nearest, shown
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
 
 __all__ = [
-    "STRATEGIES",
-    "BayesianTable",
-    "CoarseToFineTable",
     "DataTable",
     "EarlyStoppingTable",
-    "HyperbandTable",
     "ModelTable",
     "SearchTable",
     "SpaceTable",
@@ -56,7 +59,9 @@ class SearchTable(Table):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)
     objective: str = "val_accuracy"
     direction: Literal["max", "min"] | None = None
-    strategy: Literal["random", "coarse_to_fine", "grid", "bayesian", "hyperband"] = "random"
+    strategy: Literal[
+        "random", "quasi_random", "coarse_to_fine", "grid", "bayesian", "gp", "hyperband"
+    ] = "random"
     trials: int = Field(ge=1, le=1_000_000)
     seed: int = Field(default=0, ge=0)
     workers: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = 1
@@ -66,55 +71,6 @@ class SearchTable(Table):
     caviar: Literal["auto", "population", "reuse"] = "reuse"
     start: Annotated[tuple[dict[str, Any], ...], Strict(False)] = ()
     checkpoints: Literal["best", "all"] = "best"
-
-
-class CoarseToFineTable(Table):
-    """``[search.coarse_to_fine]``: see `tfcourse.search.strategies.coarse_to_fine.refine`.
-
-    The size of a round is fixed, and not the number of rounds: with more trials there are more
-    rounds, and the earlier ones stay the same.
-    """
-
-    trials_per_round: int = Field(default=8, ge=1)
-    keep: float = Field(default=0.25, gt=0, le=1)
-    shrink: float = Field(default=0.5, gt=0, lt=1)
-    floor: float = Field(default=0.05, gt=0, le=1)
-
-
-class BayesianTable(Table):
-    """``[search.bayesian]``: keras-tuner's Gaussian process.
-
-    Attributes:
-        initial: The number of random trials before it; by default three for each hyperparameter.
-        parallel: The most trials at a time, which don't know each other's results.
-        beta: The weight of the standard deviation against the mean of the predicted score.
-    """
-
-    initial: int | None = Field(default=None, ge=1)
-    parallel: int = Field(default=1, ge=1)
-    beta: float = Field(default=2.6, ge=0)
-
-    def initial_of(self, hyperparameters: int) -> int:
-        """Return ``initial`` for a space with this number of hyperparameters."""
-        return self.initial or max(3 * hyperparameters, 3)
-
-
-class HyperbandTable(Table):
-    """``[search.hyperband]``: the share of trials that a round keeps.
-
-    It keeps one in ``factor``, and trains it for ``factor`` times as many epochs, up to
-    ``[training] epochs``.
-    """
-
-    factor: int = Field(default=3, ge=2)
-
-
-# The strategies with settings of their own, in ``[search.STRATEGY]``.
-STRATEGIES: dict[str, type[Table]] = {
-    "coarse_to_fine": CoarseToFineTable,
-    "bayesian": BayesianTable,
-    "hyperband": HyperbandTable,
-}
 
 
 class DataTable(Table):

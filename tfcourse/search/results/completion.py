@@ -14,7 +14,7 @@ from tfcourse.search.store.code_record import is_damaged
 from tfcourse.search.store.data_record import read_data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.recognition import not_a_run_directory
-from tfcourse.search.store.resume import finished_trials
+from tfcourse.search.store.resume import as_recorded, finished_trials
 from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
 
 __all__ = ["complete_result", "final_result", "finished_config", "read_result"]
@@ -81,7 +81,7 @@ def read_result(path: Path) -> SearchResult:
     directory = RunDirectory(path)
     if not directory.exists():
         raise InputError(not_a_run_directory(path))
-    config = load_config(directory.config, recorded=True)
+    config = as_recorded(load_config(directory.config, recorded=True), path)
     result = complete_result(config, directory, finished_trials(config, directory))
     if result is None:
         raise InputError(
@@ -111,7 +111,7 @@ def finished_config(
         stored = load_config(directory.config, recorded=True)
         # The record has the tables of a builder that can't be imported.
         config = replace(
-            config_of_file,
+            as_recorded(config_of_file, directory.path),
             raw_space={**stored.raw_space, **config_of_file.raw_space},
             space={**stored.space, **config_of_file.space},
         )

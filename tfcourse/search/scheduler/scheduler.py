@@ -66,9 +66,9 @@ class Scheduler:
         }
         unavailable = {*self.finished, *(lease.trial for lease in self.leases.values())}
         self._memo = Memo()
-        # Looking ahead with "bayesian" would fit its process to whole batches while workers wait,
+        # Looking ahead with a Gaussian process would fit it to whole batches while workers wait,
         # to choose among about as many trials as there are workers.
-        self._program_of = program_of if study.strategy != "bayesian" else None
+        self._program_of = program_of if study.strategy not in ("bayesian", "gp") else None
         self._queue = TrialQueue(
             (i for i in range(trials) if i not in unavailable),
             self._program if self._program_of is not None else None,

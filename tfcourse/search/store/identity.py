@@ -12,6 +12,8 @@ __all__ = ["differences", "identity"]
 # Settings that may change when a search is continued: they do not change its trials.
 # The data is identified by its hash, and not by its path.
 MAY_CHANGE = ("search.trials", "search.workers", "search.trial_timeout", "data.path")
+# The values that searches had before there were the keys.
+WITHOUT_KEY = {"search.coarse_to_fine.rule": "halving"}
 
 
 def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:
@@ -41,6 +43,6 @@ def _settings(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}.{key}" if prefix else key
         if isinstance(value, Mapping):
             settings |= _settings(value, name)
-        elif name not in MAY_CHANGE:
+        elif name not in MAY_CHANGE and WITHOUT_KEY.get(name) != value:
             settings[name] = value
     return settings

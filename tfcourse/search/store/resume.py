@@ -3,6 +3,8 @@
 import tomllib
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError, error_line, shown
@@ -18,6 +20,7 @@ from tfcourse.search.store.reading import read_toml
 from tfcourse.search.store.recognition import foreign_names, not_a_run_directory
 
 __all__ = [
+    "as_recorded",
     "check_path",
     "finished_trials",
     "repetitions",
@@ -49,6 +52,38 @@ def check_path(directory: RunDirectory) -> None:
         raise InputError(
             f"{shown(str(directory.path))} can't be used ({error_line(error)}). {advice}"
         ) from None
+
+
+def as_recorded(config: SearchConfig, path: Path | None) -> SearchConfig:
+    """Return the config with the rule of coarse to fine that the search on record has.
+
+    A search on record that does not name its rule has the first one, "halving". A config that names
+    one keeps it.
+
+    Args:
+        config: The search.
+        path: Its run directory; None for a search that starts over.
+    """
+    if config.search.strategy != "coarse_to_fine" or "rule" in config.settings.model_fields_set:
+        return config
+    newest, older = _with_rule(config, "posterior"), _with_rule(config, "halving")
+    if path is None:
+        return newest
+    directory = RunDirectory(path)
+    stored = read_toml(directory.config)
+    if stored is not None:
+        search = stored.get("search", {})
+        named = "rule" in search.get("coarse_to_fine", {})
+        return newest if named or search.get("strategy") != "coarse_to_fine" else older
+    known = {directory.identity(), *directory.identities_of_trials()}
+    return older if identity(tomllib.loads(older.as_toml())) in known else newest
+
+
+def _with_rule(config: SearchConfig, rule: str) -> SearchConfig:
+    """Return the config with a rule that still counts as not named."""
+    settings = config.settings.model_copy(update={"rule": rule})
+    settings.model_fields_set.discard("rule")
+    return replace(config, settings=settings)
 
 
 def finished_trials(

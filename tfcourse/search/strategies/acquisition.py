@@ -8,7 +8,7 @@ import numpy as np
 from tfcourse.search.strategies.coordinates import Array
 from tfcourse.search.strategies.quasi_random import halton_points
 
-__all__ = ["log_expected_improvement", "maximize"]
+__all__ = ["around", "log_expected_improvement", "maximize"]
 
 # From here on the difference in `1 - t Φ(-t)/φ(t)` is taken from its series.
 FAR = 20.0
@@ -59,11 +59,11 @@ def maximize(
     random = np.random.default_rng([seed, number, dimensions])
     shift = random.random(dimensions)
     places = (halton_points(seed, EVERYWHERE, dimensions) + shift) % 1.0
-    places = np.vstack([places, *(_around(row, 0.1, random) for row in known)])
+    places = np.vstack([places, *(around(row, 0.1, random) for row in known)])
     scores = score(places)
     for width in WIDTHS:
         best = np.argsort(-scores, kind="stable")[:CENTRES]
-        more = np.vstack([_around(places[row], width, random) for row in best])
+        more = np.vstack([around(places[row], width, random) for row in best])
         places, scores = (
             np.vstack([places[best], more]),
             np.concatenate([scores[best], score(more)]),
@@ -72,7 +72,7 @@ def maximize(
     return best_place
 
 
-def _around(centre: Array, width: float, random: np.random.Generator) -> Array:
+def around(centre: Array, width: float, random: np.random.Generator) -> Array:
     """Return positions around one, each different in about half of the dimensions.
 
     Some jump in a dimension, as small steps change no choice. What would leave the cube comes back

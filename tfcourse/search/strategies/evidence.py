@@ -1,5 +1,6 @@
 """The evidence of trials about a space: a Gaussian process fitted to some of them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,10 @@ import numpy as np
 from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.coordinates import Array, Coordinates
 from tfcourse.search.strategies.gaussian_process import Process, fit_process
+from tfcourse.search.strategies.study import Records
 from tfcourse.search.strategies.targets import robust_scores
 
-__all__ = ["MOST_TRIALS", "Evidence", "Seen", "weigh"]
+__all__ = ["MOST_TRIALS", "Evidence", "Seen", "seen_of", "weigh"]
 
 # Trials that have ended: values and loss, smaller being better; None for one that failed.
 Seen = Sequence[tuple[Mapping[str, Any], float | None]]
@@ -33,6 +35,16 @@ class Evidence:
     coordinates: Coordinates
     process: Process
     units: Array
+
+
+def seen_of(records: Records, direction: str) -> Seen:
+    """Return the trials of records, in the order of their numbers."""
+    sign = 1.0 if direction == "min" else -1.0
+    return [
+        (record.values, None if score is None or not math.isfinite(score) else sign * score)
+        for _, record in sorted(records.items())
+        for score in (record.score,)
+    ]
 
 
 def weigh(space: Mapping[str, Parameter], seen: Seen) -> Evidence | None:

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tfcourse.search.space.parameters import Choice, Parameter, Range
-from tfcourse.search.strategies.coarse_to_fine import Part, Weighted
+from tfcourse.search.strategies.boxes import Box, Part, Weighted
 from tfcourse.search.strategies.coordinates import Array
-from tfcourse.search.strategies.evidence import Evidence, Seen, weigh
+from tfcourse.search.strategies.evidence import Evidence
 from tfcourse.search.strategies.gaussian_process import Process, draw_processes
 from tfcourse.search.strategies.quasi_random import halton_points
 
@@ -21,10 +21,10 @@ __all__ = ["OUTSIDE", "is_outside", "posterior_box", "widen"]
 OUTSIDE = 4
 
 FUNCTIONS = 200
-PROCESSES = 5
-CANDIDATES = 256
+PROCESSES = 4
+CANDIDATES = 160
 # The minimizers of the first stage are searched in the whole space, then in the box before.
-STAGES = 3
+STAGES = 2
 # The share of a choice's draws that all of its values have alike.
 EVEN = 0.1
 
@@ -36,14 +36,14 @@ def is_outside(trial: int) -> bool:
 
 def posterior_box(
     space: Mapping[str, Parameter],
-    seen: Seen,
+    evidence: Evidence | None,
     seed: int,
     rounds: int,
     *,
     coverage: float,
     shrink: float,
     floor: float,
-) -> dict[str, Part | Weighted]:
+) -> Box:
     """Return the box of the round after ``rounds`` finished ones; of none, the whole space.
 
     *Ranges.* Each drawn function has its smallest value somewhere. In each range the box is the
@@ -57,15 +57,14 @@ def posterior_box(
 
     Args:
         space: The parameters by name.
-        seen: The finished rounds' trials.
+        evidence: What the trials of the finished rounds say; None where none of them has a loss.
         seed: The search's seed.
         rounds: How many rounds are finished.
         coverage: The central share of the minimizers.
         shrink: The square root of the smallest factor on the volume after a round.
         floor: The smallest width.
     """
-    evidence = weigh(space, seen) if rounds else None
-    if evidence is None:
+    if evidence is None or not rounds:
         even = {n: (1 / p.count,) * p.count for n, p in space.items() if isinstance(p, Choice)}
         return {
             n: Weighted(p, even[n]) if isinstance(p, Choice) else Part(p) for n, p in space.items()
@@ -81,7 +80,7 @@ def posterior_box(
         low, high = _central(minimizers, coverage, floor)
     ranges = np.array([isinstance(space[name], Range) for name in names])
     low[ranges], high[ranges] = widen(low[ranges], high[ranges], shrink ** (2 * rounds))
-    box: dict[str, Part | Weighted] = {}
+    box: Box = {}
     for column, name in enumerate(names):
         parameter = space[name]
         if isinstance(parameter, Choice):

@@ -7,8 +7,10 @@ interrupted, or that runs in several processes, proposes the same values.
 from tfcourse.search.records.visibility import ReadRecord, await_record
 from tfcourse.search.strategies.bayesian import BAYESIAN
 from tfcourse.search.strategies.coarse_to_fine import COARSE_TO_FINE
+from tfcourse.search.strategies.gp import GP
 from tfcourse.search.strategies.grid import GRID
 from tfcourse.search.strategies.hyperband import HYPERBAND
+from tfcourse.search.strategies.quasi_random import QUASI_RANDOM
 from tfcourse.search.strategies.random_search import RANDOM, draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 from tfcourse.types import Hyperparameters
@@ -17,10 +19,12 @@ __all__ = ["STRATEGIES", "Proposer", "dependencies", "is_ready", "propose"]
 
 STRATEGIES: dict[str, Strategy] = {
     "random": RANDOM,
+    "quasi_random": QUASI_RANDOM,
     "grid": GRID,
     "coarse_to_fine": COARSE_TO_FINE,
     "hyperband": HYPERBAND,
     "bayesian": BAYESIAN,
+    "gp": GP,
 }
 
 

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcourse.search.space.parameters import active
+from tfcourse.search.strategies.random_search import draw
+from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 
-__all__ = ["halton_point", "halton_points", "quasi_random"]
+__all__ = ["QUASI_RANDOM", "halton_point", "halton_points", "quasi_random"]
 
 # A double has 53 bits: further digits of a position would be rounded away.
 BITS = 54
@@ -92,3 +94,11 @@ def _primes(number: int) -> tuple[int, ...]:
         if all(candidate % prime for prime in primes):
             primes.append(candidate)
     return tuple(primes)
+
+
+def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str, Any]:
+    """Return the trial's point; of a discrete space one that no trial had before."""
+    return draw(study, trial, finished, memo, point=quasi_random)
+
+
+QUASI_RANDOM = Strategy(_values)

@@ -18,6 +18,7 @@ def draw(
     finished: Records,
     memo: Memo,
     box_of: Callable[[int], Mapping[str, Any] | None] | None = None,
+    point: Callable[[Mapping[str, Any], int, int], dict[str, Any]] = sample,
 ) -> dict[str, Any]:
     """Return random values; in a discrete space, values that no earlier trial drew.
 
@@ -32,11 +33,13 @@ def draw(
         memo: The draws of earlier calls for the same study.
         box_of: Returns the box that a trial draws from, None for a trial that draws nothing.
             Without it every trial draws from the whole space.
+        point: Returns the values of a trial from (box, seed, trial). Where a discrete space has
+            had them, others are drawn.
     """
     space, seed = study.space, study.seed
     box_of = box_of or (lambda number: space)
     if not is_discrete(space):
-        return sample(_with_start(study, trial, box_of(trial) or space), seed, trial)
+        return point(_with_start(study, trial, box_of(trial) or space), seed, trial)
     for number in range(len(memo.draws), trial + 1):
         box = box_of(number)
         if box is None:
@@ -46,9 +49,10 @@ def draw(
         if values is None and number < len(study.start):
             values = sample(_with_start(study, number, box), seed, number)
         if values is None:
-            values = new_sample(space, box, seed, number, memo.configurations)
-        # After the last new configuration; no trial of a search comes here.
-        values = sample(box, seed, number) if values is None else values
+            values = point(box, seed, number)
+            if configuration_of(space, values) in memo.configurations:
+                # None after the last new configuration; no trial of a search comes there.
+                values = new_sample(space, box, seed, number, memo.configurations) or values
         memo.draws[number] = {name: value for name, value in values.items() if name in space}
         memo.configurations.add(configuration_of(space, values))
     return memo.draws[trial] or {}

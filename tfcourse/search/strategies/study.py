@@ -47,12 +47,16 @@ class Memo:
     Attributes:
         first_missing: The first trial that is not known to have ended.
         boxes: Coarse to fine: the boxes of rounds by number.
+        evidence: Coarse to fine: what the trials before a round say, by the round's number.
+        batches: Gaussian process: the values of batches by the number of their first trial.
         draws: Discrete spaces: the values of the trials that draw some, by number.
         configurations: The configurations of ``draws``.
     """
 
     first_missing: int = 0
     boxes: dict[int, Any] = field(default_factory=dict)
+    evidence: dict[int, Any] = field(default_factory=dict)
+    batches: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     draws: dict[int, dict[str, Any] | None] = field(default_factory=dict)
     configurations: set[Configuration] = field(default_factory=set)
 

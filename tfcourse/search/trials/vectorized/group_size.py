@@ -38,7 +38,7 @@ def max_parallel_trials(config: SearchConfig) -> int:
     match config.search.strategy:
         case "coarse_to_fine":
             most = settings.trials_per_round
-        case "bayesian":
+        case "bayesian" | "gp":
             most = settings.parallel
         case "hyperband":
             most = hyperband_round(0, config.training.epochs, settings.factor).size

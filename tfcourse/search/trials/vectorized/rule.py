@@ -40,7 +40,7 @@ def should_vectorize(
     search, training = config.search, config.training
     if search.caviar != "auto":
         return search.caviar == "population"
-    if search.strategy in ("bayesian", "hyperband"):
+    if search.strategy in ("bayesian", "gp", "hyperband"):
         return False  # the numbers of trials at a time and of epochs are not known
     if training.early_stopping is not None:
         return False  # the numbers of epochs are not known, and members wait for the longest

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tfcourse.search.space.parameters import Choice, Range, active
 from tfcourse.search.space.sampling import sample
-from tfcourse.search.strategies.coarse_to_fine import Part, Weighted, as_record, refine
+from tfcourse.search.strategies.boxes import Part, Weighted, as_record
+from tfcourse.search.strategies.halving_box import halving_box
 
 SETTINGS = {"keep": 0.25, "shrink": 0.5, "floor": 0.05}
 SPACE = {
@@ -33,7 +34,7 @@ EVERY = {
 
 
 def box_of(space, completed, rounds, failed=(), **settings):
-    return refine(space, completed, list(failed), rounds, **{**SETTINGS, **settings})
+    return halving_box(space, completed, list(failed), rounds, **{**SETTINGS, **settings})
 
 
 def drawn(box, count=40):

@@ -1,0 +1,81 @@
+"""The tables of the strategies' own settings, ``[search.STRATEGY]``."""
+
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from tfcourse.search.config.tables import Table
+
+__all__ = ["STRATEGIES", "BayesianTable", "CoarseToFineTable", "GpTable", "HyperbandTable"]
+
+
+class CoarseToFineTable(Table):
+    """``[search.coarse_to_fine]``: rounds of trials, each drawn from a box.
+
+    ``rule``: the rule of the box: ``"posterior"``, see `tfcourse.search.strategies.posterior_box`,
+    or ``"halving"``, see `tfcourse.search.strategies.halving_box`, with ``keep`` in the place of
+    ``coverage``. A run directory without a rule is older than the choice, and continues with
+    ``"halving"``. The size of a round does not depend on the number of trials: with more trials
+    there are more rounds, and the earlier ones stay the same.
+    """
+
+    rule: Literal["posterior", "halving"] = "posterior"
+    trials_per_round: int = Field(default=8, ge=1)
+    coverage: float = Field(default=0.8, gt=0, le=1)
+    keep: float = Field(default=0.25, gt=0, le=1)
+    shrink: float = Field(default=0.5, gt=0, lt=1)
+    floor: float = Field(default=0.05, gt=0, le=1)
+
+    @model_serializer(mode="wrap")
+    def without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the keys and values, without the key of the other rule."""
+        unused = "keep" if self.rule == "posterior" else "coverage"
+        return {key: value for key, value in serialize(self).items() if key != unused}
+
+
+class BayesianTable(Table):
+    """``[search.bayesian]``: keras-tuner's Gaussian process.
+
+    Attributes:
+        initial: The number of random trials before it; by default three for each hyperparameter.
+        parallel: The most trials at a time, which don't know each other's results.
+        beta: The weight of the standard deviation against the mean of the predicted score.
+    """
+
+    initial: int | None = Field(default=None, ge=1)
+    parallel: int = Field(default=1, ge=1)
+    beta: float = Field(default=2.6, ge=0)
+
+    def initial_of(self, hyperparameters: int) -> int:
+        """Return ``initial`` for a space with this number of hyperparameters."""
+        return self.initial or max(3 * hyperparameters, 3)
+
+
+class GpTable(Table):
+    """``[search.gp]``: a Gaussian process of tfcourse's own, see `tfcourse.search.strategies.gp`.
+
+    ``initial``: quasi-random trials before it. ``parallel``: how many trials may run at a time;
+    they don't know each other's results.
+    """
+
+    initial: int = Field(default=8, ge=1)
+    parallel: int = Field(default=1, ge=1)
+
+
+class HyperbandTable(Table):
+    """``[search.hyperband]``: the share of trials that a round keeps.
+
+    It keeps one in ``factor``, and trains it for ``factor`` times as many epochs, up to
+    ``[training] epochs``.
+    """
+
+    factor: int = Field(default=3, ge=2)
+
+
+# The strategies with settings of their own, in ``[search.STRATEGY]``.
+STRATEGIES: dict[str, type[Table]] = {
+    "coarse_to_fine": CoarseToFineTable,
+    "bayesian": BayesianTable,
+    "gp": GpTable,
+    "hyperband": HyperbandTable,
+}

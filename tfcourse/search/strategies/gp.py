@@ -1,0 +1,141 @@
+"""Bayesian optimization with a Gaussian process, as a function of the trials before a batch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tfcourse.search.space.discrete import configuration_of, is_discrete, new_sample
+from tfcourse.search.space.parameters import Parameter
+from tfcourse.search.strategies.acquisition import around, log_expected_improvement, maximize
+from tfcourse.search.strategies.coordinates import Array, Coordinates
+from tfcourse.search.strategies.evidence import Seen, seen_of, weigh
+from tfcourse.search.strategies.gaussian_process import Process, condition
+from tfcourse.search.strategies.quasi_random import halton_points, quasi_random
+from tfcourse.search.strategies.random_search import draw
+from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
+
+__all__ = ["GP", "gaussian_process_batch"]
+
+# The search for the next positions begins around so many of the best trials.
+STARTS = 4
+# Where a drawn function is looked at: all over the space, and around the best trials.
+EVERYWHERE, NEAR, WIDTH = 256, 4, 0.1
+CAUTION = 0.5
+
+
+def gaussian_process_batch(
+    space: Mapping[str, Parameter], seen: Seen, seed: int, first: int, count: int
+) -> list[dict[str, Any]]:
+    """Return the values of the trials ``first`` to ``first + count - 1``.
+
+    The trials take turns, so that neither a lucky trial nor a wrong fit captures the search:
+
+    0. the largest expected improvement over the smallest posterior mean at a trial (of noisy
+       losses the smallest one seen is too small),
+    1. the minimum of a function drawn from the posterior (Thompson sampling),
+    2. the smallest upper bound, the posterior mean plus half its standard deviation: a place that
+       is good for sure, where one of several trials will have luck as well.
+
+    Within the batch each trial is supposed to end at its posterior mean ("kriging believer", a
+    constant liar that believes the process), so that the next one looks elsewhere. Where no trial
+    has a loss they are quasi-random.
+
+    Args:
+        space: The parameters by name.
+        seen: The trials before the batch.
+        seed: The search's seed.
+        first: The number of the batch's first trial.
+        count: How many trials the batch has.
+    """
+    evidence = weigh(space, seen)
+    numbers = range(first, first + count)
+    if evidence is None:
+        return [quasi_random(space, seed, number) for number in numbers]
+    coordinates, process, units = evidence.coordinates, evidence.process, evidence.units
+    batch = []
+    for number in numbers:
+        if number % 3 == 1:
+            place = _drawn_minimum(coordinates, process, units[:NEAR], seed, number)
+        else:
+            place = _best_place(coordinates, process, units[:STARTS], seed, number)
+        batch.append(coordinates.values(place))
+        point = coordinates.points(place[None])
+        mean, _ = process.predict(point)
+        process = condition(
+            np.vstack([process.points, point]),
+            np.append(process.targets, mean),
+            process.scales,
+            process.signal,
+            process.noise,
+        )
+    return batch
+
+
+def _best_place(
+    coordinates: Coordinates, process: Process, starts: Array, seed: int, number: int
+) -> Array:
+    """Return the positions with the largest expected improvement, or the smallest upper bound."""
+    means, _ = process.predict(process.points)
+    best = float(means.min())
+
+    def score(places: Array) -> Array:
+        mean, deviation = process.predict(coordinates.points(places))
+        if number % 3 == 0:
+            return log_expected_improvement(mean, deviation, best)
+        return -(mean + CAUTION * deviation)
+
+    return maximize(score, starts, len(coordinates.names), seed, number)
+
+
+def _drawn_minimum(
+    coordinates: Coordinates, process: Process, centres: Array, seed: int, number: int
+) -> Array:
+    """Return the positions where a function drawn from the posterior is smallest."""
+    dimensions = len(coordinates.names)
+    random = np.random.default_rng([seed, number, dimensions])
+    shifted = (halton_points(seed, EVERYWHERE, dimensions) + random.random(dimensions)) % 1.0
+    places = np.vstack([shifted, *(around(centre, WIDTH, random) for centre in centres)])
+    normals = random.standard_normal((1, len(places)))
+    drawn = process.draw(coordinates.points(places), normals)
+    return np.asarray(places[int(np.argmin(drawn[0]))])
+
+
+def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str, Any]:
+    """Return a quasi-random point of the first trials, and after them a trial of a batch."""
+    before = _dependencies(study, trial)
+    if not before:
+        return draw(study, trial, finished, memo, point=quasi_random)
+    first = before.stop
+    if first not in memo.batches:
+        seen = seen_of({number: finished[number] for number in before}, study.direction)
+        parallel = study.settings.parallel
+        batch = gaussian_process_batch(study.space, seen, study.seed, first, parallel)
+        if is_discrete(study.space):
+            batch = _without_repetition(study, first, batch, seen)
+        memo.batches[first] = batch
+    return memo.batches[first][trial - first]
+
+
+def _without_repetition(
+    study: Study, first: int, batch: list[dict[str, Any]], seen: Seen
+) -> list[dict[str, Any]]:
+    """Return the batch with new configurations for those that were tried, if there are any."""
+    space = study.space
+    tried = {configuration_of(space, values) for values, _ in seen}
+    for place, values in enumerate(batch):
+        if configuration_of(space, values) in tried:
+            batch[place] = new_sample(space, space, study.seed, first + place, tried) or values
+        tried.add(configuration_of(space, batch[place]))
+    return batch
+
+
+def _dependencies(study: Study, trial: int) -> range:
+    """Return the trials before the batch; none of the first, quasi-random trials."""
+    initial, parallel = study.settings.initial, study.settings.parallel
+    if trial < initial:
+        return range(0)
+    return range(initial + (trial - initial) // parallel * parallel)
+
+
+GP = Strategy(_values, _dependencies)
