@@ -22,7 +22,18 @@ __all__ = [
     "Hyperparameter",
     "RegisteredOptimizer",
     "check",
+    "is_number",
 ]
+
+
+def is_number(value: object, kind: type = numbers.Real) -> bool:
+    """Return whether ``value`` is a number of Python's or NumPy's, and not a bool.
+
+    Args:
+        value: An argument of the user's, which may be of another type than its annotation.
+        kind: ``numbers.Integral`` for whole numbers only.
+    """
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tfcourse.errors import InputError, WorkFailedError, one_of, shown
 from tfcourse.formulas import updates
 from tfcourse.formulas.averages import bias_correction
 from tfcourse.formulas.quadratic import accurate_quadratic, quadratic
-from tfcourse.hyperparameters import COURSE_OPTIMIZERS, check
+from tfcourse.hyperparameters import COURSE_OPTIMIZERS, check, is_number
 from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.types import Tensor, TensorFunction
 
@@ -119,7 +119,7 @@ def descent_program(optimizer: str, jit_compile: bool, record: bool) -> TensorFu
 
 
 def _check(
-    coefficients: Sequence[float], start: float, optimizer: str, steps: int
+    coefficients: object, start: object, optimizer: object, steps: int
 ) -> tuple[float, float, float]:
     try:
         with np.errstate(over="ignore"):
@@ -137,11 +137,12 @@ def _check(
         raise InputError(
             f"The first coefficient a must be > 0: with a = {a:g}, a·w² + b·w + c has no minimum."
         )
-    if not isinstance(start, numbers.Real) or not abs(start) <= float(np.finfo(np.float32).max):
+    largest = float(np.finfo(np.float32).max)
+    if not isinstance(start, numbers.Real) or start < -largest or not start <= largest:
         raise InputError(f"start must be a finite number. Received: {shown(start)}.")
     if not isinstance(optimizer, str) or optimizer not in COURSE_OPTIMIZERS:
         raise InputError(one_of("optimizer", optimizer, COURSE_OPTIMIZERS))
-    if isinstance(steps, bool) or not isinstance(steps, numbers.Integral) or steps < 0:
+    if not is_number(steps, numbers.Integral) or steps < 0:
         raise InputError(f"steps must be a whole number >= 0. Received: {shown(steps)}.")
     if steps > MOST_STEPS:
         raise InputError(

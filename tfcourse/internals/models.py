@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from tfcourse.internals.versions import uses
-from tfcourse.types import KerasModel, Logs, Metric, Nested, Strategy, Tensor
+from tfcourse.types import KerasModel, Logs, Metric, MetricLike, Nested, Strategy, Tensor
 
 __all__ = [
     "averaged_function",
@@ -154,7 +154,7 @@ def strategy_of(model: KerasModel) -> Strategy | None:
 
 
 @uses("keras.metrics.MeanMetricWrapper._fn")
-def averaged_function(metric: Metric) -> Any:
+def averaged_function(metric: MetricLike) -> Any:
     """Return the function that a metric averages; the metric itself (or function) if it does not.
 
     ``get_config`` has it only serialized.

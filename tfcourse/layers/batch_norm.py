@@ -17,7 +17,7 @@ from tfcourse.formulas.normalization import (
 )
 from tfcourse.hyperparameters import Hyperparameter, check
 from tfcourse.layers.batch_renorm import add_renorm_weights, check_renorm
-from tfcourse.types import ConstraintLike, InitializerLike, RegularizerLike, Shape, Tensor
+from tfcourse.types import ConstraintLike, InitializerLike, RegularizerLike, Shape, Tensor, Variable
 
 __all__ = ["BatchNorm"]
 
@@ -126,7 +126,9 @@ class BatchNorm(keras.layers.Layer):
         self.renorm = renorm
         self.renorm_momentum = renorm_momentum
         self.renorm_clipping = check_renorm(renorm_clipping, renorm_momentum, renorm)
-        self.gamma = self.beta = self.moving_weight = None
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
+        self.moving_weight: Variable | None = None
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:

@@ -1,22 +1,21 @@
 """The arguments and weights that batch renormalization adds to `BatchNorm` (Ioffe 2017)."""
 
 import math
-import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 
 from tfcourse.errors import shown
-from tfcourse.hyperparameters import Hyperparameter
-from tfcourse.types import DType, Initializer, Layer, Shape, Tensor
+from tfcourse.hyperparameters import Hyperparameter, is_number
+from tfcourse.types import DType, Layer, Shape, Tensor
 
 __all__ = ["add_renorm_weights", "check_renorm"]
 
 _LIMITS = ("rmin", "rmax", "dmax")
 
 
-def check_renorm(clipping: Mapping[str, float] | None, momentum: float, renorm: bool) -> Any:
+def check_renorm(clipping: object, momentum: float, renorm: bool) -> Any:
     """Return the limits of r and d; without ``renorm``, which alone uses them, unchecked.
 
     Raises:
@@ -37,8 +36,7 @@ def check_renorm(clipping: Mapping[str, float] | None, momentum: float, renorm: 
             f"Received invalid keys: {shown(unknown)}."
         )
     for name, value in limits.items():
-        real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if value is not None and (not real or math.isnan(value)):
+        if value is not None and (not is_number(value) or math.isnan(value)):
             raise ValueError(
                 f"BatchNorm: renorm_clipping: {name} should be a number or None. "
                 f"Received: {name}={shown(value)}."
@@ -71,16 +69,19 @@ def add_renorm_weights(layer: Layer, features: int) -> None:
 class _Root:
     """An initializer whose values are the roots of another one's."""
 
-    def __init__(self, initializer: Initializer) -> None:
+    def __init__(self, initializer: Callable[..., Tensor]) -> None:
         self.initializer = initializer
 
     def __call__(self, shape: Shape, dtype: DType | None = None) -> Tensor:
         return keras.ops.sqrt(_clone(self.initializer)(shape, dtype=dtype))
 
 
-def _clone(initializer: Initializer) -> Initializer:
-    """Return an initializer of the same configuration; without a seed it draws other values."""
+def _clone(initializer: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return an initializer of the same configuration; without a seed it draws other values.
+
+    A function is returned as it is.
+    """
     if isinstance(initializer, keras.initializers.Initializer):
-        clone: Initializer = type(initializer).from_config(initializer.get_config())
+        clone: Callable[..., Tensor] = type(initializer).from_config(initializer.get_config())
         return clone
     return initializer

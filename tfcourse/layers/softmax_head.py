@@ -1,6 +1,5 @@
 """The softmax output layer (course section 3)."""
 
-import numbers
 from typing import Any
 
 import keras
@@ -9,6 +8,7 @@ import tensorflow as tf
 from tfcourse.errors import shown
 from tfcourse.formulas.many_classes import blockwise_cross_entropy
 from tfcourse.formulas.softmax import hardmax, linear, softmax
+from tfcourse.hyperparameters import is_number
 from tfcourse.types import (
     ConstraintLike,
     InitializerLike,
@@ -70,8 +70,8 @@ class SoftmaxHead(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        whole = isinstance(classes, numbers.Real) and float(classes).is_integer()
-        if isinstance(classes, bool) or not whole or classes < 2:
+        whole = is_number(classes) and float(classes).is_integer()
+        if not whole or classes < 2:
             hint = (
                 ' For one yes-or-no output use Dense(1, activation="sigmoid").'
                 if classes == 1

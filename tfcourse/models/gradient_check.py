@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError, shown
+from tfcourse.hyperparameters import is_number
 from tfcourse.internals.models import compiled_loss
 from tfcourse.models.differences import derivatives
 from tfcourse.models.float64 import model_cost, trace
@@ -154,14 +155,12 @@ def _arguments(function: Callable[..., Any], x: Nested) -> tuple[list[str], list
 
 
 def _check_numbers(epsilon: float, max_parameters: int, seed: int) -> None:
-    real = isinstance(epsilon, numbers.Real) and not isinstance(epsilon, bool)
-    if not real or not 0 < epsilon < math.inf:
+    if not is_number(epsilon) or not 0 < epsilon < math.inf:
         raise InputError(
             f"gradient_check: epsilon must be a number > 0. Received: {shown(epsilon)}."
         )
     for name, value, least in (("max_parameters", max_parameters, 1), ("seed", seed, 0)):
-        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-        if not whole or value < least:
+        if not is_number(value, numbers.Integral) or value < least:
             raise InputError(
                 f"gradient_check: {name} must be a whole number >= {least}. "
                 f"Received: {shown(value)}."

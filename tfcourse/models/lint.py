@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import keras
 
 from tfcourse.errors import InputError, shown
+from tfcourse.hyperparameters import is_number
 from tfcourse.models.graph import (
     WITH_BIAS,
     Call,
@@ -95,8 +96,7 @@ def lint(model: KerasModel, steps: int | None = None, y: Nested = None) -> list[
     """
     if not isinstance(model, keras.Model):
         raise InputError(f"lint: model must be a Keras model. Received: {type(model).__name__}.")
-    whole = isinstance(steps, numbers.Integral) and not isinstance(steps, bool)
-    if steps is not None and (not whole or steps < 1):
+    if steps is not None and (not is_number(steps, numbers.Integral) or steps < 1):
         raise InputError(f"lint: steps must be a whole number >= 1. Received: {shown(steps)}.")
     graph = trace(model)
     complaints: list[tuple[str, Iterator[Complaint]]] = []

@@ -102,14 +102,14 @@ def clone_layer(layer: Layer, **changes: Any) -> Any:
     return type(layer).from_config({**layer.get_config(), **changes})
 
 
-def copy_weights(layer: Layer, new: Layer) -> list[tuple[Any, Any]]:
+def copy_weights(layer: keras.Operation, new: keras.Operation) -> list[tuple[Any, Any]]:
     """Copy a layer's weights, statistics and random state to another of the same kind.
 
     Returns:
         The pairs of weights, old and new.
     """
-    if not isinstance(layer, keras.Layer):
-        return []
+    if not isinstance(layer, keras.Layer) or not isinstance(new, keras.Layer):
+        return []  # An operation without weights.
     pairs = paired_weights(layer, new)
     for old, weight in pairs:
         if old.shape != weight.shape:

@@ -18,7 +18,7 @@ from tfcourse.errors import InputError, warn
 from tfcourse.internals.models import averaged_function
 from tfcourse.training.data.pairing import Call, call_on_copy, find_broadcast
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
-from tfcourse.types import KerasTensor, Loss, Metric, Tensor
+from tfcourse.types import KerasTensor, Loss, Metric, MetricLike, Tensor
 
 __all__ = ["check_loss", "check_metric"]
 
@@ -35,7 +35,7 @@ CLASSES = (
 
 
 def check_metric(
-    name: str, metric: Metric, target: Tensor, output: KerasTensor, values: bool
+    name: str, metric: MetricLike, target: Tensor, output: KerasTensor, values: bool
 ) -> None:
     """Check that a metric can compare targets with an output.
 
@@ -94,14 +94,14 @@ def _named(name: str) -> Any:
         return None
 
 
-def _keras_function(metric: Metric) -> str | None:
+def _keras_function(metric: MetricLike) -> str | None:
     """Return the name of Keras's function that a metric averages; None if it is another's."""
     function = averaged_function(metric)
     of_keras = getattr(function, "__module__", "").startswith("keras.")
     return getattr(function, "__name__", None) if of_keras else None
 
 
-def _name(metric: Metric | Call) -> str:
+def _name(metric: object) -> str:
     return str(getattr(metric, "name", getattr(metric, "__name__", metric)))
 
 
