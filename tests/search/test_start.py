@@ -100,7 +100,7 @@ scale = "log"
 """
 
 
-def test_from_an_earlier_search(tmp_path):
+def test_from_an_earlier_search(tmp_path, caplog):
     """Of its best trials those whose values are in the new space, each once."""
     first, second = tmp_path / "first.toml", tmp_path / "second.toml"
     first.write_text(SMALL.format(name="first", trials=5, high=1.0))
@@ -119,6 +119,13 @@ def test_from_an_earlier_search(tmp_path):
     without = run("search", second, "--out", tmp_path)
     assert without.exit_code == 2
     assert "search.start is" in without.output
+    assert caplog.text == ""
+    for seed, warned in ((0, True), (1, False)):
+        caplog.clear()
+        Search.from_toml(first, out=tmp_path / "other", seed=seed, start_from=earlier.directory)
+        assert (
+            "draws the same values again. Choose another --seed than 0" in caplog.text
+        ) == warned
 
 
 def test_from_what_is_no_earlier_search(tmp_path):

@@ -1,5 +1,6 @@
 """The best values of an earlier search, as the starting points of another one."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tfcourse.types import Hyperparameters
 
 __all__ = ["load_with_start", "starting_points"]
 
+LOG = logging.getLogger("tfcourse")
 BEST = 3
 
 
@@ -22,6 +24,8 @@ def load_with_start(
     path: str | Path, start_from: str | Path | None, **overrides: Any
 ) -> SearchConfig:
     """Read and check a TOML file, see `load_config`, and add the best of an earlier search.
+
+    Log a warning if the new search would draw the earlier one's values again.
 
     Args:
         path: The file.
@@ -31,8 +35,25 @@ def load_with_start(
     config = load_config(Path(path), **overrides)
     if start_from is None:
         return config
+    earlier = _read_config(Path(start_from))
+    if (earlier.space, earlier.search.seed) == (config.space, config.search.seed):
+        LOG.warning(
+            "%s: the search has the [space] and the seed of %s, and draws the same values again. "
+            "Choose another --seed than %d.",
+            path,
+            start_from,
+            config.search.seed,
+        )
     start = starting_points(Path(start_from), config.space)
     return load_config(Path(path), **overrides, start=start)
+
+
+def _read_config(path: Path) -> SearchConfig:
+    """Return the config of a run directory; raise InputError if it is none."""
+    directory = RunDirectory(path)
+    if not directory.exists():
+        raise InputError(not_a_run_directory(path))
+    return load_config(directory.config, recorded=True)
 
 
 def starting_points(path: Path, space: Mapping[str, Parameter]) -> list[Hyperparameters]:
@@ -48,12 +69,9 @@ def starting_points(path: Path, space: Mapping[str, Parameter]) -> list[Hyperpar
     Raises:
         InputError: It is not a run directory, or none of its best trials has a value in the space.
     """
-    directory = RunDirectory(path)
-    if not directory.exists():
-        raise InputError(not_a_run_directory(path))
-    earlier = load_config(directory.config, recorded=True)
+    direction = _read_config(path).direction
     points: list[Hyperparameters] = []
-    for record in rank(directory.read_trials().values(), earlier.direction):
+    for record in rank(RunDirectory(path).read_trials().values(), direction):
         values = record.values
         known = {n: values[n] for n, p in space.items() if n in values and admits(p, values[n])}
         # A value whose condition is not met here would have no effect.
