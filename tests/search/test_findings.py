@@ -119,5 +119,8 @@ def test_a_lead_within_chance():
     ]
     assert lines({}, [repeated(0, 0.98, 0.01), repeated(1, 0.90, 0.01)]) == []
     (unknown,) = lines({}, [record(0, 0.98), record(1, 0.5)])
-    assert unknown.endswith("tfcourse retest --seeds 5 trains the best trials from other seeds.")
+    remedy = "tfcourse retest RUN_DIR --seeds 5 trains the best trials from other seeds."
+    assert unknown.endswith(remedy)
+    equal = lines({}, [record(0, 0.98), record(1, 0.98)])
+    assert equal == [f"Trials 0 and 1 have the same score (0.9800): {remedy}"]
     assert lines({}, [record(0, 0.98)]) == lines({}, []) == []

@@ -99,9 +99,11 @@ def _epochs(best: Sequence[TrialRecord]) -> list[str]:
     lengths = [max(map(len, r.history.values()), default=0) for r in best]
     last = sum(r.best_epoch == length for r, length in zip(best, lengths, strict=True))
     if best and best[0].best_epoch == lengths[0] and last > len(best) / 2:
+        trials = "The best trial was best at its"
+        if len(best) > 1:
+            trials = f"{last} of the {len(best)} best trials were best at their"
         return [
-            f"{last} of the {len(best)} best trials were best at their last epoch "
-            f"({lengths[0]}): more [training] epochs may give better scores."
+            f"{trials} last epoch ({lengths[0]}): more [training] epochs may give better scores."
         ]
     if not best or (turn := _overfit(best[0])) is None:
         return []
@@ -127,14 +129,14 @@ def _lead(ranking: Sequence[TrialRecord]) -> list[str]:
         return []
     first, second = ranking[:2]
     lead = abs((first.score or 0.0) - (second.score or 0.0))
-    pair = (
-        f"trial {first.trial} ({format_score(first.score)}) is better than trial "
-        f"{second.trial} ({format_score(second.score)})"
-    )
+    scores = format_score(first.score), format_score(second.score)
+    pair = f"trial {first.trial} ({scores[0]}) is better than trial {second.trial} ({scores[1]})"
     if first.score_std is None or second.score_std is None:
+        text = f"Chance may decide whether {pair}"
+        if lead == 0:
+            text = f"Trials {first.trial} and {second.trial} have the same score ({scores[0]})"
         return [
-            f"Chance may decide whether {pair}: tfcourse retest --seeds 5 trains the best trials "
-            "from other seeds."
+            f"{text}: tfcourse retest RUN_DIR --seeds 5 trains the best trials from other seeds."
         ]
     error = math.hypot(
         first.score_std / math.sqrt(len(first.scores)),
