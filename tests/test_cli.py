@@ -447,7 +447,7 @@ class TestSearch:
         result = run(*again(tmp_path), "--fresh")
         assert (result.exit_code, not_run, record.exists()) == (2, [], True)
         assert f"\nError: --fresh deletes {record}, and there is no terminal" in result.stderr
-        assert "Give --yes as well." in result.stderr
+        assert "Add --yes." in result.stderr
 
     @pytest.mark.slow
     @pytest.mark.parametrize(("options", "typed"), [(["--yes"], None), ([], "y\n")])

@@ -1,9 +1,9 @@
 """tfcourse: hyperparameter tuning, batch normalization and softmax for TensorFlow 2 and Keras 3.
 
-The names are in rooms, as in Keras: `tfcourse.layers`, `tfcourse.optimizers`, `tfcourse.formulas`,
-`tfcourse.models`, `tfcourse.training` and `tfcourse.search`; those most used are here as well. Each
-is loaded on first use, so that importing the package, and the command line's help, cost no
-TensorFlow.
+As in Keras, names are grouped in packages: `tfcourse.layers`, `tfcourse.optimizers`,
+`tfcourse.formulas`, `tfcourse.models`, `tfcourse.training` and `tfcourse.search`; those most used
+are here as well. Each is loaded on first use, so that TensorFlow is imported neither with the
+package nor for the command line's help.
 """
 
 from typing import Any

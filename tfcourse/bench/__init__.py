@@ -27,15 +27,15 @@ BENCHES: dict[str, str] = {
 }
 
 DESCRIPTIONS: dict[str, str] = {
-    "fit": "fit beside model.fit and PyTorch: five models, warm and new (some ten minutes)",
+    "fit": "fit beside model.fit and PyTorch: five models, warm and new (about ten minutes)",
     "fold": "inference with batch norm folded away, beside the model as trained",
     "layers": "BatchNorm beside Keras's, over 12 shapes, with and without XLA",
     "many-classes": "the cross-entropy of 50 000 classes in blocks, time and memory",
     "optimizers": "a step over 1, 10 and 100 weights beside Keras's, eager, compiled and with XLA",
     "oracle": "an oracle's time for a trial after 10 to 10 000 of them, beside keras-tuner's",
     "population": "an epoch of one of 1, 8, 32 and 128 members beside that of a model alone",
-    "search": "whole searches beside keras-tuner's random search (some ten minutes)",
-    "startup": "how long the commands take to start, beside Python's and TensorFlow's own start",
+    "search": "whole searches beside keras-tuner's random search (about ten minutes)",
+    "startup": "the start of the commands, beside that of Python and of TensorFlow",
     "toy": "1000 steps of gradient descent on w² - 10w + 25, beside six other ways to write it",
 }
 

@@ -77,20 +77,20 @@ def search(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
     workers: Annotated[
-        str | None, typer.Option(help='How many processes train, or "auto".', metavar="N")
+        str | None, typer.Option(help='The number of processes that train, or "auto".', metavar="N")
     ] = None,
     start_from: Annotated[
         Path | None,
         typer.Option(
             "--from",
             metavar="RUN_DIR",
-            help="Begin with the best values of an earlier search.",
+            help="Begin with the 3 best trials of an earlier search.",
         ),
     ] = None,
     accept_changes: AcceptChanges = False,
     verbose: Annotated[
         bool,
-        typer.Option("--verbose", help="Show how many models were reused, programs traced."),
+        typer.Option("--verbose", help="Show the numbers of models reused and programs traced."),
     ] = False,
     debug: Debug = False,
 ) -> None:
@@ -121,8 +121,8 @@ def _ask_to_delete(directory: Path) -> None:
         if sys.stdin is None or not sys.stdin.isatty():
             errors.print()  # ends the question's line
             raise InputError(
-                f"--fresh deletes {directory}, and there is no terminal to ask on whether it may. "
-                "Give --yes as well. Nothing was deleted."
+                f"--fresh deletes {directory}, and there is no terminal on which to ask for it. "
+                "Add --yes. Nothing was deleted."
             ) from None
         raise KeyboardInterrupt from None
     if not agreed:

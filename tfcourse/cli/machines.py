@@ -38,7 +38,7 @@ def chief(
     accept_changes: AcceptChanges = False,
     debug: Debug = False,
 ) -> None:
-    """Assign a search's trials to workers on other machines. Then conclude the search."""
+    """Assign a search's trials to workers on other machines. Then measure the best model."""
     with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
         from tfcourse.search.runtime.service import Service
