@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tests.training import reusable
-from tests.training.own_code import PAIRS
+from tests.training.own_code import PAIRS, Squares
 from tests.training.reusable import X, Y, alone, build, lend, same, stack
 from tfcourse.training.reuse.pool import ModelPool
 from tfcourse.training.reuse.purity import impurity
@@ -121,6 +121,46 @@ class TestLayers:
             found = lend(pool, lambda w=words: make(w), 1)[1]
             assert same(found, alone(lambda w=words: make(w), 1))
         assert pool.counts.reused == 0
+
+
+class TestSettingsAfterConstruction:
+    """No config contains them."""
+
+    SETTINGS = {
+        "a regularizer": lambda m: setattr(kernel(m), "regularizer", keras.regularizers.L2(0.5)),
+        "a constraint": lambda m: setattr(kernel(m), "constraint", keras.constraints.MaxNorm(0.1)),
+        "a weight without decay": lambda m: m.optimizer.exclude_from_weight_decay([kernel(m)]),
+        "a name without decay": lambda m: m.optimizer.exclude_from_weight_decay(None, ["kernel"]),
+        "its gradient is its value": lambda m: setattr(kernel(m), "overwrite_with_gradient", True),
+    }
+
+    @staticmethod
+    def build(change=None):
+        model = build(dense, 1, weight_decay=0.3)
+        if change is not None:
+            change(model)
+        return model
+
+    @pytest.mark.parametrize("name", SETTINGS)
+    def test_a_training_is_what_it_is_alone(self, name):
+        pool, change = ModelPool(4), self.SETTINGS[name]
+        pool.train(self.build, reusable.train, (X[:16], Y[:16]))
+        _, found = pool.train(lambda: self.build(change), reusable.train, (X[:16], Y[:16]))
+        assert same(found, reusable.train(self.build(change)))
+        assert (pool.counts.new, pool.counts.reused) == (2, 0)
+
+    def test_own_code(self):
+        with pytest.raises(NotShareableError, match="a weight's regularizer is an object of the"):
+            structure(self.build(lambda m: setattr(kernel(m), "regularizer", Squares(0.1))))
+
+    def test_the_same_settings_share_a_program(self):
+        for change in self.SETTINGS.values():
+            one, other = (structure(self.build(change)) for _ in range(2))
+            assert one == other != structure(self.build())
+
+
+def kernel(model):
+    return next(weight for weight in model.weights if weight.name == "kernel")
 
 
 def functional(operation):

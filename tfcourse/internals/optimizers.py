@@ -9,6 +9,7 @@ from tfcourse.types import Optimizer, Variable
 
 __all__ = [
     "HOOKS",
+    "has_weight_decay",
     "inner_optimizers",
     "learning_rate_source",
     "optimized_variables",
@@ -58,6 +59,15 @@ def weight_averages(optimizer: Optimizer) -> Sequence[Variable]:
     Public is only to write them over the weights.
     """
     return getattr(optimizer, "_model_variables_moving_average", [])
+
+
+@uses("keras.optimizers.Optimizer._use_weight_decay")
+def has_weight_decay(optimizer: Optimizer, variable: Variable) -> bool:
+    """Return False for a weight that ``exclude_from_weight_decay`` was called with.
+
+    An optimizer's config does not contain them.
+    """
+    return bool(optimizer._use_weight_decay(variable))
 
 
 @uses("keras.optimizers.Optimizer._all_reduce_sum_gradients")

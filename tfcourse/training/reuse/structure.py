@@ -1,14 +1,14 @@
 """The part of a model that its compiled programs contain: all that is not in its variables."""
 
 import functools
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from tfcourse.internals.layers import flatten_layers, graph_nodes
 from tfcourse.internals.models import compile_arguments
-from tfcourse.internals.optimizers import learning_rate_source
+from tfcourse.internals.optimizers import has_weight_decay, learning_rate_source
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.training.programs.replicas import is_distributed
@@ -21,7 +21,7 @@ from tfcourse.training.reuse.shareable import (
     full_name,
     is_from_library,
 )
-from tfcourse.types import KerasModel, Layer, Optimizer
+from tfcourse.types import KerasModel, Layer, Optimizer, Variable
 
 __all__ = ["structure"]
 
@@ -56,9 +56,9 @@ def structure(model: KerasModel) -> Hashable:
     return (
         _settings(),
         tuple(_layer(layer, layer_numbers, variable_numbers) for layer in layers),
-        _optimizer(model.optimizer),
+        _optimizer(model.optimizer, model.trainable_variables),
         _compile_arguments(model),
-        tuple((tuple(v.shape), str(v.dtype), bool(v.trainable)) for v in model.variables),
+        tuple(_variable(variable) for variable in model.variables),
     )
 
 
@@ -69,6 +69,18 @@ def _settings() -> Hashable:
         config.epsilon(),
         config.image_data_format(),
         canonical(config.dtype_policy().get_config()),
+    )
+
+
+def _variable(variable: Variable) -> Hashable:
+    """Describe a variable without its value; its layer's config may have another regularizer."""
+    return (
+        tuple(variable.shape),
+        str(variable.dtype),
+        bool(variable.trainable),
+        bool(variable.overwrite_with_gradient),
+        describe(variable.regularizer, "a weight's regularizer"),
+        describe(variable.constraint, "a weight's constraint"),
     )
 
 
@@ -148,13 +160,13 @@ def _operations(model: KerasModel, where: str) -> Hashable:
     return tuple(descriptions)
 
 
-def _optimizer(optimizer: Optimizer) -> Hashable:
+def _optimizer(optimizer: Optimizer, weights: Sequence[Variable]) -> Hashable:
     _check_class(optimizer, "the optimizer")
     if isinstance(optimizer, keras.optimizers.MultiOptimizer):
         raise NotShareableError("it has several optimizers")
     config = config_of(optimizer, "the optimizer")
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        inner = _optimizer(optimizer.inner_optimizer)
+        inner = _optimizer(optimizer.inner_optimizer, weights)
         return (type(optimizer), canonical(config, without=("name", "inner_optimizer")), inner)
     state = ["name"]
     if isinstance(optimizer, CourseOptimizer):
@@ -167,6 +179,7 @@ def _optimizer(optimizer: Optimizer) -> Hashable:
         type(optimizer),
         canonical(config, without=tuple(state)),
         describe(rate, "the learning rate"),
+        tuple(has_weight_decay(optimizer, weight) for weight in weights),
     )
 
 
