@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tfcourse.errors import InputError, one_of
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from tfcourse.bench.frame import Comparison
 
 __all__ = ["BENCHES", "DESCRIPTIONS", "load_bench"]
@@ -23,6 +25,7 @@ BENCHES: dict[str, str] = {
     "population": "tfcourse.bench.population:bench",
     "search": "tfcourse.bench.search:bench",
     "startup": "tfcourse.bench.startup:bench",
+    "strategies": "tfcourse.bench.strategies.compare:bench",
     "toy": "tfcourse.bench.toy:bench",
 }
 
@@ -36,12 +39,13 @@ DESCRIPTIONS: dict[str, str] = {
     "population": "an epoch of one of 1, 8, 32 and 128 members beside that of a model alone",
     "search": "whole searches beside keras-tuner's random search (about ten minutes)",
     "startup": "the start of the commands, beside that of Python and of TensorFlow",
+    "strategies": "regret of the search strategies on known problems (half an hour for 40 seeds)",
     "toy": "1000 steps of gradient descent on w² - 10w + 25, beside six other ways to write it",
 }
 
 
-def load_bench(name: str) -> Callable[..., Iterable["Comparison"]]:
-    """Return the bench of that name: a function of ``repeats`` that returns the `Comparison`s.
+def load_bench(name: str) -> Callable[..., Iterable["Comparison | Table"]]:
+    """Return the bench of that name: a function of ``repeats`` that returns what to print.
 
     Raises:
         InputError: No bench has that name.
@@ -49,5 +53,7 @@ def load_bench(name: str) -> Callable[..., Iterable["Comparison"]]:
     if name not in BENCHES:
         raise InputError(one_of("bench", name, BENCHES))
     module, function = BENCHES[name].split(":")
-    bench: Callable[..., Iterable[Comparison]] = getattr(importlib.import_module(module), function)
+    bench: Callable[..., Iterable[Comparison | Table]] = getattr(
+        importlib.import_module(module), function
+    )
     return bench

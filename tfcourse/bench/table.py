@@ -19,14 +19,17 @@ TIMES = "×"
 DASH = "–"
 
 
-def render_all(comparisons: Iterable[Comparison], console: Console) -> None:
+def render_all(comparisons: Iterable[Comparison | Table], console: Console) -> None:
     """Print a table for each comparison, as soon as it is measured.
 
     Three or more comparisons of the same two contenders share one table.
     """
     if not isinstance(comparisons, Sequence):
         for comparison in comparisons:
-            render(comparison, console)
+            if isinstance(comparison, Table):  # a bench of something else than time
+                console.print(comparison)
+            else:
+                render(comparison, console)
         return
     pairs = {tuple(timing.name for timing in c.timings) for c in comparisons}
     if len(comparisons) < 3 or len(pairs) > 1 or len(next(iter(pairs))) != 2:

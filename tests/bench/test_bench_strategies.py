@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tfcourse.bench.strategies.__main__ import play
+from tfcourse.bench.strategies.compare import play
 from tfcourse.bench.strategies.problems import PROBLEMS, load_problem
 from tfcourse.bench.strategies.trainings import SPACES, read_trainings
 from tfcourse.search.space.parameters import fits
@@ -30,3 +30,18 @@ def test_no_point_is_better_than_the_best(name):
 def test_a_game_is_the_same_twice():
     problem = load_problem("bowl 2")
     assert play(problem, "random", 1, 12) == play(problem, "random", 1, 12)
+
+
+def test_the_table_has_medians_quartiles_and_shares_of_seeds(monkeypatch):
+    monkeypatch.setattr(compare, "PROBLEMS", {"bowl 2": PROBLEMS["bowl 2"]})
+    monkeypatch.setattr(compare, "NAMES", ("random", "quasi_random"))
+    monkeypatch.setattr(compare, "BUDGETS", (3, 6))
+    (table,) = bench(repeats=5)
+    assert [column.header for column in table.columns] == ["strategy", "3 trials", "6 trials"]
+    problem = load_problem("bowl 2")
+    games = {n: [play(problem, n, seed, 6)[5] for seed in range(5)] for n in compare.NAMES}
+    low, middle, high = np.quantile(games["quasi_random"], [0.25, 0.5, 0.75])
+    better = np.mean(np.array(games["quasi_random"]) < np.array(games["random"]))
+    cells = [str(cell) for cell in table.columns[2].cells]
+    assert cells[1] == f"{middle:.3f} [{low:.3f}, {high:.3f}] {better:.0%}"
+    assert cells[0].endswith(" 50%")
