@@ -140,7 +140,7 @@ ARGUMENTS = {
     "slots": (-1, "slots must be a whole number >= 1. Received: -1."),
     "patience": (True, "patience must be a whole number >= 1. Received: True."),
     "min_delta": (-0.1, "min_delta must be a number >= 0. Received: -0.1."),
-    "halving": (1, "halving must be a whole number >= 2"),
+    "halving": (1, r"halving must be a whole number >= 2, .* or None\. Received: 1\."),
     "halving_epochs": (0, "halving_epochs must be a whole number >= 1. Received: 0."),
     "keep": ("all", """keep must be one of "best", "last". Received: 'all'."""),
     "objective": ("accurracy", '''objective must be one of .*Did you mean "accuracy"'''),

@@ -221,7 +221,10 @@ def _check_stopping(
 ) -> None:
     check_sizes(patience=patience, halving=halving, halving_epochs=halving_epochs)
     if halving == 1:
-        raise InputError("halving must be a whole number >= 2: one in halving members continues.")
+        raise InputError(
+            "halving must be a whole number >= 2, as one in halving members continues, or None. "
+            f"Received: {halving}."
+        )
     if (
         isinstance(min_delta, bool)
         or not isinstance(min_delta, int | float | np.integer | np.floating)
