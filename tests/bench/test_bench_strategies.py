@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tfcourse.bench.strategies.compare import play
+from tfcourse.bench.strategies import compare
+from tfcourse.bench.strategies.compare import bench, play
 from tfcourse.bench.strategies.problems import PROBLEMS, load_problem
 from tfcourse.bench.strategies.trainings import SPACES, read_trainings
 from tfcourse.search.space.parameters import fits
