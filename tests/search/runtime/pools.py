@@ -22,6 +22,11 @@ def slow(input_shape, classes, does=""):
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
     if does == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if does == "orphan":  # it has the worker's connection, and outlives it
+        orphan = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+        orphan.start()
+        Path(f"orphan-{orphan.pid}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
     if does == "hang":
         time.sleep(600)
     if does == "fork":

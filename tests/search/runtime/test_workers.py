@@ -57,6 +57,15 @@ def one_does(does):
     return next(seed for seed, each in drawn if sum(each) == 1 and not each[0])
 
 
+def runs(pid):
+    """Return whether a process runs; one that ended may still be listed until it is reaped."""
+    try:
+        os.kill(pid, 0)
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
 def elsewhere(search, out):
     return Search(search.config, out)
 
@@ -187,6 +196,14 @@ class TestDeaths:
             "The worker died 3 times in this trial, the last time by SIGKILL: "
             "perhaps the system was out of memory."
         )
+
+    def test_a_killed_worker_whose_own_processes_still_run_is_missed(self, slow, tmp_path):
+        result = slow("orphan").run(verbose=False, workers=2)
+        (died,) = [record for record in result.trials.values() if record.status == "failed"]
+        assert died.message.startswith("The worker died 3 times in this trial")
+        orphans = [int(path.name.partition("-")[2]) for path in tmp_path.glob("orphan-*")]
+        assert len(orphans) == 3
+        assert not any(map(runs, orphans))
 
     def test_a_trial_that_takes_too_long_is_ended(self, slow):
         search = slow("hang", trial_timeout=8.0)

@@ -9,6 +9,7 @@ import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,11 @@ class Child:
         return int(self._process.exitcode)
 
     def _listen(self) -> None:
+        # The connection stays open after its end if a process that it started has it too.
         with suppress(EOFError, OSError):
-            while True:
+            while self._connection in wait([self._connection, self._process.sentinel]):
                 self._received.put((self, self._connection.recv()))
+            self.kill()
         self._received.put((self, None))
 
 
