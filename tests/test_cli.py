@@ -284,6 +284,11 @@ ADVICE = {
         'Warning: [search] strategy "coarse_to_fine" begins with 8 quasi-random trials. '
         "With trials = 3 the search is quasi-random.",
     ),
+    "coarse to fine by another rule": (
+        'strategy = "coarse_to_fine"\n[search.coarse_to_fine]\nkeep = 0.25',
+        'Warning: [search.coarse_to_fine] keep has no effect with rule = "posterior". Remove it, '
+        'or set rule = "halving".',
+    ),
     "gp": ('strategy = "gp"', '"gp" begins with 8 quasi-random trials.'),
     "bayesian": ('strategy = "bayesian"', '"bayesian" begins with 3 random trials.'),
     "hyperband": ('strategy = "hyperband"', '"hyperband" begins with 5 random trials.'),

@@ -30,7 +30,7 @@ def without_lead(found):
     [
         (RATE, lambda u: 10 ** (4 * u - 4)),
         ({"learning_rate": Range("float", 0.9, 0.9999, scale="one_minus_log")}, None),
-        ({"learning_rate": Range("int", 1, 101, 1)}, None),
+        ({"learning_rate": Range("int", 2, 102, 1)}, None),
     ],
 )
 def test_the_best_at_an_end_of_the_scale(space, at, high):
@@ -43,7 +43,7 @@ def test_the_best_at_an_end_of_the_scale(space, at, high):
     (line,) = without_lead(lines(space, records))
     end = "high" if high else "low"
     assert line.startswith(f"learning_rate: the best trials are at the {end} end of its range (")
-    assert line.endswith("higher high end." if high else "lower low end.")
+    assert line.endswith("a larger high." if high else "a smaller low.")
 
 
 def test_a_best_trial_in_the_middle_or_at_an_end_by_chance_is_no_finding():
@@ -54,6 +54,15 @@ def test_a_best_trial_in_the_middle_or_at_an_end_by_chance_is_no_finding():
     assert without_lead(lines(RATE, middle)) == []
     lucky = [*middle, record(40, 1.0, learning_rate=0.97)]
     assert without_lead(lines(RATE, lucky)) == []
+
+
+@pytest.mark.parametrize("parameter", [Range("int", 1, 9, 1), Range("float", 0.0, 0.8)])
+def test_the_least_value_that_there_is_can_not_be_lowered(parameter):
+    def records(value):
+        return [record(i, i / 12, size=value) for i in range(12)]
+
+    assert without_lead(lines({"size": parameter}, records(parameter.low))) == []
+    assert len(without_lead(lines({"size": parameter}, records(parameter.high)))) == 1
 
 
 def test_a_choice_a_short_range_and_few_trials_have_no_ends():

@@ -12,7 +12,8 @@ __all__ = ["advice", "exhaustion"]
 
 def advice(config: SearchConfig) -> list[str]:
     """Return a line for each setting that has no effect or an unlikely one."""
-    lines = [*_of_strategy(config), *_of_training(config), *_of_numbers(config.space)]
+    lines = [*_of_rule(config), *_of_strategy(config), *_of_training(config)]
+    lines += _of_numbers(config.space)
     return [*lines, *exhaustion(config.search.trials, config.trials)]
 
 
@@ -28,6 +29,19 @@ def exhaustion(trials: int, configurations: int) -> list[str]:
     return [
         f"[search] trials = {trials}, and [space] has {configurations} different "
         f"configurations: the search ends when each was tried once, after {configurations} trials."
+    ]
+
+
+def _of_rule(config: SearchConfig) -> list[str]:
+    settings = config.settings
+    if config.search.strategy != "coarse_to_fine" or (
+        settings.unused not in settings.model_fields_set
+    ):
+        return []
+    other = "halving" if settings.rule == "posterior" else "posterior"
+    return [
+        f'[search.coarse_to_fine] {settings.unused} has no effect with rule = "{settings.rule}". '
+        f'Remove it, or set rule = "{other}".'
     ]
 
 

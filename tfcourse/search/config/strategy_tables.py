@@ -26,11 +26,15 @@ class CoarseToFineTable(Table):
     shrink: float = Field(default=0.5, gt=0, lt=1)
     floor: float = Field(default=0.05, gt=0, le=1)
 
+    @property
+    def unused(self) -> str:
+        """The key of the other rule, which has no effect."""
+        return "keep" if self.rule == "posterior" else "coverage"
+
     @model_serializer(mode="wrap")
     def without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Return the keys and values, without the key of the other rule."""
-        unused = "keep" if self.rule == "posterior" else "coverage"
-        return {key: value for key, value in serialize(self).items() if key != unused}
+        return {key: value for key, value in serialize(self).items() if key != self.unused}
 
 
 class BayesianTable(Table):

@@ -53,12 +53,16 @@ def _edges(space: Mapping[str, Parameter], best: Sequence[TrialRecord]) -> list[
         value = float(best[0].values[name])
         units = [_unit(parameter, float(r.values[name])) for r in best if name in r.values]
         median = sorted(units)[len(units) // 2]
+        # Numbers of layers or units begin at 1, rates at 0.
+        has_less = parameter.low > (1 if parameter.kind == "int" else 0)
         for end, distance in (("low", lambda u: u), ("high", lambda u: 1 - u)):
+            if end == "low" and not has_less:
+                continue
             if distance(units[0]) <= EDGE and distance(median) <= NEAR_EDGE:
                 lines.append(
                     f"{name}: the best trials are at the {end} end of its range "
                     f"({value:.4g} of {parameter.low:g} to {parameter.high:g}). "
-                    f"Search on with a {'lower low' if end == 'low' else 'higher high'} end."
+                    f"Search again with a {'smaller low' if end == 'low' else 'larger high'}."
                 )
     return lines
 
