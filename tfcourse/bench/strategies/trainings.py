@@ -98,10 +98,10 @@ def _losses(trials: Sequence[Mapping[str, Any]], epochs: int, seed: int) -> list
         groups.setdefault(key, []).append(number)
     losses = dict[int, float]()
     for (optimizer, units, activation), numbers in groups.items():
-        chosen = [trials[number] for number in numbers]
+        members = [trials[number] for number in numbers]
         build = partial(_build, optimizer or "adam", units or 64, activation or "relu")
-        found = _train(build, chosen, [seed + number for number in numbers], epochs)
-        losses |= dict(zip(numbers, found, strict=True))
+        scores = _train(build, members, [seed + number for number in numbers], epochs)
+        losses |= dict(zip(numbers, scores, strict=True))
     return [losses[number] for number in range(len(trials))]
 
 

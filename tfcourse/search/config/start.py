@@ -49,8 +49,8 @@ def _error(
     name: str, value: object, values: Mapping[str, Any], space: Mapping[str, Parameter]
 ) -> str | None:
     if name not in space:
-        known = ", ".join(space)
-        return f'"{name}" is not in [space].{nearest(name, list(space))} Known: {known}.'
+        names = ", ".join(space)
+        return f'"{name}" is not in [space].{nearest(name, list(space))} Known: {names}.'
     parameter = space[name]
     if not admits(parameter, value):
         allowed = (

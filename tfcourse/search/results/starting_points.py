@@ -73,10 +73,10 @@ def starting_points(path: Path, space: Mapping[str, Parameter]) -> list[Hyperpar
     points: list[Hyperparameters] = []
     for record in rank(RunDirectory(path).read_trials().values(), direction):
         values = record.values
-        known = {n: values[n] for n, p in space.items() if n in values and admits(p, values[n])}
+        usable = {n: values[n] for n, p in space.items() if n in values and admits(p, values[n])}
         # A value whose condition is not met here would have no effect.
-        missing = {name: None for name in space if name not in known}
-        point = {n: v for n, v in active(space, {**missing, **known}).items() if n in known}
+        missing = {name: None for name in space if name not in usable}
+        point = {n: v for n, v in active(space, {**missing, **usable}).items() if n in usable}
         if point and point not in points:
             points.append(point)
         if len(points) == BEST:

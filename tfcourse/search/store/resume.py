@@ -75,8 +75,8 @@ def as_recorded(config: SearchConfig, path: Path | None) -> SearchConfig:
         search = stored.get("search", {})
         named = "rule" in search.get("coarse_to_fine", {})
         return newest if named or search.get("strategy") != "coarse_to_fine" else older
-    known = {directory.identity(), *directory.identities_of_trials()}
-    return older if identity(tomllib.loads(older.as_toml())) in known else newest
+    identities = {directory.identity(), *directory.identities_of_trials()}
+    return older if identity(tomllib.loads(older.as_toml())) in identities else newest
 
 
 def _with_rule(config: SearchConfig, rule: str) -> SearchConfig:

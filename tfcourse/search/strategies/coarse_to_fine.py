@@ -20,7 +20,7 @@ from tfcourse.search.strategies.study import Memo, Records, Strategy, Study, by_
 
 __all__ = ["COARSE_TO_FINE", "rounds_on_record"]
 
-# From so many rounds on, a round is as large as this share of the trials before it.
+# From this number of rounds on, a round is a GROWTH-th of the trials before it.
 GROWTH = 8
 # The points of a box of which a trial takes one.
 POINTS = 4

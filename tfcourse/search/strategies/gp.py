@@ -17,7 +17,7 @@ from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 
 __all__ = ["GP", "gaussian_process_batch"]
 
-# The search for the next positions begins around so many of the best trials.
+# The number of the best trials around which the search for the next positions begins.
 STARTS = 4
 # Where a drawn function is looked at: all over the space, and around the best trials.
 EVERYWHERE, NEAR, WIDTH = 256, 4, 0.1
