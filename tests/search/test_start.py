@@ -134,3 +134,5 @@ def test_from_what_is_no_earlier_search(tmp_path):
     done = run("search", config, "--out", tmp_path, "--from", tmp_path / "nowhere")
     assert done.exit_code == 2
     assert "nowhere is not a run directory" in done.output
+    Search.from_toml(config, out=tmp_path).run(verbose=False)  # a finished search hides no error
+    assert run("search", config, "--out", tmp_path, "--from", tmp_path / "nowhere").exit_code == 2

@@ -119,7 +119,7 @@ class Search:
             config = load_with_start(path, start_from, trials=trials, epochs=epochs, seed=seed)
         except InputError:
             recorded = completion.finished_config(Path(path), Path(out), trials, epochs, seed)
-            if recorded is None:
+            if recorded is None or start_from is not None:  # the error may be about the latter
                 raise
             config = recorded
         return Search(config, Path(out))
