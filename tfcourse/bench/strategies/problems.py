@@ -87,8 +87,12 @@ class _Forest:
         sizes = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
         self.roots = sizes
         join = np.concatenate
-        self.left = join([tree.children_left + s for tree, s in zip(trees, sizes, strict=True)])
-        self.right = join([tree.children_right + s for tree, s in zip(trees, sizes, strict=True)])
+        self.left_child = join(
+            [tree.children_left + s for tree, s in zip(trees, sizes, strict=True)]
+        )
+        self.right_child = join(
+            [tree.children_right + s for tree, s in zip(trees, sizes, strict=True)]
+        )
         self.feature = join([tree.feature for tree in trees])
         self.threshold = join([tree.threshold for tree in trees])
         self.value = join([tree.value[:, 0, 0] for tree in trees])
@@ -103,7 +107,9 @@ class _Forest:
             if not inner.any():
                 return np.asarray(self.value[nodes].mean(axis=1))
             goes_left = points[rows, np.maximum(feature, 0)] <= self.threshold[nodes]
-            nodes = np.where(inner, np.where(goes_left, self.left[nodes], self.right[nodes]), nodes)
+            nodes = np.where(
+                inner, np.where(goes_left, self.left_child[nodes], self.right_child[nodes]), nodes
+            )
 
 
 def _formula(name: str, dimensions: int, of: Callable[[Array], float], noise: float) -> Problem:

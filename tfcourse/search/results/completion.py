@@ -1,5 +1,6 @@
 """The result of a search whose trials are all on record."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ def result_on_record(
     best = (ranking[0].trial, config.search.objective, ranking[0].score)
     is_intact = (
         (summary.trial, summary.objective, summary.score) == best
-        and directory.read_rounds() == rounds_on_record(config.study, records)
+        and _is_close(directory.read_rounds(), rounds_on_record(config.study, records))
         and directory.best_trial() == summary.trial
         and directory.has_tables(records.values(), config.columns)
         and directory.has_whole_config()
@@ -119,3 +120,16 @@ def finished_config(
     except InputError:
         return None
     return None if complete_result(config, directory, records) is None else config
+
+
+def _is_close(stored: object, computed: object) -> bool:
+    """Return whether two JSON values agree; another machine's linear algebra may round otherwise."""
+    if isinstance(stored, dict) and isinstance(computed, dict):
+        same = stored.keys() == computed.keys()
+        return same and all(_is_close(stored[key], computed[key]) for key in stored)
+    if isinstance(stored, list) and isinstance(computed, list):
+        same = len(stored) == len(computed)
+        return same and all(map(_is_close, stored, computed))
+    if isinstance(stored, float) and isinstance(computed, float):
+        return math.isclose(stored, computed, rel_tol=1e-6)
+    return type(stored) is type(computed) and stored == computed

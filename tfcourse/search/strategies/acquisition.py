@@ -41,17 +41,17 @@ def log_expected_improvement(mean: Array, deviation: Array, best: float) -> Arra
 
 
 def maximize(
-    score: Callable[[Array], Array], known: Array, dimensions: int, seed: int, number: int
+    score: Callable[[Array], Array], starts: Array, dimensions: int, seed: int, number: int
 ) -> Array:
     """Return the positions in the unit cube with the largest score that is found.
 
-    It begins with points all over the cube and around known ones, and looks around the best of all
+    It begins with points all over the cube and around the starts, and looks around the best of all
     in smaller and smaller steps, each in a few dimensions only. Positions are never computed from
     scores, only chosen by them: rounding in the scores rarely changes the result.
 
     Args:
         score: Gives the score of each row of positions.
-        known: Good positions to begin with, best first, one in a row.
+        starts: Good positions to begin with, best first, one in a row.
         dimensions: How many the cube has.
         seed: The search's seed.
         number: The trial's number.
@@ -59,7 +59,7 @@ def maximize(
     random = np.random.default_rng([seed, number, dimensions])
     shift = random.random(dimensions)
     places = (halton_points(seed, EVERYWHERE, dimensions) + shift) % 1.0
-    places = np.vstack([places, *(around(row, 0.1, random) for row in known)])
+    places = np.vstack([places, *(around(row, 0.1, random) for row in starts)])
     scores = score(places)
     for width in WIDTHS:
         best = np.argsort(-scores, kind="stable")[:CENTRES]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tfcourse.search.strategies.boxes import Box, as_record
-from tfcourse.search.strategies.evidence import Evidence, seen_of, weigh
+from tfcourse.search.strategies.evidence import Evidence, observations_of, weigh
 from tfcourse.search.strategies.halving_box import halving_box
 from tfcourse.search.strategies.posterior_box import is_outside, posterior_box
 from tfcourse.search.strategies.quasi_random import quasi_random
@@ -154,7 +154,7 @@ def _screened(
 def _evidence(study: Study, number: int, before: Records, memo: Memo) -> Evidence | None:
     """Return what the trials before round ``number`` say."""
     if number not in memo.evidence:
-        memo.evidence[number] = weigh(study.space, seen_of(before, study.direction))
+        memo.evidence[number] = weigh(study.space, observations_of(before, study.direction))
     evidence: Evidence | None = memo.evidence[number]
     return evidence
 

@@ -59,18 +59,18 @@ class Coordinates:
 
     def points(self, units: Array) -> Array:
         """Return the process's points at positions, both one in a row."""
-        chosen = {
+        choice_places = {
             name: _places(parameter, units[:, column])
             for column, name in enumerate(self.names)
             if isinstance(parameter := self.space[name], Choice)
         }
-        known: dict[str, Mask] = {}
+        masks: dict[str, Mask] = {}
         parts = []
         for column, name in enumerate(self.names):
             parameter = self.space[name]
-            holds = self._holds(name, chosen, len(units), known)
+            holds = self._holds(name, choice_places, len(units), masks)
             if isinstance(parameter, Choice):
-                hot = chosen[name][:, None] == np.arange(parameter.count)
+                hot = choice_places[name][:, None] == np.arange(parameter.count)
                 parts.append(np.where(hot & holds[:, None], np.sqrt(0.5), 0.0))
                 continue
             position, steps = units[:, column], self._steps[name]
@@ -83,21 +83,21 @@ class Coordinates:
     def _holds(
         self,
         name: str,
-        chosen: Mapping[str, Places],
+        choice_places: Mapping[str, Places],
         count: int,
-        known: dict[str, Mask],
+        masks: dict[str, Mask],
     ) -> Mask:
         """Return where a parameter is active."""
-        if name not in known:
+        if name not in masks:
             holds = np.ones(count, bool)
             for parent, allowed in self.space[name].when:
                 of = self.space[parent]
                 assert isinstance(of, Choice), "checked with the config"
                 places = [place for place, v in enumerate(of.values) if v in any_of(allowed)]
-                holds &= self._holds(parent, chosen, count, known)
-                holds &= np.isin(chosen[parent], places)
-            known[name] = holds
-        return known[name]
+                holds &= self._holds(parent, choice_places, count, masks)
+                holds &= np.isin(choice_places[parent], places)
+            masks[name] = holds
+        return masks[name]
 
 
 def _places(choice: Choice, positions: Array) -> Places:

@@ -13,10 +13,10 @@ from tfcourse.search.strategies.gaussian_process import Process, fit_process
 from tfcourse.search.strategies.study import Records
 from tfcourse.search.strategies.targets import robust_scores
 
-__all__ = ["MOST_TRIALS", "Evidence", "Seen", "seen_of", "weigh"]
+__all__ = ["MOST_TRIALS", "Evidence", "Observations", "observations_of", "weigh"]
 
 # Trials that have ended: values and loss, smaller being better; None for one that failed.
-Seen = Sequence[tuple[Mapping[str, Any], float | None]]
+Observations = Sequence[tuple[Mapping[str, Any], float | None]]
 
 # A fit takes time with the cube of their number.
 MOST_TRIALS = 150
@@ -37,7 +37,7 @@ class Evidence:
     units: Array
 
 
-def seen_of(records: Records, direction: str) -> Seen:
+def observations_of(records: Records, direction: str) -> Observations:
     """Return the trials of records, in the order of their numbers."""
     sign = 1.0 if direction == "min" else -1.0
     return [
@@ -47,26 +47,26 @@ def seen_of(records: Records, direction: str) -> Seen:
     ]
 
 
-def weigh(space: Mapping[str, Parameter], seen: Seen) -> Evidence | None:
+def weigh(space: Mapping[str, Parameter], observations: Observations) -> Evidence | None:
     """Return what the trials say; None where none of them has a loss.
 
     Of more than `MOST_TRIALS` trials the better ones are taken, and some of the others, evenly.
 
     Args:
         space: The parameters by name.
-        seen: The trials, in the order of their numbers.
+        observations: The trials, in the order of their numbers.
     """
-    if all(loss is None for _, loss in seen):
+    if all(loss is None for _, loss in observations):
         return None
     coordinates = Coordinates(space)
-    targets = robust_scores([loss for _, loss in seen])
-    if len(seen) > MOST_TRIALS:
+    targets = robust_scores([loss for _, loss in observations])
+    if len(observations) > MOST_TRIALS:
         order = np.argsort(targets, kind="stable")
         better = 2 * MOST_TRIALS // 3
         places = np.linspace(better, len(order) - 1, MOST_TRIALS - better).round().astype(int)
-        chosen = np.sort(np.concatenate([order[:better], order[places]]))
-        seen, targets = [seen[place] for place in chosen], targets[chosen]
-    units = coordinates.units([values for values, _ in seen])
+        rows = np.sort(np.concatenate([order[:better], order[places]]))
+        observations, targets = [observations[place] for place in rows], targets[rows]
+    units = coordinates.units([values for values, _ in observations])
     points = coordinates.points(units)
     process = fit_process(points, targets, coordinates.columns)
     means, _ = process.predict(points)

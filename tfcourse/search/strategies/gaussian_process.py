@@ -44,9 +44,9 @@ class Process:
     noise: float
     inverse: Array
 
-    def covariance(self, left: Array, right: Array) -> Array:
+    def covariance(self, first: Array, second: Array) -> Array:
         """Return the covariance of the function between points a priori."""
-        return self.signal * matern(_squared_distances(left * self.scales, right * self.scales))
+        return self.signal * matern(_squared_distances(first * self.scales, second * self.scales))
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return the function's mean and standard deviation at points."""
@@ -181,7 +181,7 @@ def matern(squared: Array) -> Array:
     return (1.0 + r + r * r / 3.0) * np.exp(-r)
 
 
-def _squared_distances(left: Array, right: Array) -> Array:
-    squares = np.square(left).sum(axis=1)[:, None] + np.square(right).sum(axis=1)
-    distances: Array = np.maximum(squares - 2.0 * (left @ right.T), 0.0)
+def _squared_distances(first: Array, second: Array) -> Array:
+    squares = np.square(first).sum(axis=1)[:, None] + np.square(second).sum(axis=1)
+    distances: Array = np.maximum(squares - 2.0 * (first @ second.T), 0.0)
     return distances

@@ -9,7 +9,7 @@ from tfcourse.search.space.discrete import configuration_of, is_discrete, new_sa
 from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.acquisition import around, log_expected_improvement, maximize
 from tfcourse.search.strategies.coordinates import Array, Coordinates
-from tfcourse.search.strategies.evidence import Seen, seen_of, weigh
+from tfcourse.search.strategies.evidence import Observations, observations_of, weigh
 from tfcourse.search.strategies.gaussian_process import Process, condition
 from tfcourse.search.strategies.quasi_random import halton_points, quasi_random
 from tfcourse.search.strategies.random_search import draw
@@ -25,7 +25,7 @@ CAUTION = 0.5
 
 
 def gaussian_process_batch(
-    space: Mapping[str, Parameter], seen: Seen, seed: int, first: int, count: int
+    space: Mapping[str, Parameter], observations: Observations, seed: int, first: int, count: int
 ) -> list[dict[str, Any]]:
     """Return the values of the trials ``first`` to ``first + count - 1``.
 
@@ -43,12 +43,12 @@ def gaussian_process_batch(
 
     Args:
         space: The parameters by name.
-        seen: The trials before the batch.
+        observations: The trials before the batch.
         seed: The search's seed.
         first: The number of the batch's first trial.
         count: How many trials the batch has.
     """
-    evidence = weigh(space, seen)
+    evidence = weigh(space, observations)
     numbers = range(first, first + count)
     if evidence is None:
         return [quasi_random(space, seed, number) for number in numbers]
@@ -108,21 +108,23 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str
         return draw(study, trial, finished, memo, point=quasi_random)
     first = before.stop
     if first not in memo.batches:
-        seen = seen_of({number: finished[number] for number in before}, study.direction)
+        observations = observations_of(
+            {number: finished[number] for number in before}, study.direction
+        )
         parallel = study.settings.parallel
-        batch = gaussian_process_batch(study.space, seen, study.seed, first, parallel)
+        batch = gaussian_process_batch(study.space, observations, study.seed, first, parallel)
         if is_discrete(study.space):
-            batch = _without_repetition(study, first, batch, seen)
+            batch = _without_repetition(study, first, batch, observations)
         memo.batches[first] = batch
     return memo.batches[first][trial - first]
 
 
 def _without_repetition(
-    study: Study, first: int, batch: list[dict[str, Any]], seen: Seen
+    study: Study, first: int, batch: list[dict[str, Any]], observations: Observations
 ) -> list[dict[str, Any]]:
     """Return the batch with new configurations for those that were tried, if there are any."""
     space = study.space
-    tried = {configuration_of(space, values) for values, _ in seen}
+    tried = {configuration_of(space, values) for values, _ in observations}
     for place, values in enumerate(batch):
         if configuration_of(space, values) in tried:
             batch[place] = new_sample(space, space, study.seed, first + place, tried) or values

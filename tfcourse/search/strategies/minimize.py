@@ -44,6 +44,6 @@ def minimize(loss: Callable[[Array], tuple[float, Array]], start: Array) -> Arra
         if curvature > 1e-10:
             if step == 0:
                 inverse = np.eye(len(start)) * curvature / float(change @ change)
-            left = np.eye(len(start)) - np.outer(move, change) / curvature
-            inverse = left @ inverse @ left.T + np.outer(move, move) / curvature
+            projection = np.eye(len(start)) - np.outer(move, change) / curvature
+            inverse = projection @ inverse @ projection.T + np.outer(move, move) / curvature
     return place

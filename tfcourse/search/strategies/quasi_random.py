@@ -58,10 +58,10 @@ def halton_points(seed: int, count: int, dimensions: int) -> npt.NDArray[np.floa
     """Return the first ``count`` points, one in a row."""
     points = np.empty((count, dimensions))
     for dimension, base in enumerate(_primes(dimensions)):
-        left, size = np.arange(count), 1.0
+        rest, size = np.arange(count), 1.0
         points[:, dimension] = 0.0
         for permutation in _permutations(seed, dimension, base):
-            left, digits = np.divmod(left, base)
+            rest, digits = np.divmod(rest, base)
             size /= base
             points[:, dimension] += permutation[digits] * size
     return np.minimum(points, np.nextafter(1.0, 0.0))
