@@ -515,3 +515,14 @@ class TestARunDirectory:
         for row, record in zip(rows, result.trials.values(), strict=True):
             _, optimizer, momentum = row.rsplit(",", 2)
             assert (optimizer == "momentum") == (momentum != "") == ("momentum" in record.values)
+
+
+def test_rounds_that_another_machine_rounded_otherwise_are_the_same():
+    from tfcourse.search.results.completion import _is_close
+
+    rounds = [{"first_trial": 0, "last_trial": 7, "box": {"a": {"low": 0.1, "scale": "log"}}}]
+    near = [{"first_trial": 0, "last_trial": 7, "box": {"a": {"low": 0.1 + 1e-12, "scale": "log"}}}]
+    far = [{"first_trial": 0, "last_trial": 7, "box": {"a": {"low": 0.101, "scale": "log"}}}]
+    assert _is_close(rounds, near)
+    for other in (far, [], [*rounds, *rounds], None, [{**rounds[0], "last_trial": 8}], ["x"]):
+        assert not _is_close(rounds, other)

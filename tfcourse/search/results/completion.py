@@ -123,7 +123,7 @@ def finished_config(
 
 
 def _is_close(stored: object, computed: object) -> bool:
-    """Return whether two JSON values agree; another machine's linear algebra may round otherwise."""
+    """Return whether two JSON values agree to rounding, as those of two machines do."""
     if isinstance(stored, dict) and isinstance(computed, dict):
         same = stored.keys() == computed.keys()
         return same and all(_is_close(stored[key], computed[key]) for key in stored)
