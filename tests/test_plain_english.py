@@ -9,8 +9,8 @@ import pytest
 
 from tests import prose
 
-ANY_PERCENT = 2.5
-PARTICIPLES_PER_THOUSAND = 2.0
+ANY_PERCENT = 1.2
+PARTICIPLES_PER_THOUSAND = 1.7
 QUESTIONS = 0
 BANNED = 0
 

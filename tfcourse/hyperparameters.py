@@ -76,7 +76,7 @@ class Hyperparameter:
         below = value <= self.maximum if self.maximum_allowed else value < self.maximum
         return math.isfinite(value) and above and below
 
-    def check(self, value: Any, owner: str) -> Any:
+    def check(self, value: object, owner: str) -> Any:
         """Return ``value``, or raise a ValueError that names ``owner`` if it is not admissible."""
         if self.admits(value):
             return value
@@ -109,7 +109,7 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
 }
 
 
-def check(name: str, value: Any, owner: str) -> Any:
+def check(name: str, value: object, owner: str) -> Any:
     """Return ``value`` if it is admissible for the hyperparameter ``name``.
 
     Args:

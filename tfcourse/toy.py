@@ -19,7 +19,7 @@ from tfcourse.formulas.averages import bias_correction
 from tfcourse.formulas.quadratic import accurate_quadratic, quadratic
 from tfcourse.hyperparameters import COURSE_OPTIMIZERS, check, is_number
 from tfcourse.internals.tensorflow import allow_retracing
-from tfcourse.types import Tensor, TensorFunction
+from tfcourse.types import Tensor, TensorArray, TensorFunction
 
 __all__ = ["DivergedError", "ToyResult", "minimize_quadratic"]
 
@@ -92,7 +92,7 @@ def descent_program(optimizer: str, jit_compile: bool, record: bool) -> TensorFu
     def descend(
         coefficients: Tensor, start: Tensor, learning_rate: Tensor, steps: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        def body(step: Tensor, w: Tensor, state: list[Tensor], history: Any) -> Any:
+        def body(step: Tensor, w: Tensor, state: list[Tensor], history: TensorArray) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(w)
                 cost = quadratic(w, coefficients[0], coefficients[1], coefficients[2])

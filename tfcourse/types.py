@@ -43,6 +43,7 @@ __all__ = [
     "Nested",
     "Optimizer",
     "OptimizerLike",
+    "Optional",
     "Regularizer",
     "RegularizerLike",
     "SampleWeight",
@@ -51,6 +52,7 @@ __all__ = [
     "Shape",
     "Strategy",
     "Tensor",
+    "TensorArray",
     "TensorFunction",
     "TensorLike",
     "TrainingData",
@@ -67,6 +69,9 @@ if TYPE_CHECKING:
     Tensor: TypeAlias = tf.Tensor
     # Keras's symbolic tensor: the shape and type of a value while a model is put together.
     KerasTensor: TypeAlias = keras.KerasTensor
+    # TensorFlow's list of tensors that a loop writes, and its batch or none of an iterator.
+    TensorArray: TypeAlias = tf.TensorArray
+    Optional: TypeAlias = tf.experimental.Optional
     # A variable of Keras; its `.value` is the one of TensorFlow.
     Variable: TypeAlias = keras.Variable
     # A NumPy array of any shape and type.
@@ -105,7 +110,8 @@ if TYPE_CHECKING:
     DType: TypeAlias = tf.DType
     DTypeLike: TypeAlias = str | np.dtype[Any] | tf.DType
 else:
-    Tensor = KerasTensor = Variable = Array = TensorFunction = ConcreteFunction = Any
+    Tensor = TensorArray = KerasTensor = Variable = Array = Any
+    TensorFunction = ConcreteFunction = Optional = Any
     Graph = Dataset = DatasetIterator = Strategy = Any
     KerasModel = Layer = Optimizer = Metric = Callback = CallbackList = Callbacks = Loss = Any
     Initializer = Regularizer = Constraint = Any

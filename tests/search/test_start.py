@@ -44,6 +44,11 @@ def test_the_first_trials_have_the_values_and_what_is_left_out_is_drawn(strategy
     assert all(len(dependencies(study, trial)) == 0 for trial in range(2))
 
 
+def test_a_start_is_checked_beside_errors_in_the_table_of_hyperband():
+    with pytest.raises(InputError, match=r"\[search.hyperband\] factor: must be"):
+        config(strategy="hyperband", hyperband={"factor": 1})
+
+
 def test_a_discrete_space_does_not_draw_a_start_again():
     space = {"units": {"values": [1, 2, 3, 4]}}
     study = config([{"units": 3}], space, trials=4).study

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from tfcourse.bench.frame import Comparison, Contender, Spread, Timing, compare
 from tfcourse.bench.search_commands import compare_commands
@@ -81,7 +80,7 @@ def _whole(comparison: Comparison, trials: int, timed: int) -> Comparison:
     return replace(comparison, timings=(*ours, stock))
 
 
-def _with(config: SearchConfig, **search: Any) -> SearchConfig:
+def _with(config: SearchConfig, **search: object) -> SearchConfig:
     return replace(config, search=config.search.model_copy(update=search))
 
 

@@ -78,8 +78,8 @@ def worker(
 
         host, port = _address(connect, "--connect")
         chief = Chief(f"{host}:{port}", _secret(token), patience)
-        asked = load_config(config)
-        recorded = as_recorded(asked, out / asked.search.name)
+        from_file = load_config(config)
+        recorded = as_recorded(from_file, out / from_file.search.name)
         pool = WorkerPool(recorded, out, (_name(name),), chief)
         with message_if_interrupted(
             f"Started again as {name}, it resumes its trial; "

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfcourse.formulas.softmax import linear, sparse_cross_entropy
-from tfcourse.types import Tensor
+from tfcourse.types import Tensor, TensorArray
 
 __all__ = ["BLOCK_ELEMENTS", "blockwise_cross_entropy"]
 
@@ -88,8 +88,8 @@ def _sum_of_blocks(
         )
 
     def body(
-        block: Tensor, total: Tensor, d_features: Any, d_kernel: Tensor, d_bias: Tensor
-    ) -> tuple[Any, ...]:
+        block: Tensor, total: Tensor, d_features: TensorArray, d_kernel: Tensor, d_bias: Tensor
+    ) -> tuple[Tensor, Tensor, TensorArray, Tensor, Tensor]:
         loss, d_x, d_w, d_b = gradients_of(block)
         d_features = d_features.write(block, d_x)
         return block + 1, total + loss, d_features, d_kernel + d_w, d_bias + d_b

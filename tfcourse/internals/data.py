@@ -24,7 +24,7 @@ __all__ = [
 
 @uses("keras.src.trainers.data_adapters.get_data_adapter")
 def get_data_adapter(
-    x: TrainingData, y: Nested = None, sample_weight: Nested = None, **options: Any
+    x: TrainingData, y: Nested = None, sample_weight: Nested = None, **options: object
 ) -> Any:
     """Return Keras's adapter for data of any kind that it takes.
 

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers
-from tfcourse.internals.models import loss_arguments
+from tfcourse.internals.models import CompileLoss, loss_arguments
 from tfcourse.internals.versions import uses
 from tfcourse.types import KerasModel, KerasTensor, Layer, Variable
 
@@ -27,7 +27,9 @@ __all__ = ["dtype_settings"]
     "keras.losses.Loss._dtype",
     "keras.Model._compile_loss",
 )
-def dtype_settings(model: KerasModel, compiled: Any, dtype: str) -> list[tuple[Any, str, Any]]:
+def dtype_settings(
+    model: KerasModel, compiled: CompileLoss | None, dtype: str
+) -> list[tuple[Any, str, Any]]:
     """Return the attributes that make a model and its losses compute in a floating-point type.
 
     Keras has no way to change the type of a model that is built. The lists of losses, which a

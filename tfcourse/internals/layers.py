@@ -121,7 +121,7 @@ def keras_mask(tensor: Tensor | KerasTensor) -> Tensor | None:
 
 
 @uses("keras.src.backend.compute_output_spec")
-def output_spec(call: Callable[..., Any], *arguments: Nested, **options: Any) -> Nested:
+def output_spec(call: Callable[..., Any], *arguments: Nested, **options: object) -> Nested:
     """Return symbols of what a function gives on symbols, creating the variables that it makes.
 
     It is what builds Keras's models; the public ``compute_output_spec`` of a layer does not take a

@@ -1,6 +1,6 @@
 """Compiled models: their losses and metrics, and the parts of Keras's training loop."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -8,6 +8,8 @@ from tfcourse.internals.versions import uses
 from tfcourse.types import KerasModel, Logs, Metric, MetricLike, Nested, Strategy, Tensor
 
 __all__ = [
+    "CompileLoss",
+    "CompileMetrics",
     "averaged_function",
     "build_on_symbols",
     "compile_arguments",
@@ -27,6 +29,11 @@ __all__ = [
     "supports_jit",
 ]
 
+if TYPE_CHECKING:
+    from keras.src.trainers.compile_utils import CompileLoss, CompileMetrics
+else:
+    CompileLoss = CompileMetrics = Any
+
 
 @uses("keras.Model._compile_config")
 def compile_arguments(model: KerasModel) -> dict[str, Any]:
@@ -44,28 +51,30 @@ def set_compile_arguments(model: KerasModel, arguments: dict[str, Any]) -> None:
 
 
 @uses("keras.Model._compile_loss")
-def compiled_loss(model: KerasModel) -> Any:
+def compiled_loss(model: KerasModel) -> CompileLoss | None:
     """Return the object that computes all losses of a compiled model; None without a loss.
 
     The public ``model.loss`` is what ``compile`` was passed.
     """
-    return model._compile_loss
+    loss: CompileLoss | None = model._compile_loss
+    return loss
 
 
 @uses("keras.Model._compile_metrics")
-def compiled_metrics(model: KerasModel) -> Any:
+def compiled_metrics(model: KerasModel) -> CompileMetrics | None:
     """Return the object that computes the metrics of ``compile``; None without metrics.
 
     The public ``model.metrics`` need not list it where a model overrides that.
     """
-    return model._compile_metrics
+    metrics: CompileMetrics | None = model._compile_metrics
+    return metrics
 
 
 @uses(
     "keras.src.trainers.compile_utils.CompileLoss._user_loss",
     "keras.src.trainers.compile_utils.CompileLoss._user_loss_weights",
 )
-def loss_arguments(compiled: Any) -> tuple[Nested, Nested]:
+def loss_arguments(compiled: CompileLoss) -> tuple[Nested, Nested]:
     """Return the losses and their weights that a `compiled_loss` was made of."""
     return compiled._user_loss, compiled._user_loss_weights
 
@@ -74,7 +83,7 @@ def loss_arguments(compiled: Any) -> tuple[Nested, Nested]:
     "keras.src.trainers.compile_utils.CompileMetrics._user_metrics",
     "keras.src.trainers.compile_utils.CompileMetrics._user_weighted_metrics",
 )
-def metric_arguments(compiled: Any) -> tuple[Nested, Nested]:
+def metric_arguments(compiled: CompileMetrics) -> tuple[Nested, Nested]:
     """Return the metrics and weighted metrics that `compiled_metrics` were made of."""
     return compiled._user_metrics, compiled._user_weighted_metrics
 

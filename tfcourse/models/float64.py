@@ -14,7 +14,7 @@ from tfcourse.data.frames import as_examples
 from tfcourse.errors import InputError
 from tfcourse.internals.dtypes import dtype_settings
 from tfcourse.internals.layers import takes_training
-from tfcourse.internals.models import compiled_loss, compute_loss
+from tfcourse.internals.models import CompileLoss, compiled_loss, compute_loss
 from tfcourse.types import (
     DType,
     Graph,
@@ -198,11 +198,12 @@ def model_cost(
     return cost, paths, [weight.numpy().astype(np.float64) for weight in weights]
 
 
-def _compiled(model: KerasModel, loss: LossLike | None) -> Any:
+def _compiled(model: KerasModel, loss: LossLike) -> CompileLoss:
     """Return a loss as ``model.compile`` would wrap it, without compiling the model."""
     holder = keras.Sequential()
     holder.compile(loss=loss)
     compiled = compiled_loss(holder)
+    assert compiled is not None
     compiled.output_names = getattr(model, "output_names", None)
     return compiled
 
@@ -219,7 +220,7 @@ def _in_float64(data: Nested) -> Any:
 
 
 @contextlib.contextmanager
-def _float64_computation(model: KerasModel, compiled: Any) -> Iterator[None]:
+def _float64_computation(model: KerasModel, compiled: CompileLoss | None) -> Iterator[None]:
     floatx = keras.config.floatx()
     keras.config.set_floatx("float64")
     before = []

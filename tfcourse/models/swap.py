@@ -92,7 +92,7 @@ def has_graph(layer: Layer) -> bool:
     return isinstance(layer, keras.Sequential | keras.Function)
 
 
-def clone_layer(layer: Layer, **changes: Any) -> Any:
+def clone_layer(layer: Layer, **changes: object) -> Any:
     """Create a layer (or operation) of the same configuration except for ``changes``."""
     if type(layer) is keras.layers.Lambda:  # Keras refuses to load its function from a config.
         names = ("name", "trainable", "dtype", "arguments")

@@ -26,7 +26,7 @@ _KEYS = {
 
 def config_from_arguments(
     space: Mapping[str, Mapping[str, Any]] | None,
-    build: Any,
+    build: object,
     arguments: Mapping[str, Any] | None,
     arrays: Mapping[str, Any],
     settings: Mapping[str, Any],

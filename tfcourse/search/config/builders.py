@@ -117,7 +117,7 @@ def find_builder(source: object) -> Builder:
 def deferred_builder(name: str) -> Callable[..., Any]:
     """Return the builder ``package.module:function`` as a function that imports it when called."""
 
-    def build(*args: Any, **arguments: Any) -> Any:
+    def build(*args: object, **arguments: object) -> Any:
         return find_builder(name).function(*args, **arguments)
 
     return build

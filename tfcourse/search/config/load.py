@@ -86,7 +86,7 @@ def parse_config(
     raw: Mapping[str, Any],
     origin: str,
     folder: Path,
-    build: Any = None,
+    build: object = None,
     arrays: ArrayData | None = None,
     recorded: bool = False,
 ) -> SearchConfig:
@@ -163,7 +163,7 @@ def _parse_tables(tables: Mapping[str, object]) -> tuple[dict[str, Any], list[st
 
 
 def _load_builder(
-    table: ModelTable | None, build: Any, recorded: bool, errors: list[str]
+    table: ModelTable | None, build: object, recorded: bool, errors: list[str]
 ) -> Builder | None:
     if table is None:
         return None

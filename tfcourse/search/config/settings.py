@@ -2,9 +2,9 @@
 
 import importlib.util
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import get_args
 
-from tfcourse.search.config.strategy_tables import STRATEGIES
+from tfcourse.search.config.strategy_tables import STRATEGIES, HyperbandTable
 from tfcourse.search.config.tables import SearchTable, Table, TrainingTable, parse
 from tfcourse.search.space.discrete import configuration_count, is_discrete
 from tfcourse.search.space.parameters import Parameter, Range
@@ -49,7 +49,7 @@ def trials_of(search: SearchTable, space: Mapping[str, Parameter]) -> int:
 
 def validate_strategy(
     search: SearchTable,
-    settings: Any,
+    settings: Table | None,
     training: TrainingTable | None,
     space: Mapping[str, Parameter],
 ) -> list[str]:
@@ -71,7 +71,9 @@ def validate_strategy(
             for name in HYPERBAND_VALUES
             if name in space
         ]
-        if not errors and settings is not None and training is not None and is_discrete(space):
+        if errors or training is None or not isinstance(settings, HyperbandTable):
+            return errors
+        if is_discrete(space):
             errors += _validate_hyperband(search.trials, training.epochs, settings.factor, space)
     return errors
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfcourse.errors import nearest, shown
-from tfcourse.search.config.tables import SearchTable, TrainingTable
+from tfcourse.search.config.strategy_tables import HyperbandTable
+from tfcourse.search.config.tables import SearchTable, Table, TrainingTable
 from tfcourse.search.space.parameters import Choice, Parameter, admits, any_of
 from tfcourse.search.strategies.hyperband import hyperband_round
 
@@ -13,7 +14,7 @@ __all__ = ["validate_start"]
 
 def validate_start(
     search: SearchTable,
-    settings: Any,
+    settings: Table | None,
     training: TrainingTable | None,
     space: Mapping[str, Parameter],
 ) -> list[str]:
@@ -21,7 +22,7 @@ def validate_start(
 
     Args:
         search: The table that holds them.
-        settings: The strategy's settings.
+        settings: The strategy's settings; None if it has none, or they have errors.
         training: The table of the training; None if it has errors.
         space: The parameters by name.
     """
@@ -30,7 +31,7 @@ def validate_start(
     if search.strategy == "grid":
         return ['[[search.start]] can\'t be had with strategy "grid", whose points are fixed.']
     most = search.trials
-    if search.strategy == "hyperband" and training is not None:  # later trials continue others
+    if isinstance(settings, HyperbandTable) and training is not None:  # later ones continue others
         most = min(most, hyperband_round(0, training.epochs, settings.factor).size)
     if len(search.start) > most:
         return [

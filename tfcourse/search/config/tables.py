@@ -190,7 +190,7 @@ def parse(
         return None, list(lines.values())
 
 
-def _line(details: Any, table: str, key: str, known_keys: list[str]) -> str:
+def _line(details: Mapping[str, Any], table: str, key: str, known_keys: list[str]) -> str:
     where = f"[{table}] {key}"
     if details["type"] == "missing":
         return f"{where} is required and missing."

@@ -128,7 +128,7 @@ class SearchOverError(WorkFailedError):
     """The chief is gone, and nothing is left to do."""
 
 
-def _refuse(request: Any, context: grpc.ServicerContext) -> None:
+def _refuse(request: object, context: grpc.ServicerContext) -> None:
     context.abort(grpc.StatusCode.UNAUTHENTICATED, "wrong token")
 
 
@@ -187,7 +187,7 @@ class RemoteScheduler:
         ended = Trial(keras_tuner.HyperParameters(), f"{trial:04d}", TrialStatus.COMPLETED)
         self._call(self.stub.EndTrial, protos.get_service().EndTrialRequest(trial=ended.to_proto()))
 
-    def _call(self, method: Any, request: Any) -> Any:
+    def _call(self, method: Callable[..., Any], request: object) -> Any:
         end, pause = time.monotonic() + self.patience, 0.1
         while True:
             seconds = max(end - time.monotonic(), 0.0)

@@ -132,7 +132,7 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return encodable(text.getvalue())
 
 
-def without_nan(value: Any) -> Any:
+def without_nan(value: object) -> Any:
     """Return a value with None for NaN and infinity, which JSON does not have."""
     if isinstance(value, Mapping):
         return {key: without_nan(entry) for key, entry in value.items()}

@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tfcourse.errors import InputError
 from tfcourse.search.config.load import load_config
@@ -21,7 +21,12 @@ BEST = 3
 
 
 def load_with_start(
-    path: str | Path, start_from: str | Path | None, **overrides: Any
+    path: str | Path,
+    start_from: str | Path | None,
+    *,
+    trials: int | None = None,
+    epochs: int | None = None,
+    seed: int | None = None,
 ) -> SearchConfig:
     """Read and check a TOML file, see `load_config`, and add the best of an earlier search.
 
@@ -30,9 +35,12 @@ def load_with_start(
     Args:
         path: The file.
         start_from: The run directory of the earlier search; None adds nothing.
-        overrides: The settings to replace.
+        trials: Replaces ``[search] trials``.
+        epochs: Replaces ``[training] epochs``.
+        seed: Replaces ``[search] seed``.
     """
-    config = load_config(Path(path), **overrides)
+    load = partial(load_config, Path(path), trials=trials, epochs=epochs, seed=seed)
+    config = load()
     if start_from is None:
         return config
     earlier = _read_config(Path(start_from))
@@ -45,7 +53,7 @@ def load_with_start(
             config.search.seed,
         )
     start = starting_points(Path(start_from), config.space)
-    return load_config(Path(path), **overrides, start=start)
+    return load(start=start)
 
 
 def _read_config(path: Path) -> SearchConfig:

@@ -93,7 +93,7 @@ class Choice:
         """Return the value at position ``unit`` in [0, 1]."""
         return self.values[min(math.floor(unit * len(self.values)), len(self.values) - 1)]
 
-    def unit_of(self, value: Any) -> float:
+    def unit_of(self, value: object) -> float:
         """Return the middle of the value's share of [0, 1]."""
         return (self.values.index(value) + 0.5) / len(self.values)
 
@@ -101,7 +101,7 @@ class Choice:
 Parameter = Range | Choice
 
 
-def any_of(value: Any) -> tuple[Any, ...]:
+def any_of(value: object) -> tuple[Any, ...]:
     """Return the values of a parent that a condition allows."""
     return value if isinstance(value, tuple) else (value,)
 

@@ -22,10 +22,11 @@ from tfcourse.search.store.reading import read_json, read_toml
 from tfcourse.search.store.recognition import is_run_directory
 from tfcourse.search.store.summary import Summary, read_summary, write_summary
 
-__all__ = ["RunDirectory"]
+__all__ = ["OFF_RECORD", "RunDirectory"]
 
 # The key of `tfcourse.search.store.identity.identity` in the versions and the trials' files.
 IDENTITY = "search"
+ON_RECORD, OFF_RECORD = "json", "forgotten"  # the suffixes of the trials' files
 
 
 class RunDirectory:
@@ -140,30 +141,29 @@ class RunDirectory:
             fields |= {IDENTITY: self._search}  # identifies the search if the other files are lost
         text = json.dumps(fields, indent=2) + "\n"
         write_atomically(self._record_of(record.trial), text)
-        self._record_of(record.trial, forgotten=True).unlink(missing_ok=True)
+        self._record_of(record.trial, OFF_RECORD).unlink(missing_ok=True)
 
     def read_trial(self, trial: int) -> TrialRecord | None:
         """Return a finished trial; None if it isn't finished, or its file is damaged."""
         return parse_record(read_json(self._record_of(trial)), trial)
 
-    def read_trials(self, forgotten: bool = False) -> dict[int, TrialRecord]:
+    def read_trials(self, suffix: str = ON_RECORD) -> dict[int, TrialRecord]:
         """Return the finished trials by number, without damaged files.
 
         Args:
-            forgotten: True for the trials that were forgotten and have not been run again.
+            suffix: ``OFF_RECORD`` for the forgotten trials that have not been run again.
         """
-        suffix = self._record_of(0, forgotten).suffix
-        stems = [path.stem for path in self.trials.glob(f"*{suffix}")]
+        stems = [path.stem for path in self.trials.glob(f"*.{suffix}")]
         numbers = sorted(int(s) for s in stems if re.fullmatch("[0-9]{4}|[1-9][0-9]{4,8}", s))
-        read = {n: parse_record(read_json(self._record_of(n, forgotten)), n) for n in numbers}
+        read = {n: parse_record(read_json(self._record_of(n, suffix)), n) for n in numbers}
         return {number: record for number, record in read.items() if record is not None}
 
     def forget_trial(self, trial: int) -> None:
         """Take a trial off the record, to be run again; until then its record can still be read."""
-        self._record_of(trial).replace(self._record_of(trial, forgotten=True))
+        self._record_of(trial).replace(self._record_of(trial, OFF_RECORD))
 
-    def _record_of(self, trial: int, forgotten: bool = False) -> Path:
-        return self.trials / f"{trial:04d}.{'forgotten' if forgotten else 'json'}"
+    def _record_of(self, trial: int, suffix: str = ON_RECORD) -> Path:
+        return self.trials / f"{trial:04d}.{suffix}"
 
     def forget_checkpoints(self, trial: int) -> None:
         """Remove the checkpoints of a trial."""

@@ -14,7 +14,7 @@ from tfcourse.search.config.settings import trials_of
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.space.discrete import Configuration, configuration_of, is_discrete
 from tfcourse.search.space.parameters import Parameter, fits
-from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.directory import OFF_RECORD, RunDirectory
 from tfcourse.search.store.identity import differences, identity
 from tfcourse.search.store.reading import read_toml
 from tfcourse.search.store.recognition import foreign_names, not_a_run_directory
@@ -110,7 +110,7 @@ def finished_trials(
     if forget:  # trials with other values are run again
         for number in on_record.keys() - records.keys():
             directory.forget_trial(number)
-    every = _valid(directory.read_trials(forgotten=True), space, names) | records
+    every = _valid(directory.read_trials(OFF_RECORD), space, names) | records
     ranking = rank(every.values(), config.direction)
     if not ranking or directory.has_model(best := ranking[0].trial):
         return records

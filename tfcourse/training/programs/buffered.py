@@ -2,7 +2,6 @@
 
 import math
 from operator import itemgetter
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -10,9 +9,9 @@ import tensorflow as tf
 from tfcourse.training.programs.epoch import EpochProgram, compiled
 from tfcourse.training.programs.replay_buffer import RowReplayBuffer
 from tfcourse.training.programs.result import ProgramResult
-from tfcourse.training.programs.stream import Optional, next_batch
+from tfcourse.training.programs.stream import next_batch
 from tfcourse.training.programs.tree import first_leaf, map_leaves
-from tfcourse.types import Array, DatasetIterator, Nested, Tensor
+from tfcourse.types import Array, DatasetIterator, Nested, Optional, Tensor, TensorArray
 
 __all__ = ["BufferedProgram", "batches_in"]
 
@@ -109,7 +108,9 @@ def _read_batches(
     spec = iterator.element_spec
     leaves = [leaf for leaf in tf.nest.flatten(spec) if isinstance(leaf, tf.TensorSpec)]
 
-    def body(index: Tensor, batch: Optional, sizes: Any, buffers: Any) -> Any:
+    def body(
+        index: Tensor, batch: Optional, sizes: TensorArray, buffers: list[TensorArray]
+    ) -> tuple[Tensor, Optional, TensorArray, list[TensorArray]]:
         tensors = [t for t in tf.nest.flatten(batch.get_value()) if tf.is_tensor(t)]
         sizes = sizes.write(index, tf.shape(tensors[0])[0])
         buffers = [b.write(index, t) for b, t in zip(buffers, tensors, strict=True)]

@@ -11,12 +11,11 @@ from tfcourse.training.programs.result import ProgramResult
 from tfcourse.training.programs.stream import next_batch
 from tfcourse.training.programs.tree import map_leaves, tree_leaves
 from tfcourse.training.programs.xla import XLA_ERRORS, StringsError, not_compiled, refuse_strings
-from tfcourse.types import DatasetIterator, Nested, Tensor, TensorFunction
+from tfcourse.types import DatasetIterator, Nested, Optional, Tensor, TensorArray, TensorFunction
 
 __all__ = ["CollectProgram", "batch_specs"]
 
-# Of ``tf.TensorArray``.
-TensorArrays = list[Any]
+TensorArrays = list[TensorArray]
 
 
 class CollectProgram:
@@ -119,7 +118,9 @@ class CollectProgram:
     def _run_stream(self, iterator: DatasetIterator, limit: Tensor) -> tuple[Tensor, Nested]:
         self.traces += 1
 
-        def body(index: Tensor, batch: Any, arrays: TensorArrays) -> Any:
+        def body(
+            index: Tensor, batch: Optional, arrays: TensorArrays
+        ) -> tuple[Tensor, Optional, TensorArrays]:
             outputs = self._step(none_for_optionals(batch.get_value()))
             return (
                 index + 1,

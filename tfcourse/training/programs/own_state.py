@@ -73,6 +73,6 @@ def attributes(layer: Layer) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _is_numeric(variable: Any) -> bool:
+def _is_numeric(variable: tf.Variable) -> bool:
     dtype = variable.dtype
     return bool(dtype.is_floating or dtype.is_integer or dtype.is_bool or dtype.is_complex)

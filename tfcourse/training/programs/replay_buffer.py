@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfcourse.training.programs.result import ProgramResult, ReplayBuffer
 from tfcourse.training.programs.tree import map_leaves
-from tfcourse.types import Array, Nested, Tensor
+from tfcourse.types import Array, Nested, Optional, Tensor
 
 __all__ = [
     "OptionalReplayBuffer",
@@ -24,7 +24,7 @@ __all__ = [
 class ReplayProgram(Protocol):
     """A program that can run one step on a batch again."""
 
-    def replay(self, batch: Any) -> ProgramResult:
+    def replay(self, batch: Nested) -> ProgramResult:
         """Run one step."""
 
 
@@ -106,7 +106,7 @@ def empty_list(size: int | Tensor) -> Tensor:
     )
 
 
-def with_optional(optionals: Tensor, index: Tensor, optional: Any) -> Tensor:
+def with_optional(optionals: Tensor, index: Tensor, optional: Optional) -> Tensor:
     """Return the list with an Optional at an index."""
     (variant,) = tf.nest.flatten(optional, expand_composites=True)
     return tf.raw_ops.TensorListSetItem(input_handle=optionals, index=index, item=variant)

@@ -9,7 +9,6 @@ counts every replica alike, 1/N, and clips the gradient of each by itself.)
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -149,7 +148,7 @@ def _learn(
     return metrics, gradients if whole else ()
 
 
-def _on_part(call: Callable[..., Nested], *arguments: Any) -> BatchFunction:
+def _on_part(call: Callable[..., Nested], *arguments: object) -> BatchFunction:
     """Return a function of all parts that calls ``call`` on the replica's own part."""
 
     def replica(parts: Nested) -> Nested:

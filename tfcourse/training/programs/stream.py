@@ -1,6 +1,6 @@
 """Batches of a ``tf.data`` iterator, many steps in one compiled call."""
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import tensorflow as tf
 
@@ -14,12 +14,9 @@ from tfcourse.training.programs.replay_buffer import (
 from tfcourse.training.programs.result import ProgramResult, program_result
 from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.tree import replace_leaves, tree_leaves
-from tfcourse.types import DatasetIterator, Nested, Tensor
+from tfcourse.types import DatasetIterator, Nested, Optional, Tensor
 
-__all__ = ["Optional", "StreamProgram", "next_batch"]
-
-# A ``tf.experimental.Optional``: a batch, or none.
-Optional: TypeAlias = Any
+__all__ = ["StreamProgram", "next_batch"]
 
 
 class StreamProgram:
