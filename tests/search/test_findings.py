@@ -86,6 +86,9 @@ def test_trials_that_diverged():
     )
     (line,) = without_lead(lines(RATE, [*good, diverged(10, 0.5), diverged(11, 0.001)]))
     assert line.startswith("2 of 12 trials diverged: lower the learning rates")
+    absent = [TrialRecord(n, "failed", {}, message="The loss was not finite") for n in (10, 11)]
+    (line,) = without_lead(lines(RATE, [*good, *absent]))
+    assert line.startswith("2 of 12 trials diverged: lower the learning rates")
     assert without_lead(lines(RATE, [*good, diverged(10, 0.5)])) == []
     other = TrialRecord(11, "failed", {"learning_rate": 0.5}, message="ValueError: no")
     assert without_lead(lines(RATE, [*good, diverged(10, 0.5), other])) == []

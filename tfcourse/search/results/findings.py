@@ -87,7 +87,9 @@ def _divergence(
     line = f"{len(diverged)} of {len(records)} trials diverged"
     rates = _rates(diverged)
     completed = sorted(_rates(ranking))
-    if "learning_rate" in space and ranking and min(rates) > completed[len(completed) // 2]:
+    middle = completed[len(completed) // 2] if completed else math.inf
+    # A trial without a learning rate of its own, which may be conditional, says nothing of it.
+    if "learning_rate" in space and max(rates) < math.inf and min(rates) > middle:
         return [
             f"{line}, all with learning_rate >= {min(rates):.3g}: lower the high end of its range."
         ]
