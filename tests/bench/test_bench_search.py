@@ -77,9 +77,9 @@ def test_the_stock_search_runs_our_trials(monkeypatch):
     config, built = config_of("one", 0.05), []
     build = search_tuner.build_trial
 
-    def spy(config, values, seed, *args):
+    def spy(config, split, values, seed):
         built.append((dict(values), seed))
-        return build(config, values, seed, *args)
+        return build(config, split, values, seed)
 
     monkeypatch.setattr(search_tuner, "build_trial", spy)
     scores, metrics = stock_search(config, load_split(config))

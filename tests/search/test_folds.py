@@ -165,7 +165,7 @@ def test_a_fold_is_trained_as_keras_would(quick):
     record, _ = runner.run(0, {"learning_rate": 0.05})
     for training, score in zip(trainings(0, 0, 2, 1), record.scores, strict=True):
         fold = fold_split(split, config, training.fold)
-        model = build_trial(config, {"learning_rate": 0.05}, training.seed, (4,), 3)
+        model = build_trial(config, split, {"learning_rate": 0.05}, training.seed)
         history = tfcourse.fit(
             model,
             fold.train.x,

@@ -163,7 +163,7 @@ class TestATrialIsTheSameAsAlone:
 
         def held(number, values):
             """What the optimizer says of itself that a trial is trained with, and alone."""
-            build = building.build_function(config(), {**base, **values}, number, (4,), 3)
+            build = building.build_function(config(), split(), {**base, **values}, number)
             model, _ = pool.train(build, lambda model: None, sample)
             return [{**m.optimizer.get_config(), "name": ""} for m in (model, build())]
 
@@ -186,10 +186,10 @@ class TestATrialIsTheSameAsAlone:
                 building, "build_trial", lambda *args: built.append(number) or build(*args)
             )
             model, _ = pool.train(
-                building.build_function(own, values, number, (4,), 3), lambda model: None, sample
+                building.build_function(own, split(), values, number), lambda model: None, sample
             )
             monkeypatch.undo()
-            alone = build(own, values, number, (4,), 3)
+            alone = build(own, split(), values, number)
             return [
                 [{**m.optimizer.get_config(), "name": ""}, *(w.tolist() for w in m.get_weights())]
                 for m in (model, alone)
@@ -363,6 +363,6 @@ def _building(runner):
     from tfcourse.search.trials.building import build_trial
 
     def build():
-        return build_trial(runner.config, {"learning_rate": 0.1}, 0, (4,), 3)
+        return build_trial(runner.config, runner.split, {"learning_rate": 0.1}, 0)
 
     return build, lambda model: None, runner.data(0)[0].first(4)

@@ -98,7 +98,7 @@ class _Model(keras_tuner.HyperModel):
         config, split = self.config, self.split
         number = self.values.index(hp.values) if hp.values in self.values else 0
         seed = trial_seed(config.search.seed, number)
-        return build_trial(config, hp.values, seed, split.train.x.shape[1:], split.classes)
+        return build_trial(config, split, hp.values, seed)
 
     def fit(
         self, hp: keras_tuner.HyperParameters, model: KerasModel, *args: Any, **kwargs: Any

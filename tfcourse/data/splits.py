@@ -39,6 +39,11 @@ class Split:
     classes: int
     notes: tuple[str, ...] = ()
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.train.x.shape[1:]
+
 
 def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed: int) -> Split:
     """Split the examples of each class into train, dev and test by ``fractions``.

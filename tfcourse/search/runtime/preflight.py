@@ -41,8 +41,7 @@ def preflight(config: SearchConfig, split: Split) -> dict[str, Any]:
             can't be normalized, or saved and loaded again, or is no model for the population
             that the config demands.
     """
-    shape = split.train.x.shape[1:]
-    values, model = _first_model(config, shape, split.classes)
+    values, model = _first_model(config, split)
     code = code_record(config.builder, config.training.metrics, values, model)
     try:
         own_metrics = any(":" in metric for metric in config.training.metrics)
@@ -54,20 +53,18 @@ def preflight(config: SearchConfig, split: Split) -> dict[str, Any]:
         _check_ids(config, model, split)
         if config.builder.name not in BUILDERS or own_metrics:
             # Also the model inside has an optimizer, which is saved; Keras builds it on loading.
-            _build(model, shape)
-            _check_saving(config.builder.name, whole, shape)
+            _build(model, split.shape)
+            _check_saving(config.builder.name, whole, split.shape)
     except InputError as error:
         raise InputError(f"{config.origin}: [model] {error}") from error
     except Exception as error:
-        raise InputError(_failed(config, values, shape, error)) from error
+        raise InputError(_failed(config, values, split.shape, error)) from error
     if config.search.caviar == "population":
         preflight_population(config, split, values, model)
     return code
 
 
-def _first_model(
-    config: SearchConfig, shape: tuple[int, ...], classes: int
-) -> tuple[Hyperparameters, KerasModel]:
+def _first_model(config: SearchConfig, split: Split) -> tuple[Hyperparameters, KerasModel]:
     """Build the model of the first trial that has one, and return its values with it.
 
     A trial that can't be built is recorded as failed, and the search continues: only a builder
@@ -79,7 +76,7 @@ def _first_model(
         if values is None:  # it depends on trials before it
             break
         try:
-            return values, build_trial(config, values, 0, shape, classes)
+            return values, build_trial(config, split, values, 0)
         except Exception as error:
             failures.append((values, error))
     tried, reason = failures[0]
@@ -87,7 +84,7 @@ def _first_model(
         raise InputError(f"{config.origin}: [model] {reason}") from reason
     more = len(failures) - 1
     others = f" (and for those of the next {more} trials)" if more else ""
-    raise InputError(_failed(config, tried, shape, reason) + others) from reason
+    raise InputError(_failed(config, tried, split.shape, reason) + others) from reason
 
 
 def _failed(

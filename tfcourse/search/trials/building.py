@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.imports import exit_as_error
@@ -25,20 +26,15 @@ __all__ = ["build_function", "build_trial", "compiled_model", "hyperparameters_o
 
 
 def build_trial(
-    config: SearchConfig,
-    values: Hyperparameters,
-    seed: int,
-    shape: tuple[int, ...],
-    classes: int,
+    config: SearchConfig, split: Split, values: Hyperparameters, seed: int
 ) -> KerasModel:
     """Return the compiled model of a trial, whose weights and dropout come from ``seed``.
 
     Args:
         config: The search.
+        split: The data, whose examples and classes the model is for.
         values: The trial's hyperparameters; they take precedence over the config's fixed ones.
         seed: The trial's seed. It is set globally, as the seed of any builder's layers.
-        shape: The shape of one example.
-        classes: The number of outputs.
 
     Raises:
         InputError: The builder returned something else than a model with one output for each
@@ -46,18 +42,18 @@ def build_trial(
     """
     set_seed(seed)
     reset_automatic_names()  # the first AUC() is "auc" in every trial, and not "auc_2"
-    return compiled_model(config, values, shape, classes)
+    return compiled_model(config, split, values)
 
 
-def compiled_model(
-    config: SearchConfig, values: Hyperparameters, shape: tuple[int, ...], classes: int
-) -> KerasModel:
+def compiled_model(config: SearchConfig, split: Split, values: Hyperparameters) -> KerasModel:
     """Return the model of `build_trial` without setting a seed."""
-    builder = config.builder
+    builder, classes = config.builder, split.classes
     hyperparameters = hyperparameters_of(config.model, config.training, values)
     # A builder of the user's may change the working directory, or call sys.exit.
     with chdir("."), exit_as_error():
-        model = builder.function(shape, classes, **_builder_arguments(builder, hyperparameters))
+        model = builder.function(
+            split.shape, classes, **_builder_arguments(builder, hyperparameters)
+        )
     if not isinstance(model, keras.Model):
         raise InputError(
             f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'
@@ -78,11 +74,7 @@ def compiled_model(
 
 
 def build_function(
-    config: SearchConfig,
-    values: Hyperparameters,
-    seed: int,
-    shape: tuple[int, ...],
-    classes: int,
+    config: SearchConfig, split: Split, values: Hyperparameters, seed: int
 ) -> Callable[[], KerasModel]:
     """Return a function that calls `build_trial` with these arguments.
 
@@ -90,7 +82,7 @@ def build_function(
     """
 
     def build() -> KerasModel:
-        return build_trial(config, values, seed, shape, classes)
+        return build_trial(config, split, values, seed)
 
     policy = keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()
     # Where ``compile`` wraps the optimizer to scale the loss, it has more variables than alone.
@@ -104,7 +96,7 @@ def build_function(
     fixed = sorted((n, value) for n, value in of_optimizer.items() if n not in variable)
     # Hyperparameters that are not set have their defaults in all models of one origin.
     optimizer = name, repr(fixed), tuple(sorted(of_optimizer))
-    origin = (config.builder.name, shape, classes, arguments, optimizer, policy)
+    origin = (config.builder.name, split.shape, split.classes, arguments, optimizer, policy)
     return PureBuild(origin, seed, build, partial(_optimizer_values, name, of_optimizer))
 
 

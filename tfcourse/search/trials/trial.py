@@ -134,11 +134,10 @@ class TrialRunner:
         *_, scaling = self.data(fold)
         if scaling is None:
             return model
-        shape = self.split.train.x.shape[1:]
         if model not in self._scalable:
-            with_scaling(model, scaling, shape)
+            with_scaling(model, scaling, self.split.shape)
             self._scalable.add(model)
-        return ScaledModel(model, scaling, shape)
+        return ScaledModel(model, scaling, self.split.shape)
 
     def train(
         self, number: int, values: Hyperparameters, training: Training
@@ -176,8 +175,7 @@ class TrialRunner:
             trained.append(model)
             return fit_once(model) if saved is None else _resume_or_restart(fit_once, model, saved)
 
-        shape = self.split.train.x.shape[1:]
-        build = build_function(config, values, training.seed, shape, self.split.classes)
+        build = build_function(config, self.split, values, training.seed)
         return self.pool.train(build, run, train.first(size))
 
     @property

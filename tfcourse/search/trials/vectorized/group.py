@@ -154,12 +154,11 @@ class GroupRunner:
 
     def _new_population(self, values: Hyperparameters) -> Population | None:
         config = self.config
-        shape, classes = self.split.train.x.shape[1:], self.split.classes
         # A member's own values take precedence over those of the model.
         state = {name for names in OPTIMIZER_ARGUMENTS.values() for name in names}
         state -= {*config.builder.arguments}
         shared = {name: value for name, value in values.items() if name not in state}
-        population = Population(lambda: compiled_model(config, shared, shape, classes))
+        population = Population(lambda: compiled_model(config, self.split, shared))
         size = int(values.get("batch_size", config.training.batch_size))
         train, *_ = self.runner.data(0)
         sample = train.first(size)
@@ -245,11 +244,10 @@ class _MemberModel:
         """Save it as a single trial's model, but with an optimizer that has taken no step."""
         config, split = self.runner.config, self.runner.split
         seed = trial_seed(config.search.seed, self.origin)
-        shape = split.train.x.shape[1:]
-        model = build_trial(config, self.values, seed, shape, split.classes)
+        model = build_trial(config, split, self.values, seed)
         if not model.built:
-            model.build((None, *shape))
+            model.build((None, *split.shape))
         model.optimizer.build(model.trainable_variables)
         model.set_weights(self.result.weights)
         *_, scaling = self.runner.data(0)
-        save_model(with_scaling(model, scaling, shape), path)
+        save_model(with_scaling(model, scaling, split.shape), path)

@@ -36,7 +36,7 @@ def preflight_population(
         check_model(model)
         if not is_builtin(config.builder) or {*config.training.metrics} - KNOWN_METRICS:
             fit_population(
-                lambda: compiled_model(config, values, split.train.x.shape[1:], split.classes),
+                lambda: compiled_model(config, split, values),
                 [Member(0), Member(1)],
                 x,
                 y,
