@@ -368,7 +368,7 @@ SINGLE_ERRORS = {
     ),
     "step of 0": (
         space("learning_rate", "low = 0.1", "high = 0.2", "step = 0.0"),
-        r"\[space\.learning_rate\] step must be > 0\. Received: 0\.0\.",
+        r"\[space\.learning_rate\] step: must be greater than 0\. Received: 0\.0\.",
     ),
     **{
         f"step too small to be taken from {low}": (

@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,17 +74,14 @@ def find_builder(source: object) -> Builder:
         InputError: There is no such builder, it can't be imported, or it does not take a shape
             and classes.
     """
-    function: Any = None
-    if isinstance(source, str):
-        name = source
-    else:
-        name, function = object_name(source), source
-    if function is None and ":" in name:
-        function = load_function(name, "builder")
-    elif function is None and name in BUILDERS:
-        function = BUILDERS[name]
-    elif function is None:
-        raise InputError(one_of("builder", name, [*BUILDERS, "package.module:function"]))
+    function: Any = source
+    name = source if isinstance(source, str) else object_name(source)
+    if isinstance(source, str) and ":" in source:
+        function = load_function(source, "builder")
+    elif isinstance(source, str):
+        if source not in BUILDERS:
+            raise InputError(one_of("builder", source, [*BUILDERS, "package.module:function"]))
+        function = BUILDERS[source]
     parameters = [] if isinstance(function, type) else list(_signature(function))
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p for p in positional if p.default is p.empty]
@@ -160,11 +158,7 @@ def object_name(value: object) -> str:
 
 def _signature(function: Callable[..., Any]) -> Iterable[inspect.Parameter]:
     """Return the parameters, with their annotations as types if those can be evaluated."""
-    try:
-        return inspect.signature(function, eval_str=True).parameters.values()
-    except Exception:  # evaluating an annotation can raise anything
-        pass
-    try:
-        return inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # not a function in Python
-        return []
+    for eval_str in (True, False):
+        with suppress(Exception):  # evaluating an annotation can raise anything
+            return inspect.signature(function, eval_str=eval_str).parameters.values()
+    return []  # not a function in Python

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tfcourse.errors import either, nearest, one_of, shown
+from tfcourse.errors import InputError, either, nearest, one_of, shown
 from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.builders import Builder
@@ -13,7 +13,7 @@ from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS
 from tfcourse.search.config.tables import ModelTable, SpaceTable, TrainingTable, parse
 from tfcourse.search.config.validators import is_whole, validate_argument
 from tfcourse.search.space.conditions import validate_conditions
-from tfcourse.search.space.parameters import Choice, Parameter, Range, When, any_of
+from tfcourse.search.space.parameters import Choice, Parameter, Range, any_of
 
 __all__ = ["check_fixed", "parse_space"]
 
@@ -37,9 +37,10 @@ def parse_space(
     for name, entry in raw.items():
         table, lines = parse(SpaceTable, entry, f"space.{name}")
         if table is not None:
-            parameter, lines = _parameter(name, table, builder)
-            if parameter is not None:
-                space[name] = parameter
+            try:
+                space[name] = _parameter(name, table, builder)
+            except InputError as error:
+                lines = [f"[space.{name}] {line}" for line in str(error).split("\n")]
         errors += lines
     optimizers = _optimizers(space, training, builder)
     errors += [line for name in raw if (line := _unknown_name(name, builder, optimizers))]
@@ -142,85 +143,55 @@ def _unknown_name(name: str, builder: Builder | None, optimizers: list[str]) -> 
     )
 
 
-def _parameter(
-    name: str, table: SpaceTable, builder: Builder | None
-) -> tuple[Parameter | None, list[str]]:
-    where = f"[space.{name}]"
+def _parameter(name: str, table: SpaceTable, builder: Builder | None) -> Parameter:
+    """Return the parameter of a table; raise InputError, a line for each error, if it is none."""
     keys = sorted(table.model_dump(exclude_none=True, exclude={"when"}))
     when = tuple(
         (parent, tuple(value) if isinstance(value, list) else value)
         for parent, value in (table.when or {}).items()
     )
     if table.values is not None:
-        others = [key for key in keys if key != "values"]
-        if others:
-            return None, [f"{where} has values, which exclude {', '.join(others)}."]
-        return _choice(name, table.values, builder, when)
-    if table.low is None or table.high is None:
-        received = ", ".join(keys) or "nothing"
-        return None, [f"{where} needs low and high, or values. Received: {received}."]
-    errors = [
-        f"{where} {key} {problem}"
-        for key in ("low", "high")
-        if (problem := validate_argument(name, getattr(table, key), builder))
-    ]
-    if not table.low < table.high:
-        errors.append(f"{where} low must be < high. Received: {table.low} and {table.high}.")
-    if table.step is not None and not table.step > 0:
-        errors.append(f"{where} step must be > 0. Received: {table.step}.")
-    if errors:
-        return None, errors
-    whole = is_whole(name, table, builder)
-    step = 1 if whole and table.step is None else table.step
-    if problem := _step_problem(table, step, whole, where):
-        return None, [problem]
-    parameter = Range(
-        "int" if whole else "float",
-        table.low,
-        table.high,
-        step,
-        table.scale or "linear",
-        when,
-        table.points,
-    )
-    problem = _scale_problem(parameter, where)
-    return (None, [problem]) if problem else (parameter, [])
-
-
-def _step_problem(table: SpaceTable, step: float | None, whole: bool, where: str) -> str | None:
-    if step is None:
-        return None
-    if whole and not isinstance(step, int):
-        return f"{where} step must be a whole number. Received: {step}."
-    least = math.ulp(max(abs(table.low or 0), abs(table.high or 0)))
-    if not whole and step < least:
-        return (
-            f"{where} step must be >= {least:.2g}, the distance of floats there. Received: {step}."
+        if others := [key for key in keys if key != "values"]:
+            raise InputError(f"has values, which exclude {', '.join(others)}.")
+        _check_values(name, table.values, builder)
+        return Choice(tuple(table.values), when)
+    low, high, step, scale = table.low, table.high, table.step, table.scale or "linear"
+    if low is None or high is None:
+        raise InputError(
+            f"needs low and high, or values. Received: {', '.join(keys) or 'nothing'}."
         )
-    if table.points is not None:
-        return f"{where} points is for numbers without a step. Received: step {step}."
-    return None
+    problems = [
+        f"{key} {problem}"
+        for key, value in (("low", low), ("high", high))
+        if (problem := validate_argument(name, value, builder))
+    ]
+    if not low < high:
+        problems.append(f"low must be < high. Received: {low} and {high}.")
+    if problems:
+        raise InputError("\n".join(problems))
+    whole = is_whole(name, table, builder)
+    step = 1 if whole and step is None else step
+    parameter = Range("int" if whole else "float", low, high, step, scale, when, table.points)
+    _check_step(parameter)
+    _check_scale(parameter)
+    return parameter
 
 
-def _choice(
-    name: str, values: list[Any], builder: Builder | None, when: When
-) -> tuple[Choice | None, list[str]]:
-    where = f"[space.{name}] values"
+def _check_values(name: str, values: list[Any], builder: Builder | None) -> None:
     if not values:
-        return None, [f"{where} must be a list of at least one value. Received: {shown(values)}."]
+        raise InputError("values must be a list of at least one value. Received: [].")
     others = [value for value in values if not _is_plain(value)]
     if others:
-        return None, [
-            f"{where} must be finite numbers, texts, true or false. Received: {shown(others[0])}."
-        ]
+        raise InputError(
+            f"values must be finite numbers, texts, true or false. Received: {shown(others[0])}."
+        )
     if len({(type(value), value) for value in values}) < len(values):
-        return None, [f"{where} must differ from each other. Received: {shown(values)}."]
+        raise InputError(f"values must differ from each other. Received: {shown(values)}.")
     if len({float if type(value) is int else type(value) for value in values}) > 1:
-        return None, [f"{where} must be of one type. Received: {shown(values)}."]
+        raise InputError(f"values must be of one type. Received: {shown(values)}.")
     problems = [p for value in values if (p := validate_argument(name, value, builder))]
     if problems:
-        return None, [f"{where} {problem}" for problem in problems]
-    return Choice(tuple(values), when), []
+        raise InputError("\n".join(f"values {problem}" for problem in problems))
 
 
 def _is_plain(value: object) -> bool:
@@ -228,19 +199,32 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _scale_problem(parameter: Range, where: str) -> str | None:
+def _check_step(parameter: Range) -> None:
+    step = parameter.step
+    if step is None:
+        return
+    if parameter.kind == "int" and not isinstance(step, int):
+        raise InputError(f"step must be a whole number. Received: {step}.")
+    least = math.ulp(max(abs(parameter.low), abs(parameter.high)))
+    if parameter.kind == "float" and step < least:
+        raise InputError(
+            f"step must be >= {least:.2g}, the distance of floats there. Received: {step}."
+        )
+    if parameter.points is not None:
+        raise InputError(f"points is for numbers without a step. Received: step {step}.")
+
+
+def _check_scale(parameter: Range) -> None:
     scale = parameter.scale
     if scale == "reverse_log":
-        return (
-            f'{where} scale: "reverse_log" is not a log scale on 1-x: on [0.9, 0.999] it puts '
-            'only 9.5 % of the samples above 0.99, where half belong. Use "one_minus_log".'
+        raise InputError(
+            'scale: "reverse_log" is not a log scale on 1-x: on [0.9, 0.999] it puts only 9.5 % of '
+            'the samples above 0.99, where half belong. Use "one_minus_log".'
         )
     if scale not in SCALES:
-        return one_of(f"{where} scale", scale, SCALES)
-    low, high = parameter.edges
-    if demand := SCALES[scale].admits(low, high):
+        raise InputError(one_of("scale", scale, SCALES))
+    if demand := SCALES[scale].admits(*parameter.edges):
         received = f"low {parameter.low}, high {parameter.high}"
         if parameter.step is not None:
             received += f", step {parameter.step} (half a step on each side counts)"
-        return f'{where} scale "{scale}" needs {demand}. Received: {received}.'
-    return None
+        raise InputError(f'scale "{scale}" needs {demand}. Received: {received}.')

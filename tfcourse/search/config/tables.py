@@ -160,7 +160,7 @@ class SpaceTable(Table):
 
     low: Number | None = None
     high: Number | None = None
-    step: Number | None = None
+    step: Number | None = Field(default=None, gt=0)
     scale: str | None = None
     values: list[Any] | None = None
     points: int | None = Field(default=None, ge=1)
