@@ -133,6 +133,23 @@ def test_from_an_earlier_search(tmp_path, caplog):
         ) == warned
 
 
+@pytest.mark.parametrize("strategy", ["random", "grid"])
+def test_from_an_earlier_search_that_adds_too_much(strategy, tmp_path, untrained):
+    """The error is about ``--from``, and not about ``[[search.start]]``."""
+    first, second = tmp_path / "first.toml", tmp_path / "second.toml"
+    first.write_text(SMALL.format(name="first", trials=5, high=1.0))
+    earlier = Search.from_toml(first, out=tmp_path).run(verbose=False).directory
+    text = SMALL.format(name="second", trials=2, high=1.0) + "points = 2\n" * (strategy == "grid")
+    second.write_text(text.replace("[model]", f'strategy = "{strategy}"\n[model]'))
+    done = run("search", second, "--out", tmp_path, "--seed", 1, "--from", earlier)
+    assert done.exit_code == 2
+    most = {"random": 2, "grid": 0}[strategy]
+    assert (
+        f"--from adds the values of 3 trials of {earlier}, and this search can begin with {most}. "
+        "Search with more [search] trials, with another strategy, or without --from."
+    ) in done.output
+
+
 def test_from_what_is_no_earlier_search(tmp_path):
     config = tmp_path / "second.toml"
     config.write_text(SMALL.format(name="second", trials=4, high=0.1))

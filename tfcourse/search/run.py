@@ -12,6 +12,7 @@ from tfcourse.files import translate_disk_errors
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.advice import exhaustion
 from tfcourse.search.config.arguments import config_from_arguments
+from tfcourse.search.config.load import Overrides
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import is_local, is_missing, load_split
 from tfcourse.search.records.trial_record import TrialRecord
@@ -115,10 +116,11 @@ class Search:
         Raises:
             InputError: Every error of the file, a line each.
         """
+        overrides: Overrides = {"trials": trials, "epochs": epochs, "seed": seed}
         try:
-            config = load_with_start(path, start_from, trials=trials, epochs=epochs, seed=seed)
+            config = load_with_start(Path(path), start_from, **overrides)
         except InputError:
-            recorded = completion.finished_config(Path(path), Path(out), trials, epochs, seed)
+            recorded = completion.finished_config(Path(path), Path(out), **overrides)
             if recorded is None or start_from is not None:  # the error may be about the latter
                 raise
             config = recorded
@@ -216,9 +218,7 @@ class Search:
                 efforts = supervise(
                     config, directory, finished, workers, verbose, fresh, accept_changes
                 )
-            return replace(
-                completion.final_result(self.config, RunDirectory(self.directory)), efforts=efforts
-            )
+            return replace(completion.final_result(config, directory), efforts=efforts)
 
     @translate_disk_errors()
     def serve(
@@ -241,7 +241,7 @@ class Search:
         with lock_directory(self.directory):
             finished = finished_trials(self.config, directory, forget=True)
             serve(self.config, directory, finished, service, on_serving, accept_changes)
-            return completion.final_result(self.config, RunDirectory(self.directory))
+            return completion.final_result(self.config, directory)
 
     @translate_disk_errors()
     def finished(self) -> dict[int, TrialRecord]:

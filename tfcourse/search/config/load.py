@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from tfcourse.data.arrays import ArrayData
 from tfcourse.errors import InputError, nearest
@@ -33,7 +33,7 @@ from tfcourse.search.config.time_limits import limited_preparation
 from tfcourse.search.config.vectorized import validate_vectorized
 from tfcourse.types import Hyperparameters
 
-__all__ = ["load_config", "parse_config"]
+__all__ = ["Overrides", "load_config", "parse_config"]
 
 
 _TABLES: dict[str, type[Table]] = {
@@ -44,24 +44,34 @@ _TABLES: dict[str, type[Table]] = {
 }
 
 
+class Overrides(TypedDict, total=False):
+    """Values that replace those of a file, where they are not None.
+
+    Attributes:
+        trials: Replaces ``[search] trials``.
+        epochs: Replaces ``[training] epochs``.
+        seed: Replaces ``[search] seed``.
+    """
+
+    trials: int | None
+    epochs: int | None
+    seed: int | None
+
+
 def load_config(
     path: Path,
     *,
-    trials: int | None = None,
-    epochs: int | None = None,
-    seed: int | None = None,
     start: Sequence[Hyperparameters] = (),
     recorded: bool = False,
+    **overrides: Unpack[Overrides],
 ) -> SearchConfig:
     """Read and check a search's TOML file.
 
     Args:
         path: The file. A relative ``[data] path`` is relative to its folder.
-        trials: Replaces ``[search] trials``.
-        epochs: Replaces ``[training] epochs``.
-        seed: Replaces ``[search] seed``.
         start: Tables to add to ``[[search.start]]``.
         recorded: As for `parse_config`.
+        overrides: See `Overrides`.
 
     Raises:
         InputError: The file can't be read, or holds errors: a line for each.
@@ -72,11 +82,10 @@ def load_config(
         raise InputError(f"{path} can't be read: {error.strerror or error}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a TOML file: {error}.") from None
-    overrides = {"search": {"trials": trials, "seed": seed}, "training": {"epochs": epochs}}
-    for table, values in overrides.items():
-        present = {key: value for key, value in values.items() if value is not None}
-        if present and isinstance(raw.setdefault(table, {}), dict):
-            raw[table].update(present)
+    for key, value in overrides.items():
+        table = raw.setdefault("training" if key == "epochs" else "search", {})
+        if value is not None and isinstance(table, dict):
+            table[key] = value
     if start and isinstance(raw.get("search"), dict):
         raw["search"]["start"] = [*raw["search"].get("start", []), *map(dict, start)]
     return parse_config(raw, str(path), path.parent, recorded=recorded)

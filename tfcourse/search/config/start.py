@@ -9,7 +9,7 @@ from tfcourse.search.config.tables import SearchTable, Table, TrainingTable
 from tfcourse.search.space.parameters import Choice, Parameter, admits, any_of
 from tfcourse.search.strategies.hyperband import hyperband_round
 
-__all__ = ["validate_start"]
+__all__ = ["most_starts", "validate_start"]
 
 
 def validate_start(
@@ -26,13 +26,9 @@ def validate_start(
         training: The table of the training; None if it has errors.
         space: The parameters by name.
     """
-    if not search.start:
-        return []
-    if search.strategy == "grid":
+    if search.start and search.strategy == "grid":
         return ['[[search.start]] can\'t be had with strategy "grid", whose points are fixed.']
-    most = search.trials
-    if isinstance(settings, HyperbandTable) and training is not None:  # later ones continue others
-        most = min(most, hyperband_round(0, training.epochs, settings.factor).size)
+    most = most_starts(search, settings, training)
     if len(search.start) > most:
         return [
             f"[[search.start]] must be at most {most} tables, the trials that can begin with "
@@ -44,6 +40,21 @@ def validate_start(
         for name, value in values.items()
         if (line := _error(name, value, values, space)) is not None
     ]
+
+
+def most_starts(search: SearchTable, settings: Table | None, training: TrainingTable | None) -> int:
+    """Return the number of trials that can begin with values of the user's.
+
+    Args:
+        search: As for `validate_start`.
+        settings: As for `validate_start`.
+        training: As for `validate_start`.
+    """
+    if search.strategy == "grid":
+        return 0
+    if isinstance(settings, HyperbandTable) and training is not None:  # later ones continue others
+        return min(search.trials, hyperband_round(0, training.epochs, settings.factor).size)
+    return search.trials
 
 
 def _error(

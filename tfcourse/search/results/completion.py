@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 from tfcourse.errors import InputError, WorkFailedError
-from tfcourse.search.config.load import load_config
+from tfcourse.search.config.load import Overrides, load_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.findings import findings
@@ -92,9 +93,7 @@ def read_result(path: Path) -> SearchResult:
     return result
 
 
-def finished_config(
-    path: Path, out: Path, trials: int | None, epochs: int | None, seed: int | None
-) -> SearchConfig | None:
+def finished_config(path: Path, out: Path, **overrides: Unpack[Overrides]) -> SearchConfig | None:
     """Return the config of a file whose data or builder is missing, if its search is finished.
 
     None if it is not, or if the file has other errors.
@@ -102,12 +101,10 @@ def finished_config(
     Args:
         path: The file.
         out: The folder with the run directory.
-        trials: As for `load_config`.
-        epochs: As for `load_config`.
-        seed: As for `load_config`.
+        overrides: As for `load_config`.
     """
     try:
-        config_of_file = load_config(path, trials=trials, epochs=epochs, seed=seed, recorded=True)
+        config_of_file = load_config(path, recorded=True, **overrides)
         directory = RunDirectory(out / config_of_file.search.name)
         stored = load_config(directory.config, recorded=True)
         # The record has the tables of a builder that can't be imported.
