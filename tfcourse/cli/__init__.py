@@ -15,6 +15,7 @@ from tfcourse.cli.machines import chief, worker
 from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug
 from tfcourse.cli.output import print_result
 from tfcourse.cli.retest import retest
+from tfcourse.cli.show import show
 from tfcourse.cli.toy import toy
 from tfcourse.console import printable
 from tfcourse.errors import InputError, message_line, shown
@@ -215,5 +216,5 @@ def bench(
         render_all(run() if repeats is None else run(repeats=repeats), console)
 
 
-for command in (chief, worker, retest):
+for command in (show, chief, worker, retest):
     app.command()(command)

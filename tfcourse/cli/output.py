@@ -10,16 +10,19 @@ if TYPE_CHECKING:
 __all__ = ["print_result"]
 
 
-def print_result(result: "SearchResult", verbose: bool = False) -> None:
+def print_result(result: "SearchResult", verbose: bool = False, top: int | None = None) -> None:
     """Print the best trials of a search, its scores and the place of its record.
 
-    With ``verbose`` also print, per process, how the trials of this run were trained.
+    Args:
+        result: The result.
+        verbose: True to print, per process, how the trials of this run were trained.
+        top: The number of best trials; None for the usual one.
     """
     from tfcourse.search.results.search_result import result_lines, result_tables
 
     if result.was_complete:
         console.print(f"The search is complete: all {len(result.trials)} trials are on record.")
-    for table in result_tables(result):
+    for table in result_tables(result, top):
         console.print(table)
     efforts = result.efforts.items() if verbose else ()
     for line in [*(f"{process:<12}{effort}" for process, effort in efforts), *result_lines(result)]:

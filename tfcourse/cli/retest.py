@@ -1,20 +1,17 @@
 """The command that runs old trials again."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tfcourse.cli.options import Debug
+from tfcourse.cli.options import Debug, RunDir
 from tfcourse.terminal import console, import_tensorflow, reporting
 
 __all__ = ["retest"]
 
 
 def retest(
-    run_dir: Annotated[
-        Path, typer.Argument(metavar="RUN_DIR", help="The run directory of a search.")
-    ],
+    run_dir: RunDir,
     top: Annotated[int, typer.Option(help="The number of trials, from the best.")] = 5,
     seed: Annotated[
         int | None, typer.Option(help="Another seed than the search's, for all of them.")

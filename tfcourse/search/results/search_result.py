@@ -20,7 +20,14 @@ from tfcourse.search.store.errors import lost_model
 from tfcourse.search.store.summary import Summary
 from tfcourse.types import KerasModel
 
-__all__ = ["SearchResult", "result_lines", "result_tables", "result_text"]
+__all__ = [
+    "LONGEST_REASON",
+    "MAX_SHOWN",
+    "SearchResult",
+    "result_lines",
+    "result_tables",
+    "result_text",
+]
 
 # The number of best trials that are shown, and the most characters of a failed one's message.
 MAX_SHOWN, LONGEST_REASON = 5, 200
@@ -93,10 +100,16 @@ class SearchResult:
         return load_model(directory.best)
 
 
-def result_tables(result: SearchResult) -> list[RenderableType]:
-    """Return the table of the rounds, if there are any, and that of the best trials."""
+def result_tables(result: SearchResult, top: int | None = None) -> list[RenderableType]:
+    """Return the table of the rounds, if there are any, and that of the best trials.
+
+    Args:
+        result: The result.
+        top: The number of best trials; 5 by default.
+    """
+    shown = result.ranking[: MAX_SHOWN if top is None else top]
     names = dict.fromkeys(name for record in result.trials.values() for name in record.values)
-    best = best_table(result.ranking[:MAX_SHOWN], result.summary.objective, names)
+    best = best_table(shown, result.summary.objective, names)
     rounds = result.rounds
     return [rounds_table(rounds), best] if rounds else [best]
 

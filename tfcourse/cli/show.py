@@ -1,0 +1,50 @@
+"""The command that shows a search by its run directory."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tfcourse.cli.options import Debug, RunDir
+from tfcourse.cli.output import print_result
+from tfcourse.errors import encodable
+from tfcourse.terminal import console, reporting
+
+if TYPE_CHECKING:
+    from tfcourse.search.results.search_record import SearchRecord
+
+__all__ = ["show"]
+
+
+def show(
+    run_dir: RunDir,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="The number of best trials to show.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary and the trials as JSON.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Show a search from its run directory, finished or not. Its data is not needed."""
+    with reporting(debug):
+        from tfcourse.search.results.search_record import read_record
+
+        record = read_record(run_dir)
+        if as_json:
+            text = json.dumps(record.as_json(top), indent=2, ensure_ascii=False)
+            sys.stdout.write(encodable(text) + "\n")
+        elif record.result is None:
+            _print_unfinished(record, top)
+        else:
+            print_result(record.result, top=top)
+
+
+def _print_unfinished(record: "SearchRecord", top: int | None) -> None:
+    from tfcourse.search.results.record_text import record_lines, record_tables
+
+    for table in record_tables(record, top):
+        console.print(table)
+    for line in record_lines(record):
+        console.print(line, highlight=False, soft_wrap=True)

@@ -1,0 +1,205 @@
+"""The record of a search, finished or not, from its run directory alone."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tfcourse.errors import InputError
+from tfcourse.search.config.load import load_config
+from tfcourse.search.config.metrics import direction_of
+from tfcourse.search.records.trial_record import TrialRecord, rank, without_nan
+from tfcourse.search.results.completion import complete_result
+from tfcourse.search.results.findings import findings
+from tfcourse.search.results.search_result import SearchResult
+from tfcourse.search.space.parameters import Choice, Parameter, Range
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.reading import read_json, read_toml
+from tfcourse.search.store.recognition import not_a_run_directory
+from tfcourse.search.store.resume import as_recorded, finished_trials
+from tfcourse.search.store.summary import Summary
+
+__all__ = ["SearchRecord", "read_record"]
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """The record of a search, which may be unfinished or damaged.
+
+    Attributes:
+        directory: The run directory.
+        tables: The tables of its config; empty if it is lost.
+        space: The parameters by name; without a config, ranges and choices of the trials' values.
+        objective: The name of the score.
+        direction: ``"max"`` or ``"min"``.
+        planned: The number of trials that the config asks for; None without a config.
+        trials: All records by number.
+        summary: The best trial and its metrics on the test set; None before the end.
+        rounds: The trials and the box of each round of a search from coarse to fine.
+        versions: The versions of the packages that it ran with.
+        problems: What is lost or damaged, a line each.
+        result: The result; None if the search is not finished.
+    """
+
+    directory: Path
+    tables: Mapping[str, Any]
+    space: Mapping[str, Parameter]
+    objective: str
+    direction: str
+    planned: int | None
+    trials: Mapping[int, TrialRecord]
+    summary: Summary | None
+    rounds: Sequence[Mapping[str, Any]]
+    versions: Mapping[str, str]
+    problems: Sequence[str]
+    result: SearchResult | None
+
+    @cached_property
+    def ranking(self) -> list[TrialRecord]:
+        """The completed trials, best first."""
+        return rank(self.trials.values(), self.direction)
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best trial; None if none has completed."""
+        return self.ranking[0] if self.ranking else None
+
+    @cached_property
+    def findings(self) -> list[str]:
+        """The findings of the trials so far about the space and the budget, a line each."""
+        if not self.ranking:
+            return []
+        return findings(self.space, self.trials.values(), self.ranking)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of trials of each status; completed and failed ones come first."""
+        statuses = [record.status for record in self.trials.values()]
+        names = dict.fromkeys(["completed", "failed", *sorted(statuses)])
+        return {name: statuses.count(name) for name in names}
+
+    @property
+    def is_from_objects(self) -> bool:
+        """True if data or builder were objects in Python, which no command has."""
+        builder = str(self.tables.get("model", {}).get("builder", ""))
+        is_local = "<" in builder or builder.startswith("__main__:")
+        return is_local or self.tables.get("data", {}).get("source") == "arrays"
+
+    def command(self, out: Path | None = None) -> str:
+        """Return the command that continues the search, or repeats it in another folder ``out``."""
+        if self.is_from_objects or not self.tables:
+            call = "The same call of tfcourse.Search" if self.tables else "The search's own command"
+            return call if out is None else f"{call} with another out"
+        config = shlex.quote(str(self.directory / "config.toml"))
+        folder = shlex.quote(str(self.directory.parent if out is None else out))
+        return f"tfcourse search {config} --out {folder}"
+
+    def as_json(self, top: int | None = None) -> dict[str, Any]:
+        """Return the summary and the trials, best first, as JSON has them.
+
+        Args:
+            top: The number of best trials; None for all trials.
+        """
+        others = [r for n, r in sorted(self.trials.items()) if r not in self.ranking]
+        records = [*self.ranking, *others] if top is None else self.ranking[:top]
+        entry = {
+            "directory": str(self.directory),
+            "finished": self.result is not None,
+            "objective": self.objective,
+            "direction": self.direction,
+            "planned": self.planned,
+            "counts": self.counts,
+            "summary": None if self.summary is None else asdict(self.summary),
+            "findings": self.findings,
+            "problems": list(self.problems),
+            "continue": None if self.result is not None else self.command(),
+            "trials": [asdict(record) for record in records],
+        }
+        return dict(without_nan(entry))
+
+
+def read_record(path: Path) -> SearchRecord:
+    """Return the record in a run directory; neither data nor builder nor TensorFlow is needed.
+
+    Raises:
+        InputError: It is not a run directory, or nothing in it says what the score is.
+    """
+    directory = RunDirectory(path)
+    if not directory.exists():
+        raise InputError(not_a_run_directory(path))
+    tables, trials = read_toml(directory.config) or {}, directory.read_trials()
+    summary = directory.read_summary()
+    problems = _problems(directory, tables, trials, summary)
+    result, planned = None, None
+    space: Mapping[str, Parameter] = _space_of(trials)
+    try:
+        config = as_recorded(load_config(directory.config, recorded=True), path)
+        space, planned = config.space, config.trials
+        result = complete_result(config, directory, finished_trials(config, directory))
+    except InputError as error:
+        if tables and planned is None:
+            problems.append(str(error).splitlines()[-1].strip())
+    objective, direction = _objective(path, tables, summary)
+    versions = read_json(directory.versions)
+    return SearchRecord(
+        path,
+        tables,
+        space,
+        objective,
+        direction,
+        planned,
+        trials if result is None else result.trials,
+        summary,
+        directory.read_rounds(),
+        versions if isinstance(versions, dict) else {},
+        problems,
+        result,
+    )
+
+
+def _objective(path: Path, tables: Mapping[str, Any], summary: Summary | None) -> tuple[str, str]:
+    """Return the name of the score and its better direction."""
+    search = tables.get("search")
+    search = search if isinstance(search, dict) else {}
+    name = search.get("objective", None if summary is None else summary.objective)
+    direction = search.get("direction") or (direction_of(name) if isinstance(name, str) else None)
+    if not isinstance(name, str) or direction not in ("max", "min"):
+        raise InputError(
+            f"{path}: config.toml and summary.json are lost or damaged, and with them the name of "
+            "the score. The search's own command writes them again; trials/ has the trials."
+        )
+    return name, direction
+
+
+def _problems(
+    directory: RunDirectory,
+    tables: Mapping[str, Any],
+    trials: Mapping[int, TrialRecord],
+    summary: Summary | None,
+) -> list[str]:
+    """Return a line for each part of the record that is lost or damaged."""
+    lines = []
+    if not tables:
+        lines.append("config.toml is lost or damaged.")
+    files = len(list(directory.trials.glob("*.json")))
+    if files > len(trials):
+        lines.append(f"{files - len(trials)} of {files} files in trials/ are damaged.")
+    if summary is None and directory.summary.exists():
+        lines.append("summary.json is damaged.")
+    if summary is not None and directory.best_trial() != summary.trial:
+        lines.append("best.keras is lost or damaged.")
+    return lines
+
+
+def _space_of(trials: Mapping[int, TrialRecord]) -> dict[str, Parameter]:
+    """Return parameters that the values of the trials fit, where the config is lost."""
+    space: dict[str, Parameter] = {}
+    for name in dict.fromkeys(name for record in trials.values() for name in record.values):
+        values = [r.values[name] for r in trials.values() if name in r.values]
+        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            space[name] = Range("float", float(min(values)), float(max(values)))
+        else:
+            space[name] = Choice(tuple(dict.fromkeys(values)))
+    return space
