@@ -186,6 +186,18 @@ def test_one_door_to_keras_tuner():
     assert {door.rpartition(".")[0] for door in doors} == {"tfcourse.search.engine"}
 
 
+def test_one_door_to_optuna_which_only_its_strategies_open():
+    doors = {m for m in FILES if {"optuna", "cmaes"} & {n.split(".")[0] for n in all_imports(m)}}
+    doors = {door for door in doors if not door.startswith("tfcourse.bench.strategies")}
+    assert doors == {"tfcourse.search.engine.optuna_study"}
+    users = {m for m in FILES if doors & all_imports(m)}
+    assert users == {
+        "tfcourse.search.config.samplers",
+        "tfcourse.search.strategies.optuna_samplers",
+    }
+    assert not any(doors & imports_on_import(user) for user in users)
+
+
 BENCH = "tfcourse.bench"
 
 
@@ -230,7 +242,7 @@ def loaded_with(module):
     ],
 )
 def test_what_needs_no_training_imports_no_tensorflow(entry):
-    heavy = {"tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "scipy"}
+    heavy = {"tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "scipy", "optuna"}
     loaded = loaded_with(entry)
     assert entry in loaded
     assert {

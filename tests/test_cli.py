@@ -291,6 +291,11 @@ ADVICE = {
     ),
     "gp": ('strategy = "gp"', '"gp" begins with 8 quasi-random trials.'),
     "bayesian": ('strategy = "bayesian"', '"bayesian" begins with 3 random trials.'),
+    "tpe": ('strategy = "tpe"', '"tpe" begins with 10 random trials.'),
+    "optuna": (
+        'strategy = "optuna"\n[search.optuna]\nsampler = "NSGAIISampler"',
+        '"optuna" begins with 50 random trials. With trials = 3 the search is random.',
+    ),
     "hyperband": ('strategy = "hyperband"', '"hyperband" begins with 5 random trials.'),
     "hyperband of few epochs": (
         'strategy = "hyperband"\n[search.hyperband]\nfactor = 6',

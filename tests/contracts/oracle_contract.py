@@ -15,7 +15,7 @@ from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.runtime.scheduling import scheduler_by_program
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.parameters import Choice, active
-from tfcourse.search.strategies.proposals import propose
+from tfcourse.search.strategies.proposals import MODEL_BASED, propose
 from tfcourse.search.strategies.study import Memo
 
 SPACE = {
@@ -83,7 +83,7 @@ class Search:
             self.idle += len(self.records) + len(running) < self.total
             assert running, "it waits for nobody"
             missing = self.missing()
-            if not self.by_program or self.config.search.strategy in ("bayesian", "gp"):
+            if not self.by_program or self.config.search.strategy in MODEL_BASED:
                 missing = missing[:1]
             assert [propose(self.config.study, number, self.records) for number in missing] == [
                 None for _ in missing

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.config.strategy_tables import SamplerTable
 from tfcourse.search.space.parameters import Parameter, Range
 from tfcourse.search.strategies.hyperband import hyperband_round
 
@@ -55,6 +56,8 @@ def _of_strategy(config: SearchConfig) -> list[str]:
         least, kind = settings.initial, "quasi-random"
     elif search.strategy == "bayesian":
         least = settings.initial_of(len(config.space))
+    elif isinstance(settings, SamplerTable):
+        least = settings.sampler_settings.initial
     elif search.strategy == "hyperband":
         least = hyperband_round(0, config.training.epochs, settings.factor).size
         if hyperband_round(least, config.training.epochs, settings.factor).before is None:

@@ -4,7 +4,8 @@ import importlib.util
 from collections.abc import Mapping
 from typing import get_args
 
-from tfcourse.search.config.strategy_tables import STRATEGIES, HyperbandTable
+from tfcourse.search.config.samplers import sampler_problems
+from tfcourse.search.config.strategy_tables import STRATEGIES, HyperbandTable, SamplerTable
 from tfcourse.search.config.tables import SearchTable, Table, TrainingTable, parse
 from tfcourse.search.space.discrete import configuration_count, is_discrete
 from tfcourse.search.space.parameters import Parameter, Range
@@ -65,6 +66,8 @@ def validate_strategy(
         errors.append(
             '[search] strategy "bayesian" needs scikit-learn. Install it: pip install scikit-learn.'
         )
+    if isinstance(settings, SamplerTable):
+        errors += sampler_problems(search.strategy, settings, space)
     if search.strategy == "hyperband":
         errors += [
             f'[space.{name}] is set by strategy "hyperband" itself and can\'t be searched.'

@@ -5,8 +5,17 @@ from typing import Any, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from tfcourse.search.config.tables import Table
+from tfcourse.search.strategies.optuna_samplers import INITIAL, SamplerSettings
 
-__all__ = ["STRATEGIES", "BayesianTable", "CoarseToFineTable", "GpTable", "HyperbandTable"]
+__all__ = [
+    "STRATEGIES",
+    "BayesianTable",
+    "CoarseToFineTable",
+    "GpTable",
+    "HyperbandTable",
+    "OptunaTable",
+    "SamplerTable",
+]
 
 
 class CoarseToFineTable(Table):
@@ -66,6 +75,75 @@ class GpTable(Table):
     parallel: int = Field(default=1, ge=1)
 
 
+class SamplerTable(Table):
+    """A table of a sampler of Optuna's, see `tfcourse.search.strategies.optuna_samplers`.
+
+    ``parallel``: the most trials at a time, which don't know each other's results.
+    """
+
+    parallel: int = Field(default=1, ge=1)
+
+    @property
+    def sampler_settings(self) -> SamplerSettings:
+        """The sampler and its arguments."""
+        raise NotImplementedError
+
+
+class TpeTable(SamplerTable):
+    """``[search.tpe]``: Optuna's `TPESampler`, a tree-structured Parzen estimator.
+
+    ``initial``: random trials before it.
+    """
+
+    initial: int = Field(default=10, ge=1)
+
+    @property
+    def sampler_settings(self) -> SamplerSettings:
+        """The sampler and its arguments."""
+        arguments = {"n_startup_trials": self.initial, "constant_liar": True}
+        return SamplerSettings("TPESampler", arguments, self.initial)
+
+
+class CmaEsTable(SamplerTable):
+    """``[search.cma_es]``: Optuna's `CmaEsSampler`, a normal distribution that adapts.
+
+    ``initial``: random trials before it. For n hyperparameters the distribution changes after each
+    ``4 + ⌊3 ln n⌋`` completed trials. Choices, and hyperparameters with a condition, are random.
+    """
+
+    initial: int = Field(default=1, ge=1)
+
+    @property
+    def sampler_settings(self) -> SamplerSettings:
+        """The sampler and its arguments."""
+        return SamplerSettings("CmaEsSampler", {"n_startup_trials": self.initial}, self.initial)
+
+
+class OptunaTable(SamplerTable):
+    """``[search.optuna]``: any of Optuna's samplers for one objective, with its own arguments.
+
+    ``sampler``: the name of its class. ``arguments``: those that are numbers, texts or booleans;
+    the seed is the search's.
+    """
+
+    sampler: Literal[
+        "TPESampler",
+        "CmaEsSampler",
+        "QMCSampler",
+        "GPSampler",
+        "NSGAIISampler",
+        "RandomSampler",
+    ]
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def sampler_settings(self) -> SamplerSettings:
+        """The sampler and its arguments."""
+        argument, default = INITIAL.get(self.sampler, ("", 1))
+        initial = max(self.arguments.get(argument, default), 1)
+        return SamplerSettings(self.sampler, self.arguments, initial)
+
+
 class HyperbandTable(Table):
     """``[search.hyperband]``: the share of trials that a round keeps.
 
@@ -81,5 +159,8 @@ STRATEGIES: dict[str, type[Table]] = {
     "coarse_to_fine": CoarseToFineTable,
     "bayesian": BayesianTable,
     "gp": GpTable,
+    "tpe": TpeTable,
+    "cma_es": CmaEsTable,
+    "optuna": OptunaTable,
     "hyperband": HyperbandTable,
 }

@@ -60,7 +60,16 @@ class SearchTable(Table):
     objective: str = "val_accuracy"
     direction: Literal["max", "min"] | None = None
     strategy: Literal[
-        "random", "quasi_random", "coarse_to_fine", "grid", "bayesian", "gp", "hyperband"
+        "random",
+        "quasi_random",
+        "coarse_to_fine",
+        "grid",
+        "bayesian",
+        "gp",
+        "tpe",
+        "cma_es",
+        "optuna",
+        "hyperband",
     ] = "random"
     trials: int = Field(ge=1, le=1_000_000)
     seed: int = Field(default=0, ge=0)

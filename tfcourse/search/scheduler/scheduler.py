@@ -9,7 +9,7 @@ from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.records.visibility import await_record
 from tfcourse.search.scheduler.leases import Lease, worker_of
 from tfcourse.search.scheduler.trial_queue import TrialQueue
-from tfcourse.search.strategies.proposals import is_ready, propose
+from tfcourse.search.strategies.proposals import MODEL_BASED, is_ready, propose
 from tfcourse.search.strategies.study import Memo, Records, Study
 from tfcourse.types import Hyperparameters
 
@@ -66,9 +66,9 @@ class Scheduler:
         }
         unavailable = {*self.finished, *(lease.trial for lease in self.leases.values())}
         self._memo = Memo()
-        # Looking ahead with a Gaussian process would fit it to whole batches while workers wait,
-        # to choose among about as many trials as there are workers.
-        self._program_of = program_of if study.strategy not in ("bayesian", "gp") else None
+        # Looking ahead with a model would fit it to whole batches while workers wait, to choose
+        # among about as many trials as there are workers.
+        self._program_of = program_of if study.strategy not in MODEL_BASED else None
         self._queue = TrialQueue(
             (i for i in range(trials) if i not in unavailable),
             self._program if self._program_of is not None else None,

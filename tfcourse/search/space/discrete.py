@@ -10,7 +10,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from tfcourse.search.space.parameters import Choice, Parameter, any_of
+from tfcourse.search.space.parameters import Choice, Parameter, any_of, parents_first
 from tfcourse.search.space.sampling import position, sample
 
 __all__ = ["Configuration", "configuration_count", "configuration_of", "is_discrete", "new_sample"]
@@ -72,7 +72,7 @@ def _configurations(
     space: Mapping[str, Parameter], start: Callable[[str], float]
 ) -> Iterator[dict[str, Any]]:
     """Yield each configuration once; a parameter's values begin at ``start(name)`` in [0, 1)."""
-    names = _parents_first(space)
+    names = parents_first(space)
 
     def complete(place: int, values: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if place == len(names):
@@ -98,13 +98,3 @@ def _values(parameter: Parameter, start: float) -> Iterator[Any]:
             yield parameter.values[place]
         else:
             yield parameter.after(place)
-
-
-def _parents_first(space: Mapping[str, Parameter]) -> list[str]:
-    """Return the names with parents before children, independent of the order in the file."""
-    remaining, ordered = sorted(space), list[str]()
-    while remaining:
-        ready = [n for n in remaining if all(parent in ordered for parent, _ in space[n].when)]
-        ordered += ready
-        remaining = [name for name in remaining if name not in ready]
-    return ordered

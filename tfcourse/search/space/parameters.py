@@ -7,7 +7,17 @@ from typing import Any, Literal
 
 from tfcourse.formulas.scales import to_unit, to_value
 
-__all__ = ["Choice", "Parameter", "Range", "When", "active", "admits", "any_of", "fits"]
+__all__ = [
+    "Choice",
+    "Parameter",
+    "Range",
+    "When",
+    "active",
+    "admits",
+    "any_of",
+    "fits",
+    "parents_first",
+]
 
 When = tuple[tuple[str, Any], ...]
 
@@ -104,6 +114,16 @@ Parameter = Range | Choice
 def any_of(value: object) -> tuple[Any, ...]:
     """Return the values of a parent that a condition allows."""
     return value if isinstance(value, tuple) else (value,)
+
+
+def parents_first(space: Mapping[str, Parameter]) -> list[str]:
+    """Return the names with parents before children, independent of the order in the file."""
+    remaining, ordered = sorted(space), list[str]()
+    while remaining:
+        ready = [n for n in remaining if all(parent in ordered for parent, _ in space[n].when)]
+        ordered += ready
+        remaining = [name for name in remaining if name not in ready]
+    return ordered
 
 
 def active(space: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

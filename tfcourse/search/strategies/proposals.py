@@ -10,12 +10,13 @@ from tfcourse.search.strategies.coarse_to_fine import COARSE_TO_FINE
 from tfcourse.search.strategies.gp import GP
 from tfcourse.search.strategies.grid import GRID
 from tfcourse.search.strategies.hyperband import HYPERBAND
+from tfcourse.search.strategies.optuna_samplers import OPTUNA
 from tfcourse.search.strategies.quasi_random import QUASI_RANDOM
 from tfcourse.search.strategies.random_search import RANDOM, draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 from tfcourse.types import Hyperparameters
 
-__all__ = ["STRATEGIES", "Proposer", "dependencies", "is_ready", "propose"]
+__all__ = ["MODEL_BASED", "STRATEGIES", "Proposer", "dependencies", "is_ready", "propose"]
 
 STRATEGIES: dict[str, Strategy] = {
     "random": RANDOM,
@@ -25,7 +26,12 @@ STRATEGIES: dict[str, Strategy] = {
     "hyperband": HYPERBAND,
     "bayesian": BAYESIAN,
     "gp": GP,
+    "tpe": OPTUNA,
+    "cma_es": OPTUNA,
+    "optuna": OPTUNA,
 }
+# Those that fit a model to the trials, which takes time; their settings have ``parallel``.
+MODEL_BASED = ("bayesian", "gp", "tpe", "cma_es", "optuna")
 
 
 def dependencies(study: Study, trial: int) -> range:

@@ -48,7 +48,8 @@ class Memo:
         first_missing: The first trial that is not known to have ended.
         boxes: Coarse to fine: the boxes of rounds by number.
         evidence: Coarse to fine: what the trials before a round say, by the round's number.
-        batches: Gaussian process: the values of batches by the number of their first trial.
+        batches: Gaussian process, Optuna: the values of batches by the number of their first trial.
+        replay: Optuna: its study of the trials before a batch.
         draws: Discrete spaces: the values of the trials that draw some, by number.
         configurations: The configurations of ``draws``.
     """
@@ -57,6 +58,7 @@ class Memo:
     boxes: dict[int, Any] = field(default_factory=dict)
     evidence: dict[int, Any] = field(default_factory=dict)
     batches: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    replay: Any = None
     draws: dict[int, dict[str, Any] | None] = field(default_factory=dict)
     configurations: set[Configuration] = field(default_factory=set)
 

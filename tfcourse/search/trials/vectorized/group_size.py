@@ -9,6 +9,7 @@ from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.hyperband import hyperband_round
+from tfcourse.search.strategies.proposals import MODEL_BASED
 from tfcourse.search.trials.sharing import trials_per_architecture
 
 __all__ = ["GroupSizes", "group_sizes", "max_parallel_trials", "next_group", "slot_count"]
@@ -35,13 +36,13 @@ def max_parallel_trials(config: SearchConfig) -> int:
     """Return how many trials' values can be known before one of them has ended."""
     settings = config.settings
     most: int = config.trials
-    match config.search.strategy:
-        case "coarse_to_fine":
-            most = settings.trials_per_round
-        case "bayesian" | "gp":
-            most = settings.parallel
-        case "hyperband":
-            most = hyperband_round(0, config.training.epochs, settings.factor).size
+    strategy = config.search.strategy
+    if strategy == "coarse_to_fine":
+        most = settings.trials_per_round
+    elif strategy in MODEL_BASED:
+        most = settings.parallel
+    elif strategy == "hyperband":
+        most = hyperband_round(0, config.training.epochs, settings.factor).size
     return min(most, config.trials)
 
 

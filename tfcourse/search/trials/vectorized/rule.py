@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.vectorized import vectorization_obstacles
 from tfcourse.search.space.parameters import Parameter
+from tfcourse.search.strategies.proposals import MODEL_BASED
 from tfcourse.search.trials.sharing import trials_per_architecture
 from tfcourse.search.trials.vectorized.group_size import MAX_GROUP_SIZE, max_parallel_trials
 
@@ -40,7 +41,7 @@ def should_vectorize(
     search, training = config.search, config.training
     if search.caviar != "auto":
         return search.caviar == "population"
-    if search.strategy in ("bayesian", "gp", "hyperband"):
+    if search.strategy in (*MODEL_BASED, "hyperband"):
         return False  # the numbers of trials at a time and of epochs are not known
     if training.early_stopping is not None:
         return False  # the numbers of epochs are not known, and members wait for the longest

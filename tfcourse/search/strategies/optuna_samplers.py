@@ -1,0 +1,185 @@
+"""Optuna's samplers as strategies: an Optuna study, replayed from the records.
+
+The first trials don't depend on results. After them the trials run in batches of ``parallel``: when
+all trials before a batch have ended, the study proposes the batch's trials one after the other, as
+if the earlier ones of the batch were running. (`TPESampler` counts running trials among the bad
+ones, a constant liar; `GPSampler` computes the improvement over what they may bring; the others
+take no notice of them.) After the batch the study gets its scores, in the order of the trials.
+
+A sampler has a state, which is not on record. A search that is resumed repeats the proposals of all
+trials before, and so reaches the state again.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.space.discrete import (
+    Configuration,
+    configuration_of,
+    is_discrete,
+    new_sample,
+)
+from tfcourse.search.strategies.random_search import draw
+from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
+from tfcourse.types import Hyperparameters
+
+if TYPE_CHECKING:
+    from tfcourse.search.engine.optuna_study import OptunaStudy, Proposal
+
+__all__ = ["INITIAL", "OPTUNA", "Replay", "SamplerSettings"]
+
+# The argument that is the number of random trials before a sampler's own, and its default.
+INITIAL = {
+    "TPESampler": ("n_startup_trials", 10),
+    "CmaEsSampler": ("n_startup_trials", 1),
+    "GPSampler": ("n_startup_trials", 10),
+    "NSGAIISampler": ("population_size", 50),
+}
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """A sampler of Optuna's.
+
+    Attributes:
+        name: The name of its class.
+        arguments: Its arguments, without ``seed``; the others have Optuna's defaults.
+        initial: How many first trials don't depend on results.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    initial: int
+
+
+@dataclass
+class Replay:
+    """An Optuna study that has proposed all trials up to a batch, with the scores before it.
+
+    Attributes:
+        optuna: Optuna's study.
+        first: The number of the batch's first trial.
+        batch: The proposals for the batch's trials.
+        repetitions: Proposals of the batch whose configurations other trials have.
+        scores: The scores of the configurations before the batch; None for one that failed.
+        configurations: The configurations of all trials.
+    """
+
+    optuna: "OptunaStudy"
+    first: int = 0
+    batch: list["Proposal"] = field(default_factory=list)
+    repetitions: list["Proposal"] = field(default_factory=list)
+    scores: dict[Configuration, float | None] = field(default_factory=dict)
+    configurations: set[Configuration] = field(default_factory=set)
+
+
+def _values(study: Study, trial: int, finished: Records, memo: Memo) -> Hyperparameters:
+    """Return the values that the sampler proposes for the trial.
+
+    In a discrete space a sampler may return to a configuration that was tried: the trial then draws
+    a new one, and the study gets the configuration's score once more, as Optuna's FAQ recommends.
+    """
+    first = _first_of_batch(study, trial)
+    if first not in memo.batches:
+        replay = memo.replay
+        if replay is None:
+            # Importing Optuna takes time, and it is an extra.
+            from tfcourse.search.engine.optuna_study import OptunaStudy
+
+            sampler = _sampler(study)
+            replay = memo.replay = Replay(
+                OptunaStudy(
+                    study.space, study.direction, sampler.name, sampler.arguments, study.seed
+                )
+            )
+            _ask(study, replay, memo)
+        while first not in memo.batches:
+            _tell(study, replay, finished)
+            replay.first = replay.first + len(replay.batch)
+            _ask(study, replay, memo)
+    return memo.batches[first][trial - first]
+
+
+def _ask(study: Study, replay: Replay, memo: Memo) -> None:
+    """Ask for the batch that begins at ``replay.first``, and keep its values in the memo."""
+    space = study.space
+    replay.batch, replay.repetitions = [], []
+    for trial in range(replay.first, replay.first + _size_of_batch(study, replay.first)):
+        if trial < len(study.start):
+            proposal = replay.optuna.ask(draw(study, trial, {}, Memo()))
+        else:
+            proposal = replay.optuna.ask()
+            if is_discrete(space) and (
+                configuration_of(space, proposal.values) in replay.configurations
+            ):
+                new = new_sample(space, space, study.seed, trial, replay.configurations)
+                if new is not None:
+                    replay.repetitions.append(proposal)
+                    proposal = replay.optuna.ask(new)
+        replay.configurations.add(configuration_of(space, proposal.values))
+        replay.batch.append(proposal)
+    memo.batches[replay.first] = [proposal.values for proposal in replay.batch]
+
+
+def _tell(study: Study, replay: Replay, finished: Records) -> None:
+    """Give the study the scores of the batch's trials.
+
+    A trial with other values on record, those of another version of Optuna, counts with the latter.
+    """
+    space = study.space
+    for trial, proposal in enumerate(replay.batch, replay.first):
+        record = finished[trial]
+        score = _score(record)
+        values = {name: value for name, value in record.values.items() if name in space}
+        if not _is_close(values, proposal.values):
+            replay.optuna.tell(proposal.number, None)
+            proposal = replay.optuna.ask(values)
+        replay.optuna.tell(proposal.number, score)
+        configuration = configuration_of(space, values)
+        replay.configurations.add(configuration)
+        replay.scores.setdefault(configuration, score)
+    for proposal in replay.repetitions:
+        replay.optuna.tell(
+            proposal.number, replay.scores.get(configuration_of(space, proposal.values))
+        )
+
+
+def _score(record: TrialRecord) -> float | None:
+    """Return the trial's score; None if it failed, or its score is not finite."""
+    score = record.score
+    return score if score is not None and math.isfinite(score) else None
+
+
+def _is_close(values: Hyperparameters, others: Hyperparameters) -> bool:
+    """Return whether values agree to rounding, as those of two machines do."""
+    return values.keys() == others.keys() and all(
+        math.isclose(value, other, rel_tol=1e-9)
+        if isinstance(value, float) and isinstance(other, float)
+        else value == other
+        for value, other in ((value, others[name]) for name, value in values.items())
+    )
+
+
+def _sampler(study: Study) -> SamplerSettings:
+    settings: SamplerSettings = study.settings.sampler_settings
+    return settings
+
+
+def _first_of_batch(study: Study, trial: int) -> int:
+    initial, parallel = _sampler(study).initial, study.settings.parallel
+    return 0 if trial < initial else int(initial + (trial - initial) // parallel * parallel)
+
+
+def _size_of_batch(study: Study, first: int) -> int:
+    return int(study.settings.parallel) if first else _sampler(study).initial
+
+
+def _dependencies(study: Study, trial: int) -> range:
+    """Return the trials before the batch."""
+    return range(_first_of_batch(study, trial))
+
+
+OPTUNA = Strategy(_values, _dependencies)
