@@ -17,7 +17,7 @@ from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal
 from tfcourse.search.store.model_file import sign_model, trial_of_model
 from tfcourse.search.store.resume import check_path
-from tfcourse.search.store.summary import Summary
+from tfcourse.search.store.summary import Measurement, Summary
 from tfcourse.search.strategies.proposals import propose
 
 CONFIG = """
@@ -98,7 +98,8 @@ def whole(tmp_path_factory):
         file.writestr("model.weights.h5", bytes(1000))
     sign_model(directory.best, BEST)
     score, test = records[BEST].score, {"accuracy": 0.5}
-    directory.write_summary(Summary.with_measurement(None, BEST, "val_accuracy", score, test, 4))
+    measured = Measurement(BEST, 4, test, "2026-01-02T03:04:05+00:00")
+    directory.write_summary(Summary(BEST, "val_accuracy", score, test, (measured,)))
     return folder
 
 

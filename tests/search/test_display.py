@@ -169,8 +169,6 @@ class TestMeasurements:
         (tmp_path / "summary.json").write_text(json.dumps(old))
         summary = read_summary(tmp_path / "summary.json")
         assert summary.measurements == (Measurement(3, None, {"loss": 1.0}),)
-        more = Summary.with_measurement(summary, 5, "val_loss", 0.4, {"loss": 0.9}, trials=8)
-        assert [(m.trial, m.trials) for m in more.measurements] == [(3, None), (5, 8)]
 
     @pytest.mark.parametrize("text", ["", "[]", "{}", '{"trial": 1, "measurements": [1]}', "3"])
     def test_no_summary(self, text, tmp_path):

@@ -33,7 +33,7 @@ from tfcourse.search.config.load import load_config
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.runtime import execution
+from tfcourse.search.runtime import conclusion, execution
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
@@ -356,7 +356,7 @@ class TestRunAgain:
         file = finished.directory / "summary.json"
         summary = json.loads(file.read_text())
         file.write_text(json.dumps(summary | {"score": summary["score"] + 1e-7}))
-        monkeypatch.setattr(execution, "measure_best", forbidden)
+        monkeypatch.setattr(conclusion, "measure_best", forbidden)
         assert finished.completed() is None
         finished.run(verbose=False)
         assert_same_search(finished.directory, undisturbed.directory)

@@ -407,7 +407,7 @@ class TestSearches:
 
         service = Service("127.0.0.1", 0, "secret")
         with pytest.raises(SearchFailedError, match="All 6 trials failed"):
-            run_chief(search.config, directory, service, {}, work, lambda record, best: None)
+            run_chief(search.config, directory, service, {}, work)
         firsts = {name: trials[0][0] for name, trials in given.items()}
         assert set(firsts.values()) == {2, 3}
         for name, trials in given.items():

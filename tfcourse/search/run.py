@@ -19,7 +19,7 @@ from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results import completion
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.starting_points import load_with_start
-from tfcourse.search.runtime.local import serve, supervise
+from tfcourse.search.runtime.local import supervise
 from tfcourse.search.runtime.resources import worker_count
 from tfcourse.search.runtime.service import Service
 from tfcourse.search.store.code_record import quick_code_changes
@@ -208,16 +208,14 @@ class Search:
         with lock_directory(self.directory):
             directory.remove_leftovers()
             finished = {} if fresh else finished_trials(config, directory, forget=True)
-            # A finished search is shown without TensorFlow.
+            options = (verbose, fresh, accept_changes)
             if in_process:
-                with quiet_start():
+                with quiet_start():  # a finished search is shown without TensorFlow
                     from tfcourse.search.runtime.execution import execute
 
-                efforts = execute(config, directory, finished, verbose, fresh, accept_changes)
+                efforts = execute(config, directory, finished, *options)
             else:
-                efforts = supervise(
-                    config, directory, finished, workers, verbose, fresh, accept_changes
-                )
+                efforts = supervise(config, directory, finished, workers, *options)
             return replace(completion.final_result(config, directory), efforts=efforts)
 
     @translate_disk_errors()
@@ -240,7 +238,10 @@ class Search:
         directory = RunDirectory(self.directory)
         with lock_directory(self.directory):
             finished = finished_trials(self.config, directory, forget=True)
-            serve(self.config, directory, finished, service, on_serving, accept_changes)
+            with quiet_start():
+                from tfcourse.search.runtime.chief import run_chief
+
+            run_chief(self.config, directory, service, finished, on_serving, accept_changes)
             return completion.final_result(self.config, directory)
 
     @translate_disk_errors()
@@ -255,6 +256,6 @@ class Search:
     def _warn(self, records: Mapping[int, TrialRecord]) -> None:
         """Log how the trials of a discrete space differ from what the config says."""
         config = self.config
-        lines = exhaustion(config.search.trials, config.trials)
-        for line in lines + repetitions(config.search.strategy, config.space, records):
+        repeated = repetitions(config.search.strategy, config.space, records)
+        for line in exhaustion(config.search.trials, config.trials) + repeated:
             LOG.warning("%s: %s", config.origin, line)

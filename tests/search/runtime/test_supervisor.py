@@ -53,7 +53,7 @@ def hear(made, message):
 class Concluded(Conductor):
     """A conductor that still leaves the workers the time to end by themselves."""
 
-    is_concluded = True
+    concluded_at = 0.0
 
 
 def too_slow(made):

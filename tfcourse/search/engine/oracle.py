@@ -55,16 +55,14 @@ class SearchOracle(keras_tuner.Oracle):
         """
         number = self.source.next(tuner_id)
         if number is not None:
-            trial = self._trial(number, TrialStatus.RUNNING)
-            self.trials = {trial.trial_id: trial}  # where keras-tuner puts the trial's metrics
-            return trial
+            return self._trial(number, TrialStatus.RUNNING)
         if self.source.complete:
             return self._trial(self.max_trials, TrialStatus.STOPPED)
         time.sleep(self.pause)
         return self._trial(self.max_trials, TrialStatus.IDLE)
 
     def end_trial(self, trial: Trial) -> None:
-        """Take note of a trial that is on record; the score in keras-tuner's trial is not used."""
+        """Take note of a trial that is on record."""
         self.source.end(int(trial.trial_id))
 
     def _trial(self, number: int, status: str) -> Trial:

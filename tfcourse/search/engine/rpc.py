@@ -140,23 +140,13 @@ class RemoteScheduler:
         token: The chief's token.
         name: The worker's name: the chief knows its trials by it, also after a restart.
         patience: The seconds for which calls are tried again while the chief can't be reached.
-        is_over: Returns, while it can't be reached, whether the search is complete: the chief has
-            then gone for good.
 
     Attributes:
         complete: Whether the chief said that no trial is left.
     """
 
-    def __init__(
-        self,
-        address: str,
-        token: str,
-        name: str,
-        patience: float,
-        is_over: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self.address, self.patience, self.is_over = address, patience, is_over
-        self.complete = False
+    def __init__(self, address: str, token: str, name: str, patience: float) -> None:
+        self.address, self.patience, self.complete = address, patience, False
         self.metadata = (("token", token), ("worker", name))
         options = (*OPTIONS, ("grpc.max_reconnect_backoff_ms", int(LONGEST_PAUSE * 1000)))
         self.stub = protos.get_service_grpc().OracleStub(grpc.insecure_channel(address, options))
@@ -170,6 +160,10 @@ class RemoteScheduler:
             WorkFailedError: It could not be reached for ``patience`` seconds.
         """
         self._call(self.stub.GetSpace, protos.get_service().GetSpaceRequest())
+
+    def is_over(self) -> bool:
+        """Return whether the search is complete: a chief that can't be reached is gone for good."""
+        return False
 
     def start_signs(self) -> None:
         """Begin to tell the chief every other second that this worker lives."""

@@ -1,14 +1,14 @@
 """The one place that subclasses keras-tuner's ``BaseTuner``: it runs one trial after another."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
-from keras_tuner.engine.trial import Trial, TrialStatus
+from keras_tuner.engine.trial import Trial
 
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.types import Hyperparameters
@@ -19,7 +19,7 @@ PREFIX = "KERASTUNER_"
 
 OnTrial = Callable[[TrialRecord, Any], None]
 OnBegin = Callable[[int, Hyperparameters], None]
-RunTrial = Callable[[int, Mapping[str, Any]], tuple[TrialRecord, Any]]
+RunTrial = Callable[[int, Hyperparameters], tuple[TrialRecord, Any]]
 
 
 class CourseTuner(BaseTuner):
@@ -50,41 +50,23 @@ class CourseTuner(BaseTuner):
         with _without_settings_of_keras_tuner():
             super().__init__(oracle, directory=str(directory), project_name=".")
         self.tuner_id = name
-        self.result: tuple[TrialRecord, Any] | None = None
 
     def search(self) -> None:
         """Run trials until the oracle has none left."""
         with _without_settings_of_keras_tuner():
             super().search()
 
-    def on_trial_begin(self, trial: Trial) -> None:
-        """Compute the values of the trial."""
-        number = int(trial.trial_id)
-        trial.hyperparameters.values = dict(self.propose(number))
-        if self.on_begin is not None:
-            self.on_begin(number, trial.hyperparameters.values)
-
     def _try_run_and_update_trial(self, trial: Trial, *args: object, **kwargs: object) -> None:
-        # keras-tuner's own prints the traceback of a failed trial, and continues after any error.
-        try:
-            self._run_and_update_trial(trial)
-            trial.status = TrialStatus.COMPLETED
-        except keras_tuner.errors.FailedTrialError as error:
-            trial.status, trial.message = TrialStatus.FAILED, str(error)
+        # keras-tuner's own makes a record of its own, and continues after any error.
+        self.run_trial(trial)
 
-    def run_trial(self, trial: Trial) -> float:
-        """Run one trial; a failure is one for keras-tuner too."""
-        self.result = self.run(int(trial.trial_id), dict(trial.hyperparameters.values))
-        record, _ = self.result
-        if record.status == "failed" or record.score is None:
-            raise keras_tuner.errors.FailedTrialError(record.message)
-        return record.score
-
-    def on_trial_end(self, trial: Trial) -> None:
-        """Report the record, then end the trial."""
-        assert self.result is not None
-        self.on_trial(*self.result)
-        super().on_trial_end(trial)
+    def run_trial(self, trial: Trial) -> None:
+        """Run one trial, and report its record."""
+        number = int(trial.trial_id)
+        values = self.propose(number)
+        if self.on_begin is not None:
+            self.on_begin(number, values)
+        self.on_trial(*self.run(number, values))
 
     def save(self) -> None:
         """Write nothing: the run directory is the record."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.rpc import OracleServer
-from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.runtime.conclusion import complete_record, measure_best
+from tfcourse.search.runtime.conclusion import conclude
 from tfcourse.search.runtime.preparation import prepare
+from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.runtime.scheduling import scheduler_by_program
 from tfcourse.search.runtime.service import Service
 from tfcourse.search.scheduler.leases import read_leases, worker_of
@@ -30,7 +30,6 @@ def run_chief(
     service: Service,
     finished: Records,
     on_serving: Callable[[int], None],
-    on_end: Callable[[TrialRecord, float | None], None],
     accept_changes: bool = False,
 ) -> None:
     """Prepare a search, serve its trials until all have ended, and conclude it.
@@ -41,7 +40,6 @@ def run_chief(
         service: Where and how to serve.
         finished: The trials on record.
         on_serving: Called with the port once workers can connect.
-        on_end: Called with each trial that ends, and the best score so far.
         accept_changes: Whether to continue although the code of the models changed.
 
     Raises:
@@ -49,7 +47,8 @@ def run_chief(
         SearchFailedError: Every trial failed.
     """
     split = prepare(config, directory, finished, False, accept_changes)
-    journal = SearchJournal(config, directory, finished, on_end, writes_leases=True)
+    bar = SearchProgress(config, finished)
+    journal = SearchJournal(config, directory, finished, bar.advance, writes_leases=True)
     scheduler = scheduler_by_program(config, finished, journal, read_leases(directory.leases))
     search = config.search
     oracle = SearchOracle(
@@ -58,12 +57,11 @@ def run_chief(
     server = OracleServer(oracle, service.token, workers_of(scheduler))
     on_serving(server.start(service.host, service.port))
     try:
-        _serve(scheduler, server, service.expire_after)
+        with bar:
+            _serve(scheduler, server, service.expire_after)
     finally:
         server.stop()
-    if complete_record(journal) and journal.best is not None:
-        trials = len(journal.by_number)
-        measure_best(config, directory, journal.best.trial, trials, split.test)
+    conclude(journal, split.test)
 
 
 def _serve(scheduler: Scheduler, server: OracleServer, expire_after: float) -> None:

@@ -1,6 +1,7 @@
 """The end of a search: the record is completed, and the best model measured."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from tfcourse.console import one_line
 from tfcourse.data.splits import Part
@@ -11,14 +12,27 @@ from tfcourse.search.results.findings import findings
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.errors import SearchFailedError, lost_model
 from tfcourse.search.store.journal import SearchJournal
-from tfcourse.search.store.summary import Summary
+from tfcourse.search.store.summary import Measurement, Summary
+from tfcourse.search.strategies.study import Records
 from tfcourse.types import KerasModel, TrainingData
 
-__all__ = ["complete_record", "measure_best"]
+__all__ = ["complete_record", "conclude", "measure_best"]
 
 
-def complete_record(journal: SearchJournal) -> bool:
-    """Write all of the record but the test scores, and return whether those are missing.
+def conclude(journal: SearchJournal, test: Part) -> None:
+    """Complete the record, and measure the best model on the test set if it has not been yet.
+
+    Raises:
+        SearchFailedError: Every trial failed.
+        WorkFailedError: The best model is lost, or can't be loaded.
+    """
+    best = complete_record(journal)
+    if best is not None:
+        measure_best(journal.config, journal.directory, best, test)
+
+
+def complete_record(journal: SearchJournal) -> int | None:
+    """Write all of the record but the test scores; return the best trial if it has none yet.
 
     Each best model is measured once, and every measurement is kept.
 
@@ -36,30 +50,23 @@ def complete_record(journal: SearchJournal) -> bool:
         )
     if directory.best_trial() != best.trial:
         raise lost_model(directory.best, best.trial)
-    summary = directory.read_summary()
-    if summary is None or summary.trial != best.trial:
-        return True
-    config = journal.config
-    lines = findings(config.space, trials.values(), rank(trials.values(), config.direction))
-    whole = replace(
-        summary, objective=config.search.objective, score=best.score or 0.0, findings=tuple(lines)
-    )
-    if (whole, whole.findings) != (summary, summary.findings):
+    stored = directory.read_summary()
+    if stored is None or stored.trial != best.trial:
+        return best.trial
+    whole = _summary(journal.config, trials, best.trial, stored.measurements)
+    if (whole, whole.findings) != (stored, stored.findings):
         # Damaged, or there are more trials, or one was run again and its score rounded otherwise.
         directory.write_summary(whole)
-    return False
+    return None
 
 
-def measure_best(
-    config: SearchConfig, directory: RunDirectory, best: int, trials: int, test: Part
-) -> None:
+def measure_best(config: SearchConfig, directory: RunDirectory, best: int, test: Part) -> None:
     """Measure the best model on the test set, and write the summary.
 
     Args:
         config: The search.
-        directory: Its run directory, see `complete_record`.
-        best: The best trial.
-        trials: The number of trials on record.
+        directory: Its run directory.
+        best: The best trial, see `complete_record`.
         test: The test set.
 
     Raises:
@@ -67,8 +74,8 @@ def measure_best(
     """
     from tfcourse.models.saving import load_model, why_not_loadable
 
-    record = directory.read_trial(best)
-    if record is None:
+    records = directory.read_trials()
+    if best not in records:
         raise lost_model(directory.best, best)
     try:
         model = load_model(directory.best)
@@ -77,12 +84,21 @@ def measure_best(
             f"{directory.best}: the best trial's, {best}, {why_not_loadable(error)} Then "
             "the same command continues; what is in the file itself needs --fresh."
         ) from error
-    metrics = _metrics(model, test)
-    objective, score, earlier = config.search.objective, record.score, directory.read_summary()
-    summary = Summary.with_measurement(earlier, best, objective, score or 0.0, metrics, trials)
-    records = directory.read_trials().values()
-    lines = findings(config.space, records, rank(records, config.direction))
-    directory.write_summary(replace(summary, findings=tuple(lines)))
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    measurement = Measurement(best, len(records), _metrics(model, test), now)
+    stored = directory.read_summary()
+    earlier = () if stored is None else stored.measurements
+    directory.write_summary(_summary(config, records, best, [*earlier, measurement]))
+
+
+def _summary(
+    config: SearchConfig, records: Records, best: int, measurements: Sequence[Measurement]
+) -> Summary:
+    """Return the summary of a search whose last measurement is that of the best trial."""
+    lines = findings(config.space, records.values(), rank(records.values(), config.direction))
+    score, test = records[best].score or 0.0, measurements[-1].test
+    objective = config.search.objective
+    return Summary(best, objective, score, test, tuple(measurements), tuple(lines))
 
 
 def _metrics(model: KerasModel, test: Part) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """The course of a search in workers: preparation, trials, measurement of the best model."""
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tfcourse.search.config.search_config import SearchConfig
@@ -13,27 +14,18 @@ from tfcourse.search.strategies.study import Records
 
 __all__ = ["Conductor", "LocalConductor"]
 
-SHUTDOWN_GRACE_SECONDS = 1.0
-
 
 class Conductor:
     """Tells the workers of a supervisor what to do: nothing, where a chief elsewhere does.
 
     Attributes:
         prepared: Whether data and builder have been checked.
+        concluded_at: The time, of `time.monotonic`, since which nothing is left to do but for the
+            workers to end; infinity before.
     """
 
     prepared = True
-
-    @property
-    def is_concluded(self) -> bool:
-        """True when nothing is left to do but for the workers to end."""
-        return False
-
-    @property
-    def is_over(self) -> bool:
-        """True when the search is concluded, and workers had the time to end by themselves."""
-        return False
+    concluded_at = math.inf
 
     def started(self, child: Child) -> None:
         """Begin to conduct a worker, or conduct it again after its death."""
@@ -41,12 +33,9 @@ class Conductor:
     def receive(self, child: Child, message: Mapping[str, Any]) -> None:
         """React to a message of a worker."""
 
-    def can_give_up(self, worker: str) -> bool:
-        """Return whether the search can continue without a worker."""
+    def give_up(self, worker: str) -> bool:
+        """Continue without a worker that kept dying; return False if the search can't."""
         return True
-
-    def give_up(self, worker: str) -> None:
-        """Continue without a worker that kept dying."""
 
 
 class LocalConductor(Conductor):
@@ -77,19 +66,7 @@ class LocalConductor(Conductor):
         self._preparing: str | None = None
         self._waiting: dict[str, Child] = {}  # for the preparation, or idle at the end
         self._measuring: str | None = None
-        self._to_measure: bool | None = None  # not known before the last trial has ended
-        self._concluded_at = 0.0
-
-    @property
-    def is_concluded(self) -> bool:
-        """True when the record is complete and the best model measured."""
-        return self._concluded_at > 0.0
-
-    @property
-    def is_over(self) -> bool:
-        """True when the search is concluded, and workers had the time to end by themselves."""
-        end = self._concluded_at + SHUTDOWN_GRACE_SECONDS
-        return self.is_concluded and time.monotonic() > end
+        self._to_measure: int | None = None  # the best trial, once it is known and not measured
 
     def started(self, child: Child) -> None:
         """Let a worker prepare the search if none does; else let it wait, or train."""
@@ -98,56 +75,52 @@ class LocalConductor(Conductor):
         if not self.prepared and self._preparing in (None, child.name):
             self._preparing = child.name
             child.send("prepare", fresh=self.fresh, accept_changes=self.accept_changes)
-            return
-        self._waiting[child.name] = child
-        self._continue()
+        else:
+            self._let_wait(child)
 
     def receive(self, child: Child, message: Mapping[str, Any]) -> None:
         """React to what a worker asks for or has done."""
-        reactions: dict[str, Callable[[], None]] = {
-            "prepared": lambda: self._on_prepared(child),
-            "next": lambda: self._on_next(child, message["holder"]),
-            "recorded": lambda: self.scheduler.end(message["trial"]),
-            "trained": lambda: self._on_trained(child),
-            "measured": lambda: self._on_measured(child),
-        }
-        if (react := reactions.get(message["what"])) is not None:
-            react()
+        match message["what"]:
+            case "prepared":
+                self.prepared, self.fresh = True, False
+                self._let_wait(child)
+            case "next":
+                trial = self.scheduler.next(message["holder"])
+                child.send("trial", trial=trial, complete=self.scheduler.complete)
+            case "recorded":
+                self.scheduler.end(message["trial"])
+            case "trained":
+                self._let_wait(child)
+            case "measured":
+                self.concluded_at = time.monotonic()
+                self._let_wait(child)
 
-    def can_give_up(self, worker: str) -> bool:
-        """Return False for the worker that prepares: the next one would die of the same."""
-        return self.prepared or worker != self._preparing
+    def give_up(self, worker: str) -> bool:
+        """Let others do the work of a worker; return False if it prepared the search.
 
-    def give_up(self, worker: str) -> None:
-        """Let others run the trials of a worker that kept dying, and do its work."""
+        The next one would die of the same.
+        """
+        if not self.prepared and worker == self._preparing:
+            return False
         self._waiting.pop(worker, None)
         if self._measuring == worker:
             self._measuring = None
         self.scheduler.release(worker)
         self._continue()
+        return True
 
-    def _on_prepared(self, child: Child) -> None:
-        self.prepared, self.fresh = True, False
-        self._on_trained(child)
-
-    def _on_next(self, child: Child, holder: str) -> None:
-        trial = self.scheduler.next(holder)
-        child.send("trial", trial=trial, complete=self.scheduler.complete)
-
-    def _on_trained(self, child: Child) -> None:
+    def _let_wait(self, child: Child) -> None:
         self._waiting[child.name] = child
         self._continue()
 
-    def _on_measured(self, child: Child) -> None:
-        self._to_measure = False
-        self._on_trained(child)
-
     def _continue(self) -> None:
         """Give every waiting worker the next thing to do."""
-        if self.prepared and self.scheduler.complete and self._to_measure is None:
+        if not self.prepared:
+            return
+        if self.scheduler.complete and self._to_measure is None and self.concluded_at == math.inf:
             self._to_measure = complete_record(self.journal)
-        if self._to_measure is False and not self._concluded_at:
-            self._concluded_at = time.monotonic()
+            if self._to_measure is None:
+                self.concluded_at = time.monotonic()
         for name, child in list(self._waiting.items()):
             if (order := self._next_order(name)) is not None:
                 del self._waiting[name]
@@ -155,14 +128,11 @@ class LocalConductor(Conductor):
 
     def _next_order(self, worker: str) -> dict[str, Any] | None:
         """Return the next message to a waiting worker; None if it must wait."""
-        if not self.prepared:
-            return None
         if not self.scheduler.complete:
             return {"what": "train"}
-        if not self._to_measure:
+        if self.concluded_at < math.inf:
             return {"what": "stop"}
-        if self._measuring is not None or self.journal.best is None:
+        if self._measuring is not None:
             return None  # the worker that measures may die
         self._measuring = worker
-        best, trials = self.journal.best.trial, len(self.journal.by_number)
-        return {"what": "measure", "best": best, "trials": trials}
+        return {"what": "measure", "best": self._to_measure}

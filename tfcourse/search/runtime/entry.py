@@ -18,7 +18,7 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> 
     """Do the work of a child; exit with 1 after an error that was sent to the parent.
 
     Args:
-        settings: Its role and what that needs; under "environ" the environment.
+        settings: See `tfcourse.search.runtime.supervisor`; under "environ" the environment.
         connection: The connection to the parent.
         log: The file for what the child prints at first.
     """
@@ -30,9 +30,9 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> 
     parent = Parent(connection)
     try:
         # Imported here, as the parent imports this module, and must not import TensorFlow.
-        from tfcourse.search.runtime.roles import ROLES
+        from tfcourse.search.runtime.roles import work
 
-        ROLES[settings["role"]](settings, parent)
+        work(settings, parent)
     except Exception as raised:
         error = (isinstance(raised, OSError) and disk_error(raised)) or raised
         expected = isinstance(error, InputError | WorkFailedError)

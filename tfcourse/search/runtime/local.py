@@ -1,21 +1,18 @@
-"""A search's processes on this machine: its workers, or the chief of workers elsewhere."""
+"""A search in worker processes on this machine."""
 
-from collections.abc import Callable
 from pathlib import Path
 
-from tfcourse.quiet import quiet_start
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.runtime.conductor import LocalConductor
 from tfcourse.search.runtime.progress import SearchProgress
-from tfcourse.search.runtime.service import Service
 from tfcourse.search.runtime.supervisor import Supervisor
 from tfcourse.search.runtime.worker_pool import WorkerPool
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal
 from tfcourse.search.strategies.study import Records
 
-__all__ = ["serve", "supervise"]
+__all__ = ["supervise"]
 
 
 def supervise(
@@ -48,7 +45,7 @@ def supervise(
     """
     directory.leases.unlink(missing_ok=True)  # whoever ran those trials is dead
     bar = SearchProgress(config, finished, disable=not verbose)
-    journal = SearchJournal(config, directory, finished, lambda record, best: bar.advance(best))
+    journal = SearchJournal(config, directory, finished, bar.advance)
     conductor = LocalConductor(config, finished, journal, fresh, accept_changes)
     # With all trials on record, one worker checks the data and measures the best model.
     count = 1 if conductor.scheduler.complete else workers
@@ -62,48 +59,3 @@ def supervise(
             journal.break_off()
         raise
     return dict(sorted(supervisor.efforts.items()))
-
-
-def serve(
-    config: SearchConfig,
-    directory: RunDirectory,
-    finished: Records,
-    service: Service,
-    on_serving: Callable[[int], None],
-    accept_changes: bool = False,
-) -> None:
-    """Serve the trials that are not finished to workers elsewhere, and conclude the search.
-
-    Args:
-        config: The search.
-        directory: Its run directory.
-        finished: The trials on record.
-        service: Where and how to serve.
-        on_serving: Called with the port once workers can connect.
-        accept_changes: Whether to continue although the code of the models changed.
-
-    Raises:
-        InputError: The data, the builder or the address does not fit.
-        SearchFailedError: Every trial failed.
-    """
-    with quiet_start():
-        from tfcourse.search.runtime.chief import run_chief
-
-    bar = SearchProgress(config, finished)
-
-    def begin(port: int) -> None:
-        on_serving(port)
-        bar.__enter__()
-
-    try:
-        run_chief(
-            config,
-            directory,
-            service,
-            finished,
-            begin,
-            lambda record, best: bar.advance(best),
-            accept_changes,
-        )
-    finally:
-        bar.__exit__()

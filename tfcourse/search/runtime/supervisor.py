@@ -1,6 +1,7 @@
 """The parent of a search's worker processes: starts them, restarts dead ones, ends them all."""
 
 import logging
+import math
 import os
 import queue
 import tempfile
@@ -27,6 +28,7 @@ __all__ = ["Supervisor"]
 
 LOG = logging.getLogger("tfcourse")
 TICK = 0.1
+SHUTDOWN_GRACE_SECONDS = 1.0
 # The number of deaths in a row after which a trial has failed, or a worker is given up.
 MAX_RESTARTS = 3
 
@@ -69,7 +71,7 @@ class Supervisor:
             try:
                 for name in self.pool.workers:
                     self._start(name)
-                while self.children and not self.conductor.is_over:
+                while self.children and not self._is_over:
                     self._receive()
                     for child in self.children.values():
                         self._show_output(child)
@@ -79,8 +81,17 @@ class Supervisor:
                 self._end_all()
                 self.directory.forget_empty_logs(self.pool.workers)
         given_up = set(self.pool.workers) - self.finished
-        if given_up and not self.conductor.is_concluded:
+        if given_up and not self._is_concluded:
             raise WorkFailedError(why_given_up(self.errors, given_up, self.directory))
+
+    @property
+    def _is_concluded(self) -> bool:
+        return self.conductor.concluded_at < math.inf
+
+    @property
+    def _is_over(self) -> bool:
+        """True when the search is concluded, and workers had the time to end by themselves."""
+        return time.monotonic() > self.conductor.concluded_at + SHUTDOWN_GRACE_SECONDS
 
     def _start(self, name: str) -> None:
         config, workers, chief = self.pool.config, self.pool.workers, self.pool.chief
@@ -89,8 +100,8 @@ class Supervisor:
             workers.index(name), len(workers), cores(), [] if chief else gpus(os.environ)
         )
         settings = {
-            "role": "chief's" if chief else "parent's",
             "name": name,
+            "chief": chief,
             "config": config.as_toml(),
             "origin": config.origin,
             "out": str(self.pool.out),
@@ -99,8 +110,6 @@ class Supervisor:
             "alone": [cause for cause in self.deaths if isinstance(cause, int)],
             "environ": environment(slot, config.search.threads, os.environ),
         }
-        if chief is not None:
-            settings |= vars(chief)
         child = Child(name, settings, self.logs / f"{name}.log", self.received)
         self.children[name] = child
         self.conductor.started(child)
@@ -124,7 +133,7 @@ class Supervisor:
             case "recorded":
                 self._recorded(name, message["trial"])
             case "trained":
-                self.efforts[name] = Effort(**message["effort"])
+                self.efforts[name] = message["effort"]
             case "done":
                 self.finished.add(name)
             case "warning":
@@ -138,7 +147,7 @@ class Supervisor:
             case "shows":
                 child.output.show(message["begin"])
             case "logs":
-                child.output.move(Path(message["path"]), message["begin"])
+                child.output.move(message["path"], message["begin"])
         self.conductor.receive(child, message)
 
     def _recorded(self, name: str, trial: int) -> None:
@@ -157,7 +166,7 @@ class Supervisor:
         slow = self.too_slow.pop(name, None)
         self._show_output(child, ended=True)
         self.display.ended(name)
-        if name in self.finished or self.conductor.is_concluded:
+        if name in self.finished or self._is_concluded:
             return
         if (error := self.errors.pop(name, None)) is not None:
             raise error_of_child(error)
@@ -176,14 +185,8 @@ class Supervisor:
         else:
             end = f"{reason}. {child.output.end()}".strip() if slow is None else str(slow)
             self.errors[name] = {"message": f"{end}{child.output.place}"}
-            self._give_up(name)
-
-    def _give_up(self, name: str) -> None:
-        """Continue without a worker that kept dying, unless it prepares the search."""
-        if self.conductor.can_give_up(name):
-            self.conductor.give_up(name)
-        else:
-            self._end_all()
+            if not self.conductor.give_up(name):
+                self._end_all()
 
     def _end_slow_trials(self) -> None:
         timeout = self.pool.config.search.trial_timeout

@@ -94,7 +94,7 @@ class SearchJournal:
         config: The search.
         directory: Its run directory.
         finished: The trials that are already there.
-        on_end: Called with each trial that ends, and the best score so far.
+        on_end: Called with the best score so far when a trial ends.
         writes_leases: Whether to write the leases.
     """
 
@@ -103,7 +103,7 @@ class SearchJournal:
         config: SearchConfig,
         directory: RunDirectory,
         finished: Records,
-        on_end: Callable[[TrialRecord, float | None], None],
+        on_end: Callable[[float | None], None],
         writes_leases: bool = False,
     ) -> None:
         self.config, self.directory, self.on_end = config, directory, on_end
@@ -114,11 +114,6 @@ class SearchJournal:
         self.tables_due = 0.0
         self._memo = Memo()
         self._all_models = config.search.checkpoints == "all"
-
-    @property
-    def best_score(self) -> float | None:
-        """The best score so far."""
-        return None if self.best is None else self.best.score
 
     def recorded(self, trial: int) -> TrialRecord | None:
         """Return the record of a trial, as its worker wrote it."""
@@ -136,7 +131,7 @@ class SearchJournal:
         self.directory.keep_model(record.trial, self.best is record, self._all_models)
         if time.monotonic() > self.tables_due:
             self.write_tables()
-        self.on_end(record, self.best_score)
+        self.on_end(None if self.best is None else self.best.score)
 
     def write_tables(self) -> None:
         """Write the files made from the records: the tables and the rounds."""

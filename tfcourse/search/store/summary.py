@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,30 +53,6 @@ class Summary:
     measurements: Sequence[Measurement] = ()
     findings: Sequence[str] = field(default=(), compare=False)
 
-    @staticmethod
-    def with_measurement(
-        before: "Summary | None",
-        trial: int,
-        objective: str,
-        score: float,
-        test: Mapping[str, float],
-        trials: int,
-    ) -> "Summary":
-        """Return the summary after a measurement.
-
-        Args:
-            before: The summary before it, if any.
-            trial: The best trial.
-            objective: The name of its score.
-            score: Its score on the dev set.
-            test: Its metrics on the test set.
-            trials: The number of finished trials.
-        """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        earlier = () if before is None else before.measurements
-        new = Measurement(trial, trials, test, now)
-        return Summary(trial, objective, score, test, (*earlier, new))
-
 
 def write_summary(path: Path, summary: Summary) -> None:
     """Write the file."""
@@ -96,7 +71,7 @@ def read_summary(path: Path) -> Summary | None:
         )
         summary = TypeAdapter(Summary).validate_python({**raw, "measurements": entries})
         measurements = tuple(summary.measurements)
-        if not summary.test:
+        if not summary.test or not measurements:
             return None
         return replace(summary, measurements=measurements, findings=tuple(summary.findings))
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
