@@ -158,8 +158,7 @@ class Search:
         result = completion.complete_result(self.config, RunDirectory(self.directory), records)
         if result is None:
             return None
-        builder, metrics = self.config.builder, self.config.training.metrics
-        return replace(result, code_changes=quick_code_changes(self.directory, builder, metrics))
+        return replace(result, code_changes=quick_code_changes(self.directory, self.config))
 
     @translate_disk_errors()
     def run(

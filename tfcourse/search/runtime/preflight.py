@@ -42,7 +42,7 @@ def preflight(config: SearchConfig, split: Split) -> dict[str, Any]:
             that the config demands.
     """
     values, model = _first_model(config, split)
-    code = code_record(config.builder, config.training.metrics, values, model)
+    code = code_record(config, values, model)
     try:
         own_metrics = any(":" in metric for metric in config.training.metrics)
         if config.builder.name not in BUILDERS:

@@ -85,8 +85,7 @@ class _Worker:
         self.parent.send("preparing", part="data")
         split = load_split(config)
         check_unchanged(path, data_record(split), config)
-        code = code_record(config.builder, config.training.metrics)
-        check_same_code(path, code, OTHER_CODE)
+        check_same_code(path, code_record(config), OTHER_CODE)
         self.parent.send("loaded")
         return split
 

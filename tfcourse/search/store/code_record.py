@@ -1,7 +1,7 @@
 """Hashes of the code that builds a search's models: ``code.json`` in its run directory."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from tfcourse.files import write_atomically
 from tfcourse.imports import load_function
 from tfcourse.search.code.model_config import hash_of_config
 from tfcourse.search.code.sources import sources_of
-from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.types import Hyperparameters, KerasModel
 
 __all__ = [
@@ -35,8 +35,7 @@ ADVICE = (
 
 
 def code_record(
-    builder: Builder,
-    metrics: Iterable[str],
+    config: SearchConfig,
     values: Hyperparameters | None = None,
     model: KerasModel | None = None,
     complete: bool = True,
@@ -47,15 +46,15 @@ def code_record(
     versions are in ``versions.json``.
 
     Args:
-        builder: The builder.
-        metrics: The metrics as in the config.
+        config: The search.
         values: The hyperparameters of the model.
         model: The first model that can be built.
         complete: As for `tfcourse.search.code.sources.sources_of`.
     """
+    metrics = config.training.metrics
     functions = [load_function(metric, "metrics") for metric in metrics if ":" in metric]
     source: dict[str, str] = {}
-    for source_object in (builder.source_object, *functions):
+    for source_object in (config.builder.source_object, *functions):
         source |= sources_of(source_object, complete)
     record: dict[str, Any] = {"source": source}
     digest = hash_of_config(model) if source and model is not None else None
@@ -88,16 +87,15 @@ def code_changes(directory: Path, record: Mapping[str, Any], complete: bool = Tr
     return changes
 
 
-def quick_code_changes(directory: Path, builder: Builder, metrics: Iterable[str]) -> list[str]:
+def quick_code_changes(directory: Path, config: SearchConfig) -> list[str]:
     """Return those `code_changes` that can be found without building a model.
 
     Args:
         directory: The run directory.
-        builder: As for `code_record`.
-        metrics: As for `code_record`.
+        config: The search.
     """
     try:
-        record = code_record(builder, metrics, complete=False)
+        record = code_record(config, complete=False)
     except InputError:  # a metric of the user's is missing
         return []
     return code_changes(directory, record, complete=False)
