@@ -2,23 +2,15 @@
 
 import dis
 import functools
-import sys
 from collections.abc import Iterator
 from inspect import unwrap
 from types import CodeType, FunctionType
 from typing import NamedTuple
 
-__all__ = [
-    "Uses",
-    "as_function",
-    "bytecode_text",
-    "changed_by",
-    "changed_by_methods",
-    "python_version",
-    "uses",
-]
+__all__ = ["Uses", "as_function", "bytecode_text", "changed_by_methods", "uses"]
 
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM")
+_STORES = ("STORE_DEREF", "STORE_ATTR", "STORE_GLOBAL")
 
 
 class Uses(NamedTuple):
@@ -27,29 +19,27 @@ class Uses(NamedTuple):
     Attributes:
         names: The globals that it reads.
         attributes: The attributes that it reads, of any object.
-        stored: The attributes and the variables of closures that it assigns to.
-        stored_globals: The globals that it assigns to.
+        stored: The attributes, globals and variables of closures that it assigns to, except in
+            ``__init__``.
     """
 
     names: set[str]
     attributes: set[str]
     stored: set[str]
-    stored_globals: set[str]
 
 
+@functools.cache
 def uses(code: CodeType) -> Uses:
     """Return the names that a function reads and stores, and the functions and classes in it."""
-    names = Uses(set(), set(), set(), set())
+    names = Uses(set(), set(), set())
     for each in _nested(code):
         for instruction in dis.get_instructions(each):
             if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
                 names.names.add(instruction.argval)
             elif instruction.opname.startswith(_ATTRIBUTES):
                 names.attributes.add(instruction.argval)
-            elif instruction.opname in ("STORE_DEREF", "STORE_ATTR"):
+            elif instruction.opname in _STORES and each.co_name != "__init__":
                 names.stored.add(instruction.argval)
-            elif instruction.opname == "STORE_GLOBAL":
-                names.stored_globals.add(instruction.argval)
     return names
 
 
@@ -60,21 +50,11 @@ def as_function(value: object) -> FunctionType | None:
     return value if isinstance(value, FunctionType) else None
 
 
-def changed_by(function: FunctionType) -> frozenset[str]:
-    """Return the attributes and closure variables that a function sets, except ``__init__``."""
-    return frozenset() if function.__name__ == "__init__" else _stored_by(function.__code__)
-
-
-def changed_by_methods(cls: type) -> frozenset[str]:
+def changed_by_methods(cls: type) -> set[str]:
     """Return the attributes that methods of a class and its bases set, except ``__init__``."""
     values = [value for base in cls.__mro__ for value in vars(base).values()]
     methods = [unwrap(method) for value in values if (method := as_function(value)) is not None]
-    return frozenset().union(*(changed_by(m) for m in methods if isinstance(m, FunctionType)))
-
-
-@functools.cache
-def _stored_by(code: CodeType) -> frozenset[str]:
-    return frozenset(uses(code).stored)
+    return set().union(*(uses(m.__code__).stored for m in methods if isinstance(m, FunctionType)))
 
 
 def bytecode_text(code: CodeType) -> str:
@@ -84,11 +64,6 @@ def bytecode_text(code: CodeType) -> str:
     """
     parts = [code.co_code.hex(), code.co_names, code.co_varnames, code.co_freevars]
     return f"{parts} {[_constant(each) for each in code.co_consts]}"
-
-
-def python_version() -> str:
-    """Return the version of Python that `bytecode_text` depends on."""
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def _constant(value: object) -> str:

@@ -38,23 +38,17 @@ class Project:
 
     def load(self, module: str) -> ModuleType | None:
         """Import a module of the project and return it; None if it can't be imported."""
-        if module in sys.modules:
-            return sys.modules[module] if self.has(module) else None
-        with suppress(Exception):
-            spec = importlib.util.find_spec(module)
-            if spec is not None and self._contains(module, spec.origin):
-                with quiet_start():
-                    return importlib.import_module(module)
+        with suppress(Exception), quiet_start():
+            spec = None if module in sys.modules else importlib.util.find_spec(module)
+            if self.has(module) or (spec is not None and self._contains(module, spec.origin)):
+                return importlib.import_module(module)
         return None
 
-    def _contains(self, module: str, file: object) -> bool:
+    def _contains(self, module: str, file: str | None) -> bool:
         top = module.partition(".")[0]
-        if top in ("tfcourse", "builtins"):
-            return False
         if top == self._top:
             return True
-        if not isinstance(file, str):
+        if top in ("tfcourse", "builtins") or file is None:
             return False
         path = Path(file).resolve()
-        inside = path.is_relative_to(self._folder) and not _INSTALLED & {*self._folder.parts}
-        return inside and not _INSTALLED & {*path.parts}
+        return path.is_relative_to(self._folder) and not _INSTALLED & {*path.parts}

@@ -1,24 +1,24 @@
 """Hashes of the source of all functions, classes and constants that a function depends on."""
 
-import ast
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Hashable, Iterable, Mapping
+import sys
+from collections.abc import Hashable, Iterable, Mapping, Set
+from contextlib import suppress
 from inspect import getattr_static, unwrap
-from types import CodeType, FunctionType, MethodType, ModuleType
+from sysconfig import get_python_version
+from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from tfcourse.search.code.bytecode import (
     as_function,
     bytecode_text,
-    changed_by,
     changed_by_methods,
-    python_version,
     uses,
 )
 from tfcourse.search.code.project import Project
-from tfcourse.search.code.syntax import Syntax, canonical, load_names, outside, parse
+from tfcourse.search.code.syntax import Syntax, canonical, imports, load_names, outside, parse
 
 __all__ = ["sources_of"]
 
@@ -54,19 +54,18 @@ class _Walk:
     def __init__(self, project: Project, complete: bool) -> None:
         self.project, self.complete = project, complete
         self.hashes: dict[str, str] = {}
-        self._visited: set[Hashable] = set()
-        self._objects: list[object] = []  # keeps the ids of visited objects from being reused
-        self._files: dict[str, Syntax | None] = {}
-        # Constants in objects and closures, as (name, key, text); and the names of those that
-        # change while the code runs, such as counters.
+        # By id, and so that no other object gets the id of a visited one.
+        self._visited: dict[Hashable, object] = {}
+        self._files: dict[str | None, Syntax | None] = {}
+        # Constants of objects, closures and modules without source, as (name, key, text); and the
+        # names of those that change while the code runs, such as counters.
         self._values: list[tuple[str, str, str]] = []
         self._changing: set[str] = set()
 
     def visit(self, value: object) -> None:
         """Add a function, a class or an object, and what it uses."""
-        if isinstance(value, (ModuleType, *_CONSTANTS)) or not self._is_new(id(value)):
+        if isinstance(value, (ModuleType, *_CONSTANTS)) or not self._is_new(id(value), value):
             return
-        self._objects.append(value)
         match value:
             case functools.partial():
                 for each in (value.func, *value.args, *value.keywords.values()):
@@ -82,14 +81,14 @@ class _Walk:
                 self._object(value)
 
     def add_values(self) -> None:
-        """Add the constants of all visited objects and closures that no visited code changes."""
+        """Add the constants of `_add_value` that no visited code changes."""
         for name, key, text in self._values:
             if name not in self._changing:
                 self._add(key, text)
 
-    def _is_new(self, key: Hashable) -> bool:
+    def _is_new(self, key: Hashable, value: object = None) -> bool:
         new = key not in self._visited
-        self._visited.add(key)
+        self._visited.setdefault(key, value)
         return new
 
     def _add(self, name: str, text: str, prefix: str = "") -> None:
@@ -100,46 +99,44 @@ class _Walk:
             key = f"{name}#{number}"
         self.hashes[key] = digest
 
-    def _add_code(self, name: str, node: ast.AST | None, code: CodeType) -> None:
-        if node is None:
-            self._add(name, bytecode_text(code), f"{python_version()}:")
-        else:
-            self._add(name, canonical(node))
+    def _add_value(self, name: str, key: str, value: object) -> None:
+        if _is_constant(value):
+            self._values.append((name, key, repr(value)))
 
     def _syntax(self, file: str | None, scope: Mapping[str, Any]) -> Syntax | None:
-        if file is None:
-            return None
-        if file not in self._files:
+        if file is not None and file not in self._files:
             self._files[file] = parse(file, scope)
-        return self._files[file]
+        return self._files.get(file)
 
     def _function(self, function: FunctionType, add_source: bool) -> None:
         """Add what a function uses and, with ``add_source``, its own source."""
         code, scope = function.__code__, function.__globals__
         # A decorator may have changed its name and module.
         module = scope.get("__name__", function.__module__)
-        used, name = uses(code), f"{module}:{code.co_qualname}"
-        is_own = self.project.has(module)
+        is_own, name = self.project.has(module), f"{module}:{code.co_qualname}"
         for free, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
                 value = cell.cell_contents
             except ValueError:  # not assigned yet
                 continue
             self.visit(value)
-            if is_own and _is_constant(value):
-                self._values.append((free, f"{name}.{free}", repr(value)))
+            if is_own:
+                self._add_value(free, f"{name}.{free}", value)
         self.visit(getattr(function, "__wrapped__", None))
         if not is_own:
             return
-        self._changing |= changed_by(function)
-        syntax = self._syntax(code.co_filename, scope)
+        used, syntax = uses(code), self._syntax(code.co_filename, scope)
+        self._changing |= used.stored
         node = None if syntax is None else syntax.function(code)
-        if add_source:
-            self._add_code(name, node, code)
-        self._names(scope, used.names, used.attributes, used.stored_globals)
+        if add_source and node is None:
+            self._add(name, bytecode_text(code), f"{get_python_version()}:")
+        elif add_source:
+            self._add(name, canonical(node))
+        self._names(scope, used.names, used.attributes)
         if node is not None:
             self._names(scope, *load_names(outside(node)))
-            self._imports_within(node, scope, used.attributes)
+            for _, base, imported in imports(node):
+                self._import(base, imported, scope, used.attributes)
 
     def _class(self, cls: type) -> None:
         if not self.project.has(cls.__module__):
@@ -155,17 +152,14 @@ class _Walk:
         if nodes:
             self._add(f"{cls.__module__}:{cls.__qualname__}", canonical(nodes))
             self._names(scope, *load_names(outside(nodes[0])))
-        for base in cls.__bases__:
-            self.visit(base)
+        for each in (*cls.__bases__, *vars(cls).values()):
+            if isinstance(each, type):
+                self.visit(each)
         for method in methods:
             code = getattr(unwrap(method), "__code__", method.__code__)
             generated = self._syntax(code.co_filename, scope) is None
-            if not (nodes and generated) and self._is_new(id(method)):
-                self._objects.append(method)
+            if not (nodes and generated) and self._is_new(id(method), method):
                 self._function(method, not nodes)
-        for value in vars(cls).values():
-            if isinstance(value, type):
-                self.visit(value)
 
     def _object(self, value: Any) -> None:
         """Add the class of an object, and its attributes that only ``__init__`` sets."""
@@ -181,75 +175,54 @@ class _Walk:
         changing = changed_by_methods(cls)
         for name, attribute in attributes.items():
             self.visit(attribute)
-            if name not in changing and _is_constant(attribute):
-                key = f"{cls.__module__}:{cls.__qualname__}.{name}"
-                self._values.append((name, key, repr(attribute)))
+            if name not in changing:
+                self._add_value(name, f"{cls.__module__}:{cls.__qualname__}.{name}", attribute)
 
-    def _names(
-        self,
-        scope: Mapping[str, Any],
-        names: Iterable[str],
-        attributes: Iterable[str],
-        stored: Iterable[str] = (),
-    ) -> None:
-        for name in sorted({*names}):
-            if name in scope:
-                self._global(scope, name, frozenset(attributes), name not in stored)
-
-    def _global(
-        self, scope: Mapping[str, Any], name: str, attributes: frozenset[str], constant: bool
-    ) -> None:
-        value, module = scope[name], scope.get("__name__")
-        is_module = isinstance(value, ModuleType)
-        if not self._is_new((id(scope), name, attributes if is_module else None)):
-            return
-        if is_module:
-            if self.project.has(value.__name__):
+    def _names(self, scope: Mapping[str, Any], names: Set[str], attributes: Iterable[str]) -> None:
+        """Add what code reads of the globals and, of modules among them, the attributes."""
+        attributes = frozenset(attributes)
+        for name in sorted(names & scope.keys()):
+            value = scope[name]
+            is_module = isinstance(value, ModuleType)
+            if not self._is_new((id(scope), name, attributes if is_module else None)):
+                continue
+            if not is_module:
+                self.visit(value)
+                if self.project.has(scope.get("__name__")):
+                    self._definition(scope, name, attributes)
+            elif self.project.has(value.__name__):
                 self._names(vars(value), attributes, attributes)
-            return
-        self.visit(value)
-        if not self.project.has(module):
-            return
-        syntax = self._syntax(scope.get("__file__"), scope)
-        if syntax is not None and name in syntax.imports:
-            self._imported(*syntax.imports[name], scope, attributes)
-        elif syntax is not None and name in syntax.assignments:
+
+    def _definition(self, scope: Mapping[str, Any], name: str, attributes: frozenset[str]) -> None:
+        """Add the statements that define a global, or without source its value."""
+        key, syntax = f"{scope['__name__']}:{name}", self._syntax(scope.get("__file__"), scope)
+        if syntax is None:
+            self._add_value(name, key, scope[name])
+        elif name in syntax.imports:
+            self._import(*syntax.imports[name], scope, attributes)
+        elif name in syntax.assignments:
             statements = syntax.assignments[name]
-            self._add(f"{module}:{name}", canonical(statements))
+            self._add(key, canonical(statements))
             self._names(scope, *load_names(statements))
-        elif syntax is None and constant and _is_constant(value):
-            self._add(f"{module}:{name}", repr(value))
 
-    def _imports_within(
-        self, node: ast.AST, scope: Mapping[str, Any], attributes: Iterable[str]
+    def _import(
+        self, base: str, name: str | None, scope: Mapping[str, Any], attributes: Iterable[str]
     ) -> None:
-        """Add what a function imports when it is called."""
-        for child in ast.walk(node):
-            if isinstance(child, ast.ImportFrom):
-                for alias in child.names:
-                    base = "." * child.level + (child.module or "")
-                    self._imported(base, alias.name, scope, attributes)
-            elif isinstance(child, ast.Import):
-                for alias in child.names:
-                    if (module := self._module(alias.name, scope)) is not None:
-                        self._names(vars(module), attributes, attributes)
-
-    def _imported(
-        self, base: str, name: str, scope: Mapping[str, Any], attributes: Iterable[str]
-    ) -> None:
+        """Add a name of a module or, without one, the attributes of the module itself."""
         module = self._module(base, scope)
-        if module is not None and name not in vars(module):  # a module of that package
+        if module is None:
+            return
+        if name is not None and name not in vars(module):  # a module of that package
             self._module(f"{module.__name__}.{name}", scope)
-        if module is not None:
-            self._names(vars(module), [name], attributes)
+        names = frozenset(attributes if name is None else [name])
+        self._names(vars(module), names, attributes)
 
     def _module(self, name: str, scope: Mapping[str, Any]) -> ModuleType | None:
-        try:
+        with suppress(ImportError):  # a relative import without a package
             full_name = importlib.util.resolve_name(name, scope.get("__package__"))
-        except ImportError:
-            return None
-        is_imported = self.project.has(full_name)
-        return self.project.load(full_name) if is_imported or self.complete else None
+            if full_name in sys.modules or self.complete:
+                return self.project.load(full_name)
+        return None
 
 
 def _is_constant(value: object) -> bool:

@@ -3,13 +3,13 @@
 import ast
 import linecache
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any
 
-__all__ = ["Syntax", "canonical", "load_names", "outside", "parse"]
+__all__ = ["Syntax", "canonical", "imports", "load_names", "outside", "parse"]
 
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Syntax:
@@ -21,14 +21,14 @@ class Syntax:
     Attributes:
         classes: The classes by qualified name; several if a name is defined more than once.
         assignments: The statements at the module's top level that assign to a name, by name.
-        imports: Module and name of each object that the top level imports with ``from``, by its
-            name here; a relative module begins with a dot for each level.
+        imports: Module and name of each object that the top level imports with ``from``, as in
+            `imports`, by its name here.
     """
 
     def __init__(self, tree: ast.Module) -> None:
         self.classes: dict[str, list[ast.AST]] = defaultdict(list)
         self.assignments: dict[str, list[ast.AST]] = defaultdict(list)
-        self.imports: dict[str, tuple[str, str]] = {}
+        self.imports: dict[str, tuple[str, str | None]] = {}
         self._functions: dict[tuple[str, int], list[ast.AST]] = defaultdict(list)
         self._add_definitions(tree, "")
         self._add_top_level(tree)
@@ -44,7 +44,7 @@ class Syntax:
             if isinstance(child, ast.ClassDef):
                 self.classes[prefix + child.name].append(child)
                 within = f"{prefix}{child.name}."
-            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            elif isinstance(child, _FUNCTIONS):
                 line = min([child.lineno, *(each.lineno for each in child.decorator_list)])
                 self._functions[child.name, line].append(child)
                 within = f"{prefix}{child.name}.<locals>."
@@ -55,13 +55,12 @@ class Syntax:
     def _add_top_level(self, node: ast.AST) -> None:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.ImportFrom):
-                module = "." * child.level + (child.module or "")
-                self.imports |= {a.asname or a.name: (module, a.name) for a in child.names}
+                self.imports |= {here: (module, name) for here, module, name in imports(child)}
             elif isinstance(child, ast.Assign | ast.AnnAssign | ast.AugAssign):
                 for name in ast.walk(child):
                     if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
                         self.assignments[name.id].append(child)
-            elif not isinstance(child, _DEFINITIONS):
+            elif not isinstance(child, (*_FUNCTIONS, ast.ClassDef)):
                 self._add_top_level(child)
 
 
@@ -99,14 +98,25 @@ def load_names(nodes: Iterable[ast.AST]) -> tuple[set[str], set[str]]:
     return names, {n.attr for n in all_nodes if isinstance(n, ast.Attribute)}
 
 
-def outside(node: ast.AST) -> list[ast.AST]:
+def imports(node: ast.AST) -> Iterator[tuple[str, str, str | None]]:
+    """Yield each import within a tree: its name here, the module, and the name in the module.
+
+    A relative module begins with a dot for each level; the name is None for the module itself.
+    """
+    for child in ast.walk(node):
+        if isinstance(child, ast.ImportFrom):
+            module = "." * child.level + (child.module or "")
+            yield from ((each.asname or each.name, module, each.name) for each in child.names)
+        elif isinstance(child, ast.Import):
+            yield from ((each.asname or each.name, each.name, None) for each in child.names)
+
+
+def outside(node: Any) -> list[ast.AST]:
     """Return the parts of a definition that run outside of it, or in a class's own body."""
     if isinstance(node, ast.ClassDef):
-        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-        return [child for child in ast.iter_child_nodes(node) if not isinstance(child, functions)]
-    arguments: Any = getattr(node, "args", None)
-    defaults = [] if arguments is None else [*arguments.defaults, *arguments.kw_defaults]
-    return [each for each in (*getattr(node, "decorator_list", []), *defaults) if each is not None]
+        return [child for child in ast.iter_child_nodes(node) if not isinstance(child, _FUNCTIONS)]
+    defaults = [*node.args.defaults, *filter(None, node.args.kw_defaults)]
+    return [*getattr(node, "decorator_list", []), *defaults]  # a lambda has no decorators
 
 
 def _without_docstring(body: object) -> object:
