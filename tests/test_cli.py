@@ -473,9 +473,10 @@ class TestSearch:
 
     @pytest.mark.slow
     def test_another_config_is_told(self, record, not_run, tmp_path):
-        result = run(*again(tmp_path), "--seed", 1)
+        result = run(*again(tmp_path), "--seed", 1, "--strategy", "gp")
         assert result.exit_code == 2
         assert "search.seed is 0 there and 1 here" in result.stderr
+        assert "search.strategy is 'random' there and 'gp' here" in result.stderr
         assert "--fresh" in result.stderr
 
     def test_fresh_deletes_no_folder_of_another_kind(self, small, tmp_path):
@@ -494,13 +495,15 @@ class TestSearch:
             raise WorkFailedError("stopped by the test")
 
         monkeypatch.setattr(Search, "run", stop)
-        overrides = ["--trials", 7, "--epochs", 2, "--seed", 5, "--out", tmp_path / "o"]
+        overrides = ["--trials", 7, "--epochs", 2, "--seed", 5, "--strategy", "gp"]
+        overrides += ["--out", tmp_path / "o"]
         assert run("search", small, *overrides, "--workers", "auto").exit_code == 1
         assert run("search", small, *overrides, "--workers", 3).exit_code == 1
         assert [workers for _, workers in asked] == ["auto", 3]
         search = asked[0][0]
         config = search.config
         assert (config.search.trials, config.training.epochs, config.search.seed) == (7, 2, 5)
+        assert config.study.strategy == "gp"
         assert search.directory == tmp_path / "o" / "small"
 
     def test_an_override_is_checked(self, small):

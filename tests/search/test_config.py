@@ -734,6 +734,23 @@ class TestOverrides:
         with pytest.raises(InputError, match=re.escape(f"[{key}")):
             load_config(path, **override)
 
+    def test_a_strategy_replaces_the_table_of_the_files(self, path):
+        text = BASE.replace("trials = 3", "trials = 3\nstrategy = 'coarse_to_fine'")
+        path.write_text(f"{text}\n[search.coarse_to_fine]\nshrink = 0.3\n", encoding="utf-8")
+        config = load_config(path, strategy="tpe")
+        assert (config.search.strategy, config.settings.initial) == ("tpe", 10)
+        assert "coarse_to_fine" not in config.as_tables()["search"]
+        assert load_config(path, strategy="coarse_to_fine").settings.shrink == 0.3
+        assert load_config(path, strategy=None) == load_config(path)
+        with pytest.raises(InputError, match=r'strategy: must be .*: .tpee.\. Did you mean "tpe"'):
+            load_config(path, strategy="tpee")
+        path.write_text(f"{BASE}\n[search.gp]\ninitial = 4\n", encoding="utf-8")
+        assert load_config(path, strategy="gp").settings.initial == 4
+        with pytest.raises(
+            InputError, match=r'\[search\.gp\] is for strategy "gp" only\. Received: "t'
+        ):
+            load_config(path, strategy="tpe")
+
     def test_a_table_that_is_none_is_an_error_and_no_crash(self, path):
         path.write_text("search = 3\n", encoding="utf-8")
         with pytest.raises(InputError, match=r"\[search\] must be a table"):

@@ -72,6 +72,10 @@ def search(
     trials: Annotated[int | None, typer.Option(help="Replaces [search] trials.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Replaces [training] epochs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Replaces [search] seed.")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="Replaces [search] strategy and its table.", metavar="NAME"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The folder for the run directory.")] = Path("runs"),
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete the run directory and start over.")
@@ -100,7 +104,13 @@ def search(
         from tfcourse.search.run import Search
 
         planned = Search.from_toml(
-            config, trials=trials, epochs=epochs, seed=seed, out=out, start_from=start_from
+            config,
+            trials=trials,
+            epochs=epochs,
+            seed=seed,
+            strategy=strategy,
+            out=out,
+            start_from=start_from,
         )
         if fresh and planned.directory.exists() and not yes:
             with message_if_interrupted("Nothing was deleted."):

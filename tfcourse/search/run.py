@@ -98,6 +98,7 @@ class Search:
         trials: int | None = None,
         epochs: int | None = None,
         seed: int | None = None,
+        strategy: str | None = None,
         out: str | Path = "runs",
         start_from: str | Path | None = None,
     ) -> "Search":
@@ -107,16 +108,14 @@ class Search:
 
         Args:
             path: The file.
-            trials: Replaces ``[search] trials``.
-            epochs: Replaces ``[training] epochs``.
-            seed: Replaces ``[search] seed``.
+            trials, epochs, seed, strategy: See `tfcourse.search.config.load.Overrides`.
             out: The folder for the run directory.
             start_from: An earlier search's run directory: its best trials are the first here.
 
         Raises:
             InputError: Every error of the file, a line each.
         """
-        overrides: Overrides = {"trials": trials, "epochs": epochs, "seed": seed}
+        overrides = Overrides(trials=trials, epochs=epochs, seed=seed, strategy=strategy)
         try:
             config = load_with_start(Path(path), start_from, **overrides)
         except InputError:

@@ -51,11 +51,13 @@ class Overrides(TypedDict, total=False):
         trials: Replaces ``[search] trials``.
         epochs: Replaces ``[training] epochs``.
         seed: Replaces ``[search] seed``.
+        strategy: Replaces ``[search] strategy``, and with it the table of the file's strategy.
     """
 
     trials: int | None
     epochs: int | None
     seed: int | None
+    strategy: str | None
 
 
 def load_config(
@@ -85,6 +87,8 @@ def load_config(
     for key, value in overrides.items():
         table = raw.setdefault("training" if key == "epochs" else "search", {})
         if value is not None and isinstance(table, dict):
+            if key == "strategy" and table.get(key) != value:
+                table.pop(table.get(key), None)
             table[key] = value
     if start and isinstance(raw.get("search"), dict):
         raw["search"]["start"] = [*raw["search"].get("start", []), *map(dict, start)]
