@@ -39,7 +39,7 @@ DESCRIPTIONS: dict[str, str] = {
     "population": "an epoch of one of 1, 8, 32 and 128 members beside that of a model alone",
     "search": "whole searches beside keras-tuner's random search (about ten minutes)",
     "startup": "the start of the commands, beside that of Python and of TensorFlow",
-    "strategies": "regret of the search strategies on known problems (half an hour for 40 seeds)",
+    "strategies": "regret of the strategies beside Optuna's samplers (an hour for 40 seeds)",
     "toy": "1000 steps of gradient descent on w² - 10w + 25, beside six other ways to write it",
 }
 

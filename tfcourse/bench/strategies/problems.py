@@ -143,6 +143,28 @@ def _valley(x: Array) -> float:
     return float(np.log1p((1 - a) ** 2 + 100 * (b - a**2) ** 2) / 4 + rest)
 
 
+def _hartmann(x: Array) -> float:
+    """Hartmann's function of six dimensions, six valleys; the smallest value made 0, over 3."""
+    a = np.array(
+        [
+            [10, 3, 17, 3.5, 1.7, 8],
+            [0.05, 10, 17, 0.1, 8, 14],
+            [3, 3.5, 1.7, 10, 17, 8],
+            [17, 8, 0.05, 10, 0.1, 14],
+        ]
+    )
+    p = 1e-4 * np.array(
+        [
+            [1312, 1696, 5569, 124, 8283, 5886],
+            [2329, 4135, 8307, 3736, 1004, 9991],
+            [2348, 1451, 3522, 2883, 3047, 6650],
+            [4047, 8828, 8732, 5743, 1091, 381],
+        ]
+    )
+    exponents = (a * np.square(x - p)).sum(axis=1)
+    return float(3.32237 - np.array([1.0, 1.2, 3.0, 3.2]) @ np.exp(-exponents)) / 3
+
+
 PROBLEMS: dict[str, Callable[[], Problem]] = {
     "digits": lambda: _surrogate("digits"),
     "mixed": lambda: _surrogate("mixed"),
@@ -150,5 +172,6 @@ PROBLEMS: dict[str, Callable[[], Problem]] = {
     "bowl 2": lambda: _formula("bowl 2", 2, _bowl(2), 0.03),
     "bowl 5": lambda: _formula("bowl 5", 5, _bowl(5), 0.03),
     "valley 5": lambda: _formula("valley 5", 5, _valley, 0.03),
+    "hartmann 6": lambda: _formula("hartmann 6", 6, _hartmann, 0.03),
     "bowl 10": lambda: _formula("bowl 10", 10, _bowl(10), 0.03),
 }
