@@ -12,8 +12,8 @@ from rich.console import Console
 
 from tfcourse.console import PlainConsole
 from tfcourse.search.records.trial_record import TrialRecord, rank
-from tfcourse.search.results.retest_result import Retest, RetestedTrial, retest_table
-from tfcourse.search.results.search_result import SearchResult, result_text
+from tfcourse.search.results.retest_result import Retest, RetestedTrial
+from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.tables import format_score, rounds_table
 from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.store.summary import Measurement, Summary, read_summary, write_summary
@@ -57,7 +57,7 @@ def result_of(hyperparameters, long, measurements=()):
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_no_number_of_the_best_trials_is_split(width, hyperparameters, long):
     result = result_of(hyperparameters, long)
-    text = result_text(result, width)
+    text = result.text(width)
     table = text.partition("dev set")[0]
     assert max(map(len, table.splitlines())) <= width
     words = table.split()
@@ -102,7 +102,7 @@ def test_no_number_of_the_rounds_is_split(width):
 def test_no_number_of_a_retest_is_split(width):
     trials = [RetestedTrial(1, 1, 1, 0.123456, 123456.789), RetestedTrial(12345, 2, 1, 1e-9, None)]
     found = Retest("val_mean_absolute_error", trials, 0, None, Path("x"))
-    words = printed(retest_table(found), width).split()
+    words = printed(*found.rich_tables(), width).split()
     assert {"0.1235", "1.235e+05", "+1.235e+05", "12345", "1e-09"} <= {*words}
     assert any("val_mean_absolute_error" in word for word in words)
 

@@ -18,12 +18,8 @@ def print_result(result: "SearchResult", verbose: bool = False, top: int | None 
         verbose: True to print, per process, how the trials of this run were trained.
         top: The number of best trials; None for the usual one.
     """
-    from tfcourse.search.results.search_result import result_lines, result_tables
-
     if result.was_complete:
         console.print(f"The search is complete: all {len(result.trials)} trials are on record.")
-    for table in result_tables(result, top):
-        console.print(table)
-    efforts = result.efforts.items() if verbose else ()
-    for line in [*(f"{process:<12}{effort}" for process, effort in efforts), *result_lines(result)]:
-        console.print(line, highlight=False, soft_wrap=True)
+    result.print_on(console, top)
+    for process, effort in result.efforts.items() if verbose else ():
+        console.print(f"{process:<12}{effort}", highlight=False, soft_wrap=True)

@@ -25,10 +25,6 @@ def retest(
     """Run the best trials again on the current data and code. Compare their scores."""
     with reporting(debug):
         import_tensorflow()
-        from tfcourse.search.results.retest_result import retest_lines, retest_table
         from tfcourse.search.retest import retest as run_again
 
-        result = run_again(run_dir, top, seed, seeds)
-        console.print(retest_table(result))
-        for line in retest_lines(result):
-            console.print(line, highlight=False, soft_wrap=True)
+        run_again(run_dir, top, seed, seeds).print_on(console)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from tfcourse.cli.options import Debug, RunDir
 from tfcourse.cli.output import print_result
 from tfcourse.errors import encodable
 from tfcourse.terminal import console, reporting
-
-if TYPE_CHECKING:
-    from tfcourse.search.results.search_record import SearchRecord
 
 __all__ = ["show"]
 
@@ -36,15 +33,6 @@ def show(
             text = json.dumps(record.as_json(top), indent=2, ensure_ascii=False)
             sys.stdout.write(encodable(text) + "\n")
         elif record.result is None:
-            _print_unfinished(record, top)
+            record.print_on(console, top)
         else:
             print_result(record.result, top=top)
-
-
-def _print_unfinished(record: "SearchRecord", top: int | None) -> None:
-    from tfcourse.search.results.record_text import record_lines, record_tables
-
-    for table in record_tables(record, top):
-        console.print(table)
-    for line in record_lines(record):
-        console.print(line, highlight=False, soft_wrap=True)

@@ -1,20 +1,23 @@
-"""Tables that fit the terminal without splitting a number over lines."""
+"""Tables that fit the terminal without splitting a number over lines, and the text of them."""
 
+import html
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from tfcourse.console import PlainConsole
 
-__all__ = ["FirstThatFits", "plain_text", "table_of"]
+__all__ = ["FirstThatFits", "Printable", "table_of"]
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,9 @@ class FirstThatFits:
         unbounded = options.update(max_width=sys.maxsize)
         for table in self.tables:
             size = Measurement.get(console, unbounded, table)
-            if size.minimum <= options.max_width:
-                yield (
-                    table
-                    if size.maximum <= options.max_width
-                    else _narrow(table, options.max_width - size.minimum)
-                )
+            spare = options.max_width - size.minimum
+            if spare >= 0:
+                yield _narrow(table, spare) if size.maximum > options.max_width else table
                 return
         last = deepcopy(self.tables[-1])
         for column in last.columns:
@@ -83,20 +83,45 @@ def table_of(
     return table
 
 
-def plain_text(
-    tables: Iterable[RenderableType], lines: Iterable[str], width: int | None = None
-) -> str:
-    """Return tables and the lines below them as text without styles.
+class Printable(ABC):
+    """A result that the commands, print, rich and notebooks show as tables and lines below them."""
 
-    Args:
-        tables: The tables.
-        lines: The lines, which are not wrapped.
-        width: The most columns of a table; by default as many as the terminal has.
-    """
-    text = io.StringIO()
-    console = PlainConsole(file=text, width=width, color_system=None, force_terminal=False)
-    for table in tables:
-        console.print(table)
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    @abstractmethod
+    def rich_tables(self, top: int | None = None) -> Sequence[RenderableType]:
+        """Return the tables.
+
+        Args:
+            top: The most trials of a table; None for as many as are shown by default.
+        """
+
+    @abstractmethod
+    def lines(self) -> list[str]:
+        """Return the lines below the tables, which are not wrapped."""
+
+    def print_on(self, console: Console, top: int | None = None) -> None:
+        """Print the tables and the lines.
+
+        Args:
+            console: The console.
+            top: As for `rich_tables`.
+        """
+        for table in self.rich_tables(top):
+            console.print(table)
+        for line in self.lines():
+            console.print(line, highlight=False, soft_wrap=True)
+
+    def text(self, width: int | None = None) -> str:
+        """Return the text without styles; ``width`` is the terminal's by default."""
+        text = io.StringIO()
+        self.print_on(PlainConsole(file=text, width=width, color_system=None, force_terminal=False))
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __rich__(self) -> RenderableType:
+        return Group(*self.rich_tables(), *map(Text, self.lines()))
+
+    def _repr_html_(self) -> str:
+        """Return the text as HTML, for a notebook."""
+        return f"<pre>{html.escape(str(self))}</pre>"

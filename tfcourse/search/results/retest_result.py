@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import RenderableType
+
 from tfcourse.console import one_line
-from tfcourse.search.results.layout import FirstThatFits, plain_text, table_of
+from tfcourse.search.results.layout import FirstThatFits, Printable, table_of
 from tfcourse.search.results.tables import format_score
 
-__all__ = ["Retest", "RetestedTrial", "retest_lines", "retest_table", "retest_text"]
+__all__ = ["Retest", "RetestedTrial"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class RetestedTrial:
 
 
 @dataclass(frozen=True)
-class Retest:
+class Retest(Printable):
     """The result of `tfcourse.retest`.
 
     Attributes:
@@ -105,57 +107,46 @@ class Retest:
         is_known = all(trial.chance is not None for trial in self.trials if trial.change)
         return True if is_known else None
 
-    def __str__(self) -> str:
-        return retest_text(self)
-
     @property
     def best_holds(self) -> bool:
         """True if the best trial still is the best one."""
         return self.trials[0].new_rank == 1
 
+    def rich_tables(self, top: int | None = None) -> list[RenderableType]:
+        """Return the old and new scores and ranks of the trials; ranks only if they fit."""
+        rows = [["trial", f"{self.objective} then", "now", "rank then", "now", "change"]]
+        rows += [_row(trial) for trial in self.trials[:top]]
+        without_ranks = [[*row[:3], row[-1]] for row in rows]
+        narrow = [["trial", "then", "now", "change"], *without_ranks[1:]]
+        title = "Then and now"
+        forms = ((rows, title), (without_ranks, title), (narrow, f"{self.objective}, then and now"))
+        return [FirstThatFits([table_of(*form, wrap=True) for form in forms])]
 
-def retest_table(retested: Retest) -> FirstThatFits:
-    """Return the old and new scores and ranks of the trials; ranks only if they fit."""
-    rows = [["trial", f"{retested.objective} then", "now", "rank then", "now", "change"]]
-    for trial in retested.trials:
-        scores = format_score(trial.old_score), format_score(trial.new_score)
-        if trial.new_std is not None:
-            scores = scores[0], f"{scores[1]} ± {trial.new_std:.4f}"
-        now = str(trial.new_rank) if trial.new_score is not None else "failed"
-        change = "–" if trial.change is None else f"{trial.change:+.4g}" if trial.change else "0"
-        rows.append([str(trial.trial), *scores, str(trial.old_rank), now, change])
-    without_ranks = [[*row[:3], row[-1]] for row in rows]
-    narrow = [["trial", "then", "now", "change"], *without_ranks[1:]]
-    return FirstThatFits(
-        [
-            table_of(rows, "Then and now", wrap=True),
-            table_of(without_ranks, "Then and now", wrap=True),
-            table_of(narrow, f"{retested.objective}, then and now", wrap=True),
-        ]
-    )
+    def lines(self) -> list[str]:
+        """Return the lines below the table: failures, data, order, scores and file."""
+        lines = [f"Trial {trial.trial} failed: {one_line(trial.message)}" for trial in self.failed]
+        if self.same_data is not None:
+            comparison = "the same as" if self.same_data else "another than"
+            lines.insert(0, f"The data is {comparison} when the search began.")
+        if self.swapped == 0:
+            which = "order of the others" if self.failed else "order"
+            lines.append(f"The {which} holds.")
+        else:
+            best = "still is" if self.best_holds else "no longer is"
+            lines.append(
+                f"The order does not hold: {self.swapped} of {self.pairs} pairs of trials are the "
+                f"other way round. Trial {self.trials[0].trial} {best} the best."
+            )
+        return [*lines, _scores(self), f"{'retest':<12}{self.file}"]
 
 
-def retest_text(retested: Retest, width: int | None = None) -> str:
-    """Return the text that ``tfcourse retest`` shows."""
-    return plain_text([retest_table(retested)], retest_lines(retested), width)
-
-
-def retest_lines(retested: Retest) -> list[str]:
-    """Return the lines below the table: failures, data, order, scores and file."""
-    lines = [f"Trial {trial.trial} failed: {one_line(trial.message)}" for trial in retested.failed]
-    if retested.same_data is not None:
-        comparison = "the same as" if retested.same_data else "another than"
-        lines.insert(0, f"The data is {comparison} when the search began.")
-    if retested.swapped == 0:
-        which = "order of the others" if retested.failed else "order"
-        lines.append(f"The {which} holds.")
-    else:
-        best = "still is" if retested.best_holds else "no longer is"
-        lines.append(
-            f"The order does not hold: {retested.swapped} of {retested.pairs} pairs of trials are "
-            f"the other way round. Trial {retested.trials[0].trial} {best} the best."
-        )
-    return [*lines, _scores(retested), f"{'retest':<12}{retested.file}"]
+def _row(trial: RetestedTrial) -> list[str]:
+    then, now = format_score(trial.old_score), format_score(trial.new_score)
+    if trial.new_std is not None:
+        now += f" ± {trial.new_std:.4f}"
+    rank = str(trial.new_rank) if trial.new_score is not None else "failed"
+    change = "–" if trial.change is None else f"{trial.change:+.4g}" if trial.change else "0"
+    return [str(trial.trial), then, now, str(trial.old_rank), rank, change]
 
 
 def _scores(retested: Retest) -> str:

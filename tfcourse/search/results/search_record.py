@@ -7,13 +7,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rich.console import RenderableType
+
+from tfcourse.console import one_line
 from tfcourse.errors import InputError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.records.trial_record import TrialRecord, rank, without_nan
 from tfcourse.search.results.completion import complete_result
 from tfcourse.search.results.findings import findings
-from tfcourse.search.results.search_result import SearchResult
+from tfcourse.search.results.layout import Printable
+from tfcourse.search.results.search_result import LONGEST_REASON, SearchResult
+from tfcourse.search.results.tables import format_score, search_tables
 from tfcourse.search.space.parameters import Choice, Parameter, Range
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.reading import read_json, read_toml
@@ -25,7 +30,7 @@ __all__ = ["SearchRecord", "read_record"]
 
 
 @dataclass(frozen=True)
-class SearchRecord:
+class SearchRecord(Printable):
     """The record of a search, which may be unfinished or damaged.
 
     Attributes:
@@ -95,6 +100,29 @@ class SearchRecord:
         config = shlex.quote(str(self.directory / "config.toml"))
         folder = shlex.quote(str(self.directory.parent if out is None else out))
         return f"tfcourse search {config} --out {folder}"
+
+    def rich_tables(self, top: int | None = None) -> list[RenderableType]:
+        """Return the table of the rounds and that of the best trials, as far as there are any."""
+        return search_tables(self.trials, self.ranking, self.rounds, self.objective, top)
+
+    def lines(self) -> list[str]:
+        """Return the lines below the tables: counts, failures, damage, and how to continue."""
+        lines = [self._counts_in_words()]
+        failed = [record for _, record in sorted(self.trials.items()) if record.status == "failed"]
+        if failed:
+            message = one_line(failed[0].message, LONGEST_REASON)
+            lines.append(f"Trial {failed[0].trial} failed: {message}")
+        if self.best is not None:
+            score = f"{self.objective} {format_score(self.best.score)}"
+            lines.append(f"{'dev set':<12}{score} (trial {self.best.trial}, best so far)")
+        lines += [f"{'record':<12}{self.directory}", *self.problems]
+        return [*lines, f"The search is not finished. {self.command()} continues it."]
+
+    def _counts_in_words(self) -> str:
+        """Return ``"20 of 24 trials are on record: 19 completed, 1 failed."``."""
+        planned = "" if self.planned is None else f" of {self.planned}"
+        parts = ", ".join(f"{n} {status}" for status, n in self.counts.items() if n)
+        return f"{len(self.trials)}{planned} trials are on record{': ' if parts else ''}{parts}."
 
     def as_json(self, top: int | None = None) -> dict[str, Any]:
         """Return the summary and the trials, best first, as JSON has them.

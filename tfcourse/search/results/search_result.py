@@ -1,40 +1,31 @@
 """The result of a search, and the text that shows it: its best trials, its scores, its files."""
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.text import Text
+from rich.console import RenderableType
 
 from tfcourse.console import one_line
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.results.layout import plain_text
-from tfcourse.search.results.tables import best_table, format_score, rounds_table
+from tfcourse.search.results.layout import Printable
+from tfcourse.search.results.tables import format_score, search_tables
 from tfcourse.search.store.code_record import changes_in_words
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.errors import lost_model
 from tfcourse.search.store.summary import Summary
 from tfcourse.types import KerasModel
 
-__all__ = [
-    "LONGEST_REASON",
-    "MAX_SHOWN",
-    "SearchResult",
-    "result_lines",
-    "result_tables",
-    "result_text",
-]
+__all__ = ["LONGEST_REASON", "SearchResult"]
 
-# The number of best trials that are shown, and the most characters of a failed one's message.
-MAX_SHOWN, LONGEST_REASON = 5, 200
+# The most characters of a failed trial's message.
+LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, repr=False)
-class SearchResult:
+class SearchResult(Printable):
     """The result of a search; ``print(result)`` shows it as ``tfcourse search`` does.
 
     Attributes:
@@ -65,16 +56,6 @@ class SearchResult:
             f"best {summary.trial} with {summary.objective} {summary.score:.4g}>"
         )
 
-    def __str__(self) -> str:
-        return result_text(self)
-
-    def __rich__(self) -> RenderableType:
-        return Group(*result_tables(self), *map(Text, result_lines(self)))
-
-    def _repr_html_(self) -> str:
-        """Return the text as HTML, for a notebook."""
-        return f"<pre>{html.escape(str(self))}</pre>"
-
     @property
     def best(self) -> TrialRecord:
         """The best trial."""
@@ -99,72 +80,55 @@ class SearchResult:
 
         return load_model(directory.best)
 
+    def rich_tables(self, top: int | None = None) -> list[RenderableType]:
+        """Return the table of the rounds, if there are any, and that of the best trials."""
+        objective = self.summary.objective
+        return search_tables(self.trials, self.ranking, self.rounds, objective, top)
 
-def result_tables(result: SearchResult, top: int | None = None) -> list[RenderableType]:
-    """Return the table of the rounds, if there are any, and that of the best trials.
-
-    Args:
-        result: The result.
-        top: The number of best trials; 5 by default.
-    """
-    shown = result.ranking[: MAX_SHOWN if top is None else top]
-    names = dict.fromkeys(name for record in result.trials.values() for name in record.values)
-    best = best_table(shown, result.summary.objective, names)
-    rounds = result.rounds
-    return [rounds_table(rounds), best] if rounds else [best]
-
-
-def result_lines(result: SearchResult) -> list[str]:
-    """Return the lines below the tables: failures, scores, files and warnings."""
-    best, summary = result.best, result.summary
-    failed = len(result.trials) - len(result.ranking)
-    spread = f" ± {best.score_std:.4f}, {len(best.scores)} trainings" if best.scores else ""
-    lines = {
-        "dev set": f"{summary.objective} {format_score(best.score)}{spread} "
-        f"(trial {best.trial}, epoch {best.best_epoch})",
-        "test set": f"{_metrics(result)} ({_times(result)})",
-        "best model": result.directory / "best.keras",
-        "results": result.directory / "results.csv",
-        "history": result.directory / "history.csv",
-        "record": result.directory,
-    }
-    texts = [f"{name:<12}{value}" for name, value in lines.items()]
-    if failed:
-        first = next(r for _, r in sorted(result.trials.items()) if r.status == "failed")
-        texts.insert(
-            0,
-            f"{failed} of {len(result.trials)} trials failed: see the messages in results. "
-            f"Trial {first.trial}: {one_line(first.message, LONGEST_REASON)}",
-        )
-    return [*texts, *result.findings, *_warning(result), *_code_warning(result)]
+    def lines(self) -> list[str]:
+        """Return the lines below the tables: failures, scores, files, findings and warnings."""
+        best, summary = self.best, self.summary
+        spread = f" ± {best.score_std:.4f}, {len(best.scores)} trainings" if best.scores else ""
+        entries = {
+            "dev set": f"{summary.objective} {format_score(best.score)}{spread} "
+            f"(trial {best.trial}, epoch {best.best_epoch})",
+            "test set": f"{_metrics(summary)} ({_times(summary)})",
+            "best model": self.directory / "best.keras",
+            "results": self.directory / "results.csv",
+            "history": self.directory / "history.csv",
+            "record": self.directory,
+        }
+        lines = [f"{name:<12}{entry}" for name, entry in entries.items()]
+        failed = [record for _, record in sorted(self.trials.items()) if record.status == "failed"]
+        if failed:
+            lines.insert(
+                0,
+                f"{len(failed)} of {len(self.trials)} trials failed: see the messages in results. "
+                f"Trial {failed[0].trial}: {one_line(failed[0].message, LONGEST_REASON)}",
+            )
+        lines += [*self.findings, *_warning(summary)]
+        if self.code_changes:
+            lines.append(
+                f"Warning: {changes_in_words(self.code_changes)} The result is the old code's; "
+                "--fresh searches with today's."
+            )
+        return lines
 
 
-def result_text(result: SearchResult, width: int | None = None) -> str:
-    """Return tables and lines as plain text, the tables no wider than a terminal or ``width``."""
-    return plain_text(result_tables(result), result_lines(result), width)
-
-
-def _metrics(result: SearchResult) -> str:
+def _metrics(summary: Summary) -> str:
     """Return the metrics on the test set: the objective's comes first, the loss last."""
-    test, objective = result.summary.test, result.summary.objective
-    order = sorted(test, key=lambda name: (name == "loss", f"val_{name}" != objective))
+    test = summary.test
+    order = sorted(test, key=lambda name: (name == "loss", f"val_{name}" != summary.objective))
     return ", ".join(f"{name} {format_score(test[name])}" for name in order)
 
 
-def _times(result: SearchResult) -> str:
-    count = len(result.summary.measurements)
+def _times(summary: Summary) -> str:
+    count = len(summary.measurements)
     return "measured once" if count <= 1 else f"measurement {count} on this test set"
 
 
-def _code_warning(result: SearchResult) -> list[str]:
-    if not result.code_changes:
-        return []
-    changed = changes_in_words(result.code_changes)
-    return [f"Warning: {changed} The result is the old code's; --fresh searches with today's."]
-
-
-def _warning(result: SearchResult) -> list[str]:
-    measurements = result.summary.measurements
+def _warning(summary: Summary) -> list[str]:
+    measurements = summary.measurements
     if len(measurements) <= 1:
         return []
     trials = ", ".join(str(each.trial) for each in measurements)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
 from rich.table import Table
 
 from tfcourse.console import LONGEST_MESSAGE, one_line
@@ -17,11 +18,36 @@ __all__ = [
     "best_table",
     "format_score",
     "rounds_table",
+    "search_tables",
     "space_table",
 ]
 
+# The number of best trials that are shown.
+MAX_SHOWN = 5
 # In the table of the best trials, longer names and values are shortened in the middle.
 LONGEST_VALUE = 24
+
+
+def search_tables(
+    trials: Mapping[int, TrialRecord],
+    ranking: Sequence[TrialRecord],
+    rounds: Sequence[Mapping[str, Any]],
+    objective: str,
+    top: int | None = None,
+) -> list[RenderableType]:
+    """Return the table of the rounds and that of the best trials, as far as there are any.
+
+    Args:
+        trials: All records by number.
+        ranking: The completed ones, best first.
+        rounds: The rounds of a search from coarse to fine.
+        objective: The name of the score.
+        top: The number of best trials; 5 by default.
+    """
+    tables: list[RenderableType] = [rounds_table(rounds)] if rounds else []
+    names = dict.fromkeys(name for record in trials.values() for name in record.values)
+    best = ranking[: MAX_SHOWN if top is None else top]
+    return [*tables, best_table(best, objective, names)] if best else tables
 
 
 def best_table(
@@ -58,7 +84,7 @@ def _title_of_best(count: int) -> str:
     return f"The {count} best trials" if count > 1 else "The best trial"
 
 
-def rounds_table(rounds: list[dict[str, Any]]) -> FirstThatFits:
+def rounds_table(rounds: Sequence[Mapping[str, Any]]) -> FirstThatFits:
     """Return the boxes of a search from coarse to fine; of many rounds the first and the last."""
     forms = []
     for last in (3, 2, 1):
