@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from tfcourse.errors import encodable
 from tfcourse.types import Hyperparameters
@@ -28,7 +28,7 @@ class TrialRecord:
         seconds: Wall time.
         worker: The name of the process that ran it.
         message: The reason if it failed.
-        history: The values of each metric by epoch.
+        history: The values of each metric by epoch; those on record are None if not finite.
         traceback: The traceback if it failed with an error.
         score_std: The standard deviation of ``scores``.
         scores: The score of each training if the trial has several (folds, repeats); ``score`` and
@@ -39,52 +39,43 @@ class TrialRecord:
     status: Literal["completed", "failed"]
     values: Hyperparameters
     score: float | None = None
-    best_epoch: int | None = None
+    best_epoch: Annotated[int, Field(ge=1)] | None = None
     seconds: float = 0.0
     worker: str = "main"
     message: str = ""
-    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    history: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     traceback: str = ""
     score_std: float | None = None
     scores: Sequence[float] = ()
 
 
-class _Stored(BaseModel):
-    """The contents of a trial's file, whose types are checked."""
+@dataclass(frozen=True)
+class _StoredRecord(TrialRecord):
+    """The contents of a trial's file, whose types pydantic checks."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-    trial: int
-    status: Literal["completed", "failed"]
-    values: dict[str, bool | int | float | str]
-    score: float | None = None
-    best_epoch: Annotated[int, Field(ge=1)] | None = None
-    seconds: float = 0.0
-    worker: str = "main"
-    message: str = ""
-    history: dict[str, list[float | None]] = {}
-    traceback: str = ""
-    score_std: float | None = None
-    scores: list[float | None] = []
+    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
     search: str | None = None
 
-    @model_validator(mode="after")
-    def _validate(self) -> "_Stored":
-        if self.status == "completed" and self.score is None:
-            raise ValueError("a completed trial has a score")
-        if len({len(values) for values in self.history.values()}) > 1:
-            raise ValueError("all metrics have the same epochs")
-        return self
+
+_STORED = TypeAdapter(_StoredRecord)
 
 
-def parse_record(raw: object, trial: int) -> TrialRecord | None:
-    """Return the record from a trial's file; None if it is damaged or another trial's."""
+def parse_record(text: str | None, trial: int) -> TrialRecord | None:
+    """Return the record from a trial's file; None if it is damaged or another trial's.
+
+    Args:
+        text: The text of the file, which is JSON; None if there is none.
+        trial: The trial's number.
+    """
     try:
-        if _Stored.model_validate(raw).trial != trial:
-            return None
+        stored = _STORED.validate_json(text or "")
     except ValidationError:
         return None
-    assert isinstance(raw, dict)
-    return TrialRecord(**{key: value for key, value in raw.items() if key != "search"})
+    lengths = {len(values) for values in stored.history.values()}
+    lacks_score = stored.status == "completed" and stored.score is None
+    if stored.trial != trial or lacks_score or len(lengths) > 1:
+        return None
+    return TrialRecord(**{name: value for name, value in vars(stored).items() if name != "search"})
 
 
 def rank(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:

@@ -121,8 +121,11 @@ def _epochs(best: Sequence[TrialRecord]) -> list[str]:
 
 def _overfit(record: TrialRecord) -> int | None:
     """Return the epoch of the least val_loss, from 1, if the training over-fits after it."""
-    loss, validation = record.history.get("loss", []), record.history.get("val_loss", [])
-    if len(validation) < 4 or any(v is None or not math.isfinite(v) for v in [*loss, *validation]):
+    loss, validation = (
+        [math.nan if value is None else value for value in record.history.get(name, [])]
+        for name in ("loss", "val_loss")
+    )
+    if len(validation) < 4 or not all(map(math.isfinite, [*loss, *validation])):
         return None
     turn = min(range(len(validation)), key=lambda epoch: validation[epoch])
     rises = validation[-1] > (1 + OVERFIT) * validation[turn] and loss[-1] < loss[turn]

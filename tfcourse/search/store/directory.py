@@ -18,7 +18,7 @@ from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, csv_tables, parse_record, without_nan
 from tfcourse.search.store.identity import identity
 from tfcourse.search.store.model_file import sign_model, trial_of_model
-from tfcourse.search.store.reading import read_json, read_toml
+from tfcourse.search.store.reading import read_json, read_text, read_toml
 from tfcourse.search.store.recognition import is_run_directory
 from tfcourse.search.store.summary import Summary, read_summary, write_summary
 
@@ -145,7 +145,7 @@ class RunDirectory:
 
     def read_trial(self, trial: int) -> TrialRecord | None:
         """Return a finished trial; None if it isn't finished, or its file is damaged."""
-        return parse_record(read_json(self._record_of(trial)), trial)
+        return parse_record(read_text(self._record_of(trial)), trial)
 
     def read_trials(self, suffix: str = ON_RECORD) -> dict[int, TrialRecord]:
         """Return the finished trials by number, without damaged files.
@@ -155,7 +155,7 @@ class RunDirectory:
         """
         stems = [path.stem for path in self.trials.glob(f"*.{suffix}")]
         numbers = sorted(int(s) for s in stems if re.fullmatch("[0-9]{4}|[1-9][0-9]{4,8}", s))
-        read = {n: parse_record(read_json(self._record_of(n, suffix)), n) for n in numbers}
+        read = {n: parse_record(read_text(self._record_of(n, suffix)), n) for n in numbers}
         return {number: record for number, record in read.items() if record is not None}
 
     def forget_trial(self, trial: int) -> None:
