@@ -13,7 +13,15 @@ from tfcourse.search.space.parameters import Choice, Parameter, Range, active, a
 from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.strategies.study import Memo, Study
 
-__all__ = ["CONTENDERS", "OPTUNA", "Player", "missing_packages", "new_player"]
+__all__ = [
+    "CONTENDERS",
+    "OPTUNA",
+    "Player",
+    "missing_packages",
+    "new_player",
+    "new_study",
+    "suggest",
+]
 
 CONTENDERS = ("random", "quasi_random", "halving", "coarse_to_fine", "gp")
 # Optuna's samplers and the packages that each needs.
@@ -53,6 +61,26 @@ def new_player(name: str, problem: Problem, seed: int, trials: int) -> Player:
     return _Ours(name, problem, seed, trials)
 
 
+def new_study(name: str, seed: int) -> Any:
+    """Return an Optuna study that minimizes, with the sampler of that contender."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    samplers: Mapping[str, Callable[[], Any]] = {
+        "optuna QMC": lambda: optuna.samplers.QMCSampler(
+            qmc_type="halton", scramble=True, seed=seed, warn_independent_sampling=False
+        ),
+        "optuna CMA-ES": lambda: optuna.samplers.CmaEsSampler(
+            seed=seed, warn_independent_sampling=False
+        ),
+        "optuna TPE": lambda: optuna.samplers.TPESampler(seed=seed),
+        "optuna GP": lambda: optuna.samplers.GPSampler(seed=seed, warn_independent_sampling=False),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # QMC and GP are experimental
+        return optuna.create_study(sampler=samplers[name]())
+
+
 class _Ours:
     def __init__(self, name: str, problem: Problem, seed: int, trials: int) -> None:
         settings: Any = TABLES[name]() if name in TABLES else None
@@ -76,25 +104,8 @@ class _Optuna:
     """
 
     def __init__(self, name: str, problem: Problem, seed: int) -> None:
-        import optuna
-
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        samplers: Mapping[str, Callable[[], Any]] = {
-            "optuna QMC": lambda: optuna.samplers.QMCSampler(
-                qmc_type="halton", scramble=True, seed=seed, warn_independent_sampling=False
-            ),
-            "optuna CMA-ES": lambda: optuna.samplers.CmaEsSampler(
-                seed=seed, warn_independent_sampling=False
-            ),
-            "optuna TPE": lambda: optuna.samplers.TPESampler(seed=seed),
-            "optuna GP": lambda: optuna.samplers.GPSampler(
-                seed=seed, warn_independent_sampling=False
-            ),
-        }
         self._space, self._depends = problem.space, name == "optuna TPE"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # QMC and GP are experimental
-            self._study = optuna.create_study(sampler=samplers[name]())
+        self._study = new_study(name, seed)
         self._trial: Any = None
 
     def ask(self, trial: int) -> dict[str, Any]:

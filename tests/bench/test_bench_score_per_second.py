@@ -1,0 +1,44 @@
+"""Two searches for the same validation loss, by the clock."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from tfcourse.bench import score_per_second
+from tfcourse.bench.score_per_second import Course, bench, seconds_to
+from tfcourse.errors import InputError
+
+
+def test_seconds_to_a_score():
+    course = Course(np.array([1.0, 2.0, 3.0]), np.array([0.9, 0.5, 0.5]))
+    assert [seconds_to(score, course) for score in (1.0, 0.5, 0.4)] == [1, 2, np.inf]
+
+
+def test_without_optuna_it_says_what_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(InputError, match=r"needs Optuna, .* pip install optuna\."):
+        next(bench(repeats=1))
+
+
+def test_the_table_compares_the_times_to_the_worse_loss(monkeypatch, capsys):
+    courses = {
+        "our_search": Course(np.array([1.0, 2.0]), np.array([0.4, 0.1])),
+        "stock_search": Course(np.array([10.0, 30.0]), np.array([0.5, 0.3])),
+    }
+    for name, course in courses.items():
+        monkeypatch.setattr(score_per_second, name, lambda config, course=course: course)
+    pytest.importorskip("optuna")
+    (table,) = bench(repeats=3)
+    rows = [[str(cell) for cell in column.cells] for column in table.columns]
+    assert rows[1] == ["0.1000", "0.3000", ""]
+    assert rows[4] == ["2.00 s", "30.0 s", "15.0 [15.0–15.0]"]
+    assert capsys.readouterr().err.startswith("seed 0: val_loss 0.1000 after 2.0 s, Optuna 0.3000")
+
+
+@pytest.mark.slow
+def test_both_searches_train():
+    pytest.importorskip("optuna")
+    (table,) = bench(repeats=1, trials=3, epochs=2)
+    losses = [float(str(cell)) for cell in list(table.columns[1].cells)[:2]]
+    assert all(0.05 < loss < 2.5 for loss in losses)
