@@ -17,6 +17,7 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import is_local, is_missing, load_split
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results import completion
+from tfcourse.search.results.search_record import read_result
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.starting_points import load_with_start
 from tfcourse.search.runtime.local import supervise
@@ -135,7 +136,7 @@ class Search:
         Raises:
             InputError: It is not a run directory, or its search is not finished.
         """
-        return completion.read_result(Path(directory))
+        return read_result(Path(directory))
 
     @property
     def directory(self) -> Path:

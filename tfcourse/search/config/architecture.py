@@ -1,7 +1,7 @@
 """The architecture of a trial's model: those of its hyperparameters that need another program."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.models.build import BUILDERS
@@ -9,7 +9,7 @@ from tfcourse.search.config.builders import Builder
 from tfcourse.search.space.parameters import Choice, Parameter
 from tfcourse.types import Hyperparameters
 
-__all__ = ["architecture_of", "architectures", "is_builtin", "program_of"]
+__all__ = ["architecture_count", "architecture_of", "architectures", "is_builtin", "program_of"]
 
 # Hyperparameters in variables of the optimizer, and the number of times the program is called.
 STATE = {"epochs", *(name for names in OPTIMIZER_ARGUMENTS.values() for name in names)}
@@ -43,6 +43,11 @@ def architectures(name: str, parameter: Parameter, builder: Builder) -> float:
     if _is_state(name, builder):
         return 1
     return math.inf if parameter.count is None else parameter.count
+
+
+def architecture_count(space: Mapping[str, Parameter], builder: Builder) -> float:
+    """Return the number of programs for a space, conditions ignored; inf for continuous ranges."""
+    return math.prod(architectures(name, parameter, builder) for name, parameter in space.items())
 
 
 def is_builtin(builder: Builder) -> bool:

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tfcourse.errors import InputError, either, nearest, one_of, shown
@@ -17,6 +17,7 @@ from tfcourse.search.space.parameters import Choice, Parameter, Range, any_of
 
 __all__ = ["check_fixed", "parse_space"]
 
+OPTIMIZER = "the optimizer"
 TRAINING_NAMES = ("batch_size", "epochs", "optimizer")
 
 
@@ -65,7 +66,9 @@ def check_fixed(
             if not optimizers:
                 errors.append(f"[training] {name} has no effect: the builder compiles its models.")
             elif not any(name in ARGUMENTS[o] for o in optimizers):
-                errors.append(f"[training] {name} is not an argument of {_either(optimizers)}.")
+                errors.append(
+                    f"[training] {name} is not an argument of {either(optimizers, OPTIMIZER)}."
+                )
             elif problem := validate_argument(name, value, None):
                 errors.append(f"[training] {name} {problem}")
     if builder is None or model is None:
@@ -113,11 +116,7 @@ def _contradiction(name: str, parameter: Parameter, builder: Builder | None) -> 
     )
     if builders_own or not takers or not parents or {*takers} & {*parents}:
         return None
-    return f"[space.{name}] when: {name} is not an argument of {_either(parents)}."
-
-
-def _either(optimizers: Iterable[str]) -> str:
-    return either(optimizers, "the optimizer")
+    return f"[space.{name}] when: {name} is not an argument of {either(parents, OPTIMIZER)}."
 
 
 def _unknown_name(name: str, builder: Builder | None, optimizers: list[str]) -> str | None:
@@ -129,8 +128,8 @@ def _unknown_name(name: str, builder: Builder | None, optimizers: list[str]) -> 
     if takers and optimizers and not {*takers} & {*optimizers}:
         course = [taker for taker in takers if taker in OPTIMIZER_ARGUMENTS]
         return (
-            f"[space.{name}] is an argument of {_either(course or takers)}. "
-            f"Received: {_either(optimizers)} in [training]."
+            f"[space.{name}] is an argument of {either(course or takers, OPTIMIZER)}. "
+            f"Received: {either(optimizers, OPTIMIZER)} in [training]."
         )
     if takers and optimizers:
         return None

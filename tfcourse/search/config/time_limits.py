@@ -1,8 +1,7 @@
 """The seconds that the data, a model and their modules may take before the first trial."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 
 from tfcourse.search.config.tables import SearchTable
 from tfcourse.time_limits import time_limit
@@ -26,12 +25,9 @@ def more_time(timeout: float) -> str:
     )
 
 
-@contextmanager
-def limited_preparation(table: SearchTable | None) -> Iterator[None]:
-    """Apply the limit to the user's code that runs inside, while a config is read."""
+def limited_preparation(table: SearchTable | None) -> AbstractContextManager[None]:
+    """Return a context that limits the user's code inside it, while a config is read."""
     timeout = None if table is None else table.trial_timeout
     if timeout is None:
-        yield
-        return
-    with time_limit(preparation_limit(timeout), f"Correct it, or {more_time(timeout)}"):
-        yield
+        return nullcontext()
+    return time_limit(preparation_limit(timeout), f"Correct it, or {more_time(timeout)}")

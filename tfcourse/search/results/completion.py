@@ -15,11 +15,10 @@ from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.store.code_record import is_damaged
 from tfcourse.search.store.data_record import read_data_record
 from tfcourse.search.store.directory import RunDirectory
-from tfcourse.search.store.recognition import not_a_run_directory
 from tfcourse.search.store.resume import as_recorded, finished_trials
 from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
 
-__all__ = ["complete_result", "final_result", "finished_config", "read_result"]
+__all__ = ["complete_result", "final_result", "finished_config"]
 
 
 def result_on_record(
@@ -74,25 +73,6 @@ def final_result(config: SearchConfig, directory: RunDirectory) -> SearchResult:
     return result
 
 
-def read_result(path: Path) -> SearchResult:
-    """Return the result of a finished search from its run directory alone.
-
-    Raises:
-        InputError: It is not a run directory, or its search is not finished.
-    """
-    directory = RunDirectory(path)
-    if not directory.exists():
-        raise InputError(not_a_run_directory(path))
-    config = as_recorded(load_config(directory.config, recorded=True), path)
-    result = complete_result(config, directory, finished_trials(config, directory))
-    if result is None:
-        raise InputError(
-            f"{path} holds no finished search. tfcourse search {directory.config} --out "
-            f"{path.parent} continues it."
-        )
-    return result
-
-
 def finished_config(path: Path, out: Path, **overrides: Unpack[Overrides]) -> SearchConfig | None:
     """Return the config of a file whose data or builder is missing, if its search is finished.
 
@@ -121,12 +101,12 @@ def finished_config(path: Path, out: Path, **overrides: Unpack[Overrides]) -> Se
 
 def _is_close(stored: object, computed: object) -> bool:
     """Return whether two JSON values agree to rounding, as those of two machines do."""
-    if isinstance(stored, dict) and isinstance(computed, dict):
-        same = stored.keys() == computed.keys()
-        return same and all(_is_close(stored[key], computed[key]) for key in stored)
-    if isinstance(stored, list) and isinstance(computed, list):
-        same = len(stored) == len(computed)
-        return same and all(map(_is_close, stored, computed))
-    if isinstance(stored, float) and isinstance(computed, float):
-        return math.isclose(stored, computed, rel_tol=1e-6)
+    match stored, computed:
+        case dict(), dict():
+            same = stored.keys() == computed.keys()
+            return same and all(_is_close(stored[key], computed[key]) for key in stored)
+        case list(), list():
+            return len(stored) == len(computed) and all(map(_is_close, stored, computed))
+        case float(), float():
+            return math.isclose(stored, computed, rel_tol=1e-6)
     return type(stored) is type(computed) and stored == computed

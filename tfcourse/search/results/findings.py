@@ -5,6 +5,7 @@ before a round of experiments is trusted.
 """
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from tfcourse.search.records.trial_record import TrialRecord
@@ -52,18 +53,19 @@ def _edges(space: Mapping[str, Parameter], best: Sequence[TrialRecord]) -> list[
             continue
         value = float(best[0].values[name])
         units = [_unit(parameter, float(r.values[name])) for r in best if name in r.values]
-        median = sorted(units)[len(units) // 2]
+        first, middle = units[0], statistics.median_high(units)
         # Numbers of layers or units begin at 1, rates at 0.
         has_less = parameter.low > (1 if parameter.kind == "int" else 0)
-        for end, distance in (("low", lambda u: u), ("high", lambda u: 1 - u)):
-            if end == "low" and not has_less:
-                continue
-            if distance(units[0]) <= EDGE and distance(median) <= NEAR_EDGE:
-                lines.append(
-                    f"{name}: the best trials are at the {end} end of its range "
-                    f"({value:.4g} of {parameter.low:g} to {parameter.high:g}). "
-                    f"Search again with a {'smaller low' if end == 'low' else 'larger high'}."
-                )
+        if has_less and first <= EDGE and middle <= NEAR_EDGE:
+            end, remedy = "low", "smaller low"
+        elif first >= 1 - EDGE and middle >= 1 - NEAR_EDGE:
+            end, remedy = "high", "larger high"
+        else:
+            continue
+        lines.append(
+            f"{name}: the best trials are at the {end} end of its range ({value:.4g} of "
+            f"{parameter.low:g} to {parameter.high:g}). Search again with a {remedy}."
+        )
     return lines
 
 
@@ -86,8 +88,7 @@ def _divergence(
         return []
     line = f"{len(diverged)} of {len(records)} trials diverged"
     rates = _rates(diverged)
-    completed = sorted(_rates(ranking))
-    middle = completed[len(completed) // 2] if completed else math.inf
+    middle = statistics.median_high(_rates(ranking)) if ranking else math.inf
     # A trial without a learning rate of its own, which may be conditional, says nothing of it.
     if "learning_rate" in space and max(rates) < math.inf and min(rates) > middle:
         return [

@@ -48,6 +48,11 @@ class RetestedTrial:
         is_same = math.isclose(self.new_score, self.old_score, rel_tol=1e-5, abs_tol=1e-8)
         return 0.0 if is_same else self.new_score - self.old_score
 
+    @property
+    def is_beyond_chance(self) -> bool:
+        """True if it is known that its score changed by more than chance explains."""
+        return self.chance is not None and abs(self.change or 0.0) > self.chance
+
 
 @dataclass(frozen=True)
 class Retest(Printable):
@@ -91,13 +96,7 @@ class Retest(Printable):
     @property
     def beyond_chance(self) -> list[RetestedTrial]:
         """The trials whose score changed by more than chance explains, if that is known."""
-        return [
-            trial
-            for trial in self.trials
-            if trial.change is not None
-            and trial.chance is not None
-            and abs(trial.change) > trial.chance
-        ]
+        return [trial for trial in self.trials if trial.is_beyond_chance]
 
     @property
     def scores_hold(self) -> bool | None:

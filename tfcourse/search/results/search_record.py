@@ -26,7 +26,7 @@ from tfcourse.search.store.recognition import not_a_run_directory
 from tfcourse.search.store.resume import as_recorded, finished_trials
 from tfcourse.search.store.summary import Summary
 
-__all__ = ["SearchRecord", "read_record"]
+__all__ = ["SearchRecord", "read_record", "read_result"]
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,19 @@ def read_record(path: Path) -> SearchRecord:
         problems,
         result,
     )
+
+
+def read_result(path: Path) -> SearchResult:
+    """Return the result of a finished search from its run directory alone.
+
+    Raises:
+        InputError: It is not a run directory, or its search is not finished.
+    """
+    record = read_record(path)
+    if record.result is None:
+        problems = " ".join([f"{path} holds no finished search.", *record.problems])
+        raise InputError(f"{problems} {record.command()} continues it.")
+    return record.result
 
 
 def _objective(path: Path, tables: Mapping[str, Any], summary: Summary | None) -> tuple[str, str]:

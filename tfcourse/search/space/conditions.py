@@ -1,6 +1,7 @@
 """Checks of ``when``, which makes a hyperparameter depend on the values of others."""
 
 from collections.abc import Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from tfcourse.errors import nearest, shown
@@ -51,18 +52,14 @@ def _problems(where: str, parent: str, value: object, space: Mapping[str, Parame
 
 
 def _cycles(space: Mapping[str, Parameter]) -> list[str]:
-    """Return a line for the first parameter that depends on itself, directly or through others."""
-    for name in space:
-        path, waiting = [], [name]
-        while waiting:
-            path.append(waiting.pop())
-            parents = [parent for parent, _ in space[path[-1]].when if parent in space]
-            if name in parents:
-                chain = " → ".join(dict.fromkeys([*path, name]))
-                return [
-                    f"[space.{name}] when must not depend on itself. Received: {chain} → {name}."
-                ]
-            waiting += [parent for parent in parents if parent not in path]
+    """Return a line for a parameter that depends on itself, directly or through others."""
+    children = {name: [n for n, p in space.items() if name in dict(p.when)] for name in space}
+    try:
+        TopologicalSorter(children).prepare()
+    except CycleError as error:
+        chain = error.args[1]
+        received = " → ".join(chain)
+        return [f"[space.{chain[0]}] when must not depend on itself. Received: {received}."]
     return []
 
 

@@ -1,9 +1,8 @@
 """The number of trials that share a compiled program, estimated from the config alone."""
 
-import math
 from collections.abc import Mapping
 
-from tfcourse.search.config.architecture import architectures
+from tfcourse.search.config.architecture import architecture_count
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.space.parameters import Parameter
@@ -34,5 +33,4 @@ def trials_per_architecture(space: Mapping[str, Parameter], builder: Builder, tr
     with XLA. The trials are assumed to be spread evenly over the combinations; conditions are
     ignored.
     """
-    counts = [architectures(name, parameter, builder) for name, parameter in space.items()]
-    return max(1.0, trials / math.prod(counts))
+    return max(1.0, trials / architecture_count(space, builder))

@@ -4,13 +4,10 @@ import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
-from tfcourse.search.config.architecture import architectures
-from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.architecture import architecture_count
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.hyperband import hyperband_round
 from tfcourse.search.strategies.proposals import MODEL_BASED
-from tfcourse.search.trials.sharing import trials_per_architecture
 
 __all__ = ["GroupSizes", "group_sizes", "max_parallel_trials", "next_group", "slot_count"]
 
@@ -49,11 +46,9 @@ def max_parallel_trials(config: SearchConfig) -> int:
 def group_sizes(config: SearchConfig, workers: int) -> GroupSizes:
     """Return the sizes for each of ``workers`` processes: equal shares, in equal groups."""
     share = math.ceil(max_parallel_trials(config) / workers)
-    if _has_one_architecture(config.space, config.builder):
-        expected = trials_per_architecture(config.space, config.builder, config.trials)
-        size = _equal_parts(min(share, math.ceil(expected)))
-        return GroupSizes(size, size)
-    return GroupSizes(_equal_parts(share), min(share, MAX_PREFETCH))
+    size = _equal_parts(share)
+    has_one_architecture = architecture_count(config.space, config.builder) == 1
+    return GroupSizes(size, size if has_one_architecture else min(share, MAX_PREFETCH))
 
 
 def slot_count(members: int, group_size: int) -> int:
@@ -78,11 +73,6 @@ def next_group(prefetched: Mapping[int, Hashable], group_size: int) -> list[int]
     for number in sorted(prefetched):
         groups.setdefault(prefetched[number], []).append(number)
     return max(groups.values(), key=len)[:group_size]
-
-
-def _has_one_architecture(space: Mapping[str, Parameter], builder: Builder) -> bool:
-    counts = (architectures(name, parameter, builder) for name, parameter in space.items())
-    return math.prod(counts) == 1
 
 
 def _equal_parts(trials: int) -> int:
