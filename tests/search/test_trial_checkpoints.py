@@ -43,7 +43,7 @@ def run(quick, monkeypatch, tmp_path):
             begun.append(epoch)
 
         epochs = keras.callbacks.LambdaCallback(on_epoch_begin=on_epoch_begin)
-        monkeypatch.setattr(trial, "trial_callbacks", lambda c: [*callbacks(c), epochs])
+        monkeypatch.setattr(trial, "trial_callbacks", lambda *args: [*callbacks(*args), epochs])
         runner = TrialRunner(config, load_split(config), checkpoints=checkpoints)
         record, model = runner.run(1, VALUES)
         if does is not None:

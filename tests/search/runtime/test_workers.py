@@ -188,6 +188,16 @@ class TestDeaths:
         assert killer.killed
         assert Watched.newest.started.count("w1") == 2
 
+    def test_of_a_search_with_pruning_the_same_trials_are_pruned(self, slow, tmp_path):
+        search = slow(objective="val_loss", pruning={"rule": "asha", "parallel": 2})
+        expected = elsewhere(search, tmp_path / "alone").run(verbose=False)
+        assert 0 < expected.summary.pruned < TRIALS - 2
+        killer = kill_when(began(3), "w1")
+        result = search.run(verbose=False, workers=2)
+        assert same(result) == same(expected)
+        assert result.summary == expected.summary
+        assert killer.killed
+
     def test_a_trial_that_kills_its_workers_is_given_up(self, slow):
         result = slow("die").run(verbose=False, workers=2)
         (died,) = [record for record in result.trials.values() if record.status == "failed"]

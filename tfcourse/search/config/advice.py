@@ -15,6 +15,8 @@ def advice(config: SearchConfig) -> list[str]:
     """Return a line for each setting that has no effect or an unlikely one."""
     lines = [*_of_rule(config), *_of_strategy(config), *_of_training(config)]
     lines += _of_numbers(config.space)
+    if config.search.pruning is not None:
+        lines += config.search.pruning.advice(config.trials, config.search.workers)
     return [*lines, *exhaustion(config.search.trials, config.trials)]
 
 

@@ -13,6 +13,7 @@ from tfcourse.search.config.metrics import LOSSES, Targets, direction_of
 from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
 from tfcourse.search.config.tables import DataTable, ModelTable, SearchTable, TrainingTable
 from tfcourse.search.space.parameters import Parameter
+from tfcourse.search.strategies.pruning import Pruning
 from tfcourse.search.strategies.study import Study
 
 __all__ = ["SearchConfig"]
@@ -73,7 +74,16 @@ class SearchConfig:
             self.trials,
             self.training.epochs,
             self.search.start,
+            self._pruning,
         )
+
+    @property
+    def _pruning(self) -> Pruning | None:
+        search = self.search
+        if search.pruning is None:
+            return None
+        settings = search.pruning.settings
+        return Pruning(settings, search.pruning.parallel, search.objective, self.direction)
 
     @property
     def targets(self) -> Targets:

@@ -8,7 +8,7 @@ from tfcourse.search.config.samplers import sampler_problems
 from tfcourse.search.config.strategy_tables import STRATEGIES, HyperbandTable, SamplerTable
 from tfcourse.search.config.tables import SearchTable, Table, TrainingTable, parse
 from tfcourse.search.space.discrete import configuration_count, is_discrete
-from tfcourse.search.space.parameters import Parameter, Range
+from tfcourse.search.space.parameters import Choice, Parameter, Range
 from tfcourse.search.strategies.grid import grid_problems
 from tfcourse.search.strategies.hyperband import hyperband_round
 
@@ -54,10 +54,11 @@ def validate_strategy(
     training: TrainingTable | None,
     space: Mapping[str, Parameter],
 ) -> list[str]:
-    """Return a line for each way in which the space does not suit the strategy."""
+    """Return a line for each way in which the space or the pruning does not suit the strategy."""
+    pruning = _validate_pruning(search, training, space)
     if search.strategy == "grid":
-        return grid_problems(space, search.trials)
-    errors = [
+        return pruning + grid_problems(space, search.trials)
+    errors = pruning + [
         f'[space.{name}] points is for strategy "grid" only. Received: "{search.strategy}".'
         for name, parameter in space.items()
         if isinstance(parameter, Range) and parameter.points is not None
@@ -79,6 +80,18 @@ def validate_strategy(
         if is_discrete(space):
             errors += _validate_hyperband(search.trials, training.epochs, settings.factor, space)
     return errors
+
+
+def _validate_pruning(
+    search: SearchTable, training: TrainingTable | None, space: Mapping[str, Parameter]
+) -> list[str]:
+    if search.pruning is None or training is None:
+        return []
+    searched, epochs = space.get("epochs"), [training.epochs]
+    if searched is not None:
+        epochs = epochs if searched.when else []
+        epochs += searched.values if isinstance(searched, Choice) else [int(searched.high)]
+    return search.pruning.problems(search.strategy, max(epochs), training.folds * training.repeats)
 
 
 def _validate_hyperband(

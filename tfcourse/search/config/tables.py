@@ -3,18 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    Strict,
-    ValidationError,
-    create_model,
-)
+from pydantic import ConfigDict, Field, Strict, ValidationError, create_model
 
 from tfcourse.errors import nearest, shown
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
+from tfcourse.search.config.pruning import PruningTable
+from tfcourse.search.config.table import Table
 
 __all__ = [
     "DataTable",
@@ -28,12 +23,6 @@ __all__ = [
 ]
 
 Number = int | float
-
-
-class Table(BaseModel):
-    """A table: frozen, strict about types, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class SearchTable(Table):
@@ -54,6 +43,7 @@ class SearchTable(Table):
         start: ``[[search.start]]`` tables: the values of the first trials, such as the best known
             ones; hyperparameters that a table leaves out are drawn.
         checkpoints: ``"all"`` keeps every trial's model on disk, ``"best"`` only the best one's.
+        pruning: ``[search.pruning]``; without it all trials train to their last epoch.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)
@@ -80,6 +70,7 @@ class SearchTable(Table):
     caviar: Literal["auto", "population", "reuse"] = "reuse"
     start: Annotated[tuple[dict[str, Any], ...], Strict(False)] = ()
     checkpoints: Literal["best", "all"] = "best"
+    pruning: PruningTable | None = None
 
 
 class DataTable(Table):
@@ -158,7 +149,10 @@ else:
 
 
 # The tables within other tables, apart from those of strategies.
-NESTED: dict[str, type[Table]] = {"early_stopping": EarlyStoppingTable}
+NESTED: dict[str, type[Table]] = {
+    "early_stopping": EarlyStoppingTable,
+    "pruning": PruningTable,
+}
 
 
 class SpaceTable(Table):

@@ -21,22 +21,25 @@ class TrialRecord:
 
     Attributes:
         trial: Its number, from 0.
-        status: ``"completed"``, or ``"failed"`` after an error or with a loss that is not finite.
+        status: ``"completed"``; ``"pruned"`` if it ended early because it was behind others, see
+            `tfcourse.search.strategies.pruning`; or ``"failed"`` after an error or with a loss
+            that is not finite.
         values: Its hyperparameters.
         score: The objective at its best epoch; None if it failed.
         best_epoch: The epoch of that score, from 1.
         seconds: Wall time.
         worker: The name of the process that ran it.
-        message: The reason if it failed.
+        message: The reason if it failed or was pruned.
         history: The values of each metric by epoch; those on record are None if not finite.
         traceback: The traceback if it failed with an error.
         score_std: The standard deviation of ``scores``.
         scores: The score of each training if the trial has several (folds, repeats); ``score`` and
             ``history`` are then means, see `tfcourse.search.trials.scoring.combine`.
+        epochs_saved: The epochs that it did not train because it was pruned.
     """
 
     trial: int
-    status: Literal["completed", "failed"]
+    status: Literal["completed", "pruned", "failed"]
     values: Hyperparameters
     score: float | None = None
     best_epoch: Annotated[int, Field(ge=1)] | None = None
@@ -47,6 +50,7 @@ class TrialRecord:
     traceback: str = ""
     score_std: float | None = None
     scores: Sequence[float] = ()
+    epochs_saved: Annotated[int, Field(ge=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def parse_record(text: str | None, trial: int) -> TrialRecord | None:
     except ValidationError:
         return None
     lengths = {len(values) for values in stored.history.values()}
-    lacks_score = stored.status == "completed" and stored.score is None
+    lacks_score = stored.status != "failed" and stored.score is None
     if stored.trial != trial or lacks_score or len(lengths) > 1:
         return None
     return TrialRecord(**{name: value for name, value in vars(stored).items() if name != "search"})

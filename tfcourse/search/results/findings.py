@@ -42,7 +42,20 @@ def findings(
         lines += _edges(space, best)
     if len(records) >= FEWEST_TRIALS:
         lines += _divergence(space, records, ranking)
-    return [*lines, *_epochs(best), *_lead(ranking)]
+    return [*_pruning(records), *lines, *_epochs(best), *_lead(ranking)]
+
+
+def _pruning(records: Sequence[TrialRecord]) -> list[str]:
+    """Return a line if trials were pruned."""
+    pruned = sum(record.status == "pruned" for record in records)
+    if not pruned:
+        return []
+    saved = sum(record.epochs_saved for record in records)
+    trained = sum(max(map(len, record.history.values()), default=0) for record in records)
+    return [
+        f"{pruned} of {len(records)} trials were pruned, which saved {saved} of "
+        f"{saved + trained} epochs."
+    ]
 
 
 def _edges(space: Mapping[str, Parameter], best: Sequence[TrialRecord]) -> list[str]:

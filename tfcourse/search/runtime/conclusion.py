@@ -95,10 +95,16 @@ def _summary(
     config: SearchConfig, records: Records, best: int, measurements: Sequence[Measurement]
 ) -> Summary:
     """Return the summary of a search whose last measurement is that of the best trial."""
-    lines = findings(config.space, records.values(), rank(records.values(), config.direction))
-    score, test = records[best].score or 0.0, measurements[-1].test
-    objective = config.search.objective
-    return Summary(best, objective, score, test, tuple(measurements), tuple(lines))
+    return Summary(
+        best,
+        config.search.objective,
+        records[best].score or 0.0,
+        measurements[-1].test,
+        tuple(measurements),
+        tuple(findings(config.space, records.values(), rank(records.values(), config.direction))),
+        pruned=sum(record.status == "pruned" for record in records.values()),
+        epochs_saved=sum(record.epochs_saved for record in records.values()),
+    )
 
 
 def _metrics(model: KerasModel, test: Part) -> dict[str, float]:

@@ -95,8 +95,8 @@ def run_trials(
     Raises:
         WorkFailedError: The scheduler can't be reached.
     """
-    runner = TrialRunner(config, split, name, directory.checkpoints)
     propose = Proposer(config.study, finished, directory.read_trial)
+    runner = TrialRunner(config, split, name, directory.checkpoints, propose.limits)
     write = TrialWriter(config, directory).add
     if should_vectorize(config, runner.steps_of_epoch, workers=workers):
         sizes = group_sizes(config, workers)

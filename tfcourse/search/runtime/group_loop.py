@@ -35,7 +35,7 @@ def run_groups(
         propose: Returns the values of a trial.
         runner: Trains groups of trials.
         sizes: The numbers of trials to prefetch, and to train together.
-        on_trial: Called with each trial's record and, if it completed, an object whose ``save``
+        on_trial: Called with each trial's record and, unless it failed, an object whose ``save``
             writes its model.
         name: The name of this process for the scheduler.
         on_begin: Called with the number and values of each trial before its group begins.

@@ -53,7 +53,7 @@ class TrialWriter:
         # The model first: a crash between the two runs this trial again, and loses nothing.
         if model is not None and kind not in self._loadable:
             record = self._with_loadable_model(record, model)
-            if record.status == "completed":
+            if record.status != "failed":
                 self._loadable.add(kind)
             best = _better(self.best, record, self.config.direction)
         elif model is not None and (best is record or all_models):

@@ -44,6 +44,8 @@ class Summary:
             if the search was extended and another trial became the best.
         findings: What the trials say about the space and the budget, see
             `tfcourse.search.results.findings`. Comparisons of summaries leave it out.
+        pruned: The number of pruned trials.
+        epochs_saved: The epochs that they did not train.
     """
 
     trial: int
@@ -52,6 +54,8 @@ class Summary:
     test: Mapping[str, float]
     measurements: Sequence[Measurement] = ()
     findings: Sequence[str] = field(default=(), compare=False)
+    pruned: int = 0
+    epochs_saved: int = 0
 
 
 def write_summary(path: Path, summary: Summary) -> None:

@@ -11,6 +11,7 @@ from tfcourse.search.strategies.gp import GP
 from tfcourse.search.strategies.grid import GRID
 from tfcourse.search.strategies.hyperband import HYPERBAND
 from tfcourse.search.strategies.optuna_samplers import OPTUNA
+from tfcourse.search.strategies.pruning import Limits
 from tfcourse.search.strategies.quasi_random import QUASI_RANDOM
 from tfcourse.search.strategies.random_search import RANDOM, draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
@@ -35,14 +36,17 @@ MODEL_BASED = ("bayesian", "gp", "tpe", "cma_es", "optuna")
 
 
 def dependencies(study: Study, trial: int) -> range:
-    """Return the trials that must have ended before the trial's values are known."""
+    """Return the trials that must have ended before the trial's values and limits are known."""
+    compared = range(0) if study.pruning is None else study.pruning.compared(trial)
     if trial < len(study.start):
-        return range(0)
-    return STRATEGIES[study.strategy].dependencies(study, trial)
+        return compared
+    needed = STRATEGIES[study.strategy].dependencies(study, trial)
+    # Without hyperband, which excludes pruning, both begin with the first trial.
+    return max(needed, compared, key=len)
 
 
 def is_ready(study: Study, trial: int, finished: Records, memo: Memo) -> bool:
-    """Return whether all trials have ended that the trial's values depend on."""
+    """Return whether all trials have ended that the trial's values and limits depend on."""
     while memo.first_missing in finished:
         memo.first_missing += 1
     needed = dependencies(study, trial)
@@ -96,3 +100,13 @@ class Proposer:
         values = propose(self.study, trial, self.records, self._memo)
         assert values is not None, "all that it depends on is on record"
         return values
+
+    def limits(self, trial: int, epochs: int) -> Limits | None:
+        """Return the limits below which a trial is pruned, once its values have been computed.
+
+        Args:
+            trial: The trial's number.
+            epochs: Its epochs if it is not pruned.
+        """
+        pruning = self.study.pruning
+        return None if pruning is None else pruning.limits(trial, epochs, self.records)

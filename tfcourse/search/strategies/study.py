@@ -8,6 +8,7 @@ from typing import Any
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.space.discrete import Configuration
 from tfcourse.search.space.parameters import Parameter
+from tfcourse.search.strategies.pruning import Pruning
 from tfcourse.types import Hyperparameters
 
 __all__ = ["Memo", "Records", "Strategy", "Study", "by_quality", "no_dependencies"]
@@ -28,6 +29,7 @@ class Study:
         trials: The number of trials asked for.
         epochs: The most epochs that a trial trains.
         start: Values of the first trials; the others of these trials are drawn.
+        pruning: The pruning of trials; None if all train to their last epoch.
     """
 
     strategy: str
@@ -38,6 +40,7 @@ class Study:
     trials: int
     epochs: int
     start: Sequence[Hyperparameters] = ()
+    pruning: Pruning | None = None
 
 
 @dataclass

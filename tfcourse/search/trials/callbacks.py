@@ -7,6 +7,7 @@ import keras
 
 from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.strategies.pruning import Limits
 from tfcourse.training.early_stopping import EarlyStopping, Objective
 from tfcourse.training.non_finite.rule import logs_fault
 from tfcourse.training.programs.state import values_of
@@ -15,10 +16,17 @@ from tfcourse.types import Array, Callback
 __all__ = ["early_stopping", "trial_callbacks"]
 
 
-def trial_callbacks(config: SearchConfig) -> list[Callback]:
-    """Return callbacks that restore the best weights, and stop early if the config says so."""
+def trial_callbacks(config: SearchConfig, limits: Limits | None = None) -> list[Callback]:
+    """Return callbacks that restore the best weights, and stop early if the config says so.
+
+    Args:
+        config: The search.
+        limits: The limits below which the trial is pruned; None if there are none.
+    """
     best = _BestWeights(Objective(config.search.objective, config.direction))
     callbacks = [best, _StopIfNotFinite()]
+    if limits is not None:
+        callbacks.append(_EndIfBehind(limits))
     rule = early_stopping(config)
     if rule is None:
         return callbacks
@@ -50,6 +58,24 @@ class _StopIfNotFinite(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         if logs_fault(epoch, logs or {}) is not None:
+            self.model.stop_training = True
+
+
+class _EndIfBehind(keras.callbacks.Callback):
+    """A callback that ends a training after an epoch at which its trial is pruned.
+
+    Args:
+        limits: The limits of the trial.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self.limits = limits
+        self.scores: list[float] = []  # trials' checkpoints hold them
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self.scores.append(float((logs or {})[self.limits.objective]))
+        if self.limits.verdict(self.scores) is not None:
             self.model.stop_training = True
 
 

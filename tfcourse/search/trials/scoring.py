@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tfcourse.search.strategies.pruning import Limits
 from tfcourse.training.non_finite.rule import logs_fault
 
 __all__ = ["combine", "score_history"]
@@ -12,13 +13,16 @@ __all__ = ["combine", "score_history"]
 History = Mapping[str, Sequence[float]]
 
 
-def score_history(history: History, objective: str, direction: str) -> dict[str, Any]:
+def score_history(
+    history: History, objective: str, direction: str, limits: Limits | None = None
+) -> dict[str, Any]:
     """Return status, score and best epoch of one finished training, as fields of a `TrialRecord`.
 
     Args:
         history: The values of each metric by epoch.
         objective: The metric that is the score.
         direction: ``"max"`` if a larger score is better, or ``"min"``.
+        limits: The limits below which the trial is pruned, if there are any.
     """
     scores = np.asarray(history[objective])
     for epoch in range(len(scores)):
@@ -27,12 +31,12 @@ def score_history(history: History, objective: str, direction: str) -> dict[str,
             message = f"{fault.message}: {history[fault.name][epoch]}."
             return {"status": "failed", "message": message, "history": history}
     best = int(np.argmax(scores) if direction == "max" else np.argmin(scores))
-    return {
-        "status": "completed",
-        "score": float(scores[best]),
-        "best_epoch": best + 1,
-        "history": history,
-    }
+    fields = {"score": float(scores[best]), "best_epoch": best + 1, "history": history}
+    reason = None if limits is None else limits.verdict(history[objective])
+    if limits is None or reason is None:
+        return {"status": "completed", **fields}
+    saved = limits.epochs - len(scores)
+    return {"status": "pruned", **fields, "message": reason, "epochs_saved": saved}
 
 
 def combine(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

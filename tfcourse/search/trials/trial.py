@@ -18,6 +18,7 @@ from tfcourse.search.data.folds import fold_split
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.strategies.pruning import Limits
 from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.normalized import ScaledModel, normalize, with_scaling
@@ -53,6 +54,8 @@ class TrialRunner:
         split: The data.
         worker: The name of this process in the records.
         checkpoints: The folder for the checkpoints of trials; None writes none.
+        limits: Returns, from a trial's number and epochs, the limits below which it is pruned,
+            None if there are none; without it no trial is pruned.
 
     Attributes:
         data: Returns the train and dev set of a fold as `Arrays`, and their scaling.
@@ -64,9 +67,10 @@ class TrialRunner:
         split: Split,
         worker: str = "main",
         checkpoints: Path | None = None,
+        limits: Callable[[int, int], Limits | None] | None = None,
     ) -> None:
         self.config, self.split, self.worker = config, split, worker
-        self.checkpoints = checkpoints
+        self.checkpoints, self._limits = checkpoints, limits
         self.pool = ModelPool(config.search.reuse_models)
         # The data of one fold at a time; without folds it is computed only once.
         self.data = lru_cache(maxsize=1)(self._fold_data)
@@ -77,7 +81,7 @@ class TrialRunner:
         """Train trial ``number``; a failure becomes a record with its message.
 
         Returns:
-            The record and, if the trial completed, the model of its last training with the
+            The record and, if the trial did not fail, the model of its last training with the
             weights of its best epoch, or an object that saves it as a model that takes unscaled
             examples. The next trial may train the same model.
 
@@ -109,11 +113,12 @@ class TrialRunner:
         model: KerasModel
         values, origin = with_origin(self.config.search.strategy, number, values)
         seed, plan = self.config.search.seed, self.config.training
+        limits = self.limits(number, values)
         for training in trainings(origin, seed, plan.folds, plan.repeats):
             try:
                 with exit_as_error():  # a layer, metric or loss of the user's may call sys.exit
-                    model, history = self.train(number, values, training)
-                results.append(score_history(history, objective, direction))
+                    model, history = self.train(number, values, training, limits)
+                results.append(score_history(history, objective, direction, limits))
             except CheckpointError:
                 raise
             except Exception as error:
@@ -139,13 +144,20 @@ class TrialRunner:
             self._scalable.add(model)
         return ScaledModel(model, scaling, self.split.shape)
 
+    def limits(self, number: int, values: Hyperparameters) -> Limits | None:
+        """Return the limits below which a trial is pruned; None if there are none."""
+        return None if self._limits is None else self._limits(number, self._epochs_of(values))
+
     def train(
-        self, number: int, values: Hyperparameters, training: Training
+        self,
+        number: int,
+        values: Hyperparameters,
+        training: Training,
+        limits: Limits | None = None,
     ) -> tuple[KerasModel, dict[str, list[float]]]:
         """Return the trained model, with the weights of its best epoch, and its history."""
         config, (train, dev, _) = self.config, self.data(training.fold)
         size = int(values.get("batch_size", config.training.batch_size))
-        epochs = int(values.get("epochs", config.training.epochs))
         saved = self._checkpoints(number, training)
         trained: list[KerasModel] = []
 
@@ -156,9 +168,9 @@ class TrialRunner:
                 x,
                 y,
                 batch_size=size,
-                epochs=epochs,
+                epochs=self._epochs_of(values),
                 verbose=0,
-                callbacks=trial_callbacks(config),
+                callbacks=trial_callbacks(config, limits),
                 validation_data=dev.data,
                 validation_batch_size=min(dev.count, LARGEST_BATCH),
                 seed=training.seed,
@@ -177,6 +189,9 @@ class TrialRunner:
 
         build = build_function(config, self.split, values, training.seed)
         return self.pool.train(build, run, train.first(size))
+
+    def _epochs_of(self, values: Hyperparameters) -> int:
+        return int(values.get("epochs", self.config.training.epochs))
 
     @property
     def effort(self) -> Effort:

@@ -61,8 +61,8 @@ class GroupRunner:
 
         Args:
             group: The values of each trial by its number; all have the same architecture.
-            on_trial: Called with each trial's record as soon as it has ended and, if it
-                completed, an object that saves its model with the weights of its best epoch.
+            on_trial: Called with each trial's record as soon as it has ended and, unless it
+                failed, an object that saves its model with the weights of its best epoch.
         """
         unfinished = dict(group)
 
@@ -192,15 +192,19 @@ class _MemberCallbacks:
         self.runner, self.group, self.on_trial = runner, group, on_trial
         self.error: Exception | None = None
         self.time_shares = TimeShares(len(group))
-        self.epochs = [0] * len(group)
         self.stopping = early_stopping(runner.config)
         self.best = [BestEpoch()] * len(group)
+        self.limits = [runner.runner.limits(*trial) for trial in group]
+        self.scores: list[list[float]] = [[] for _ in group]
 
     def on_epoch_end(self, index: int, logs: Mapping[str, float]) -> bool:
         """Return True to stop a member."""
-        epoch, stopping = self.epochs[index], self.stopping
-        self.epochs[index] += 1
+        scores, limits = self.scores[index], self.limits[index]
+        epoch, stopping = len(scores), self.stopping
+        scores.append(logs[self.runner.config.search.objective])
         if logs_fault(epoch, logs) is not None:
+            return True
+        if limits is not None and limits.verdict(scores) is not None:
             return True
         if stopping is None:
             return False
@@ -212,8 +216,10 @@ class _MemberCallbacks:
         """Report a member's record and model."""
         number, values = self.group[index]
         config, history = self.runner.config, result.history
-        fields = score_history(history, config.search.objective, config.direction)
-        if fields["status"] == "completed" and result.stopped == "not finite":
+        fields = score_history(
+            history, config.search.objective, config.direction, self.limits[index]
+        )
+        if fields["status"] != "failed" and result.stopped == "not finite":
             fields = {"status": "failed", "message": result.message, "history": history}
         record = TrialRecord(
             trial=number,
@@ -222,8 +228,8 @@ class _MemberCallbacks:
             worker=self.runner.runner.worker,
             **fields,
         )
-        completed = record.status == "completed"
-        model = _MemberModel(self.runner.runner, number, values, result) if completed else None
+        failed = record.status == "failed"
+        model = None if failed else _MemberModel(self.runner.runner, number, values, result)
         try:
             self.on_trial(record, model)
         except Exception as error:

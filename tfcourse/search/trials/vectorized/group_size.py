@@ -40,6 +40,8 @@ def max_parallel_trials(config: SearchConfig) -> int:
         most = settings.parallel
     elif strategy == "hyperband":
         most = hyperband_round(0, config.training.epochs, settings.factor).size
+    if config.search.pruning is not None:
+        most = min(most, config.search.pruning.most_at_a_time)
     return min(most, config.trials)
 
 

@@ -43,7 +43,7 @@ def should_vectorize(
         return search.caviar == "population"
     if search.strategy in (*MODEL_BASED, "hyperband"):
         return False  # the numbers of trials at a time and of epochs are not known
-    if training.early_stopping is not None:
+    if training.early_stopping is not None or search.pruning is not None:
         return False  # the numbers of epochs are not known, and members wait for the longest
     if vectorization_obstacles(search, training, config.builder, config.space):
         return False

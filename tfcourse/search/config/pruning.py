@@ -1,0 +1,115 @@
+"""``[search.pruning]``: the table, its checks, and advice about it."""
+
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from tfcourse.search.config.table import Table
+from tfcourse.search.strategies.pruning import Asha, Median
+
+__all__ = ["PruningTable"]
+
+KEYS = {
+    "asha": ("reduction_factor", "min_epochs"),
+    "median": ("warmup_epochs", "startup_trials", "interval"),
+}
+
+
+class PruningTable(Table):
+    """``[search.pruning]``: ends trials at epochs at which they are behind earlier ones.
+
+    A pruned trial is one of the search's ``trials``, and never its best. The names and values are
+    those of Optuna's and Ray's pruners; see `tfcourse.search.strategies.pruning` for the rules.
+
+    Attributes:
+        rule: ``"asha"`` (asynchronous successive halving) with ``reduction_factor`` and
+            ``min_epochs``, or ``"median"`` with ``warmup_epochs``, ``startup_trials`` and
+            ``interval``.
+        parallel: The number of trials of a batch, which are not compared with each other. As many
+            can run at a time; the number of workers does not change which trials are pruned.
+    """
+
+    rule: Literal["asha", "median"]
+    reduction_factor: int = Field(default=3, ge=2)
+    min_epochs: int = Field(default=1, ge=1)
+    warmup_epochs: int = Field(default=0, ge=0)
+    startup_trials: int = Field(default=5, ge=1)
+    interval: int = Field(default=1, ge=1)
+    parallel: int = Field(default=4, ge=1)
+
+    @property
+    def settings(self) -> Asha | Median:
+        """The rule with its settings."""
+        if self.rule == "asha":
+            return Asha(self.reduction_factor, self.min_epochs)
+        return Median(self.warmup_epochs, self.startup_trials, self.interval)
+
+    @property
+    def most_at_a_time(self) -> int:
+        """The most trials that can run at a time."""
+        return max(self.settings.startup_trials, self.parallel)
+
+    @property
+    def _unused(self) -> tuple[str, ...]:
+        """The keys of the other rule."""
+        return KEYS["median" if self.rule == "asha" else "asha"]
+
+    @model_serializer(mode="wrap")
+    def without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the keys and values, without the keys of the other rule."""
+        return {key: value for key, value in serialize(self).items() if key not in self._unused}
+
+    def problems(self, strategy: str, epochs: int, trainings: int) -> list[str]:
+        """Return a line for each reason for which the search can't have this pruning.
+
+        Args:
+            strategy: The search's strategy.
+            epochs: The most epochs of a trial.
+            trainings: The number of trainings of a trial.
+        """
+        other = "median" if self.rule == "asha" else "asha"
+        lines = [
+            f'[search.pruning] {key} is for rule "{other}" only. Received: "{self.rule}".'
+            for key in self._unused
+            if key in self.model_fields_set
+        ]
+        if strategy == "hyperband":
+            lines.append(
+                '[search.pruning] is not possible with strategy "hyperband", which ends trials by '
+                "a schedule of its own. Leave it out, or use another strategy."
+            )
+        if trainings > 1:
+            lines.append(
+                f"[search.pruning] needs trials of one training. Received: {trainings} "
+                "(folds * repeats), which run one after the other, and whose mean is known at the "
+                "end. Search without folds and repeats; tfcourse retest --seeds 5 repeats the best."
+            )
+        key, least = ("min_epochs", 0) if self.rule == "asha" else ("warmup_epochs", 1)
+        value: int = getattr(self, key)
+        if value + least >= epochs:
+            lines.append(
+                f"[search.pruning] {key} must be < {epochs - least}, as trials train at most "
+                f"{epochs} epochs and are compared after epoch {value + least} first. Received: "
+                f"{value}. Lower it, or give [training] more epochs."
+            )
+        return lines
+
+    def advice(self, trials: int, workers: int | str) -> list[str]:
+        """Return a line for each setting that has no effect.
+
+        Args:
+            trials: The number of trials.
+            workers: ``[search] workers``.
+        """
+        lines = []
+        if self.most_at_a_time >= trials:
+            lines.append(
+                f"[search.pruning] compares no trial before trial {self.most_at_a_time}. With "
+                f"trials = {trials} it has no effect."
+            )
+        if isinstance(workers, int) and workers > self.parallel:
+            lines.append(
+                f"[search.pruning] parallel = {self.parallel}: no more trials run at a time. With "
+                f"workers = {workers}, set it to {workers}."
+            )
+        return lines
