@@ -292,6 +292,11 @@ ADVICE = {
     "gp": ('strategy = "gp"', '"gp" begins with 8 quasi-random trials.'),
     "bayesian": ('strategy = "bayesian"', '"bayesian" begins with 3 random trials.'),
     "tpe": ('strategy = "tpe"', '"tpe" begins with 10 random trials.'),
+    "cma_es": (
+        'strategy = "cma_es"\n[space.units]\nvalues = [4, 8]',
+        'Warning: [search] strategy "cma_es": CMA-ES learns nothing about choices and '
+        "hyperparameters with a condition, whose values are random (units). Strategies ",
+    ),
     "optuna": (
         'strategy = "optuna"\n[search.optuna]\nsampler = "NSGAIISampler"',
         '"optuna" begins with 50 random trials. With trials = 3 the search is random.',

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.strategy_tables import SamplerTable
-from tfcourse.search.space.parameters import Parameter, Range
+from tfcourse.search.space.parameters import Choice, Parameter, Range
 from tfcourse.search.strategies.hyperband import hyperband_round
 
 __all__ = ["advice", "exhaustion"]
@@ -13,7 +13,7 @@ __all__ = ["advice", "exhaustion"]
 
 def advice(config: SearchConfig) -> list[str]:
     """Return a line for each setting that has no effect or an unlikely one."""
-    lines = [*_of_rule(config), *_of_strategy(config), *_of_training(config)]
+    lines = [*_of_rule(config), *_of_sampler(config), *_of_strategy(config), *_of_training(config)]
     lines += _of_numbers(config.space)
     if config.search.pruning is not None:
         lines += config.search.pruning.advice(config.trials, config.search.workers)
@@ -45,6 +45,20 @@ def _of_rule(config: SearchConfig) -> list[str]:
     return [
         f'[search.coarse_to_fine] {settings.unused} has no effect with rule = "{settings.rule}". '
         f'Remove it, or set rule = "{other}".'
+    ]
+
+
+def _of_sampler(config: SearchConfig) -> list[str]:
+    settings, strategy = config.settings, config.search.strategy
+    if not isinstance(settings, SamplerTable) or settings.sampler_settings.name != "CmaEsSampler":
+        return []
+    random = [n for n, p in config.space.items() if p.when or isinstance(p, Choice)]
+    if not random:
+        return []
+    return [
+        f'[search] strategy "{strategy}": CMA-ES learns nothing about choices and hyperparameters '
+        f"with a condition, whose values are random ({', '.join(random)}). "
+        'Strategies "tpe" and "gp" do.'
     ]
 
 

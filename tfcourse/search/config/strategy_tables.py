@@ -78,10 +78,13 @@ class GpTable(Table):
 class SamplerTable(Table):
     """A table of a sampler of Optuna's, see `tfcourse.search.strategies.optuna_samplers`.
 
-    ``parallel``: the most trials at a time, which don't know each other's results.
+    ``parallel``: the most trials at a time, which don't know each other's results. ``failures``:
+    what failed trials count as. Optuna's samplers ignore them, so that they may propose such values
+    again and again; ``"worst"`` is a score worse than all others.
     """
 
     parallel: int = Field(default=1, ge=1)
+    failures: Literal["ignore", "worst"] = "ignore"
 
     @property
     def sampler_settings(self) -> SamplerSettings:

@@ -7,7 +7,10 @@ ones, a constant liar; `GPSampler` computes the improvement over what they may b
 take no notice of them.) After the batch the study gets its scores, in the order of the trials.
 
 A sampler has a state, which is not on record. A search that is resumed repeats the proposals of all
-trials before, and so reaches the state again.
+trials before, and so reaches the state again: 0.5 s for 96 trials of `TPESampler`, 2.4 s for 300,
+and less for the others. But a proposal of `GPSampler` takes some tenths of a second: it is built
+again for each batch, with the batch's seed, and learns from the trials on record without proposing
+them.
 """
 
 import math
@@ -22,6 +25,7 @@ from tfcourse.search.space.discrete import (
     is_discrete,
     new_sample,
 )
+from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.strategies.random_search import draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 from tfcourse.types import Hyperparameters
@@ -38,6 +42,9 @@ INITIAL = {
     "GPSampler": ("n_startup_trials", 10),
     "NSGAIISampler": ("population_size", 50),
 }
+
+# Samplers whose proposals take much longer than the study needs to read the trials on record.
+REBUILT = ("GPSampler",)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,6 @@ class Replay:
         batch: The proposals for the batch's trials.
         repetitions: Proposals of the batch whose configurations other trials have.
         scores: The scores of the configurations before the batch; None for one that failed.
-        configurations: The configurations of all trials.
     """
 
     optuna: "OptunaStudy"
@@ -73,7 +79,6 @@ class Replay:
     batch: list["Proposal"] = field(default_factory=list)
     repetitions: list["Proposal"] = field(default_factory=list)
     scores: dict[Configuration, float | None] = field(default_factory=dict)
-    configurations: set[Configuration] = field(default_factory=set)
 
 
 def _values(study: Study, trial: int, finished: Records, memo: Memo) -> Hyperparameters:
@@ -83,74 +88,84 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> Hyperpar
     a new one, and the study gets the configuration's score once more, as Optuna's FAQ recommends.
     """
     first = _first_of_batch(study, trial)
-    if first not in memo.batches:
-        replay = memo.replay
-        if replay is None:
-            # Importing Optuna takes time, and it is an extra.
-            from tfcourse.search.engine.optuna_study import OptunaStudy
-
-            sampler = _sampler(study)
-            replay = memo.replay = Replay(
-                OptunaStudy(
-                    study.space, study.direction, sampler.name, sampler.arguments, study.seed
-                )
-            )
-            _ask(study, replay, memo)
-        while first not in memo.batches:
-            _tell(study, replay, finished)
-            replay.first = replay.first + len(replay.batch)
-            _ask(study, replay, memo)
+    if first not in memo.batches and _sampler(study).name in REBUILT:
+        replay = _begin(study, trial_seed(study.seed, first) if first else study.seed)
+        for number in range(first):
+            values = _values_on_record(study, finished[number])
+            _tell(study, replay, replay.optuna.ask(values), finished[number])
+        replay.first = first
+        _ask(study, replay, memo)
+    while first not in memo.batches:
+        if memo.replay is None:
+            memo.replay = _begin(study, study.seed)
+        else:
+            _end_batch(study, memo.replay, finished)
+        _ask(study, memo.replay, memo)
     return memo.batches[first][trial - first]
+
+
+def _begin(study: Study, seed: int) -> Replay:
+    """Return a replay without trials."""
+    # Importing Optuna takes time, and it is an extra.
+    from tfcourse.search.engine.optuna_study import OptunaStudy
+
+    sampler = _sampler(study)
+    return Replay(OptunaStudy(study.space, study.direction, sampler.name, sampler.arguments, seed))
 
 
 def _ask(study: Study, replay: Replay, memo: Memo) -> None:
     """Ask for the batch that begins at ``replay.first``, and keep its values in the memo."""
-    space = study.space
+    space, configurations = study.space, {*replay.scores}
     replay.batch, replay.repetitions = [], []
     for trial in range(replay.first, replay.first + _size_of_batch(study, replay.first)):
         if trial < len(study.start):
             proposal = replay.optuna.ask(draw(study, trial, {}, Memo()))
         else:
             proposal = replay.optuna.ask()
-            if is_discrete(space) and (
-                configuration_of(space, proposal.values) in replay.configurations
-            ):
-                new = new_sample(space, space, study.seed, trial, replay.configurations)
+            if is_discrete(space) and configuration_of(space, proposal.values) in configurations:
+                new = new_sample(space, space, study.seed, trial, configurations)
                 if new is not None:
                     replay.repetitions.append(proposal)
                     proposal = replay.optuna.ask(new)
-        replay.configurations.add(configuration_of(space, proposal.values))
+        configurations.add(configuration_of(space, proposal.values))
         replay.batch.append(proposal)
     memo.batches[replay.first] = [proposal.values for proposal in replay.batch]
 
 
-def _tell(study: Study, replay: Replay, finished: Records) -> None:
-    """Give the study the scores of the batch's trials.
+def _end_batch(study: Study, replay: Replay, finished: Records) -> None:
+    """Give the study the scores of the batch's trials, and move on to the next batch."""
+    for trial, proposal in enumerate(replay.batch, replay.first):
+        _tell(study, replay, proposal, finished[trial])
+    for proposal in replay.repetitions:
+        configuration = configuration_of(study.space, proposal.values)
+        replay.optuna.tell(proposal.number, replay.scores.get(configuration))
+    replay.first += len(replay.batch)
+
+
+def _tell(study: Study, replay: Replay, proposal: "Proposal", record: TrialRecord) -> None:
+    """Give the study a trial's score.
 
     A trial with other values on record, those of another version of Optuna, counts with the latter.
     """
-    space = study.space
-    for trial, proposal in enumerate(replay.batch, replay.first):
-        record = finished[trial]
-        score = _score(record)
-        values = {name: value for name, value in record.values.items() if name in space}
-        if not _is_close(values, proposal.values):
-            replay.optuna.tell(proposal.number, None)
-            proposal = replay.optuna.ask(values)
-        replay.optuna.tell(proposal.number, score)
-        configuration = configuration_of(space, values)
-        replay.configurations.add(configuration)
-        replay.scores.setdefault(configuration, score)
-    for proposal in replay.repetitions:
-        replay.optuna.tell(
-            proposal.number, replay.scores.get(configuration_of(space, proposal.values))
-        )
+    values, score = _values_on_record(study, record), _score(study, record)
+    if not _is_close(values, proposal.values):
+        replay.optuna.tell(proposal.number, None)
+        proposal = replay.optuna.ask(values)
+    replay.optuna.tell(proposal.number, score)
+    replay.scores.setdefault(configuration_of(study.space, values), score)
 
 
-def _score(record: TrialRecord) -> float | None:
-    """Return the trial's score; None if it failed, or its score is not finite."""
-    score = record.score
-    return score if score is not None and math.isfinite(score) else None
+def _values_on_record(study: Study, record: TrialRecord) -> dict[str, Any]:
+    return {name: value for name, value in record.values.items() if name in study.space}
+
+
+def _score(study: Study, record: TrialRecord) -> float | None:
+    """Return the score that the study gets; None for a failure, such as a score of infinity."""
+    if record.score is not None and math.isfinite(record.score):
+        return record.score
+    if study.settings.failures == "ignore":
+        return None
+    return math.inf if study.direction == "min" else -math.inf
 
 
 def _is_close(values: Hyperparameters, others: Hyperparameters) -> bool:
