@@ -559,7 +559,7 @@ trials = 0
 seed = true
 objective = "val_acuracy"
 strategy = "randm"
-patience = 3
+budget = 3
 
 [serch]
 
@@ -610,7 +610,7 @@ def test_every_mistake_is_reported_at_once(tmp_path):
         ("search", "seed"),
         ("search", "objective"),
         ("search", "strategy"),
-        ("search", "patience"),
+        ("search", "budget"),
         ("data", "source"),
         ("data", "split"),
         ("model", "unit"),

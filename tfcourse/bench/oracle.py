@@ -81,9 +81,9 @@ def _ours(strategy: str, size: int, folder: Path) -> Callable[[], None]:
     finished = {trial: _record(trial, sample(config.space, 0, trial)) for trial in range(size)}
     directory = RunDirectory(folder)
     directory.create(config.as_toml(), {})
-    journal = SearchJournal(config, directory, finished, lambda best: None)
+    journal = SearchJournal(config, directory, finished, lambda record, best: None)
     writer = TrialWriter(config, directory)
-    writer.best = journal.best
+    writer.good = [] if journal.best is None else [journal.best]
     limited = replace(config, search=config.search.model_copy(update={"trials": 2 * size + 10_000}))
     study = limited.study
     scheduler = Scheduler(study, finished, journal)

@@ -76,6 +76,16 @@ def search(
         str | None,
         typer.Option(help="Replaces [search] strategy and its table.", metavar="NAME"),
     ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="The seconds of all runs after which no trial begins.")
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="The objective that ends the search.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(help="The number of trials without a better one that ends the search."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The folder for the run directory.")] = Path("runs"),
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Delete the run directory and start over.")
@@ -105,12 +115,15 @@ def search(
 
         planned = Search.from_toml(
             config,
+            out=out,
+            start_from=start_from,
             trials=trials,
             epochs=epochs,
             seed=seed,
             strategy=strategy,
-            out=out,
-            start_from=start_from,
+            max_seconds=max_seconds,
+            target=target,
+            patience=patience,
         )
         if fresh and planned.directory.exists() and not yes:
             with message_if_interrupted("Nothing was deleted."):

@@ -19,7 +19,10 @@ def print_result(result: "SearchResult", verbose: bool = False, top: int | None 
         top: The number of best trials; None for the usual one.
     """
     if result.was_complete:
-        console.print(f"The search is complete: all {len(result.trials)} trials are on record.")
+        end = f"all {len(result.trials)} trials are on record."
+        if result.stop is not None:
+            end = f"{result.stop.text}. Another limit, or none, continues it."
+        console.print(f"The search is complete: {end}", highlight=False, soft_wrap=True)
     result.print_on(console, top)
     for process, effort in result.efforts.items() if verbose else ():
         console.print(f"{process:<12}{effort}", highlight=False, soft_wrap=True)

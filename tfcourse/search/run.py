@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from tfcourse.data.arrays import Pair
 from tfcourse.errors import InputError
@@ -96,12 +96,9 @@ class Search:
     def from_toml(
         path: str | Path,
         *,
-        trials: int | None = None,
-        epochs: int | None = None,
-        seed: int | None = None,
-        strategy: str | None = None,
         out: str | Path = "runs",
         start_from: str | Path | None = None,
+        **overrides: Unpack[Overrides],
     ) -> "Search":
         """Read and check a TOML file.
 
@@ -109,14 +106,14 @@ class Search:
 
         Args:
             path: The file.
-            trials, epochs, seed, strategy: See `tfcourse.search.config.load.Overrides`.
             out: The folder for the run directory.
             start_from: An earlier search's run directory: its best trials are the first here.
+            overrides: ``trials``, ``epochs``, ``seed``, ``strategy``, ``max_seconds``, ``target``
+                and ``patience``, see `tfcourse.search.config.load.Overrides`.
 
         Raises:
             InputError: Every error of the file, a line each.
         """
-        overrides = Overrides(trials=trials, epochs=epochs, seed=seed, strategy=strategy)
         try:
             config = load_with_start(Path(path), start_from, **overrides)
         except InputError:

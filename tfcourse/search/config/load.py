@@ -52,12 +52,18 @@ class Overrides(TypedDict, total=False):
         epochs: Replaces ``[training] epochs``.
         seed: Replaces ``[search] seed``.
         strategy: Replaces ``[search] strategy``, and with it the table of the file's strategy.
+        max_seconds: Replaces ``[search] max_seconds``.
+        target: Replaces ``[search] target``.
+        patience: Replaces ``[search] patience``.
     """
 
     trials: int | None
     epochs: int | None
     seed: int | None
     strategy: str | None
+    max_seconds: float | None
+    target: float | None
+    patience: int | None
 
 
 def load_config(

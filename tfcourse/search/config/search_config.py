@@ -14,6 +14,7 @@ from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
 from tfcourse.search.config.tables import DataTable, ModelTable, SearchTable, TrainingTable
 from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.pruning import Pruning
+from tfcourse.search.strategies.stopping import Limits
 from tfcourse.search.strategies.study import Study
 
 __all__ = ["SearchConfig"]
@@ -86,6 +87,12 @@ class SearchConfig:
         return Pruning(settings, search.pruning.parallel, search.objective, self.direction)
 
     @property
+    def limits(self) -> Limits:
+        """The limits that can end the search before its last trial."""
+        search = self.search
+        return Limits(search.target, search.patience, search.min_delta, search.max_seconds)
+
+    @property
     def targets(self) -> Targets:
         """The targets that the loss takes."""
         return LOSSES[self.training.loss]
@@ -101,10 +108,11 @@ class SearchConfig:
         if self.settings is not None:
             of_strategy[self.search.strategy] = self.settings.model_dump(exclude_none=True)
         search = self.search.model_copy(update={"direction": self.direction})
-        # Searches without a start have the config of earlier versions.
+        # Searches without a start or patience have the config of earlier versions.
         of_strategy |= {"start": [dict(table) for table in search.start]} if search.start else {}
+        without = {"start"} if search.patience is not None else {"start", "min_delta"}
         tables = {
-            "search": search.model_dump(exclude_none=True, exclude={"start"}) | of_strategy,
+            "search": search.model_dump(exclude_none=True, exclude=without) | of_strategy,
             "data": self.data.model_dump(exclude_none=True) | {"split": list(self.data.split)},
             "model": self.model.model_dump(exclude_none=True),
             "training": self.training.model_dump(exclude_none=True),

@@ -70,6 +70,11 @@ def validate_strategy(
     if isinstance(settings, SamplerTable):
         errors += sampler_problems(search.strategy, settings, space)
     if search.strategy == "hyperband":
+        if search.patience is not None:
+            errors.append(
+                '[search] patience is not for strategy "hyperband", whose first trials train for '
+                "few epochs. Remove it, or use target or max_seconds."
+            )
         errors += [
             f'[space.{name}] is set by strategy "hyperband" itself and can\'t be searched.'
             for name in HYPERBAND_VALUES

@@ -33,6 +33,11 @@ class SearchTable(Table):
         trial_timeout: The seconds after which a trial counts as failed. The data, the first model
             and the import of their modules are refused if they take longer (for imports see
             `tfcourse.time_limits.limited`).
+        max_seconds: The seconds after which no trial begins; those that run end as usual. Earlier
+            runs of the search count, see `tfcourse.search.strategies.stopping`.
+        target: The objective that ends the search, for the first n trials of which one has it.
+        patience: The number of trials without a better one that ends the search, as Keras's
+            ``EarlyStopping`` does for epochs; a score must be better by more than ``min_delta``.
         threads: The number of threads of one operation in every process; with another number the
             sums of convolutions are rounded differently.
         reuse_models: The number of compiled models that are kept for later trials; with 0 each
@@ -65,6 +70,10 @@ class SearchTable(Table):
     seed: int = Field(default=0, ge=0)
     workers: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = 1
     trial_timeout: float | None = Field(default=None, gt=0)
+    max_seconds: float | None = Field(default=None, gt=0)
+    target: float | None = None
+    patience: int | None = Field(default=None, ge=1)
+    min_delta: float = Field(default=0.0, ge=0)
     threads: int = Field(default=1, ge=1, le=1000)
     reuse_models: int = Field(default=16, ge=0)
     caviar: Literal["auto", "population", "reuse"] = "reuse"

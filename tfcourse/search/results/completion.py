@@ -15,8 +15,10 @@ from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.store.code_record import is_damaged
 from tfcourse.search.store.data_record import read_data_record
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.earlier_runs import stop_on_record
 from tfcourse.search.store.resume import as_recorded, finished_trials
 from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
+from tfcourse.search.strategies.stopping import mark_after, trials_that_count
 
 __all__ = ["complete_result", "final_result", "finished_config"]
 
@@ -28,7 +30,9 @@ def result_on_record(
     was_complete: bool,
 ) -> SearchResult | None:
     """Return the result of finished trials; None if a part of the record is missing or damaged."""
-    ranking = rank(records.values(), config.direction)
+    stop = stop_on_record(config, directory, records)
+    trials = trials_that_count(records, stop)
+    ranking = rank(trials.values(), config.direction)
     summary = directory.read_summary()
     if not ranking or summary is None:
         return None
@@ -37,22 +41,28 @@ def result_on_record(
         (summary.trial, summary.objective, summary.score) == best
         and _is_close(directory.read_rounds(), rounds_on_record(config.study, records))
         and directory.best_trial() == summary.trial
-        and directory.has_tables(records.values(), config.columns)
+        and directory.has_tables(mark_after(records.values(), stop), config.columns)
         and directory.has_whole_config()
         and read_data_record(directory.path) is not None
         and not is_damaged(directory.path)
     )
     if not is_intact:
         return None
-    lines = findings(config.space, records.values(), ranking)
-    return SearchResult(directory.path, records, ranking, summary, was_complete, findings=lines)
+    lines = findings(config.space, trials.values(), ranking)
+    return SearchResult(
+        directory.path, records, ranking, summary, was_complete, findings=lines, stop=stop
+    )
 
 
 def complete_result(
     config: SearchConfig, directory: RunDirectory, records: Mapping[int, TrialRecord]
 ) -> SearchResult | None:
-    """Return the result if all trials and all parts of the record are there; otherwise None."""
-    if not all(number in records for number in range(config.trials)):
+    """Return the result if the search has ended and its whole record is there; otherwise None.
+
+    It has ended if all trials are on record, or by a limit.
+    """
+    has_all = all(number in records for number in range(config.trials))
+    if not has_all and stop_on_record(config, directory, records) is None:
         return None
     return result_on_record(config, directory, records, was_complete=True)
 

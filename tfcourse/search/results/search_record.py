@@ -63,7 +63,9 @@ class SearchRecord(Printable):
 
     @cached_property
     def ranking(self) -> list[TrialRecord]:
-        """The completed trials, best first."""
+        """The completed trials that count, best first."""
+        if self.result is not None:
+            return self.result.ranking
         return rank(self.trials.values(), self.direction)
 
     @property
@@ -74,6 +76,8 @@ class SearchRecord(Printable):
     @cached_property
     def findings(self) -> list[str]:
         """The findings of the trials so far about the space and the budget, a line each."""
+        if self.result is not None:
+            return list(self.result.findings)
         if not self.ranking:
             return []
         return findings(self.space, self.trials.values(), self.ranking)

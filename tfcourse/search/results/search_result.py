@@ -1,6 +1,6 @@
 """The result of a search, and the text that shows it: its best trials, its scores, its files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tfcourse.search.store.code_record import changes_in_words
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.errors import lost_model
 from tfcourse.search.store.summary import Summary
+from tfcourse.search.strategies.stopping import Stop
 from tfcourse.types import KerasModel
 
 __all__ = ["LONGEST_REASON", "SearchResult"]
@@ -31,13 +32,14 @@ class SearchResult(Printable):
     Attributes:
         directory: The run directory.
         trials: All records by number.
-        ranking: The completed ones, best first.
+        ranking: The completed ones that count, best first.
         summary: The best trial, its score on the dev set, and its metrics on the test set.
         was_complete: True if the search was complete before this call.
         efforts: The models and programs that its trials took in this run, by process.
         code_changes: The changes in the code of its models since it was finished, in words.
         findings: What the trials say about the space and the budget, see
             `tfcourse.search.results.findings`.
+        stop: The limit that has ended it before its last trial, if any.
     """
 
     directory: Path
@@ -48,6 +50,7 @@ class SearchResult(Printable):
     efforts: Mapping[str, Effort] = field(default_factory=dict)
     code_changes: Sequence[str] = ()
     findings: Sequence[str] = ()
+    stop: Stop | None = None
 
     def __repr__(self) -> str:
         summary = self.summary
@@ -89,7 +92,10 @@ class SearchResult(Printable):
         """Return the lines below the tables: failures, scores, files, findings and warnings."""
         best, summary = self.best, self.summary
         spread = f" ± {best.score_std:.4f}, {len(best.scores)} trainings" if best.scores else ""
-        entries = {
+        entries: dict[str, object] = {}
+        if self.stop is not None:
+            entries["ended by"] = _end(self.stop, self.trials)
+        entries |= {
             "dev set": f"{summary.objective} {format_score(best.score)}{spread} "
             f"(trial {best.trial}, epoch {best.best_epoch})",
             "test set": f"{_metrics(summary)} ({_times(summary)})",
@@ -120,6 +126,15 @@ def _metrics(summary: Summary) -> str:
     test = summary.test
     order = sorted(test, key=lambda name: (name == "loss", f"val_{name}" != summary.objective))
     return ", ".join(f"{name} {format_score(test[name])}" for name in order)
+
+
+def _end(stop: Stop, trials: Iterable[int]) -> str:
+    """Return the limit that ended a search, and the trials on record that do not count."""
+    after = [number for number in sorted(trials) if stop.end is not None and number >= stop.end]
+    if not after:
+        return stop.text
+    numbers = f"trial {after[0]} after it does" if len(after) == 1 else f"{len(after)} after it do"
+    return f"{stop.text}; {numbers} not count"
 
 
 def _times(summary: Summary) -> str:

@@ -49,7 +49,8 @@ def run_chief(
     split = prepare(config, directory, finished, False, accept_changes)
     bar = SearchProgress(config, finished)
     journal = SearchJournal(config, directory, finished, bar.advance, writes_leases=True)
-    scheduler = scheduler_by_program(config, finished, journal, read_leases(directory.leases))
+    leases = read_leases(directory.leases)
+    scheduler = scheduler_by_program(config, finished, journal, leases, journal.earlier)
     search = config.search
     oracle = SearchOracle(
         search.objective, config.direction, config.space, config.trials, scheduler
@@ -61,11 +62,11 @@ def run_chief(
             _serve(scheduler, server, service.expire_after)
     finally:
         server.stop()
-    conclude(journal, split.test)
+    conclude(journal, scheduler, split.test)
 
 
 def _serve(scheduler: Scheduler, server: OracleServer, expire_after: float) -> None:
-    while not scheduler.complete:
+    while scheduler.leases or not scheduler.complete:
         release_silent(scheduler, server, expire_after)
         time.sleep(TICK)
     # So that the workers learn that nothing is left, and end.

@@ -1,6 +1,7 @@
 """The end of a search: the record is completed, and the best model measured."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 from tfcourse.console import one_line
@@ -9,39 +10,48 @@ from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import rank
 from tfcourse.search.results.findings import findings
+from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.earlier_runs import stop_on_record
 from tfcourse.search.store.errors import SearchFailedError, lost_model
 from tfcourse.search.store.journal import SearchJournal
 from tfcourse.search.store.summary import Measurement, Summary
+from tfcourse.search.strategies.stopping import Stop, trials_that_count
 from tfcourse.search.strategies.study import Records
 from tfcourse.types import KerasModel, TrainingData
 
-__all__ = ["complete_record", "conclude", "measure_best"]
+__all__ = ["complete_record", "conclude", "measure_best", "write_seconds"]
 
 
-def conclude(journal: SearchJournal, test: Part) -> None:
+def conclude(journal: SearchJournal, scheduler: Scheduler, test: Part) -> None:
     """Complete the record, and measure the best model on the test set if it has not been yet.
 
     Raises:
         SearchFailedError: Every trial failed.
         WorkFailedError: The best model is lost, or can't be loaded.
     """
-    best = complete_record(journal)
+    best = complete_record(journal, scheduler)
     if best is not None:
         measure_best(journal.config, journal.directory, best, test)
+        write_seconds(journal, scheduler)
 
 
-def complete_record(journal: SearchJournal) -> int | None:
+def complete_record(journal: SearchJournal, scheduler: Scheduler) -> int | None:
     """Write all of the record but the test scores; return the best trial if it has none yet.
 
     Each best model is measured once, and every measurement is kept.
+
+    Args:
+        journal: The record.
+        scheduler: The scheduler, whose trials have all ended, or which a limit has ended.
 
     Raises:
         SearchFailedError: Every trial failed.
         WorkFailedError: The best model is lost.
     """
-    journal.tidy()
-    best, directory, trials = journal.best, journal.directory, journal.by_number
+    stop = scheduler.stop
+    journal.tidy(stop)
+    best, directory, trials = journal.best, journal.directory, journal.trials_that_count
     if best is None:
         first = trials[min(trials)]
         raise SearchFailedError(
@@ -53,11 +63,19 @@ def complete_record(journal: SearchJournal) -> int | None:
     stored = directory.read_summary()
     if stored is None or stored.trial != best.trial:
         return best.trial
-    whole = _summary(journal.config, trials, best.trial, stored.measurements)
-    if (whole, whole.findings) != (stored, stored.findings):
+    timed = journal.config.limits.max_seconds is not None
+    seconds = round(scheduler.seconds, 3) if timed else stored.seconds
+    whole = _summary(journal.config, trials, best.trial, stored.measurements, stop, seconds)
+    if asdict(whole) != asdict(stored):
         # Damaged, or there are more trials, or one was run again and its score rounded otherwise.
         directory.write_summary(whole)
     return None
+
+
+def write_seconds(journal: SearchJournal, scheduler: Scheduler) -> None:
+    """Write the seconds of a search with ``max_seconds`` into the summary of the measured model."""
+    if journal.config.limits.max_seconds is not None:
+        complete_record(journal, scheduler)
 
 
 def measure_best(config: SearchConfig, directory: RunDirectory, best: int, test: Part) -> None:
@@ -84,17 +102,35 @@ def measure_best(config: SearchConfig, directory: RunDirectory, best: int, test:
             f"{directory.best}: the best trial's, {best}, {why_not_loadable(error)} Then "
             "the same command continues; what is in the file itself needs --fresh."
         ) from error
+    stop = stop_on_record(config, directory, records)
+    trials = trials_that_count(records, stop)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    measurement = Measurement(best, len(records), _metrics(model, test), now)
+    measurement = Measurement(best, len(trials), _metrics(model, test), now)
     stored = directory.read_summary()
     earlier = () if stored is None else stored.measurements
-    directory.write_summary(_summary(config, records, best, [*earlier, measurement]))
+    seconds = 0.0 if stored is None else stored.seconds
+    summary = _summary(config, trials, best, [*earlier, measurement], stop, seconds)
+    directory.write_summary(summary)
 
 
 def _summary(
-    config: SearchConfig, records: Records, best: int, measurements: Sequence[Measurement]
+    config: SearchConfig,
+    records: Records,
+    best: int,
+    measurements: Sequence[Measurement],
+    stop: Stop | None,
+    seconds: float,
 ) -> Summary:
-    """Return the summary of a search whose last measurement is that of the best trial."""
+    """Return the summary of a search whose last measurement is that of the best trial.
+
+    Args:
+        config: The search.
+        records: The trials that count.
+        best: The best one.
+        measurements: The measurements on the test set.
+        stop: The limit that has ended the search, if any.
+        seconds: The seconds that the search took.
+    """
     return Summary(
         best,
         config.search.objective,
@@ -104,6 +140,9 @@ def _summary(
         tuple(findings(config.space, records.values(), rank(records.values(), config.direction))),
         pruned=sum(record.status == "pruned" for record in records.values()),
         epochs_saved=sum(record.epochs_saved for record in records.values()),
+        stopped=None if stop is None else stop.text,
+        counted_trials=max(records) + 1,
+        seconds=seconds,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.runtime.conclusion import complete_record
+from tfcourse.search.runtime.conclusion import complete_record, write_seconds
 from tfcourse.search.runtime.process import Child
 from tfcourse.search.runtime.scheduling import scheduler_by_program
 from tfcourse.search.store.journal import SearchJournal
@@ -61,7 +61,7 @@ class LocalConductor(Conductor):
         accept_changes: bool,
     ) -> None:
         self.journal, self.fresh, self.accept_changes = journal, fresh, accept_changes
-        self.scheduler = scheduler_by_program(config, finished, journal)
+        self.scheduler = scheduler_by_program(config, finished, journal, earlier=journal.earlier)
         self.prepared = False
         self._preparing: str | None = None
         self._waiting: dict[str, Child] = {}  # for the preparation, or idle at the end
@@ -92,6 +92,7 @@ class LocalConductor(Conductor):
             case "trained":
                 self._let_wait(child)
             case "measured":
+                write_seconds(self.journal, self.scheduler)
                 self.concluded_at = time.monotonic()
                 self._let_wait(child)
 
@@ -113,12 +114,21 @@ class LocalConductor(Conductor):
         self._waiting[child.name] = child
         self._continue()
 
+    @property
+    def _is_settled(self) -> bool:
+        """True when no trial begins any more, and none runs."""
+        if not self.scheduler.complete:
+            return False
+        for name in self._waiting:  # it runs nothing, whatever it has a lease of
+            self.scheduler.release(name)
+        return not self.scheduler.leases
+
     def _continue(self) -> None:
         """Give every waiting worker the next thing to do."""
         if not self.prepared:
             return
-        if self.scheduler.complete and self._to_measure is None and self.concluded_at == math.inf:
-            self._to_measure = complete_record(self.journal)
+        if self._is_settled and self._to_measure is None and self.concluded_at == math.inf:
+            self._to_measure = complete_record(self.journal, self.scheduler)
             if self._to_measure is None:
                 self.concluded_at = time.monotonic()
         for name, child in list(self._waiting.items()):
@@ -132,7 +142,7 @@ class LocalConductor(Conductor):
             return {"what": "train"}
         if self.concluded_at < math.inf:
             return {"what": "stop"}
-        if self._measuring is not None:
-            return None  # the worker that measures may die
+        if self._to_measure is None or self._measuring is not None:
+            return None  # others still run trials, or the worker that measures may die
         self._measuring = worker
         return {"what": "measure", "best": self._to_measure}

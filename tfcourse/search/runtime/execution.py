@@ -55,7 +55,9 @@ def execute(
     split = prepare(config, directory, finished, fresh, accept_changes)
     bar = SearchProgress(config, finished, disable=not verbose)
     journal = SearchJournal(config, directory, finished, bar.advance)
-    scheduler = Scheduler(config.study, finished, journal)
+    scheduler = Scheduler(
+        config.study, finished, journal, limits=config.limits, earlier=journal.earlier
+    )
     efforts = {}
     if not scheduler.complete:
         try:
@@ -64,7 +66,7 @@ def execute(
         except BaseException:
             journal.break_off()
             raise
-    conclude(journal, split.test)
+    conclude(journal, scheduler, split.test)
     return efforts
 
 

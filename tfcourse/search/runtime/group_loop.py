@@ -8,6 +8,7 @@ from tfcourse.search.engine.tuner import OnBegin, OnTrial
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.records.trial_source import TrialSource
+from tfcourse.search.strategies.stopping import NO_LIMITS
 from tfcourse.search.trials.vectorized.group import GroupRunner
 from tfcourse.search.trials.vectorized.group_size import GroupSizes, next_group
 from tfcourse.types import Hyperparameters
@@ -41,7 +42,9 @@ def run_groups(
         on_begin: Called with the number and values of each trial before its group begins.
         alone: The trials that must not be trained together with others.
     """
-    prefetched = _Prefetched(source, propose, [f"{name}/{n}" for n in range(sizes.prefetch)])
+    holders = [f"{name}/{n}" for n in range(sizes.prefetch)]
+    has_limits = runner.config.limits != NO_LIMITS
+    prefetched = _Prefetched(source, propose, holders, has_limits)
     while prefetched.fill():
         if not prefetched.values:
             time.sleep(SECONDS_IDLE)
@@ -75,8 +78,10 @@ class _Prefetched:
         source: TrialSource,
         propose: Callable[[int], Hyperparameters],
         holders: list[str],
+        has_limits: bool,
     ) -> None:
         self.source, self.propose, self.holders = source, propose, holders
+        self.has_limits = has_limits
         self.values: dict[int, Hyperparameters] = {}
         self._trials: dict[str, int] = {}
         self._asked_all = False
@@ -90,13 +95,19 @@ class _Prefetched:
             if trial is not None:
                 self._trials[holder] = trial
                 self.values[trial] = self.propose(trial)
-            elif self.source.complete:
-                return False
-            elif self._asked_all:
-                return True
+            elif self.source.complete or self._asked_all:
+                if self.has_limits:
+                    self._drop_needless()
+                return not self.source.complete
         # The first time for each holder: a process of this name that died may have had trials.
         self._asked_all = True
         return True
+
+    def _drop_needless(self) -> None:
+        """Ask for the trials again: those that a limit of the search excludes need not begin."""
+        for holder, trial in list(self._trials.items()):
+            if self.source.next(holder) != trial:
+                del self._trials[holder], self.values[trial]
 
     def end(self, trial: int) -> None:
         """End a trial that is on record."""

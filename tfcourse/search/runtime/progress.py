@@ -15,12 +15,13 @@ from tfcourse.console import PlainConsole
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.tables import format_score
+from tfcourse.search.strategies.stopping import limits_in_words
 
 __all__ = ["SearchProgress"]
 
 
 class SearchProgress:
-    """A progress bar: trials done, best score, time passed and left, and each worker's trial.
+    """A progress bar: trials done, best score, time passed and left, limits, workers' trials.
 
     Args:
         config: The search.
@@ -31,6 +32,7 @@ class SearchProgress:
     def __init__(
         self, config: SearchConfig, finished: Mapping[int, TrialRecord], disable: bool = False
     ) -> None:
+        self.config, self.records = config, dict(finished)
         total = config.trials
         count = sum(number < total for number in finished)
         ranking = rank(finished.values(), config.direction)
@@ -56,6 +58,7 @@ class SearchProgress:
             running="",
         )
         self.running: dict[str, set[int]] = {}
+        self._show_running()
 
     def __enter__(self) -> "SearchProgress":
         self.progress.start()
@@ -77,16 +80,25 @@ class SearchProgress:
         self._show_running()
 
     def _show_running(self) -> None:
-        texts = (
+        texts = [
             f"{worker}: {min(trials)}" + f" and {len(trials) - 1} more" * (len(trials) > 1)
             for worker, trials in sorted(self.running.items())
-        )
+        ]
+        limits, direction = self.config.limits, self.config.direction
+        texts = [*limits_in_words(limits, direction, self.records), *texts]
         self.progress.update(self.task, running=", ".join(texts))
 
     def say(self, line: str) -> None:
         """Print a line above the bar, also where there is none."""
         self.progress.console.print(line, highlight=False, soft_wrap=True)
 
-    def advance(self, best: float | None) -> None:
-        """One more trial is done."""
+    def advance(self, record: TrialRecord, best: float | None) -> None:
+        """Show that one more trial has ended.
+
+        Args:
+            record: Its record.
+            best: The best score so far.
+        """
+        self.records[record.trial] = record
         self.progress.update(self.task, advance=1, best=format_score(best))
+        self._show_running()

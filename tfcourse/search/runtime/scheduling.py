@@ -7,6 +7,7 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.scheduler.leases import Lease
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.store.journal import SearchJournal
+from tfcourse.search.strategies.stopping import NO_RUNS, EarlierRuns
 from tfcourse.search.strategies.study import Records
 from tfcourse.search.trials.trainings import with_origin
 from tfcourse.types import Hyperparameters
@@ -19,6 +20,7 @@ def scheduler_by_program(
     finished: Records,
     journal: SearchJournal,
     leases: Mapping[str, Lease] | None = None,
+    earlier: EarlierRuns = NO_RUNS,
 ) -> Scheduler:
     """Return a scheduler that gives workers trials whose program they have compiled, if it can.
 
@@ -27,6 +29,7 @@ def scheduler_by_program(
         finished: The trials on record.
         journal: The record.
         leases: The leases under an earlier scheduler that died.
+        earlier: The part of the search that earlier runs have done.
     """
 
     def program(values: Hyperparameters) -> Hashable:
@@ -35,4 +38,13 @@ def scheduler_by_program(
         )  # the trial that it continues is no matter
         return program_of(own, config.builder)
 
-    return Scheduler(config.study, finished, journal, leases, program, config.search.reuse_models)
+    return Scheduler(
+        config.study,
+        finished,
+        journal,
+        leases,
+        program,
+        config.search.reuse_models,
+        config.limits,
+        earlier,
+    )

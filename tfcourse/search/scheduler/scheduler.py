@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from tfcourse.search.records.trial_record import TrialRecord
@@ -10,6 +11,15 @@ from tfcourse.search.records.visibility import await_record
 from tfcourse.search.scheduler.leases import Lease, worker_of
 from tfcourse.search.scheduler.trial_queue import TrialQueue
 from tfcourse.search.strategies.proposals import MODEL_BASED, is_ready, propose
+from tfcourse.search.strategies.stopping import (
+    NO_LIMITS,
+    NO_RUNS,
+    EarlierRuns,
+    Limits,
+    Stop,
+    find_stop,
+    latest_end,
+)
 from tfcourse.search.strategies.study import Memo, Records, Study
 from tfcourse.types import Hyperparameters
 
@@ -46,6 +56,9 @@ class Scheduler:
             if possible, trials whose program it has compiled. Without it trials are scheduled in
             the order of their numbers.
         programs_kept: The number of programs that a worker keeps, the last used.
+        limits: The limits of the search. With a target or a patience trials are scheduled in the
+            order of their numbers, so that few run that do not count.
+        earlier: The part of the search that earlier runs have done.
     """
 
     def __init__(
@@ -56,8 +69,11 @@ class Scheduler:
         leases: Mapping[str, Lease] | None = None,
         program_of: ProgramOf | None = None,
         programs_kept: int = 0,
+        limits: Limits = NO_LIMITS,
+        earlier: EarlierRuns = NO_RUNS,
     ) -> None:
         self.study, self.journal, trials = study, journal, study.trials
+        self.limits, self.earlier = limits, earlier
         self.finished = {i: record for i, record in finished.items() if i < trials}
         self.leases = {
             holder: lease
@@ -68,7 +84,8 @@ class Scheduler:
         self._memo = Memo()
         # Looking ahead with a model would fit it to whole batches while workers wait, to choose
         # among about as many trials as there are workers.
-        self._program_of = program_of if study.strategy not in MODEL_BASED else None
+        ahead = study.strategy not in MODEL_BASED and not limits.by_score
+        self._program_of = program_of if ahead else None
         self._queue = TrialQueue(
             (i for i in range(trials) if i not in unavailable),
             self._program if self._program_of is not None else None,
@@ -78,11 +95,34 @@ class Scheduler:
             self._queue.take(lease.trial, worker_of(holder))
         self._released: set[int] = set()
         self._lock = threading.RLock()
+        self._since: float | None = None  # the time of the first trial of this run
+        self._look_for_end()
 
     @property
     def complete(self) -> bool:
-        """True when all trials have ended."""
-        return len(self.finished) == self.study.trials
+        """True when no further trial begins: all have ended, or a limit has ended the search.
+
+        Trials may still run then, which end as usual; see ``leases``.
+        """
+        return len(self.finished) == self.study.trials or self.stop is not None
+
+    @property
+    def stop(self) -> Stop | None:
+        """The limit that has ended the search; None while none has."""
+        with self._lock:
+            return self._find_stop() if self._stop is None and self._is_late else self._stop
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of all runs of the search, from the first trial of each."""
+        now = time.monotonic()
+        return self.earlier.seconds + now - (now if self._since is None else self._since)
+
+    @property
+    def _is_late(self) -> bool:
+        if not self.finished and not self.leases:
+            return False  # at least one trial begins
+        return self.limits.max_seconds is not None and self.seconds >= self.limits.max_seconds
 
     def next(self, holder: str) -> int | None:
         """Return the trial that the holder has a lease of, or a new lease's.
@@ -91,10 +131,16 @@ class Scheduler:
         elsewhere, to be run again if their worker is lost, or depend on trials that run.
         """
         with self._lock:
+            self._since = time.monotonic() if self._since is None else self._since
             self._end_recorded(holder)
+            if holder in self.leases and not self._may_begin(self.leases[holder].trial):
+                self._release(holder)
+                self.journal.leases_changed(self.leases)
             if holder not in self.leases:
                 trial = self._next_free(worker_of(holder))
-                if trial is None or not is_ready(self.study, trial, self.finished, self._memo):
+                if trial is None or not self._may_begin(trial):
+                    return None
+                if not is_ready(self.study, trial, self.finished, self._memo):
                     return None
                 self._queue.take(trial, worker_of(holder))
                 self.leases[holder] = Lease(trial, time.time())
@@ -116,12 +162,32 @@ class Scheduler:
         with self._lock:
             holders = [holder for holder in self.leases if worker_of(holder) == worker]
             for holder in holders:
-                trial = self.leases.pop(holder).trial
-                self._queue.put_back(trial)
-                self._released.add(trial)
+                self._end_recorded(holder)
+                self._release(holder)
             self._queue.forget(worker)
             if holders:
                 self.journal.leases_changed(self.leases)
+
+    def _release(self, holder: str) -> None:
+        if (lease := self.leases.pop(holder, None)) is not None:
+            self._queue.put_back(lease.trial)
+            self._released.add(lease.trial)
+
+    def _may_begin(self, trial: int) -> bool:
+        return trial < self._latest_end and not self._is_late
+
+    def _find_stop(self) -> Stop | None:
+        earlier = replace(self.earlier, seconds=self.seconds)
+        study = self.study
+        return find_stop(self.limits, study.direction, self.finished, study.trials, earlier)
+
+    def _look_for_end(self) -> None:
+        """Find out which trials need not begin, and whether the search has ended."""
+        study, least = self.study, self.earlier.least
+        self._latest_end = latest_end(
+            self.limits, study.direction, self.finished, study.trials, least
+        )
+        self._stop = self._find_stop()
 
     def _end_recorded(self, holder: str) -> None:
         """End the holder's trial if it is on record: its worker died before reporting it."""
@@ -151,6 +217,7 @@ class Scheduler:
         if record.trial not in self.finished:
             self.journal.ended(record)
         self.finished[record.trial] = record
+        self._look_for_end()
         self._queue.discard(record.trial)
         for holder in [h for h, lease in self.leases.items() if lease.trial == record.trial]:
             del self.leases[holder]

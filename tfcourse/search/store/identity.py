@@ -11,7 +11,16 @@ __all__ = ["differences", "identity"]
 
 # Settings that may change when a search is continued: they do not change its trials.
 # The data is identified by its hash, and not by its path.
-MAY_CHANGE = ("search.trials", "search.workers", "search.trial_timeout", "data.path")
+MAY_CHANGE = (
+    "search.trials",
+    "search.workers",
+    "search.trial_timeout",
+    "search.max_seconds",
+    "search.target",
+    "search.patience",
+    "search.min_delta",
+    "data.path",
+)
 # The values that searches had before there were the keys.
 WITHOUT_KEY = {"search.coarse_to_fine.rule": "halving"}
 

@@ -1,8 +1,9 @@
 """The record of a running search: workers write trials, the scheduler's process the tables."""
 
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
+from itertools import takewhile
 
 from tfcourse.errors import traceback_text
 from tfcourse.search.config.architecture import architecture_of, is_builtin
@@ -11,7 +12,9 @@ from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.scheduler.leases import Lease, write_leases
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.earlier_runs import earlier_runs
 from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
+from tfcourse.search.strategies.stopping import Stop, latest_end, mark_after, trials_that_count
 from tfcourse.search.strategies.study import Memo, Records
 
 __all__ = ["SearchJournal", "TrialWriter"]
@@ -27,15 +30,21 @@ class TrialWriter:
     Args:
         config: The search.
         directory: Its run directory.
+
+    Attributes:
+        good: The trials of which each was better than those before it.
     """
 
     def __init__(self, config: SearchConfig, directory: RunDirectory) -> None:
         self.config, self.directory = config, directory
-        self.best: TrialRecord | None = None
+        self.good: list[TrialRecord] = []
         self._loadable: set[Hashable] = set()
 
     def add(self, record: TrialRecord, model: SavableModel | None) -> None:
-        """Write a trial's record, after its model if none before it was better.
+        """Write a trial's record, after its model if that may become the best.
+
+        With a target or a patience only trials of smaller numbers rule that out, as others may not
+        count.
 
         With a builder of the user's, the first model of each architecture is loaded again: a trial
         whose model can't be loaded has failed.
@@ -48,19 +57,24 @@ class TrialWriter:
         # The model of trial 0, if it could be built, was loaded in the preflight.
         if is_builtin(self.config.builder) or (record.trial == 0 and record.status == "completed"):
             self._loadable.add(kind)
-        best = _better(self.best, record, self.config.direction)
         all_models = self.config.search.checkpoints == "all"
         # The model first: a crash between the two runs this trial again, and loses nothing.
         if model is not None and kind not in self._loadable:
             record = self._with_loadable_model(record, model)
             if record.status != "failed":
                 self._loadable.add(kind)
-            best = _better(self.best, record, self.config.direction)
-        elif model is not None and (best is record or all_models):
+        elif model is not None and (self._may_be_best(record) or all_models):
             self.directory.write_model(model, record.trial)
         self.directory.write_trial(record)
         self.directory.forget_checkpoints(record.trial)
-        self.best = best
+        if self._may_be_best(record):
+            self.good.append(record)
+
+    def _may_be_best(self, record: TrialRecord) -> bool:
+        in_order = self.config.limits.by_score
+        others = [r for r in self.good if r.trial < record.trial or not in_order]
+        ranking = rank([*others, record], self.config.direction)
+        return bool(ranking) and ranking[0] is record
 
     def _with_loadable_model(self, record: TrialRecord, model: SavableModel) -> TrialRecord:
         """Write a trial's model, load it again, and return its record: failed if that failed."""
@@ -94,7 +108,7 @@ class SearchJournal:
         config: The search.
         directory: Its run directory.
         finished: The trials that are already there.
-        on_end: Called with the best score so far when a trial ends.
+        on_end: Called with the record of a trial that ends, and the best score so far.
         writes_leases: Whether to write the leases.
     """
 
@@ -103,17 +117,25 @@ class SearchJournal:
         config: SearchConfig,
         directory: RunDirectory,
         finished: Records,
-        on_end: Callable[[float | None], None],
+        on_end: Callable[[TrialRecord, float | None], None],
         writes_leases: bool = False,
     ) -> None:
         self.config, self.directory, self.on_end = config, directory, on_end
         self.by_number = dict(finished)
         self.writes_leases = writes_leases
-        ranking = rank(finished.values(), config.direction)
-        self.best = ranking[0] if ranking else None
+        self.earlier = earlier_runs(directory, finished)
+        self.stop: Stop | None = None
+        self.best: TrialRecord | None = None
+        self._next = 0  # the first trial that does not count yet, with a target or a patience
+        self._count(finished)
         self.tables_due = 0.0
         self._memo = Memo()
         self._all_models = config.search.checkpoints == "all"
+
+    @property
+    def trials_that_count(self) -> dict[int, TrialRecord]:
+        """The trials on record that count; all of them until the search has ended."""
+        return trials_that_count(self.by_number, self.stop)
 
     def recorded(self, trial: int) -> TrialRecord | None:
         """Return the record of a trial, as its worker wrote it."""
@@ -125,18 +147,35 @@ class SearchJournal:
             write_leases(self.directory.leases, leases)
 
     def ended(self, record: TrialRecord) -> None:
-        """Take note of a trial that has ended: its model is kept if it is the best."""
-        self.best = _better(self.best, record, self.config.direction)
+        """Take note of a trial that has ended: its model is kept if it is the best.
+
+        With a target or a patience, a trial counts once all before it have ended.
+        """
         self.by_number[record.trial] = record
-        self.directory.keep_model(record.trial, self.best is record, self._all_models)
+        for number in self._count([record.trial]):
+            is_best = self.best is self.by_number[number]
+            self.directory.keep_model(number, is_best, self._all_models)
         if time.monotonic() > self.tables_due:
             self.write_tables()
-        self.on_end(None if self.best is None else self.best.score)
+        self.on_end(record, None if self.best is None else self.best.score)
+
+    def _count(self, trials: Iterable[int]) -> list[int]:
+        """Let trials on record count for the best, and return those that do now."""
+        limits, direction = self.config.limits, self.config.direction
+        if limits.by_score:
+            least = self.earlier.least
+            end = latest_end(limits, direction, self.by_number, self.config.trials, least)
+            trials = takewhile(self.by_number.__contains__, range(self._next, end))
+        numbers = list(trials)
+        self._next += len(numbers)
+        for number in numbers:
+            self.best = _better(self.best, self.by_number[number], direction)
+        return numbers
 
     def write_tables(self) -> None:
         """Write the files made from the records: the tables and the rounds."""
         start = time.monotonic()
-        records = [self.by_number[number] for number in sorted(self.by_number)]
+        records = mark_after((self.by_number[n] for n in sorted(self.by_number)), self.stop)
         self.directory.write_tables(records, self.config.columns)
         if rounds := rounds_on_record(self.config.study, self.by_number, self._memo):
             self.directory.write_rounds(rounds)
@@ -149,8 +188,15 @@ class SearchJournal:
             self.by_number = self.directory.read_trials() | self.by_number
             self.write_tables()
 
-    def tidy(self) -> None:
-        """Write the last tables, and delete what only the running search needed."""
+    def tidy(self, stop: Stop | None) -> None:
+        """Write the last tables, and delete what only the running search needed.
+
+        Args:
+            stop: The limit that has ended the search; None if all trials have ended.
+        """
+        self.stop = stop
+        ranking = rank(self.trials_that_count.values(), self.config.direction)
+        self.best = ranking[0] if ranking else None
         self.write_tables()  # also where a kill came between the last trial and them
         if self.best is not None:
             self.directory.keep_model(self.best.trial, True, self._all_models)

@@ -46,6 +46,10 @@ class Summary:
             `tfcourse.search.results.findings`. Comparisons of summaries leave it out.
         pruned: The number of pruned trials.
         epochs_saved: The epochs that they did not train.
+        stopped: The limit that ended the search, in words; None if it ran all trials.
+        counted_trials: The trials below this number count; None in a record of an earlier version.
+        seconds: The seconds of all runs of a search with ``max_seconds``, from the first trial of
+            each. Comparisons of summaries leave the last three out too.
     """
 
     trial: int
@@ -56,6 +60,9 @@ class Summary:
     findings: Sequence[str] = field(default=(), compare=False)
     pruned: int = 0
     epochs_saved: int = 0
+    stopped: str | None = field(default=None, compare=False)
+    counted_trials: int | None = field(default=None, compare=False)
+    seconds: float = field(default=0.0, compare=False)
 
 
 def write_summary(path: Path, summary: Summary) -> None:
