@@ -34,7 +34,7 @@ FLOORS = [
     {"layers", "optimizers", "toy"},
     {"models", "training", "toy_plot"},
     {"search", "strategy"},
-    {"bench"},
+    {"bench", "report"},
     {"terminal"},
     {"cli"},
     {"__main__"},
@@ -188,7 +188,8 @@ def test_one_door_to_keras_tuner():
 
 def test_one_door_to_optuna_which_only_its_strategies_open():
     doors = {m for m in FILES if {"optuna", "cmaes"} & {n.split(".")[0] for n in all_imports(m)}}
-    doors = {door for door in doors if not door.startswith("tfcourse.bench.strategies")}
+    others = ("tfcourse.bench.strategies", REPORT)
+    doors = {door for door in doors if not door.startswith(others)}
     assert doors == {"tfcourse.search.engine.optuna_study"}
     users = {m for m in FILES if doors & all_imports(m)}
     assert users == {
@@ -198,7 +199,7 @@ def test_one_door_to_optuna_which_only_its_strategies_open():
     assert not any(doors & imports_on_import(user) for user in users)
 
 
-BENCH = "tfcourse.bench"
+BENCH, REPORT = "tfcourse.bench", "tfcourse.report"
 
 
 def test_only_its_command_imports_the_bench_and_only_when_it_runs():
@@ -214,6 +215,14 @@ def test_the_bench_measures_through_public_names(module):
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr):
             assert ast.unparse(node.value) == "self", ast.unparse(node)
+
+
+@pytest.mark.parametrize("module", [m for m in FILES if m.startswith(REPORT)])
+def test_the_report_reads_a_record_and_nothing_that_runs_a_search(module):
+    """The Gaussian process of the strategies draws the contour."""
+    allowed = {"records", "results", "space", "strategies"}
+    names = [n.split(".") for n in all_imports(module) if n.startswith("tfcourse.search.")]
+    assert {name[2] for name in names} <= allowed
 
 
 def test_pandas_is_the_users_to_import():
@@ -238,11 +247,13 @@ def loaded_with(module):
         "tfcourse.__main__",
         "tfcourse.search.config.load",
         "tfcourse.search.run",
+        "tfcourse.report.report",
         "tfcourse.types",
     ],
 )
 def test_what_needs_no_training_imports_no_tensorflow(entry):
     heavy = {"tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "scipy", "optuna"}
+    heavy |= {"plotly"}
     loaded = loaded_with(entry)
     assert entry in loaded
     assert {

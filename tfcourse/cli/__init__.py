@@ -14,6 +14,7 @@ import tfcourse
 from tfcourse.cli.machines import chief, worker
 from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug
 from tfcourse.cli.output import print_result
+from tfcourse.cli.report import report
 from tfcourse.cli.retest import retest
 from tfcourse.cli.show import show
 from tfcourse.cli.toy import toy
@@ -239,5 +240,5 @@ def bench(
         render_all(run() if repeats is None else run(repeats=repeats), console)
 
 
-for command in (show, chief, worker, retest):
+for command in (show, report, chief, worker, retest):
     app.command()(command)

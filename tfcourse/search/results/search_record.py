@@ -111,7 +111,7 @@ class SearchRecord(Printable):
 
     def lines(self) -> list[str]:
         """Return the lines below the tables: counts, failures, damage, and how to continue."""
-        lines = [self._counts_in_words()]
+        lines = [self.counts_in_words()]
         failed = [record for _, record in sorted(self.trials.items()) if record.status == "failed"]
         if failed:
             message = one_line(failed[0].message, LONGEST_REASON)
@@ -122,7 +122,7 @@ class SearchRecord(Printable):
         lines += [f"{'record':<12}{self.directory}", *self.problems]
         return [*lines, f"The search is not finished. {self.command()} continues it."]
 
-    def _counts_in_words(self) -> str:
+    def counts_in_words(self) -> str:
         """Return ``"20 of 24 trials are on record: 19 completed, 1 failed."``."""
         planned = "" if self.planned is None else f" of {self.planned}"
         parts = ", ".join(f"{n} {status}" for status, n in self.counts.items() if n)

@@ -17,6 +17,7 @@ from tfcourse.search.strategies.grid import grid_size
 __all__ = [
     "best_table",
     "format_score",
+    "format_value",
     "rounds_table",
     "search_tables",
     "space_table",
@@ -64,12 +65,12 @@ def best_table(
         space: The names of the hyperparameters.
     """
     names = list(space)
-    rows = [["trial", objective, "epoch", *(_format(name, LONGEST_VALUE) for name in names)]]
+    rows = [["trial", objective, "epoch", *(format_value(name, LONGEST_VALUE) for name in names)]]
     for record in records:
         score = format_score(record.score)
         if record.score_std is not None:
             score += f" ± {record.score_std:.4f}"
-        values = [_format(record.values.get(name), LONGEST_VALUE) for name in names]
+        values = [format_value(record.values.get(name), LONGEST_VALUE) for name in names]
         rows.append([str(record.trial), score, str(record.best_epoch), *values])
     forms = [table_of(rows, _title_of_best(len(records)))]
     for count in range(len(records), 0, -1):
@@ -92,7 +93,7 @@ def rounds_table(rounds: Sequence[Mapping[str, Any]]) -> FirstThatFits:
         rows = [["trials", *(f"{e['first_trial']} to {e['last_trial']}" for e in visible)]]
         for name in rounds[0]["box"]:
             boxes = (_box(entry["box"][name]) for entry in visible)
-            rows.append([_format(name, LONGEST_VALUE), *boxes])
+            rows.append([format_value(name, LONGEST_VALUE), *boxes])
         caption = f"{len(visible)} of {len(rounds)} rounds; all are in rounds.json"
         footer = caption if len(visible) < len(rounds) else None
         forms.append(table_of(rows, "From coarse to fine", footer, wrap=True))
@@ -103,9 +104,9 @@ def rounds_table(rounds: Sequence[Mapping[str, Any]]) -> FirstThatFits:
 def _box(part: Mapping[str, Any]) -> str:
     """Return the ends of a range, or the values of a choice, the likeliest first."""
     if "low" in part:
-        return f"{_format(part['low'])} to {_format(part['high'])}"
+        return f"{format_value(part['low'])} to {format_value(part['high'])}"
     shares = sorted(zip(part["weights"], part["values"], strict=True), key=lambda s: -s[0])
-    return ", ".join(f"{_format(value)} {weight:.0%}" for weight, value in shares)
+    return ", ".join(f"{format_value(value)} {weight:.0%}" for weight, value in shares)
 
 
 def space_table(config: SearchConfig) -> Table:
@@ -120,21 +121,25 @@ def space_table(config: SearchConfig) -> Table:
         table.add_column(column, overflow="fold")
     for name, parameter in config.space.items():
         if isinstance(parameter, Choice):
-            values, scale = ", ".join(map(_format, parameter.values)), "choice"
+            values, scale = ", ".join(map(format_value, parameter.values)), "choice"
         else:
-            values = f"{_format(parameter.low)} to {_format(parameter.high)}"
+            values = f"{format_value(parameter.low)} to {format_value(parameter.high)}"
             if parameter.step is not None:
-                values += f", step {_format(parameter.step)}"
+                values += f", step {format_value(parameter.step)}"
             if parameter.points is not None:
                 values += f", {parameter.points} points"
             scale = parameter.scale
         for parent, value in parameter.when:
-            values += f", when {parent} is {' or '.join(map(_format, any_of(value)))}"
+            values += f", when {parent} is {' or '.join(map(format_value, any_of(value)))}"
         table.add_row(name, values, scale)
     return table
 
 
-def _format(value: object, longest: int = LONGEST_MESSAGE) -> str:
+def format_value(value: object, longest: int = LONGEST_MESSAGE) -> str:
+    """Return a hyperparameter's value with four digits, and at most ``longest`` characters.
+
+    A number close to 1 is shown as its distance, ``1-1e-05``.
+    """
     if value is None:
         return "–"
     if isinstance(value, float):

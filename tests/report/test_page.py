@@ -1,0 +1,178 @@
+"""The page of searches of every kind, and the command that writes it."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.report.runs import MARKUP, RATE, WIDE, by_rate, sometimes, trials, wide_run
+from tests.search.run_directories import write_run
+from tfcourse.cli import app
+from tfcourse.report import report as module
+from tfcourse.report.figures.curves import MOST_POINTS, curves_panel
+from tfcourse.report.page.assembly import page
+from tfcourse.report.report import panels_of
+from tfcourse.search.results.search_record import read_record
+
+ONE = {"learning_rate": RATE}
+
+
+def write(directory, *options):
+    return CliRunner().invoke(app, ["report", str(directory), *map(str, options)])
+
+
+def parts(tmp_path, space, records, **search):
+    """The panels of a search by name, and its page without plotly."""
+    search = {"trials": max(len(records), 1), **search}
+    record = read_record(write_run(tmp_path / "run", space, records, **search))
+    panels = panels_of(record)
+    return {p.name: p for p in panels.all}, page(record, panels, "", "")
+
+
+def reasons(panels):
+    return {name: panel.text for name, panel in panels.items() if panel.figure is None}
+
+
+def figures_of(html):
+    (text,) = re.findall('<script type="application/json" id="figures">(.*?)</script>', html)
+    return json.loads(text)
+
+
+NO_IMPORTANCE = {
+    "importance": "It takes 8 completed trials; there are {}.",
+    "contour": "It takes two hyperparameters and 8 completed trials.",
+}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_trials(tmp_path, count):
+    panels, html = parts(tmp_path, ONE, trials(ONE, count, by_rate))
+    expected = {name: text.format(count) for name, text in NO_IMPORTANCE.items()}
+    if count == 1:
+        expected["parallel"] = "It takes two completed trials with hyperparameters."
+    assert reasons(panels) == expected
+    for text in expected.values():
+        assert text in html
+    assert {*figures_of(html)} == {*panels} - {*expected}
+
+
+def test_no_trial(tmp_path):
+    panels, html = parts(tmp_path, ONE, [])
+    assert figures_of(html) == {}
+    assert reasons(panels)["history"] == "No trial has completed, so there is no score to show."
+    assert "0 of 1 trials are on record." in html
+
+
+def test_all_failed(tmp_path):
+    panels, html = parts(tmp_path, ONE, trials(ONE, 12, lambda *_: None))
+    assert {*reasons(panels)} == {*panels}
+    assert "12 of 12 trials, by reason" in html
+    assert "The loss was not finite in epoch 1" in html
+
+
+def test_one_hyperparameter(tmp_path):
+    panels, _ = parts(tmp_path, ONE, trials(ONE, 20, by_rate))
+    assert reasons(panels) == {"contour": NO_IMPORTANCE["contour"]}
+
+
+def test_equal_scores(tmp_path):
+    panels, _ = parts(tmp_path, WIDE, trials(WIDE, 20, lambda *_: 0.5))
+    assert reasons(panels) == dict.fromkeys(("importance", "contour"), "All scores are the same.")
+
+
+def test_histories_with_nan(tmp_path):
+    records = trials(ONE, 10, by_rate)
+    gap = {"val_accuracy": [0.1, None, 0.3], "accuracy": [None] * 3}
+    records = [replace(record, history=gap) for record in records]
+    _, html = parts(tmp_path, ONE, records)
+    of_best = figures_of(html)["curves"]["data"][-1]
+    assert of_best["y"] == [0.1, None, 0.3]
+
+
+def test_other_states_are_a_group_of_their_own(tmp_path, monkeypatch):
+    record = read_record(write_run(tmp_path / "run", ONE, trials(ONE, 12, by_rate), trials=12))
+    stopped = replace(record.trials[3], status="pruned", message="behind the median")
+    record = replace(record, trials={**record.trials, 3: stopped})
+    panels = panels_of(record)
+    names = [trace.name for trace in panels.history.figure.data]
+    assert names == ["best so far", "completed", "pruned", "best"]
+    html = page(record, panels, "", "")
+    assert "behind the median" in html
+    assert "11 completed, 1 pruned" in html
+
+
+def test_a_thousand_trials_draw_a_choice_of_their_curves(tmp_path):
+    records = trials(ONE, 20, sometimes, epochs=40)
+    many = {n: replace(records[n % 20], trial=n) for n in range(1000)}
+    record = replace(read_record(write_run(tmp_path / "run", ONE, [])), trials=many)
+    panel = curves_panel(record)
+    (counts,) = re.findall(r"Of (\d+) trials, the (\d+) best and (\d+) of the others", panel.text)
+    all_trials, best, others = map(int, counts)
+    assert all_trials == sum(bool(r.history) for r in many.values())
+    assert 100 <= best + others <= MOST_POINTS / 40
+    assert len(panel.figure.data[0].x) <= MOST_POINTS + 1000
+
+
+def test_each_axis_has_its_own_scale(tmp_path):
+    panels, _ = parts(tmp_path, WIDE, trials(WIDE, 40, sometimes))
+    of_name = {panel.title: panel for panel in panels.values()}
+    axis = of_name["beta_1"].figure.layout.xaxis
+    assert axis.ticktext == ("0.9", "0.95", "0.99", "0.995", "0.999")
+    assert of_name["beta_1"].text == "log scale of 1-β, when optimizer is adam"
+    dimensions = {d.label: d for d in panels["parallel"].figure.data[0].dimensions}
+    assert dimensions["beta_1"].ticktext[0] == "–"
+    assert min(dimensions["beta_1"]["values"]) == pytest.approx(dimensions["beta_1"].range[0])
+    assert dimensions["optimizer"].ticktext == ("adam", "momentum")
+
+
+def test_names_and_messages_are_escaped(tmp_path):
+    record = read_record(wide_run(tmp_path / "wide"))
+    html = page(record, panels_of(record), MARKUP, "")
+    assert "<b>bold" not in html
+    assert "<script>alert" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    figures = figures_of(html)
+    hovers = [text for trace in figures["history"]["data"] for text in trace.get("hovertext", ())]
+    assert any("kind: &lt;b&gt;bold" in text for text in hovers)
+    allowed = re.compile(r"</?b>(?=trial|<br>|$| )|<b>trial \d+</b>|<br>")
+    assert not any("<" in allowed.sub("", text) for text in hovers)
+    assert any("%{x}" in text for text in hovers)  # and no template would fill it in
+
+
+def test_the_command_imports_no_tensorflow(tmp_path):
+    directory = wide_run(tmp_path / "wide", 12)
+    code = (
+        "import sys\nfrom tfcourse.__main__ import app\n"
+        f"app(['report', {str(directory)!r}], standalone_mode=False)\n"
+        "print({'tensorflow', 'keras', 'keras_tuner'} & {*sys.modules})"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *paths, heavy = run.stdout.split("\n")[:-1]
+    assert heavy == "set()"
+    assert paths[0] == str(directory / "report.html")
+    html = (directory / "report.html").read_text(encoding="utf-8")
+    assert html.count("plotly.js v") >= 1
+    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', html.partition("<script>")[0])
+    # The run directory is still one, and another report replaces the first.
+    assert read_record(directory).problems == []
+    out = tmp_path / "elsewhere"
+    assert write(directory, "--out", out).exit_code == 0
+    assert (out / "report.html").is_file()
+
+
+def test_packages_that_are_missing(tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    absent = {"plotly", "sklearn"}
+    monkeypatch.setattr(
+        module.importlib.util, "find_spec", lambda name: None if name in absent else found(name)
+    )
+    result = write(wide_run(tmp_path / "wide", 2))
+    assert result.exit_code == 2
+    assert result.output == (
+        "Error: A report needs plotly and scikit-learn. Install: pip install plotly scikit-learn.\n"
+    )

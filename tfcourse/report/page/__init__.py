@@ -1,0 +1,1 @@
+"""The report's page: plain HTML around the figures."""

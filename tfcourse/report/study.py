@@ -1,0 +1,124 @@
+"""The trials of a search as an Optuna study.
+
+A choice is categorical. A range is a float or a whole number with its own step, and on a log scale
+Optuna's distribution is too. Optuna has no scale for a β: it becomes 1-β on a log scale, under its
+own name. Steps on a log scale, which Optuna does not have, are left out: the distribution is
+continuous.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.space.parameters import Choice, Parameter, Range
+from tfcourse.types import Hyperparameter
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+__all__ = ["as_study", "as_trials", "quiet_optuna"]
+
+
+def as_study(
+    space: Mapping[str, Parameter],
+    records: Iterable[TrialRecord],
+    direction: str,
+    name: str | None = None,
+    storage: str | None = None,
+) -> "Study":
+    """Return a new study of the trials, in memory by default.
+
+    Args:
+        space: The parameters by name.
+        records: The trials.
+        direction: ``"max"`` or ``"min"``.
+        name: The name of the study.
+        storage: The address of a database, such as ``sqlite:///study.db``.
+    """
+    import optuna
+
+    with quiet_optuna():
+        study = optuna.create_study(
+            study_name=name,
+            storage=storage,
+            direction="maximize" if direction == "max" else "minimize",
+        )
+        study.add_trials(as_trials(space, records))
+    return study
+
+
+def as_trials(
+    space: Mapping[str, Parameter], records: Iterable[TrialRecord]
+) -> "list[FrozenTrial]":
+    """Return the trials as Optuna has them, in the order of their numbers.
+
+    The values by epoch are not passed on, but for the number of the trial and a failed one's
+    reason, its user attributes ``trial`` and ``message``.
+    """
+    from optuna.trial import TrialState, create_trial
+
+    distributions = {name: _distribution(parameter) for name, parameter in space.items()}
+    states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+    trials = []
+    for record in sorted(records, key=lambda record: record.trial):
+        names = [name for name in space if name in record.values]
+        attributes: dict[str, Any] = {"trial": record.trial, "seconds": record.seconds}
+        attributes |= {"message": record.message} if record.message else {}
+        trials.append(
+            create_trial(
+                state=states.get(record.status, TrialState.FAIL),
+                value=record.score if record.status == "completed" else None,
+                params={name: _value(space[name], record.values[name]) for name in names},
+                distributions={name: distributions[name] for name in names},
+                user_attrs=attributes,
+            )
+        )
+    return trials
+
+
+def _distribution(parameter: Parameter) -> "BaseDistribution":
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(parameter.values)
+    low, high = parameter.low, parameter.high
+    if parameter.scale == "one_minus_log":
+        return FloatDistribution(1 - high, 1 - low, log=True)
+    log = parameter.scale == "log"
+    if parameter.kind == "int":
+        step = 1 if log or parameter.step is None else int(parameter.step)
+        return IntDistribution(int(low), int(high), log=log, step=step)
+    return FloatDistribution(low, high, log=log, step=None if log else parameter.step)
+
+
+def _value(parameter: Parameter, value: Hyperparameter) -> Hyperparameter:
+    """Return a value as Optuna has it, within the ends of its distribution after rounding."""
+    if not isinstance(parameter, Range) or parameter.kind == "int":
+        return value
+    low, high, number = parameter.low, parameter.high, float(value)
+    if parameter.scale == "one_minus_log":
+        low, high, number = 1 - high, 1 - low, 1 - number
+    return float(min(max(number, low), high))
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Let Optuna neither log what it does nor warn of features that may change."""
+    import optuna
+
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
