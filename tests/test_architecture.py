@@ -31,7 +31,7 @@ FLOORS = [
         "types",
     },
     {"formulas", "data"},
-    {"layers", "optimizers", "toy"},
+    {"layers", "losses", "optimizers", "toy"},
     {"models", "training", "toy_plot"},
     {"search", "strategy"},
     {"bench", "report"},

@@ -19,6 +19,9 @@ __all__ = [
     "KERAS_OPTIMIZERS",
     "OPTIMIZERS",
     "OPTIMIZER_ARGUMENTS",
+    "SCHEDULES",
+    "SCHEDULE_ARGUMENTS",
+    "SMOOTHED_LOSSES",
     "Hyperparameter",
     "RegisteredOptimizer",
     "check",
@@ -103,10 +106,23 @@ HYPERPARAMETERS: dict[str, Hyperparameter] = {
         Hyperparameter("epsilon", float, 0, minimum_allowed=False),
         Hyperparameter("weight_decay", float, 0),
         Hyperparameter("clipnorm", float, 0, minimum_allowed=False),
+        _decay("warmup", search=(0.0, 0.2)),
+        Hyperparameter("decay_rate", float, 0, search=(0.01, 1.0), scale="log"),
+        _decay("label_smoothing", search=(0.0, 0.2)),
         _decay("dropout"),
         Hyperparameter("epochs", int, 1),
     )
 }
+
+# The learning rate's course over a training, and the settings of it in a config.
+SCHEDULES = ("constant", "cosine", "linear", "inverse_time")
+SCHEDULE_ARGUMENTS = ("schedule", "warmup", "decay_rate")
+# Keras's losses whose labels can be smoothed.
+SMOOTHED_LOSSES = (
+    "sparse_categorical_crossentropy",
+    "categorical_crossentropy",
+    "binary_crossentropy",
+)
 
 
 def check(name: str, value: object, owner: str) -> Any:

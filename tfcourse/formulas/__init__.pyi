@@ -29,9 +29,15 @@ from .scales import SCALES as SCALES
 from .scales import Scale as Scale
 from .scales import to_unit as to_unit
 from .scales import to_value as to_value
+from .schedules import cosine_decay as cosine_decay
+from .schedules import inverse_time_decay as inverse_time_decay
+from .schedules import linear_decay as linear_decay
+from .schedules import scheduled_rate as scheduled_rate
+from .schedules import warmup_factor as warmup_factor
 from .softmax import cross_entropy as cross_entropy
 from .softmax import hardmax as hardmax
 from .softmax import linear as linear
+from .softmax import smooth_labels as smooth_labels
 from .softmax import softmax as softmax
 from .softmax import sparse_cross_entropy as sparse_cross_entropy
 from .updates import adam as adam

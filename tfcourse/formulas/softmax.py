@@ -5,7 +5,14 @@ import tensorflow as tf
 
 from tfcourse.types import DType, Tensor, TensorLike
 
-__all__ = ["cross_entropy", "hardmax", "linear", "softmax", "sparse_cross_entropy"]
+__all__ = [
+    "cross_entropy",
+    "hardmax",
+    "linear",
+    "smooth_labels",
+    "softmax",
+    "sparse_cross_entropy",
+]
 
 
 def linear(features: Tensor, kernel: Tensor, bias: Tensor | None, dtype: DType) -> Tensor:
@@ -43,6 +50,23 @@ def cross_entropy(targets: TensorLike, probabilities: TensorLike) -> Tensor:
     """
     relevant = tf.where(tf.equal(targets, 0), tf.ones_like(probabilities), probabilities)
     return -tf.reduce_sum(targets * tf.math.log(relevant), axis=-1)
+
+
+def smooth_labels(targets: Tensor, smoothing: TensorLike, classes: int) -> Tensor:
+    """Return ``y (1-s) + s/C``: of every target a share s is spread evenly over the C classes.
+
+    Args:
+        targets: y, one-hot rows; or the probabilities of the second of C = 2 classes.
+        smoothing: s, in [0, 1).
+        classes: C.
+
+    Source: Szegedy et al. 2015, "Rethinking the Inception Architecture", section 7; Keras's
+    ``label_smoothing``.
+    """
+    # The hint: a Python number would be float32 first.
+    smoothing = tf.convert_to_tensor(smoothing, dtype_hint=targets.dtype)
+    smoothing = tf.cast(smoothing, targets.dtype)
+    return targets * (1 - smoothing) + smoothing / classes
 
 
 def sparse_cross_entropy(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from tfcourse.data.frames import as_array
 from tfcourse.errors import InputError
+from tfcourse.losses import SmoothedCrossentropy
 from tfcourse.models.graph import Graph, as_functional, output_activation
 from tfcourse.types import KerasModel, Nested, TensorLike
 
@@ -126,9 +127,11 @@ def _numbers(labels: TensorLike) -> Any:
 
 def _kind_of_loss(loss: Any) -> tuple[str | None, bool, int | None]:
     """Return the kind of a cross-entropy, whether it takes logits, and its ignored label."""
+    arguments: dict[str, Any] = {}
+    if isinstance(loss, SmoothedCrossentropy):
+        arguments, loss = {"from_logits": loss.from_logits}, getattr(keras.losses, loss.loss)
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
-    arguments: dict[str, Any] = {}
     if isinstance(loss, functools.partial):
         loss, arguments = loss.func, loss.keywords
     for kind, names in _LOSSES.items():

@@ -19,8 +19,9 @@ import tfcourse.optimizers  # noqa: F401  (see above)
 from tfcourse.errors import error_line
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import compile_arguments, set_compile_arguments
+from tfcourse.losses import keras_loss, smoothed_loss
 from tfcourse.models.swap import copy_weights, paired_weights, swap
-from tfcourse.optimizers.keras_equivalent import is_course_optimizer, keras_equivalent
+from tfcourse.optimizers.keras_equivalent import is_own_optimizer, keras_equivalent
 from tfcourse.types import KerasConfig, KerasModel, Layer
 
 __all__ = ["load_model", "save_model", "why_not_loadable"]
@@ -54,18 +55,18 @@ def load_model(path: str | Path, compile: bool = True) -> KerasModel:
 def save_model(model: KerasModel, path: str | Path) -> None:
     """Save a model so that ``keras.models.load_model`` loads it where tfcourse is not installed.
 
-    There it has Keras's layers, with the same predictions, and instead of one of tfcourse's
-    optimizers Keras's of the same hyperparameters, which has taken no step; `load_model` returns
-    the model as it was. A model that `swap` can't exchange, such as a subclassed one with
-    tfcourse's layers inside, is saved as it is, and loads with tfcourse only.
+    There it has Keras's layers, with the same predictions, and Keras's loss. Instead of one of
+    tfcourse's optimizers or schedules it has Keras's optimizer of the same hyperparameters, which
+    has taken no step; `load_model` returns the model as it was. A model that `swap` can't
+    exchange, such as a subclassed one with tfcourse's layers inside, is saved as it is, and loads
+    with tfcourse only.
 
     Args:
         model: A built model.
         path: The ``.keras`` file to write.
     """
     has_layers = any(_is_own(layer) for layer in flatten_layers(model))
-    own_optimizer = model.compiled and is_course_optimizer(model.optimizer)
-    if not has_layers and not own_optimizer:
+    if not has_layers and not _has_own_compilation(model):
         model.save(path)
         return
     plain = model
@@ -77,7 +78,7 @@ def save_model(model: KerasModel, path: str | Path) -> None:
             model.save(path)
             return
     config = json.dumps(keras.saving.serialize_keras_object(model))
-    with _keras_optimizer(plain):
+    with _keras_compilation(plain):
         plain.save(path)
     with zipfile.ZipFile(path, "a") as file:
         file.writestr(_CONFIG, config)
@@ -97,25 +98,34 @@ def _is_own(layer: Layer) -> bool:
     return any(kind.__module__.startswith("tfcourse.layers.") for kind in type(layer).__mro__)
 
 
+def _has_own_compilation(model: KerasModel) -> bool:
+    """Return True if a model was compiled with a part of tfcourse's that can be exchanged."""
+    compiled = bool(model.compiled)
+    return compiled and (is_own_optimizer(model.optimizer) or smoothed_loss(model) is not None)
+
+
 @contextmanager
-def _keras_optimizer(model: KerasModel) -> Iterator[None]:
-    """Replace one of the course's optimizers in a model by Keras's inside the context.
+def _keras_compilation(model: KerasModel) -> Iterator[None]:
+    """Replace tfcourse's optimizer, schedule and loss in a model by Keras's inside the context.
 
     If Keras has none, the model is not compiled meanwhile.
     """
-    if not (model.compiled and is_course_optimizer(model.optimizer)):
+    if not _has_own_compilation(model):
         yield
         return
-    compiled, optimizer = compile_arguments(model), model.optimizer
-    plain = keras_equivalent(optimizer)
+    compiled, optimizer, loss = compile_arguments(model), model.optimizer, smoothed_loss(model)
+    plain = optimizer
+    if is_own_optimizer(optimizer):
+        plain = keras_equivalent(optimizer)
+    plain_loss = compiled["loss"] if loss is None else keras_loss(loss)
     try:
         # Without __setattr__, which would track it.
         model.__dict__["optimizer"] = plain
-        if plain is None:
+        if plain is None or plain_loss is None:
             model.compiled = False
         else:
             plain.build(model.trainable_variables)
-            set_compile_arguments(model, {**compiled, "optimizer": plain})
+            set_compile_arguments(model, {**compiled, "optimizer": plain, "loss": plain_loss})
         yield
     finally:
         model.__dict__["optimizer"] = optimizer

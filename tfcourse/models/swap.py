@@ -20,7 +20,7 @@ from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.dropout import Dropout
 from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.models.optimizer_state import copy_optimizer_state
-from tfcourse.optimizers.keras_equivalent import is_course_optimizer, keras_equivalent
+from tfcourse.optimizers.keras_equivalent import is_own_optimizer, keras_equivalent
 from tfcourse.types import KerasModel, Layer
 
 __all__ = ["clone_layer", "copy_weights", "has_graph", "paired_weights", "swap", "uncompiled"]
@@ -236,7 +236,7 @@ def _compile_alike(model: KerasModel, copy: KerasModel, to: str, copies: Mapping
         return type(part).from_config(part.get_config()) if isinstance(part, kinds) else part
 
     arguments = compile_arguments(model)
-    if to == "keras" and is_course_optimizer(model.optimizer):  # to load where tfcourse is not
+    if to == "keras" and is_own_optimizer(model.optimizer):  # to load where tfcourse is not
         arguments["optimizer"] = keras_equivalent(model.optimizer)
         if arguments["optimizer"] is not None:
             copy.compile(

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfcourse.hyperparameters import check
 from tfcourse.internals.optimizers import learning_rate_source, variable_index
+from tfcourse.optimizers.schedule import schedule_of
 from tfcourse.types import LearningRate, Tensor, TensorLike, Variable
 
 __all__ = ["CourseOptimizer", "DecayVariable", "HyperparameterVariable"]
@@ -104,12 +105,17 @@ class CourseOptimizer(keras.optimizers.Optimizer):
         inherited: Any = keras.optimizers.Optimizer.learning_rate
         inherited.fset(self, value)
 
-    def assignment(self, name: str, value: float) -> tuple[Variable, float]:
+    def assignment(self, name: str, value: float | str) -> tuple[Variable, float]:
         """Return the variable of a hyperparameter, and the number to assign to it for a value.
+
+        The parameters of a `TrainingSchedule` are among them.
 
         Raises:
             ValueError: The value is not admissible.
         """
+        schedule = schedule_of(self)
+        if schedule is not None and name in schedule.parameters:
+            return schedule.assignment(name, value)
         value = float(check(name, value, type(self).__name__))
         if name == "learning_rate":
             return learning_rate_source(self), value

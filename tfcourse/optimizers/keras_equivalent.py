@@ -10,14 +10,18 @@ from tfcourse.optimizers.base import CourseOptimizer
 from tfcourse.optimizers.gradient_descent import GradientDescent
 from tfcourse.optimizers.momentum import Momentum
 from tfcourse.optimizers.rmsprop import RMSprop
+from tfcourse.optimizers.schedule import base_rate, schedule_of
 from tfcourse.types import Optimizer
 
-__all__ = ["is_course_optimizer", "keras_equivalent", "optimizer_parts"]
+__all__ = ["is_own_optimizer", "keras_equivalent", "optimizer_parts"]
 
 
-def is_course_optimizer(optimizer: object) -> bool:
-    """Return whether an optimizer is, or contains, one of the course's."""
-    return any(isinstance(part, CourseOptimizer) for part in optimizer_parts(optimizer))
+def is_own_optimizer(optimizer: object) -> bool:
+    """Return whether an optimizer is, contains, or has as its schedule, one of tfcourse's."""
+    return any(
+        isinstance(part, CourseOptimizer) or schedule_of(part) is not None
+        for part in optimizer_parts(optimizer)
+    )
 
 
 def optimizer_parts(optimizer: Any) -> list[Any]:
@@ -33,13 +37,14 @@ def keras_equivalent(optimizer: Optimizer) -> Optimizer | None:
     ``GradientDescent`` and ``Momentum`` become ``SGD``, which takes the same steps, ``Momentum``
     with ``α(1-β)``. ``Adam`` and ``RMSprop`` differ in where ε is added: Keras's ``Adam`` adds it
     to the root before that is corrected, and its ``RMSprop`` inside the root, where ε² has the
-    same effect on a gradient of 0. The result has taken no step.
+    same effect on a gradient of 0. The result has taken no step. A `TrainingSchedule` becomes its
+    α₀, also in one of Keras's own optimizers.
 
     There is none for a subclass, for a ``MultiOptimizer`` and for a ``Momentum`` whose learning
     rate is a schedule.
 
     Args:
-        optimizer: One of the course's optimizers, perhaps in a ``LossScaleOptimizer``.
+        optimizer: One of `is_own_optimizer`, perhaps in a ``LossScaleOptimizer``.
     """
     if type(optimizer) is keras.optimizers.LossScaleOptimizer:
         inner = keras_equivalent(optimizer.inner_optimizer)
@@ -47,6 +52,8 @@ def keras_equivalent(optimizer: Optimizer) -> Optimizer | None:
         config = {name: value for name, value in optimizer.get_config().items() if name in names}
         return inner and keras.optimizers.LossScaleOptimizer(inner, **config)
     config = optimizer.get_config()
+    if schedule_of(optimizer) is not None:
+        config["learning_rate"] = base_rate(optimizer)
     equivalent: Optimizer | None = None
     if type(optimizer) is GradientDescent:
         equivalent = keras.optimizers.SGD.from_config(config)
@@ -61,4 +68,6 @@ def keras_equivalent(optimizer: Optimizer) -> Optimizer | None:
         if config["weight_decay"]:  # which Keras multiplies by the learning rate
             config["weight_decay"] /= share
         equivalent = keras.optimizers.SGD.from_config(config)
+    elif type(optimizer).__module__.startswith("keras."):
+        equivalent = type(optimizer).from_config(config)
     return equivalent

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.internals.models import compiled_metrics, metric_arguments
+from tfcourse.losses import SmoothedCrossentropy
 from tfcourse.training.data.metric_checks import check_loss, check_metric
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
 from tfcourse.training.programs.program_cache import program_cache
@@ -90,6 +91,8 @@ def from_keras(model: KerasModel) -> bool:
 
 def _keras_loss(loss: Loss) -> KerasLoss | None:
     """Return the description of a loss of ``compile``'s, or None if it is not one of Keras's."""
+    if isinstance(loss, SmoothedCrossentropy):
+        return KerasLoss(loss.loss, None, -1)
     try:
         loss = keras.losses.get(loss)
     except ValueError:  # "crossentropy", which ``compile`` resolves by the shapes

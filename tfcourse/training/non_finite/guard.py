@@ -4,9 +4,8 @@ from collections import deque
 from collections.abc import Iterator
 from functools import partial
 
-import keras
-
 from tfcourse.errors import WorkFailedError, warn
+from tfcourse.optimizers.schedule import base_rate, set_base_rate
 from tfcourse.training.data.feeds import ArrayFeed, Chunk, Feed, Program
 from tfcourse.training.non_finite.cause import cause
 from tfcourse.training.non_finite.rule import MAX_ROLLBACKS, Fault, OnNan, gives_up
@@ -95,7 +94,7 @@ class Guard:
         rate = self._learning_rate()
         self._assign(self.copies[-1])
         self._assign(self.copies[-1 - older], metrics=False)
-        self.model.optimizer.learning_rate = rate / 2
+        set_base_rate(self.model.optimizer, rate / 2)
         if self.feed.repeatable:
             self.rolled_back = True
         else:
@@ -113,10 +112,10 @@ class Guard:
         rate = self._learning_rate() if self.rollbacks else None
         self.state.assign(copy, metrics)
         if rate is not None:
-            self.model.optimizer.learning_rate = rate
+            set_base_rate(self.model.optimizer, rate)
 
     def _learning_rate(self) -> float:
-        return float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        return base_rate(self.model.optimizer)
 
     def _error(self, epoch: int, step: int, program: Program) -> NonFiniteLossError:
         step = self._replay_to_the_fault(epoch, step, program)

@@ -13,6 +13,7 @@ import keras
 
 from tfcourse.errors import InputError, one_of
 from tfcourse.internals.optimizers import learning_rate_source
+from tfcourse.optimizers.schedule import TrainingSchedule
 from tfcourse.types import Optimizer
 
 __all__ = ["Fault", "OnNan", "check_on_nan", "gives_up", "logs_fault", "steps_fault"]
@@ -79,7 +80,8 @@ def check_on_nan(on_nan: str, optimizer: Optimizer) -> None:
     if on_nan not in get_args(OnNan):
         raise InputError(one_of("on_nan", on_nan, get_args(OnNan)))
     rate = None if optimizer is None else learning_rate_source(optimizer)
-    if on_nan == "rollback" and (callable(rate) and not isinstance(rate, keras.Variable)):
+    variable = isinstance(rate, keras.Variable | TrainingSchedule)
+    if on_nan == "rollback" and callable(rate) and not variable:
         raise InputError(
             'on_nan="rollback" halves the learning rate, which must therefore be a number. '
             f"Received: the schedule {type(rate).__name__}."

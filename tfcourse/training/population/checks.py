@@ -6,15 +6,17 @@ import keras
 import numpy as np
 
 from tfcourse.errors import InputError, one_of, shown
-from tfcourse.hyperparameters import HYPERPARAMETERS
+from tfcourse.hyperparameters import HYPERPARAMETERS, check
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.optimizers import HOOKS, learning_rate_source
 from tfcourse.layers import BatchNorm, SoftmaxHead
 from tfcourse.layers.dropout import Dropout
+from tfcourse.losses import smoothed_loss
 from tfcourse.optimizers.base import CourseOptimizer
+from tfcourse.optimizers.schedule import TrainingSchedule, schedule_of
 from tfcourse.training.data.inputs import check_sizes
 from tfcourse.training.population.member import Member
-from tfcourse.training.population.step import DROPOUT
+from tfcourse.training.population.step import DROPOUT, SMOOTHING
 from tfcourse.training.programs.step import overrides
 from tfcourse.types import KerasModel, Layer, Optimizer
 
@@ -161,6 +163,11 @@ def _check_member(member: Member, model: KerasModel) -> None:
     names = ["learning_rate", *optimizer.hyperparameters]
     if any(isinstance(layer, Dropout) for layer in flatten_layers(model)):
         names.append(DROPOUT)
+    if smoothed_loss(model) is not None:
+        names.append(SMOOTHING)
+    schedule = schedule_of(optimizer)
+    if schedule is not None:
+        names += [name for name in schedule.parameters if name not in names]
     for name, value in member.hyperparameters.items():
         if name not in names:
             raise InputError(one_of(f"a hyperparameter of {type(optimizer).__name__}", name, names))
@@ -168,9 +175,11 @@ def _check_member(member: Member, model: KerasModel) -> None:
             if not (HYPERPARAMETERS[DROPOUT].admits(value) and value):
                 raise InputError(f"dropout must be a number in (0, 1). Received: {shown(value)}.")
             continue
-        if name == "learning_rate" and not isinstance(
-            learning_rate_source(optimizer), keras.Variable
-        ):
+        if name == SMOOTHING:
+            check(SMOOTHING, value, "SmoothedCrossentropy")
+            continue
+        source = learning_rate_source(optimizer)
+        if name == "learning_rate" and not isinstance(source, keras.Variable | TrainingSchedule):
             raise InputError(
                 "learning_rate can't differ where the optimizer has a schedule. Compile the model "
                 "with a number."

@@ -23,14 +23,16 @@ class Member:
         seed: Initial weights, dropout and the order of the examples come from it: those of the
             model built after ``keras.utils.set_random_seed(seed)`` and trained with
             ``tfcourse.fit(..., seed=seed)``.
-        hyperparameters: Values for the optimizer, such as ``{"learning_rate": 0.01}``, and
-            ``"dropout"`` for the rate of all layers of `tfcourse.layers.dropout.Dropout`; those
-            that are not named are the model's.
+        hyperparameters: Values for the optimizer and its `TrainingSchedule`, such as
+            ``{"learning_rate": 0.01}``; ``"dropout"`` for the rate of all layers of
+            `tfcourse.layers.dropout.Dropout`; ``"label_smoothing"`` for a `SmoothedCrossentropy`
+            in the training, while the validation has the model's. Those that are not named are
+            the model's.
         epochs: The epochs that it is trained; None for the population's.
     """
 
     seed: int
-    hyperparameters: Mapping[str, float] = field(default_factory=dict)
+    hyperparameters: Mapping[str, float | str] = field(default_factory=dict)
     epochs: int | None = None
 
 

@@ -13,15 +13,19 @@ from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import compute_loss, loss_tracker
 from tfcourse.internals.optimizers import variable_index
 from tfcourse.layers.dropout import Dropout
+from tfcourse.losses import smoothing_variables
+from tfcourse.optimizers.schedule import schedule_variables
 from tfcourse.training.programs.finite import all_finite
 from tfcourse.training.programs.step import safe_scopes
 from tfcourse.training.programs.tree import first_leaf
-from tfcourse.types import Array, KerasModel, Nested, SampleWeight, Tensor, TrainingData
+from tfcourse.types import Array, KerasModel, Nested, SampleWeight, Tensor, TrainingData, Variable
 
-__all__ = ["DROPOUT", "MemberStep", "State"]
+__all__ = ["DROPOUT", "SMOOTHING", "MemberStep", "State"]
 
 # The hyperparameter for the rate of all layers of `tfcourse.layers.dropout.Dropout`.
 DROPOUT = "dropout"
+# That for the labels of a `tfcourse.losses.SmoothedCrossentropy`.
+SMOOTHING = "label_smoothing"
 
 
 class State(NamedTuple):
@@ -30,7 +34,8 @@ class State(NamedTuple):
     Attributes:
         model: The values of ``model.variables``: weights, moving statistics, seed generators.
         optimizer: Those of ``optimizer.variables``, which are the step's number, hyperparameters
-            and slots; and the rates of dropout.
+            and slots; the rates of dropout; those of a `TrainingSchedule`; the smoothing of
+            labels, which a test step takes from the model.
         metrics: Those of ``model.metrics_variables``.
     """
 
@@ -63,9 +68,15 @@ class MemberStep:
         self._rates = [
             keras.Variable(layer.rate, dtype="float64", trainable=False) for layer in self._dropouts
         ]
+        self._test_smoothing = [(v, v.numpy()) for v in smoothing_variables(model)]
         self.variables = State(
             list(model.variables),
-            [*self.optimizer.variables, *self._rates],
+            [
+                *self.optimizer.variables,
+                *self._rates,
+                *schedule_variables(self.optimizer),
+                *smoothing_variables(model),
+            ],
             list(model.metrics_variables),
         )
         places = {id(v): place for place, v in enumerate(model.variables)}
@@ -100,7 +111,7 @@ class MemberStep:
     def test(self, model: list[Tensor], metrics: list[Tensor], batch: Nested) -> list[Tensor]:
         """Take a step as ``model.test_step`` does, and return the new metrics."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        with self._scope(State(model, [], metrics)) as scope:
+        with self._scope(State(model, [], metrics), self._test_smoothing) as scope:
             y_pred, _ = self._forward(x, y, sample_weight, training=False)
             self.model.compute_metrics(x, y, y_pred, sample_weight)
             return [scope.get_current_value(v) for v in self.variables.metrics]
@@ -124,7 +135,7 @@ class MemberStep:
         self.model.reset_metrics()
         return [v.numpy() for v in self.variables.metrics]
 
-    def fresh_optimizer(self, hyperparameters: Mapping[str, float]) -> list[Array]:
+    def fresh_optimizer(self, hyperparameters: Mapping[str, float | str]) -> list[Array]:
         """Return the values of the optimizer's variables before the first step.
 
         Args:
@@ -137,6 +148,9 @@ class MemberStep:
         for name, value in hyperparameters.items():
             if name == DROPOUT:
                 values |= {id(rate): np.float64(value) for rate in self._rates}
+                continue
+            if name == SMOOTHING:
+                values |= {id(v): np.float64(value) for v in smoothing_variables(self.model)}
                 continue
             variable, number = self.optimizer.assignment(name, value)
             values[id(variable)] = np.asarray(number, values[id(variable)].dtype)
@@ -154,13 +168,16 @@ class MemberStep:
             for layer, variable in zip(self._dropouts, shared, strict=True):
                 layer.use_rate_variable(variable)
 
-    def _scope(self, state: State) -> keras.StatelessScope:
+    def _scope(
+        self, state: State, further: Sequence[tuple[Variable, Array]] = ()
+    ) -> keras.StatelessScope:
         pairs = [
             (variable, value)
             for variables, values in zip(self.variables, state, strict=True)
             for variable, value in zip(variables if values else [], values, strict=True)
         ]
-        return keras.StatelessScope(pairs, collect_losses=True)
+        constants = [(variable, tf.constant(value)) for variable, value in further]
+        return keras.StatelessScope([*pairs, *constants], collect_losses=True)
 
     def _forward(
         self, x: TrainingData, y: TrainingData, sample_weight: SampleWeight, training: bool

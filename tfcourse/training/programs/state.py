@@ -14,6 +14,7 @@ from tfcourse.internals.models import (
     finish_building,
 )
 from tfcourse.internals.tensorflow import allow_retracing, function_graph
+from tfcourse.optimizers.schedule import schedule_variables
 from tfcourse.training.programs.one_device import on_one_device
 from tfcourse.training.programs.own_state import own_state
 from tfcourse.training.programs.program_cache import program_cache
@@ -116,6 +117,7 @@ def state_variables(model: KerasModel, metrics: bool = True) -> list[Variable]:
     variables = [
         *model.variables,
         *model.optimizer.variables,
+        *schedule_variables(model.optimizer),
         *own_state(model, overrides(model, "train_step")),
     ]
     if metrics:

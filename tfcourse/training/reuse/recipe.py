@@ -26,8 +26,9 @@ class PureBuild:
         seed: What the function seeds Python's global generator with, from which Keras's layers
             draw their seeds where they have none of their own.
         make: Builds and compiles the model.
-        optimizer_values: The values of the variables of the model's optimizer, from an optimizer
-            of the same origin and its variables' first values.
+        optimizer_values: The values of the variables of the optimizer's `TrainingSchedule`, if it
+            has one, and of the optimizer, from an optimizer of the same origin and the first
+            values of both.
     """
 
     origin: Hashable
@@ -49,7 +50,8 @@ class Recipe:
         initializers: The initializers of random weights, each with the index of its seed among
             those that are drawn, by the number of the variable.
         generators: The indices of the seeds of seed generators, likewise.
-        optimizer: The first values of the optimizer's variables; none where they are not needed.
+        optimizer: The first values of the optimizer's variables, those of its schedule before
+            them; none where they are not needed.
         origin: That of a pure build; None of any other.
         is_verified: True if it gave the values of a model that was built from another seed.
     """

@@ -11,6 +11,7 @@ from tfcourse.internals.models import compile_arguments
 from tfcourse.internals.optimizers import has_weight_decay, learning_rate_source
 from tfcourse.layers.dropout import Dropout
 from tfcourse.optimizers.base import CourseOptimizer
+from tfcourse.optimizers.schedule import TrainingSchedule
 from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.reuse.configs import canonical, is_automatic_name
 from tfcourse.training.reuse.shareable import (
@@ -175,6 +176,9 @@ def _optimizer(optimizer: Optimizer, weights: Sequence[Variable]) -> Hashable:
     if isinstance(rate, keras.Variable):
         state.append("learning_rate")
         rate = None
+    elif isinstance(rate, TrainingSchedule):  # its parameters are variables too
+        state.append("learning_rate")
+        rate = type(rate).__name__
     return (
         type(optimizer),
         canonical(config, without=tuple(state)),

@@ -2,6 +2,8 @@
 
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.layers.dropout import Dropout
+from tfcourse.losses import smoothing_variables
+from tfcourse.optimizers.schedule import schedule_variables
 from tfcourse.types import KerasModel, Variable
 
 __all__ = ["initial_variables", "own_variables"]
@@ -10,12 +12,15 @@ __all__ = ["initial_variables", "own_variables"]
 def own_variables(model: KerasModel) -> list[Variable]:
     """Return the variables of a model without those of its optimizer, in their order.
 
-    To Keras, the rates of `Dropout` layers are no variables of the model; they come last.
+    To Keras, the rates of `Dropout` layers and the smoothing of labels are no variables of the
+    model; they come last.
     """
     dropouts = (layer for layer in flatten_layers(model) if isinstance(layer, Dropout))
-    return [*model.variables, *(layer.rate_variable for layer in dropouts)]
+    rates = (layer.rate_variable for layer in dropouts)
+    return [*model.variables, *rates, *smoothing_variables(model)]
 
 
 def initial_variables(model: KerasModel) -> list[Variable]:
-    """Return the present variables of a model and its optimizer, in their order."""
-    return [*own_variables(model), *model.optimizer.variables]
+    """Return the present variables of a model, its schedule and its optimizer, in their order."""
+    optimizer = model.optimizer
+    return [*own_variables(model), *schedule_variables(optimizer), *optimizer.variables]
