@@ -30,7 +30,10 @@ def run(quick, monkeypatch, tmp_path):
             keras.layers.Dropout(0.3), keras.layers.Dense(classes, activation="softmax"),
         ])
     """
-    config = quick(source, builder="network", training={"epochs": EPOCHS}).config
+    # The interruptions are in the middle of the schedule.
+    schedule = {"schedule": "cosine", "warmup": 0.5, "label_smoothing": 0.1}
+    training = {"epochs": EPOCHS, **schedule}
+    config = quick(source, builder="network", training=training).config
     monkeypatch.setattr(trial, "SAVE_EVERY", datetime.timedelta(microseconds=1))
     callbacks = trial.trial_callbacks
 

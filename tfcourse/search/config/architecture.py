@@ -6,13 +6,19 @@ from collections.abc import Hashable, Mapping
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.schedules import TRAINING_ARGUMENTS
 from tfcourse.search.space.parameters import Choice, Parameter
 from tfcourse.types import Hyperparameters
 
 __all__ = ["architecture_count", "architecture_of", "architectures", "is_builtin", "program_of"]
 
-# Hyperparameters in variables of the optimizer, and the number of times the program is called.
-STATE = {"epochs", *(name for names in OPTIMIZER_ARGUMENTS.values() for name in names)}
+# Hyperparameters in variables of the optimizer, its schedule and the loss, and the number of times
+# the program is called.
+STATE = {
+    "epochs",
+    *TRAINING_ARGUMENTS,
+    *(name for names in OPTIMIZER_ARGUMENTS.values() for name in names),
+}
 
 
 def architecture_of(values: Hyperparameters, builder: Builder) -> Hashable:

@@ -10,6 +10,7 @@ from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS
+from tfcourse.search.config.schedules import TRAINING_ARGUMENTS, validate_schedules
 from tfcourse.search.config.tables import ModelTable, SpaceTable, TrainingTable, parse
 from tfcourse.search.config.validators import is_whole, validate_argument
 from tfcourse.search.space.conditions import validate_conditions
@@ -18,7 +19,7 @@ from tfcourse.search.space.parameters import Choice, Parameter, Range, any_of
 __all__ = ["check_fixed", "parse_space"]
 
 OPTIMIZER = "the optimizer"
-TRAINING_NAMES = ("batch_size", "epochs", "optimizer")
+TRAINING_NAMES = ("batch_size", "epochs", "optimizer", *TRAINING_ARGUMENTS)
 
 
 def parse_space(
@@ -71,6 +72,13 @@ def check_fixed(
                 )
             elif problem := validate_argument(name, value, None):
                 errors.append(f"[training] {name} {problem}")
+        errors += [
+            f"[training] {name} {problem}"
+            for name in TRAINING_ARGUMENTS
+            if (value := getattr(training, name)) is not None
+            and (problem := validate_argument(name, value, None))
+        ]
+        errors += validate_schedules(training, space, builder)
     if builder is None or model is None:
         return errors
     for name, value in model.arguments.items():
@@ -121,7 +129,8 @@ def _contradiction(name: str, parameter: Parameter, builder: Builder | None) -> 
 
 def _unknown_name(name: str, builder: Builder | None, optimizers: list[str]) -> str | None:
     """Return an error for a name in ``[space]`` that is no argument of anything."""
-    of_training = [n for n in TRAINING_NAMES if optimizers or n != "optimizer"]
+    compiled = ("optimizer", *TRAINING_ARGUMENTS)
+    of_training = [n for n in TRAINING_NAMES if optimizers or n not in compiled]
     if builder is None or builder.takes_any or name in {*builder.arguments, *of_training}:
         return None
     takers = [o for o, names in ARGUMENTS.items() if name in names]

@@ -129,6 +129,15 @@ class _TrainingTable(Table):
         folds: The number of folds of train and dev set together, each the dev set of one
             training; with 1 the sets stay as they are.
         repeats: The number of trainings on each fold, each with a seed of its own.
+        schedule: The learning rate over the trial's epochs, from ``learning_rate`` down:
+            ``"constant"``; ``"cosine"`` or ``"linear"`` to 0, step by step; ``"inverse_time"``,
+            ``α₀/(1 + decay_rate · epoch)``, epoch by epoch, see
+            `tfcourse.formulas.schedules.scheduled_rate`.
+        warmup: The share of the steps in which the rate rises from 0, in [0, 1).
+        decay_rate: The rate of ``"inverse_time"``, 1 if it is not set.
+        label_smoothing: The share of each target that is spread over all classes, in [0, 1), as
+            Keras's argument. It is for the training alone: ``val_loss`` and the test are of the
+            targets themselves, so that trials can be compared.
     """
 
     epochs: int = Field(default=10, ge=1)
@@ -140,6 +149,10 @@ class _TrainingTable(Table):
     early_stopping: EarlyStoppingTable | None = None
     optimizer: str = "adam"
     jit_compile: Literal["auto", True, False] = "auto"
+    schedule: Literal["constant", "cosine", "linear", "inverse_time"] | None = None
+    warmup: float | None = None
+    decay_rate: float | None = None
+    label_smoothing: float | None = None
 
 
 if TYPE_CHECKING:

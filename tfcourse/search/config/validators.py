@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from tfcourse.errors import one_of, shown
-from tfcourse.hyperparameters import HYPERPARAMETERS
+from tfcourse.hyperparameters import HYPERPARAMETERS, SCHEDULES
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.limits import LARGEST
@@ -20,6 +20,8 @@ def validate_argument(name: str, value: Any, builder: Builder | None) -> str | N
     """Return ``must be ... Received: ...`` if the argument ``name`` can't have the value."""
     if name == "optimizer" and not (builder is not None and builder.compiles):
         return None if value in ARGUMENTS else one_of("", value, ARGUMENTS).strip()
+    if name == "schedule" and not _is_builders_own(name, builder):
+        return None if value in SCHEDULES else one_of("", value, SCHEDULES).strip()
     if name in FLAGS and not _is_builders_own(name, builder):
         return (
             None if isinstance(value, bool) else f"must be true or false. Received: {shown(value)}."

@@ -12,12 +12,15 @@ from tfcourse.errors import InputError
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.imports import exit_as_error
 from tfcourse.internals.layers import reset_automatic_names
+from tfcourse.optimizers.schedule import schedule_variables
 from tfcourse.search.config import optimizers
 from tfcourse.search.config.architecture import is_builtin
 from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.schedules import is_scheduled
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import ModelTable, TrainingTable
 from tfcourse.search.trials.compilation import keras_metrics
+from tfcourse.search.trials.schedules import create_optimizer, created_loss
 from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
 from tfcourse.types import Hyperparameters, KerasModel, Optimizer
@@ -66,8 +69,8 @@ def compiled_model(config: SearchConfig, split: Split, values: Hyperparameters) 
         )
     if not builder.compiles:
         model.compile(
-            _create_optimizer(hyperparameters),
-            loss=config.training.loss,
+            _create_optimizer(config, hyperparameters),
+            loss=created_loss(config),
             metrics=keras_metrics(config.training),
         )
     return model
@@ -97,7 +100,8 @@ def build_function(
     # Hyperparameters that are not set have their defaults in all models of one origin.
     optimizer = name, repr(fixed), tuple(sorted(of_optimizer))
     origin = (config.builder.name, split.shape, split.classes, arguments, optimizer, policy)
-    return PureBuild(origin, seed, build, partial(_optimizer_values, name, of_optimizer))
+    values_of = partial(_optimizer_values, name, is_scheduled(config), of_optimizer)
+    return PureBuild(origin, seed, build, values_of)
 
 
 def hyperparameters_of(
@@ -117,29 +121,34 @@ def _builder_arguments(builder: Builder, hyperparameters: Mapping[str, Any]) -> 
 
 
 def _optimizer_values(
-    name: str, hyperparameters: Mapping[str, Any], like: Any, initial: Sequence[Any]
+    name: str,
+    scheduled: bool,
+    hyperparameters: Mapping[str, Any],
+    like: Any,
+    initial: Sequence[Any],
 ) -> Sequence[Any]:
     """Return the values of a new optimizer's variables, for tfcourse's without creating one.
 
     Args:
         name: The optimizer's name in a config.
+        scheduled: Whether it has a `TrainingSchedule`, whose variables come first.
         hyperparameters: Its hyperparameters.
         like: An optimizer of the same origin.
         initial: The first values of the variables of ``like``.
     """
     if name not in OPTIMIZER_ARGUMENTS:
-        variables: Sequence[Any] = optimizers.create(name, **hyperparameters).variables
-        return variables
+        created = create_optimizer(name, scheduled, hyperparameters)
+        return [*schedule_variables(created), *created.variables]
     numbers = [like.assignment(*hyperparameter) for hyperparameter in hyperparameters.items()]
     value_of = {id(variable): value for variable, value in numbers}
     # An optimizer that has trained has its slots after these variables.
-    pairs = zip(like.variables, initial, strict=False)
+    pairs = zip([*schedule_variables(like), *like.variables], initial, strict=False)
     return [value_of.get(id(variable), value) for variable, value in pairs]
 
 
-def _create_optimizer(hyperparameters: Mapping[str, Any]) -> Optimizer:
+def _create_optimizer(config: SearchConfig, hyperparameters: Mapping[str, Any]) -> Optimizer:
     name, of_optimizer = _optimizer_arguments(hyperparameters)
-    return optimizers.create(name, **of_optimizer)
+    return create_optimizer(name, is_scheduled(config), of_optimizer)
 
 
 def _optimizer_arguments(hyperparameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

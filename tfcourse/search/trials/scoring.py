@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from tfcourse.errors import error_line, traceback_text
 from tfcourse.search.strategies.pruning import Limits
 from tfcourse.training.non_finite.rule import logs_fault
 
-__all__ = ["combine", "score_history"]
+__all__ = ["combine", "failure", "score_history"]
 
 History = Mapping[str, Sequence[float]]
 
@@ -57,6 +58,11 @@ def combine(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "best_epoch": round(float(np.mean([result["best_epoch"] for result in results]))),
         "history": _mean_history([result["history"] for result in results]),
     }
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """Return the fields of a failed trial's `TrialRecord` while its error is handled."""
+    return {"status": "failed", "message": error_line(error), "traceback": traceback_text()}
 
 
 def _mean_history(histories: Sequence[History]) -> dict[str, list[float]]:

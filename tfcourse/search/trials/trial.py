@@ -11,7 +11,6 @@ from weakref import WeakSet
 
 from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
-from tfcourse.errors import error_line, traceback_text
 from tfcourse.imports import exit_as_error
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import fold_split
@@ -22,7 +21,8 @@ from tfcourse.search.strategies.pruning import Limits
 from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.normalized import ScaledModel, normalize, with_scaling
-from tfcourse.search.trials.scoring import combine, score_history
+from tfcourse.search.trials.schedules import schedule_callbacks
+from tfcourse.search.trials.scoring import combine, failure, score_history
 from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.search.trials.trainings import Training, trainings, with_origin
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
@@ -108,7 +108,6 @@ class TrialRunner:
 
         The result is fields of a `TrialRecord`.
         """
-        objective, direction = self.config.search.objective, self.config.direction
         results: list[dict[str, Any]] = []
         model: KerasModel
         values, origin = with_origin(self.config.search.strategy, number, values)
@@ -118,18 +117,19 @@ class TrialRunner:
             try:
                 with exit_as_error():  # a layer, metric or loss of the user's may call sys.exit
                     model, history = self.train(number, values, training, limits)
+                objective, direction = self.config.search.objective, self.config.direction
                 results.append(score_history(history, objective, direction, limits))
             except CheckpointError:
                 raise
             except Exception as error:
-                results.append(_failure(error))
+                results.append(failure(error))
             if results[-1]["status"] == "failed":
                 message = f"{results[-1]['message']} {training.name}".rstrip()
                 return None, {**results[-1], "message": message}
         try:
             return self._with_scaling(model, training.fold), combine(results)
         except Exception as error:
-            return None, _failure(error)
+            return None, failure(error)
 
     def _with_scaling(self, model: KerasModel, fold: int) -> SavableModel:
         """Return the model, or an object that saves it with the scaling of its fold in front.
@@ -170,7 +170,10 @@ class TrialRunner:
                 batch_size=size,
                 epochs=self._epochs_of(values),
                 verbose=0,
-                callbacks=trial_callbacks(config, limits),
+                callbacks=[
+                    *trial_callbacks(config, limits),
+                    *schedule_callbacks(config, values, train),
+                ],
                 validation_data=dev.data,
                 validation_batch_size=min(dev.count, LARGEST_BATCH),
                 seed=training.seed,
@@ -253,8 +256,3 @@ def _resume_or_restart(
         LOG.warning("A trial is trained from its beginning: %s", error)
         saved.clear()
         return fit_once(model)
-
-
-def _failure(error: Exception) -> dict[str, Any]:
-    message = error_line(error)
-    return {"status": "failed", "message": message, "traceback": traceback_text()}

@@ -3,24 +3,23 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from pathlib import Path
 
 from tfcourse.errors import error_line
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.imports import exit_as_error
-from tfcourse.models.saving import save_model
 from tfcourse.search.config.architecture import architecture_of, is_builtin
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.sampling import trial_seed
-from tfcourse.search.trials.building import build_trial, compiled_model, hyperparameters_of
+from tfcourse.search.trials.building import compiled_model, hyperparameters_of
 from tfcourse.search.trials.callbacks import early_stopping
-from tfcourse.search.trials.normalized import with_scaling
+from tfcourse.search.trials.schedules import schedule_parameters, smoothing_of
 from tfcourse.search.trials.scoring import score_history
 from tfcourse.search.trials.trainings import with_origin
 from tfcourse.search.trials.trial import LARGEST_BATCH, TrialRunner
 from tfcourse.search.trials.vectorized.group_size import slot_count
+from tfcourse.search.trials.vectorized.member_model import MemberModel
 from tfcourse.search.trials.vectorized.rule import should_vectorize
 from tfcourse.search.trials.vectorized.time_shares import TimeShares
 from tfcourse.training.early_stopping import BestEpoch
@@ -96,9 +95,8 @@ class GroupRunner:
     ) -> None:
         config = self.config
         size = int(group[0][1].get("batch_size", config.training.batch_size))
-        epochs = [int(values.get("epochs", config.training.epochs)) for _, values in group]
-        members = [self._member(*trial, own) for trial, own in zip(group, epochs, strict=True)]
         train, dev, _ = self.runner.data(0)
+        members = [self._member(*of) for of in group]
         x, y = train.data
         trained = fit_population(
             population,
@@ -119,7 +117,7 @@ class GroupRunner:
         )
         self._effort += Effort(vectorized=len(members), traces=trained.traces)
 
-    def _member(self, number: int, values: Hyperparameters, epochs: int) -> Member:
+    def _member(self, number: int, values: Hyperparameters) -> Member:
         config = self.config
         own, origin = with_origin(config.search.strategy, number, values)
         every = hyperparameters_of(config.model, config.training, own)
@@ -127,6 +125,12 @@ class GroupRunner:
         hyperparameters = {name: every[name] for name in names if name in every}
         if is_builtin(config.builder) and every.get("dropout"):
             hyperparameters["dropout"] = every["dropout"]
+        train, *_ = self.runner.data(0)
+        hyperparameters |= schedule_parameters(config, own, train)
+        smoothing = smoothing_of(config, own)
+        if smoothing is not None:
+            hyperparameters["label_smoothing"] = smoothing
+        epochs = int(own.get("epochs", config.training.epochs))
         return Member(trial_seed(config.search.seed, origin), hyperparameters, epochs)
 
     def _population(self, values: Hyperparameters) -> Population | None:
@@ -229,31 +233,9 @@ class _MemberCallbacks:
             **fields,
         )
         failed = record.status == "failed"
-        model = None if failed else _MemberModel(self.runner.runner, number, values, result)
+        model = None if failed else MemberModel(self.runner.runner, number, values, result)
         try:
             self.on_trial(record, model)
         except Exception as error:
             self.error = error
             raise
-
-
-class _MemberModel:
-    """A member's model, which is built only when it is saved."""
-
-    def __init__(
-        self, runner: TrialRunner, number: int, values: Hyperparameters, result: MemberResult
-    ) -> None:
-        self.runner, self.result = runner, result
-        self.values, self.origin = with_origin(runner.config.search.strategy, number, values)
-
-    def save(self, path: Path) -> None:
-        """Save it as a single trial's model, but with an optimizer that has taken no step."""
-        config, split = self.runner.config, self.runner.split
-        seed = trial_seed(config.search.seed, self.origin)
-        model = build_trial(config, split, self.values, seed)
-        if not model.built:
-            model.build((None, *split.shape))
-        model.optimizer.build(model.trainable_variables)
-        model.set_weights(self.result.weights)
-        *_, scaling = self.runner.data(0)
-        save_model(with_scaling(model, scaling, split.shape), path)
