@@ -10,7 +10,6 @@ from scipy.stats._qmc import van_der_corput
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.strategies.quasi_random import (
     _permutations,
-    halton_point,
     halton_points,
     quasi_random,
 )
@@ -25,6 +24,10 @@ SPACE = {
 }
 
 
+def halton_point(seed, number, dimensions):
+    return halton_points(seed, [number], dimensions)[0].tolist()
+
+
 @pytest.mark.parametrize("dimension", [0, 1, 4, 15])
 def test_the_digits_are_scrambled_as_scipy_does(dimension):
     """With the same permutations SciPy's scrambled van der Corput sequence is the same."""
@@ -33,7 +36,7 @@ def test_the_digits_are_scrambled_as_scipy_does(dimension):
     expected = van_der_corput(200, base, scramble=True, permutations=permutations)
     found = [halton_point(3, number, 16)[dimension] for number in range(200)]
     assert found == pytest.approx(expected, abs=1e-14)
-    assert halton_points(3, 200, 16)[:, dimension] == pytest.approx(expected, abs=1e-14)
+    assert halton_points(3, range(200), 16)[:, dimension] == pytest.approx(expected, abs=1e-14)
 
 
 @pytest.mark.parametrize("dimensions", [1, 2, 5, 10])
@@ -44,7 +47,7 @@ def test_the_points_are_as_even_as_scipys(dimensions, count):
     def median(points_of):
         return np.median([qmc.discrepancy(points_of(seed)) for seed in range(24)])
 
-    ours = median(lambda seed: halton_points(seed, count, dimensions))
+    ours = median(lambda seed: halton_points(seed, range(count), dimensions))
     scipys = median(lambda seed: qmc.Halton(dimensions, rng=seed).random(count))
     independent = median(lambda seed: np.random.default_rng(seed).random((count, dimensions)))
     assert ours < 1.25 * scipys

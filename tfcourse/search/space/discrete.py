@@ -13,7 +13,14 @@ from typing import Any
 from tfcourse.search.space.parameters import Choice, Parameter, any_of, parents_first
 from tfcourse.search.space.sampling import position, sample
 
-__all__ = ["Configuration", "configuration_count", "configuration_of", "is_discrete", "new_sample"]
+__all__ = [
+    "Configuration",
+    "configuration_count",
+    "configuration_of",
+    "is_discrete",
+    "new_sample",
+    "new_values",
+]
 
 Configuration = frozenset[tuple[str, Any]]
 
@@ -37,6 +44,29 @@ def configuration_count(space: Mapping[str, Parameter], at_most: int) -> int:
     if always >= at_most:
         return at_most
     return sum(1 for _ in islice(_configurations(space, lambda name: 0.0), at_most))
+
+
+def new_values(
+    space: Mapping[str, Parameter],
+    values: dict[str, Any],
+    seed: int,
+    trial: int,
+    earlier: Collection[Configuration],
+    box: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the values, or new ones where an earlier trial of a discrete space had the same.
+
+    Args:
+        space: The space.
+        values: The values that a strategy proposes.
+        seed: The search's seed.
+        trial: The trial's number.
+        earlier: The configurations of other trials.
+        box: The part of the space to draw from; the whole space by default.
+    """
+    if not is_discrete(space) or configuration_of(space, values) not in earlier:
+        return values
+    return new_sample(space, box or space, seed, trial, earlier) or values
 
 
 def new_sample(

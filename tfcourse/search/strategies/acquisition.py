@@ -58,7 +58,7 @@ def maximize(
     """
     random = np.random.default_rng([seed, number, dimensions])
     shift = random.random(dimensions)
-    places = (halton_points(seed, EVERYWHERE, dimensions) + shift) % 1.0
+    places = (halton_points(seed, range(EVERYWHERE), dimensions) + shift) % 1.0
     places = np.vstack([places, *(around(row, 0.1, random) for row in starts)])
     scores = score(places)
     for width in WIDTHS:

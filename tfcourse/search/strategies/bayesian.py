@@ -1,9 +1,9 @@
 """Bayesian search: keras-tuner's Gaussian process as a function of the records before a trial."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from tfcourse.search.space.discrete import configuration_of, is_discrete, new_sample
+from tfcourse.search.space.discrete import configuration_of, new_values
 from tfcourse.search.space.parameters import active
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.strategies.random_search import draw
@@ -38,9 +38,9 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str
         if number < initial:
             values = draw(study, number, finished, memo)
         else:
+            tried = {configuration_of(study.space, own) for own, _ in scored}
             values = _next_values(study, number, scored)
-            if is_discrete(study.space):
-                values = _new_values(study, number, values, [tried for tried, _ in scored])
+            values = new_values(study.space, values, study.seed, number, tried)
         scored.append((values, worst))
     return values
 
@@ -50,17 +50,6 @@ def _dependencies(study: Study, trial: int) -> range:
     if trial < study.settings.initial_of(len(study.space)):
         return range(0)
     return range(trial // study.settings.parallel * study.settings.parallel)
-
-
-def _new_values(
-    study: Study, trial: int, values: dict[str, Any], tried: Iterable[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Return the values if they are new, or new ones if there are any."""
-    space = study.space
-    configurations = {configuration_of(space, own) for own in tried}
-    if configuration_of(space, values) not in configurations:
-        return values
-    return new_sample(space, space, study.seed, trial, configurations) or values
 
 
 def _next_values(study: Study, trial: int, scored: Sequence[Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.search.space.discrete import configuration_of, is_discrete, new_sample
+from tfcourse.search.space.discrete import configuration_of, new_values
 from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.acquisition import around, log_expected_improvement, maximize
 from tfcourse.search.strategies.coordinates import Array, Coordinates
@@ -94,7 +94,7 @@ def _drawn_minimum(
     """Return the positions where a function drawn from the posterior is smallest."""
     dimensions = len(coordinates.names)
     random = np.random.default_rng([seed, number, dimensions])
-    shifted = (halton_points(seed, EVERYWHERE, dimensions) + random.random(dimensions)) % 1.0
+    shifted = (halton_points(seed, range(EVERYWHERE), dimensions) + random.random(dimensions)) % 1.0
     places = np.vstack([shifted, *(around(centre, WIDTH, random) for centre in centres)])
     normals = random.standard_normal((1, len(places)))
     drawn = process.draw(coordinates.points(places), normals)
@@ -113,23 +113,12 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str
         )
         parallel = study.settings.parallel
         batch = gaussian_process_batch(study.space, observations, study.seed, first, parallel)
-        if is_discrete(study.space):
-            batch = _without_repetition(study, first, batch, observations)
+        tried = {configuration_of(study.space, values) for values, _ in observations}
+        for place, values in enumerate(batch):
+            batch[place] = new_values(study.space, values, study.seed, first + place, tried)
+            tried.add(configuration_of(study.space, batch[place]))
         memo.batches[first] = batch
     return memo.batches[first][trial - first]
-
-
-def _without_repetition(
-    study: Study, first: int, batch: list[dict[str, Any]], observations: Observations
-) -> list[dict[str, Any]]:
-    """Return the batch with new configurations for those that were tried, if there are any."""
-    space = study.space
-    tried = {configuration_of(space, values) for values, _ in observations}
-    for place, values in enumerate(batch):
-        if configuration_of(space, values) in tried:
-            batch[place] = new_sample(space, space, study.seed, first + place, tried) or values
-        tried.add(configuration_of(space, batch[place]))
-    return batch
 
 
 def _dependencies(study: Study, trial: int) -> range:

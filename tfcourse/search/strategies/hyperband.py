@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from tfcourse.search.space.discrete import configuration_of, is_discrete, new_sample
+from tfcourse.search.space.discrete import configuration_of, new_values
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.random_search import draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study, by_quality
@@ -98,9 +98,7 @@ def _replacement(
     space, seed = study.space, study.seed
     used = {configuration_of(space, values) for values in earlier if values}
     for number in numbers:
-        values = sample(space, seed, number)
-        if is_discrete(space):
-            values = new_sample(space, space, seed, number, used) or values
+        values = new_values(space, sample(space, seed, number), seed, number, used)
         used.add(configuration_of(space, values))
     return values
 

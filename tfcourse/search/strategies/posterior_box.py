@@ -104,13 +104,13 @@ def _minimizers(
     """
     seed, _, stage = stream
     random = np.random.default_rng(stream)
-    inside = low + (high - low) * halton_points(seed + 1 + stage, CANDIDATES, len(low))
+    inside = low + (high - low) * halton_points(seed + 1 + stage, range(CANDIDATES), len(low))
     for column, name in enumerate(evidence.coordinates.names):
         if len(before) and isinstance(evidence.coordinates.space[name], Choice):
             inside[:, column] = random.choice(before[:, column], CANDIDATES)
     near = evidence.units[: max(4, min(len(evidence.units) // 4, 16))].repeat(8, axis=0)
     moved = np.clip(near + 0.05 * random.standard_normal(near.shape), 0.0, np.nextafter(1.0, 0.0))
-    whole = halton_points(seed, CANDIDATES // (1 + stage), len(low))
+    whole = halton_points(seed, range(CANDIDATES // (1 + stage)), len(low))
     candidates = np.vstack([whole, inside, near[::8], moved])
     points = evidence.coordinates.points(candidates)
     shape = (FUNCTIONS // PROCESSES, len(candidates))

@@ -4,7 +4,7 @@ Google's Deep Learning Tuning Playbook recommends it for exploration: of n point
 interval is covered with gaps of about 1/n, and so is each pair of parameters, as far as n allows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -16,7 +16,7 @@ from tfcourse.search.space.parameters import active
 from tfcourse.search.strategies.random_search import draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 
-__all__ = ["QUASI_RANDOM", "halton_point", "halton_points", "quasi_random"]
+__all__ = ["QUASI_RANDOM", "halton_points", "quasi_random"]
 
 # A double has 53 bits: further digits of a position would be rounded away.
 BITS = 54
@@ -35,45 +35,29 @@ def quasi_random(space: Mapping[str, Any], seed: int, trial: int) -> dict[str, A
         trial: The trial's number, from 0.
     """
     # Sorted: the tables' order in the file must not matter.
-    units = dict(zip(sorted(space), halton_point(seed, trial, len(space)), strict=True))
+    (point,) = halton_points(seed, [trial], len(space)).tolist()
+    units = dict(zip(sorted(space), point, strict=True))
     return active(space, {name: p.value_at(units[name]) for name, p in space.items()})
 
 
-def halton_point(seed: int, number: int, dimensions: int) -> list[float]:
-    """Return point ``number`` of the randomized Halton sequence, in [0, 1) in each dimension.
+def halton_points(seed: int, numbers: Sequence[int], dimensions: int) -> npt.NDArray[np.float64]:
+    """Return points of the randomized Halton sequence, one in a row, in [0, 1) in each dimension.
 
-    In dimension j with the j-th prime b, the digits d₀, d₁, ... of the number in base b become
-    ``Σ πₖ(dₖ) b^-(k+1)`` with a random permutation πₖ of the digits for each place k (Owen 2017,
-    "A randomized Halton algorithm in R"): each point is uniform, and n points are as even as
-    Halton's. The permutations come from the seed and the dimension, so that a point needs none of
-    those before it.
+    In dimension j with the j-th prime b, the digits d₀, d₁, ... of a point's number in base b
+    become ``Σ πₖ(dₖ) b^-(k+1)`` with a random permutation πₖ of the digits for each place k (Owen
+    2017, "A randomized Halton algorithm in R"): each point is uniform, and the first n points are
+    as even as Halton's. The permutations come from the seed and the dimension, so that a point
+    needs none of those before it.
     """
-    return [
-        _radical_inverse(number, base, _permutations(seed, dimension, base))
-        for dimension, base in enumerate(_primes(dimensions))
-    ]
-
-
-def halton_points(seed: int, count: int, dimensions: int) -> npt.NDArray[np.float64]:
-    """Return the first ``count`` points, one in a row."""
-    points = np.empty((count, dimensions))
+    points = np.zeros((len(numbers), dimensions))
     for dimension, base in enumerate(_primes(dimensions)):
-        rest, size = np.arange(count), 1.0
-        points[:, dimension] = 0.0
-        for permutation in _permutations(seed, dimension, base):
-            rest, digits = np.divmod(rest, base)
-            size /= base
-            points[:, dimension] += permutation[digits] * size
+        permutations = _permutations(seed, dimension, base)
+        places = np.arange(len(permutations))
+        digits = np.asarray(numbers)[:, None] // base**places % base
+        sizes = np.divide.accumulate([1.0, *[base] * len(places)])[1:]
+        # The sums of the terms in this order, as they were in earlier versions.
+        points[:, dimension] = np.cumsum(permutations[places, digits] * sizes, axis=1)[:, -1]
     return np.minimum(points, np.nextafter(1.0, 0.0))
-
-
-def _radical_inverse(number: int, base: int, permutations: npt.NDArray[np.int64]) -> float:
-    position, size = 0.0, 1.0
-    for permutation in permutations:
-        number, digit = divmod(number, base)
-        size /= base
-        position += float(permutation[digit]) * size
-    return min(position, float(np.nextafter(1.0, 0.0)))
 
 
 @lru_cache(maxsize=256)

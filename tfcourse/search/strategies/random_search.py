@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tfcourse.search.space.discrete import configuration_of, is_discrete, new_sample
+from tfcourse.search.space.discrete import configuration_of, is_discrete, new_values
 from tfcourse.search.space.parameters import When
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
@@ -49,10 +49,9 @@ def draw(
         if values is None and number < len(study.start):
             values = sample(_with_start(study, number, box), seed, number)
         if values is None:
+            # The same after the last new configuration; no trial of a search comes there.
             values = point(box, seed, number)
-            if configuration_of(space, values) in memo.configurations:
-                # None after the last new configuration; no trial of a search comes there.
-                values = new_sample(space, box, seed, number, memo.configurations) or values
+            values = new_values(space, values, seed, number, memo.configurations, box)
         memo.draws[number] = {name: value for name, value in values.items() if name in space}
         memo.configurations.add(configuration_of(space, values))
     return memo.draws[trial] or {}
