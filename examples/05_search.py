@@ -2,7 +2,7 @@
 # # A hyperparameter search, from Python
 #
 # A search is a TOML file: what to train, on what data, and which hyperparameters to draw on which
-# scale. `tuner_configs/digits.toml` draws five of them at random (section 1.2 of the course:
+# scale. `tuner_configs/digits.toml` draws four of them at random (section 1.2 of the course:
 # random points, not a grid), each on its own scale (1.4 and 1.5). The command for it is
 # `tfcourse search tuner_configs/digits.toml`; this is the same from Python.
 
@@ -42,12 +42,12 @@ search = tfcourse.Search.from_toml(
 result = search.run(verbose=False)
 
 print(f"{len(result.trials)} trials, {len(result.ranking)} completed, best first:\n")
-print(f"{'trial':>5}{'score':>8}{'α':>12}{'β₁':>9}{'units':>7}{'layers':>8}{'batch':>7}")
+print(f"{'trial':>5}{'score':>8}{'α':>12}{'β₁':>9}{'units':>7}{'layers':>8}")
 for record in result.ranking:
     values = record.values
     print(
         f"{record.trial:5}{record.score:8.3f}{values['learning_rate']:12.5f}"
-        f"{values['beta_1']:9.4f}{values['units']:7}{values['layers']:8}{values['batch_size']:7}"
+        f"{values['beta_1']:9.4f}{values['units']:7}{values['layers']:8}"
     )
 
 # %% [markdown]

@@ -208,7 +208,7 @@ class TestCheck:
         assert f"{DIGITS} is valid." in result.stdout
         for shown in (
             "digits: random search, 24 trials, val_accuracy (max)",
-            *("0.0001 to 1", "32 to 128, step 32", "64, 128, 256", "one_minus_log", "choice"),
+            *("0.0001 to 1", "32 to 128, step 32", "1 to 3", "one_minus_log"),
         ):
             assert shown in result.stdout
 
@@ -330,7 +330,23 @@ def test_check_warns_of_what_has_no_effect(line, said, tmp_path):
     assert result.exit_code == 0
     assert said in result.stdout
     assert f"{path} is valid." in result.stdout
-    assert "Warning" not in run("check", DIGITS).stdout
+
+
+def test_our_configs_need_no_advice():
+    for config in sorted(DIGITS.parent.glob("*.toml")):
+        said = run("check", config).stdout
+        assert "is valid" in said
+        assert "Warning" not in said
+        assert "Hint" not in said
+
+
+def test_check_gives_hints_about_the_number_of_trials(tmp_path):
+    path = tmp_path / "few.toml"
+    path.write_text(DIGITS.read_text(encoding="utf-8").replace("trials = 24", "trials = 8"))
+    assert (
+        "Hint: [search] trials = 8: with fewer than 10 trials search the learning rate alone. "
+        "Leave out [space.beta_1], [space.units], [space.layers], or give 24 trials."
+    ) in run("check", path).stdout
 
 
 def test_check_warns_of_the_data(tmp_path):

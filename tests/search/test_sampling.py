@@ -10,7 +10,8 @@ from tfcourse.search.config.load import load_config
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample, trial_seed
 
-SPACE = load_config(Path(__file__).parents[2] / "tuner_configs" / "digits.toml").space
+DIGITS = Path(__file__).parents[2] / "tuner_configs" / "digits.toml"
+SPACE = {**load_config(DIGITS).space, "batch_size": Choice((64, 128, 256))}
 TRIALS = range(30)
 
 

@@ -1,6 +1,5 @@
 """The searches that `tfcourse.bench.search` times: their configs, and a convnet for one of them."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,6 @@ from tfcourse.types import Array, KerasModel
 
 __all__ = ["COMMANDS", "MANY", "SEARCHES", "config_of", "convnet", "images"]
 
-# Not part of an installed package: that search runs only in a checkout.
-DIGITS_TOML = Path(__file__).parents[2] / "tuner_configs" / "digits.toml"
-
 _LEARNING_RATES = {"low": 1e-4, "high": 1e-1, "scale": "log"}
 _BETAS = {"low": 0.9, "high": 0.999, "scale": "one_minus_log"}
 
@@ -34,6 +30,19 @@ _MANY: Mapping[str, Any] = {
     "search": {"name": "many", "trials": 128, "caviar": "population"},
     "training": {"epochs": 50, "batch_size": 64},
 }
+# The space of earlier versions' digits.toml, so that times can be compared: 36 architectures.
+_MIXED: Mapping[str, Any] = {
+    "search": {"name": "mixed", "trials": 24},
+    "data": {"source": "digits"},
+    "training": {"epochs": 10},
+    "space": {
+        "learning_rate": {"low": 1e-4, "high": 1.0, "scale": "log"},
+        "beta_1": _BETAS,
+        "units": {"low": 32, "high": 128, "step": 32},
+        "layers": {"low": 1, "high": 3},
+        "batch_size": {"values": [64, 128, 256]},
+    },
+}
 _CONVNET: Mapping[str, Any] = {
     "search": {"name": "convnet", "trials": 8},
     "data": {"source": "tfcourse.bench.search_work:images"},
@@ -47,8 +56,8 @@ MANY, COMMANDS = "many", "commands"
 SEARCHES: dict[str, str] = {
     "one": "32 trials of 10 epochs, digits, one architecture, one process",
     MANY: "128 trials of 50 epochs, digits, one architecture, one process, a population",
-    "digits": "tuner_configs/digits.toml, mixed architectures, one process",
-    COMMANDS: "tuner_configs/digits.toml, mixed architectures, whole commands",
+    "digits": "24 trials of 10 epochs, digits, mixed architectures, one process",
+    COMMANDS: "24 trials of 10 epochs, digits, mixed architectures, whole commands",
     "convnet": "convnet 24×24, 8 trials of 3 epochs, one process",
 }
 
@@ -59,18 +68,13 @@ def config_of(name: str, scale: float = 1.0) -> SearchConfig:
     Args:
         name: A key of `SEARCHES`.
         scale: The fraction of the trials and epochs; less than 1 for a quick look.
-
-    Raises:
-        InputError: ``"digits"`` or ``"commands"`` outside of a checkout.
     """
-    raw = {"one": _ONE_ARCHITECTURE, MANY: _MANY, "convnet": _CONVNET}.get(name)
-    if raw is None:
-        raw = tomllib.loads(DIGITS_TOML.read_text(encoding="utf-8"))
+    raw = {"one": _ONE_ARCHITECTURE, MANY: _MANY, "convnet": _CONVNET}.get(name, _MIXED)
     search, training = dict(raw["search"]), dict(raw["training"])
     search["trials"] = max(2, round(search["trials"] * scale))
     training["epochs"] = max(1, round(training["epochs"] * scale))
     tables = {**raw, "search": search, "training": training}
-    return parse_config(tables, SEARCHES[name], DIGITS_TOML.parent)
+    return parse_config(tables, SEARCHES[name], Path.cwd())
 
 
 def images() -> tuple[Array, Array]:

@@ -172,6 +172,7 @@ def check(config: ConfigFile, debug: Debug = False) -> None:
     """Check CONFIG and its data without running anything."""
     with reporting(debug):
         from tfcourse.search.config.advice import advice
+        from tfcourse.search.config.budget import hints
         from tfcourse.search.config.load import load_config
         from tfcourse.search.data.checks import check_data
         from tfcourse.search.results.tables import space_table
@@ -181,6 +182,8 @@ def check(config: ConfigFile, debug: Debug = False) -> None:
         console.print(space_table(checked))
         for line in (*advice(checked), *(f"[data] {note}" for note in notes)):
             console.print(f"Warning: {line}", highlight=False, soft_wrap=True)
+        for line in hints(checked):
+            console.print(f"Hint: {line}", highlight=False, soft_wrap=True)
         console.print(f"{config} is valid.", highlight=False, soft_wrap=True)
 
 
