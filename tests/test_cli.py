@@ -292,6 +292,11 @@ ADVICE = {
     "gp": ('strategy = "gp"', '"gp" begins with 8 quasi-random trials.'),
     "bayesian": ('strategy = "bayesian"', '"bayesian" begins with 3 random trials.'),
     "tpe": ('strategy = "tpe"', '"tpe" begins with 10 random trials.'),
+    "workers": (
+        'strategy = "gp"\nworkers = 3',
+        "Warning: [search.gp] parallel = 1: after the first trials no more run at a time. With "
+        "workers = 3, set it to 3.",
+    ),
     "cma_es": (
         'strategy = "cma_es"\n[space.units]\nvalues = [4, 8]',
         'Warning: [search] strategy "cma_es": CMA-ES learns nothing about choices and '

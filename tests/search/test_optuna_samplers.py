@@ -224,7 +224,10 @@ def test_a_score_that_is_not_finite_is_a_failure():
     infinite = {**records, 3: replace(records[3], score=float("inf"))}
     without = [propose(search.study, trial, failed) for trial in (10, 11)]
     assert [propose(search.study, trial, infinite) for trial in (10, 11)] == without
-    assert [propose(search.study, trial, records) for trial in (10, 11)] != without
+    known = [propose(search.study, trial, records) for trial in (10, 11)]
+    assert known != without
+    pruned = {**records, 3: replace(records[3], status="pruned")}
+    assert [propose(search.study, trial, pruned) for trial in (10, 11)] == known
 
 
 def test_the_first_trials_of_a_start_count():

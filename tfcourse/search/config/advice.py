@@ -7,13 +7,15 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.strategy_tables import SamplerTable
 from tfcourse.search.space.parameters import Choice, Parameter, Range
 from tfcourse.search.strategies.hyperband import hyperband_round
+from tfcourse.search.strategies.proposals import MODEL_BASED
 
 __all__ = ["advice", "exhaustion"]
 
 
 def advice(config: SearchConfig) -> list[str]:
     """Return a line for each setting that has no effect or an unlikely one."""
-    lines = [*_of_rule(config), *_of_sampler(config), *_of_strategy(config), *_of_training(config)]
+    lines = [*_of_rule(config), *_of_sampler(config), *_of_workers(config), *_of_strategy(config)]
+    lines += _of_training(config)
     lines += _of_numbers(config.space)
     if config.search.pruning is not None:
         lines += config.search.pruning.advice(config.trials, config.search.workers)
@@ -59,6 +61,19 @@ def _of_sampler(config: SearchConfig) -> list[str]:
         f'[search] strategy "{strategy}": CMA-ES learns nothing about choices and hyperparameters '
         f"with a condition, whose values are random ({', '.join(random)}). "
         'Strategies "tpe" and "gp" do.'
+    ]
+
+
+def _of_workers(config: SearchConfig) -> list[str]:
+    workers, strategy = config.search.workers, config.search.strategy
+    if strategy not in MODEL_BASED or not isinstance(workers, int):
+        return []
+    parallel = config.settings.parallel
+    if workers <= parallel:
+        return []
+    return [
+        f"[search.{strategy}] parallel = {parallel}: after the first trials no more run at a time. "
+        f"With workers = {workers}, set it to {workers}."
     ]
 
 
