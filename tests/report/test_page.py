@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tests.report.runs import MARKUP, RATE, WIDE, by_rate, sometimes, trials, wide_run
 from tests.search.run_directories import write_run
 from tfcourse.cli import app
-from tfcourse.report import report as module
+from tfcourse.report import report as reports
 from tfcourse.report.figures.curves import MOST_POINTS, curves_panel
 from tfcourse.report.page.assembly import page
 from tfcourse.report.report import panels_of
@@ -154,7 +154,7 @@ def test_the_command_imports_no_tensorflow(tmp_path):
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     *paths, heavy = run.stdout.split("\n")[:-1]
     assert heavy == "set()"
-    assert paths[0] == str(directory / "report.html")
+    assert paths[0].split() == ["report", str(directory / "report.html")]
     html = (directory / "report.html").read_text(encoding="utf-8")
     assert html.count("plotly.js v") >= 1
     assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', html.partition("<script>")[0])
@@ -169,10 +169,27 @@ def test_packages_that_are_missing(tmp_path, monkeypatch):
     found = importlib.util.find_spec
     absent = {"plotly", "sklearn"}
     monkeypatch.setattr(
-        module.importlib.util, "find_spec", lambda name: None if name in absent else found(name)
+        reports.importlib.util, "find_spec", lambda name: None if name in absent else found(name)
     )
     result = write(wide_run(tmp_path / "wide", 2))
     assert result.exit_code == 2
     assert result.output == (
         "Error: A report needs plotly and scikit-learn. Install: pip install plotly scikit-learn.\n"
     )
+
+
+def test_a_search_writes_its_report_at_its_end(quick, untrained, monkeypatch):
+    search = quick()
+    config = search.out.parent / "search.toml"
+    result = CliRunner().invoke(app, ["search", str(config), "--out", str(search.out), "--report"])
+    assert result.exit_code == 0
+    *_, report, pictures = result.output.splitlines()
+    assert report.split() == ["report", str(search.directory / "report.html")]
+    assert pictures.split() == ["pictures", str(search.directory / "report"), "(4", "PNG", "files)"]
+    html = (search.directory / "report.html").read_text(encoding="utf-8")
+    assert f"tfcourse search {search.directory}/config.toml --out runs-again" in html
+    assert "measured once" in html
+    monkeypatch.setattr(reports.importlib.util, "find_spec", lambda name: None)
+    missing = CliRunner().invoke(app, ["search", str(config), "--fresh", "--yes", "--report"])
+    assert missing.exit_code == 2
+    assert "A report needs matplotlib and optuna and plotly and scikit-learn." in missing.output

@@ -14,7 +14,7 @@ import tfcourse
 from tfcourse.cli.machines import chief, worker
 from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug
 from tfcourse.cli.output import print_result
-from tfcourse.cli.report import report
+from tfcourse.cli.report import check_report, print_report, report
 from tfcourse.cli.retest import retest
 from tfcourse.cli.show import show
 from tfcourse.cli.toy import toy
@@ -104,6 +104,9 @@ def search(
         ),
     ] = None,
     accept_changes: AcceptChanges = False,
+    with_report: Annotated[
+        bool, typer.Option("--report", help="Write the report at the end: tfcourse report.")
+    ] = False,
     verbose: Annotated[
         bool,
         typer.Option("--verbose", help="Show the numbers of models reused and programs traced."),
@@ -114,6 +117,8 @@ def search(
     with reporting(debug), signals_interrupt():
         from tfcourse.search.run import Search
 
+        if with_report:
+            check_report()
         planned = Search.from_toml(
             config,
             out=out,
@@ -136,6 +141,8 @@ def search(
                 fresh=fresh, workers=_workers(workers), accept_changes=accept_changes
             )
         print_result(result, verbose)
+        if with_report:
+            print_report(planned.directory)
 
 
 def _ask_to_delete(directory: Path) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from tfcourse.cli.options import Debug, RunDir
-from tfcourse.terminal import console, reporting
+from tfcourse.terminal import console, errors, reporting
 
-__all__ = ["report"]
+__all__ = ["check_report", "print_report", "report"]
 
 
 def report(
@@ -20,7 +20,26 @@ def report(
 ) -> None:
     """Write report.html, one page about a search that needs no network, and pictures."""
     with reporting(debug):
-        from tfcourse.report.report import write_report
+        print_report(run_dir, out)
 
-        for line in write_report(run_dir, out):
-            console.print(line, highlight=False, soft_wrap=True)
+
+def check_report() -> None:
+    """Raise InputError if a package is missing that a report needs."""
+    from tfcourse.report.report import check_packages
+
+    check_packages()
+
+
+def print_report(run_dir: Path, out: Path | None = None) -> None:
+    """Write the report of a search, and print the paths of its files."""
+    from tfcourse.report.report import write_report
+
+    # It takes some seconds; a status is shown on a terminal only.
+    with errors.status("Writing the report"):
+        paths = write_report(run_dir, out)
+    first, *pictures = paths
+    console.print(f"{'report':<12}{first}", highlight=False, soft_wrap=True)
+    for place in sorted({picture.parent for picture in pictures}):
+        count = sum(picture.parent == place for picture in pictures)
+        line = f"{'pictures':<12}{place} ({count} PNG files)"
+        console.print(line, highlight=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """The report of a search, written into files."""
 
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 from tfcourse.errors import InputError
@@ -9,12 +10,14 @@ from tfcourse.report.figures.contour import contour_panel
 from tfcourse.report.figures.curves import curves_panel
 from tfcourse.report.figures.history import history_panel
 from tfcourse.report.figures.importance_bars import importance_panel
+from tfcourse.report.figures.panel import Panel
 from tfcourse.report.figures.parallel import parallel_panel
 from tfcourse.report.figures.points import axis_of_scores
 from tfcourse.report.figures.rounds import round_panels
 from tfcourse.report.figures.slices import slice_panels
 from tfcourse.report.importance import importances
 from tfcourse.report.page.assembly import Panels, page
+from tfcourse.report.pictures import save_picture
 from tfcourse.search.results.search_record import SearchRecord, read_record
 
 __all__ = ["check_packages", "panels_of", "write_report"]
@@ -63,7 +66,23 @@ def write_report(directory: Path, out: Path | None = None) -> list[Path]:
     target = folder / "report.html"
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(target, page(record, panels, config, get_plotlyjs()))
-    return [target]
+    return [target, *_save_pictures(panels, folder / "report")]
+
+
+def _save_pictures(panels: Panels, folder: Path) -> list[Path]:
+    """Draw the figures into PNG files, the small ones together, and return the paths."""
+    pictures: dict[str, Sequence[Panel]] = {
+        "hyperparameters": panels.slices,
+        "rounds": panels.rounds,
+        **{p.name: [p] for p in panels.single if p.figure is not None},
+    }
+    folder.mkdir(exist_ok=True)
+    paths = []
+    for name, group in pictures.items():
+        if any(panel.figure is not None for panel in group):
+            paths.append(folder / f"{name}.png")
+            save_picture(group, paths[-1])
+    return sorted(paths)
 
 
 def panels_of(record: SearchRecord) -> Panels:

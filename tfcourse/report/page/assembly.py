@@ -44,12 +44,14 @@ class Panels:
     rounds: Sequence[Panel] = ()
 
     @property
+    def single(self) -> list[Panel]:
+        """Those that fill a section of their own."""
+        return [self.history, self.importance, self.contour, self.parallel, self.curves]
+
+    @property
     def all(self) -> list[Panel]:
-        """All of them, in the order of the page."""
-        return [
-            self.history, *self.slices, self.importance, self.contour, self.parallel, self.curves,
-            *self.rounds,
-        ]  # fmt: skip
+        """All of them."""
+        return [*self.single, *self.slices, *self.rounds]
 
 
 def page(record: SearchRecord, panels: Panels, config: str, plotly: str) -> str:

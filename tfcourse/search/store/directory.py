@@ -76,7 +76,7 @@ class RunDirectory:
     def names(self) -> set[str]:
         """The names of its parts."""
         files = {p.name for p in vars(self).values() if isinstance(p, Path) and p != self.path}
-        return files | {"data.json", "code.json", "retest.csv"}
+        return files | {"data.json", "code.json", "retest.csv", "report.html", "report"}
 
     def exists(self) -> bool:
         """Return True if it is a run directory, whole or in part, see `is_run_directory`."""
