@@ -16,7 +16,8 @@ from tfcourse.search.results.retest_result import Retest, RetestedTrial
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.tables import format_score, rounds_table
 from tfcourse.search.runtime.progress import SearchProgress
-from tfcourse.search.store.summary import Measurement, Summary, read_summary, write_summary
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.summary import Measurement, Summary, read_summary
 
 
 def test_the_progress_takes_names_as_they_are(quick, monkeypatch):
@@ -159,7 +160,7 @@ class TestMeasurements:
 
     def test_they_are_kept(self, tmp_path):
         summary = result_of(1, False, self.SECOND).summary
-        write_summary(tmp_path / "summary.json", summary)
+        RunDirectory(tmp_path).write_summary(summary)
         kept = read_summary(tmp_path / "summary.json")
         assert kept == summary
         assert [m.date for m in kept.measurements] == [m.date for m in self.SECOND]

@@ -6,12 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from tfcourse.errors import WorkFailedError
+from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.files import translate_disk_errors
 from tfcourse.search.runtime import supervisor
 from tfcourse.search.runtime.conductor import Conductor
 from tfcourse.search.runtime.deadlines import Preparing, Running
-from tfcourse.search.runtime.failures import record_failure
 from tfcourse.search.runtime.worker_pool import WorkerPool
 
 
@@ -78,7 +77,7 @@ def test_a_worker_that_is_always_too_slow_is_given_up_with_the_reason(pool):
         hear(made, None)
     again = "w1 ended after too long a preparation, and begins again. Its log: w1.log."
     assert said == [again] * (supervisor.MAX_RESTARTS - 1)
-    reason = supervisor.why_given_up(made.errors, {"w1"}, made.directory)
+    reason = made.given_up["w1"]
     assert "gave no data in 20 s, and was ended" in reason
     assert "[search] trial_timeout = 5 (it counts as at least 20 s here)" in reason
     assert "memory" not in reason
@@ -101,12 +100,10 @@ def test_a_disk_that_refuses_a_failure_s_record_is_told_with_the_remedy(pool, mo
     monkeypatch.setattr(made.directory, "write_trial", full)
     said = r"0000\.json can't be written or read: No space left on device\. Correct that and"
     with pytest.raises(WorkFailedError, match=said), translate_disk_errors():
-        record_failure(made.directory, "w1", Running(0, {}), "Ended.", "")
+        made._record_failure(made.children["w1"], Running(0, {}), "Ended.")
 
 
-@pytest.mark.parametrize(
-    "message", [{"what": "error", "kind": "InputError", "message": "No data."}, None]
-)
+@pytest.mark.parametrize("message", [{"what": "error", "error": InputError("No data.")}, None])
 def test_a_worker_that_fails_after_the_conclusion_fails_nothing(pool, message):
     made, said = pool
     made.conductor = Concluded()

@@ -11,7 +11,7 @@ from tfcourse.search.runtime.preparation import prepare
 from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.runtime.scheduling import scheduler_by_program
 from tfcourse.search.runtime.service import Service
-from tfcourse.search.scheduler.leases import read_leases, worker_of
+from tfcourse.search.scheduler.leases import worker_of
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal
@@ -49,7 +49,7 @@ def run_chief(
     split = prepare(config, directory, finished, False, accept_changes)
     bar = SearchProgress(config, finished)
     journal = SearchJournal(config, directory, finished, bar.advance, writes_leases=True)
-    leases = read_leases(directory.leases)
+    leases = directory.read_leases()
     scheduler = scheduler_by_program(config, finished, journal, leases, journal.earlier)
     search = config.search
     oracle = SearchOracle(

@@ -36,8 +36,8 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> 
     except Exception as raised:
         error = (isinstance(raised, OSError) and disk_error(raised)) or raised
         expected = isinstance(error, InputError | WorkFailedError)
-        message = str(error) if expected else error_text(error)
-        parent.send("error", kind=type(error).__name__, message=message)
+        kind = InputError if isinstance(error, InputError) else WorkFailedError
+        parent.send("error", error=kind(str(error) if expected else error_text(error)))
         if not expected:
             raise
         sys.exit(1)

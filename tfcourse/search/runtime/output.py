@@ -49,20 +49,13 @@ class Output:
     @property
     def place(self) -> str:
         """A sentence that names the log; empty if nothing was printed."""
-        has_output = self.log is not None and _size(self.log) > self._begin
+        has_output = self.log is not None and _read_from(self.log, self._begin)
         return f" Its log: {self.log}." if has_output else ""
 
     def end(self) -> str:
         """Return the last lines."""
         lines = _read_from(self.path, self._begin).decode("utf-8", "replace").strip().splitlines()
         return "\n".join([*self._before.splitlines(), *lines][-LONGEST_END:])
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
 
 
 def _read_from(path: Path, place: int) -> bytes:

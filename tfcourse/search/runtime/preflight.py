@@ -2,7 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -13,7 +12,7 @@ from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model, why_not_loadable
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.store.code_record import code_record
+from tfcourse.search.store.code_record import CodeRecord, code_record
 from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.trials.building import build_trial
 from tfcourse.search.trials.normalized import normalize, with_scaling
@@ -30,7 +29,7 @@ __all__ = ["preflight"]
 MOST_TRIED = 16
 
 
-def preflight(config: SearchConfig, split: Split) -> dict[str, Any]:
+def preflight(config: SearchConfig, split: Split) -> CodeRecord:
     """Build the first model that can be built and, with a builder of the user's, check it.
 
     Returns:

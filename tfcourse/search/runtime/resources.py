@@ -1,7 +1,6 @@
 """The share of the machine that each worker gets: its threads, and its GPU."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -58,16 +57,12 @@ def gpus(environ: Mapping[str, str]) -> list[str]:
     visible = environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
+    command = ["nvidia-smi", "--list-gpus"]
     try:
         listed = subprocess.run(
-            [tool, "--list-gpus"], capture_output=True, text=True, timeout=SECONDS_FOR_THE_DRIVER
+            command, capture_output=True, check=True, text=True, timeout=SECONDS_FOR_THE_DRIVER
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    if listed.returncode != 0:
+    except (OSError, subprocess.SubprocessError):  # no tool, an error of it, or no answer
         return []
     return [str(number) for number in range(listed.stdout.count("GPU "))]
 

@@ -6,19 +6,17 @@ import os
 import queue
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.config.time_limits import preparation_limit
 from tfcourse.search.records.effort import Effort
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.runtime.conductor import Conductor
-from tfcourse.search.runtime.deadlines import (
-    Preparing,
-    Running,
-    preparation_error,
-)
-from tfcourse.search.runtime.failures import error_of_child, record_failure, why_given_up
+from tfcourse.search.runtime.deadlines import Preparing, Running, preparation_error
 from tfcourse.search.runtime.process import Child, how_it_ended
 from tfcourse.search.runtime.resources import WorkerSlot, cores, environment, gpus
 from tfcourse.search.runtime.worker_pool import Display, WorkerPool
@@ -53,9 +51,10 @@ class Supervisor:
         self.running: dict[str, list[Running]] = {}
         self.preparing: dict[str, Preparing] = {}
         self.too_slow: dict[str, InputError] = {}  # of those that were ended for it
-        self.deaths: dict[str | int, int] = {}  # by worker, or by the trial that it ran
+        self.deaths: Counter[str | int] = Counter()  # by worker, or by the trial that it ran
         self.finished: set[str] = set()
-        self.errors: dict[str, dict[str, Any]] = {}
+        self.given_up: dict[str, str] = {}  # the reason by worker
+        self.errors: dict[str, Exception] = {}
         self.efforts: dict[str, Effort] = {}
 
     def run(self) -> None:
@@ -80,9 +79,12 @@ class Supervisor:
             finally:
                 self._end_all()
                 self.directory.forget_empty_logs(self.pool.workers)
-        given_up = set(self.pool.workers) - self.finished
-        if given_up and not self._is_concluded:
-            raise WorkFailedError(why_given_up(self.errors, given_up, self.directory))
+        if self.given_up and not self._is_concluded:
+            name, reason = min(self.given_up.items())
+            raise WorkFailedError(
+                f"A process of the search kept dying: {name}, the last time {reason} The finished "
+                f"trials are in {self.directory.path}; the same command continues from there."
+            )
 
     @property
     def _is_concluded(self) -> bool:
@@ -124,6 +126,10 @@ class Supervisor:
         if message is None:
             self._ended(child)
             return
+        self._note(child, message)
+        self.conductor.receive(child, message)
+
+    def _note(self, child: Child, message: Mapping[str, Any]) -> None:
         name = child.name
         match message["what"]:
             case "began":
@@ -139,7 +145,7 @@ class Supervisor:
             case "warning":
                 LOG.warning("%s", message["message"])
             case "error":
-                self.errors[name] = message
+                self.errors[name] = message["error"]
             case "preparing":
                 self.preparing[name] = Preparing(message["part"])
             case "prepared" | "loaded":
@@ -148,45 +154,60 @@ class Supervisor:
                 child.output.show(message["begin"])
             case "logs":
                 child.output.move(message["path"], message["begin"])
-        self.conductor.receive(child, message)
 
     def _recorded(self, name: str, trial: int) -> None:
         self.running[name] = [r for r in self.running.get(name, []) if r.trial != trial]
-        self.deaths.pop(name, None)
-        self.deaths.pop(trial, None)
+        del self.deaths[name], self.deaths[trial]
         self.display.ended(name, trial)
 
     def _ended(self, child: Child) -> None:
         """Handle the end of a process: by itself, by an error that it sent, or without a word."""
         name = child.name
-        status = child.wait()
-        del self.children[name]
-        running = self.running.pop(name, [])
-        self.preparing.pop(name, None)
+        running = self._remove(child)
         slow = self.too_slow.pop(name, None)
-        self._show_output(child, ended=True)
-        self.display.ended(name)
         if name in self.finished or self._is_concluded:
             return
-        if (error := self.errors.pop(name, None)) is not None:
-            raise error_of_child(error)
-        reason = how_it_ended(status) if slow is None else "after too long a preparation"
+        if name in self.errors:
+            raise self.errors[name]
+        reason = how_it_ended(child.wait()) if slow is None else "after too long a preparation"
         causes: list[str | int] = [r.trial for r in running] or [name]
-        for cause in causes:
-            self.deaths[cause] = self.deaths.get(cause, 0) + 1
+        self.deaths.update(causes)
         for trial in [r for r in running if self.deaths[r.trial] >= MAX_RESTARTS]:
             message = f"The worker died {MAX_RESTARTS} times in this trial, the last time {reason}."
-            message += child.output.place
-            record_failure(self.directory, name, trial, message, child.output.end())
+            self._record_failure(child, trial, message)
         if running or self.deaths[name] < MAX_RESTARTS:
             at = f" in trial {min(r.trial for r in running)}" if running else ""
             self.display.say(f"{name} ended{at} {reason}, and begins again.{child.output.place}")
             self._start(name)
         else:
             end = f"{reason}. {child.output.end()}".strip() if slow is None else str(slow)
-            self.errors[name] = {"message": f"{end}{child.output.place}"}
+            self.given_up[name] = f"{end}{child.output.place}"
             if not self.conductor.give_up(name):
                 self._end_all()
+
+    def _remove(self, child: Child) -> list[Running]:
+        """Wait for the end of a process, show its last lines, and return the trials that it ran."""
+        child.wait()
+        del self.children[child.name]
+        self.preparing.pop(child.name, None)
+        self._show_output(child, ended=True)
+        self.display.ended(child.name)
+        return self.running.pop(child.name, [])
+
+    def _record_failure(self, child: Child, running: Running, message: str) -> None:
+        """Write the record of a trial that ended without one."""
+        if self.directory.read_trial(running.trial) is not None:
+            return  # it ended in the last moment
+        record = TrialRecord(
+            running.trial,
+            "failed",
+            running.values,
+            seconds=round(time.monotonic() - running.since, 3),
+            worker=child.name,
+            message=f"{message}{child.output.place}",
+            traceback=child.output.end(),
+        )
+        self.directory.write_trial(record)
 
     def _end_slow_trials(self) -> None:
         timeout = self.pool.config.search.trial_timeout
@@ -194,14 +215,11 @@ class Supervisor:
             return
         for name, running in [(n, r) for n, trials in self.running.items() for r in trials]:
             if time.monotonic() - running.since > timeout:
-                child = self.children.pop(name)
+                child = self.children[name]
                 child.kill()
-                child.wait()
-                del self.running[name]
-                self._show_output(child, ended=True)
-                self.display.ended(name)
-                message = f"Ended after trial_timeout = {timeout:g} s.{child.output.place}"
-                record_failure(self.directory, name, running, message, child.output.end())
+                self._remove(child)
+                message = f"Ended after trial_timeout = {timeout:g} s."
+                self._record_failure(child, running, message)
                 self._start(name)
 
     def _end_slow_preparation(self) -> None:

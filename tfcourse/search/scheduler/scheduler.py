@@ -135,16 +135,14 @@ class Scheduler:
             self._end_recorded(holder)
             if holder in self.leases and not self._may_begin(self.leases[holder].trial):
                 self._release(holder)
-                self.journal.leases_changed(self.leases)
             if holder not in self.leases:
                 trial = self._next_free(worker_of(holder))
                 if trial is None or not self._may_begin(trial):
                     return None
                 if not is_ready(self.study, trial, self.finished, self._memo):
                     return None
+                self._change_leases(self.leases | {holder: Lease(trial, time.time())})
                 self._queue.take(trial, worker_of(holder))
-                self.leases[holder] = Lease(trial, time.time())
-            self.journal.leases_changed(self.leases)
             return self.leases[holder].trial
 
     def end(self, trial: int) -> None:
@@ -160,16 +158,14 @@ class Scheduler:
     def release(self, worker: str) -> None:
         """End the leases of a lost worker: others may run its trials."""
         with self._lock:
-            holders = [holder for holder in self.leases if worker_of(holder) == worker]
-            for holder in holders:
+            for holder in [h for h in self.leases if worker_of(h) == worker]:
                 self._end_recorded(holder)
                 self._release(holder)
             self._queue.forget(worker)
-            if holders:
-                self.journal.leases_changed(self.leases)
 
     def _release(self, holder: str) -> None:
-        if (lease := self.leases.pop(holder, None)) is not None:
+        if (lease := self.leases.get(holder)) is not None:
+            self._change_leases({h: self.leases[h] for h in self.leases if h != holder})
             self._queue.put_back(lease.trial)
             self._released.add(lease.trial)
 
@@ -219,6 +215,11 @@ class Scheduler:
         self.finished[record.trial] = record
         self._look_for_end()
         self._queue.discard(record.trial)
-        for holder in [h for h, lease in self.leases.items() if lease.trial == record.trial]:
-            del self.leases[holder]
-        self.journal.leases_changed(self.leases)
+        running = {h: lease for h, lease in self.leases.items() if lease.trial != record.trial}
+        self._change_leases(running)
+
+    def _change_leases(self, leases: dict[str, Lease]) -> None:
+        """Replace the leases, unless they are the same; first in the journal."""
+        if leases != self.leases:
+            self.journal.leases_changed(leases)
+            self.leases = leases

@@ -1,17 +1,17 @@
 """Hashes of the code that builds a search's models: ``code.json`` in its run directory."""
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError
-from tfcourse.files import write_atomically
 from tfcourse.imports import load_function
 from tfcourse.search.code.model_config import hash_of_config
 from tfcourse.search.code.sources import sources_of
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.store.reading import read_json_as, write_json
 from tfcourse.types import Hyperparameters, KerasModel
 
 __all__ = [
@@ -34,12 +34,27 @@ ADVICE = (
 )
 
 
+@dataclass(frozen=True)
+class CodeRecord:
+    """The contents of ``code.json``.
+
+    Attributes:
+        source: A hash of each function's and class's source, by name.
+        model: A hash of the first model's configuration, and what else that depends on.
+        accepted: The changes of the code that were accepted, and the first trial with each.
+    """
+
+    source: Mapping[str, str]
+    model: Mapping[str, Any] = field(default_factory=dict)
+    accepted: Sequence[Any] = ()
+
+
 def code_record(
     config: SearchConfig,
     values: Hyperparameters | None = None,
     model: KerasModel | None = None,
     complete: bool = True,
-) -> dict[str, Any]:
+) -> CodeRecord:
     """Return hashes of the builder's and the metrics' source, and of a model's configuration.
 
     It has nothing for tfcourse's own builders and metrics, nor for installed packages, whose
@@ -56,15 +71,14 @@ def code_record(
     source: dict[str, str] = {}
     for source_object in (config.builder.source_object, *functions):
         source |= sources_of(source_object, complete)
-    record: dict[str, Any] = {"source": source}
     digest = hash_of_config(model) if source and model is not None else None
-    if digest is not None:
-        versions = {name: version(name) for name in ("tfcourse", "keras")}
-        record["model"] = {"sha256": digest, **versions, "values": dict(values or {})}
-    return record
+    if digest is None:
+        return CodeRecord(source)
+    versions = {name: version(name) for name in ("tfcourse", "keras")}
+    return CodeRecord(source, {"sha256": digest, **versions, "values": dict(values or {})})
 
 
-def code_changes(directory: Path, record: Mapping[str, Any], complete: bool = True) -> list[str]:
+def code_changes(directory: Path, record: CodeRecord, complete: bool = True) -> list[str]:
     """Return the changes since the search began, in words; none if the code isn't on record.
 
     Args:
@@ -75,11 +89,11 @@ def code_changes(directory: Path, record: Mapping[str, Any], complete: bool = Tr
     stored = _read(directory)
     if stored is None:
         return []
-    old, new = stored["source"], record["source"]
+    old, new = stored.source, record.source
     names = {*old, *new} if complete else {*old} & {*new}
     changed = [_change(name, old.get(name), new.get(name)) for name in sorted(names)]
     changes = [change for change in changed if change]
-    model, other = stored.get("model", {}), record.get("model", {})
+    model, other = stored.model, record.model
     # With other versions or values the same code makes another configuration.
     comparable = {*model} == {*other} and {n for n in model if model[n] != other[n]} == {"sha256"}
     if not changes and comparable:
@@ -101,7 +115,7 @@ def quick_code_changes(directory: Path, config: SearchConfig) -> list[str]:
     return code_changes(directory, record, complete=False)
 
 
-def check_same_code(directory: Path, record: Mapping[str, Any], advice: str = ADVICE) -> None:
+def check_same_code(directory: Path, record: CodeRecord, advice: str = ADVICE) -> None:
     """Raise InputError if the code of the models changed since the search began.
 
     Args:
@@ -123,7 +137,7 @@ def changes_in_words(changes: Sequence[str]) -> str:
 
 
 def write_code_record(
-    directory: Path, record: Mapping[str, Any], accepted: Sequence[str] = (), first_trial: int = 0
+    directory: Path, record: CodeRecord, accepted: Sequence[str] = (), first_trial: int = 0
 ) -> None:
     """Write ``code.json`` into a run directory.
 
@@ -133,11 +147,12 @@ def write_code_record(
         accepted: The changes that were accepted.
         first_trial: The first trial with them.
     """
-    changes = (_read(directory) or {}).get("accepted", [])
+    stored = _read(directory)
+    changes = [*stored.accepted] if stored is not None else []
     if accepted:
-        changes = [*changes, {"first_trial": first_trial, "changed": list(accepted)}]
-    text = json.dumps({**record, **({"accepted": changes} if changes else {})}, indent=2)
-    write_atomically(directory / _NAME, text + "\n")
+        changes.append({"first_trial": first_trial, "changed": list(accepted)})
+    fields = asdict(replace(record, accepted=changes)).items()
+    write_json(directory / _NAME, {n: value for n, value in fields if value or n == "source"})
 
 
 def is_damaged(directory: Path) -> bool:
@@ -157,13 +172,6 @@ def _change(name: str, old: str | None, new: str | None) -> str | None:
     return f"{name} changed"
 
 
-def _read(directory: Path) -> dict[str, Any] | None:
+def _read(directory: Path) -> CodeRecord | None:
     """Return the record; None if there is none that can be read."""
-    try:
-        stored = json.loads((directory / _NAME).read_text(encoding="utf-8"))
-        is_valid = isinstance(stored["source"], dict) and isinstance(stored.get("model", {}), dict)
-        is_valid = is_valid and isinstance(stored.get("accepted", []), list)
-        is_valid = is_valid and all(isinstance(each, str) for each in stored["source"].values())
-        return stored if is_valid else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return None
+    return read_json_as(directory / _NAME, CodeRecord)

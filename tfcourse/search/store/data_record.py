@@ -1,7 +1,6 @@
 """The shapes and the hash of the data of a search: ``data.json`` in its run directory."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ import numpy as np
 
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
-from tfcourse.files import write_atomically
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
+from tfcourse.search.store.reading import read_json_as, write_json
 
 __all__ = [
     "check_same_data",
@@ -23,6 +22,8 @@ __all__ = [
 ]
 
 _NAME = "data.json"
+# The shape and type of each array by its name, and the hash.
+_Stored = dict[str, dict[str, list[int] | str] | str]
 
 
 def data_record(split: Split) -> dict[str, Any]:
@@ -41,19 +42,13 @@ def data_record(split: Split) -> dict[str, Any]:
 
 def write_data_record(directory: Path, record: Mapping[str, Any]) -> None:
     """Write ``data.json`` into a run directory."""
-    write_atomically(directory / _NAME, json.dumps(record, indent=2) + "\n")
+    write_json(directory / _NAME, record)
 
 
 def read_data_record(directory: Path) -> dict[str, Any] | None:
     """Return the record of a run directory; None if there is none that can be read."""
-    try:
-        raw = json.loads((directory / _NAME).read_text(encoding="utf-8"))
-        parts = [part for name, part in raw.items() if name != "sha256"]
-        valid = isinstance(raw["sha256"], str) and len(raw["sha256"]) == 64
-        valid = valid and all(isinstance(p["shape"], list) and p["dtype"] for p in parts)
-        return dict(raw) if valid else None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        return None
+    record = read_json_as(directory / _NAME, _Stored) or {}
+    return record if len(record.get("sha256", "")) == 64 else None
 
 
 def check_same_data(directory: Path, record: Mapping[str, Any]) -> None:

@@ -1,7 +1,6 @@
 """The run directory: a search's record, readable without tfcourse."""
 
 import glob
-import json
 import os
 import re
 import secrets
@@ -16,11 +15,18 @@ from typing import Any
 from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, csv_tables, parse_record, without_nan
+from tfcourse.search.scheduler.leases import Lease
 from tfcourse.search.store.identity import identity
 from tfcourse.search.store.model_file import sign_model, trial_of_model
-from tfcourse.search.store.reading import read_json, read_text, read_toml
+from tfcourse.search.store.reading import (
+    read_json,
+    read_json_as,
+    read_text,
+    read_toml,
+    write_json,
+)
 from tfcourse.search.store.recognition import is_run_directory
-from tfcourse.search.store.summary import Summary, read_summary, write_summary
+from tfcourse.search.store.summary import Summary, read_summary
 
 __all__ = ["OFF_RECORD", "RunDirectory"]
 
@@ -39,9 +45,9 @@ class RunDirectory:
     from coarse to fine, ``models/0007.keras`` with ``checkpoints = "all"``, and ``logs/w1.log``
     (the output of a worker). The trials' files are the record, from which the tables are made.
 
-    During the search also ``claims.json`` (the worker of each running trial), ``checkpoints/``
-    (of long trials), ``models/`` (that may become the best) and ``trials/0007.forgotten`` (the
-    earlier record of a trial that runs again).
+    During the search also ``checkpoints/`` (of long trials), ``models/`` (that may become the
+    best), ``trials/0007.forgotten`` (the earlier record of a trial that runs again) and, of a
+    chief, ``claims.json`` (the worker of each running trial).
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,7 +120,7 @@ class RunDirectory:
         self.trials.mkdir(parents=True, exist_ok=True)  # creates the "a" of "a/../b" too
         self._search = identity(tomllib.loads(config))
         contents = {**versions, IDENTITY: self._search}
-        write_atomically(self.versions, json.dumps(contents, indent=2) + "\n")
+        write_json(self.versions, contents)
         write_atomically(self.config, config)
 
     def identity(self) -> str | None:
@@ -139,8 +145,7 @@ class RunDirectory:
         self._search = self._search or self.identity()
         if self._search is not None:
             fields |= {IDENTITY: self._search}  # identifies the search if the other files are lost
-        text = json.dumps(fields, indent=2) + "\n"
-        write_atomically(self._record_of(record.trial), text)
+        write_json(self._record_of(record.trial), fields)
         self._record_of(record.trial, OFF_RECORD).unlink(missing_ok=True)
 
     def read_trial(self, trial: int) -> TrialRecord | None:
@@ -197,12 +202,20 @@ class RunDirectory:
 
     def write_rounds(self, rounds: Sequence[Mapping[str, Any]]) -> None:
         """Write ``rounds.json``: each round's trials and the box that they were drawn from."""
-        write_atomically(self.rounds, json.dumps(rounds, indent=2) + "\n")
+        write_json(self.rounds, rounds)
 
     def read_rounds(self) -> list[dict[str, Any]]:
         """Return the rounds; none if the search has none, or they are damaged."""
-        rounds = read_json(self.rounds)
-        return rounds if isinstance(rounds, list) else []
+        return read_json_as(self.rounds, list[dict[str, Any]]) or []
+
+    def write_leases(self, leases: Mapping[str, Lease]) -> None:
+        """Write the leases by holder; trials whose leases a power cut loses are run again."""
+        fields = {holder: asdict(lease) for holder, lease in leases.items()}
+        write_json(self.leases, fields, durable=False)
+
+    def read_leases(self) -> dict[str, Lease]:
+        """Return the leases by holder; none if the file is missing or damaged."""
+        return read_json_as(self.leases, dict[str, Lease]) or {}
 
     def write_model(self, model: SavableModel, trial: int) -> None:
         """Save the model of a trial, which may become the best one.
@@ -253,7 +266,7 @@ class RunDirectory:
 
     def write_summary(self, summary: Summary) -> None:
         """Write the summary."""
-        write_summary(self.summary, summary)
+        write_json(self.summary, asdict(summary))
 
     def read_summary(self) -> Summary | None:
         """Return the summary; None if there is none that can be read."""

@@ -10,7 +10,7 @@ from tfcourse.search.config.architecture import architecture_of, is_builtin
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, rank
-from tfcourse.search.scheduler.leases import Lease, write_leases
+from tfcourse.search.scheduler.leases import Lease
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.earlier_runs import earlier_runs
 from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
@@ -144,7 +144,7 @@ class SearchJournal:
     def leases_changed(self, leases: Mapping[str, Lease]) -> None:
         """Write the leases, for a chief that takes over."""
         if self.writes_leases:
-            write_leases(self.directory.leases, leases)
+            self.directory.write_leases(leases)
 
     def ended(self, record: TrialRecord) -> None:
         """Take note of a trial that has ended: its model is kept if it is the best.

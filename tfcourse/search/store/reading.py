@@ -1,12 +1,18 @@
-"""Reading the files of a record; a damaged file counts as a missing one."""
+"""Reading and writing the files of a record; a damaged file counts as a missing one."""
 
 import errno
 import json
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["read_json", "read_text", "read_toml"]
+from pydantic import TypeAdapter, ValidationError
+
+from tfcourse.files import write_atomically
+
+__all__ = ["read_json", "read_json_as", "read_text", "read_toml", "write_json"]
+
+T = TypeVar("T")
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 
@@ -34,6 +40,19 @@ def read_json(path: Path) -> Any:
         return None if text is None else json.loads(text)
     except (ValueError, RecursionError):  # a number with too many digits, endless brackets
         return None
+
+
+def read_json_as(path: Path, kind: type[T]) -> T | None:
+    """Return the value in a JSON file; None as `read_json`, or if it is of another type."""
+    try:
+        return TypeAdapter(kind).validate_python(read_json(path))
+    except ValidationError:
+        return None
+
+
+def write_json(path: Path, value: object, durable: bool = True) -> None:
+    """Write a value as a JSON file, as `tfcourse.files.write_atomically` does."""
+    write_atomically(path, json.dumps(value, indent=2) + "\n", durable)
 
 
 def read_toml(path: Path) -> dict[str, Any] | None:

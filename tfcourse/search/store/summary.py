@@ -1,16 +1,14 @@
 """``summary.json``: the best trial of a search, and every measurement on its test set."""
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from tfcourse.files import write_atomically
+from tfcourse.search.store.reading import read_json
 
-__all__ = ["Measurement", "Summary", "read_summary", "write_summary"]
+__all__ = ["Measurement", "Summary", "read_summary"]
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ class Summary:
     objective: str
     score: float
     test: Mapping[str, float]
-    measurements: Sequence[Measurement] = ()
-    findings: Sequence[str] = field(default=(), compare=False)
+    measurements: tuple[Measurement, ...] = ()
+    findings: tuple[str, ...] = field(default=(), compare=False)
     pruned: int = 0
     epochs_saved: int = 0
     stopped: str | None = field(default=None, compare=False)
@@ -65,25 +63,15 @@ class Summary:
     seconds: float = field(default=0.0, compare=False)
 
 
-def write_summary(path: Path, summary: Summary) -> None:
-    """Write the file."""
-    write_atomically(path, json.dumps(asdict(summary), indent=2) + "\n")
-
-
 def read_summary(path: Path) -> Summary | None:
     """Return the summary, or None if there is none that can be read.
 
     A file of an earlier version holds the last measurement alone, without its date.
     """
+    raw = read_json(path)
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        entries = raw.pop(
-            "measurements", [{"trial": raw["trial"], "trials": None, "test": raw["test"]}]
-        )
-        summary = TypeAdapter(Summary).validate_python({**raw, "measurements": entries})
-        measurements = tuple(summary.measurements)
-        if not summary.test or not measurements:
-            return None
-        return replace(summary, measurements=measurements, findings=tuple(summary.findings))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        last = {"trial": raw["trial"], "trials": None, "test": raw["test"]}
+        summary = TypeAdapter(Summary).validate_python({"measurements": [last], **raw})
+    except (TypeError, LookupError, ValidationError):
         return None
+    return summary if summary.test and summary.measurements else None
