@@ -543,14 +543,24 @@ class TestSearch:
         assert result.exit_code == 2
         assert '--workers must be a whole number >= 1 or "auto". Received: ' in result.stderr
 
-    def test_an_interruption_ends_with_130(self, small, tmp_path, monkeypatch):
+    @pytest.mark.parametrize(
+        ("has_begun", "said"),
+        [
+            (True, "The same command resumes from there."),
+            (False, "No trial had begun. The same command starts from the beginning."),
+        ],
+    )
+    def test_an_interruption_ends_with_130(self, small, tmp_path, monkeypatch, has_begun, said):
         def interrupted(search, fresh, workers, accept_changes):
+            if has_begun:
+                (search.directory / "trials").mkdir(parents=True)
             raise KeyboardInterrupt
 
         monkeypatch.setattr(Search, "run", interrupted)
         result = run("search", small, "--out", tmp_path)
         assert result.exit_code == 130
-        assert "The same command resumes from there." in result.stderr
+        assert said in result.stderr
+        assert (str(tmp_path) in result.stderr) == has_begun
 
     @pytest.mark.parametrize(("error", "code"), [(InputError, 2), (WorkFailedError, 1)])
     def test_exit_codes(self, small, tmp_path, monkeypatch, error, code):

@@ -4,7 +4,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,12 +86,17 @@ def signals_interrupt() -> Iterator[None]:
 
 
 @contextmanager
-def message_if_interrupted(message: str) -> Iterator[None]:
-    """End an interrupted command with its exit code and a message about the rest of its work."""
+def message_if_interrupted(message: str | Callable[[], str]) -> Iterator[None]:
+    """End an interrupted command with its exit code and a message about the rest of its work.
+
+    Args:
+        message: The message, or a function that returns it after the interruption.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        errors.print(f"\nInterrupted. {message}", highlight=False, soft_wrap=True)
+        text = message if isinstance(message, str) else message()
+        errors.print(f"\nInterrupted. {text}", highlight=False, soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -593,14 +593,15 @@ class TestAnotherSearchInTheSamePlace:
         assert theirs.exists()
 
 
-def start(config_file, out, **kwargs):
+def start(config_file, out, *options, **kwargs):
     command = [sys.executable, "-m", "tfcourse", "search", str(config_file), "--out", str(out)]
+    command += options
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
     )
 
 
-def end_after_the_first_trial(process, directory, how):
+def end_after_the_first_trial(process, directory, how, trials=TRIALS):
     """Sends a signal once the first trial is on record; the output."""
     while not (directory / "trials" / "0000.json").exists():
         assert process.poll() is None, process.communicate()
@@ -608,7 +609,7 @@ def end_after_the_first_trial(process, directory, how):
     process.send_signal(how)
     output = process.communicate()
     # It was really ended in the middle.
-    assert f"{TRIALS - 1:04d}.json" not in trial_files(directory)
+    assert f"{trials - 1:04d}.json" not in trial_files(directory)
     assert not (directory / "summary.json").exists()
     return output
 
@@ -632,8 +633,8 @@ def test_a_killed_search_goes_on_where_it_was(config_file, undisturbed, tmp_path
 
 @pytest.mark.slow
 def test_an_interrupted_search_says_how_it_goes_on(config_file, tmp_path):
-    process = start(config_file, tmp_path)
-    _, said = end_after_the_first_trial(process, tmp_path / "small", signal.SIGINT)
+    process = start(config_file, tmp_path, "--trials", "999")  # not to end before the signal
+    _, said = end_after_the_first_trial(process, tmp_path / "small", signal.SIGINT, 999)
     assert process.returncode == 130
     said = " ".join(said.split())
     assert "Interrupted. The finished trials are in" in said

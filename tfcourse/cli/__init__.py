@@ -13,7 +13,7 @@ import typer
 import tfcourse
 from tfcourse.cli.machines import chief, worker
 from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug
-from tfcourse.cli.output import print_result
+from tfcourse.cli.output import finished_trials_of, print_result
 from tfcourse.cli.report import check_report, print_report, report
 from tfcourse.cli.retest import retest
 from tfcourse.cli.show import show
@@ -134,9 +134,7 @@ def search(
         if fresh and planned.directory.exists() and not yes:
             with message_if_interrupted("Nothing was deleted."):
                 _ask_to_delete(planned.directory)
-        with message_if_interrupted(
-            f"The finished trials are in {planned.directory}. The same command resumes from there."
-        ):
+        with message_if_interrupted(lambda: finished_trials_of(planned)):
             result = planned.run(
                 fresh=fresh, workers=_workers(workers), accept_changes=accept_changes
             )

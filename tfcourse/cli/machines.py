@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug
-from tfcourse.cli.output import print_result
+from tfcourse.cli.output import finished_trials_of, print_result
 from tfcourse.errors import InputError, shown
 from tfcourse.terminal import (
     console,
@@ -50,8 +50,7 @@ def chief(
         service = Service(host, port, secret, expire_after)
         planned = Search.from_toml(config, out=out)
         with message_if_interrupted(
-            f"The finished trials are in {planned.directory}. "
-            "The same command resumes from there; the workers may keep running."
+            lambda: f"{finished_trials_of(planned)} The workers may keep running."
         ):
             result = planned.serve(service, on_serving, accept_changes)
         print_result(result)

@@ -6,8 +6,16 @@ from tfcourse.terminal import console
 
 if TYPE_CHECKING:
     from tfcourse.search.results.search_result import SearchResult
+    from tfcourse.search.run import Search
 
-__all__ = ["print_result"]
+__all__ = ["finished_trials_of", "print_result"]
+
+
+def finished_trials_of(search: "Search") -> str:
+    """Return where an interrupted search has its finished trials, in words."""
+    if not (search.directory / "trials").is_dir():
+        return "No trial had begun. The same command starts from the beginning."
+    return f"The finished trials are in {search.directory}. The same command resumes from there."
 
 
 def print_result(result: "SearchResult", verbose: bool = False, top: int | None = None) -> None:
