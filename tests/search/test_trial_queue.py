@@ -120,7 +120,7 @@ class TestHandout:
         assert handout.next("a") is None
 
     def test_a_trial_is_free_once(self):
-        handout = TrialQueue([2, 0, 1])
+        handout = TrialQueue([2, 0, 1], lambda trial: ())
         handout.put_back(1)
         handout.discard(7)
         assert [handout.next("w"), handout.discard(0)] == [0, None]

@@ -45,8 +45,7 @@ def pool(quick, tmp_path, monkeypatch):
 
 
 def hear(made, message):
-    made.received.put((made.children["w1"], message))
-    made._receive()
+    made._handle(made.children["w1"], message)
 
 
 class Concluded(Conductor):

@@ -150,7 +150,6 @@ class RemoteScheduler:
         self.metadata = (("token", token), ("worker", name))
         options = (*OPTIONS, ("grpc.max_reconnect_backoff_ms", int(LONGEST_PAUSE * 1000)))
         self.stub = protos.get_service_grpc().OracleStub(grpc.insecure_channel(address, options))
-        self._signs = threading.Thread(target=self._give_signs, daemon=True)
 
     def reach(self) -> None:
         """Wait until the chief can be reached.
@@ -167,7 +166,7 @@ class RemoteScheduler:
 
     def start_signs(self) -> None:
         """Begin to tell the chief every other second that this worker lives."""
-        self._signs.start()
+        threading.Thread(target=self._give_signs, daemon=True).start()
 
     def next(self, holder: str) -> int | None:
         """Return the trial that the chief gives; None if there is none now."""

@@ -4,22 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
 
-from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.types import Hyperparameters
-
-__all__ = ["CourseTuner", "OnBegin", "OnTrial", "RunTrial"]
+__all__ = ["CourseTuner"]
 
 PREFIX = "KERASTUNER_"
-
-OnTrial = Callable[[TrialRecord, Any], None]
-OnBegin = Callable[[int, Hyperparameters], None]
-RunTrial = Callable[[int, Hyperparameters], tuple[TrialRecord, Any]]
 
 
 class CourseTuner(BaseTuner):
@@ -27,26 +19,19 @@ class CourseTuner(BaseTuner):
 
     Args:
         oracle: The source of trials.
-        propose: Returns the values of a trial.
-        run: Trains a trial, and returns its record and, if it completed, an object whose ``save``
-            writes the model with the weights of its best epoch.
+        run: Trains the trial of a number, and writes its record.
         directory: An existing folder; nothing is written there.
-        on_trial: Called with each trial's record and model.
         name: The name under which the oracle knows this tuner.
-        on_begin: Called with the number and values of each trial before it begins.
     """
 
     def __init__(
         self,
         oracle: keras_tuner.Oracle,
-        propose: Callable[[int], Hyperparameters],
-        run: RunTrial,
+        run: Callable[[int], None],
         directory: Path,
-        on_trial: OnTrial,
         name: str = "main",
-        on_begin: OnBegin | None = None,
     ) -> None:
-        self.propose, self.run, self.on_trial, self.on_begin = propose, run, on_trial, on_begin
+        self.run = run
         with _without_settings_of_keras_tuner():
             super().__init__(oracle, directory=str(directory), project_name=".")
         self.tuner_id = name
@@ -61,12 +46,8 @@ class CourseTuner(BaseTuner):
         self.run_trial(trial)
 
     def run_trial(self, trial: Trial) -> None:
-        """Run one trial, and report its record."""
-        number = int(trial.trial_id)
-        values = self.propose(number)
-        if self.on_begin is not None:
-            self.on_begin(number, values)
-        self.on_trial(*self.run(number, values))
+        """Run one trial."""
+        self.run(int(trial.trial_id))
 
     def save(self) -> None:
         """Write nothing: the run directory is the record."""

@@ -9,6 +9,7 @@ import queue
 import signal
 import sys
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ class Parent:
 
     Args:
         connection: The connection to it.
+        log: The file for what the child prints at first, in a folder of the parent's.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, log: Path) -> None:
+        self._connection, self._log = connection, log
         self._received: queue.Queue[Message] = queue.Queue()
         self._lock = threading.Lock()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -47,6 +49,9 @@ class Parent:
         except (EOFError, OSError):
             # Without the parent there is nothing to do, and everything is on record. Processes
             # that a builder or the data has started end too.
+            with suppress(OSError):  # the folder has the files of other children
+                self._log.unlink()
+                self._log.parent.rmdir()
             if hasattr(os, "killpg"):
                 os.killpg(0, signal.SIGKILL)
             os._exit(1)

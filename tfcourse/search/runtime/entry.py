@@ -14,7 +14,7 @@ from tfcourse.search.runtime.child import Parent, redirect_output
 __all__ = ["run_child"]
 
 
-def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> None:
+def run_child(settings: Mapping[str, Any], connection: Connection, log: Path) -> None:
     """Do the work of a child; exit with 1 after an error that was sent to the parent.
 
     Args:
@@ -24,10 +24,10 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: str) -> 
     """
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C is for the parent, which ends its children
-    redirect_output(Path(log))
+    redirect_output(log)
     os.environ.clear()
     os.environ.update(settings["environ"])
-    parent = Parent(connection)
+    parent = Parent(connection, log)
     try:
         # Imported here, as the parent imports this module, and must not import TensorFlow.
         from tfcourse.search.runtime.roles import work

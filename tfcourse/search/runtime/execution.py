@@ -5,11 +5,11 @@ from collections.abc import Collection
 from tfcourse.data.splits import Split
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
-from tfcourse.search.engine.tuner import CourseTuner, OnBegin
+from tfcourse.search.engine.tuner import CourseTuner
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_source import TrialSource
 from tfcourse.search.runtime.conclusion import conclude
-from tfcourse.search.runtime.group_loop import run_groups
+from tfcourse.search.runtime.group_loop import OnBegin, run_groups
 from tfcourse.search.runtime.preparation import prepare
 from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.scheduler.scheduler import Scheduler
@@ -77,7 +77,7 @@ def run_trials(
     split: Split,
     source: TrialSource,
     name: str = "main",
-    on_begin: OnBegin | None = None,
+    on_begin: OnBegin = lambda trial, values: None,
     workers: int = 1,
     alone: Collection[int] = (),
 ) -> Effort:
@@ -105,7 +105,13 @@ def run_trials(
         groups = GroupRunner(runner, sizes.group_size, workers)
         run_groups(source, propose, groups, sizes, write, name, on_begin, alone)
         return groups.effort
+
+    def run(trial: int) -> None:
+        values = propose(trial)
+        on_begin(trial, values)
+        write(*runner.run(trial, values))
+
     search = config.search
     oracle = SearchOracle(search.objective, config.direction, config.space, config.trials, source)
-    CourseTuner(oracle, propose, runner.run, directory.path, write, name, on_begin).search()
+    CourseTuner(oracle, run, directory.path, name).search()
     return runner.effort

@@ -4,18 +4,19 @@ import time
 from collections.abc import Callable, Collection
 
 from tfcourse.search.config.architecture import architecture_of
-from tfcourse.search.engine.tuner import OnBegin, OnTrial
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.records.trial_source import TrialSource
 from tfcourse.search.strategies.stopping import NO_LIMITS
-from tfcourse.search.trials.vectorized.group import GroupRunner
+from tfcourse.search.trials.vectorized.group import GroupRunner, OnTrial
 from tfcourse.search.trials.vectorized.group_size import GroupSizes, next_group
 from tfcourse.types import Hyperparameters
 
-__all__ = ["run_groups"]
+__all__ = ["OnBegin", "run_groups"]
 
 SECONDS_IDLE = 0.2
+
+OnBegin = Callable[[int, Hyperparameters], None]
 
 
 def run_groups(
@@ -24,9 +25,9 @@ def run_groups(
     runner: GroupRunner,
     sizes: GroupSizes,
     on_trial: OnTrial,
-    name: str = "main",
-    on_begin: OnBegin | None = None,
-    alone: Collection[int] = (),
+    name: str,
+    on_begin: OnBegin,
+    alone: Collection[int],
 ) -> None:
     """Run trials in groups until the source has none left.
 
@@ -55,9 +56,8 @@ def run_groups(
             for trial, values in prefetched.values.items()
         }
         group = {t: prefetched.values[t] for t in next_group(architectures, sizes.group_size)}
-        if on_begin is not None:
-            for trial, values in group.items():
-                on_begin(trial, values)
+        for trial, values in group.items():
+            on_begin(trial, values)
 
         def end(record: TrialRecord, model: SavableModel | None) -> None:
             on_trial(record, model)

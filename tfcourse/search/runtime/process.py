@@ -1,15 +1,12 @@
 """A child process as its parent sees it."""
 
 import os
-import queue
 import signal
 import sys
-import threading
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -29,27 +26,18 @@ class Child:
         name: Its name.
         settings: What it is to do.
         log: The file for what it prints at first.
-        heard: Gets its messages, as (child, message); None as the last one, when it has ended.
     """
 
-    def __init__(
-        self,
-        name: str,
-        settings: Mapping[str, Any],
-        log: Path,
-        received: "queue.Queue[tuple[Child, dict[str, Any] | None]]",
-    ) -> None:
+    def __init__(self, name: str, settings: Mapping[str, Any], log: Path) -> None:
         self.name, self.output = name, Output(log)
-        self._received = received
         context: Any = get_context(METHOD)
         if METHOD == "forkserver":
             context.set_forkserver_preload(["tfcourse.search.runtime.preload"])
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=run_child, args=(dict(settings), theirs, str(log)))
+        self._process = context.Process(target=run_child, args=(dict(settings), theirs, log))
         with _without_main():
             self._process.start()
         theirs.close()
-        threading.Thread(target=self._listen, daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -61,6 +49,21 @@ class Child:
         with suppress(OSError):
             self._connection.send({"what": what, **message})
 
+    @property
+    def signs(self) -> list[Any]:
+        """The objects that `multiprocessing.connection.wait` waits for: a message, and its end."""
+        return [self._connection, self._process.sentinel]
+
+    def receive(self) -> dict[str, Any] | None:
+        """Return its next message; None if it has ended, with all that it has started."""
+        # The connection stays open after its end if a process that it started has it too.
+        with suppress(EOFError, OSError):
+            if self._connection.poll():
+                message: dict[str, Any] = self._connection.recv()
+                return message
+        self.kill()
+        return None
+
     def kill(self) -> None:
         """End it at once, with all that it has started."""
         with suppress(OSError):  # before it has a group of its own
@@ -71,14 +74,6 @@ class Child:
         """Wait for its end, and return its exit status: negative for a signal."""
         self._process.join()
         return int(self._process.exitcode)
-
-    def _listen(self) -> None:
-        # The connection stays open after its end if a process that it started has it too.
-        with suppress(EOFError, OSError):
-            while self._connection in wait([self._connection, self._process.sentinel]):
-                self._received.put((self, self._connection.recv()))
-            self.kill()
-        self._received.put((self, None))
 
 
 @contextmanager

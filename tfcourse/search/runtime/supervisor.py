@@ -3,11 +3,11 @@
 import logging
 import math
 import os
-import queue
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,6 @@ class Supervisor:
     def __init__(self, pool: WorkerPool, conductor: Conductor, display: Display) -> None:
         self.pool, self.conductor, self.display = pool, conductor, display
         self.directory = RunDirectory(pool.out / pool.config.search.name)
-        self.received: queue.Queue[tuple[Child, dict[str, Any] | None]] = queue.Queue()
         self.children: dict[str, Child] = {}
         self.running: dict[str, list[Running]] = {}
         self.preparing: dict[str, Preparing] = {}
@@ -78,7 +77,8 @@ class Supervisor:
                     self._end_slow_preparation()
             finally:
                 self._end_all()
-                self.directory.forget_empty_logs(self.pool.workers)
+                for name in self.pool.workers:
+                    self.directory.forget_empty_logs(name)
         if self.given_up and not self._is_concluded:
             name, reason = min(self.given_up.items())
             raise WorkFailedError(
@@ -112,24 +112,21 @@ class Supervisor:
             "alone": [cause for cause in self.deaths if isinstance(cause, int)],
             "environ": environment(slot, config.search.threads, os.environ),
         }
-        child = Child(name, settings, self.logs / f"{name}.log", self.received)
+        child = Child(name, settings, self.logs / f"{name}.log")
         self.children[name] = child
         self.conductor.started(child)
 
     def _receive(self) -> None:
-        try:
-            child, message = self.received.get(timeout=TICK)
-        except queue.Empty:
-            return
-        if self.children.get(child.name) is not child:
-            return  # of a process that was replaced
+        child_of = {sign: child for child in self.children.values() for sign in child.signs}
+        for child in {child_of[sign] for sign in wait(child_of, timeout=TICK)}:
+            if child.name in self.children:  # the end of another may have been that of all
+                self._handle(child, child.receive())
+
+    def _handle(self, child: Child, message: Mapping[str, Any] | None) -> None:
+        """React to a message of a process, or to its end."""
         if message is None:
             self._ended(child)
             return
-        self._note(child, message)
-        self.conductor.receive(child, message)
-
-    def _note(self, child: Child, message: Mapping[str, Any]) -> None:
         name = child.name
         match message["what"]:
             case "began":
@@ -154,6 +151,7 @@ class Supervisor:
                 child.output.show(message["begin"])
             case "logs":
                 child.output.move(message["path"], message["begin"])
+        self.conductor.receive(child, message)
 
     def _recorded(self, name: str, trial: int) -> None:
         self.running[name] = [r for r in self.running.get(name, []) if r.trial != trial]

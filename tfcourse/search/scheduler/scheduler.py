@@ -86,11 +86,8 @@ class Scheduler:
         # among about as many trials as there are workers.
         ahead = study.strategy not in MODEL_BASED and not limits.by_score
         self._program_of = program_of if ahead else None
-        self._queue = TrialQueue(
-            (i for i in range(trials) if i not in unavailable),
-            self._program if self._program_of is not None else None,
-            programs_kept,
-        )
+        free = (i for i in range(trials) if i not in unavailable)
+        self._queue = TrialQueue(free, self._program, programs_kept)
         for holder, lease in self.leases.items():
             self._queue.take(lease.trial, worker_of(holder))
         self._released: set[int] = set()
@@ -203,10 +200,10 @@ class Scheduler:
 
     def _program(self, trial: int) -> Hashable | None:
         """Return the key of a trial's program; None while its values are not known."""
+        if self._program_of is None:
+            return ()
         values = propose(self.study, trial, self.finished, self._memo)
-        if values is None or self._program_of is None:
-            return None
-        return self._program_of(values)
+        return None if values is None else self._program_of(values)
 
     def _end(self, record: TrialRecord) -> None:
         """End a trial: first in the journal, so that a failure there can be repeated."""

@@ -38,15 +38,15 @@ class TrialQueue:
     Args:
         free: The trials.
         program_of: Returns the key of a trial's program, which never changes; None while the
-            trial's values are not known yet. Without it trials are taken in the order of their
-            numbers.
+            trial's values are not known yet. If all have the same, trials are taken in the order
+            of their numbers.
         programs_kept: The number of programs that a worker keeps, the last used.
     """
 
     def __init__(
         self,
         free: Iterable[int],
-        program_of: Callable[[int], Hashable | None] | None = None,
+        program_of: Callable[[int], Hashable | None],
         programs_kept: int = 0,
     ) -> None:
         self.program_of, self.programs_kept = program_of, programs_kept
@@ -56,8 +56,6 @@ class TrialQueue:
 
     def next(self, worker: str) -> int | None:
         """Return the next trial for a worker, None if it has to wait; the trial stays free."""
-        if self.program_of is None:
-            return self._free[0] if self._free else None
         ahead = {trial: self._program(trial) for trial in self._free[:LOOK_AHEAD]}
         programs = {trial: program for trial, program in ahead.items() if program is not None}
         return choose(programs, self._compiled, worker)
@@ -91,8 +89,6 @@ class TrialQueue:
         self._compiled.pop(worker, None)
 
     def _program(self, trial: int) -> Hashable | None:
-        if self.program_of is None:
-            return None
         program = self._programs.get(trial)
         if program is None and (program := self.program_of(trial)) is not None:
             self._programs[trial] = program

@@ -70,10 +70,10 @@ class RunDirectory:
         """Return the file with the output of a worker."""
         return self.logs / f"{worker}.log"
 
-    def forget_empty_logs(self, workers: Iterable[str]) -> None:
-        """Remove the logs of workers that printed nothing."""
-        for log in map(self.log_of, workers):
-            if log.is_file() and not log.stat().st_size:
+    def forget_empty_logs(self, worker: str = "*") -> None:
+        """Remove the log of a worker that printed nothing, by default of each such worker."""
+        for log in self.logs.glob(f"{worker}.log"):
+            if not log.stat().st_size:
                 log.unlink()
         with suppress(OSError):  # there are other logs, or none
             self.logs.rmdir()
@@ -107,6 +107,7 @@ class RunDirectory:
         """Remove the temporary files of killed processes, while no process is writing."""
         for folder in (self.path, self.trials, self.models):
             remove_abandoned(folder)
+        self.forget_empty_logs()
         self._remove_deleted()
 
     def _remove_deleted(self) -> None:

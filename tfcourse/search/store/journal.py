@@ -53,17 +53,16 @@ class TrialWriter:
         if self.directory.read_trial(record.trial) is not None:
             self.directory.forget_checkpoints(record.trial)
             return
-        kind = architecture_of(record.values, self.config.builder)
+        builder, kind = self.config.builder, architecture_of(record.values, self.config.builder)
         # The model of trial 0, if it could be built, was loaded in the preflight.
-        if is_builtin(self.config.builder) or (record.trial == 0 and record.status == "completed"):
-            self._loadable.add(kind)
-        all_models = self.config.search.checkpoints == "all"
+        is_loadable = is_builtin(builder) or record.trial == 0 or kind in self._loadable
         # The model first: a crash between the two runs this trial again, and loses nothing.
-        if model is not None and kind not in self._loadable:
+        if model is not None and not is_loadable:
             record = self._with_loadable_model(record, model)
-            if record.status != "failed":
-                self._loadable.add(kind)
-        elif model is not None and (self._may_be_best(record) or all_models):
+        if model is not None and record.status != "failed":
+            self._loadable.add(kind)
+        is_wanted = self._may_be_best(record) or self.config.search.checkpoints == "all"
+        if model is not None and is_loadable and is_wanted:
             self.directory.write_model(model, record.trial)
         self.directory.write_trial(record)
         self.directory.forget_checkpoints(record.trial)
