@@ -11,10 +11,11 @@ from tfcourse.search.runtime.preparation import prepare
 from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.runtime.scheduling import scheduler_by_program
 from tfcourse.search.runtime.service import Service
-from tfcourse.search.scheduler.leases import worker_of
+from tfcourse.search.scheduler.leases import Lease, worker_of
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal
+from tfcourse.search.store.reading import read_json_as
 from tfcourse.search.strategies.study import Records
 
 __all__ = ["run_chief"]
@@ -49,7 +50,7 @@ def run_chief(
     split = prepare(config, directory, finished, False, accept_changes)
     bar = SearchProgress(config, finished)
     journal = SearchJournal(config, directory, finished, bar.advance, writes_leases=True)
-    leases = directory.read_leases()
+    leases = read_json_as(directory.leases, dict[str, Lease])
     scheduler = scheduler_by_program(config, finished, journal, leases, journal.earlier)
     search = config.search
     oracle = SearchOracle(

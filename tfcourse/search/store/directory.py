@@ -15,16 +15,9 @@ from typing import Any
 from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, csv_tables, parse_record, without_nan
-from tfcourse.search.scheduler.leases import Lease
 from tfcourse.search.store.identity import identity
 from tfcourse.search.store.model_file import sign_model, trial_of_model
-from tfcourse.search.store.reading import (
-    read_json,
-    read_json_as,
-    read_text,
-    read_toml,
-    write_json,
-)
+from tfcourse.search.store.reading import read_json, read_text, read_toml, write_json
 from tfcourse.search.store.recognition import is_run_directory
 from tfcourse.search.store.summary import Summary, read_summary
 
@@ -207,16 +200,8 @@ class RunDirectory:
 
     def read_rounds(self) -> list[dict[str, Any]]:
         """Return the rounds; none if the search has none, or they are damaged."""
-        return read_json_as(self.rounds, list[dict[str, Any]]) or []
-
-    def write_leases(self, leases: Mapping[str, Lease]) -> None:
-        """Write the leases by holder; trials whose leases a power cut loses are run again."""
-        fields = {holder: asdict(lease) for holder, lease in leases.items()}
-        write_json(self.leases, fields, durable=False)
-
-    def read_leases(self) -> dict[str, Lease]:
-        """Return the leases by holder; none if the file is missing or damaged."""
-        return read_json_as(self.leases, dict[str, Lease]) or {}
+        rounds = read_json(self.rounds)
+        return rounds if isinstance(rounds, list) else []
 
     def write_model(self, model: SavableModel, trial: int) -> None:
         """Save the model of a trial, which may become the best one.

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from itertools import takewhile
 
 from tfcourse.errors import traceback_text
@@ -13,6 +14,7 @@ from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.scheduler.leases import Lease
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.earlier_runs import earlier_runs
+from tfcourse.search.store.reading import write_json
 from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
 from tfcourse.search.strategies.stopping import Stop, latest_end, mark_after, trials_that_count
 from tfcourse.search.strategies.study import Memo, Records
@@ -143,7 +145,9 @@ class SearchJournal:
     def leases_changed(self, leases: Mapping[str, Lease]) -> None:
         """Write the leases, for a chief that takes over."""
         if self.writes_leases:
-            self.directory.write_leases(leases)
+            fields = {holder: asdict(lease) for holder, lease in leases.items()}
+            # Trials whose leases a power cut loses are run again.
+            write_json(self.directory.leases, fields, durable=False)
 
     def ended(self, record: TrialRecord) -> None:
         """Take note of a trial that has ended: its model is kept if it is the best.
