@@ -20,12 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.space.discrete import (
-    Configuration,
-    configuration_of,
-    is_discrete,
-    new_sample,
-)
+from tfcourse.search.space.discrete import Configuration, configuration_of, new_values
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.strategies.random_search import draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
@@ -123,11 +118,10 @@ def _ask(study: Study, replay: Replay, memo: Memo) -> None:
             proposal = replay.optuna.ask(draw(study, trial, {}, Memo()))
         else:
             proposal = replay.optuna.ask()
-            if is_discrete(space) and configuration_of(space, proposal.values) in configurations:
-                new = new_sample(space, space, study.seed, trial, configurations)
-                if new is not None:
-                    replay.repetitions.append(proposal)
-                    proposal = replay.optuna.ask(new)
+            new = new_values(space, proposal.values, study.seed, trial, configurations)
+            if new != proposal.values:
+                replay.repetitions.append(proposal)
+                proposal = replay.optuna.ask(new)
         configurations.add(configuration_of(space, proposal.values))
         replay.batch.append(proposal)
     memo.batches[replay.first] = [proposal.values for proposal in replay.batch]
