@@ -1,6 +1,7 @@
 """Errors of the user's input, and their messages: wrong value, admissible values, remedy."""
 
 import difflib
+import json
 import re
 import reprlib
 import sys
@@ -54,11 +55,12 @@ def either(names: Iterable[str], kind: str = "") -> str:
     return " or ".join(f'{kind} "{name}"'.strip() for name in names)
 
 
-def one_of(name: str, received: object, choices: Iterable[str]) -> str:
-    """Return the message for a name that is none of the choices."""
+def one_of(name: str, received: object, choices: Iterable[object]) -> str:
+    """Return the message for a value that is none of the choices, which are written as in TOML."""
     choices = list(choices)
-    hint = nearest(received, choices) if isinstance(received, str) else ""
-    listed = ", ".join(f'"{k}"' for k in choices)
+    names = [choice for choice in choices if isinstance(choice, str)]
+    hint = nearest(received, names) if isinstance(received, str) else ""
+    listed = ", ".join(json.dumps(choice, ensure_ascii=False) for choice in choices)
     return f"{name} must be one of {listed}. Received: {shown(received)}.{hint}"
 
 

@@ -109,11 +109,12 @@ SINGLE_ERRORS = {
     ),
     "strategy": (
         search("strategy = 'randm'"),
-        r'\[search\] strategy: must be "random".* Received: \'randm\'\. Did you mean "random"\?',
+        r'\[search\] strategy must be one of "random".* Received: \'randm\'\. '
+        r'Did you mean "random"\?',
     ),
     "direction": (
         search("direction = 'up'"),
-        r'\[search\] direction: must be "max" or "min"\. Received: \'up\'\.',
+        r'\[search\] direction must be one of "max", "min"\. Received: \'up\'\.',
     ),
     "name": (
         "[search]\nname = '../x'\ntrials = 3",
@@ -122,7 +123,7 @@ SINGLE_ERRORS = {
     # [training]
     "optimizer": (
         "[training]\noptimizer = 'adm'",
-        r'\[training\] optimizer: must be "gradient_descent", "momentum", "rmsprop", "adam", '
+        r'\[training\] optimizer must be one of "gradient_descent", "momentum", "rmsprop", "adam", '
         r'"keras:.*'
         r"Received: 'adm'\. Did you mean \"adam\"\?",
     ),
@@ -140,7 +141,7 @@ SINGLE_ERRORS = {
     ),
     "jit_compile": (
         "[training]\njit_compile = 'yes'",
-        r"\[training\] jit_compile: must be .*\. Received: 'yes'\.",
+        r"\[training\] jit_compile must be one of \"auto\", true, false\. Received: 'yes'\.",
     ),
     "metrics": (
         "[training]\nmetrics = 5",
@@ -630,7 +631,7 @@ def test_a_mistake_in_one_table_causes_none_in_another(tmp_path):
     fragment = "[model]\nbuilder = 'mpl'\nwidth = 3\n[training]\noptimizer = 'adm'\nbeta_1 = 0.5\n"
     lines = errors_of(fragment + space("momentum", "low = 0.5", "high = 0.9"), tmp_path)
     assert len(lines) == 2
-    assert lines[0].startswith("[training] optimizer: must be")
+    assert lines[0].startswith("[training] optimizer must be one of")
     assert lines[1].startswith("[model] builder must be one of")
 
 
@@ -742,7 +743,7 @@ class TestOverrides:
         assert "coarse_to_fine" not in config.as_tables()["search"]
         assert load_config(path, strategy="coarse_to_fine").settings.shrink == 0.3
         assert load_config(path, strategy=None) == load_config(path)
-        with pytest.raises(InputError, match=r'strategy: must be .*: .tpee.\. Did you mean "tpe"'):
+        with pytest.raises(InputError, match=r'strategy must be .*: .tpee.\. Did you mean "tpe"'):
             load_config(path, strategy="tpee")
         path.write_text(f"{BASE}\n[search.gp]\ninitial = 4\n", encoding="utf-8")
         assert load_config(path, strategy="gp").settings.initial == 4

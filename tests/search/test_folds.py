@@ -206,7 +206,7 @@ class TestErrors:
             ("[training]\nrepeats = 0", r"\[training\] repeats: must be greater .* Received: 0\."),
             (
                 "[data]\nnormalize = 'standardise'",
-                r'\[data\] normalize: must be "none", "standardize" or "min_max"\. .*'
+                r'\[data\] normalize must be one of "none", "standardize", "min_max"\. .*'
                 r'Did you mean "standardize"\?',
             ),
         ],

@@ -349,7 +349,7 @@ def test_wrong_arguments(arguments, line):
 
 def test_wrong_samplers_and_values():
     with pytest.raises(
-        InputError, match=r'\[search.optuna\] sampler: must be "TPESampler", .*mean'
+        InputError, match=r'\[search.optuna\] sampler must be one of "TPESampler", .*mean'
     ):
         config("optuna", sampler="TPESample")
     with pytest.raises(InputError, match=r"\[search.optuna\] sampler is required and missing\."):

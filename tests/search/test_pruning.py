@@ -192,7 +192,7 @@ def test_a_trial_waits_for_those_it_is_compared_with_and_for_no_others():
 @pytest.mark.parametrize(
     ("tables", "said"),
     [
-        ({"pruning": {"rule": "best"}}, r'\[search.pruning\] rule: must be "asha" or "median"'),
+        ({"pruning": {"rule": "best"}}, r'\[search.pruning\] rule must be one of "asha", "median"'),
         (
             {"pruning": {"factor": 3}},
             r"\[search.pruning\] factor is not a known key\. .*Known: rule",

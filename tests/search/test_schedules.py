@@ -66,7 +66,7 @@ class TestChecks:
         [
             (
                 '[training]\nschedule = "cosin"',
-                ["[training] schedule: must be \"constant\", \"cosine\", \"linear\" or "
+                ['[training] schedule must be one of "constant", "cosine", "linear", '
                  '"inverse_time". Received: \'cosin\'. Did you mean "cosine"?'],
             ),
             (

@@ -194,7 +194,9 @@ class TestWhatCannotBeHad:
         assert len(str(raised.value).splitlines()) == 2
 
     def test_an_unknown_one(self):
-        with pytest.raises(InputError, match=r'caviar: must be "auto", "population" or "reuse"'):
+        with pytest.raises(
+            InputError, match=r'caviar must be one of "auto", "population", "reuse"'
+        ):
             config(caviar="panda")
 
 

@@ -68,37 +68,26 @@ _CLASSES: tuple[Targets, ...] = ("labels", "one_hot", "binary")
 _NUMBERS: tuple[Targets, ...] = ("one_hot", "binary", "numbers")
 _REGRESSION: tuple[Targets, ...] = ("numbers",)
 
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric("max", _CLASSES),
-    "sparse_categorical_accuracy": Metric("max", ("labels",)),
-    "sparse_top_k_categorical_accuracy": Metric("max", ("labels",)),
-    "sparse_categorical_crossentropy": Metric("min", ("labels",)),
-    "categorical_accuracy": Metric("max", ("one_hot",)),
-    "top_k_categorical_accuracy": Metric("max", ("one_hot",)),
-    "categorical_crossentropy": Metric("min", ("one_hot",)),
-    "binary_accuracy": Metric("max", ("binary",)),
-    "binary_crossentropy": Metric("min", ("binary",)),
-    "auc": Metric("max", _ROWS),
-    "precision": Metric("max", _ROWS),
-    "recall": Metric("max", _ROWS),
-    "f1_score": Metric("max", _ROWS),
-    "true_positives": Metric("max", _ROWS),
-    "true_negatives": Metric("max", _ROWS),
-    "false_positives": Metric("min", _ROWS),
-    "false_negatives": Metric("min", _ROWS),
-    "mean_squared_error": Metric("min", _NUMBERS),
-    "mse": Metric("min", _NUMBERS),
-    "root_mean_squared_error": Metric("min", _NUMBERS),
-    "mean_absolute_error": Metric("min", _NUMBERS),
-    "mae": Metric("min", _NUMBERS),
-    "mean_absolute_percentage_error": Metric("min", _REGRESSION),
-    "mape": Metric("min", _REGRESSION),
-    "mean_squared_logarithmic_error": Metric("min", _REGRESSION),
-    "msle": Metric("min", _REGRESSION),
-    "log_cosh_error": Metric("min", _REGRESSION),
-    "poisson": Metric("min", _REGRESSION),
-    "r2_score": Metric("max", _REGRESSION),
-}
+# By better direction and targets.
+_GROUPS: tuple[tuple[Direction, tuple[Targets, ...], tuple[str, ...]], ...] = (
+    ("max", _CLASSES, ("accuracy",)),
+    ("max", ("labels",), ("sparse_categorical_accuracy", "sparse_top_k_categorical_accuracy")),
+    ("min", ("labels",), ("sparse_categorical_crossentropy",)),
+    ("max", ("one_hot",), ("categorical_accuracy", "top_k_categorical_accuracy")),
+    ("min", ("one_hot",), ("categorical_crossentropy",)),
+    ("max", ("binary",), ("binary_accuracy",)),
+    ("min", ("binary",), ("binary_crossentropy",)),
+    ("max", _ROWS, ("auc", "precision", "recall", "f1_score")),
+    ("max", _ROWS, ("true_positives", "true_negatives")),
+    ("min", _ROWS, ("false_positives", "false_negatives")),
+    ("min", _NUMBERS, ("mean_squared_error", "mse", "root_mean_squared_error")),
+    ("min", _NUMBERS, ("mean_absolute_error", "mae")),
+    ("min", _REGRESSION, ("mean_absolute_percentage_error", "mape")),
+    ("min", _REGRESSION, ("mean_squared_logarithmic_error", "msle")),
+    ("min", _REGRESSION, ("log_cosh_error", "poisson")),
+    ("max", _REGRESSION, ("r2_score",)),
+)
+METRICS = {name: Metric(better, targets) for better, targets, names in _GROUPS for name in names}
 
 
 def metric_names(metrics: Iterable[str]) -> tuple[str, ...]:

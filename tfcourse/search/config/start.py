@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tfcourse.errors import nearest, shown
+from tfcourse.errors import nearest, one_of, shown
 from tfcourse.search.config.strategy_tables import HyperbandTable
 from tfcourse.search.config.tables import SearchTable, Table, TrainingTable
 from tfcourse.search.space.parameters import Choice, Parameter, admits, any_of
@@ -65,12 +65,10 @@ def _error(
         return f'"{name}" is not in [space].{nearest(name, list(space))} Known: {names}.'
     parameter = space[name]
     if not admits(parameter, value):
-        allowed = (
-            f"one of {shown(list(parameter.values))}"
-            if isinstance(parameter, Choice)
-            else f"from {parameter.low:g} to {parameter.high:g}"
-        )
-        return f"{name} must be {allowed}. Received: {shown(value)}."
+        if isinstance(parameter, Choice):
+            return one_of(name, value, parameter.values)
+        low, high = parameter.low, parameter.high
+        return f"{name} must be from {low:g} to {high:g}. Received: {shown(value)}."
     for parent, condition in parameter.when:
         if values.get(parent) not in any_of(condition):
             needed = " or ".join(shown(v) for v in any_of(condition))

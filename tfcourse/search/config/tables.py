@@ -1,11 +1,13 @@
 """The tables of a search's TOML file as pydantic models, and their errors as messages."""
 
+import ast
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, Strict, ValidationError, create_model
 
-from tfcourse.errors import nearest, shown
+from tfcourse.errors import nearest, one_of, shown
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
 from tfcourse.search.config.pruning import PruningTable
@@ -217,21 +219,19 @@ def parse(
 
 def _line(details: Mapping[str, Any], table: str, key: str, known_keys: list[str]) -> str:
     where = f"[{table}] {key}"
+    received = details["input"]
     if details["type"] == "missing":
         return f"{where} is required and missing."
     if details["type"] == "extra_forbidden":
         names = ", ".join(known_keys)
         return f"{where} is not a known key.{nearest(key, known_keys)} Known: {names}."
     if details["type"] == "model_type":
-        return f"[{table}.{key}] must be a table. Received: {shown(details['input'])}."
-    received = details["input"]
+        return f"[{table}.{key}] must be a table. Received: {shown(received)}."
     demand = details["msg"].replace("Input should be", "must be")
     demand = demand.replace("String should have", "must have")
     if details["type"] == "string_pattern_mismatch":
         demand = "must be letters, digits, '.', '_' or '-', and start with a letter or digit"
-    hint = ""
-    if details["type"] == "literal_error" and isinstance(received, str):
-        expected = details["ctx"]["expected"].replace("'", '"')
-        hint = nearest(received, [w.strip(' "') for w in expected.replace(" or ", ", ").split(",")])
-        demand = f"must be {expected}"
-    return f"{where}: {demand}. Received: {shown(received)}.{hint}"
+    if details["type"] == "literal_error":
+        choices = re.split(", | or ", details["ctx"]["expected"])
+        return one_of(where, received, map(ast.literal_eval, choices))
+    return f"{where}: {demand}. Received: {shown(received)}."

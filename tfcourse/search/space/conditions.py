@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from tfcourse.errors import nearest, shown
+from tfcourse.errors import nearest, one_of
 from tfcourse.search.space.parameters import Choice, Parameter, any_of
 
 __all__ = ["validate_conditions"]
@@ -44,10 +44,7 @@ def _problems(where: str, parent: str, value: object, space: Mapping[str, Parame
         return [f"{where}: {parent} must have values to choose from. Received: low and high."]
     # Types are compared too: True is not 1.
     if not any(type(v) is type(value) and v == value for v in choice.values):
-        listed = ", ".join(map(_toml, choice.values))
-        texts = [v for v in choice.values if isinstance(v, str)]
-        hint = nearest(value, texts) if isinstance(value, str) else ""
-        return [f"{where}: {parent} must be one of {listed}. Received: {shown(value)}.{hint}"]
+        return [one_of(f"{where}: {parent}", value, choice.values)]
     return []
 
 
@@ -61,9 +58,3 @@ def _cycles(space: Mapping[str, Parameter]) -> list[str]:
         received = " → ".join(chain)
         return [f"[space.{chain[0]}] when must not depend on itself. Received: {received}."]
     return []
-
-
-def _toml(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
