@@ -80,7 +80,7 @@ class SamplerTable(Table):
 
     ``parallel``: the most trials at a time, which don't know each other's results. ``failures``:
     what failed trials count as. Optuna's samplers ignore them, so that they may propose such values
-    again and again; ``"worst"`` is a score worse than all others.
+    again and again; ``"worst"``, the default of ``[search.tpe]``, is a score worse than all others.
     """
 
     parallel: int = Field(default=1, ge=1)
@@ -99,6 +99,7 @@ class TpeTable(SamplerTable):
     """
 
     initial: int = Field(default=10, ge=1)
+    failures: Literal["ignore", "worst"] = "worst"
 
     @property
     def sampler_settings(self) -> SamplerSettings:
