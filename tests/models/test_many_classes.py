@@ -25,6 +25,7 @@ def problem(rng, m, features=5, classes=7, dtype="float64"):
 @pytest.mark.parametrize("block_size", [1, 4, 5, 100])
 @pytest.mark.parametrize("known", [True, False], ids=["known m", "unknown m"])
 def test_cost_and_gradients_are_those_of_the_equations(rng, m, block_size, known):
+    smoothing = 0.0 if m == 4 else 0.2
     *parts, labels, weights = problem(rng, m)
     x, kernel, bias = (p.numpy() for p in parts)
     rows = tf.TensorSpec([m if known else None, 5], tf.float64)
@@ -34,13 +35,13 @@ def test_cost_and_gradients_are_those_of_the_equations(rng, m, block_size, known
         with tf.GradientTape() as tape:
             inputs = (features, parts[1], parts[2])
             tape.watch(inputs)
-            cost = 3.0 * blockwise_cross_entropy(*inputs, labels, weights, block_size)
+            cost = 3.0 * blockwise_cross_entropy(*inputs, labels, weights, block_size, smoothing)
         return cost, tape.gradient(cost, inputs)
 
     cost, gradients = cost_and_gradients(parts[0])
     probabilities = softmax(x @ kernel + bias)
-    target = np.eye(7)[labels.numpy()]
-    losses = -np.log((probabilities * target).sum(1))
+    target = (1 - smoothing) * np.eye(7)[labels.numpy()] + smoothing / 7
+    losses = -(target * np.log(probabilities)).sum(1)
     np.testing.assert_allclose(cost, 3 * np.mean(weights * losses), rtol=1e-12)
     dz = 3 * (probabilities - target) * weights.numpy()[:, None] / m
     expected = (dz @ kernel.T, x.T @ dz, dz.sum(0))
@@ -147,6 +148,21 @@ def test_training_equals_the_plain_model(rng, tmp_path):
     program = "import tfcourse; print(type(tfcourse.load_model('model.keras')).__name__)"
     done = processes.run(["-c", program], cwd=tmp_path)
     assert done.stdout == "ManyClassModel\n", done.stderr
+
+
+def test_labels_are_smoothed_in_the_training_alone(rng):
+    x, y = rng.normal(size=(40, 6)).astype("float32"), rng.integers(7, size=40)
+    body = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5)])
+    model = ManyClassModel(body, SoftmaxHead(7), label_smoothing=0.3)
+    model.compile(keras.optimizers.SGD(0.0))
+    logs = fit(model, x, y, batch_size=16, verbose=0, validation_data=(x, y)).history
+    one_hot, outputs = np.eye(7)[y], model.predict(x, verbose=0)
+    for name, smoothing in (("loss", 0.3), ("val_loss", 0.0)):
+        expected = keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)(one_hot, outputs)
+        np.testing.assert_allclose(logs[name], [expected], rtol=1e-5)
+    assert ManyClassModel.from_config(model.get_config()).label_smoothing == 0.3
+    with pytest.raises(ValueError, match=r"ManyClassModel: label_smoothing must be .* Received: 1"):
+        ManyClassModel(body, model.head, label_smoothing=1)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])

@@ -38,6 +38,7 @@ from .softmax import cross_entropy as cross_entropy
 from .softmax import hardmax as hardmax
 from .softmax import linear as linear
 from .softmax import smooth_labels as smooth_labels
+from .softmax import smoothed_cross_entropy as smoothed_cross_entropy
 from .softmax import softmax as softmax
 from .softmax import sparse_cross_entropy as sparse_cross_entropy
 from .updates import adam as adam

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.formulas.softmax import linear, sparse_cross_entropy
+from tfcourse.formulas.softmax import linear, smoothed_cross_entropy
 from tfcourse.types import Tensor, TensorArray
 
 __all__ = ["BLOCK_ELEMENTS", "blockwise_cross_entropy"]
@@ -23,6 +23,7 @@ def blockwise_cross_entropy(
     labels: Tensor,
     weights: Tensor,
     block_size: int | None = None,
+    smoothing: float = 0.0,
 ) -> Tensor:
     """Return the cost ``1/m Σ w_i L_i``, ``L_i = log Σ_j e^{z_ij} - z_{i,y_i}``, ``z = x W + b``.
 
@@ -38,6 +39,7 @@ def blockwise_cross_entropy(
         labels: y, whole numbers of shape ``(m,)``.
         weights: w, shape ``(m,)``, of the dtype of the cost.
         block_size: Examples in a block; None for up to 32 MB of float32 logits.
+        smoothing: s of `tfcourse.formulas.softmax.smoothed_cross_entropy`, which is L.
 
     Returns:
         A scalar of the dtype of ``weights``.
@@ -48,7 +50,7 @@ def blockwise_cross_entropy(
     def cost(
         features: Tensor, kernel: Tensor, bias: Tensor
     ) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
-        total, gradients = _sum_of_blocks(features, kernel, bias, labels, weights, size)
+        total, gradients = _sum_of_blocks(features, kernel, bias, labels, weights, size, smoothing)
 
         def backward(upstream: Tensor) -> list[Tensor]:
             return [tf.cast(upstream, g.dtype) * g for g in gradients]
@@ -59,7 +61,13 @@ def blockwise_cross_entropy(
 
 
 def _sum_of_blocks(
-    features: Tensor, kernel: Tensor, bias: Tensor, labels: Tensor, weights: Tensor, size: int
+    features: Tensor,
+    kernel: Tensor,
+    bias: Tensor,
+    labels: Tensor,
+    weights: Tensor,
+    size: int,
+    smoothing: float,
 ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     """Return the cost and its gradients, the sums of those of the blocks."""
     static = features.shape[0]
@@ -76,7 +84,7 @@ def _sum_of_blocks(
         begin = block * size
         x = tf.slice(padded, [begin, 0], [size, features.shape[1]])
         y, w = (tf.slice(part, [begin], [size]) for part in (labels, share))
-        losses, dz = sparse_cross_entropy(y, linear(x, kernel, bias, w.dtype))
+        losses, dz = smoothed_cross_entropy(y, linear(x, kernel, bias, w.dtype), smoothing)
         # The weights multiply the narrow factor of each product, not the wide dz.
         narrow = tf.cast(w, x.dtype)[:, None]
         low = tf.cast(dz, x.dtype)

@@ -10,6 +10,7 @@ __all__ = [
     "hardmax",
     "linear",
     "smooth_labels",
+    "smoothed_cross_entropy",
     "softmax",
     "sparse_cross_entropy",
 ]
@@ -85,3 +86,24 @@ def sparse_cross_entropy(labels: Tensor, logits: Tensor) -> tuple[Tensor, Tensor
         features=logits, labels=labels
     )
     return losses, gradients
+
+
+def smoothed_cross_entropy(
+    labels: Tensor, logits: Tensor, smoothing: float
+) -> tuple[Tensor, Tensor]:
+    """Return `sparse_cross_entropy` with the targets of `smooth_labels`.
+
+    ``L_s = L + s (z_y - 1/C Σ_j z_j)`` and ``dz = ŷ - (y (1-s) + s/C)``.
+
+    Args:
+        labels: As for `sparse_cross_entropy`.
+        logits: z, shape ``(m, C)``.
+        smoothing: s, in [0, 1).
+    """
+    losses, gradients = sparse_cross_entropy(labels, logits)
+    if not smoothing:
+        return losses, gradients
+    classes = logits.shape[-1]
+    difference = tf.one_hot(labels, classes, dtype=logits.dtype) - 1 / classes
+    losses += smoothing * tf.reduce_sum(difference * logits, axis=-1)
+    return losses, gradients + smoothing * difference

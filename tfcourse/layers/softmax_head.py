@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfcourse.errors import shown
 from tfcourse.formulas.many_classes import blockwise_cross_entropy
 from tfcourse.formulas.softmax import hardmax, linear, softmax
-from tfcourse.hyperparameters import is_number
+from tfcourse.hyperparameters import check, is_number
 from tfcourse.types import (
     ConstraintLike,
     InitializerLike,
@@ -129,7 +129,11 @@ class SoftmaxHead(keras.layers.Layer):
         return z if self.logits else softmax(z)
 
     def cross_entropy(
-        self, features: TensorLike, labels: TensorLike, sample_weight: SampleWeight = None
+        self,
+        features: TensorLike,
+        labels: TensorLike,
+        sample_weight: SampleWeight = None,
+        label_smoothing: float = 0.0,
     ) -> Any:
         """Compute the cost ``1/m Σ w_i L_i`` without the (m, C) matrix, for very many classes.
 
@@ -141,6 +145,7 @@ class SoftmaxHead(keras.layers.Layer):
             features: The layer's input, shape ``(..., features)``.
             labels: The true classes, whole numbers of shape ``(...)``.
             sample_weight: Weights w of shape ``(...)``; None for weights of 1.
+            label_smoothing: s in [0, 1), as of Keras's ``CategoricalCrossentropy``.
 
         Returns:
             A scalar, float32 (float64 for a float64 layer).
@@ -160,6 +165,7 @@ class SoftmaxHead(keras.layers.Layer):
             tf.convert_to_tensor(bias),
             labels,
             weights,
+            smoothing=check("label_smoothing", label_smoothing, type(self).__name__),
         )
 
     def hardmax(self, features: TensorLike) -> Any:

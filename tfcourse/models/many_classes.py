@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfcourse.hyperparameters import check
 from tfcourse.internals.models import loss_tracker
 from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.types import KerasConfig, KerasModel, Nested, Tensor
@@ -23,14 +24,19 @@ class ManyClassModel(keras.Model):
     Args:
         body: A model or layer from the inputs to features of shape ``(m, features)``.
         head: The output layer, with ``logits=False``.
+        label_smoothing: The share of each target that is spread over all classes, in [0, 1), in
+            the training. The loss of an evaluation is that of the targets themselves.
         **kwargs: ``name`` and the like.
 
     Source: course sections 3.5 and 3.6.
     """
 
-    def __init__(self, body: KerasModel, head: SoftmaxHead, **kwargs: Any) -> None:
+    def __init__(
+        self, body: KerasModel, head: SoftmaxHead, label_smoothing: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.body, self.head = body, head
+        self.label_smoothing = check("label_smoothing", label_smoothing, type(self).__name__)
 
     def call(self, inputs: Nested, training: bool | None = None) -> Any:
         """Return the probabilities of all classes."""
@@ -54,7 +60,8 @@ class ManyClassModel(keras.Model):
     def _cost(self, data: Nested, training: bool) -> Any:
         x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
         features = self.body(x, training=training)
-        cost = self.head.cross_entropy(features, y, weights)
+        smoothing = self.label_smoothing if training else 0.0
+        cost = self.head.cross_entropy(features, y, weights, smoothing)
         return tf.add_n([cost, *(tf.cast(loss, cost.dtype) for loss in self.losses)])
 
     def _report(self, data: Nested, cost: Tensor) -> dict[str, Any]:
@@ -68,6 +75,7 @@ class ManyClassModel(keras.Model):
             **super().get_config(),
             "body": keras.saving.serialize_keras_object(self.body),
             "head": keras.saving.serialize_keras_object(self.head),
+            "label_smoothing": self.label_smoothing,
         }
 
     @classmethod
