@@ -9,6 +9,7 @@ import pytest
 
 from tfcourse import InputError, fit, load_model
 from tfcourse.data.splits import Part, stratified_split
+from tfcourse.search.config.advice import advice
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.schedules import is_scheduled, is_smoothed
 from tfcourse.search.data.loading import load_split
@@ -119,6 +120,32 @@ class TestChecks:
         model = build_trial(config, split(), {"learning_rate": 0.1}, 0)
         assert isinstance(model.optimizer.get_config()["learning_rate"], float)
         assert model.loss == "sparse_categorical_crossentropy"
+
+    @pytest.mark.parametrize(
+        ("fragment", "advised"),
+        [
+            ('[search]\nobjective = "val_loss"', ["[space.label_smoothing] makes val_loss larger"]),
+            ('[search]\nobjective = "loss"', ['[search] objective "loss" is of the smoothed']),
+            ('[search]\nobjective = "val_accuracy"', []),
+            (
+                '[search]\nobjective = "val_accuracy"\n[training.early_stopping]\npatience = 2',
+                ["[training.early_stopping] ends trainings before a cosine or linear schedule"],
+            ),
+        ],
+    )
+    def test_what_works_against_them_is_told(self, fragment, advised):
+        lines = advice(parse(fragment))
+        assert len(lines) == len(advised)
+        assert all(map(str.startswith, lines, advised))
+
+    def test_a_builder_s_own_arguments_stay_the_builder_s(self):
+        def build(input_shape, classes, schedule: str = "a", warmup: float = 9.0): ...
+
+        raw = {
+            "search": {"name": "s", "trials": 2},
+            "space": {"schedule": {"values": ["a", "b"]}, "warmup": {"low": 5.0, "high": 9.0}},
+        }
+        assert not is_scheduled(parse_config(raw, "s.toml", Path(), build))
 
     def test_all_trials_are_expected_to_share_a_program(self):
         assert trials_per_program(parse()) == trials_per_program(parse(space=RATE))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from tfcourse.search.config.metrics import direction_of
+from tfcourse.search.config.schedules import schedule_advice
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.strategy_tables import SamplerTable
 from tfcourse.search.space.parameters import Choice, Parameter, Range
@@ -15,8 +16,7 @@ __all__ = ["advice", "exhaustion"]
 def advice(config: SearchConfig) -> list[str]:
     """Return a line for each setting that has no effect or an unlikely one."""
     lines = [*_of_rule(config), *_of_sampler(config), *_of_workers(config), *_of_strategy(config)]
-    lines += _of_training(config)
-    lines += _of_numbers(config.space)
+    lines += [*_of_training(config), *schedule_advice(config), *_of_numbers(config.space)]
     if config.search.pruning is not None:
         lines += config.search.pruning.advice(config.trials, config.search.workers)
     return [*lines, *exhaustion(config.search.trials, config.trials)]

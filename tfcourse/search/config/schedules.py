@@ -17,6 +17,7 @@ __all__ = [
     "TRAINING_ARGUMENTS",
     "is_scheduled",
     "is_smoothed",
+    "schedule_advice",
     "training_value",
     "validate_schedules",
 ]
@@ -83,6 +84,29 @@ def validate_schedules(
                 "out."
             )
     return errors
+
+
+def schedule_advice(config: "SearchConfig") -> list[str]:
+    """Return a line for each setting that works against a schedule or label smoothing."""
+    lines, objective = [], config.search.objective
+    if is_smoothed(config) and "label_smoothing" in config.space:
+        if objective == "loss":
+            lines.append(
+                '[search] objective "loss" is of the smoothed labels, another thing in each trial: '
+                'take "val_loss", or better "val_accuracy".'
+            )
+        elif objective == "val_loss":
+            lines.append(
+                "[space.label_smoothing] makes val_loss larger, which is of the labels themselves, "
+                'also where it makes the accuracy better: take objective "val_accuracy".'
+            )
+    decays = {"cosine", "linear"} & {*_choices(config.training, config.space)}
+    if config.training.early_stopping is not None and is_scheduled(config) and decays:
+        lines.append(
+            "[training.early_stopping] ends trainings before a cosine or linear schedule, which is "
+            "that of all epochs, has reached its small learning rates."
+        )
+    return lines
 
 
 def _choices(training: TrainingTable, searched: Mapping[str, Parameter]) -> list[str]:
