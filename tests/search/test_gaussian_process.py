@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.optimize import check_grad, rosen, rosen_der
 from scipy.optimize import minimize as scipy_minimize
+from scipy.stats import gamma, norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
@@ -15,13 +16,13 @@ from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.acquisition import log_expected_improvement, maximize
 from tfcourse.search.strategies.coordinates import Coordinates
 from tfcourse.search.strategies.gaussian_process import (
-    _prior,
     condition,
     fit_process,
     log_posterior,
 )
 from tfcourse.search.strategies.minimize import minimize
-from tfcourse.search.strategies.targets import robust_scores
+from tfcourse.search.strategies.priors import cautious_prior, confident_prior
+from tfcourse.search.strategies.targets import robust_scores, standard_scores
 
 
 def observations(count, dimensions, seed=0):
@@ -55,26 +56,43 @@ class TestProcess:
         assert mean == pytest.approx(expected, abs=1e-9)
         assert deviation == pytest.approx(spread, abs=1e-7)
 
-    def test_the_evidence_is_scikit_learns(self):
+    @pytest.mark.parametrize("prior", [cautious_prior, confident_prior])
+    def test_the_evidence_is_scikit_learns(self, prior):
         points, targets = observations(25, 3)
         logs = np.array([-0.5, 0.2, 0.9, 0.3, -3.0])
         lengths, (signal, noise) = np.exp(logs[:3]), np.exp(logs[3:])
         theirs = reference(points, targets, lengths, signal, noise)
-        mean, deviation = _prior(3)
-        prior = -0.5 * np.sum(((logs - mean) / deviation) ** 2)
-        value, _ = log_posterior(logs, squared_distances(points), targets)
+        value, _ = log_posterior(logs, squared_distances(points), targets, prior)
         constant = 0.5 * len(points) * math.log(2 * math.pi)
-        expected = theirs.log_marginal_likelihood(theirs.kernel_.theta) + constant + prior
-        assert value == pytest.approx(expected, abs=1e-8)
+        evidence = theirs.log_marginal_likelihood(theirs.kernel_.theta) + constant
+        assert value == pytest.approx(evidence + prior(logs)[0], abs=1e-8)
 
+    def test_the_priors_are_their_distributions(self):
+        """Up to a constant: the differences of two points are compared."""
+
+        def cautious(logs):
+            mean = [math.log(0.5 * 3**0.5)] * 3 + [0, math.log(0.1)]
+            return norm(mean, [1, 1, 1, 0.7, 1.2]).logpdf(logs).sum()
+
+        def confident(logs):
+            lengths, (signal, noise) = np.exp(logs[:3]), np.exp(logs[3:])
+            ends = gamma(2).logpdf(signal) + gamma(1.1, scale=1 / 30).logpdf(noise)
+            return ends - 0.1 * np.sum(lengths**2 + lengths**-2)
+
+        one, two = np.random.default_rng(5).normal(size=(2, 5))
+        for ours, theirs in ((cautious_prior, cautious), (confident_prior, confident)):
+            difference = ours(one)[0] - ours(two)[0]
+            assert difference == pytest.approx(theirs(one) - theirs(two))
+
+    @pytest.mark.parametrize("prior", [cautious_prior, confident_prior])
     @pytest.mark.parametrize("dimensions", [1, 4, 10])
-    def test_the_slope_is_that_of_the_evidence(self, dimensions):
+    def test_the_slope_is_that_of_the_evidence(self, dimensions, prior):
         points, targets = observations(30, dimensions)
         squared = squared_distances(points)
         logs = np.random.default_rng(2).normal(size=dimensions + 2) * 0.5
         error = check_grad(
-            lambda at: log_posterior(at, squared, targets)[0],
-            lambda at: log_posterior(at, squared, targets)[1],
+            lambda at: log_posterior(at, squared, targets, prior)[0],
+            lambda at: log_posterior(at, squared, targets, prior)[1],
             logs,
         )
         assert error < 1e-4
@@ -90,7 +108,7 @@ class TestProcess:
 
         process = fit_process(points, targets, np.arange(dimensions))
         ours = np.log([*(1 / process.scales), process.signal, process.noise])
-        theirs = scipy_minimize(loss, _prior(dimensions)[0], jac=True, method="L-BFGS-B")
+        theirs = scipy_minimize(loss, np.zeros(dimensions + 2), jac=True, method="L-BFGS-B")
         assert loss(ours)[0] == pytest.approx(theirs.fun, abs=0.01)
 
     def test_coordinates_of_one_parameter_share_a_length(self):
@@ -209,29 +227,41 @@ class TestCoordinates:
         assert (ours.points(ours.units(trials)) == other.points(other.units(trials))).all()
 
 
-class TestRobustScores:
-    def test_mean_and_variance(self):
-        scores = robust_scores(np.random.default_rng(0).lognormal(size=50).tolist())
+@pytest.mark.parametrize("scores_of", [robust_scores, standard_scores])
+class TestScores:
+    def test_mean_and_variance(self, scores_of):
+        scores = scores_of(np.random.default_rng(0).lognormal(size=50).tolist())
         assert (scores.mean(), scores.std()) == pytest.approx((0, 1))
 
-    def test_the_order_stays_and_a_failure_is_the_worst(self):
+    def test_the_order_stays_and_a_failure_is_the_worst(self, scores_of):
         losses = [0.3, None, 0.1, 0.7, 0.2, 0.9, 0.4]
-        scores = robust_scores(losses)
+        scores = scores_of(losses)
         assert list(np.argsort(scores[[0, 2, 3, 4, 5, 6]])) == [1, 3, 0, 5, 2, 4]
         assert scores[1] == scores[5] == scores.max()
 
-    def test_a_diverged_trial_does_not_flatten_the_others(self):
+    def test_a_diverged_trial_does_not_flatten_the_others(self, scores_of):
         losses = np.linspace(0.1, 1.0, 10)
-        apart = np.ptp(robust_scores([*losses, 1e9])[:10])
-        assert apart > 0.5
+        for place in (0, 10):
+            scores = scores_of(np.insert(losses, place, 1e9).tolist())
+            assert np.ptp(np.delete(scores, place)) > 0.5
         plain = np.array([*losses, 1e9])
         assert np.ptp(plain[:10]) / plain.std() < 1e-8
 
-    def test_units_do_not_matter(self):
+    def test_units_do_not_matter(self, scores_of):
         losses = [0.3, 0.1, 50.0, 0.2, 0.4]
-        assert robust_scores([3 + 7 * loss for loss in losses]) == pytest.approx(
-            robust_scores(losses)
-        )
+        moved = scores_of([3 + 7 * loss for loss in losses])
+        assert moved == pytest.approx(scores_of(losses))
 
-    def test_without_a_difference_all_are_zero(self):
-        assert list(robust_scores([2.0, 2.0, None])) == [0, 0, 0]
+    def test_without_a_difference_all_are_zero(self, scores_of):
+        assert list(scores_of([2.0, 2.0, None])) == [0, 0, 0]
+
+
+def test_standard_scores_keep_distances_after_many_trials_near_the_best():
+    """Losses up to two spreads of the first trials above their median are only shifted."""
+    first = [0.9, 0.5, 1.2, 0.8, 1.0, 1.5, 0.7, 1.1]
+    scores = standard_scores([*first, *[0.1] * 40])
+    slopes = np.diff(scores[:8]) / np.diff(first)
+    assert slopes == pytest.approx(slopes[0])
+    assert scores[5] - scores[8] == pytest.approx(1.4 * slopes[0])
+    flattened = robust_scores([*first, *np.linspace(0.1, 0.12, 40)])
+    assert np.ptp(flattened[:8]) < 0.5

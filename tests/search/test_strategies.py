@@ -59,7 +59,8 @@ class TestCoarseToFine(OracleContract):
     def test_one_trial_in_four_looks_everywhere(self, undisturbed):
         config = self.config()
         for trial in (7, 11, 15, 19, 23):
-            assert undisturbed[trial].values == quasi_random(config.space, 0, trial)
+            points = [quasi_random(config.space, 0, 64 * trial + k) for k in range(64)]
+            assert undisturbed[trial].values in points
         found = [r.get("everywhere") for r in rounds_on_record(config.study, undisturbed)]
         assert found == [None, [7], [11], [15, 19], [23]]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tfcourse.search.strategies.acquisition import log_expected_improvement
 from tfcourse.search.strategies.boxes import Box, as_record
 from tfcourse.search.strategies.evidence import Evidence, observations_of, weigh
 from tfcourse.search.strategies.halving_box import halving_box
@@ -22,8 +23,8 @@ __all__ = ["COARSE_TO_FINE", "rounds_on_record"]
 
 # From this number of rounds on, a round is a GROWTH-th of the trials before it.
 GROWTH = 8
-# The points of a box of which a trial takes one.
-POINTS = 4
+# The points of a box of which a trial takes one, and those of the whole space.
+INSIDE, EVERYWHERE = 4, 64
 
 
 def rounds_on_record(
@@ -125,30 +126,33 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str
 
     def point(box: Mapping[str, Any], seed: int, number: int) -> dict[str, Any]:
         place, trials = _round(study, number)
-        if not place or is_outside(number):
-            return quasi_random(box, seed, number)
         before = {trial: finished[trial] for trial in range(trials.start)}
-        return _screened(study, box, number, _evidence(study, place, before, memo))
+        evidence = _evidence(study, place, before, memo) if place else None
+        if evidence is None:
+            return quasi_random(box, seed, number)
+        return _screened(box, seed, number, evidence)
 
     if _has_evidence(study):
         return draw(study, trial, finished, memo, box_of, point)
     return draw(study, trial, finished, memo, box_of)
 
 
-def _screened(
-    study: Study, box: Mapping[str, Any], number: int, evidence: Evidence | None
-) -> dict[str, Any]:
-    """Return the one of a few quasi-random points of the box that is expected to be the best.
+def _screened(box: Mapping[str, Any], seed: int, number: int, evidence: Evidence) -> dict[str, Any]:
+    """Return one of several quasi-random points of a trial's box.
 
-    A box knows nothing of how parameters depend on each other; the process does.
+    In a box the one with the smallest expected loss: a box knows nothing of how parameters depend
+    on each other; the process does. Of the whole space the one with the largest expected
+    improvement, so that the trial looks where the process knows little.
     """
-    if evidence is None:
-        return quasi_random(box, study.seed, number)
-    first = POINTS * number
-    points = [quasi_random(box, study.seed, first + k) for k in range(POINTS)]
-    coordinates = evidence.coordinates
-    means, _ = evidence.process.predict(coordinates.points(coordinates.units(points)))
-    return points[int(np.argmin(means))]
+    outside = is_outside(number)
+    count = EVERYWHERE if outside else INSIDE
+    points = [quasi_random(box, seed, count * number + k) for k in range(count)]
+    coordinates, process = evidence.coordinates, evidence.process
+    mean, deviation = process.predict(coordinates.points(coordinates.units(points)))
+    if not outside:
+        return points[int(np.argmin(mean))]
+    means, _ = process.predict(process.points)
+    return points[int(np.argmax(log_expected_improvement(mean, deviation, float(means.min()))))]
 
 
 def _evidence(study: Study, number: int, before: Records, memo: Memo) -> Evidence | None:

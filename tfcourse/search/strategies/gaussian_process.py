@@ -10,17 +10,13 @@ import numpy as np
 
 from tfcourse.search.strategies.coordinates import Array, Places
 from tfcourse.search.strategies.minimize import minimize
+from tfcourse.search.strategies.priors import Prior, cautious_prior, start_of_fit
 
 __all__ = ["Process", "condition", "draw_processes", "fit_process", "log_posterior", "matern"]
 
 JITTER = 1e-8
 
-# Normal priors of the logarithms of the hyperparameters, as (mean, standard deviation). Distances
-# grow with the root of the number of parameters, and so do the lengths (Hvarfner et al. 2024,
-# "Vanilla Bayesian optimization performs great in high dimensions").
-LENGTH = (float(np.log(0.5)), 1.0)
-SIGNAL = (0.0, 0.7)
-NOISE = (float(np.log(0.1)), 1.2)
+# The largest standard deviation of a logarithm in `draw_processes`.
 WIDEST = 1.2
 
 
@@ -76,19 +72,25 @@ def condition(points: Array, targets: Array, scales: Array, signal: float, noise
     return Process(points, targets, scales, signal, noise, inverse)
 
 
-def fit_process(points: Array, targets: Array, columns: Places) -> Process:
+def fit_process(
+    points: Array, targets: Array, columns: Places, prior: Prior = cautious_prior
+) -> Process:
     """Return the process with the most probable hyperparameters (`log_posterior`).
 
     Args:
         points: The observed points, one in a row.
         targets: Their values, about as large as standard normal ones.
         columns: For each coordinate, the number of its parameter: one length is fitted for each.
+        prior: The prior of the hyperparameters, see `tfcourse.search.strategies.priors`.
     """
-    logs = minimize(_loss(points, targets, columns), _prior(int(columns[-1]) + 1)[0])
+    loss = _loss(points, targets, columns, prior)
+    logs = minimize(loss, start_of_fit(int(columns[-1]) + 1))
     return _process(points, targets, columns, logs)
 
 
-def draw_processes(fitted: Process, columns: Places, normals: Array) -> list[Process]:
+def draw_processes(
+    fitted: Process, columns: Places, normals: Array, prior: Prior = cautious_prior
+) -> list[Process]:
     """Return processes whose hyperparameters are drawn from their posterior.
 
     The normal approximation of it around the fit (Laplace's), whose precision is the curvature of
@@ -99,9 +101,10 @@ def draw_processes(fitted: Process, columns: Places, normals: Array) -> list[Pro
         fitted: What `fit_process` gives.
         columns: As for `fit_process`.
         normals: Standard normal numbers, (processes, parameters + 2).
+        prior: As for `fit_process`.
     """
     points, targets = fitted.points, fitted.targets
-    loss, parameters = _loss(points, targets, columns), int(columns[-1]) + 1
+    loss, parameters = _loss(points, targets, columns, prior), int(columns[-1]) + 1
     firsts = np.searchsorted(columns, np.arange(parameters))
     logs = np.log([*(1.0 / fitted.scales[firsts]), fitted.signal, fitted.noise])
     step = 0.05 * np.eye(len(logs))
@@ -113,14 +116,16 @@ def draw_processes(fitted: Process, columns: Places, normals: Array) -> list[Pro
     return [_process(points, targets, columns, logs + move) for move in moves]
 
 
-def _loss(points: Array, targets: Array, columns: Places) -> Callable[[Array], tuple[float, Array]]:
+def _loss(
+    points: Array, targets: Array, columns: Places, prior: Prior
+) -> Callable[[Array], tuple[float, Array]]:
     """Return minus `log_posterior` as a function of the logarithms."""
     apart = np.square(points[:, None, :] - points[None, :, :])
     parameters = range(int(columns[-1]) + 1)
     squared = np.stack([apart[:, :, columns == p].sum(axis=2) for p in parameters])
 
     def loss(logs: Array) -> tuple[float, Array]:
-        value, slope = log_posterior(logs, squared, targets)
+        value, slope = log_posterior(logs, squared, targets, prior)
         return -value, -slope
 
     return loss
@@ -131,15 +136,18 @@ def _process(points: Array, targets: Array, columns: Places, logs: Array) -> Pro
     return condition(points, targets, 1.0 / np.array(lengths)[columns], float(signal), float(noise))
 
 
-def log_posterior(logs: Array, squared: Array, targets: Array) -> tuple[float, Array]:
+def log_posterior(
+    logs: Array, squared: Array, targets: Array, prior: Prior = cautious_prior
+) -> tuple[float, Array]:
     """Return the log of evidence times prior, up to a constant, and its slope.
 
-    ``-½ yᵀK⁻¹y - ½ log|K|`` with ``K = s² M + n² I``, and a normal prior on each logarithm.
+    ``-½ yᵀK⁻¹y - ½ log|K|`` with ``K = s² M + n² I``, and the prior.
 
     Args:
         logs: The logarithms of the lengths, of s² and of n².
         squared: The squared distances of the observed points, (parameters, points, points).
         targets: The observed values y.
+        prior: As for `fit_process`.
     """
     weights, (signal, noise) = np.exp(-2.0 * logs[:-2]), np.exp(logs[-2:])
     count = len(targets)
@@ -161,18 +169,8 @@ def log_posterior(logs: Array, squared: Array, targets: Array) -> tuple[float, A
         0.5 * float((outer * slope_of_signal).sum()),
         0.5 * noise * float(np.trace(outer)),
     ]
-    mean, deviation = _prior(len(weights))
-    standard = (logs - mean) / deviation
-    return value - 0.5 * float(standard @ standard), np.array(slopes) - standard / deviation
-
-
-def _prior(parameters: int) -> tuple[Array, Array]:
-    """Return the means and deviations of the logarithms."""
-    length = LENGTH[0] + 0.5 * np.log(parameters)
-    return (
-        np.array([*[length] * parameters, SIGNAL[0], NOISE[0]]),
-        np.array([*[LENGTH[1]] * parameters, SIGNAL[1], NOISE[1]]),
-    )
+    before, slope_before = prior(logs)
+    return value + before, np.array(slopes) + slope_before
 
 
 def matern(squared: Array) -> Array:

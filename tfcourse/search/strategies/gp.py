@@ -7,11 +7,11 @@ import numpy as np
 
 from tfcourse.search.space.discrete import configuration_of, new_values
 from tfcourse.search.space.parameters import Parameter
-from tfcourse.search.strategies.acquisition import around, log_expected_improvement, maximize
+from tfcourse.search.strategies.acquisition import log_expected_improvement, maximize
 from tfcourse.search.strategies.coordinates import Array, Coordinates
-from tfcourse.search.strategies.evidence import Observations, observations_of, weigh
+from tfcourse.search.strategies.evidence import CONFIDENT, Observations, observations_of, weigh
 from tfcourse.search.strategies.gaussian_process import Process, condition
-from tfcourse.search.strategies.quasi_random import halton_points, quasi_random
+from tfcourse.search.strategies.quasi_random import quasi_random
 from tfcourse.search.strategies.random_search import draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 
@@ -19,9 +19,6 @@ __all__ = ["GP", "gaussian_process_batch"]
 
 # The number of the best trials around which the search for the next positions begins.
 STARTS = 4
-# Where a drawn function is looked at: all over the space, and around the best trials.
-EVERYWHERE, NEAR, WIDTH = 256, 4, 0.1
-CAUTION = 0.5
 
 
 def gaussian_process_batch(
@@ -29,13 +26,8 @@ def gaussian_process_batch(
 ) -> list[dict[str, Any]]:
     """Return the values of the trials ``first`` to ``first + count - 1``.
 
-    The trials take turns, so that neither a lucky trial nor a wrong fit captures the search:
-
-    0. the largest expected improvement over the smallest posterior mean at a trial (of noisy
-       losses the smallest one seen is too small),
-    1. the minimum of a function drawn from the posterior (Thompson sampling),
-    2. the smallest upper bound, the posterior mean plus half its standard deviation: a place that
-       is good for sure, where one of several trials will have luck as well.
+    Each has the largest expected improvement over the smallest posterior mean at a trial; of noisy
+    losses the smallest one seen is too small.
 
     Within the batch each trial is supposed to end at its posterior mean ("kriging believer", a
     constant liar that believes the process), so that the next one looks elsewhere. Where no trial
@@ -48,17 +40,14 @@ def gaussian_process_batch(
         first: The number of the batch's first trial.
         count: How many trials the batch has.
     """
-    evidence = weigh(space, observations)
+    evidence = weigh(space, observations, CONFIDENT)
     numbers = range(first, first + count)
     if evidence is None:
         return [quasi_random(space, seed, number) for number in numbers]
     coordinates, process, units = evidence.coordinates, evidence.process, evidence.units
     batch = []
     for number in numbers:
-        if number % 3 == 1:
-            place = _drawn_minimum(coordinates, process, units[:NEAR], seed, number)
-        else:
-            place = _best_place(coordinates, process, units[:STARTS], seed, number)
+        place = _best_place(coordinates, process, units[:STARTS], seed, number)
         batch.append(coordinates.values(place))
         point = coordinates.points(place[None])
         mean, _ = process.predict(point)
@@ -75,30 +64,15 @@ def gaussian_process_batch(
 def _best_place(
     coordinates: Coordinates, process: Process, starts: Array, seed: int, number: int
 ) -> Array:
-    """Return the positions with the largest expected improvement, or the smallest upper bound."""
+    """Return the positions with the largest expected improvement."""
     means, _ = process.predict(process.points)
     best = float(means.min())
 
     def score(places: Array) -> Array:
         mean, deviation = process.predict(coordinates.points(places))
-        if number % 3 == 0:
-            return log_expected_improvement(mean, deviation, best)
-        return -(mean + CAUTION * deviation)
+        return log_expected_improvement(mean, deviation, best)
 
     return maximize(score, starts, len(coordinates.names), seed, number)
-
-
-def _drawn_minimum(
-    coordinates: Coordinates, process: Process, centres: Array, seed: int, number: int
-) -> Array:
-    """Return the positions where a function drawn from the posterior is smallest."""
-    dimensions = len(coordinates.names)
-    random = np.random.default_rng([seed, number, dimensions])
-    shifted = (halton_points(seed, range(EVERYWHERE), dimensions) + random.random(dimensions)) % 1.0
-    places = np.vstack([shifted, *(around(centre, WIDTH, random) for centre in centres)])
-    normals = random.standard_normal((1, len(places)))
-    drawn = process.draw(coordinates.points(places), normals)
-    return np.asarray(places[int(np.argmin(drawn[0]))])
 
 
 def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str, Any]:
