@@ -21,7 +21,7 @@ from tfcourse.search.data.loading import load_split
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.search_record import read_record
 from tfcourse.search.strategies.proposals import dependencies, propose
-from tfcourse.search.strategies.pruning import Asha, Limit, Limits, Median, Pruning
+from tfcourse.search.strategies.pruning import Asha, Limit, Median, Pruning, TrialLimits
 from tfcourse.search.strategies.study import Memo
 from tfcourse.search.trials import trial
 from tfcourse.search.trials.trial import TrialRunner
@@ -238,10 +238,14 @@ def test_searched_epochs_count_and_what_has_no_effect_is_said():
     with pytest.raises(InputError, match=r"must be < 12, as trials train at most 12 epochs"):
         config(pruning={"min_epochs": 12}, space={**SPACE, "epochs": {"values": [4, 12]}})
     found = config(trials=5, pruning={"rule": "median"}, search={"workers": 8})
-    assert advice(found)[-2:] == [
+    assert advice(found) == [
         "[search.pruning] compares no trial before trial 5. With trials = 5 it has no effect.",
         "[search.pruning] parallel = 4: no more trials run at a time. With workers = 8, set it "
         "to 8.",
+    ]
+    together = advice(config(search={"caviar": "population"}))
+    assert [line.partition(":")[0] for line in together] == [
+        '[search.pruning] saves little time with caviar = "population"'
     ]
 
 
@@ -317,7 +321,7 @@ def test_a_trial_resumed_in_the_middle_is_pruned_at_the_same_epoch(
     """Its best value is that of an epoch before the interruption, and the limit is at epoch 4."""
     found = quick(training={"epochs": 6}, search={"objective": "val_loss"}).config
     monkeypatch.setattr(trial, "SAVE_EVERY", datetime.timedelta(microseconds=1))
-    limits = Limits("val_loss", "min", 6, {4: Limit(-1.0, "is behind")})
+    limits = TrialLimits("val_loss", "min", 6, {4: Limit(-1.0, "is behind")})
     callbacks = trial.trial_callbacks
 
     def run(stop, folder):

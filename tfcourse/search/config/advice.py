@@ -18,7 +18,9 @@ def advice(config: SearchConfig) -> list[str]:
     lines = [*_of_rule(config), *_of_sampler(config), *_of_workers(config), *_of_strategy(config)]
     lines += [*_of_training(config), *schedule_advice(config), *_of_numbers(config.space)]
     if config.search.pruning is not None:
-        lines += config.search.pruning.advice(config.trials, config.search.workers)
+        lines += config.search.pruning.advice(
+            config.trials, config.search.workers, config.search.caviar
+        )
     return [*lines, *exhaustion(config.search.trials, config.trials)]
 
 

@@ -94,12 +94,13 @@ class PruningTable(Table):
             )
         return lines
 
-    def advice(self, trials: int, workers: int | str) -> list[str]:
+    def advice(self, trials: int, workers: int | str, caviar: str) -> list[str]:
         """Return a line for each setting that has no effect.
 
         Args:
             trials: The number of trials.
             workers: ``[search] workers``.
+            caviar: ``[search] caviar``.
         """
         lines = []
         if self.most_at_a_time >= trials:
@@ -111,5 +112,10 @@ class PruningTable(Table):
             lines.append(
                 f"[search.pruning] parallel = {self.parallel}: no more trials run at a time. With "
                 f"workers = {workers}, set it to {workers}."
+            )
+        if caviar == "population":
+            lines.append(
+                '[search.pruning] saves little time with caviar = "population": the program of a '
+                'group runs until its last trial ends. Use caviar = "reuse".'
             )
         return lines

@@ -11,7 +11,7 @@ from tfcourse.search.strategies.gp import GP
 from tfcourse.search.strategies.grid import GRID
 from tfcourse.search.strategies.hyperband import HYPERBAND
 from tfcourse.search.strategies.optuna_samplers import OPTUNA
-from tfcourse.search.strategies.pruning import Limits
+from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.search.strategies.quasi_random import QUASI_RANDOM
 from tfcourse.search.strategies.random_search import RANDOM, draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
@@ -101,7 +101,7 @@ class Proposer:
         assert values is not None, "all that it depends on is on record"
         return values
 
-    def limits(self, trial: int, epochs: int) -> Limits | None:
+    def limits(self, trial: int, epochs: int) -> TrialLimits | None:
         """Return the limits below which a trial is pruned, once its values have been computed.
 
         Args:

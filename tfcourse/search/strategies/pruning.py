@@ -16,7 +16,7 @@ import numpy as np
 
 from tfcourse.search.records.trial_record import TrialRecord
 
-__all__ = ["Asha", "Limit", "Limits", "Median", "Pruning"]
+__all__ = ["Asha", "Limit", "Median", "Pruning", "TrialLimits"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Limits:
+class TrialLimits:
     """The limits of one trial.
 
     Attributes:
@@ -156,7 +156,7 @@ class Pruning:
             return range(0)
         return range(startup + (trial - startup) // self.parallel * self.parallel)
 
-    def limits(self, trial: int, epochs: int, records: Mapping[int, TrialRecord]) -> Limits:
+    def limits(self, trial: int, epochs: int, records: Mapping[int, TrialRecord]) -> TrialLimits:
         """Return the limits of a trial, none after its last epoch.
 
         Args:
@@ -176,4 +176,4 @@ class Pruning:
             losses = [float(curve[epoch - 1]) for curve in curves if len(curve) >= epoch]
             if (limit := self.rule.limit(losses)) is not None:
                 limits[epoch] = Limit(sign * limit[0], limit[1])
-        return Limits(self.objective, self.direction, epochs, limits)
+        return TrialLimits(self.objective, self.direction, epochs, limits)

@@ -7,7 +7,7 @@ import keras
 
 from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.strategies.pruning import Limits
+from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.training.early_stopping import EarlyStopping, Objective
 from tfcourse.training.non_finite.rule import logs_fault
 from tfcourse.training.programs.state import values_of
@@ -16,7 +16,7 @@ from tfcourse.types import Array, Callback
 __all__ = ["early_stopping", "trial_callbacks"]
 
 
-def trial_callbacks(config: SearchConfig, limits: Limits | None = None) -> list[Callback]:
+def trial_callbacks(config: SearchConfig, limits: TrialLimits | None = None) -> list[Callback]:
     """Return callbacks that restore the best weights, and stop early if the config says so.
 
     Args:
@@ -68,7 +68,7 @@ class _EndIfBehind(keras.callbacks.Callback):
         limits: The limits of the trial.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: TrialLimits) -> None:
         super().__init__()
         self.limits = limits
         self.scores: list[float] = []  # trials' checkpoints hold them

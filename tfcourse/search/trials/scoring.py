@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfcourse.errors import error_line, traceback_text
-from tfcourse.search.strategies.pruning import Limits
+from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.training.non_finite.rule import logs_fault
 
 __all__ = ["combine", "failure", "score_history"]
@@ -15,7 +15,7 @@ History = Mapping[str, Sequence[float]]
 
 
 def score_history(
-    history: History, objective: str, direction: str, limits: Limits | None = None
+    history: History, objective: str, direction: str, limits: TrialLimits | None = None
 ) -> dict[str, Any]:
     """Return status, score and best epoch of one finished training, as fields of a `TrialRecord`.
 

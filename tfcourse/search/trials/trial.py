@@ -17,7 +17,7 @@ from tfcourse.search.data.folds import fold_split
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.strategies.pruning import Limits
+from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.normalized import ScaledModel, normalize, with_scaling
@@ -67,7 +67,7 @@ class TrialRunner:
         split: Split,
         worker: str = "main",
         checkpoints: Path | None = None,
-        limits: Callable[[int, int], Limits | None] | None = None,
+        limits: Callable[[int, int], TrialLimits | None] | None = None,
     ) -> None:
         self.config, self.split, self.worker = config, split, worker
         self.checkpoints, self._limits = checkpoints, limits
@@ -144,7 +144,7 @@ class TrialRunner:
             self._scalable.add(model)
         return ScaledModel(model, scaling, self.split.shape)
 
-    def limits(self, number: int, values: Hyperparameters) -> Limits | None:
+    def limits(self, number: int, values: Hyperparameters) -> TrialLimits | None:
         """Return the limits below which a trial is pruned; None if there are none."""
         return None if self._limits is None else self._limits(number, self._epochs_of(values))
 
@@ -153,7 +153,7 @@ class TrialRunner:
         number: int,
         values: Hyperparameters,
         training: Training,
-        limits: Limits | None = None,
+        limits: TrialLimits | None = None,
     ) -> tuple[KerasModel, dict[str, list[float]]]:
         """Return the trained model, with the weights of its best epoch, and its history."""
         config, (train, dev, _) = self.config, self.data(training.fold)
