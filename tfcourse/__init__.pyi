@@ -26,6 +26,7 @@ from .optimizers.adam import Adam as Adam
 from .optimizers.gradient_descent import GradientDescent as GradientDescent
 from .optimizers.momentum import Momentum as Momentum
 from .optimizers.rmsprop import RMSprop as RMSprop
+from .search.results.rows import results as results
 from .search.retest import retest as retest
 from .search.run import Search as Search
 from .search.space.hp_scales import log_uniform as log_uniform

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfcourse.report.axes import axis_of, log_ticks, score_axis
+from tfcourse.report.axes import axis_of, equal_steps, log_ticks, score_axis
 from tfcourse.search.space.parameters import Choice, Range
 
 
@@ -41,6 +41,16 @@ def test_log_ticks_lie_within_the_range_and_say_where_they_are(low, length):
     for position, text in ticks:
         assert low - 1e-6 <= position <= low + length + 1e-6
         assert math.log10(float(text)) == pytest.approx(position, abs=1e-4)
+
+
+@given(st.floats(-1e3, 1e3), st.floats(0.1, 1e6))
+def test_equal_steps_are_few_round_numbers(low, length):
+    steps = equal_steps(low, low + length)
+    assert 2 <= len(steps) <= 6
+    assert all(low - 1e-6 * length <= n <= low + length * (1 + 1e-6) for n in steps)
+    gaps = np.diff(steps)
+    np.testing.assert_allclose(gaps, gaps[0], rtol=1e-5)
+    assert f"{gaps[0]:.0e}"[0] in "125"
 
 
 @given(st.integers(0, 10_000))

@@ -193,3 +193,15 @@ def test_a_search_writes_its_report_at_its_end(quick, untrained, monkeypatch):
     missing = CliRunner().invoke(app, ["search", str(config), "--fresh", "--yes", "--report"])
     assert missing.exit_code == 2
     assert "A report needs matplotlib and optuna and plotly and scikit-learn." in missing.output
+
+
+def test_a_search_whose_config_is_lost(tmp_path):
+    directory = wide_run(tmp_path / "wide", 16)
+    (directory / "config.toml").unlink()
+    summary = {"trial": 0, "objective": "val_accuracy", "score": 0.5, "test": {"accuracy": 0.5}}
+    (directory / "summary.json").write_text(json.dumps(summary))
+    record = read_record(directory)
+    html = page(record, panels_of(record), "", "")
+    assert "config.toml is lost or damaged." in html
+    assert "The search&#x27;s own command continues it." in html
+    assert {"history", "parallel", "curves", "importance"} <= {*figures_of(html)}

@@ -2,12 +2,14 @@
 
 import json
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from tests.search.run_directories import completed, failed, write_run
 from tfcourse.cli import app
 from tfcourse.errors import InputError
+from tfcourse.search.results.rows import results
 from tfcourse.search.results.search_record import read_record
 
 SPACE = {
@@ -117,3 +119,45 @@ def test_a_search_of_objects_is_continued_by_its_call(unfinished):
     path = unfinished / "config.toml"
     path.write_text(path.read_text().replace("nowhere:data", "arrays"))
     assert read_record(unfinished).command() == "The same call of tfcourse.Search"
+
+
+def test_values_that_are_not_in_the_space(unfinished):
+    path = unfinished / "config.toml"
+    path.write_text(path.read_text().replace("high = 0.1", "high = 0.06"))
+    record = read_record(unfinished)
+    assert [*record.trials] == [0, 1, 2, 4]
+    assert record.problems == ["1 trials have values that are not in the space of config.toml."]
+    assert "1 trials have values that are not in the space of config.toml." in show(unfinished)[1]
+
+
+class TestRows:
+    def test_of_an_unfinished_search(self, unfinished):
+        rows = results(unfinished)
+        table = pd.DataFrame(rows)
+        assert list(table.trial) == [0, 1, 2, 3, 4]
+        assert list(table.learning_rate) == [0.01, 0.02, 0.05, 0.1, 0.03]
+        assert (table.width.dtype, table.seconds.dtype) == ("int64", "float64")
+        assert rows[4]["score"] is None
+        assert rows[4]["message"] == "ValueError: too wide"
+
+    def test_each_column_has_one_type(self, tmp_path):
+        space = {
+            "score": {"values": [1, "two", True]},
+            "units": {"values": [1, 2.5]},
+            "kind": {"values": ["a", "b"]},
+            "depth": {"low": 1, "high": 3, "when": {"kind": "a"}},
+        }
+        values = [
+            {"score": 1, "units": 1, "kind": "a", "depth": 2},
+            {"score": "two", "units": 2.5, "kind": "b"},
+        ]
+        records = [completed(n, 0.5, v) for n, v in enumerate(values)]
+        rows = results(write_run(tmp_path / "run", space, records))
+        assert list(rows[0]) == list(rows[1])
+        assert [row["values.score"] for row in rows] == ["1", "two"]
+        assert [row["score"] for row in rows] == [0.5, 0.5]
+        assert [row["units"] for row in rows] == [1.0, 2.5]
+        assert [row["depth"] for row in rows] == [2, None]
+
+    def test_without_trials(self, tmp_path):
+        assert results(write_run(tmp_path / "run", SPACE, [])) == []

@@ -14,7 +14,7 @@ from decimal import Decimal
 from tfcourse.search.results.tables import format_value
 from tfcourse.search.space.parameters import Choice, Parameter
 
-__all__ = ["Axis", "axis_of", "log_ticks", "score_axis"]
+__all__ = ["Axis", "axis_of", "equal_steps", "log_ticks", "score_axis"]
 
 # A range with at most this number of values has a tick for each, and its points are spread.
 FEW_VALUES = 10
@@ -99,6 +99,15 @@ def score_axis(name: str, scores: Sequence[float]) -> Axis:
     return Axis(name, _linear, low, high)
 
 
+def equal_steps(low: float, high: float) -> list[float]:
+    """Return two to six multiples of 1, 2 or 5 times a power of ten between two numbers."""
+    rough = max((high - low) / 5, abs(low) * 1e-9) or 1.0
+    unit = 10 ** math.floor(math.log10(rough))
+    step = next(f * unit for f in (1, 2, 5, 10) if f * unit >= rough)
+    places = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    return [float(f"{place * step:.12g}") for place in places]
+
+
 def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
     """Return the ticks of a log scale between two base-10 logarithms."""
     return [(math.log10(value), f"{value:g}") for value in _round_numbers(low, high)]
@@ -107,12 +116,7 @@ def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
 def _round_numbers(low: float, high: float) -> list[float]:
     """Return powers of ten, with 2 and 5 times them over few decades, or equal steps over less."""
     if high - low < 0.7:
-        start, end = 10**low, 10**high
-        rough = max((end - start) / 4, abs(start) * 1e-6)
-        unit = 10 ** math.floor(math.log10(rough))
-        step = next(f * unit for f in (1, 2, 5, 10) if f * unit >= rough)
-        places = range(math.ceil(start / step - 1e-9), math.floor(end / step + 1e-9) + 1)
-        return [float(f"{place * step:.12g}") for place in places if place > 0]
+        return [number for number in equal_steps(10**low, 10**high) if number > 0]
     every = math.ceil((high - low) / MOST_DECADES)
     factors = (1, 2, 5) if high - low < 1 else (1, 5) if high - low < 2.5 else (1,)
     numbers = [

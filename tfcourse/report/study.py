@@ -6,13 +6,14 @@ own name. Steps on a log scale, which Optuna does not have, are left out: the di
 continuous.
 """
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.space.parameters import Choice, Parameter, Range
+from tfcourse.search.space.parameters import Choice, Parameter, Range, admits
 from tfcourse.types import Hyperparameter
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def as_study(
     direction: str,
     name: str | None = None,
     storage: str | None = None,
+    metric: str | None = None,
 ) -> "Study":
     """Return a new study of the trials, in memory by default.
 
@@ -38,6 +40,8 @@ def as_study(
         direction: ``"max"`` or ``"min"``.
         name: The name of the study.
         storage: The address of a database, such as ``sqlite:///study.db``.
+        metric: The metric whose finite values by epoch are the trials' intermediate values; None
+            for none.
     """
     import optuna
 
@@ -47,17 +51,22 @@ def as_study(
             storage=storage,
             direction="maximize" if direction == "max" else "minimize",
         )
-        study.add_trials(as_trials(space, records))
+        study.add_trials(as_trials(space, records, metric))
     return study
 
 
 def as_trials(
-    space: Mapping[str, Parameter], records: Iterable[TrialRecord]
+    space: Mapping[str, Parameter], records: Iterable[TrialRecord], metric: str | None = None
 ) -> "list[FrozenTrial]":
     """Return the trials as Optuna has them, in the order of their numbers.
 
-    The values by epoch are not passed on, but for the number of the trial and a failed one's
-    reason, its user attributes ``trial`` and ``message``.
+    The user attributes ``trial``, ``seconds`` and ``message`` are those of the record. A value that
+    the space does not admit, which an earlier version may have drawn, is left out.
+
+    Args:
+        space: The parameters by name.
+        records: The trials.
+        metric: As for `as_study`.
     """
     from optuna.trial import TrialState, create_trial
 
@@ -65,19 +74,27 @@ def as_trials(
     states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
     trials = []
     for record in sorted(records, key=lambda record: record.trial):
-        names = [name for name in space if name in record.values]
+        values = record.values
+        names = [name for name in space if name in values and admits(space[name], values[name])]
         attributes: dict[str, Any] = {"trial": record.trial, "seconds": record.seconds}
         attributes |= {"message": record.message} if record.message else {}
         trials.append(
             create_trial(
                 state=states.get(record.status, TrialState.FAIL),
                 value=record.score if record.status == "completed" else None,
-                params={name: _value(space[name], record.values[name]) for name in names},
+                params={name: _value(space[name], values[name]) for name in names},
                 distributions={name: distributions[name] for name in names},
                 user_attrs=attributes,
+                intermediate_values=_by_epoch(record, metric),
             )
         )
     return trials
+
+
+def _by_epoch(record: TrialRecord, metric: str | None) -> dict[int, float]:
+    """Return the finite values of a metric by epoch, from 1."""
+    values = enumerate([] if metric is None else record.history.get(metric, []), start=1)
+    return {epoch: v for epoch, v in values if v is not None and math.isfinite(v)}
 
 
 def _distribution(parameter: Parameter) -> "BaseDistribution":

@@ -2,7 +2,7 @@
 
 import math
 
-from tfcourse.report.axes import Axis, axis_of
+from tfcourse.report.axes import Axis, axis_of, equal_steps
 from tfcourse.report.figures.panel import GOODNESS, Panel, figure_of, missing
 from tfcourse.report.figures.points import axis_of_scores
 from tfcourse.report.labels import label, plain
@@ -62,7 +62,7 @@ def _dimension(axis: Axis, positions: list[float]) -> dict[str, object]:
     """Return an axis and the lines' positions on it."""
     low, high = axis.padded if axis.low == axis.high else (axis.low, axis.high)
     absent = low - ABSENT * (high - low)
-    ticks = list(axis.ticks) or _ends(axis, low, high)
+    ticks = list(axis.ticks) or [(n, f"{n:g}") for n in equal_steps(low, high)]
     # Tick texts are plain text in these figures, and names are HTML.
     texts = [plain(text, 14) for _, text in ticks]
     places = [place for place, _ in ticks]
@@ -75,9 +75,3 @@ def _dimension(axis: Axis, positions: list[float]) -> dict[str, object]:
         "tickvals": places,
         "ticktext": texts,
     }
-
-
-def _ends(axis: Axis, low: float, high: float) -> list[tuple[float, str]]:
-    """Return five ticks over an axis without ticks of its own."""
-    places = [low + (high - low) * share / 4 for share in range(5)]
-    return [(place, f"{place:.4g}") for place in places]

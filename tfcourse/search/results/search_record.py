@@ -19,7 +19,7 @@ from tfcourse.search.results.findings import findings
 from tfcourse.search.results.layout import Printable
 from tfcourse.search.results.search_result import LONGEST_REASON, SearchResult
 from tfcourse.search.results.tables import format_score, search_tables
-from tfcourse.search.space.parameters import Choice, Parameter, Range
+from tfcourse.search.space.parameters import Choice, Parameter, Range, fits
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.reading import read_json, read_toml
 from tfcourse.search.store.recognition import not_a_run_directory
@@ -169,6 +169,11 @@ def read_record(path: Path) -> SearchRecord:
     try:
         config = as_recorded(load_config(directory.config, recorded=True), path)
         space, planned = config.space, config.trials
+        within = {n: r for n, r in trials.items() if fits(r.values, space, config.columns)}
+        if len(within) < len(trials):
+            count = len(trials) - len(within)
+            problems.append(f"{count} trials have values that are not in the space of config.toml.")
+            trials = within
         result = complete_result(config, directory, finished_trials(config, directory))
     except InputError as error:
         if tables and planned is None:

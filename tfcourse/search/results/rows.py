@@ -1,0 +1,50 @@
+"""The trials of a search as rows of a table."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from tfcourse.search.results.search_record import read_record
+from tfcourse.types import Hyperparameter
+
+__all__ = ["Row", "results"]
+
+Row = dict[str, Hyperparameter | None]
+
+_FIELDS = ("trial", "status", "score", "score_std", "best_epoch", "seconds", "worker", "message")
+
+
+def results(directory: str | Path) -> list[Row]:
+    """Return the trials of a search as rows, for a table of pandas or polars.
+
+    ``pandas.DataFrame(rows)`` and ``polars.DataFrame(rows, infer_schema_length=None)`` read them.
+    All rows have the same columns, each of one type, or None where a trial has no value: a choice
+    between values of several types is a column of texts. A hyperparameter with the name of another
+    column has ``values.`` before its own.
+
+    Args:
+        directory: The run directory; the search may be unfinished, and neither its data nor
+            TensorFlow is needed.
+
+    Raises:
+        InputError: It is not a run directory.
+    """
+    record = read_record(Path(directory))
+    trials = [trial for _, trial in sorted(record.trials.items())]
+    columns: dict[str, list[Hyperparameter | None]] = {}
+    for name in _FIELDS:
+        columns[name] = [asdict(trial)[name] for trial in trials]
+    for name in dict.fromkeys([*record.space, *(n for trial in trials for n in trial.values)]):
+        column = f"values.{name}" if name in _FIELDS else name
+        columns[column] = [trial.values.get(name) for trial in trials]
+    columns = {name: _of_one_type(values) for name, values in columns.items()}
+    return [{name: values[row] for name, values in columns.items()} for row in range(len(trials))]
+
+
+def _of_one_type(values: Sequence[Hyperparameter | None]) -> list[Hyperparameter | None]:
+    """Return a column whose values have one type: numbers become floats, others texts."""
+    types = {type(value) for value in values if value is not None}
+    if len(types) < 2:
+        return list(values)
+    target = float if types == {int, float} else str
+    return [None if value is None else target(value) for value in values]
