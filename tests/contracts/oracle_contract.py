@@ -16,6 +16,7 @@ from tfcourse.search.runtime.scheduling import scheduler_by_program
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.parameters import Choice, active
 from tfcourse.search.strategies.proposals import MODEL_BASED, propose
+from tfcourse.search.strategies.stopping import NO_RUNS
 from tfcourse.search.strategies.study import Memo
 
 SPACE = {
@@ -49,6 +50,8 @@ def ended(trial, values):
 
 class Search:
     """A search's scheduler and what its workers do, in an order drawn from ``order``."""
+
+    earlier = NO_RUNS
 
     def __init__(self, config, records=(), workers=1, order=0, by_program=False):
         self.config, self.records, self.by_program = config, dict(records), by_program

@@ -28,10 +28,10 @@ import tfcourse
 from tests.search.conftest import RATE
 from tests.search.journal import Journal
 from tfcourse import InputError, Search, SearchFailedError
+from tfcourse.bench.search_tuner import to_hyperparameters
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.data.loading import load_split
-from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.runtime import conclusion, execution
 from tfcourse.search.scheduler.scheduler import Scheduler

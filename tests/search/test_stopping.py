@@ -182,8 +182,9 @@ class TestScheduler:
         clock = SimpleNamespace(now=100.0)
         fake = SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now)
         monkeypatch.setattr(scheduling, "time", fake)
-        journal, earlier = Journal(), EarlierRuns(10.0)
-        made = Scheduler(study(5), {}, journal, limits=Limits(max_seconds=60.0), earlier=earlier)
+        journal = Journal()
+        journal.earlier = EarlierRuns(10.0)
+        made = Scheduler(study(5), {}, journal, limits=Limits(max_seconds=60.0))
         clock.now = 500.0  # the seconds before the first trial don't count
         assert [made.next("w1"), made.next("w2")] == [0, 1]
         clock.now = 549.9

@@ -10,10 +10,10 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tfcourse.bench.frame import Comparison, Contender, compare
+from tfcourse.bench.search_tuner import to_hyperparameters
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
-from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.sampling import sample
@@ -88,9 +88,7 @@ def _ours(strategy: str, size: int, folder: Path) -> Callable[[], None]:
     study = limited.study
     scheduler = Scheduler(study, finished, journal)
     propose = Proposer(study, finished, journal.recorded)
-    oracle = SearchOracle(
-        limited.search.objective, study.direction, study.space, study.trials, scheduler
-    )
+    oracle = SearchOracle(limited.search.objective, study.direction, study.trials, scheduler)
 
     def one_trial() -> None:
         trial = oracle.create_trial("main")

@@ -5,6 +5,7 @@ import io
 import json
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,13 @@ from tfcourse.data.splits import Split
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
-from tfcourse.search.engine.space import to_hyperparameters
+from tfcourse.search.space.parameters import Choice, Parameter
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.trials.building import build_trial
 from tfcourse.types import KerasModel
 
-__all__ = ["search_file", "stock_search"]
+__all__ = ["search_file", "stock_search", "to_hyperparameters"]
 
 
 def stock_search(config: SearchConfig, split: Split) -> tuple[list[float], dict[str, float]]:
@@ -64,6 +65,23 @@ def stock_search(config: SearchConfig, split: Split) -> tuple[list[float], dict[
         best = tuner.get_best_models(1)[0]
         metrics = best.evaluate(test.x, test.y, verbose=0, return_dict=True)
     return [trial.score for trial in trials], metrics
+
+
+def to_hyperparameters(space: Mapping[str, Parameter]) -> keras_tuner.HyperParameters:
+    """Register each parameter of a search under its name, for keras-tuner's own oracles."""
+    hyperparameters = keras_tuner.HyperParameters()
+    for name, parameter in space.items():
+        if isinstance(parameter, Choice):
+            values = list(parameter.values)
+            # keras-tuner wants one type, where TOML writes [0, 0.25].
+            mixed = len({type(value) for value in values}) > 1
+            hyperparameters.Choice(name, [float(v) for v in values] if mixed else values)
+        elif parameter.kind == "int":
+            step = int(parameter.step or 1)
+            hyperparameters.Int(name, int(parameter.low), int(parameter.high), step=step)
+        else:
+            hyperparameters.Float(name, float(parameter.low), float(parameter.high))
+    return hyperparameters
 
 
 def search_file(path: str) -> None:

@@ -40,7 +40,7 @@ def serve():
 
     def start(oracle, port=0):
         study = oracle.study
-        served = SearchOracle("val_loss", study.direction, study.space, study.trials, oracle)
+        served = SearchOracle("val_loss", study.direction, study.trials, oracle)
         servers.append(OracleServer(served, TOKEN, workers_of(oracle)))
         return servers[-1], servers[-1].start("127.0.0.1", port)
 

@@ -1,14 +1,11 @@
 """The one place that subclasses keras-tuner's ``Oracle``: a source of trial numbers for tuners."""
 
 import time
-from collections.abc import Mapping
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from tfcourse.search.engine.space import to_hyperparameters
 from tfcourse.search.records.trial_source import TrialSource
-from tfcourse.search.space.parameters import Parameter
 
 __all__ = ["SearchOracle"]
 
@@ -25,7 +22,6 @@ class SearchOracle(keras_tuner.Oracle):
     Args:
         objective: The name of the objective.
         direction: ``"max"`` or ``"min"``.
-        space: The parameters by name.
         trials: The number of trials.
         source: The scheduler.
 
@@ -33,19 +29,8 @@ class SearchOracle(keras_tuner.Oracle):
         pause: The seconds to wait when there is no trial: keras-tuner's loop asks again at once.
     """
 
-    def __init__(
-        self,
-        objective: str,
-        direction: str,
-        space: Mapping[str, Parameter],
-        trials: int,
-        source: TrialSource,
-    ) -> None:
-        super().__init__(
-            objective=keras_tuner.Objective(objective, direction),
-            max_trials=trials,
-            hyperparameters=to_hyperparameters(space),
-        )
+    def __init__(self, objective: str, direction: str, trials: int, source: TrialSource) -> None:
+        super().__init__(keras_tuner.Objective(objective, direction), max_trials=trials)
         self.verbose, self.source, self.pause = 0, source, SECONDS_IDLE
 
     def create_trial(self, tuner_id: str) -> Trial:

@@ -51,11 +51,8 @@ def run_chief(
     bar = SearchProgress(config, finished)
     journal = SearchJournal(config, directory, finished, bar.advance, writes_leases=True)
     leases = read_json_as(directory.leases, dict[str, Lease])
-    scheduler = scheduler_by_program(config, finished, journal, leases, journal.earlier)
-    search = config.search
-    oracle = SearchOracle(
-        search.objective, config.direction, config.space, config.trials, scheduler
-    )
+    scheduler = scheduler_by_program(config, finished, journal, leases)
+    oracle = SearchOracle(config.search.objective, config.direction, config.trials, scheduler)
     server = OracleServer(oracle, service.token, workers_of(scheduler))
     on_serving(server.start(service.host, service.port))
     try:

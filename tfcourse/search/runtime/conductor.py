@@ -61,7 +61,7 @@ class LocalConductor(Conductor):
         accept_changes: bool,
     ) -> None:
         self.journal, self.fresh, self.accept_changes = journal, fresh, accept_changes
-        self.scheduler = scheduler_by_program(config, finished, journal, earlier=journal.earlier)
+        self.scheduler = scheduler_by_program(config, finished, journal)
         self.prepared = False
         self._preparing: str | None = None
         self._waiting: dict[str, Child] = {}  # for the preparation, or idle at the end

@@ -55,9 +55,7 @@ def execute(
     split = prepare(config, directory, finished, fresh, accept_changes)
     bar = SearchProgress(config, finished, disable=not verbose)
     journal = SearchJournal(config, directory, finished, bar.advance)
-    scheduler = Scheduler(
-        config.study, finished, journal, limits=config.limits, earlier=journal.earlier
-    )
+    scheduler = Scheduler(config.study, finished, journal, limits=config.limits)
     efforts = {}
     if not scheduler.complete:
         try:
@@ -111,7 +109,6 @@ def run_trials(
         on_begin(trial, values)
         write(*runner.run(trial, values))
 
-    search = config.search
-    oracle = SearchOracle(search.objective, config.direction, config.space, config.trials, source)
+    oracle = SearchOracle(config.search.objective, config.direction, config.trials, source)
     CourseTuner(oracle, run, directory.path, name).search()
     return runner.effort

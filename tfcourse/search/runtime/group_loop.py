@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 
 from tfcourse.search.config.architecture import architecture_of
 from tfcourse.search.records.savable_model import SavableModel
@@ -66,6 +67,7 @@ def run_groups(
         runner.run(group, end)
 
 
+@dataclass
 class _Prefetched:
     """The trials that a process holds.
 
@@ -73,18 +75,13 @@ class _Prefetched:
         values: The values of each trial by its number.
     """
 
-    def __init__(
-        self,
-        source: TrialSource,
-        propose: Callable[[int], Hyperparameters],
-        holders: list[str],
-        has_limits: bool,
-    ) -> None:
-        self.source, self.propose, self.holders = source, propose, holders
-        self.has_limits = has_limits
-        self.values: dict[int, Hyperparameters] = {}
-        self._trials: dict[str, int] = {}
-        self._asked_all = False
+    source: TrialSource
+    propose: Callable[[int], Hyperparameters]
+    holders: list[str]
+    has_limits: bool
+    values: dict[int, Hyperparameters] = field(default_factory=dict)
+    _trials: dict[str, int] = field(default_factory=dict)
+    _asked_all: bool = False
 
     def fill(self) -> bool:
         """Get as many trials as there are holders; return False if the search is complete."""

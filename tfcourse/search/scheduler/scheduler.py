@@ -13,7 +13,6 @@ from tfcourse.search.scheduler.trial_queue import TrialQueue
 from tfcourse.search.strategies.proposals import MODEL_BASED, is_ready, propose
 from tfcourse.search.strategies.stopping import (
     NO_LIMITS,
-    NO_RUNS,
     EarlierRuns,
     Limits,
     Stop,
@@ -29,7 +28,13 @@ ProgramOf = Callable[[Hyperparameters], Hashable]
 
 
 class Journal(Protocol):
-    """The record that a scheduler reads and reports to."""
+    """The record that a scheduler reads and reports to.
+
+    Attributes:
+        earlier: The part of the search that earlier runs have done.
+    """
+
+    earlier: EarlierRuns
 
     def recorded(self, trial: int) -> TrialRecord | None:
         """Return the record of a trial, None if there is none."""
@@ -58,7 +63,6 @@ class Scheduler:
         programs_kept: The number of programs that a worker keeps, the last used.
         limits: The limits of the search. With a target or a patience trials are scheduled in the
             order of their numbers, so that few run that do not count.
-        earlier: The part of the search that earlier runs have done.
     """
 
     def __init__(
@@ -70,10 +74,9 @@ class Scheduler:
         program_of: ProgramOf | None = None,
         programs_kept: int = 0,
         limits: Limits = NO_LIMITS,
-        earlier: EarlierRuns = NO_RUNS,
     ) -> None:
         self.study, self.journal, trials = study, journal, study.trials
-        self.limits, self.earlier = limits, earlier
+        self.limits, self.earlier = limits, journal.earlier
         self.finished = {i: record for i, record in finished.items() if i < trials}
         self.leases = {
             holder: lease
