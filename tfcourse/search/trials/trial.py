@@ -3,7 +3,7 @@
 import datetime
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -92,14 +92,14 @@ class TrialRunner:
         start = time.perf_counter()
         model, result = self._train_all(number, values)
         self._seconds = time.perf_counter() - start
-        record = TrialRecord(
-            trial=number,
-            values=dict(values),
-            seconds=round(self._seconds, 3),
-            worker=self.worker,
-            **result,
-        )
-        return record, model
+        return self.record(number, values, self._seconds, result), model
+
+    def record(
+        self, number: int, values: Hyperparameters, seconds: float, result: Mapping[str, Any]
+    ) -> TrialRecord:
+        """Return the record of a trial that took this time, from the other fields of it."""
+        fields = {**result, "values": dict(values), "seconds": round(seconds, 3)}
+        return TrialRecord(trial=number, worker=self.worker, **fields)
 
     def _train_all(
         self, number: int, values: Hyperparameters

@@ -1,7 +1,6 @@
 """A group of trials of one architecture, trained as one population."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from tfcourse.errors import error_line
@@ -49,7 +48,7 @@ class GroupRunner:
     def __init__(self, runner: TrialRunner, group_size: int, workers: int = 1) -> None:
         self.runner, self.group_size, self.workers = runner, group_size, workers
         self.config, self.split = runner.config, runner.split
-        self._populations: OrderedDict[Hashable, Population] = OrderedDict()
+        self._populations: dict[Hashable, Population] = {}  # the last used one is the last
         self._refused: set[Hashable] = set()
         self._effort = Effort()
 
@@ -139,22 +138,19 @@ class GroupRunner:
         None if the architecture can't be trained in one, or if that would not pay.
         """
         key = architecture_of(values, self.config.builder)
-        if key in self._refused:
-            return None
-        if key not in self._populations:
+        population = self._populations.pop(key, None)
+        if population is None and key not in self._refused:
             try:
                 population = self._new_population(values)
             except Exception as error:
-                population = None
                 self._warn(error)
-            if population is None:
-                self._refused.add(key)
-                return None
-            while len(self._populations) >= max(1, self.config.search.reuse_models):
-                self._populations.popitem(last=False)
-            self._populations[key] = population
-        self._populations.move_to_end(key)
-        return self._populations[key]
+        if population is None:
+            self._refused.add(key)
+            return None
+        self._populations[key] = population
+        if len(self._populations) > max(1, self.config.search.reuse_models):
+            del self._populations[next(iter(self._populations))]
+        return population
 
     def _new_population(self, values: Hyperparameters) -> Population | None:
         config = self.config
@@ -225,15 +221,10 @@ class _MemberCallbacks:
         )
         if fields["status"] != "failed" and result.stopped == "not finite":
             fields = {"status": "failed", "message": result.message, "history": history}
-        record = TrialRecord(
-            trial=number,
-            values=dict(values),
-            seconds=round(self.time_shares.end(), 3),
-            worker=self.runner.runner.worker,
-            **fields,
-        )
+        trial_runner = self.runner.runner
+        record = trial_runner.record(number, values, self.time_shares.end(), fields)
         failed = record.status == "failed"
-        model = None if failed else MemberModel(self.runner.runner, number, values, result)
+        model = None if failed else MemberModel(trial_runner, number, values, result)
         try:
             self.on_trial(record, model)
         except Exception as error:
