@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.config.schedules import schedule_advice
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.config.strategy_tables import SamplerTable
+from tfcourse.search.config.strategy_tables import CoarseToFineTable, SamplerTable
 from tfcourse.search.space.parameters import Choice, Parameter, Range
 from tfcourse.search.strategies.hyperband import hyperband_round
 from tfcourse.search.strategies.proposals import MODEL_BASED
@@ -41,14 +41,14 @@ def exhaustion(trials: int, configurations: int) -> list[str]:
 
 def _of_rule(config: SearchConfig) -> list[str]:
     settings = config.settings
-    if config.search.strategy != "coarse_to_fine" or (
-        settings.unused not in settings.model_fields_set
-    ):
+    if not isinstance(settings, CoarseToFineTable):
         return []
     other = "halving" if settings.rule == "posterior" else "posterior"
     return [
-        f'[search.coarse_to_fine] {settings.unused} has no effect with rule = "{settings.rule}". '
+        f'[search.coarse_to_fine] {key} has no effect with rule = "{settings.rule}". '
         f'Remove it, or set rule = "{other}".'
+        for key in settings.unused
+        if key in settings.model_fields_set
     ]
 
 

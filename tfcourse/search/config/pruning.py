@@ -1,21 +1,16 @@
 """``[search.pruning]``: the table, its checks, and advice about it."""
 
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
-from tfcourse.search.config.table import Table
+from tfcourse.search.config.table import RuleTable
 from tfcourse.search.strategies.pruning import Asha, Median
 
 __all__ = ["PruningTable"]
 
-KEYS = {
-    "asha": ("reduction_factor", "min_epochs"),
-    "median": ("warmup_epochs", "startup_trials", "interval"),
-}
 
-
-class PruningTable(Table):
+class PruningTable(RuleTable):
     """``[search.pruning]``: ends trials at epochs at which they are behind earlier ones.
 
     A pruned trial is one of the search's ``trials``, and never its best. The names and values are
@@ -29,6 +24,10 @@ class PruningTable(Table):
             can run at a time; the number of workers does not change which trials are pruned.
     """
 
+    KEYS: ClassVar = {
+        "asha": ("reduction_factor", "min_epochs"),
+        "median": ("warmup_epochs", "startup_trials", "interval"),
+    }
     rule: Literal["asha", "median"]
     reduction_factor: int = Field(default=3, ge=2)
     min_epochs: int = Field(default=1, ge=1)
@@ -49,16 +48,6 @@ class PruningTable(Table):
         """The most trials that can run at a time."""
         return max(self.settings.startup_trials, self.parallel)
 
-    @property
-    def _unused(self) -> tuple[str, ...]:
-        """The keys of the other rule."""
-        return KEYS["median" if self.rule == "asha" else "asha"]
-
-    @model_serializer(mode="wrap")
-    def without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the keys and values, without the keys of the other rule."""
-        return {key: value for key, value in serialize(self).items() if key not in self._unused}
-
     def problems(self, strategy: str, epochs: int, trainings: int) -> list[str]:
         """Return a line for each reason for which the search can't have this pruning.
 
@@ -70,7 +59,7 @@ class PruningTable(Table):
         other = "median" if self.rule == "asha" else "asha"
         lines = [
             f'[search.pruning] {key} is for rule "{other}" only. Received: "{self.rule}".'
-            for key in self._unused
+            for key in self.unused
             if key in self.model_fields_set
         ]
         if strategy == "hyperband":

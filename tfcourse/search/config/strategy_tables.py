@@ -1,10 +1,10 @@
 """The tables of the strategies' own settings, ``[search.STRATEGY]``."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
-from tfcourse.search.config.tables import Table
+from tfcourse.search.config.table import RuleTable, Table
 from tfcourse.search.strategies.optuna_samplers import INITIAL, SamplerSettings
 
 __all__ = [
@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 
-class CoarseToFineTable(Table):
+class CoarseToFineTable(RuleTable):
     """``[search.coarse_to_fine]``: rounds of trials, each drawn from a box.
 
     ``rule``: the rule of the box: ``"posterior"``, see `tfcourse.search.strategies.posterior_box`,
@@ -28,22 +28,13 @@ class CoarseToFineTable(Table):
     there are more rounds, and the earlier ones stay the same.
     """
 
+    KEYS: ClassVar = {"posterior": ("coverage",), "halving": ("keep",)}
     rule: Literal["posterior", "halving"] = "posterior"
     trials_per_round: int = Field(default=8, ge=1)
     coverage: float = Field(default=0.8, gt=0, le=1)
     keep: float = Field(default=0.25, gt=0, le=1)
     shrink: float = Field(default=0.5, gt=0, lt=1)
     floor: float = Field(default=0.05, gt=0, le=1)
-
-    @property
-    def unused(self) -> str:
-        """The key of the other rule, which has no effect."""
-        return "keep" if self.rule == "posterior" else "coverage"
-
-    @model_serializer(mode="wrap")
-    def without_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the keys and values, without the key of the other rule."""
-        return {key: value for key, value in serialize(self).items() if key != self.unused}
 
 
 class BayesianTable(Table):
