@@ -4,6 +4,7 @@ import csv
 import datetime
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import hypothesis.strategies as st
 import keras
@@ -16,7 +17,7 @@ import tfcourse
 from tests.contracts.oracle_contract import Search
 from tfcourse import InputError
 from tfcourse.search.config.advice import advice
-from tfcourse.search.config.load import parse_config
+from tfcourse.search.config.load import load_config, parse_config
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.search_record import read_record
@@ -27,6 +28,7 @@ from tfcourse.search.trials import trial
 from tfcourse.search.trials.trial import TrialRunner
 
 EPOCHS = 20
+SHIPPED = Path(tfcourse.__file__).parents[1] / "tuner_configs" / "digits_pruning.toml"
 
 
 def play(pruning, curves, failed=()):
@@ -243,9 +245,10 @@ def test_searched_epochs_count_and_what_has_no_effect_is_said():
         "[search.pruning] parallel = 4: no more trials run at a time. With workers = 8, set it "
         "to 8.",
     ]
-    together = advice(config(search={"caviar": "population"}))
-    assert [line.partition(":")[0] for line in together] == [
-        '[search.pruning] saves little time with caviar = "population"'
+    others = [config("gp"), config(search={"caviar": "population"}), load_config(SHIPPED)]
+    assert [line.partition(":")[0] for found in others for line in advice(found)] == [
+        '[search.pruning] with strategy "gp"',
+        '[search.pruning] saves little time with caviar = "population"',
     ]
 
 

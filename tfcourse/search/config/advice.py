@@ -19,7 +19,7 @@ def advice(config: SearchConfig) -> list[str]:
     lines += [*_of_training(config), *schedule_advice(config), *_of_numbers(config.space)]
     if config.search.pruning is not None:
         lines += config.search.pruning.advice(
-            config.trials, config.search.workers, config.search.caviar
+            config.trials, config.search.workers, config.search.caviar, config.search.strategy
         )
     return [*lines, *exhaustion(config.search.trials, config.trials)]
 

@@ -16,12 +16,20 @@ class PruningTable(RuleTable):
     A pruned trial is one of the search's ``trials``, and never its best. The names and values are
     those of Optuna's and Ray's pruners; see `tfcourse.search.strategies.pruning` for the rules.
 
+    On 25 times 48 random trainings of the digits, of 960 epochs in all, the best trial was the same
+    as without pruning in 20 with ``"asha"`` (200 epochs), in 22 with ``min_epochs = 2`` (278), in
+    23 with ``"median"`` (262), and in 25 with ``warmup_epochs = 2`` (347). Strategies that learn
+    take the score so far of a pruned trial: on a surrogate of these trainings tpe with ``"median"``
+    gained as with random search, and gp was better without pruning at the same number of epochs.
+
     Attributes:
         rule: ``"asha"`` (asynchronous successive halving) with ``reduction_factor`` and
             ``min_epochs``, or ``"median"`` with ``warmup_epochs``, ``startup_trials`` and
             ``interval``.
         parallel: The number of trials of a batch, which are not compared with each other. As many
-            can run at a time; the number of workers does not change which trials are pruned.
+            can run at a time; the number of workers does not change which trials are pruned. The
+            smaller it is, the more is known: with 1, 4, 16 ``"asha"`` trained 148, 200, 461 of
+            the 960 epochs, and ``"median"`` 258, 262, 278.
     """
 
     KEYS: ClassVar = {
@@ -83,15 +91,21 @@ class PruningTable(RuleTable):
             )
         return lines
 
-    def advice(self, trials: int, workers: int | str, caviar: str) -> list[str]:
-        """Return a line for each setting that has no effect.
+    def advice(self, trials: int, workers: int | str, caviar: str, strategy: str) -> list[str]:
+        """Return a line for each setting that has no effect, or an unlikely one.
 
         Args:
             trials: The number of trials.
             workers: ``[search] workers``.
             caviar: ``[search] caviar``.
+            strategy: ``[search] strategy``.
         """
         lines = []
+        if strategy == "gp":
+            lines.append(
+                '[search.pruning] with strategy "gp": it learns from the scores so far of pruned '
+                "trials, which mislead it. Fewer trials without pruning gave better scores."
+            )
         if self.most_at_a_time >= trials:
             lines.append(
                 f"[search.pruning] compares no trial before trial {self.most_at_a_time}. With "
