@@ -21,8 +21,9 @@ from tfcourse.search.strategies.study import Memo, Records, Strategy, Study, by_
 
 __all__ = ["COARSE_TO_FINE", "rounds_on_record"]
 
-# From this number of rounds on, a round is a GROWTH-th of the trials before it.
-GROWTH = 8
+# Later rounds have half of the first one's trials, at least LEAST, and about a GROWTH-th of the
+# trials before them where that is more.
+LEAST, GROWTH = 4, 8
 # The points of a box of which a trial takes one, and those of the whole space.
 INSIDE, EVERYWHERE = 4, 64
 
@@ -68,19 +69,20 @@ def _round(study: Study, trial: int) -> tuple[int, range]:
     """Return the number of a trial's round, from 0, and the round's trials.
 
     A round has ``trials_per_round`` trials, whatever the number of trials asked for: more of them
-    leave those before as they were. By the rule "posterior" later rounds grow with the trials
-    before them, to an eighth, so that the fits take little time of long searches.
+    leave those before as they were. By the rule "posterior" later rounds have half of that, but not
+    less than 4, and grow with the trials before them, to an eighth, so that the fits take little
+    time of long searches.
     """
     size = study.settings.trials_per_round
     if not _has_evidence(study):
         number = trial // size
         return number, range(number * size, (number + 1) * size)
-    number = first = 0
-    while True:
-        end = first + size * max(1, first // (GROWTH * size))
-        if trial < end:
-            return number, range(first, end)
+    later = min(size, max(size // 2, LEAST))
+    number, first, end = 0, 0, size
+    while trial >= end:
         number, first = number + 1, end
+        end += later * max(1, first // (GROWTH * later))
+    return number, range(first, end)
 
 
 def _box(study: Study, number: int, first: int, finished: Records, memo: Memo) -> Box | None:
