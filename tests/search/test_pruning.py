@@ -241,9 +241,9 @@ def test_searched_epochs_count_and_what_has_no_effect_is_said():
         config(pruning={"min_epochs": 12}, space={**SPACE, "epochs": {"values": [4, 12]}})
     found = config(trials=5, pruning={"rule": "median"}, search={"workers": 8})
     assert advice(found) == [
+        "[search.pruning] parallel = 4: after the first trials no more run at a time. With "
+        "workers = 8, set it to 8.",
         "[search.pruning] compares no trial before trial 5. With trials = 5 it has no effect.",
-        "[search.pruning] parallel = 4: no more trials run at a time. With workers = 8, set it "
-        "to 8.",
     ]
     others = [config("gp"), config(search={"caviar": "population"}), load_config(SHIPPED)]
     assert [line.partition(":")[0] for found in others for line in advice(found)] == [

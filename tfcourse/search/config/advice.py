@@ -17,10 +17,9 @@ def advice(config: SearchConfig) -> list[str]:
     """Return a line for each setting that has no effect or an unlikely one."""
     lines = [*_of_rule(config), *_of_sampler(config), *_of_workers(config), *_of_strategy(config)]
     lines += [*_of_training(config), *schedule_advice(config), *_of_numbers(config.space)]
-    if config.search.pruning is not None:
-        lines += config.search.pruning.advice(
-            config.trials, config.search.workers, config.search.caviar, config.search.strategy
-        )
+    search = config.search
+    if search.pruning is not None:
+        lines += search.pruning.advice(config.trials, search.caviar, search.strategy)
     return [*lines, *exhaustion(config.search.trials, config.trials)]
 
 
@@ -68,14 +67,13 @@ def _of_sampler(config: SearchConfig) -> list[str]:
 
 def _of_workers(config: SearchConfig) -> list[str]:
     workers, strategy = config.search.workers, config.search.strategy
-    if strategy not in MODEL_BASED or not isinstance(workers, int):
-        return []
-    parallel = config.settings.parallel
-    if workers <= parallel:
-        return []
+    tables = {"pruning": config.search.pruning}
+    tables |= {strategy: config.settings} if strategy in MODEL_BASED else {}
     return [
-        f"[search.{strategy}] parallel = {parallel}: after the first trials no more run at a time. "
-        f"With workers = {workers}, set it to {workers}."
+        f"[search.{name}] parallel = {table.parallel}: after the first trials no more run at a "
+        f"time. With workers = {workers}, set it to {workers}."
+        for name, table in tables.items()
+        if table is not None and isinstance(workers, int) and workers > table.parallel
     ]
 
 

@@ -91,12 +91,11 @@ class PruningTable(RuleTable):
             )
         return lines
 
-    def advice(self, trials: int, workers: int | str, caviar: str, strategy: str) -> list[str]:
+    def advice(self, trials: int, caviar: str, strategy: str) -> list[str]:
         """Return a line for each setting that has no effect, or an unlikely one.
 
         Args:
             trials: The number of trials.
-            workers: ``[search] workers``.
             caviar: ``[search] caviar``.
             strategy: ``[search] strategy``.
         """
@@ -110,11 +109,6 @@ class PruningTable(RuleTable):
             lines.append(
                 f"[search.pruning] compares no trial before trial {self.most_at_a_time}. With "
                 f"trials = {trials} it has no effect."
-            )
-        if isinstance(workers, int) and workers > self.parallel:
-            lines.append(
-                f"[search.pruning] parallel = {self.parallel}: no more trials run at a time. With "
-                f"workers = {workers}, set it to {workers}."
             )
         if caviar == "population":
             lines.append(
