@@ -15,9 +15,11 @@ from tfcourse.search.config.schedules import is_scheduled, is_smoothed
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.trials.building import build_trial
+from tfcourse.search.trials.schedules import schedule_parameters
 from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.search.trials.vectorized.group import GroupRunner
+from tfcourse.training.data.arrays import Arrays
 
 EPOCHS, BATCH = 4, 12
 SPACE = {
@@ -137,6 +139,22 @@ class TestChecks:
         lines = advice(parse(fragment))
         assert len(lines) == len(advised)
         assert all(map(str.startswith, lines, advised))
+
+    def test_a_schedule_is_that_of_the_trial_s_own_epochs_and_batches(self):
+        """Hyperband's trials and searched batch sizes; 37 examples are 8 batches of 5."""
+        train = Arrays.of(np.zeros((37, 4)), np.zeros(37))
+        values = {**TRIALS[1], "epochs": 9, "batch_size": 5}
+        assert schedule_parameters(parse(), values, train) == {
+            "schedule": "cosine",
+            "warmup": 0.25,
+            "steps": 9 * 8,
+            "steps_per_epoch": 8,
+        }
+        fixed = parse(space=RATE, schedule="inverse_time", decay_rate=0.5)
+        steps = {"steps": EPOCHS * 4, "steps_per_epoch": 4}
+        expected = {"schedule": "inverse_time", "decay_rate": 0.5, **steps}
+        assert schedule_parameters(fixed, {"learning_rate": 0.1}, train) == expected
+        assert schedule_parameters(parse(space=RATE), {"learning_rate": 0.1}, train) == {}
 
     def test_a_builder_s_own_arguments_stay_the_builder_s(self):
         def build(input_shape, classes, schedule: str = "a", warmup: float = 9.0): ...
