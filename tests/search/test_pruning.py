@@ -3,6 +3,7 @@
 import csv
 import datetime
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from tfcourse.search.config.load import load_config, parse_config
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.search_record import read_record
+from tfcourse.search.strategies.evidence import observations_of
 from tfcourse.search.strategies.proposals import dependencies, propose
 from tfcourse.search.strategies.pruning import Asha, Limit, Median, Pruning, TrialLimits
-from tfcourse.search.strategies.study import Memo
+from tfcourse.search.strategies.study import Memo, by_quality
 from tfcourse.search.trials import trial
 from tfcourse.search.trials.trial import TrialRunner
 
@@ -186,6 +188,18 @@ def test_the_same_trials_in_any_order_interrupted_or_extended(strategy):
     assert outcome(Pruned(found, part, workers=2).run()) == outcome(alone)
     shorter = Pruned(config(strategy, 10, pruning={"rule": rule}, **own), workers=2).run()
     assert outcome(Pruned(found, shorter).run()) == outcome(alone)
+
+
+def test_a_pruned_trial_counts_with_its_score_for_strategies_that_learn():
+    scores = {0: 0.5, 1: 0.2, 2: None, 3: 0.3, 4: math.inf}
+    statuses = ["completed", "pruned", "failed", "completed", "completed"]
+    records = {n: TrialRecord(n, statuses[n], {}, score) for n, score in scores.items()}
+    for direction, order in (("min", [1, 3, 0]), ("max", [0, 3, 1])):
+        good, others = by_quality(records, direction)
+        assert [record.trial for record in good] == order
+        assert [record.trial for record in others] == [2, 4]
+    losses = [loss for _, loss in observations_of(records, "min")]
+    assert losses == [0.5, 0.2, None, 0.3, None]
 
 
 def test_a_trial_waits_for_those_it_is_compared_with_and_for_no_others():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.discrete import Configuration
 from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.pruning import Pruning
@@ -86,8 +86,15 @@ class Strategy:
 
 
 def by_quality(records: Records, direction: str) -> tuple[list[TrialRecord], list[TrialRecord]]:
-    """Return the trials with a finite score, best first (ties: earlier first), and the others."""
-    finite = {t for t, r in records.items() if r.score is not None and math.isfinite(r.score)}
-    ranked = rank((records[trial] for trial in finite), direction)
-    good = {record.trial for record in ranked}
-    return ranked, [record for trial, record in sorted(records.items()) if trial not in good]
+    """Return the trials with a finite score, best first (ties: earlier first), and the others.
+
+    A pruned trial counts with its score so far.
+    """
+    sign = -1 if direction == "max" else 1
+    scores = {t: r.score for t, r in records.items() if r.score is not None}
+    good = sorted(
+        (trial for trial, score in scores.items() if math.isfinite(score)),
+        key=lambda trial: (sign * scores[trial], trial),
+    )
+    others = sorted(records.keys() - {*good})
+    return [records[trial] for trial in good], [records[trial] for trial in others]
