@@ -704,7 +704,10 @@ def test_the_help_lists_the_commands(arguments):
         assert re.search(rf"^  {command} ", result.stdout, re.M)
 
 
-COMMANDS = ["toy", "search", "check", "lint", "bench", "chief", "worker", "retest"]
+COMMANDS = [
+    *("toy", "search", "check", "lint", "bench"),
+    *("show", "report", "export", "chief", "worker", "retest"),
+]
 
 
 def help_of(monkeypatch, *arguments):

@@ -23,7 +23,7 @@ def export(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Write a search's trials for other tools: as a study of Optuna's, or a CSV file."""
+    """Write a search's trials as an Optuna study or a CSV file."""
     with reporting(debug):
         if optuna is None and csv is None:
             raise InputError("Say what to write: --optuna sqlite:///study.db, --csv trials.csv.")

@@ -18,7 +18,10 @@ def report(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Write report.html, one page about a search that needs no network, and pictures."""
+    """Write a report of a search: one page that needs no network.
+
+    Also a PNG file of each figure.
+    """
     with reporting(debug):
         print_report(run_dir, out)
 
