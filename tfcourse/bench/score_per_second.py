@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from rich.table import Table
 from rich.text import Text
 
+from tfcourse.bench.frame import Spread
 from tfcourse.bench.strategies.contenders import missing_packages, new_study, suggest
 from tfcourse.bench.table import format_ratio, format_seconds, machine_line
 from tfcourse.errors import InputError
@@ -25,7 +26,13 @@ from tfcourse.search.trials.building import build_trial
 
 __all__ = ["Course", "bench", "config_of", "our_search", "seconds_to", "stock_search"]
 
-OURS, STOCK = 'tfcourse search, strategy = "gp"', "Optuna TPE and model.fit"
+ALONE, TOGETHER = "gp, one trial after another", "gp, 8 trials at a time in a population"
+STOCK = "Optuna TPE and model.fit"
+# The tables of our searches.
+OURS: Mapping[str, Mapping[str, Any]] = {
+    ALONE: {"gp": {"parallel": 1}, "caviar": "reuse"},
+    TOGETHER: {"gp": {"parallel": 8}, "caviar": "population"},
+}
 
 _WORK: Mapping[str, Any] = {
     "search": {"name": "digits", "objective": "val_loss", "strategy": "gp"},
@@ -54,17 +61,17 @@ class Course:
     scores: npt.NDArray[np.float64]
 
 
-def config_of(seed: int, trials: int, epochs: int) -> SearchConfig:
-    """Return the search: digits, five hyperparameters of one architecture."""
-    search = {**_WORK["search"], "seed": seed, "trials": trials}
+def config_of(name: str, seed: int, trials: int, epochs: int) -> SearchConfig:
+    """Return one of our searches: digits, five hyperparameters of one architecture."""
+    search = {**_WORK["search"], **OURS[name], "seed": seed, "trials": trials}
     training = {**_WORK["training"], "epochs": epochs}
     return parse_config({**_WORK, "search": search, "training": training}, "the bench", Path())
 
 
-def bench(repeats: int = 5, trials: int = 24, epochs: int = 10) -> Iterator[Table]:
-    """Compare how soon two searches reach the same validation loss; they train for real.
+def bench(repeats: int = 5, trials: int = 48, epochs: int = 10) -> Iterator[Table]:
+    """Compare how soon our searches reach the same validation loss as Optuna's; all train for real.
 
-    The loss is the one that the worse of the two ends with. Both have the same data, models, space,
+    The loss is the one that the worse of the two ends with. All have the same data, models, space,
     epochs and number of trials, in this process; each search compiles its own models.
 
     Args:
@@ -80,21 +87,19 @@ def bench(repeats: int = 5, trials: int = 24, epochs: int = 10) -> Iterator[Tabl
     """
     if missing_packages("optuna TPE"):
         raise InputError("The bench needs Optuna, which can't be imported: pip install optuna.")
-    warm_up = config_of(1000, 2, 1)
-    our_search(warm_up)
-    stock_search(warm_up)
-    pairs = []
+    for name in OURS:
+        our_search(config_of(name, 1000, 2, 1))
+    stock_search(config_of(ALONE, 1000, 1, 1))
+    courses: dict[str, list[Course]] = {name: [] for name in (*OURS, STOCK)}
     for seed in range(repeats):
-        config = config_of(seed, trials, epochs)
-        pairs.append((our_search(config), stock_search(config)))
-        ours, stock = pairs[-1]
-        print(
-            f"seed {seed}: val_loss {ours.scores[-1]:.4f} after {ours.seconds[-1]:.1f} s, "
-            f"Optuna {stock.scores[-1]:.4f} after {stock.seconds[-1]:.1f} s",
-            file=sys.stderr,
-            flush=True,
-        )
-    yield _table(pairs, f"digits, {trials} trials of {epochs} epochs, {repeats} seeds: medians")
+        for name, own in courses.items():
+            if name in OURS:
+                own.append(our_search(config_of(name, seed, trials, epochs)))
+            else:
+                own.append(stock_search(config_of(ALONE, seed, trials, epochs)))
+            end = f"val_loss {own[-1].scores[-1]:.4f} after {own[-1].seconds[-1]:.1f} s"
+            print(f"seed {seed}: {name}: {end}", file=sys.stderr, flush=True)
+    yield _table(courses, f"digits, {trials} trials of {epochs} epochs, {repeats} seeds: medians")
 
 
 def our_search(config: SearchConfig) -> Course:
@@ -143,28 +148,31 @@ def seconds_to(score: float, course: Course) -> float:
     return float(course.seconds[places[0]]) if len(places) else float(np.inf)
 
 
-def _table(pairs: list[tuple[Course, Course]], title: str) -> Table:
+def _table(courses: Mapping[str, Sequence[Course]], title: str) -> Table:
     table = Table(title=Text(title), title_justify="left", caption_justify="left")
     table.caption = Text(
-        f"same loss: the one that the worse of the two ends with\n{machine_line()}"
+        f"same loss: the one that the worse of a search and Optuna's ends with\n{machine_line()}"
     )
     table.add_column("search", overflow="fold")
-    for heading in ("val_loss", "whole search", "a trial", "seconds to the same loss"):
+    headings = ("val_loss", "all trials", "to the same loss", "Optuna, to it", "ratio [min–max]")
+    for heading in headings:
         table.add_column(heading, justify="right")
-    to_same = np.array([[seconds_to(_worse(pair), course) for course in pair] for pair in pairs])
-    for place, name in enumerate((OURS, STOCK)):
-        courses = [pair[place] for pair in pairs]
-        whole = np.median([course.seconds[-1] for course in courses])
-        trial = np.median([course.seconds[-1] / len(course.seconds) for course in courses])
-        loss = np.median([course.scores[-1] for course in courses])
-        times = (format_seconds(float(s)) for s in (whole, trial, np.median(to_same[:, place])))
-        table.add_row(Text(name), f"{loss:.4f}", *times)
-    ratios = np.sort(to_same[:, 1] / to_same[:, 0])
-    low, middle, high = ratios[0], np.median(ratios), ratios[-1]
-    text = f"{format_ratio(float(middle))} [{format_ratio(low)}–{format_ratio(high)}]"
-    table.add_row("ratio, median [min–max]", "", "", "", Text(text))
+    for name, own in courses.items():
+        loss = np.median([course.scores[-1] for course in own])
+        cells = [f"{loss:.4f}", _seconds([course.seconds[-1] for course in own])]
+        if name in OURS:
+            pairs = list(zip(own, courses[STOCK], strict=True))
+            same = [max(course.scores[-1] for course in pair) for pair in pairs]
+            ours, stock = (
+                [seconds_to(score, pair[place]) for score, pair in zip(same, pairs, strict=True)]
+                for place in (0, 1)
+            )
+            ratios = Spread(tuple(b / a for a, b in zip(ours, stock, strict=True)))
+            low, middle, high = map(format_ratio, (ratios.low, ratios.median, ratios.high))
+            cells += [_seconds(ours), _seconds(stock), f"{middle} [{low}–{high}]"]
+        table.add_row(Text(name), *map(Text, cells))
     return table
 
 
-def _worse(pair: tuple[Course, Course]) -> float:
-    return float(max(course.scores[-1] for course in pair))
+def _seconds(times: Sequence[float]) -> str:
+    return format_seconds(float(np.median(times)))
