@@ -25,7 +25,8 @@ class CoarseToFineTable(RuleTable):
     or ``"halving"``, see `tfcourse.search.strategies.halving_box`, with ``keep`` in the place of
     ``coverage``. A run directory without a rule is older than the choice, and continues with
     ``"halving"``. The size of a round does not depend on the number of trials: with more trials
-    there are more rounds, and the earlier ones stay the same.
+    there are more rounds, and the earlier ones stay the same. By ``"posterior"`` the rounds after
+    the first one have half of its trials, at least 4, and grow with the trials before them.
     """
 
     KEYS: ClassVar = {"posterior": ("coverage",), "halving": ("keep",)}
