@@ -49,7 +49,8 @@ def importance_panel(record: SearchRecord, importances: Sequence[Importance]) ->
 def _text(record: SearchRecord, importances: Sequence[Importance]) -> str:
     first = importances[0]
     text = (
-        f"The share of the scores' variance that each explains alone, by fANOVA: "
+        "The share of the variance of completed trials' scores that each explains alone, by "
+        "fANOVA: "
         f"{plain(first.name, 60)} explains most, {first.share:.0%}. The thin lines reach from the "
         "10 % to the 90 % quantile over random forests with different seeds and resampled trials."
     )

@@ -68,6 +68,9 @@ def _dimension(axis: Axis, positions: list[float]) -> dict[str, object]:
     places = [place for place, _ in ticks]
     if any(math.isnan(position) for position in positions):
         places, texts, low = [absent, *places], ["–", *texts], absent
+    # The line of an axis reaches from its first tick to its last one.
+    ends = [end for end in (low, high) if end not in places]
+    places, texts = [*places, *ends], [*texts, *[""] * len(ends)]
     return {
         "label": label(axis.name, 16),
         "values": [absent if math.isnan(position) else position for position in positions],

@@ -127,7 +127,9 @@ def failures_section(record: SearchRecord) -> str:
     caption = f"{count} of {len(record.trials)} trials, by reason"
     if len(groups) > MOST_REASONS:
         caption += f"; {MOST_REASONS} of {len(groups)} reasons, all are in results.csv"
-    title = "Failed trials" if {s for s, _ in groups} == {"failed"} else "Trials without a result"
+    title = (
+        "Failed trials" if {s for s, _ in groups} == {"failed"} else "Trials that did not complete"
+    )
     columns = ["status", "number", "trials", "reason", "values of the first"]
     return section("failures", title, table(caption, columns, rows))
 
