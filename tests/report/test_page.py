@@ -127,7 +127,7 @@ def test_each_axis_has_its_own_scale(tmp_path):
     dimensions = {d.label: d for d in panels["parallel"].figure.data[0].dimensions}
     assert dimensions["beta_1"].ticktext[0] == "–"
     assert min(dimensions["beta_1"]["values"]) == pytest.approx(dimensions["beta_1"].range[0])
-    assert dimensions["optimizer"].ticktext == ("adam", "momentum")
+    assert dimensions["optimizer"].ticktext == ("adam", "momentum", "", "")
 
 
 def test_names_and_messages_are_escaped(tmp_path):
