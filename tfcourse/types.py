@@ -104,8 +104,10 @@ if TYPE_CHECKING:
     InitializerLike: TypeAlias = keras.initializers.Initializer | str
     RegularizerLike: TypeAlias = keras.regularizers.Regularizer | str
     ConstraintLike: TypeAlias = keras.constraints.Constraint | str
-    # A number, or a schedule over the steps.
-    LearningRate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
+    # A number, a schedule over the steps, or a function that returns a number.
+    LearningRate: TypeAlias = (
+        float | keras.optimizers.schedules.LearningRateSchedule | Callable[[], float | Tensor]
+    )
     # A type of numbers, and what names one: "float32", NumPy's or TensorFlow's type.
     DType: TypeAlias = tf.DType
     DTypeLike: TypeAlias = str | np.dtype[Any] | tf.DType

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import count
 
 from tfcourse.console import one_line
 from tfcourse.data.splits import Part
@@ -141,7 +142,7 @@ def _summary(
         pruned=sum(record.status == "pruned" for record in records.values()),
         epochs_saved=sum(record.epochs_saved for record in records.values()),
         stopped=None if stop is None else stop.text,
-        counted_trials=max(records) + 1,
+        counted_trials=next(number for number in count() if number not in records),
         seconds=seconds,
     )
 
