@@ -19,6 +19,7 @@ import numpy as np
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.strategies.proposals import propose
+from tfcourse.search.strategies.study import Memo
 
 HERE = Path(globals().get("__file__", "notebook")).resolve().parent
 OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
@@ -49,9 +50,9 @@ def search(strategy, seed, loss, trials):
     table = {"name": "example", "strategy": strategy, "trials": trials, "seed": seed}
     table["objective"] = "val_loss"
     config = parse_config({"search": table, "space": space}, "example", HERE)
-    records, positions = {}, []
+    records, positions, memo = {}, [], Memo()  # which keeps each round's box
     for trial in range(trials):
-        values = propose(config.study, trial, records)
+        values = propose(config.study, trial, records, memo)
         position = [config.space[name].unit_of(value) for name, value in values.items()]
         positions.append(position)
         records[trial] = TrialRecord(trial, "completed", values, float(loss(*position, seed)))
