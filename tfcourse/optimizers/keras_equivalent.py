@@ -52,7 +52,8 @@ def keras_equivalent(optimizer: Optimizer) -> Optimizer | None:
         config = {name: value for name, value in optimizer.get_config().items() if name in names}
         return inner and keras.optimizers.LossScaleOptimizer(inner, **config)
     config = optimizer.get_config()
-    if schedule_of(optimizer) is not None:
+    scheduled = schedule_of(optimizer) is not None
+    if scheduled:
         config["learning_rate"] = base_rate(optimizer)
     equivalent: Optimizer | None = None
     if type(optimizer) is GradientDescent:
@@ -68,6 +69,6 @@ def keras_equivalent(optimizer: Optimizer) -> Optimizer | None:
         if config["weight_decay"]:  # which Keras multiplies by the learning rate
             config["weight_decay"] /= share
         equivalent = keras.optimizers.SGD.from_config(config)
-    elif type(optimizer).__module__.startswith("keras."):
+    elif scheduled and type(optimizer).__module__.startswith("keras."):
         equivalent = type(optimizer).from_config(config)
     return equivalent
