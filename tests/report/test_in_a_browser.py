@@ -43,6 +43,12 @@ def test_it_draws_all_and_cuts_nothing_off(chromium, page_of_run, width):
     root = "document.documentElement"
     assert page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
     assert page.evaluate(OUTSIDE) == []
+    # A positive control: a text that is moved out of its figure is found.
+    page.evaluate(
+        """document.querySelector("#history .main-svg .xtick text")
+          .setAttribute("transform", "translate(-5000, 0)")"""
+    )
+    assert page.evaluate(OUTSIDE) == ["0"]
 
 
 def test_names_and_messages_stay_text(chromium, page_of_run):
