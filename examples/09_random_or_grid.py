@@ -13,6 +13,9 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # keras-tuner imports TensorFlow
 
+# The matrices are small: more threads cost more than they save. Before NumPy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import matplotlib.pyplot as plt
 import numpy as np
 
