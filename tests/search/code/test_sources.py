@@ -1,6 +1,7 @@
 """Which changes of a project's code are seen, and which are none."""
 
 import functools
+import hashlib
 import importlib
 import subprocess
 import sys
@@ -366,3 +367,54 @@ def test_tfcourse_and_installed_packages_are_left_out():
     assert [*sources_of(build, True)] == [
         f"{__name__}:test_tfcourse_and_installed_packages_are_left_out.<locals>.build"
     ]
+
+
+def test_a_global_of_the_same_name_and_a_class_within_hide_no_constant():
+    """``__init__`` of a class in a function does count, as in the records of earlier versions."""
+
+    hooks = []
+
+    def set_size():
+        global size
+        size = 1
+
+    class Hyper:
+        def __init__(self, size):
+            def later():
+                self.seen = 2
+
+            self.size, self.seen, self.width = size, 1, 3
+            hooks.append(later)
+
+        def build(self, hp):
+            class Head:
+                def __init__(self):
+                    self.width = 5
+
+            set_size()
+            return self.size + self.seen + Head().width
+
+    names = [name for name in sources_of(Hyper(3), True) if "Hyper." in name]
+    assert [name.rpartition(".")[2] for name in names] == ["seen", "size"]
+    assert sources_of(Hyper(3), True) != sources_of(Hyper(4), True)
+
+
+def test_equal_names_are_numbered_in_the_order_of_earlier_versions():
+    """Bases, methods, and then the classes within."""
+
+    def times(n):
+        def decorate(function):
+            return lambda: function() * n
+
+        return decorate
+
+    class Net:
+        class Inner:
+            go = times(2)(lambda: 1)
+
+        go = times(3)(lambda: 1)
+
+    hashes = sources_of(Net, True)
+    name = f"{__name__}:{times.__qualname__}.<locals>.decorate.<locals>.<lambda>.n"
+    digests = [hashlib.sha256(text.encode()).hexdigest()[:16] for text in ("3", "2")]
+    assert [hashes[name], hashes[f"{name}#2"]] == digests

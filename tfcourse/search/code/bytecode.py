@@ -10,7 +10,6 @@ from typing import NamedTuple
 __all__ = ["Uses", "as_function", "bytecode_text", "changed_by_methods", "uses"]
 
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM")
-_STORES = ("STORE_DEREF", "STORE_ATTR", "STORE_GLOBAL")
 
 
 class Uses(NamedTuple):
@@ -19,26 +18,29 @@ class Uses(NamedTuple):
     Attributes:
         names: The globals that it reads.
         attributes: The attributes that it reads, of any object.
-        stored: The attributes, globals and variables of closures that it assigns to, except in
-            ``__init__``.
+        stored: The attributes and variables of closures that it assigns to; none for ``__init__``.
+        stored_globals: The globals that it assigns to.
     """
 
     names: set[str]
     attributes: set[str]
     stored: set[str]
+    stored_globals: set[str]
 
 
 @functools.cache
 def uses(code: CodeType) -> Uses:
     """Return the names that a function reads and stores, and the functions and classes in it."""
-    names = Uses(set(), set(), set())
+    names = Uses(set(), set(), set(), set())
     for each in _nested(code):
         for instruction in dis.get_instructions(each):
             if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
                 names.names.add(instruction.argval)
             elif instruction.opname.startswith(_ATTRIBUTES):
                 names.attributes.add(instruction.argval)
-            elif instruction.opname in _STORES and each.co_name != "__init__":
+            elif instruction.opname == "STORE_GLOBAL":
+                names.stored_globals.add(instruction.argval)
+            elif instruction.opname in ("STORE_DEREF", "STORE_ATTR") and code.co_name != "__init__":
                 names.stored.add(instruction.argval)
     return names
 

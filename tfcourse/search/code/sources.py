@@ -126,7 +126,7 @@ class _Walk:
         if not is_own:
             return
         used, syntax = uses(code), self._syntax(code.co_filename, scope)
-        self._changing |= used.stored
+        self._changing |= used.stored | {f"global {each}" for each in used.stored_globals}
         node = None if syntax is None else syntax.function(code)
         if add_source and node is None:
             self._add(name, bytecode_text(code), f"{get_python_version()}:")
@@ -152,14 +152,16 @@ class _Walk:
         if nodes:
             self._add(f"{cls.__module__}:{cls.__qualname__}", canonical(nodes))
             self._names(scope, *load_names(outside(nodes[0])))
-        for each in (*cls.__bases__, *vars(cls).values()):
-            if isinstance(each, type):
-                self.visit(each)
+        for base in cls.__bases__:
+            self.visit(base)
         for method in methods:
             code = getattr(unwrap(method), "__code__", method.__code__)
             generated = self._syntax(code.co_filename, scope) is None
             if not (nodes and generated) and self._is_new(id(method), method):
                 self._function(method, not nodes)
+        for value in vars(cls).values():  # after the methods: the order numbers equal names
+            if isinstance(value, type):
+                self.visit(value)
 
     def _object(self, value: Any) -> None:
         """Add the class of an object, and its attributes that only ``__init__`` sets."""
@@ -197,7 +199,7 @@ class _Walk:
         """Add the statements that define a global, or without source its value."""
         key, syntax = f"{scope['__name__']}:{name}", self._syntax(scope.get("__file__"), scope)
         if syntax is None:
-            self._add_value(name, key, scope[name])
+            self._add_value(f"global {name}", key, scope[name])
         elif name in syntax.imports:
             self._import(*syntax.imports[name], scope, attributes)
         elif name in syntax.assignments:
