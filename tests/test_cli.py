@@ -706,7 +706,7 @@ def test_the_help_lists_the_commands(arguments):
 
 COMMANDS = [
     *("toy", "search", "check", "lint", "bench"),
-    *("show", "report", "export", "chief", "worker", "retest"),
+    *("show", "compare", "report", "export", "chief", "worker", "retest"),
 ]
 
 
@@ -763,6 +763,7 @@ def test_an_unknown_command():
         ["--version"],
         ["toy", "--help"],
         ["retest", "--help"],
+        ["compare", "no_run", "no_other"],
         ["worker", "-h"],
         ["check", DIGITS],
         ["check", "no.toml"],

@@ -2,11 +2,14 @@
 
 import importlib.util
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tfcourse.errors import InputError
-from tfcourse.toy import ToyResult
+
+if TYPE_CHECKING:
+    from tfcourse.toy import ToyResult
 
 __all__ = ["check_plot_file", "save_plot"]
 
@@ -25,7 +28,7 @@ def check_plot_file(path: Path) -> None:
         raise InputError(f"The plot's folder does not exist: {path.parent}.")
 
 
-def save_plot(result: ToyResult, path: Path) -> None:
+def save_plot(result: "ToyResult", path: Path) -> None:
     """Draw w and the cost over the steps into a file; see `check_plot_file`."""
     from matplotlib.figure import Figure
 
