@@ -44,7 +44,7 @@ TRAINING = ["programs", "data", "non_finite", "checkpoints"]
 # And within the search: its packages, and above them its own modules.
 SEARCH = [
     *("code", "space", "records", "engine", "strategies", "config", "data", "trials"),
-    *("scheduler", "store", "results", "runtime"),
+    *("scheduler", "store", "results", "best", "runtime"),
 ]
 # The public names are loaded from everywhere, on first use; whoever imports it is at the top.
 PUBLIC = "tfcourse"
@@ -248,6 +248,7 @@ def loaded_with(module):
         "tfcourse.search.config.load",
         "tfcourse.search.run",
         "tfcourse.report.report",
+        "tfcourse.search.best.trial",
         "tfcourse.types",
     ],
 )

@@ -706,7 +706,7 @@ def test_the_help_lists_the_commands(arguments):
 
 COMMANDS = [
     *("toy", "search", "check", "lint", "bench"),
-    *("show", "compare", "report", "export", "chief", "worker", "retest"),
+    *("show", "best", "compare", "report", "export", "chief", "worker", "retest"),
 ]
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 import tfcourse
+from tfcourse.cli.best import best
 from tfcourse.cli.compare import compare
 from tfcourse.cli.export import export
 from tfcourse.cli.machines import chief, worker
@@ -250,5 +251,5 @@ def bench(
         render_all(run() if repeats is None else run(repeats=repeats), console)
 
 
-for command in (show, compare, report, export, chief, worker, retest):
+for command in (show, best, compare, report, export, chief, worker, retest):
     app.command()(command)

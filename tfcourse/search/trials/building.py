@@ -13,19 +13,21 @@ from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.imports import exit_as_error
 from tfcourse.internals.layers import reset_automatic_names
 from tfcourse.optimizers.schedule import schedule_variables
-from tfcourse.search.config import optimizers
 from tfcourse.search.config.architecture import is_builtin
-from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.hyperparameters import (
+    builder_arguments,
+    hyperparameters_of,
+    optimizer_arguments,
+)
 from tfcourse.search.config.schedules import is_scheduled
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.config.tables import ModelTable, TrainingTable
 from tfcourse.search.trials.compilation import keras_metrics
 from tfcourse.search.trials.schedules import create_optimizer, created_loss
 from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
 from tfcourse.types import Hyperparameters, KerasModel, Optimizer
 
-__all__ = ["build_function", "build_trial", "compiled_model", "hyperparameters_of"]
+__all__ = ["build_function", "build_trial", "compiled_model"]
 
 
 def build_trial(
@@ -55,7 +57,7 @@ def compiled_model(config: SearchConfig, split: Split, values: Hyperparameters) 
     # A builder of the user's may change the working directory, or call sys.exit.
     with chdir("."), exit_as_error():
         model = builder.function(
-            split.shape, classes, **_builder_arguments(builder, hyperparameters)
+            split.shape, classes, **builder_arguments(builder, hyperparameters)
         )
     if not isinstance(model, keras.Model):
         raise InputError(
@@ -92,8 +94,8 @@ def build_function(
     if not is_builtin(config.builder) or policy[0] == "mixed_float16":
         return build
     hyperparameters = hyperparameters_of(config.model, config.training, values)
-    arguments = repr(sorted(_builder_arguments(config.builder, hyperparameters).items()))
-    name, of_optimizer = _optimizer_arguments(hyperparameters)
+    arguments = repr(sorted(builder_arguments(config.builder, hyperparameters).items()))
+    name, of_optimizer = optimizer_arguments(hyperparameters)
     # tfcourse's optimizers have all of them in variables, Keras's only the learning rate.
     variable = OPTIMIZER_ARGUMENTS.get(name, ("learning_rate",))
     fixed = sorted((n, value) for n, value in of_optimizer.items() if n not in variable)
@@ -102,22 +104,6 @@ def build_function(
     origin = (config.builder.name, split.shape, split.classes, arguments, optimizer, policy)
     values_of = partial(_optimizer_values, name, is_scheduled(config), of_optimizer)
     return PureBuild(origin, seed, build, values_of)
-
-
-def hyperparameters_of(
-    model: ModelTable, training: TrainingTable, values: Hyperparameters
-) -> dict[str, Any]:
-    """Return all hyperparameters of a trial: the fixed ones of the tables, updated with its own."""
-    return training.model_dump(exclude_none=True) | model.arguments | dict(values)
-
-
-def _builder_arguments(builder: Builder, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in hyperparameters.items()
-        if name in builder.arguments
-        or (builder.takes_any and name not in TrainingTable.model_fields)
-    }
 
 
 def _optimizer_values(
@@ -147,12 +133,5 @@ def _optimizer_values(
 
 
 def _create_optimizer(config: SearchConfig, hyperparameters: Mapping[str, Any]) -> Optimizer:
-    name, of_optimizer = _optimizer_arguments(hyperparameters)
+    name, of_optimizer = optimizer_arguments(hyperparameters)
     return create_optimizer(name, is_scheduled(config), of_optimizer)
-
-
-def _optimizer_arguments(hyperparameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the optimizer's name and those of the trial's hyperparameters that it takes."""
-    name = hyperparameters["optimizer"]
-    names = [n for n in optimizers.ARGUMENTS[name] if n in hyperparameters]
-    return name, {n: hyperparameters[n] for n in names}

@@ -7,11 +7,12 @@ from tfcourse.errors import error_line
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.imports import exit_as_error
 from tfcourse.search.config.architecture import architecture_of, is_builtin
+from tfcourse.search.config.hyperparameters import hyperparameters_of
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.sampling import trial_seed
-from tfcourse.search.trials.building import compiled_model, hyperparameters_of
+from tfcourse.search.trials.building import compiled_model
 from tfcourse.search.trials.callbacks import early_stopping
 from tfcourse.search.trials.schedules import schedule_parameters, smoothing_of
 from tfcourse.search.trials.scoring import score_history

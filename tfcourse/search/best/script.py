@@ -1,0 +1,201 @@
+"""A trial as a Python program that trains it again, with the same seed."""
+
+from pathlib import Path
+from typing import Any
+
+from tfcourse.console import one_line
+from tfcourse.hyperparameters import COURSE_OPTIMIZERS, OPTIMIZERS, SCHEDULE_ARGUMENTS
+from tfcourse.search.config.architecture import is_builtin
+from tfcourse.search.config.hyperparameters import (
+    builder_arguments,
+    hyperparameters_of,
+    optimizer_arguments,
+)
+from tfcourse.search.config.schedules import is_scheduled, is_smoothed, training_value
+from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.trials.trainings import trainings, with_origin
+from tfcourse.types import Hyperparameters
+
+__all__ = ["loading_script", "training_script"]
+
+_IMPORTS = {
+    "Auto": "tfcourse.training.programs.jit",
+    "SmoothedCrossentropy": "tfcourse.losses",
+    "Training": "tfcourse.search.trials.trainings",
+    "TrialRunner": "tfcourse.search.trials.trial",
+    "create_optimizer": "tfcourse.search.trials.schedules",
+    "fold_split": "tfcourse.search.data.folds",
+    "keras_metrics": "tfcourse.search.trials.compilation",
+    "load_config": "tfcourse.search.config.load",
+    "load_split": "tfcourse.search.data.loading",
+    "mlp": "tfcourse.models",
+    "normalize": "tfcourse.search.trials.normalized",
+    "schedule_callbacks": "tfcourse.search.trials.schedules",
+    "Arrays": "tfcourse.training.data.arrays",
+    "trial_callbacks": "tfcourse.search.trials.callbacks",
+    "trials_per_program": "tfcourse.search.trials.sharing",
+    "use_threads": "tfcourse.search.trials.threads",
+}
+
+
+def loading_script(path: Path) -> str:
+    """Return a program that loads a model."""
+    return f"import keras\n\nmodel = keras.models.load_model({str(path)!r})\n"
+
+
+def training_script(config: SearchConfig, directory: Path, record: TrialRecord) -> str:
+    """Return a program that trains a trial again and prints its score beside the one on record.
+
+    It reads the data as the config on record says. The model of tfcourse's own builders, its
+    optimizer and the training are written out; of others `TrialRunner` builds and trains them, as
+    which arguments are the builder's is known only to its code.
+
+    Args:
+        config: The search.
+        directory: Its run directory.
+        record: The trial.
+    """
+    values, origin = with_origin(config.search.strategy, record.trial, record.values)
+    plan = config.training
+    pairs = [
+        (training.fold, training.seed)
+        for training in trainings(origin, config.search.seed, plan.folds, plan.repeats)
+    ]
+    written_out = is_builtin(config.builder)
+    begin = _begin_written_out() if written_out else ["runner = TrialRunner(config, sets)"]
+    step = _written_out(config, values) if written_out else _with_runner(record.trial)
+    better = "max" if config.direction == "max" else "min"
+    epochs = f"[:{len(record.history['loss'])}]" if record.status == "pruned" else ""
+    objective = config.search.objective
+    body = [
+        f"config = load_config(Path({str((directory / 'config.toml').absolute())!r}))",
+        "use_threads(config.search.threads)",
+        f"values = {values!r}",
+        "sets = load_split(config)",
+        *begin,
+        "scores = []",
+        f"for fold, seed in {pairs!r}:",
+        *(f"    {line}" for line in step),
+        f"    scores.append({better}(history[{objective!r}]{epochs}))",
+        f'print({objective!r}, sum(scores) / len(scores), "on record:", {record.score!r})',
+    ]
+    text = "\n".join(body)
+    return "\n".join([*_comments(config, values, record), *_import_lines(text), "", text, ""])
+
+
+def _import_lines(text: str) -> list[str]:
+    names = [name for name in _IMPORTS if f"{name}(" in text or f"{name}." in text]
+    by_module: dict[str, list[str]] = {}
+    for name in sorted(names):
+        by_module.setdefault(_IMPORTS[name], []).append(name)
+    lines = [f"from {module} import {', '.join(by_module[module])}" for module in sorted(by_module)]
+    packages = [f"import {name}" for name in ("keras", "tfcourse") if f"{name}." in text]
+    return ["from pathlib import Path", "", *packages, *lines]
+
+
+def _begin_written_out() -> list[str]:
+    return ["trials = trials_per_program(config)  # as XLA pays for many trials of one program"]
+
+
+def _with_runner(trial: int) -> list[str]:
+    return [f'model, history = runner.train({trial}, values, Training(fold, seed, ""))']
+
+
+def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
+    """Return the lines that build, compile and train a model of tfcourse's own builders."""
+    training = config.training
+    every = hyperparameters_of(config.model, training, values)
+    arguments = _keywords(builder_arguments(config.builder, every))
+    loss = f"{training.loss!r}"
+    set_lines = [
+        "split = fold_split(sets, config, fold)" if training.folds > 1 else "split = sets",
+    ]
+    if config.data.normalize != "none":
+        set_lines.append(f"split, scaling = normalize(split, {config.data.normalize!r})")
+    callbacks = ["*trial_callbacks(config)"]
+    if is_scheduled(config) or is_smoothed(config):
+        set_lines.append("train = Arrays.of(split.train.x, split.train.y)")
+        callbacks.append("*schedule_callbacks(config, values, train)")
+    return [
+        *set_lines,
+        "keras.utils.set_random_seed(seed)",
+        f"model = {config.builder.name}(split.shape, split.classes{arguments})",
+        "model.compile(",
+        f"    {_optimizer(config, every)},",
+        f"    loss={f'SmoothedCrossentropy({loss})' if is_smoothed(config) else loss},",
+        f"    metrics={_metrics(config)},",
+        ")",
+        "history = tfcourse.fit(",
+        "    model,",
+        "    split.train.x,",
+        "    split.train.y,",
+        f"    batch_size={int(values.get('batch_size', training.batch_size))},",
+        f"    epochs={int(values.get('epochs', training.epochs))},",
+        "    verbose=0,",
+        f"    callbacks=[{', '.join(callbacks)}],",
+        "    validation_data=(split.dev.x, split.dev.y),",
+        "    validation_batch_size=min(len(split.dev.y), 1024),",
+        "    seed=seed,",
+        f"    jit_compile={_jit_compile(config)},",
+        '    on_nan="ignore",',
+        ").history",
+    ]
+
+
+def _jit_compile(config: SearchConfig) -> str:
+    setting = config.training.jit_compile
+    return "Auto(trials)" if setting == "auto" else repr(setting)
+
+
+def _metrics(config: SearchConfig) -> str:
+    names = list(config.training.metrics)
+    own = any(":" in name or name == "f1_score" for name in names)
+    return "keras_metrics(config.training)" if own else repr(names)
+
+
+def _optimizer(config: SearchConfig, hyperparameters: dict[str, Any]) -> str:
+    name, arguments = optimizer_arguments(hyperparameters)
+    if is_scheduled(config):
+        return f"create_optimizer({name!r}, True, {arguments!r})"
+    package = "tfcourse" if name in COURSE_OPTIMIZERS else "keras.optimizers"
+    keywords = _keywords(arguments).removeprefix(", ")
+    return f"{package}.{OPTIMIZERS[name].class_name}({keywords})"
+
+
+def _keywords(arguments: dict[str, Any]) -> str:
+    return "".join(f", {name}={value!r}" for name, value in arguments.items())
+
+
+def _comments(config: SearchConfig, values: Hyperparameters, record: TrialRecord) -> list[str]:
+    """Return comments that say what the program does and does not."""
+    training = config.training
+    lines = [f'Trial {record.trial} of the search "{config.search.name}", trained again.']
+    if ":" in config.builder.name or ":" in config.data.source:
+        lines.append("Run it where the search ran: modules are found in the current folder.")
+    if not is_builtin(config.builder):
+        lines.append(f"The model is what {config.builder.name} builds of these values.")
+    lines.append("The model ends with the weights of its best epoch.")
+    if config.data.normalize != "none":
+        lines.append(f'The examples are scaled by the train set ("{config.data.normalize}").')
+    if training.early_stopping is not None:
+        patience = training.early_stopping.patience
+        monitor = training.early_stopping.monitor or config.search.objective
+        lines.append(f"Early stopping: after {patience} epochs without a better {monitor}.")
+    if is_scheduled(config):
+        parts = {name: training_value(config, values, name) for name in SCHEDULE_ARGUMENTS}
+        text = ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
+        lines.append(f"The learning rate has a schedule over all epochs: {text}.")
+    if is_smoothed(config):
+        smoothing = training_value(config, values, "label_smoothing") or 0.0
+        lines.append(f"Labels are smoothed by {smoothing} in the training, not on the dev set.")
+    if training.folds > 1 or training.repeats > 1:
+        lines.append(
+            f"The score is the mean of {training.folds} folds and {training.repeats} repeats; "
+            "the model is the last one's."
+        )
+    if record.status == "pruned":
+        lines.append("The search pruned it; here it trains to its end.")
+    if config.search.caviar != "reuse":
+        lines.append("Trials that were trained in a population have the same score to rounding.")
+    return [f"# {one_line(line)}" for line in lines]
