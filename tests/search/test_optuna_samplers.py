@@ -331,6 +331,10 @@ ARGUMENTS = {
     ),
     "a function": ({"gamma": 3}, '"gamma" is not an argument of TPESampler that a config can set.'),
     "of another type": (
+        {"n_startup_trials": "six"},
+        "arguments: n_startup_trials must be a whole number. Received: 'six'.",
+    ),
+    "a boolean": (
         {"n_startup_trials": True},
         "arguments: n_startup_trials must be a whole number. Received: True.",
     ),

@@ -136,7 +136,9 @@ class OptunaTable(SamplerTable):
     def sampler_settings(self) -> SamplerSettings:
         """The sampler and its arguments."""
         argument, default = INITIAL.get(self.sampler, ("", 1))
-        initial = max(self.arguments.get(argument, default), 1)
+        number = self.arguments.get(argument, default)
+        # Of another type it is an error, which the config's checks report.
+        initial = max(number, 1) if isinstance(number, int) else default
         return SamplerSettings(self.sampler, self.arguments, initial)
 
 
