@@ -95,7 +95,8 @@ print(f"random is better in {wins} of {len(SEEDS)} seeds   course: in most")
 #
 # Three valleys of different kinds: a bowl, three equal valleys (Branin's function), and a long
 # bent one (Rosenbrock's). `strategy = "coarse_to_fine"` draws eight trials from the whole space,
-# then eight from a box of half the width around the best ones, and so on, measured on the scale.
+# then four at a time from the box in which the best point lies, as far as the trials before can
+# tell, measured on the scale; one trial in four still looks in the whole space.
 
 
 # %%
@@ -128,11 +129,11 @@ for loss in (bowl, branin, rosenbrock):
 # ## The picture
 #
 # Left and middle: the course's picture. Each trial casts a shadow on the α axis, which is all that
-# the loss sees. Right: three rounds of eight trials in Branin's valleys, from light to dark.
+# the loss sees. Right: 24 trials in Branin's valleys, eight of a color, from light to dark.
 
 # %%
 BLUE, ORANGE = "#0072B2", "#D55E00"
-ROUNDS = ["#9CC9E6", "#3D93C9", "#08306B"]
+THIRDS = ["#9CC9E6", "#3D93C9", "#08306B"]
 
 fig, axes = plt.subplots(1, 3, figsize=(12, 4.3), layout="constrained", sharey=True)
 for ax, (name, positions), color in zip(
@@ -147,11 +148,11 @@ ax = axes[2]
 a, e = np.meshgrid(np.linspace(0, 1, 200), np.linspace(0, 1, 200))
 ax.contour(a, e, np.log10(branin(a, e, 0) + 1), 9, colors="0.8", linewidths=1)
 positions, _ = search("coarse_to_fine", 0, branin, 24)
-for number, color in enumerate(ROUNDS):
-    part = positions[8 * number : 8 * number + 8]
-    ax.plot(*part.T, "o", color=color, markersize=7, label=f"round {number + 1}")
+for first, color in zip((0, 8, 16), THIRDS, strict=True):
+    part = positions[first : first + 8]
+    ax.plot(*part.T, "o", color=color, markersize=7, label=f"trials {first} to {first + 7}")
 ax.legend(loc="upper right", framealpha=0.9)
-ax.set_title("Coarse to fine: each round a smaller box", loc="left")
+ax.set_title("Coarse to fine: later trials in smaller boxes", loc="left")
 
 for ax in axes:
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.14, 1.05), xlabel="learning rate α (log scale)")
