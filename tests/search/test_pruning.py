@@ -232,6 +232,10 @@ def test_a_trial_waits_for_those_it_is_compared_with_and_for_no_others():
             r"\[search.pruning\] warmup_epochs must be < 8, .* after epoch 9 first\. Received: 8\.",
         ),
         (
+            {"training": {"epochs": 1}},
+            r"\[search.pruning\] needs trials of at least 2 epochs, .*\. Received: 1\. Leave it",
+        ),
+        (
             {"strategy": "hyperband"},
             r'\[search.pruning\] is not possible with strategy "hyperband", which ends trials by a '
             r"schedule of its own\. Leave it out, or use another strategy\.",

@@ -5,9 +5,11 @@ import tomllib
 import pytest
 
 import tfcourse
+from tests.search.run_directories import completed, write_run
 from tests.test_cli import run
 from tfcourse import InputError, Search
 from tfcourse.search.config.load import load_config, parse_config
+from tfcourse.search.results.starting_points import load_with_start
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.proposals import dependencies, propose
 
@@ -131,6 +133,20 @@ def test_from_an_earlier_search(tmp_path, caplog):
         assert (
             "draws the same values again. Choose another --seed than 0" in caplog.text
         ) == warned
+
+
+def test_from_an_earlier_search_without_the_trials_after_its_end(tmp_path):
+    """They are there only if it had several workers."""
+    axis = {"learning_rate": {"low": 1e-3, "high": 1.0, "scale": "log"}}
+    scores = [0.5, 0.9, 0.6, 0.95]
+    records = [
+        completed(n, score, {"learning_rate": 0.1 + n / 10}) for n, score in enumerate(scores)
+    ]
+    earlier = write_run(tmp_path / "earlier", axis, records, target=0.8)
+    second = tmp_path / "second.toml"
+    second.write_text(SMALL.format(name="second", trials=4, high=1.0))
+    start = load_with_start(second, earlier, seed=1).search.start
+    assert list(start) == [{"learning_rate": 0.2}, {"learning_rate": 0.1}]
 
 
 @pytest.mark.parametrize("strategy", ["random", "grid"])

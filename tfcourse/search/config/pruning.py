@@ -83,7 +83,12 @@ class PruningTable(RuleTable):
             )
         key, least = ("min_epochs", 0) if self.rule == "asha" else ("warmup_epochs", 1)
         value: int = getattr(self, key)
-        if value + least >= epochs:
+        if epochs < 2:
+            lines.append(
+                "[search.pruning] needs trials of at least 2 epochs, as none is pruned after its "
+                f"last one. Received: {epochs}. Leave it out, or give [training] more epochs."
+            )
+        elif value + least >= epochs:
             lines.append(
                 f"[search.pruning] {key} must be < {epochs - least}, as trials train at most "
                 f"{epochs} epochs and are compared after epoch {value + least} first. Received: "

@@ -12,7 +12,9 @@ from tfcourse.search.config.start import most_starts
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.space.parameters import Parameter, active, admits
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.earlier_runs import stop_on_record
 from tfcourse.search.store.recognition import not_a_run_directory
+from tfcourse.search.strategies.stopping import trials_that_count
 from tfcourse.types import Hyperparameters
 
 __all__ = ["load_with_start"]
@@ -52,7 +54,9 @@ def load_with_start(
             start_from,
             config.search.seed,
         )
-    ranking = rank(directory.read_trials().values(), earlier.direction)
+    records = directory.read_trials()
+    trials = trials_that_count(records, stop_on_record(earlier, directory, records))
+    ranking = rank(trials.values(), earlier.direction)
     start = _starting_points(ranking, config.space)
     if not start:
         names = ", ".join(config.space)
