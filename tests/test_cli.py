@@ -706,7 +706,7 @@ def test_the_help_lists_the_commands(arguments):
 
 COMMANDS = [
     *("toy", "search", "check", "lint", "bench"),
-    *("show", "best", "compare", "report", "export", "chief", "worker", "retest"),
+    *("show", "best", "compare", "watch", "report", "export", "chief", "worker", "retest"),
 ]
 
 
@@ -764,6 +764,7 @@ def test_an_unknown_command():
         ["toy", "--help"],
         ["retest", "--help"],
         ["compare", "no_run", "no_other"],
+        ["watch", "no_run"],
         ["worker", "-h"],
         ["check", DIGITS],
         ["check", "no.toml"],

@@ -18,6 +18,7 @@ from tfcourse.quiet import quiet_start
 
 __all__ = [
     "FAILED",
+    "INTERRUPTED",
     "WRONG_INPUT",
     "console",
     "errors",

@@ -21,6 +21,7 @@ from tfcourse.cli.report import check_report, print_report, report
 from tfcourse.cli.retest import retest
 from tfcourse.cli.show import show
 from tfcourse.cli.toy import toy
+from tfcourse.cli.watch import watch
 from tfcourse.console import printable
 from tfcourse.errors import InputError, message_line, shown
 from tfcourse.terminal import (
@@ -251,5 +252,5 @@ def bench(
         render_all(run() if repeats is None else run(repeats=repeats), console)
 
 
-for command in (show, best, compare, report, export, chief, worker, retest):
+for command in (show, best, compare, watch, report, export, chief, worker, retest):
     app.command()(command)
