@@ -13,8 +13,10 @@ __all__ = ["PruningTable"]
 class PruningTable(RuleTable):
     """``[search.pruning]``: ends trials at epochs at which they are behind earlier ones.
 
-    A pruned trial is one of the search's ``trials``, and never its best. The names and values are
-    those of Optuna's and Ray's pruners; see `tfcourse.search.strategies.pruning` for the rules.
+    A pruned trial is one of the search's ``trials``, and never its best. See
+    `tfcourse.search.strategies.pruning` for the rules. In Optuna the settings are
+    ``reduction_factor`` (4 by default), ``min_resource``, ``n_warmup_steps``,
+    ``n_startup_trials`` and ``interval_steps``.
 
     On 25 times 48 random trainings of the digits, of 960 epochs in all, the best trial was the same
     as without pruning in 20 with ``"asha"`` (200 epochs), in 22 with ``min_epochs = 2`` (278), in
