@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["quiet_start"]
+__all__ = ["quiet_start", "silent_stderr"]
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def quiet_start() -> Iterator[None]:
     if "tensorflow" in sys.modules:
         yield
         return
-    with _no_garbage_collection(), _silent_stderr():
+    with _no_garbage_collection(), silent_stderr():
         yield
 
 
@@ -36,7 +36,8 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def silent_stderr() -> Iterator[None]:
+    """Discard what the process writes to stderr inside, also from C++."""
     if sys.stderr is None:
         yield
         return

@@ -1,5 +1,9 @@
 """A trial as a Python program that trains it again, with the same seed."""
 
+import json
+import re
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +44,32 @@ _IMPORTS = {
 
 
 def loading_script(path: Path) -> str:
-    """Return a program that loads a model."""
-    return f"import keras\n\nmodel = keras.models.load_model({str(path)!r})\n"
+    """Return a program that loads a model, and first imports the modules of its own classes."""
+    own = "".join(f"import {module}  # its classes\n" for module in _modules_of(path))
+    between = "\n" if own else ""
+    return f"import keras\n{between}{own}\nmodel = keras.models.load_model({str(path)!r})\n"
+
+
+def _modules_of(path: Path) -> list[str]:
+    """Return the modules of the layers in a saved model that are not Keras's."""
+    with zipfile.ZipFile(path) as file:
+        config = json.loads(file.read("config.json"))
+    names = {name for name in _module_names(config) if re.fullmatch(r"[A-Za-z_][\w.]*", name)}
+    known = {"builtins", "keras", "numpy", "tensorflow"}
+    return sorted(name for name in names if name.split(".")[0] not in known)
+
+
+def _module_names(config: object) -> Iterator[str]:
+    """Yield the modules that a model's config names, without those of its compilation."""
+    if isinstance(config, list):
+        for entry in config:
+            yield from _module_names(entry)
+    elif isinstance(config, dict):
+        if isinstance(module := config.get("module"), str):
+            yield module
+        for key, value in config.items():
+            if key != "compile_config":
+                yield from _module_names(value)
 
 
 def training_script(config: SearchConfig, directory: Path, record: TrialRecord) -> str:
@@ -189,11 +217,10 @@ def _comments(config: SearchConfig, values: Hyperparameters, record: TrialRecord
     if is_smoothed(config):
         smoothing = training_value(config, values, "label_smoothing") or 0.0
         lines.append(f"Labels are smoothed by {smoothing} in the training, not on the dev set.")
-    if training.folds > 1 or training.repeats > 1:
-        lines.append(
-            f"The score is the mean of {training.folds} folds and {training.repeats} repeats; "
-            "the model is the last one's."
-        )
+    counts = {"folds": training.folds, "repeats": training.repeats}
+    if several := [f"{count} {name}" for name, count in counts.items() if count > 1]:
+        mean = " times ".join(several)
+        lines.append(f"The score is the mean of {mean}; the model is that of the last training.")
     if record.status == "pruned":
         lines.append("The search pruned it; here it trains to its end.")
     if config.search.caviar != "reuse":
