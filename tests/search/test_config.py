@@ -398,7 +398,7 @@ SINGLE_ERRORS = {
     "a setting's name": (
         search("strategy = 'coarse_to_fine'\n[search.coarse_to_fine]\nflor = 0.1"),
         r"\[search\.coarse_to_fine\] flor is not a known key\. Did you mean \"floor\"\? "
-        r"Known: rule, trials_per_round, coverage, keep, shrink, floor\.",
+        r"Known: rule, rounds, trials_per_round, coverage, keep, shrink, floor\.",
     ),
     "no settings table": (
         search("strategy = 'bayesian'\nbayesian = 3"),

@@ -27,10 +27,13 @@ class CoarseToFineTable(RuleTable):
     ``"halving"``. The size of a round does not depend on the number of trials: with more trials
     there are more rounds, and the earlier ones stay the same. By ``"posterior"`` the rounds after
     the first one have half of its trials, at least 4, and grow with the trials before them.
+    ``rounds = "equal"`` is what a run directory without the key continues with: they have all of
+    its trials, and those outside of the box are drawn without the process.
     """
 
-    KEYS: ClassVar = {"posterior": ("coverage",), "halving": ("keep",)}
+    KEYS: ClassVar = {"posterior": ("coverage", "rounds"), "halving": ("keep",)}
     rule: Literal["posterior", "halving"] = "posterior"
+    rounds: Literal["halved", "equal"] = "halved"
     trials_per_round: int = Field(default=8, ge=1)
     coverage: float = Field(default=0.8, gt=0, le=1)
     keep: float = Field(default=0.25, gt=0, le=1)
@@ -60,11 +63,13 @@ class GpTable(Table):
     """``[search.gp]``: a Gaussian process of tfcourse's own, see `tfcourse.search.strategies.gp`.
 
     ``initial``: quasi-random trials before it. ``parallel``: how many trials may run at a time;
-    they don't know each other's results.
+    they don't know each other's results. ``acquisition``: ``"improvement"``, or ``"turns"``, with
+    which a run directory without the key continues.
     """
 
     initial: int = Field(default=8, ge=1)
     parallel: int = Field(default=1, ge=1)
+    acquisition: Literal["improvement", "turns"] = "improvement"
 
 
 class SamplerTable(Table):

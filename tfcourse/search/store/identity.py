@@ -7,7 +7,7 @@ from typing import Any
 
 from tfcourse.errors import shown
 
-__all__ = ["differences", "identity"]
+__all__ = ["EARLIER", "differences", "identity"]
 
 # Settings that may change when a search is continued: they do not change its trials.
 # The data is identified by its hash, and not by its path.
@@ -21,8 +21,16 @@ MAY_CHANGE = (
     "search.min_delta",
     "data.path",
 )
-# The values that searches had before there were the keys.
-WITHOUT_KEY = {"search.coarse_to_fine.rule": "halving"}
+# The values that searches had before there were the keys, by strategy; the newest keys first.
+EARLIER: dict[str, dict[str, str]] = {
+    "coarse_to_fine": {"rounds": "equal", "rule": "halving"},
+    "gp": {"acquisition": "turns"},
+}
+WITHOUT_KEY = {
+    f"search.{strategy}.{key}": value
+    for strategy, values in EARLIER.items()
+    for key, value in values.items()
+}
 
 
 def differences(stored: Mapping[str, Any], current: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from tfcourse.search.space.discrete import Configuration, configuration_of, is_d
 from tfcourse.search.space.parameters import Parameter, fits
 from tfcourse.search.store.directory import OFF_RECORD, RunDirectory
 from tfcourse.search.store.earlier_runs import stop_on_record
-from tfcourse.search.store.identity import differences, identity
+from tfcourse.search.store.identity import EARLIER, differences, identity
 from tfcourse.search.store.reading import read_toml
 from tfcourse.search.store.recognition import foreign_names, not_a_run_directory
 from tfcourse.search.strategies.stopping import trials_that_count
@@ -57,34 +57,47 @@ def check_path(directory: RunDirectory) -> None:
 
 
 def as_recorded(config: SearchConfig, path: Path | None) -> SearchConfig:
-    """Return the config with the rule of coarse to fine that the search on record has.
+    """Return the config with the strategy's settings that the search on record has.
 
-    A search on record that does not name its rule has the first one, "halving". A config that names
-    one keeps it.
+    A search on record without a key is older than the key, and has the behavior of its time
+    (`EARLIER`). A config that names the key keeps its value.
 
     Args:
         config: The search.
         path: Its run directory; None for a search that starts over.
     """
-    if config.search.strategy != "coarse_to_fine" or "rule" in config.settings.model_fields_set:
+    strategy, settings = config.search.strategy, config.settings
+    earlier = EARLIER.get(strategy, {})
+    earlier = {key: old for key, old in earlier.items() if key not in settings.model_fields_set}
+    if not earlier:
         return config
-    newest, older = _with_rule(config, "posterior"), _with_rule(config, "halving")
+    today = {key: type(settings).model_fields[key].default for key in earlier}
+    newest = _with_settings(config, today)
     if path is None:
         return newest
     directory = RunDirectory(path)
     stored = read_toml(directory.config)
     if stored is not None:
         search = stored.get("search", {})
-        named = "rule" in search.get("coarse_to_fine", {})
-        return newest if named or search.get("strategy") != "coarse_to_fine" else older
+        if search.get("strategy") != strategy:
+            return newest
+        named = search.get(strategy, {})
+        return _with_settings(
+            config, {key: today[key] if key in named else old for key, old in earlier.items()}
+        )
     identities = {directory.identity(), *directory.identities_of_trials()}
-    return older if identity(tomllib.loads(older.as_toml())) in identities else newest
+    versions = [newest]
+    for key, old in earlier.items():
+        today[key] = old
+        versions.append(_with_settings(config, today))
+    same = (each for each in versions if identity(tomllib.loads(each.as_toml())) in identities)
+    return next(same, newest)
 
 
-def _with_rule(config: SearchConfig, rule: str) -> SearchConfig:
-    """Return the config with a rule that still counts as not named."""
-    settings = config.settings.model_copy(update={"rule": rule})
-    settings.model_fields_set.discard("rule")
+def _with_settings(config: SearchConfig, values: Mapping[str, str]) -> SearchConfig:
+    """Return the config with settings of the strategy that still count as not named."""
+    settings = config.settings.model_copy(update=values)
+    settings.model_fields_set.difference_update(values)
     return replace(config, settings=settings)
 
 

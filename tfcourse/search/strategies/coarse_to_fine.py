@@ -70,14 +70,14 @@ def _round(study: Study, trial: int) -> tuple[int, range]:
 
     A round has ``trials_per_round`` trials, whatever the number of trials asked for: more of them
     leave those before as they were. By the rule "posterior" later rounds have half of that, but not
-    less than 4, and grow with the trials before them, to an eighth, so that the fits take little
-    time of long searches.
+    less than 4, unless ``rounds`` is "equal", and grow with the trials before them, to an eighth,
+    so that the fits take little time of long searches.
     """
     size = study.settings.trials_per_round
     if not _has_evidence(study):
         number = trial // size
         return number, range(number * size, (number + 1) * size)
-    later = min(size, max(size // 2, LEAST))
+    later = size if study.settings.rounds == "equal" else min(size, max(size // 2, LEAST))
     number, first, end = 0, 0, size
     while trial >= end:
         number, first = number + 1, end
@@ -128,6 +128,8 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str
 
     def point(box: Mapping[str, Any], seed: int, number: int) -> dict[str, Any]:
         place, trials = _round(study, number)
+        if study.settings.rounds == "equal" and is_outside(number):
+            return quasi_random(box, seed, number)
         before = {trial: finished[trial] for trial in range(trials.start)}
         evidence = _evidence(study, place, before, memo) if place else None
         if evidence is None:

@@ -14,7 +14,15 @@ from tfcourse.search.strategies.priors import Prior, cautious_prior, confident_p
 from tfcourse.search.strategies.study import Records
 from tfcourse.search.strategies.targets import robust_scores, standard_scores
 
-__all__ = ["CONFIDENT", "MOST_TRIALS", "Evidence", "Observations", "observations_of", "weigh"]
+__all__ = [
+    "CAUTIOUS",
+    "CONFIDENT",
+    "MOST_TRIALS",
+    "Evidence",
+    "Observations",
+    "observations_of",
+    "weigh",
+]
 
 # Trials that have ended: values and loss, smaller being better; None for one that failed.
 Observations = Sequence[tuple[Mapping[str, Any], float | None]]
