@@ -82,6 +82,13 @@ def test_an_unfinished_search(unfinished):
     assert [record["trial"] for record in entry["trials"]] == [3, 2, 1, 0, 4]
 
 
+def test_a_search_whose_trials_all_failed(tmp_path):
+    records = [failed(n, {"learning_rate": 0.03, "width": 4}) for n in range(24)]
+    directory = write_run(tmp_path / "run", SPACE, records)
+    command = f"tfcourse search {directory}/config.toml --out {tmp_path} --fresh"
+    assert show(directory)[1].splitlines()[-1] == f"No trial has a score. {command} begins again."
+
+
 def test_a_damaged_search(unfinished):
     (unfinished / "trials" / "0001.json").write_text("{")
     (unfinished / "config.toml").write_text("[search")

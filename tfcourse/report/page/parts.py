@@ -89,7 +89,7 @@ def findings_section(record: SearchRecord) -> str:
     """Return the findings, the damage of the record, and the way to continue it."""
     lines = [*record.findings, *record.problems]
     if record.result is None:
-        lines.append(f"The search is not finished. {record.command()} continues it.")
+        lines.append(record.advice())
     lines = lines or ["The trials give no sign that space or budget should be another one."]
     return section("findings", "Findings", items(lines, "findings"))
 

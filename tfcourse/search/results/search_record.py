@@ -119,8 +119,13 @@ class SearchRecord(Printable):
         if self.best is not None:
             score = f"{self.objective} {format_score(self.best.score)}"
             lines.append(f"{'dev set':<12}{score} (trial {self.best.trial}, best so far)")
-        lines += [f"{'record':<12}{self.directory}", *self.problems]
-        return [*lines, f"The search is not finished. {self.command()} continues it."]
+        return [*lines, f"{'record':<12}{self.directory}", *self.problems, self.advice()]
+
+    def advice(self) -> str:
+        """Return how a search without a result is continued, or begun again if all trials failed."""
+        if len(self.trials) == self.planned and not self.ranking:
+            return f"No trial has a score. {self.command()} --fresh begins again."
+        return f"The search is not finished. {self.command()} continues it."
 
     def counts_in_words(self) -> str:
         """Return ``"20 of 24 trials are on record: 19 completed, 1 failed."``."""
