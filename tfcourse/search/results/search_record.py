@@ -122,7 +122,7 @@ class SearchRecord(Printable):
         return [*lines, f"{'record':<12}{self.directory}", *self.problems, self.advice()]
 
     def advice(self) -> str:
-        """Return how a search without a result is continued, or begun again if all trials failed."""
+        """Return the way to continue a search, or to begin again if all its trials failed."""
         if len(self.trials) == self.planned and not self.ranking:
             return f"No trial has a score. {self.command()} --fresh begins again."
         return f"The search is not finished. {self.command()} continues it."
