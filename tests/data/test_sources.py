@@ -168,7 +168,8 @@ class TestCsv:
     def test_rows_that_are_no_numbers(self, csv, bad, why):
         """The line is the file's, of which an empty one is no row."""
         said = error(csv, f"{self.text()}\n{bad}\n{bad}\n")
-        assert re.fullmatch(rf".*data\.csv must hold numbers below its header: {why}", said)
+        remedy = r" Write numbers for words and gaps; classes are 0 to C-1\."
+        assert re.fullmatch(rf".*data\.csv must hold numbers below its header: {why}{remedy}", said)
 
     def test_a_header_of_another_length(self, csv):
         assert "data.csv: 4 names in the header, 5 columns." in error(csv, self.text("a,b,c,y"))

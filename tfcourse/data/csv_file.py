@@ -39,7 +39,8 @@ def read_csv(path: Path, label: str | None) -> tuple[Array, Array]:
         table = _numbers(list(rows.values()))
     except ValueError as error:
         problem = _first_problem(rows, len(names)) or str(error)
-        raise InputError(f"{path} must hold numbers below its header: {problem}") from None
+        remedy = " Write numbers for words and gaps; classes are 0 to C-1."
+        raise InputError(f"{path} must hold numbers below its header: {problem}{remedy}") from None
     index = names.index(column)
     if table.shape[1] != len(names):
         raise InputError(f"{path}: {len(names)} names in the header, {table.shape[1]} columns.")
