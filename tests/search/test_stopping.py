@@ -1,5 +1,6 @@
 """The end of a search by a target, a patience or its time: pure functions, scheduler, record."""
 
+import io
 import json
 import random
 from dataclasses import replace
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import tfcourse
 from tests.search.journal import Journal
 from tfcourse import InputError
+from tfcourse.console import PlainConsole
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.scheduler import scheduler as scheduling
@@ -281,6 +283,11 @@ class TestSearch:
         bar.began("w1", 2)
         running = bar.progress.tasks[0].fields["running"]
         assert running == "target 0.05, patience 1 of 20, max 600 s, w1: 2"
+        narrow = PlainConsole(width=80, file=io.StringIO())
+        narrow.print(bar.progress.get_renderable())
+        text = narrow.file.getvalue()
+        assert "…" not in text
+        assert {"patience", "w1:", "-:--:--"} <= set(text.split())
 
     @pytest.mark.parametrize(
         ("settings", "error"),

@@ -10,6 +10,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from tfcourse.console import PlainConsole
 from tfcourse.search.config.search_config import SearchConfig
@@ -46,7 +47,8 @@ class SearchProgress:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[running]}", "dim", markup=False),
+            # A narrow terminal wraps this column, so that the others are not cut.
+            TextColumn("{task.fields[running]}", "dim", markup=False, table_column=Column()),
             console=PlainConsole(stderr=True),
             disable=disable,
         )
