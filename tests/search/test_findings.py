@@ -1,10 +1,12 @@
 """What a search says of its own space and budget, on records made for it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tfcourse.search.records.trial_record import TrialRecord, rank
-from tfcourse.search.results.findings import findings
+from tfcourse.search.results.findings import findings, with_run_directory
 from tfcourse.search.space.parameters import Choice, Range
 
 RATE = {"learning_rate": Range("float", 1e-4, 1.0, scale="log")}
@@ -133,6 +135,8 @@ def test_a_lead_within_chance():
     (unknown,) = lines({}, [record(0, 0.98), record(1, 0.5)])
     remedy = "tfcourse retest RUN_DIR --seeds 5 trains the best trials from other seeds."
     assert unknown.endswith(remedy)
+    (shown,) = with_run_directory([unknown], Path("my runs/x"))
+    assert "tfcourse retest 'my runs/x' --seeds 5 trains" in shown
     equal = lines({}, [record(0, 0.98), record(1, 0.98)])
     assert equal == [f"Trials 0 and 1 have the same score (0.9800): {remedy}"]
     assert lines({}, [record(0, 0.98)]) == lines({}, []) == []

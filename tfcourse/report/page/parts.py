@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tfcourse.report.page.markup import card, element, items, section, table, text
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.results.findings import with_run_directory
 from tfcourse.search.results.search_record import SearchRecord
 from tfcourse.search.results.tables import format_score, format_value
 
@@ -17,8 +18,8 @@ def header(record: SearchRecord) -> str:
     """Return the title, the kind of the search, and its most important numbers."""
     strategy = record.tables.get("search", {}).get("strategy", "")
     order = "higher" if record.direction == "max" else "lower"
-    kind = f"{strategy.replace('_', ' ')} search".strip().capitalize()
-    kind += f" for {record.objective}, {order} is better"
+    named = "" if not strategy else f" ({strategy})"
+    kind = f"A search{named} for {record.objective}, {order} is better"
     state = "" if record.result is not None else f" {record.counts_in_words()} It is not finished."
     cards = [_best_card(record), _test_card(record), _trials_card(record), _time_card(record)]
     return (
@@ -87,7 +88,7 @@ def _duration(seconds: float) -> str:
 
 def findings_section(record: SearchRecord) -> str:
     """Return the findings, the damage of the record, and the way to continue it."""
-    lines = [*record.findings, *record.problems]
+    lines = [*with_run_directory(record.findings, record.directory), *record.problems]
     if record.result is None:
         lines.append(record.advice())
     lines = lines or ["The trials give no sign that space or budget should be another one."]

@@ -5,14 +5,16 @@ before a round of experiments is trusted.
 """
 
 import math
+import shlex
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.tables import format_score
 from tfcourse.search.space.parameters import Parameter, Range
 
-__all__ = ["findings"]
+__all__ = ["findings", "with_run_directory"]
 
 # With fewer completed trials, positions and shares are mostly chance.
 FEWEST_TRIALS = 8
@@ -21,6 +23,8 @@ EDGE, NEAR_EDGE = 0.1, 0.2
 DIVERGED_SHARE = 0.1
 # The validation loss rises by this share after its best epoch in a training that over-fits.
 OVERFIT = 0.1
+# The directory in a recorded finding, as a run directory can be moved.
+RUN_DIR = "RUN_DIR"
 
 
 def findings(
@@ -43,6 +47,11 @@ def findings(
     if len(records) >= FEWEST_TRIALS:
         lines += _divergence(space, records, ranking)
     return [*_pruning(records), *lines, *_epochs(best), *_lead(ranking)]
+
+
+def with_run_directory(lines: Iterable[str], directory: Path) -> list[str]:
+    """Return findings to show, whose commands name the run directory."""
+    return [line.replace(RUN_DIR, shlex.quote(str(directory))) for line in lines]
 
 
 def _pruning(records: Sequence[TrialRecord]) -> list[str]:
@@ -159,7 +168,7 @@ def _lead(ranking: Sequence[TrialRecord]) -> list[str]:
         if lead == 0:
             text = f"Trials {first.trial} and {second.trial} have the same score ({scores[0]})"
         return [
-            f"{text}: tfcourse retest RUN_DIR --seeds 5 trains the best trials from other seeds."
+            f"{text}: tfcourse retest {RUN_DIR} --seeds 5 trains the best trials from other seeds."
         ]
     error = math.hypot(
         first.score_std / math.sqrt(len(first.scores)),

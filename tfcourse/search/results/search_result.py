@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from tfcourse.console import one_line
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.results.findings import with_run_directory
 from tfcourse.search.results.layout import Printable
 from tfcourse.search.results.tables import format_score, search_tables
 from tfcourse.search.store.code_record import changes_in_words
@@ -112,7 +113,7 @@ class SearchResult(Printable):
                 f"{len(failed)} of {len(self.trials)} trials failed: see the messages in results. "
                 f"Trial {failed[0].trial}: {one_line(failed[0].message, LONGEST_REASON)}",
             )
-        lines += [*self.findings, *_warning(summary)]
+        lines += [*with_run_directory(self.findings, self.directory), *_warning(summary)]
         if self.code_changes:
             lines.append(
                 f"Warning: {changes_in_words(self.code_changes)} The result is the old code's; "
