@@ -633,6 +633,8 @@ class TestBench:
         assert result.exit_code == 0
         assert [line.split()[0] for line in result.stdout.splitlines()] == list(BENCHES)
         assert list(BENCHES) == list(DESCRIPTIONS)
+        words = {line.split(maxsplit=1)[1] for line in result.stdout.splitlines()}
+        assert words == set(DESCRIPTIONS.values())
 
     def test_an_unknown_name(self):
         result = run("bench", "toi")

@@ -243,8 +243,9 @@ def bench(
         from tfcourse.bench.table import render_all
 
         if name is None:
+            width = max(map(len, DESCRIPTIONS)) + 2
             for key, description in DESCRIPTIONS.items():
-                console.print(f"{key:<14}{description}", highlight=False, soft_wrap=True)
+                console.print(f"{key:<{width}}{description}", highlight=False, soft_wrap=True)
             return
         if name in DESCRIPTIONS and name != "startup":
             import_tensorflow()

@@ -39,7 +39,9 @@ def best(
     ] = False,
     debug: Debug = False,
 ) -> None:
-    """Print the best trial as a program that trains and loads its model.
+    """Print the best trial as a program, or export its model.
+
+    The program trains it again with the same seed, and loads its model.
 
     With exports, write the model in other formats instead, and print the largest difference of
     their predictions from the trained model's.

@@ -17,7 +17,7 @@ __all__ = ["compare"]
 def compare(
     run_dirs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN_DIR...", help="The run directories of two searches or more."),
+        typer.Argument(metavar="RUN_DIR", help="The run directories of two searches or more."),
     ],
     plot: Annotated[
         Path | None,
