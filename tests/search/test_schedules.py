@@ -91,6 +91,12 @@ class TestChecks:
                  "Set [training] schedule, or leave decay_rate out."],
             ),
             (
+                '[space.schedule]\nvalues = ["cosine", "linear"]\n'
+                '[space.decay_rate]\nlow = 0.1\nhigh = 1.0',
+                ['[space.decay_rate] is for schedule "inverse_time". Received: "cosine", "linear". '
+                 'Add "inverse_time" to [space.schedule], or leave decay_rate out.'],
+            ),
+            (
                 '[space.schedule]\nvalues = ["cosine", "step"]',
                 ['[space.schedule] values must be one of "constant", "cosine", "linear", '
                  "\"inverse_time\". Received: 'step'."],

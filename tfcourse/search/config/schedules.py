@@ -78,10 +78,12 @@ def validate_schedules(
                 f'"{training.loss}". Take one of these, or leave label_smoothing out.'
             )
         if "decay_rate" in place and not _has_inverse_time(training, searched):
+            remedy = "Set [training] schedule"
+            if "schedule" in searched:
+                remedy = 'Add "inverse_time" to [space.schedule]'
             errors.append(
                 f'{place} is for schedule "inverse_time". Received: '
-                f"{_schedules(training, searched)}. Set [training] schedule, or leave decay_rate "
-                "out."
+                f"{_schedules(training, searched)}. {remedy}, or leave decay_rate out."
             )
     return errors
 
@@ -97,8 +99,8 @@ def schedule_advice(config: "SearchConfig") -> list[str]:
             )
         elif objective == "val_loss":
             lines.append(
-                "[space.label_smoothing] makes val_loss larger, which is of the labels themselves, "
-                'also where it makes the accuracy better: take objective "val_accuracy".'
+                "[space.label_smoothing] makes val_loss larger, which is measured on labels that "
+                'are not smoothed, also where accuracy is better: take objective "val_accuracy".'
             )
     decays = {"cosine", "linear"} & {*_choices(config.training, config.space)}
     if config.training.early_stopping is not None and is_scheduled(config) and decays:

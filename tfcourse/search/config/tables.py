@@ -3,11 +3,11 @@
 import ast
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import ConfigDict, Field, Strict, ValidationError, create_model
 
-from tfcourse.errors import nearest, one_of, shown
+from tfcourse.errors import either, nearest, one_of, shown
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
 from tfcourse.search.config.pruning import PruningTable
@@ -208,20 +208,35 @@ def parse(
         for details in error.errors():
             key, *rest = details["loc"] or ("",)
             inner = NESTED.get(str(key))
+            choices: tuple[str, ...] = ()
+            if details["type"] == "missing" and key in model.model_fields:
+                choices = _choices(model.model_fields[key].annotation)
             if inner is not None and rest:
                 place = (f"{name}.{key}", str(rest[0]), [*inner.model_fields])
             else:
                 place = (name, str(key), known_keys)
             # One line for each key: the last error of a union (int | float) is the widest type's.
-            lines[place[:2]] = _line(details, *place)
+            lines[place[:2]] = _line(details, *place, choices)
         return None, list(lines.values())
 
 
-def _line(details: Mapping[str, Any], table: str, key: str, known_keys: list[str]) -> str:
+def _choices(annotation: object) -> tuple[str, ...]:
+    """Return the values that a type lists; none for other types."""
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+def _line(
+    details: Mapping[str, Any],
+    table: str,
+    key: str,
+    known_keys: list[str],
+    choices: Iterable[str],
+) -> str:
     where = f"[{table}] {key}"
     received = details["input"]
     if details["type"] == "missing":
-        return f"{where} is required and missing."
+        remedy = f" Take {either(choices, '')}." if choices else ""
+        return f"{where} is required and missing.{remedy}"
     if details["type"] == "extra_forbidden":
         names = ", ".join(known_keys)
         return f"{where} is not a known key.{nearest(key, known_keys)} Known: {names}."
