@@ -1,5 +1,6 @@
 """What a search says of its own space and budget, on records made for it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,15 @@ def test_trials_that_diverged():
     assert without_lead(lines(RATE, [*good, diverged(10, 0.5)])) == []
     other = TrialRecord(11, "failed", {"learning_rate": 0.5}, message="ValueError: no")
     assert without_lead(lines(RATE, [*good, diverged(10, 0.5), other])) == []
+
+
+@pytest.mark.parametrize(("schedule", "count"), [("cosine", 0), ("linear", 0), ("constant", 1)])
+def test_a_rate_that_falls_to_0_makes_the_last_epochs_the_best(schedule, count):
+    records = [record(i, -i, best_epoch=10, learning_rate=0.01) for i in range(8)]
+    ranking = rank(records, "max")
+    assert len(without_lead(findings({}, records, ranking, schedule))) == count
+    own = [replace(r, values={**r.values, "schedule": schedule}) for r in records]
+    assert len(without_lead(findings({}, own, rank(own, "max"), "inverse_time"))) == count
 
 
 def test_the_best_were_still_improving():

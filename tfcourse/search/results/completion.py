@@ -48,7 +48,7 @@ def result_on_record(
     )
     if not is_intact:
         return None
-    lines = findings(config.space, trials.values(), ranking)
+    lines = findings(config.space, trials.values(), ranking, config.training.schedule)
     return SearchResult(
         directory.path, records, ranking, summary, was_complete, findings=lines, stop=stop
     )

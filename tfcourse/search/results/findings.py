@@ -31,6 +31,7 @@ def findings(
     space: Mapping[str, Parameter],
     records: Iterable[TrialRecord],
     ranking: Sequence[TrialRecord],
+    schedule: str | None = None,
 ) -> list[str]:
     """Return a line for each finding, with what to do next.
 
@@ -38,6 +39,7 @@ def findings(
         space: The parameters by name.
         records: All trials.
         ranking: The completed ones, best first.
+        schedule: The schedule of the learning rate where a trial has none of its own.
     """
     records = list(records)
     best = ranking[: max(math.ceil(len(ranking) / 4), 1)]
@@ -46,7 +48,7 @@ def findings(
         lines += _edges(space, best)
     if len(records) >= FEWEST_TRIALS:
         lines += _divergence(space, records, ranking)
-    return [*_pruning(records), *lines, *_epochs(best), *_lead(ranking)]
+    return [*_pruning(records), *lines, *_epochs(best, schedule), *_lead(ranking)]
 
 
 def with_run_directory(lines: Iterable[str], directory: Path) -> list[str]:
@@ -123,11 +125,16 @@ def _rates(records: Sequence[TrialRecord]) -> list[float]:
     return [float(r.values.get("learning_rate", math.inf)) for r in records]
 
 
-def _epochs(best: Sequence[TrialRecord]) -> list[str]:
-    """Return a line if the best trials were still improving at their end, or over-fitted."""
+def _epochs(best: Sequence[TrialRecord], schedule: str | None) -> list[str]:
+    """Return a line if the best trials were still improving at their end, or over-fitted.
+
+    A learning rate that falls to 0 makes the last epochs the best, however many there are.
+    """
     lengths = [max(map(len, r.history.values()), default=0) for r in best]
     last = sum(r.best_epoch == length for r, length in zip(best, lengths, strict=True))
     if best and best[0].best_epoch == lengths[0] and last > len(best) / 2:
+        if best[0].values.get("schedule", schedule) in ("cosine", "linear"):
+            return []
         trials = "The best trial was best at its"
         if len(best) > 1:
             trials = f"{last} of the {len(best)} best trials were best at their"

@@ -80,7 +80,9 @@ class SearchRecord(Printable):
             return list(self.result.findings)
         if not self.ranking:
             return []
-        return findings(self.space, self.trials.values(), self.ranking)
+        training = self.tables.get("training")
+        schedule = training.get("schedule") if isinstance(training, dict) else None
+        return findings(self.space, self.trials.values(), self.ranking, schedule)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -235,9 +237,7 @@ def _problems(
     summary: Summary | None,
 ) -> list[str]:
     """Return a line for each part of the record that is lost or damaged."""
-    lines = []
-    if not tables:
-        lines.append("config.toml is lost or damaged.")
+    lines = [] if tables else ["config.toml is lost or damaged."]
     files = len(list(directory.trials.glob("*.json")))
     if files > len(trials):
         lines.append(f"{files - len(trials)} of {files} files in trials/ are damaged.")

@@ -132,13 +132,14 @@ def _summary(
         stop: The limit that has ended the search, if any.
         seconds: The seconds that the search took.
     """
+    ranking = rank(records.values(), config.direction)
     return Summary(
         best,
         config.search.objective,
         records[best].score or 0.0,
         measurements[-1].test,
         tuple(measurements),
-        tuple(findings(config.space, records.values(), rank(records.values(), config.direction))),
+        tuple(findings(config.space, records.values(), ranking, config.training.schedule)),
         pruned=sum(record.status == "pruned" for record in records.values()),
         epochs_saved=sum(record.epochs_saved for record in records.values()),
         stopped=None if stop is None else stop.text,
