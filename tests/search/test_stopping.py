@@ -118,6 +118,23 @@ class TestTheFirstTrialsThatMeetALimit:
         assert latest_end(Limits(patience=1), "min", ended, 9) == 2
         assert latest_end(Limits(target=0.5), "min", ended, 9) == 1
 
+    def test_are_sought_among_the_trials_on_record_alone(self):
+        """A search may have a million trials, and looks for its end after each of them."""
+
+        class Counted(dict):
+            lookups = 0
+
+            def get(self, number):
+                self.lookups += 1
+                return super().get(number)
+
+        ended = Counted(records([0.5, 0.4]))
+        assert find_stop(Limits(patience=2), "min", ended, 10**6) is None
+        assert latest_end(Limits(patience=2), "min", ended, 10**6) == 10**6
+        assert ended.lookups == 4
+        # Records that were lost of trials that counted.
+        assert latest_end(Limits(target=0.4), "min", ended, 10**6, 5) == 5
+
 
 class TestSeconds:
     def test_of_one_process_after_the_other(self):

@@ -200,7 +200,9 @@ def _by_score(
         return None
     course, reached = _Course(), None
     goal = None if limits.target is None else limits.target * (1 if direction == "max" else -1)
-    for number in range(trials):
+    # After the last trial on record nothing more is known: a search may have a million trials.
+    known = max(records, default=-1) + 1
+    for number in range(min(trials, max(known, least))):
         record = records.get(number)
         if record is None:
             course = replace(course, wait=0)
