@@ -66,18 +66,18 @@ def validate_schedules(
         if name in TRAINING_ARGUMENTS and not (builder is not None and name in builder.arguments)
     }
     fixed = [name for name in TRAINING_ARGUMENTS if getattr(training, name) is not None]
-    places = [f"[training] {name}" for name in fixed]
-    places += [f"[space.{name}]" for name in searched]
-    if builder is not None and builder.compiles:
-        return [f"{place} has no effect: the builder compiles its models." for place in places]
+    if builder is not None and builder.compiles:  # of which [space] has no such name
+        return [f"[training] {n} has no effect: the builder compiles its models." for n in fixed]
+    places = [(name, f"[training] {name}") for name in fixed]
+    places += [(name, f"[space.{name}]") for name in searched]
     errors = []
-    for place in places:
-        if "label_smoothing" in place and training.loss not in SMOOTHED_LOSSES:
+    for name, place in places:
+        if name == "label_smoothing" and training.loss not in SMOOTHED_LOSSES:
             errors.append(
                 f"{place} is for {either(SMOOTHED_LOSSES, '')}. Received: loss "
                 f'"{training.loss}". Take one of these, or leave label_smoothing out.'
             )
-        if "decay_rate" in place and not _has_inverse_time(training, searched):
+        if name == "decay_rate" and not _has_inverse_time(training, searched):
             remedy = "Set [training] schedule"
             if "schedule" in searched:
                 remedy = 'Add "inverse_time" to [space.schedule]'
