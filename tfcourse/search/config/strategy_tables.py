@@ -1,5 +1,6 @@
 """The tables of the strategies' own settings, ``[search.STRATEGY]``."""
 
+from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -84,9 +85,9 @@ class SamplerTable(Table):
     failures: Literal["ignore", "worst"] = "ignore"
 
     @property
+    @abstractmethod
     def sampler_settings(self) -> SamplerSettings:
         """The sampler and its arguments."""
-        raise NotImplementedError
 
 
 class TpeTable(SamplerTable):
