@@ -8,6 +8,7 @@ import numpy as np
 from tfcourse.search.space.discrete import configuration_of, new_values
 from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.acquisition import around, log_expected_improvement, maximize
+from tfcourse.search.strategies.batches import first_of_batch
 from tfcourse.search.strategies.coordinates import Array, Coordinates
 from tfcourse.search.strategies.evidence import (
     CAUTIOUS,
@@ -146,10 +147,7 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str
 
 def _dependencies(study: Study, trial: int) -> range:
     """Return the trials before the batch; none of the first, quasi-random trials."""
-    initial, parallel = study.settings.initial, study.settings.parallel
-    if trial < initial:
-        return range(0)
-    return range(initial + (trial - initial) // parallel * parallel)
+    return range(first_of_batch(trial, study.settings.initial, study.settings.parallel))
 
 
 GP = Strategy(_values, _dependencies)

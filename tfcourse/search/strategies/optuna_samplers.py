@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.discrete import Configuration, configuration_of, new_values
 from tfcourse.search.space.sampling import trial_seed
+from tfcourse.search.strategies.batches import first_of_batch
 from tfcourse.search.strategies.random_search import draw
 from tfcourse.search.strategies.study import Memo, Records, Strategy, Study
 from tfcourse.types import Hyperparameters
@@ -83,7 +84,7 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> Hyperpar
     In a discrete space a sampler may return to a configuration that was tried: the trial then draws
     a new one, and the study gets the configuration's score once more, as Optuna's FAQ recommends.
     """
-    first = _first_of_batch(study, trial)
+    first = _dependencies(study, trial).stop
     if first not in memo.batches and _sampler(study).name in REBUILT:
         replay = _begin(study, trial_seed(study.seed, first) if first else study.seed)
         for number in range(first):
@@ -178,18 +179,13 @@ def _sampler(study: Study) -> SamplerSettings:
     return settings
 
 
-def _first_of_batch(study: Study, trial: int) -> int:
-    initial, parallel = _sampler(study).initial, study.settings.parallel
-    return 0 if trial < initial else int(initial + (trial - initial) // parallel * parallel)
-
-
 def _size_of_batch(study: Study, first: int) -> int:
     return int(study.settings.parallel) if first else _sampler(study).initial
 
 
 def _dependencies(study: Study, trial: int) -> range:
     """Return the trials before the batch."""
-    return range(_first_of_batch(study, trial))
+    return range(first_of_batch(trial, _sampler(study).initial, study.settings.parallel))
 
 
 OPTUNA = Strategy(_values, _dependencies)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.strategies.batches import first_of_batch
 
 __all__ = ["Asha", "Limit", "Median", "Pruning", "TrialLimits"]
 
@@ -151,10 +152,7 @@ class Pruning:
 
         The first ``startup_trials`` are compared with none.
         """
-        startup = self.rule.startup_trials
-        if trial < startup:
-            return range(0)
-        return range(startup + (trial - startup) // self.parallel * self.parallel)
+        return range(first_of_batch(trial, self.rule.startup_trials, self.parallel))
 
     def limits(self, trial: int, epochs: int, records: Mapping[int, TrialRecord]) -> TrialLimits:
         """Return the limits of a trial, none after its last epoch.
