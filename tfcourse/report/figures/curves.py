@@ -98,8 +98,10 @@ def _choice(record: SearchRecord, trials: list[TrialRecord]) -> tuple[list[Trial
     if points <= MOST_POINTS or len(trials) <= FEWEST_TRIALS:
         return trials, ""
     count = max(FEWEST_TRIALS, len(trials) * MOST_POINTS // points)
-    best = [trial for trial in record.ranking if trial in trials][: count // 2]
-    others = [trial for trial in trials if trial not in best]
+    numbers = {trial.trial for trial in trials}
+    best = [trial for trial in record.ranking if trial.trial in numbers][: count // 2]
+    numbers -= {trial.trial for trial in best}
+    others = [trial for trial in trials if trial.trial in numbers]
     others = others[:: max(1, math.ceil(len(others) / (count - len(best))))]
     return [*best, *others], (
         f" Of {len(trials)} trials, the {len(best)} best and {len(others)} of the others."
