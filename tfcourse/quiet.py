@@ -1,12 +1,13 @@
-"""The import of TensorFlow without its messages and without garbage collection."""
+"""TensorFlow and Optuna without their messages."""
 
 import gc
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["quiet_start", "silent_stderr"]
+__all__ = ["quiet_optuna", "quiet_start", "silent_stderr"]
 
 
 @contextmanager
@@ -51,3 +52,22 @@ def silent_stderr() -> Iterator[None]:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(null)
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Let Optuna log and warn of nothing inside: of its experimental features, of each trial.
+
+    Optuna must be imported before, as its import sets the level of its logger.
+    """
+    import logging  # not when a command starts, which imports this module
+
+    logger = logging.getLogger("optuna")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

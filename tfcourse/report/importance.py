@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from tfcourse.quiet import quiet_optuna
 from tfcourse.report.axes import Axis
-from tfcourse.report.study import as_study, quiet_optuna
+from tfcourse.report.study import as_study
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.parameters import Choice, Parameter, Range
 

@@ -7,11 +7,10 @@ continuous.
 """
 
 import math
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tfcourse.quiet import quiet_optuna
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.parameters import Choice, Parameter, Range, admits
 from tfcourse.types import Hyperparameter
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-__all__ = ["as_study", "as_trials", "quiet_optuna"]
+__all__ = ["as_study", "as_trials"]
 
 
 def as_study(
@@ -124,18 +123,3 @@ def _value(parameter: Parameter, value: Hyperparameter) -> Hyperparameter:
     if parameter.scale == "one_minus_log":
         low, high, number = 1 - high, 1 - low, 1 - number
     return float(min(max(number, low), high))
-
-
-@contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Let Optuna neither log what it does nor warn of features that may change."""
-    import optuna
-
-    level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(level)

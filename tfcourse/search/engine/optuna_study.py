@@ -1,18 +1,18 @@
 """Optuna's samplers behind one door: a study of a search space, asked for values and told scores.
 
-Only this module imports Optuna, and only strategies that use it import this module.
+Within the search only this module imports Optuna, and only strategies that use it import this
+module.
 """
 
 import inspect
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from optuna.trial import Trial, TrialState
 
+from tfcourse.quiet import quiet_optuna
 from tfcourse.search.space.parameters import Choice, Parameter, Range, any_of, parents_first
 
 __all__ = ["OptunaStudy", "Proposal", "argument_types"]
@@ -58,7 +58,7 @@ class OptunaStudy:
         self.space = space
         # The order of the tables in the file must not matter.
         self._variables = {name: _variable(name, space[name]) for name in parents_first(space)}
-        with _silence():
+        with quiet_optuna():
             self._study = optuna.create_study(
                 direction="maximize" if direction == "max" else "minimize",
                 sampler=getattr(optuna.samplers, sampler)(**arguments, seed=seed % SEEDS),
@@ -70,7 +70,7 @@ class OptunaStudy:
         Args:
             values: The values that the trial has, if they are known; the sampler proposes none.
         """
-        with _silence():
+        with quiet_optuna():
             if values is not None:
                 self._study.enqueue_trial(
                     {
@@ -95,7 +95,7 @@ class OptunaStudy:
             number: Optuna's number of the trial.
             score: The score.
         """
-        with _silence():
+        with quiet_optuna():
             if score is None:
                 self._study.tell(number, state=TrialState.FAIL)
             else:
@@ -183,16 +183,3 @@ def _stepped(name: str, parameter: Range) -> _Variable:
     return _Variable(
         lambda trial: trial.suggest_float(name, 0.0, 1.0), parameter.value_at, parameter.unit_of
     )
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Let Optuna log and warn of nothing: of its experimental features, of each trial it tells."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)
