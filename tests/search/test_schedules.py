@@ -97,6 +97,12 @@ class TestChecks:
                  'Add "inverse_time" to [space.schedule], or leave decay_rate out.'],
             ),
             (
+                '[space.schedule]\nvalues = ["cosine", "inverse_time"]\n'
+                '[space.decay_rate]\nlow = 0.1\nhigh = 1.0\nwhen = { schedule = "cosine" }',
+                ['[space.decay_rate] is for schedule "inverse_time". Received: "cosine". '
+                 'Set when = { schedule = "inverse_time" }, or leave decay_rate out.'],
+            ),
+            (
                 '[space.schedule]\nvalues = ["cosine", "step"]',
                 ['[space.schedule] values must be one of "constant", "cosine", "linear", '
                  "\"inverse_time\". Received: 'step'."],

@@ -77,13 +77,18 @@ def validate_schedules(
                 f"{place} is for {either(SMOOTHED_LOSSES, '')}. Received: loss "
                 f'"{training.loss}". Take one of these, or leave label_smoothing out.'
             )
-        if name == "decay_rate" and not _has_inverse_time(training, searched):
+        schedules = _schedules_with_decay(training, searched)
+        if name == "decay_rate" and "inverse_time" not in schedules:
+            every = _choices(training, searched)
+            received = ", ".join(f'"{schedule}"' for schedule in schedules or every)
             remedy = "Set [training] schedule"
-            if "schedule" in searched:
+            if "inverse_time" in every:
+                remedy = 'Set when = { schedule = "inverse_time" }'
+            elif "schedule" in searched:
                 remedy = 'Add "inverse_time" to [space.schedule]'
             errors.append(
                 f'{place} is for schedule "inverse_time". Received: '
-                f"{_schedules(training, searched)}. {remedy}, or leave decay_rate out."
+                f"{received}. {remedy}, or leave decay_rate out."
             )
     return errors
 
@@ -120,13 +125,10 @@ def _choices(training: TrainingTable, searched: Mapping[str, Parameter]) -> list
     return [*parameter.values, *([fixed] if parameter.when else [])]
 
 
-def _has_inverse_time(training: TrainingTable, searched: Mapping[str, Parameter]) -> bool:
+def _schedules_with_decay(training: TrainingTable, searched: Mapping[str, Parameter]) -> list[str]:
+    """Return the schedules of the trials that have a decay rate."""
     choices = _choices(training, searched)
     if "decay_rate" in searched:
         condition = dict(searched["decay_rate"].when).get("schedule", tuple(choices))
         choices = [choice for choice in choices if choice in any_of(condition)]
-    return "inverse_time" in choices
-
-
-def _schedules(training: TrainingTable, searched: Mapping[str, Parameter]) -> str:
-    return ", ".join(f'"{choice}"' for choice in _choices(training, searched))
+    return choices
