@@ -219,8 +219,9 @@ class TestNsga(OracleContract):
     in_order = True
 
 
-def test_a_score_that_is_not_finite_is_a_failure():
-    search = config(trials=12)
+@pytest.mark.parametrize("failures", ["ignore", "worst"])
+def test_a_score_that_is_not_finite_is_a_failure(failures):
+    search = config(trials=12, failures=failures)
     records = play(search)
     # A bad trial and a failed one count the same.
     best = min(range(10), key=lambda trial: records[trial].score or math.inf)

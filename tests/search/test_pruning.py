@@ -202,6 +202,13 @@ def test_a_pruned_trial_counts_with_its_score_for_strategies_that_learn():
     assert losses == [0.5, 0.2, None, 0.3, None]
 
 
+def test_failed_trials_are_compared_with_none():
+    history = {"loss": [0.1, 0.1, 0.1]}
+    failed = {n: TrialRecord(n, "failed", {}, history=history) for n in range(8)}
+    for rule in (Asha(), Median()):
+        assert Pruning(rule, 1, "loss", "min").limits(8, 3, failed).by_epoch == {}
+
+
 def test_a_trial_waits_for_those_it_is_compared_with_and_for_no_others():
     study = config(pruning={"rule": "median", "startup_trials": 3, "parallel": 4}).study
     assert [len(dependencies(study, n)) for n in range(9)] == [0, 0, 0, 3, 3, 3, 3, 7, 7]

@@ -103,6 +103,11 @@ class TestTheFirstTrialsThatMeetALimit:
     def test_by_failures(self):
         stop = find_stop(Limits(patience=3), "min", records([None] * 5), 24)
         assert stop.text == "patience 3 reached by trial 2 of 24, none completed"
+        assert find_stop(Limits(patience=1), "min", records([None]), 24) is None
+
+    def test_a_pruned_trial_reaches_no_target(self):
+        behind = {0: replace(record(0, 0.1), status="pruned")}
+        assert find_stop(Limits(target=0.5), "min", behind, 24) is None
 
     def test_those_of_an_earlier_end_count_whatever_the_limits(self):
         scores = [0.5, 0.4, 0.3, 0.2]
