@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -205,3 +206,24 @@ def test_a_search_whose_config_is_lost(tmp_path):
     assert "config.toml is lost or damaged." in html
     assert "The search&#x27;s own command continues it." in html
     assert {"history", "parallel", "curves", "importance"} <= {*figures_of(html)}
+
+
+@pytest.mark.parametrize(("objective", "sign"), [("val_accuracy", 1), ("val_loss", -1)])
+def test_the_contour_is_best_where_the_scores_are(tmp_path, objective, sign):
+    space = {"learning_rate": RATE, "dropout": {"low": 0.0, "high": 0.5}}
+    records = trials(space, 30, lambda *trial: sign * by_rate(*trial))
+    panels, _ = parts(tmp_path, space, records, objective=objective)
+    surface = panels["contour"].figure.data[0]
+    z, scores = np.array(surface.z), [record.score for record in records]
+    assert min(scores) <= z.min() < z.max() <= max(scores)
+    assert abs(surface.x[(sign * z).mean(axis=0).argmax()] + 2) < 0.5
+    assert np.ptp(z.mean(axis=0)) > 4 * np.ptp(z.mean(axis=1))
+
+
+def test_no_value_ends_the_script_of_the_figures(tmp_path):
+    space = {"learning_rate": RATE, "kind": {"values": ["plain", "</script>"]}}
+    _, html = parts(tmp_path, space, trials(space, 10, by_rate))
+    (lines,) = figures_of(html)["parallel"]["data"]
+    assert "</script>" in lines["dimensions"][1]["ticktext"]
+    (raw,) = re.findall('id="figures">(.*?)</script>', html)
+    assert not {*"<>&"} & {*raw}
