@@ -265,3 +265,10 @@ def test_standard_scores_keep_distances_after_many_trials_near_the_best():
     assert scores[5] - scores[8] == pytest.approx(1.4 * slopes[0])
     flattened = robust_scores([*first, *np.linspace(0.1, 0.12, 40)])
     assert np.ptp(flattened[:8]) < 0.5
+
+
+def test_standard_scores_are_in_units_of_the_first_trials():
+    losses = [*np.arange(1.0, 9.0), -100.0, 30.0]
+    z = (np.array(losses) - 4.5) / 3.5
+    z[-1] = 2 + math.log(z[-1] - 1)  # beyond two units of the first eight
+    assert standard_scores(losses) == pytest.approx((z - z.mean()) / z.std())
