@@ -1,9 +1,11 @@
 """A search read from its run directory alone: finished, unfinished and damaged ones."""
 
 import json
+import tomllib
 
 import pandas as pd
 import pytest
+import tomli_w
 from typer.testing import CliRunner
 
 from tests.search.run_directories import completed, failed, write_run
@@ -108,6 +110,18 @@ def test_a_damaged_search(unfinished):
     assert code == 0
     assert "4 trials are on record: 3 completed, 1 failed." in text
     assert "The search's own command continues it." in text
+
+
+@pytest.mark.parametrize("name", ["search", "data", "model", "training", "space"])
+def test_a_number_in_the_place_of_a_table(unfinished, name):
+    config = unfinished / "config.toml"
+    tables = tomllib.loads(config.read_text())
+    config.write_text(tomli_w.dumps({name: 3} | {k: v for k, v in tables.items() if k != name}))
+    code, text = show(unfinished)
+    if name == "search":
+        assert (code, "config.toml and summary.json are lost or damaged" in text) == (2, True)
+    else:
+        assert (code, "trials are on record: 4 completed, 1 failed" in text) == (0, True)
 
 
 def test_no_run_directory(tmp_path):

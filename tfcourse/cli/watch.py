@@ -53,10 +53,10 @@ def _watch(watcher: "Watcher", as_json: bool) -> "Snapshot":
     """Show the search until it ends, and return its last snapshot."""
     snapshot = watcher.look()
     if as_json or not console.is_terminal:
-        said = None
+        previous = None
         while not snapshot.has_ended:
-            if (change := (snapshot.counts, snapshot.best)) != said:
-                said = change
+            if (change := (snapshot.counts, snapshot.best)) != previous:
+                previous = change
                 _print_line(snapshot, as_json)
             time.sleep(SECONDS_BETWEEN_LOOKS)
             snapshot = watcher.look()

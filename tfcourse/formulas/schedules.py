@@ -51,17 +51,17 @@ def scheduled_rate(
     """
     t, total, of_epoch, share = map(_double, (step, steps, steps_per_epoch, warmup))
     begin = tf.round(share * total)
-    done = tf.clip_by_value((t - begin) / tf.maximum(total - begin, 1.0), 0.0, 1.0)
+    progress = tf.clip_by_value((t - begin) / tf.maximum(total - begin, 1.0), 0.0, 1.0)
     # Half a step away from the next whole number, which a rounded quotient can't reach.
     epoch = tf.floor((t + 0.5) / of_epoch)
     factors = {
-        "constant": tf.ones_like(done),
-        "cosine": cosine_decay(done),
-        "linear": linear_decay(done),
+        "constant": tf.ones_like(progress),
+        "cosine": cosine_decay(progress),
+        "linear": linear_decay(progress),
         "inverse_time": inverse_time_decay(epoch, _double(decay_rate)),
     }
     index = _double(schedule)
-    factor = tf.zeros_like(done)
+    factor = tf.zeros_like(progress)
     for number, name in enumerate(SCHEDULES):
         factor = tf.where(tf.equal(index, float(number)), factors[name], factor)
     return _double(learning_rate) * warmup_factor(t, begin) * factor
@@ -72,14 +72,14 @@ def warmup_factor(step: Tensor, warmup_steps: Tensor) -> Tensor:
     return tf.where(step < warmup_steps, step / tf.maximum(warmup_steps, 1.0), tf.ones_like(step))
 
 
-def cosine_decay(done: Tensor) -> Tensor:
+def cosine_decay(progress: Tensor) -> Tensor:
     """Return ``(1 + cos(π p))/2`` for the share p of the decay that is done."""
-    return (1 + tf.cos(math.pi * done)) / 2
+    return (1 + tf.cos(math.pi * progress)) / 2
 
 
-def linear_decay(done: Tensor) -> Tensor:
+def linear_decay(progress: Tensor) -> Tensor:
     """Return ``1 - p`` for the share p of the decay that is done."""
-    return 1 - done
+    return 1 - progress
 
 
 def inverse_time_decay(epoch: Tensor, decay_rate: Tensor) -> Tensor:

@@ -105,8 +105,8 @@ def _shares(space: Mapping[str, Parameter], trials: Sequence[TrialRecord]) -> An
     rows = []
     for seed in range(FORESTS):
         rng = np.random.default_rng((seed, len(trials)))
-        drawn = rng.integers(len(moved), size=min(len(moved), MOST_TRIALS))
-        study = as_study(units, [moved[place] for place in drawn], "min")
+        places = rng.integers(len(moved), size=min(len(moved), MOST_TRIALS))
+        study = as_study(units, [moved[place] for place in places], "min")
         try:
             with quiet_optuna():
                 evaluator = FanovaImportanceEvaluator(n_trees=TREES, seed=seed)

@@ -1,4 +1,4 @@
-"""The figures of a report as PNG files, drawn by matplotlib.
+"""The figures of a report as PNG files, artist by matplotlib.
 
 Plotly's own pictures need a browser. `draw` takes those of plotly's traces and settings that the
 figures of this report have.
@@ -163,15 +163,15 @@ def _surface(axes: "Axes", trace: Trace) -> None:
     colours = LinearSegmentedColormap.from_list("goodness", list(GOODNESS))
     colours = colours.reversed() if trace.get("reversescale") else colours
     x, y, z = trace["x"], trace["y"], np.array(trace["z"])
-    drawn: Any
+    artist: Any
     if trace["type"] == "contour":
-        drawn = axes.contourf(x, y, z, levels=14, cmap=colours)
+        artist = axes.contourf(x, y, z, levels=14, cmap=colours)
     else:
-        drawn = axes.pcolormesh(x, y, z, shading="nearest", cmap=colours)
-    bar = axes.figure.colorbar(drawn, ax=axes)
+        artist = axes.pcolormesh(x, y, z, shading="nearest", cmap=colours)
+    bar = axes.figure.colorbar(artist, ax=axes)
     if "tickvals" in trace["colorbar"]:
         bar.set_ticks(trace["colorbar"]["tickvals"], labels=trace["colorbar"]["ticktext"])
-        bar.ax.set_ylim(*drawn.get_clim())
+        bar.ax.set_ylim(*artist.get_clim())
 
 
 def _parallel(axes: "Axes", trace: Trace) -> None:

@@ -104,8 +104,8 @@ def _surface(
         for target, (_, loss) in zip(targets, observations, strict=True)
         if loss is not None
     }
-    known = sorted(pairs)
-    return np.interp(surface, known, [pairs[target] for target in known])
+    levels = sorted(pairs)
+    return np.interp(surface, levels, [pairs[level] for level in levels])
 
 
 def _layer(
@@ -142,8 +142,8 @@ def _layer(
 def _points(record: SearchRecord, axes: Sequence[Axis]) -> "Scatter":
     from plotly.graph_objects import Scatter
 
-    shown = record.ranking[:1] + record.ranking[1 :: 1 + len(record.ranking) // MOST_POINTS]
-    trials = shown[::-1]
+    sample = record.ranking[:1] + record.ranking[1 :: 1 + len(record.ranking) // MOST_POINTS]
+    trials = sample[::-1]
     is_best: Mapping[bool, tuple[str, str, int]] = {
         True: (BEST, "star", 16),
         False: ("#ffffff", "circle", 7),

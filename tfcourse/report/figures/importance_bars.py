@@ -24,10 +24,10 @@ def importance_panel(record: SearchRecord, importances: Sequence[Importance]) ->
         if count >= FEWEST_TRIALS:
             reason = "All trials have the same values." if several else "All scores are the same."
         return missing("importance", title, reason)
-    shown = importances[::-1]
+    bars = importances[::-1]
     figure = figure_of(
-        [_bars(shown)],
-        max(330, 90 + 32 * len(shown)),
+        [_bars(bars)],
+        max(330, 90 + 32 * len(bars)),
         showlegend=False,
         margin={"l": 56, "r": 16, "t": 8, "b": 44},
         xaxis={
@@ -37,8 +37,8 @@ def importance_panel(record: SearchRecord, importances: Sequence[Importance]) ->
         },
         yaxis={
             "tickmode": "array",
-            "tickvals": list(range(len(shown))),
-            "ticktext": [_name(record, entry) for entry in shown],
+            "tickvals": list(range(len(bars))),
+            "ticktext": [_name(record, entry) for entry in bars],
             "automargin": True,
             "showgrid": False,
         },

@@ -6,6 +6,7 @@ from tfcourse.report.page.markup import card, element, items, section, table, te
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.findings import with_run_directory
 from tfcourse.search.results.search_record import SearchRecord
+from tfcourse.search.results.snapshot import duration_in_words
 from tfcourse.search.results.tables import format_score, format_value
 
 __all__ = ["best_section", "failures_section", "findings_section", "header", "origin_section"]
@@ -75,15 +76,8 @@ def _trials_card(record: SearchRecord) -> str:
 def _time_card(record: SearchRecord) -> str:
     seconds = sum(trial.seconds for trial in record.trials.values())
     mean = seconds / max(1, len(record.trials))
-    return card("Time of all trials", _duration(seconds), f"{_duration(mean)} each on average")
-
-
-def _duration(seconds: float) -> str:
-    """Return ``12.3 s``, ``4 min 5 s`` or ``3 h 2 min``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    each = f"{duration_in_words(mean, 1)} each on average"
+    return card("Time of all trials", duration_in_words(seconds, 1), each)
 
 
 def findings_section(record: SearchRecord) -> str:

@@ -138,8 +138,8 @@ def _remove(path: Path) -> None:
 
 def _notes(model: KerasModel) -> tuple[str, ...]:
     report = fold_report(model)
-    left = (f'"{name}" was not folded: {reason}.' for name, reason in report.left.items())
-    return (f"{len(report.folded)} batch-norm layers were folded.", *left)
+    notes = (f'"{name}" was not folded: {reason}.' for name, reason in report.left.items())
+    return (f"{len(report.folded)} batch-norm layers were folded.", *notes)
 
 
 def _examples(directory: Path) -> tuple[Array | None, str]:

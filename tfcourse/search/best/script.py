@@ -3,7 +3,7 @@
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +55,8 @@ def _modules_of(path: Path) -> list[str]:
     with zipfile.ZipFile(path) as file:
         config = json.loads(file.read("config.json"))
     names = {name for name in _module_names(config) if re.fullmatch(r"[A-Za-z_][\w.]*", name)}
-    known = {"builtins", "keras", "numpy", "tensorflow"}
-    return sorted(name for name in names if name.split(".")[0] not in known)
+    libraries = {"builtins", "keras", "numpy", "tensorflow"}
+    return sorted(name for name in names if name.split(".")[0] not in libraries)
 
 
 def _module_names(config: object) -> Iterator[str]:
@@ -152,7 +152,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
         "model.compile(",
         f"    {_optimizer(config, every)},",
         f"    loss={f'SmoothedCrossentropy({loss})' if is_smoothed(config) else loss},",
-        f"    metrics={_metrics(config)},",
+        f"    metrics={_metrics(training.metrics)},",
         ")",
         "history = tfcourse.fit(",
         "    model,",
@@ -165,19 +165,18 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
         "    validation_data=(split.dev.x, split.dev.y),",
         "    validation_batch_size=min(len(split.dev.y), 1024),",
         "    seed=seed,",
-        f"    jit_compile={_jit_compile(config)},",
+        f"    jit_compile={_jit_compile(training.jit_compile)},",
         '    on_nan="ignore",',
         ").history",
     ]
 
 
-def _jit_compile(config: SearchConfig) -> str:
-    setting = config.training.jit_compile
+def _jit_compile(setting: bool | str) -> str:
     return "Auto(trials)" if setting == "auto" else repr(setting)
 
 
-def _metrics(config: SearchConfig) -> str:
-    names = list(config.training.metrics)
+def _metrics(metrics: Sequence[str]) -> str:
+    names = list(metrics)
     own = any(":" in name or name == "f1_score" for name in names)
     return "keras_metrics(config.training)" if own else repr(names)
 

@@ -88,7 +88,7 @@ class TrialView:
         if self.test is not None:
             metrics = ", ".join(f"{name} {value}" for name, value in self.test.items())
             lines.append(f"{'test set':<16}{metrics}")
-        lines += ["", *(f"{one_line(n):<16}{_shown(v)}" for n, v in trial.values.items())]
+        lines += ["", *(f"{one_line(n):<16}{_as_text(v)}" for n, v in trial.values.items())]
         parts = [_commented(lines)]
         parts.append(_commented([self.reason]) if self.training is None else self.training)
         if self.loading is None:
@@ -101,7 +101,7 @@ class TrialView:
         return "\n".join(parts)
 
 
-def _shown(value: object) -> str:
+def _as_text(value: object) -> str:
     return one_line(value) if isinstance(value, str) else repr(value)
 
 

@@ -80,8 +80,7 @@ class SearchRecord(Printable):
             return list(self.result.findings)
         if not self.ranking:
             return []
-        training = self.tables.get("training")
-        schedule = training.get("schedule") if isinstance(training, dict) else None
+        schedule = self.tables.get("training", {}).get("schedule")
         return findings(self.space, self.trials.values(), self.ranking, schedule)
 
     @property
@@ -168,7 +167,8 @@ def read_record(path: Path) -> SearchRecord:
     directory = RunDirectory(path)
     if not directory.exists():
         raise InputError(not_a_run_directory(path))
-    tables, trials = read_toml(directory.config) or {}, directory.read_trials()
+    stored, trials = read_toml(directory.config) or {}, directory.read_trials()
+    tables = {name: table for name, table in stored.items() if isinstance(table, dict)}
     summary = directory.read_summary()
     problems = _problems(directory, tables, trials, summary)
     result, planned = None, None
@@ -218,8 +218,7 @@ def read_result(path: Path) -> SearchResult:
 
 def _objective(path: Path, tables: Mapping[str, Any], summary: Summary | None) -> tuple[str, str]:
     """Return the name of the score and its better direction."""
-    search = tables.get("search")
-    search = search if isinstance(search, dict) else {}
+    search = tables.get("search", {})
     name = search.get("objective", None if summary is None else summary.objective)
     direction = search.get("direction") or (direction_of(name) if isinstance(name, str) else None)
     if not isinstance(name, str) or direction not in ("max", "min"):

@@ -136,8 +136,8 @@ class Snapshot(Printable):
         if self.seconds_left is not None:
             count = max(len(self.workers), 1)
             workers = "1 worker" if count == 1 else f"{count} workers"
-            left = f"about {duration_in_words(self.seconds_left)}"
-            entries["time left"] = f"{left} ({self.trials_left} trials, {workers})"
+            time_left = f"about {duration_in_words(self.seconds_left)}"
+            entries["time left"] = f"{time_left} ({self.trials_left} trials, {workers})"
         lines = [f"{name:<12}{text}" for name, text in entries.items()]
         return [*lines, self.state()]
 
@@ -179,12 +179,12 @@ def sparkline(scores: Sequence[float | None]) -> str:
     A score farther than three interquartile ranges from the quartiles is drawn as that far, so
     that one diverged trial does not flatten the others.
     """
-    known = sorted(score for score in scores if score is not None)
-    if not known:
+    finite = sorted(score for score in scores if score is not None)
+    if not finite:
         return "×" * len(scores)
-    low, high = known[0], known[-1]
-    if len(known) > 3:
-        first, _, third = statistics.quantiles(known, n=4, method="inclusive")
+    low, high = finite[0], finite[-1]
+    if len(finite) > 3:
+        first, _, third = statistics.quantiles(finite, n=4, method="inclusive")
         reach = 3 * (third - first)
         # Of equal quartiles the range is nothing, and the ends are drawn as they are.
         if reach > 0:
@@ -199,11 +199,11 @@ def sparkline(scores: Sequence[float | None]) -> str:
     return "".join(bars)
 
 
-def duration_in_words(seconds: float) -> str:
-    """Return ``12 s``, ``4 min 5 s`` or ``3 h 2 min``."""
+def duration_in_words(seconds: float, decimals: int = 0) -> str:
+    """Return ``12 s``, with decimals ``12.3 s``; ``4 min 5 s`` or ``3 h 2 min``."""
     minutes, rest = divmod(round(seconds), 60)
     if minutes == 0:
-        return f"{rest} s"
+        return f"{seconds:.{decimals}f} s"
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 

@@ -70,10 +70,10 @@ class Watcher:
             if stamp is None or not path.stem.isdecimal() or len(path.stem) > 9:
                 continue
             number = int(path.stem)
-            known = self._trials.get(number)
-            if known is None or known[0] != stamp:
-                known = (stamp, self.directory.read_trial(number))
-            current[number] = known
+            entry = self._trials.get(number)
+            if entry is None or entry[0] != stamp:
+                entry = (stamp, self.directory.read_trial(number))
+            current[number] = entry
         self._trials = dict(sorted(current.items()))
         return {number: r for number, (_, r) in self._trials.items() if r is not None}
 

@@ -118,8 +118,8 @@ def _drawn_minimum(
     shifted = (points + random.random(dimensions)) % 1.0
     places = np.vstack([shifted, *(around(centre, WIDTH, random) for centre in centres)])
     normals = random.standard_normal((1, len(places)))
-    drawn = process.draw(coordinates.points(places), normals)
-    return np.asarray(places[int(np.argmin(drawn[0]))])
+    sample = process.draw(coordinates.points(places), normals)
+    return np.asarray(places[int(np.argmin(sample[0]))])
 
 
 def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str, Any]:
