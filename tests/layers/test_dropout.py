@@ -69,9 +69,10 @@ def test_rates_that_are_none(rate):
     assert layer.rate == 0.5
 
 
-def test_its_graph_checks_no_shape():
+@pytest.mark.parametrize("noise_shape", [None, (None, 1), (1, 3)])
+def test_its_graph_has_a_shape_and_checks_none(noise_shape):
     """An XLA program with EnsureShape before a matrix product took ten times as long."""
-    layer = Dropout(0.5)
+    layer = Dropout(0.5, noise_shape=noise_shape)
     graph = tf.function(lambda x: layer(x, training=True)).get_concrete_function(
         tf.TensorSpec((None, 3))
     )

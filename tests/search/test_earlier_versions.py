@@ -24,6 +24,20 @@ CASES = {
 }
 
 
+# Those with the keys.
+TODAY = {
+    "coarse_to_fine": [
+        0.0195259522,
+        0.021248803,
+        0.0369997086,
+        0.00379904748,
+        0.00610085703,
+        0.0188143674,
+    ],
+    "gp": [0.0195259522, 0.000195259522, 0.0130047418, 0.0159473396, 0.010943693, 0.013225983],
+}
+
+
 @pytest.mark.parametrize("is_lost", [False, True], ids=["config", "config lost"])
 @pytest.mark.parametrize("strategy", CASES)
 def test_a_search_without_the_key_continues_as_it_began(strategy, is_lost, tmp_path):
@@ -47,3 +61,17 @@ def test_a_search_without_the_key_continues_as_it_began(strategy, is_lost, tmp_p
     again = as_recorded(today, directory.path)
     assert getattr(again.settings, key) == getattr(config.settings, key)
     assert getattr(as_recorded(again, None).settings, key) == getattr(today.settings, key)
+
+
+@pytest.mark.parametrize("strategy", CASES)
+def test_a_search_of_today_continues_with_its_values(strategy):
+    """A directory with all keys must get the same values from later versions."""
+    settings, _, earlier = CASES[strategy]
+    own = {"strategy": strategy, "settings": settings}
+    study = type("Contract", (OracleContract,), own).config().study
+    records = {}
+    for trial in range(10):
+        records[trial] = ended(trial, propose(study, trial, records))
+    found = [records[trial].values["learning_rate"] for trial in range(4, 10)]
+    assert found == pytest.approx(TODAY[strategy], rel=1e-4)
+    assert found != pytest.approx(earlier, rel=1e-4)

@@ -74,10 +74,7 @@ class Dropout(keras.layers.Dropout):
         if self.noise_shape is not None:
             shape = [shape[i] if n is None else n for i, n in enumerate(self.noise_shape)]
         uniform = keras.random.uniform(shape, dtype=inputs.dtype.name, seed=self.seed_generator)
-        dropped = inverted_dropout(inputs, uniform, tf.convert_to_tensor(self.rate_variable))
-        # Not `tf.ensure_shape`: an XLA program with that operation took ten times as long.
-        dropped.set_shape(inputs.shape)
-        return dropped
+        return inverted_dropout(inputs, uniform, tf.convert_to_tensor(self.rate_variable))
 
 
 def _check(rate: float) -> None:
