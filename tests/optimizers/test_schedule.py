@@ -1,5 +1,8 @@
 """`TrainingSchedule`: its parameters are variables, in every optimizer and every kind of file."""
 
+import warnings
+from contextlib import suppress
+
 import keras
 import numpy as np
 import pytest
@@ -81,6 +84,35 @@ def test_a_rollback_halves_the_largest_rate(rng):
         fit(model, x, x[:, :1], batch_size=16, epochs=4, verbose=0, on_nan="rollback")
     assert "learning rate 500 instead of 1000" in str(warned[0].message)
     assert model.optimizer.get_config()["learning_rate"]["config"]["learning_rate"] == 125
+
+
+def test_a_resumed_training_has_the_rate_after_a_rollback(rng, tmp_path):
+    x = rng.normal(size=(64, 6)).astype("float32")
+    options = {"batch_size": 16, "epochs": 6, "verbose": 0, "on_nan": "rollback", "seed": 1}
+
+    def train(*callbacks, **more):
+        keras.utils.set_random_seed(3)
+        model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
+        model.compile(GradientDescent(TrainingSchedule(10.0, "linear", 24, 4)), "mse")
+        with warnings.catch_warnings(record=True) as issued:
+            warnings.simplefilter("always")
+            with suppress(KeyboardInterrupt):
+                fit(model, x, x[:, :1], callbacks=[*callbacks], **options, **more)
+        texts = [str(w.message) for w in issued]
+        return model, sum("instead of" in text for text in texts)
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 4:
+                raise KeyboardInterrupt
+
+    undisturbed, rollbacks = train()
+    assert rollbacks
+    train(Interrupt(), checkpoint_dir=tmp_path)
+    resumed, again = train(checkpoint_dir=tmp_path)
+    assert again < rollbacks
+    for own, expected in zip(resumed.get_weights(), undisturbed.get_weights(), strict=True):
+        np.testing.assert_array_equal(own, expected)
 
 
 def test_members_have_schedules_of_their_own(data):
