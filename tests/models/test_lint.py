@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfcourse.errors import InputError
 from tfcourse.layers import BatchNorm, SoftmaxHead
+from tfcourse.losses import SmoothedCrossentropy
 from tfcourse.models import mlp
 from tfcourse.models.graph import named_layers
 from tfcourse.models.lint import Finding, lint
@@ -192,6 +193,9 @@ EXCLUSIVE = {
         keras.losses.sparse_categorical_crossentropy, from_logits=logits
     ),
     "a list": lambda logits: [SPARSE(from_logits=logits)],
+    "smoothed": lambda logits: SmoothedCrossentropy(
+        "sparse_categorical_crossentropy", 0.1, from_logits=logits
+    ),
 }
 
 
