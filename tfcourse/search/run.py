@@ -21,6 +21,7 @@ from tfcourse.search.results.search_record import read_result
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.starting_points import load_with_start
 from tfcourse.search.runtime.local import supervise
+from tfcourse.search.runtime.progress import notice
 from tfcourse.search.runtime.resources import worker_count
 from tfcourse.search.runtime.service import Service
 from tfcourse.search.store.code_record import quick_code_changes
@@ -206,7 +207,8 @@ class Search:
             finished = {} if fresh else finished_trials(config, directory, forget=True)
             options = (verbose, fresh, accept_changes)
             if in_process:
-                with quiet_start():  # a finished search is shown without TensorFlow
+                loading = notice(f"{config.search.name}: loading TensorFlow", disable=not verbose)
+                with loading, quiet_start():  # a finished search is shown without TensorFlow
                     from tfcourse.search.runtime.execution import execute
 
                 efforts = execute(config, directory, finished, *options)

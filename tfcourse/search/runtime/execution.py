@@ -11,7 +11,7 @@ from tfcourse.search.records.trial_source import TrialSource
 from tfcourse.search.runtime.conclusion import conclude
 from tfcourse.search.runtime.group_loop import OnBegin, run_groups
 from tfcourse.search.runtime.preparation import prepare
-from tfcourse.search.runtime.progress import SearchProgress
+from tfcourse.search.runtime.progress import SearchProgress, notice
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal, TrialWriter
@@ -51,8 +51,9 @@ def execute(
         InputError: The data or the builder does not fit.
         SearchFailedError: Every trial failed.
     """
-    use_threads(config.search.threads)
-    split = prepare(config, directory, finished, fresh, accept_changes)
+    with notice(f"{config.search.name}: checking data and model", disable=not verbose):
+        use_threads(config.search.threads)
+        split = prepare(config, directory, finished, fresh, accept_changes)
     bar = SearchProgress(config, finished, disable=not verbose)
     journal = SearchJournal(config, directory, finished, bar.advance)
     scheduler = Scheduler(config.study, finished, journal, limits=config.limits)

@@ -1,7 +1,9 @@
 """The progress bar of a search."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+from rich.control import Control
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -10,6 +12,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import ControlType
 from rich.table import Column
 
 from tfcourse.console import PlainConsole
@@ -18,7 +21,24 @@ from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.tables import format_score
 from tfcourse.search.strategies.stopping import limits_in_words
 
-__all__ = ["SearchProgress"]
+__all__ = ["SearchProgress", "notice"]
+
+
+@contextmanager
+def notice(text: str, disable: bool = False) -> Iterator[None]:
+    """Show a text on the terminal (stderr) inside the context, where no bar can be shown yet.
+
+    No thread draws it: what TensorFlow prints on its start, and the bar with it, is hidden.
+    """
+    console = PlainConsole(stderr=True)
+    if disable or not console.is_terminal:
+        yield
+        return
+    console.print(text, end="\r", style="dim", markup=False, highlight=False, overflow="ellipsis")
+    try:
+        yield
+    finally:
+        console.control(Control((ControlType.ERASE_IN_LINE, 2)))
 
 
 class SearchProgress:

@@ -22,7 +22,7 @@ from tfcourse.search.config.hyperparameters import (
 from tfcourse.search.config.schedules import is_scheduled
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.trials.compilation import keras_metrics
-from tfcourse.search.trials.schedules import create_optimizer, created_loss
+from tfcourse.search.trials.schedules import create_loss, create_optimizer
 from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
 from tfcourse.types import Hyperparameters, KerasModel, Optimizer
@@ -72,7 +72,7 @@ def compiled_model(config: SearchConfig, split: Split, values: Hyperparameters) 
     if not builder.compiles:
         model.compile(
             _create_optimizer(config, hyperparameters),
-            loss=created_loss(config),
+            loss=create_loss(config),
             metrics=keras_metrics(config.training),
         )
     return model

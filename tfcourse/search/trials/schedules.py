@@ -20,8 +20,8 @@ from tfcourse.types import Callback, Hyperparameters, LearningRate, LossLike, Op
 
 __all__ = [
     "assign_schedule",
+    "create_loss",
     "create_optimizer",
-    "created_loss",
     "schedule_callbacks",
     "schedule_parameters",
     "smoothing_of",
@@ -43,7 +43,7 @@ def _default_rate(name: str) -> float:
     return float(constructor.parameters["learning_rate"].default)
 
 
-def created_loss(config: SearchConfig) -> LossLike:
+def create_loss(config: SearchConfig) -> LossLike:
     """Return the loss for ``compile``: one without smoothing, which a training may set."""
     loss = config.training.loss
     return SmoothedCrossentropy(loss) if is_smoothed(config) else loss
