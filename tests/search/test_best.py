@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from tests.search.run_directories import completed, failed, write_run
 from tfcourse.cli import app
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.search_record import read_record
 
 OWN = """
@@ -73,6 +74,9 @@ def test_the_program_gives_the_score_on_record(quick, tmp_path, builder, data, t
     record = read_record(search.directory).best
     code, text = best(search.directory)
     assert code == 0
+    # Without a schedule the values are the arguments of the model and its optimizer.
+    assert ("jit_compile=Auto(trials)" in text) == (builder == "mlp")
+    assert ("values = " in text) == (builder == "own" or tables["training"] is SCHEDULED)
     capsys.readouterr()
     names = executed(text)  # the whole output is a program
     assert np.mean(names["scores"]) == record.score
@@ -117,6 +121,18 @@ def test_a_trial_of_an_unfinished_search(unfinished):
     text = best(unfinished, "--trial", 3)[1]
     assert text.splitlines()[1] == "# failed          ValueError: too wide"
     compile(text, "best.py", "exec")
+
+
+def test_the_score_of_a_pruned_trial_is_that_of_its_epochs(tmp_path):
+    values = {"width": 3}
+    history = {"loss": [0.7, 0.5], "val_accuracy": [0.5, 0.6]}
+    records = [
+        TrialRecord(0, "pruned", values, 0.6, 2, history=history),
+        completed(1, 0.9, values),
+    ]
+    run = write_run(tmp_path / "run", WIDTH, records)
+    assert "scores.append(max(history['val_accuracy'][:2]))" in best(run, "--trial", 0)[1]
+    assert "scores.append(max(history['val_accuracy']))" in best(run)[1]
 
 
 def test_a_trial_that_is_not_on_record(unfinished):

@@ -64,6 +64,20 @@ def test_the_figures_of_each_search(runs):
     assert not any("data" in hint for hint in entry["hints"])
 
 
+def test_the_best_of_as_many_trials_as_the_shorter_search_has(tmp_path):
+    runs = [
+        write_run(
+            tmp_path / f"run{count}",
+            SPACE,
+            [completed(n, 0.5 + n / 10, {"learning_rate": 0.02}) for n in range(count)],
+        )
+        for count in (4, 2)
+    ]
+    longer, shorter = json.loads(compare(*runs, "--json")[1])["searches"]
+    assert longer["best"] == pytest.approx(0.8)
+    assert longer["best_of_fewest"] == shorter["best"] == pytest.approx(0.6)
+
+
 @pytest.mark.parametrize("columns", [200, 60])
 def test_the_tables(runs, columns):
     code, text = compare(*runs, columns=columns)

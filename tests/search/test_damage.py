@@ -141,6 +141,22 @@ def test_the_record_is_whole(search):
     assert "best" in str(result)
 
 
+@pytest.mark.parametrize(("factor", "is_complete"), [(1 + 1e-9, True), (1 + 1e-4, False)])
+def test_rounds_that_another_machine_rounded_otherwise(search, factor, is_complete):
+    path = search.directory / "rounds.json"
+    path.write_text(json.dumps(_scaled(json.loads(path.read_text()), factor)))
+    assert (search.completed() is not None) is is_complete
+
+
+def _scaled(value, factor):
+    """A JSON value whose numbers with a fraction are multiplied."""
+    if isinstance(value, dict):
+        return {key: _scaled(each, factor) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_scaled(each, factor) for each in value]
+    return value * factor if isinstance(value, float) else value
+
+
 @pytest.mark.parametrize("kind", [*JSON, *BYTES, *PLACES])
 @pytest.mark.parametrize("name", FILES)
 def test_any_damage_to_any_file(search, name, kind, monkeypatch):

@@ -283,6 +283,14 @@ class TestSearch:
         more = run(max_seconds=1e9)
         assert (len(more.trials), more.stop) == (12, None)
 
+    def test_the_seconds_of_the_summary_count(self, run):
+        """They have the time between the trials too, which the trials' own seconds lack."""
+        result = run(max_seconds=1e-9)
+        summary = result.directory / "summary.json"
+        summary.write_text(json.dumps({**json.loads(summary.read_text()), "seconds": 500.0}))
+        assert run(max_seconds=400.0).was_complete
+        assert not run(max_seconds=1e9).was_complete
+
     def test_trials_after_the_end_are_marked(self, run):
         """As after a run of two workers: trial 2, the best of all, is on record."""
         directory = RunDirectory(run(trials=3).directory)
@@ -296,6 +304,8 @@ class TestSearch:
         rows = (result.directory / "results.csv").read_text().splitlines()
         assert ["Does not count" in row for row in rows] == [False, False, False, True]
         assert run(target=0.45).was_complete
+        again = tfcourse.retest(result.directory, top=3)
+        assert [trial.trial for trial in again.trials] == [1, 0]
 
     def test_the_bar_shows_the_limits(self, quick):
         limits = {"target": 0.05, "patience": 20, "max_seconds": 600.0}

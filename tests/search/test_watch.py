@@ -78,6 +78,15 @@ class TestOwner:
         (tmp_path / "locks").write_text("1: FLOCK  ADVISORY  WRITE 1 fe:00:3080250 0 EOF\n")
         assert find_owner(tmp_path / "run", tmp_path / "locks").searches is False
 
+    @pytest.mark.parametrize("is_same_file", [True, False])
+    def test_a_process_that_holds_a_lock_on_this_or_another_file(self, tmp_path, is_same_file):
+        lock = tmp_path / ".run.lock"
+        lock.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        inode = lock.stat().st_ino + (not is_same_file)
+        line = f"1: FLOCK  ADVISORY  WRITE {os.getpid()} fe:00:{inode} 0 EOF\n"
+        (tmp_path / "locks").write_text(line)
+        assert find_owner(tmp_path / "run", tmp_path / "locks").searches is is_same_file
+
 
 class TestSnapshot:
     def test_a_running_search(self, searched):
@@ -260,6 +269,11 @@ class TestSparkline:
         bars = sparkline([1.0, 2.0, 3.0, 4.0, 5.0, 1e30])
         assert bars[-1] == "█"
         assert len(set(bars)) > 3
+
+    def test_a_score_is_cut_beyond_three_interquartile_ranges(self):
+        # The quartiles are 1.25 and 3.75, so that scores up to 11.25 are drawn as they are.
+        assert sparkline([0.0, 1.0, 2.0, 3.0, 4.0, 8.0]) == "▁▂▃▄▅█"
+        assert sparkline([0.0, 1.0, 2.0, 3.0, 4.0, 100.0]) == "▁▁▂▃▃█"
 
 
 def test_durations():

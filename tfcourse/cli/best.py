@@ -1,6 +1,5 @@
 """The command that shows the best trial of a search as a program, and exports its model."""
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tfcourse.cli.options import Debug, RunDir
+from tfcourse.cli.output import print_json
 from tfcourse.errors import encodable
 from tfcourse.terminal import console, errors, import_tensorflow, reporting
 
@@ -60,9 +60,7 @@ def best(
             with errors.status("Exporting the model"):
                 exports = export_model(view, targets)
         if as_json:
-            entry = {**view.as_json(), "exports": [asdict(export) for export in exports]}
-            text = json.dumps(entry, indent=2, ensure_ascii=False) + "\n"
-            sys.stdout.write(encodable(text))
+            print_json({**view.as_json(), "exports": [asdict(export) for export in exports]})
         elif not targets:
             sys.stdout.write(encodable(view.text()))
         for line in (line for export in exports for line in export.lines if not as_json):

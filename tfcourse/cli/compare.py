@@ -1,14 +1,12 @@
 """The command that compares searches by their run directories."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tfcourse.cli.options import Debug
-from tfcourse.errors import encodable
+from tfcourse.cli.output import print_json
 from tfcourse.terminal import console, reporting
 
 __all__ = ["compare"]
@@ -35,8 +33,7 @@ def compare(
             check_plot_file(plot)
         comparison = compare_searches(run_dirs)
         if as_json:
-            text = json.dumps(comparison.as_json(), indent=2, ensure_ascii=False)
-            sys.stdout.write(encodable(text) + "\n")
+            print_json(comparison.as_json())
         else:
             comparison.print_on(console)
         if plot is not None:

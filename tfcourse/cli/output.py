@@ -1,14 +1,18 @@
-"""The printed result of a search."""
+"""The output that several commands print: the result of a search, and JSON."""
 
+import json
+import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from tfcourse.errors import encodable
 from tfcourse.terminal import console
 
 if TYPE_CHECKING:
     from tfcourse.search.results.search_result import SearchResult
     from tfcourse.search.run import Search
 
-__all__ = ["finished_trials_of", "print_result"]
+__all__ = ["finished_trials_of", "print_json", "print_result"]
 
 
 def finished_trials_of(search: "Search") -> str:
@@ -16,6 +20,13 @@ def finished_trials_of(search: "Search") -> str:
     if not (search.directory / "trials").is_dir():
         return "No trial had begun. The same command starts from the beginning."
     return f"The finished trials are in {search.directory}. The same command resumes from there."
+
+
+def print_json(entry: Mapping[str, object], indent: int | None = 2) -> None:
+    """Print an object as JSON; with ``indent=None`` in one line."""
+    text = json.dumps(entry, indent=indent, ensure_ascii=False)
+    sys.stdout.write(encodable(text) + "\n")
+    sys.stdout.flush()
 
 
 def print_result(result: "SearchResult", verbose: bool = False, top: int | None = None) -> None:

@@ -1,14 +1,11 @@
 """The command that shows a search by its run directory."""
 
-import json
-import sys
 from typing import Annotated
 
 import typer
 
 from tfcourse.cli.options import Debug, RunDir
-from tfcourse.cli.output import print_result
-from tfcourse.errors import encodable
+from tfcourse.cli.output import print_json, print_result
 from tfcourse.terminal import console, reporting
 
 __all__ = ["show"]
@@ -30,8 +27,7 @@ def show(
 
         record = read_record(run_dir)
         if as_json:
-            text = json.dumps(record.as_json(top), indent=2, ensure_ascii=False)
-            sys.stdout.write(encodable(text) + "\n")
+            print_json(record.as_json(top))
         elif record.result is None:
             record.print_on(console, top)
         else:

@@ -1,6 +1,5 @@
 """The command that watches a search from another terminal."""
 
-import json
 import sys
 import time
 from datetime import datetime
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfcourse.cli.options import Debug, RunDir
-from tfcourse.errors import encodable
+from tfcourse.cli.output import print_json
 from tfcourse.terminal import FAILED, INTERRUPTED, console, reporting
 
 if TYPE_CHECKING:
@@ -83,7 +82,6 @@ def _print_line(snapshot: "Snapshot", as_json: bool) -> None:
 
 def _print(snapshot: "Snapshot", as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(encodable(json.dumps(snapshot.as_json(), ensure_ascii=False)) + "\n")
-        sys.stdout.flush()
+        print_json(snapshot.as_json(), indent=None)
     else:
         snapshot.print_on(console)

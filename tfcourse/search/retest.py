@@ -16,9 +16,8 @@ from tfcourse.search.results.retest_result import Retest, RetestedTrial
 from tfcourse.search.run import Search
 from tfcourse.search.store.data_record import data_record, read_data_record
 from tfcourse.search.store.directory import RunDirectory
-from tfcourse.search.store.earlier_runs import stop_on_record
+from tfcourse.search.store.earlier_runs import ranking_on_record
 from tfcourse.search.store.recognition import not_a_run_directory
-from tfcourse.search.strategies.stopping import trials_that_count
 
 __all__ = ["retest", "swapped_pairs"]
 
@@ -55,7 +54,7 @@ def retest(
     directory = RunDirectory(run.directory if isinstance(run, Search) else Path(run))
     searched = _config(run, directory, top, seed, seeds)
     config = _with_seeds(searched, seed, seeds)
-    old = _ranking(searched, directory)[:top]
+    old = ranking_on_record(searched, directory, directory.read_trials())[:top]
     if len(old) < 2:
         raise InputError(
             f"{directory.path}: retest compares at least 2 completed trials. Found: {len(old)}."
@@ -119,13 +118,6 @@ def _config(
     if not directory.exists():
         raise InputError(not_a_run_directory(directory.path))
     return run.config if isinstance(run, Search) else load_config(directory.config)
-
-
-def _ranking(config: SearchConfig, directory: RunDirectory) -> list[TrialRecord]:
-    """Return the completed trials of the record that count, best first."""
-    records = directory.read_trials()
-    trials = trials_that_count(records, stop_on_record(config, directory, records))
-    return rank(trials.values(), config.direction)
 
 
 def _with_seeds(config: SearchConfig, seed: int | None, seeds: int) -> SearchConfig:

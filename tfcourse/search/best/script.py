@@ -99,7 +99,7 @@ def training_script(config: SearchConfig, directory: Path, record: TrialRecord) 
     body = [
         f"config = load_config(Path({str((directory / 'config.toml').absolute())!r}))",
         "use_threads(config.search.threads)",
-        f"values = {values!r}",
+        *([f"values = {values!r}"] if any("values" in line for line in step) else []),
         "sets = load_split(config)",
         *begin,
         "scores = []",
@@ -136,15 +136,14 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
     every = hyperparameters_of(config.model, training, values)
     arguments = _keywords(builder_arguments(config.builder, every))
     loss = f"{training.loss!r}"
-    set_lines = [
-        "split = fold_split(sets, config, fold)" if training.folds > 1 else "split = sets",
-    ]
+    split = "fold_split(sets, config, fold)" if training.folds > 1 else "sets"
+    set_lines = [f"split = {split}"]
     if config.data.normalize != "none":
-        set_lines.append(f"split, scaling = normalize(split, {config.data.normalize!r})")
-    callbacks = ["*trial_callbacks(config)"]
+        set_lines = [f"split, scaling = normalize({split}, {config.data.normalize!r})"]
+    callbacks = "trial_callbacks(config)"
     if is_scheduled(config) or is_smoothed(config):
         set_lines.append("train = Arrays.of(split.train.x, split.train.y)")
-        callbacks.append("*schedule_callbacks(config, values, train)")
+        callbacks = f"[*{callbacks}, *schedule_callbacks(config, values, train)]"
     return [
         *set_lines,
         "keras.utils.set_random_seed(seed)",
@@ -161,7 +160,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
         f"    batch_size={int(values.get('batch_size', training.batch_size))},",
         f"    epochs={int(values.get('epochs', training.epochs))},",
         "    verbose=0,",
-        f"    callbacks=[{', '.join(callbacks)}],",
+        f"    callbacks={callbacks},",
         "    validation_data=(split.dev.x, split.dev.y),",
         "    validation_batch_size=min(len(split.dev.y), 1024),",
         "    seed=seed,",

@@ -140,7 +140,8 @@ class SearchRecord(Printable):
         Args:
             top: The number of best trials; None for all trials.
         """
-        others = [r for n, r in sorted(self.trials.items()) if r not in self.ranking]
+        ranked = {record.trial for record in self.ranking}
+        others = [r for n, r in sorted(self.trials.items()) if n not in ranked]
         records = [*self.ranking, *others] if top is None else self.ranking[:top]
         entry = {
             "directory": str(self.directory),

@@ -9,12 +9,11 @@ from tfcourse.errors import InputError
 from tfcourse.search.config.load import Overrides, load_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.start import most_starts
-from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.parameters import Parameter, active, admits
 from tfcourse.search.store.directory import RunDirectory
-from tfcourse.search.store.earlier_runs import stop_on_record
+from tfcourse.search.store.earlier_runs import ranking_on_record
 from tfcourse.search.store.recognition import not_a_run_directory
-from tfcourse.search.strategies.stopping import trials_that_count
 from tfcourse.types import Hyperparameters
 
 __all__ = ["load_with_start"]
@@ -55,8 +54,7 @@ def load_with_start(
             config.search.seed,
         )
     records = directory.read_trials()
-    trials = trials_that_count(records, stop_on_record(earlier, directory, records))
-    ranking = rank(trials.values(), earlier.direction)
+    ranking = ranking_on_record(earlier, directory, records)
     start = _starting_points(ranking, config.space)
     if not start:
         names = ", ".join(config.space)

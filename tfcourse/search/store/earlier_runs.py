@@ -1,12 +1,19 @@
 """The end of a search as its record shows it."""
 
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.store.directory import RunDirectory
-from tfcourse.search.strategies.stopping import NO_RUNS, EarlierRuns, Stop, find_stop
+from tfcourse.search.strategies.stopping import (
+    NO_RUNS,
+    EarlierRuns,
+    Stop,
+    find_stop,
+    trials_that_count,
+)
 from tfcourse.search.strategies.stopping import seconds_on_record as seconds_of
 from tfcourse.search.strategies.study import Records
 
-__all__ = ["earlier_runs", "stop_on_record"]
+__all__ = ["earlier_runs", "ranking_on_record", "stop_on_record"]
 
 
 def earlier_runs(directory: RunDirectory, records: Records) -> EarlierRuns:
@@ -34,3 +41,11 @@ def stop_on_record(config: SearchConfig, directory: RunDirectory, records: Recor
     """Return the limit that has ended a search; None if none has."""
     earlier = earlier_runs(directory, records)
     return find_stop(config.limits, config.direction, records, config.trials, earlier)
+
+
+def ranking_on_record(
+    config: SearchConfig, directory: RunDirectory, records: Records
+) -> list[TrialRecord]:
+    """Return the completed trials that count, best first."""
+    trials = trials_that_count(records, stop_on_record(config, directory, records))
+    return rank(trials.values(), config.direction)

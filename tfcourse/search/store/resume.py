@@ -11,15 +11,14 @@ from tfcourse.errors import InputError, error_line, shown
 from tfcourse.files import is_temporary
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import trials_of
-from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.discrete import Configuration, configuration_of, is_discrete
 from tfcourse.search.space.parameters import Parameter, fits
 from tfcourse.search.store.directory import OFF_RECORD, RunDirectory
-from tfcourse.search.store.earlier_runs import stop_on_record
+from tfcourse.search.store.earlier_runs import ranking_on_record
 from tfcourse.search.store.identity import EARLIER, differences, identity
 from tfcourse.search.store.reading import read_toml
 from tfcourse.search.store.recognition import foreign_names, not_a_run_directory
-from tfcourse.search.strategies.stopping import trials_that_count
 
 __all__ = [
     "as_recorded",
@@ -126,8 +125,7 @@ def finished_trials(
         for number in on_record.keys() - records.keys():
             directory.forget_trial(number)
     every = _valid(directory.read_trials(OFF_RECORD), space, names) | records
-    trials = trials_that_count(every, stop_on_record(config, directory, every))
-    ranking = rank(trials.values(), config.direction)
+    ranking = ranking_on_record(config, directory, every)
     if not ranking or directory.has_model(best := ranking[0].trial):
         return records
     stored = directory.best_trial()
