@@ -1,4 +1,4 @@
-"""The README's code runs, and what it says of the project is so."""
+"""The code of the README and of the pages runs, and what they say of the project is so."""
 
 import re
 from pathlib import Path
@@ -8,18 +8,34 @@ import pytest
 from tests import processes
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted((ROOT / "tfcourse/course/pages").glob("*.md"))
+TEXTS = {path: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *PAGES]}
+README = TEXTS[ROOT / "README.md"]
+EVERYTHING = "\n".join(TEXTS.values())
 
 
-def blocks(language):
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+def blocks(language, text):
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     return [block for name, block in fenced if name == language]
 
 
+PROGRAMS = [
+    pytest.param(code, id=f"{path.stem}-{number}")
+    for path, text in TEXTS.items()
+    for number, code in enumerate(blocks("python", text), 1)
+]
+
+
+def test_the_readme_is_a_front_door():
+    assert len(README.splitlines()) <= 150
+    assert len(PAGES) >= 10
+    for paragraph in re.split(r"\n\n|```.*?```", README, flags=re.DOTALL):
+        if not paragraph.lstrip().startswith(("|", "<", "#", "[ -d")):
+            assert len(paragraph.split()) <= 60, paragraph
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "code", blocks("python"), ids=["toy", "parts", "gradients", "search", "arrays"]
-)
+@pytest.mark.parametrize("code", PROGRAMS)
 def test_python_blocks_run(code, tmp_path):
     (tmp_path / "tuner_configs").symlink_to(ROOT / "tuner_configs")
     strict = f"import warnings; warnings.simplefilter('error', FutureWarning)\n{code}"
@@ -44,7 +60,8 @@ def test_toy_figures():
 
 
 def test_every_place_on_the_map_exists():
-    tree = next(block for block in blocks("") if block.startswith("tfcourse/"))
+    text = (ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = next(block for block in blocks("", text) if block.startswith("tfcourse/"))
     top = ""
     for line in tree.splitlines():
         name = line.split()[0]
@@ -60,15 +77,16 @@ def test_every_place_on_the_map_exists():
 def test_the_names_of_the_package_exist():
     import tfcourse
 
-    names = {*re.findall(r"\btfcourse\.([A-Za-z]\w*)", README)}
+    names = {*re.findall(r"\btfcourse\.([A-Za-z]\w*)", EVERYTHING)}
     assert len(names) > 10
     assert names <= {*dir(tfcourse)}
 
 
 def test_links_and_formulas_exist():
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+    for path, text in TEXTS.items():
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+            assert (path.parent / target).exists(), (path, target)
     import importlib
 
-    for module, name in re.findall(r"`(formulas\.\w+)\.(\w+)`", README):
+    for module, name in re.findall(r"`(formulas\.\w+)\.(\w+)`", EVERYTHING):
         assert hasattr(importlib.import_module(f"tfcourse.{module}"), name)
