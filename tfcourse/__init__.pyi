@@ -5,6 +5,7 @@ from . import layers as layers
 from . import models as models
 from . import optimizers as optimizers
 from . import search as search
+from . import strategy as strategy
 from . import training as training
 from .errors import InputError as InputError
 from .errors import WorkFailedError as WorkFailedError
