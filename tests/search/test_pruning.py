@@ -247,11 +247,6 @@ def test_a_trial_waits_for_those_it_is_compared_with_and_for_no_others():
             r'\[search.pruning\] is not possible with strategy "hyperband", which ends trials by a '
             r"schedule of its own\. Leave it out, or use another strategy\.",
         ),
-        (
-            {"training": {"folds": 5, "repeats": 2}},
-            r"\[search.pruning\] needs trials of one training\. Received: 10 \(folds \* repeats\), "
-            r".* tfcourse retest --seeds 5 repeats the best\.",
-        ),
     ],
 )
 def test_what_is_refused(tables, said):

@@ -8,6 +8,7 @@ continuous.
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from tfcourse.quiet import quiet_optuna
@@ -40,7 +41,9 @@ def as_study(
         name: The name of the study.
         storage: The address of a database, such as ``sqlite:///study.db``.
         metric: The metric whose finite values by epoch are the trials' intermediate values; None
-            for none.
+            for none. Those of a trial of several trainings in a search with pruning are what it
+            was compared by: the epochs of its first training, and after each training the mean of
+            the scores so far; they are numbered by the epochs of all trainings.
     """
     import optuna
 
@@ -91,9 +94,16 @@ def as_trials(
 
 
 def _by_epoch(record: TrialRecord, metric: str | None) -> dict[int, float]:
-    """Return the finite values of a metric by epoch, from 1."""
-    values = enumerate([] if metric is None else record.history.get(metric, []), start=1)
-    return {epoch: v for epoch, v in values if v is not None and math.isfinite(v)}
+    """Return the finite values of a metric by epoch, from 1, and the means after trainings."""
+    if metric is None:
+        return {}
+    first = record.curves[0] if record.curves else record.history.get(metric, [])
+    values = dict(enumerate(first, start=1))
+    ends = accumulate(map(len, record.curves))
+    values |= {
+        end: math.fsum(record.scores[:count]) / count for count, end in enumerate(ends, start=1)
+    }
+    return {epoch: v for epoch, v in values.items() if v is not None and math.isfinite(v)}
 
 
 def _distribution(parameter: Parameter) -> "BaseDistribution":

@@ -85,16 +85,16 @@ def training_script(config: SearchConfig, directory: Path, record: TrialRecord) 
         record: The trial.
     """
     values, origin = with_origin(config.search.strategy, record.trial, record.values)
-    plan = config.training
-    pairs = [
-        (training.fold, training.seed)
-        for training in trainings(origin, config.search.seed, plan.folds, plan.repeats)
-    ]
+    plan, pruned = config.training, record.status == "pruned"
+    every = trainings(origin, config.search.seed, plan.folds, plan.repeats)
+    pairs = [(training.fold, training.seed) for training in every]
+    pairs = pairs[: max(len(record.scores), 1)] if pruned else pairs
     written_out = is_builtin(config.builder)
     begin = _begin_written_out() if written_out else ["runner = TrialRunner(config, sets)"]
     step = _written_out(config, values) if written_out else _with_runner(record.trial)
     better = "max" if config.direction == "max" else "min"
-    epochs = f"[:{len(record.history['loss'])}]" if record.status == "pruned" else ""
+    # Its last epoch, if that was not the end of a training.
+    epochs = f"[:{len(record.history['loss'])}]" if pruned and not record.scores else ""
     objective = config.search.objective
     body = [
         f"config = load_config(Path({str((directory / 'config.toml').absolute())!r}))",
@@ -216,11 +216,15 @@ def _comments(config: SearchConfig, values: Hyperparameters, record: TrialRecord
         smoothing = training_value(config, values, "label_smoothing") or 0.0
         lines.append(f"Labels are smoothed by {smoothing} in the training, not on the dev set.")
     counts = {"folds": training.folds, "repeats": training.repeats}
-    if several := [f"{count} {name}" for name, count in counts.items() if count > 1]:
+    several = [f"{count} {name}" for name, count in counts.items() if count > 1]
+    if several and record.status != "pruned":
         mean = " times ".join(several)
         lines.append(f"The score is the mean of {mean}; the model is that of the last training.")
-    if record.status == "pruned":
-        lines.append("The search pruned it; here it trains to its end.")
+    if record.status == "pruned" and record.scores:
+        lines.append(f"The search pruned it after {len(record.scores)} trainings, repeated here.")
+    elif record.status == "pruned":
+        whole = "its first training" if several else "it"
+        lines.append(f"The search pruned it; here {whole} trains to its end.")
     if config.search.caviar != "reuse":
         lines.append("Trials that were trained in a population have the same score to rounding.")
     return [f"# {one_line(line)}" for line in lines]

@@ -13,7 +13,8 @@ __all__ = ["PruningTable"]
 class PruningTable(RuleTable):
     """``[search.pruning]``: ends trials at epochs at which they are behind earlier ones.
 
-    A pruned trial is one of the search's ``trials``, and never its best. See
+    A pruned trial is one of the search's ``trials``, and never its best. With folds or repeats it
+    ends in its first training, or after a later one by the mean of its scores. See
     `tfcourse.search.strategies.pruning` for the rules. In Optuna the settings are
     ``reduction_factor`` (4 by default), ``min_resource``, ``n_warmup_steps``,
     ``n_startup_trials`` and ``interval_steps``.
@@ -77,23 +78,20 @@ class PruningTable(RuleTable):
                 '[search.pruning] is not possible with strategy "hyperband", which ends trials by '
                 "a schedule of its own. Leave it out, or use another strategy."
             )
-        if trainings > 1:
-            lines.append(
-                f"[search.pruning] needs trials of one training. Received: {trainings} "
-                "(folds * repeats), which run one after the other, and whose mean is known at the "
-                "end. Search without folds and repeats; tfcourse retest --seeds 5 repeats the best."
-            )
         key, least = ("min_epochs", 0) if self.rule == "asha" else ("warmup_epochs", 1)
         value: int = getattr(self, key)
-        if epochs < 2:
+        # The number of epochs, of all trainings, after which a trial can be pruned last.
+        last = epochs - 1 if trainings == 1 else (trainings - 1) * epochs
+        if last < 1:
             lines.append(
                 "[search.pruning] needs trials of at least 2 epochs, as none is pruned after its "
                 f"last one. Received: {epochs}. Leave it out, or give [training] more epochs."
             )
-        elif value + least >= epochs:
+        elif value + least > last:
+            number = f"{epochs} epochs" if trainings == 1 else f"{trainings} times {epochs} epochs"
             lines.append(
-                f"[search.pruning] {key} must be < {epochs - least}, as trials train at most "
-                f"{epochs} epochs and are compared after epoch {value + least} first. Received: "
+                f"[search.pruning] {key} must be < {last + 1 - least}, as trials train at most "
+                f"{number} and are compared after epoch {value + least} first. Received: "
                 f"{value}. Lower it, or give [training] more epochs."
             )
         return lines

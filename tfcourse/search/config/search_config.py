@@ -83,8 +83,13 @@ class SearchConfig:
         search = self.search
         if search.pruning is None:
             return None
-        settings = search.pruning.settings
-        return Pruning(settings, search.pruning.parallel, search.objective, self.direction)
+        return Pruning(
+            search.pruning.settings,
+            search.pruning.parallel,
+            search.objective,
+            self.direction,
+            self.training.folds * self.training.repeats,
+        )
 
     @property
     def limits(self) -> Limits:

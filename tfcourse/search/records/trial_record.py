@@ -33,9 +33,11 @@ class TrialRecord:
         history: The values of each metric by epoch; those on record are None if not finite.
         traceback: The traceback if it failed with an error.
         score_std: The standard deviation of ``scores``.
-        scores: The score of each training if the trial has several (folds, repeats); ``score`` and
-            ``history`` are then means, see `tfcourse.search.trials.scoring.combine`.
+        scores: The score of each training that has ended if the trial has several (folds,
+            repeats); ``score`` and ``history`` are then means, see
+            `tfcourse.search.trials.scoring.combine`.
         epochs_saved: The epochs that it did not train because it was pruned.
+        curves: The objective by epoch of each of several trainings, in a search with pruning.
     """
 
     trial: int
@@ -51,6 +53,14 @@ class TrialRecord:
     score_std: float | None = None
     scores: Sequence[float] = ()
     epochs_saved: Annotated[int, Field(ge=0)] = 0
+    curves: Sequence[Sequence[float | None]] = ()
+
+    @property
+    def epochs_trained(self) -> int:
+        """The epochs of its trainings; of several only those of the longest without ``curves``."""
+        histories = self.curves or self.history.values()
+        lengths = [len(values) for values in histories]
+        return sum(lengths) if self.curves else max(lengths, default=0)
 
 
 @dataclass(frozen=True)

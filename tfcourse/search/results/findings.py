@@ -62,7 +62,7 @@ def _pruning(records: Sequence[TrialRecord]) -> list[str]:
     if not pruned:
         return []
     saved = sum(record.epochs_saved for record in records)
-    trained = sum(max(map(len, record.history.values()), default=0) for record in records)
+    trained = sum(record.epochs_trained for record in records)
     return [
         f"{pruned} of {len(records)} trials were pruned, which saved {saved} of "
         f"{saved + trained} epochs."

@@ -4,11 +4,19 @@ The rules are those of Optuna's `SuccessiveHalvingPruner` (asynchronous successi
 al. 2020) and `MedianPruner` (Golovin et al. 2017). The value of a trial after an epoch is the best
 one so far, as its score is that of its best epoch: a trial that leads is never pruned.
 
+A trial of several trainings (folds, repeats) is compared after the epochs of its first training,
+and then at the end of each one, when its value is the mean of their scores so far. So trials are
+compared on the same folds, and one whose second training has just begun is not taken for a bad one.
+(To report that mean after each fold is what Optuna's maintainers advise; its callbacks for LightGBM
+and XGBoost look at the epochs of the first fold alone.) Its epochs are counted through all its
+trainings: a comparison after 27 epochs is made at the end of the second training of 20.
+
 The trials run in batches, and a trial is compared with those before its batch, which have all
 ended. Which ones they are follows from its number alone. So its limits are known before it begins,
 and are the same for any number of workers, interrupted or not.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -35,12 +43,12 @@ class Asha:
     statuses = ("completed", "pruned")
     startup_trials = 0
 
-    def compares(self, epoch: int) -> bool:
-        """Return True if trials are compared after this number of epochs."""
+    def compares(self, after: int, until: int) -> bool:
+        """Return True if trials are compared after n epochs, for an n with after < n <= until."""
         rung = self.min_epochs
-        while rung < epoch:
+        while rung <= after:
             rung *= self.reduction_factor
-        return rung == epoch
+        return rung <= until
 
     def limit(self, losses: Sequence[float]) -> tuple[float, str] | None:
         """Return the largest loss with which a trial continues, and what a larger one is.
@@ -69,10 +77,11 @@ class Median:
     interval: int = 1
     statuses = ("completed",)
 
-    def compares(self, epoch: int) -> bool:
-        """Return True if trials are compared after this number of epochs."""
-        beyond = epoch - 1 - self.warmup_epochs
-        return beyond >= 0 and beyond % self.interval == 0
+    def compares(self, after: int, until: int) -> bool:
+        """Return True if trials are compared after n epochs, for an n with after < n <= until."""
+        beyond = max(after - self.warmup_epochs, 0)
+        intervals = math.ceil(beyond / self.interval)
+        return self.warmup_epochs + 1 + intervals * self.interval <= until
 
     def limit(self, losses: Sequence[float]) -> tuple[float, str] | None:
         """Return the largest loss with which a trial continues, and what a larger one is.
@@ -105,30 +114,49 @@ class TrialLimits:
     Attributes:
         objective: The name of the score.
         direction: ``"max"`` or ``"min"``.
-        epochs: The epochs of the trial if it is not pruned.
-        by_epoch: The limits by epoch, from 1.
+        epochs: The epochs of each of its trainings.
+        by_epoch: The limits of its first training by epoch, from 1.
+        trainings: The number of its trainings if it is not pruned.
+        by_training: The limits of the mean of its scores by the number of trainings so far.
     """
 
     objective: str
     direction: str
     epochs: int
     by_epoch: Mapping[int, Limit] = field(default_factory=dict)
+    trainings: int = 1
+    by_training: Mapping[int, Limit] = field(default_factory=dict)
 
     def verdict(self, scores: Sequence[float]) -> str | None:
-        """Return the reason for which a trial is pruned after its last epoch; None if it is not.
+        """Return the reason for which a trial is pruned in its first training; None if it is not.
 
         Args:
             scores: The objective of each of its epochs so far.
         """
         epoch = len(scores)
-        limit = self.by_epoch.get(epoch)
-        if limit is None:
+        if (limit := self.by_epoch.get(epoch)) is None:
             return None
         best = max(scores) if self.direction == "max" else min(scores)
-        is_behind = best < limit.value if self.direction == "max" else best > limit.value
+        return self._verdict(best, f"by epoch {epoch}", limit)
+
+    def verdict_of_trainings(self, scores: Sequence[float]) -> str | None:
+        """Return the reason for which a trial is pruned after a training; None if it is not.
+
+        Args:
+            scores: The scores of its trainings so far.
+        """
+        count = len(scores)
+        if (limit := self.by_training.get(count)) is None:
+            return None
+        return self._verdict(
+            float(np.mean(scores)), f"after {count} of {self.trainings} trainings", limit
+        )
+
+    def _verdict(self, value: float, when: str, limit: Limit) -> str | None:
+        is_behind = value < limit.value if self.direction == "max" else value > limit.value
         if not is_behind:
             return None
-        return f"{self.objective} {best:.4g} by epoch {epoch} {limit.verdict}: {limit.value:.4g}."
+        return f"{self.objective} {value:.4g} {when} {limit.verdict}: {limit.value:.4g}."
 
 
 @dataclass(frozen=True)
@@ -140,12 +168,14 @@ class Pruning:
         parallel: The number of trials of a batch.
         objective: The name of the score.
         direction: ``"max"`` or ``"min"``.
+        trainings: The number of trainings of a trial.
     """
 
     rule: Asha | Median
     parallel: int
     objective: str
     direction: str
+    trainings: int = 1
 
     def compared(self, trial: int) -> range:
         """Return the trials that a trial is compared with: those before its batch.
@@ -155,23 +185,49 @@ class Pruning:
         return range(first_of_batch(trial, self.rule.startup_trials, self.parallel))
 
     def limits(self, trial: int, epochs: int, records: Mapping[int, TrialRecord]) -> TrialLimits:
-        """Return the limits of a trial, none after its last epoch.
+        """Return the limits of a trial, none after the last epoch of its last training.
 
         Args:
             trial: The trial's number.
-            epochs: Its epochs if it is not pruned.
+            epochs: The epochs of each of its trainings if it is not pruned.
             records: The records of the trials that it is compared with, and perhaps of others.
         """
-        sign = 1.0 if self.direction == "min" else -1.0
         others = [records[number] for number in self.compared(trial)]
+        others = [record for record in others if record.status in self.rule.statuses]
         curves = [
-            np.minimum.accumulate(sign * np.asarray(record.history[self.objective]))
+            np.minimum.accumulate(self._sign * np.asarray(curve, float))
             for record in others
-            if record.status in self.rule.statuses and self.objective in record.history
+            for curve in self._first_curve(record)
         ]
-        limits = {}
-        for epoch in filter(self.rule.compares, range(1, epochs)):
-            losses = [float(curve[epoch - 1]) for curve in curves if len(curve) >= epoch]
-            if (limit := self.rule.limit(losses)) is not None:
-                limits[epoch] = Limit(sign * limit[0], limit[1])
-        return TrialLimits(self.objective, self.direction, epochs, limits)
+        by_epoch, by_training = {}, {}
+        for epoch in range(1, epochs):
+            if self.rule.compares(epoch - 1, epoch):
+                losses = [float(curve[epoch - 1]) for curve in curves if len(curve) >= epoch]
+                by_epoch[epoch] = self._limit(losses)
+        for count in range(1, self.trainings):
+            # The epochs of the first one before its last have been compared.
+            if self.rule.compares(max(count - 1, 1) * epochs - (count == 1), count * epochs):
+                scores = (r.scores[:count] for r in others if len(r.scores) >= count)
+                losses = [self._sign * float(np.mean(own)) for own in scores]
+                by_training[count] = self._limit(losses)
+        return TrialLimits(
+            self.objective,
+            self.direction,
+            epochs,
+            {epoch: limit for epoch, limit in by_epoch.items() if limit is not None},
+            self.trainings,
+            {count: limit for count, limit in by_training.items() if limit is not None},
+        )
+
+    @property
+    def _sign(self) -> float:
+        return 1.0 if self.direction == "min" else -1.0
+
+    def _limit(self, losses: Sequence[float]) -> Limit | None:
+        limit = self.rule.limit(losses)
+        return None if limit is None else Limit(self._sign * limit[0], limit[1])
+
+    def _first_curve(self, record: TrialRecord) -> list[Sequence[float | None]]:
+        """Return the objective by epoch of a trial's first training, in a list; [] if unknown."""
+        first = record.curves[:1] or [record.history.get(self.objective, [])]
+        return [curve for curve in first if len(curve)]

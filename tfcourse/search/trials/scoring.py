@@ -15,7 +15,11 @@ History = Mapping[str, Sequence[float]]
 
 
 def score_history(
-    history: History, objective: str, direction: str, limits: TrialLimits | None = None
+    history: History,
+    objective: str,
+    direction: str,
+    limits: TrialLimits | None = None,
+    earlier: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Return status, score and best epoch of one finished training, as fields of a `TrialRecord`.
 
@@ -24,6 +28,7 @@ def score_history(
         objective: The metric that is the score.
         direction: ``"max"`` if a larger score is better, or ``"min"``.
         limits: The limits below which the trial is pruned, if there are any.
+        earlier: The scores of the trial's trainings before this one.
     """
     scores = np.asarray(history[objective])
     for epoch in range(len(scores)):
@@ -32,31 +37,45 @@ def score_history(
             message = f"{fault.message}: {history[fault.name][epoch]}."
             return {"status": "failed", "message": message, "history": history}
     best = int(np.argmax(scores) if direction == "max" else np.argmin(scores))
-    fields = {"score": float(scores[best]), "best_epoch": best + 1, "history": history}
-    reason = None if limits is None else limits.verdict(history[objective])
-    if limits is None or reason is None:
+    score = float(scores[best])
+    fields = {"score": score, "best_epoch": best + 1, "history": history}
+    if limits is None:
         return {"status": "completed", **fields}
-    saved = limits.epochs - len(scores)
-    return {"status": "pruned", **fields, "message": reason, "epochs_saved": saved}
+    if not earlier and (reason := limits.verdict(history[objective])) is not None:
+        saved = limits.trainings * limits.epochs - len(scores)
+        return {"status": "pruned", **fields, "message": reason, "epochs_saved": saved}
+    ended = [*earlier, score]
+    if (reason := limits.verdict_of_trainings(ended)) is not None:
+        saved = (limits.trainings - len(ended)) * limits.epochs
+        end = {"message": reason, "epochs_saved": saved, "scores": ended}
+        return {"status": "pruned", **fields, **end}
+    return {"status": "completed", **fields}
 
 
-def combine(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def combine(results: Sequence[Mapping[str, Any]], objective: str | None = None) -> dict[str, Any]:
     """Return one result of those that `score_history` returned for a trial's trainings.
 
     The score is the mean of their scores, each at its own best epoch, and ``score_std`` their
     standard deviation (of a sample: divided by n-1). The best epoch is the mean of theirs,
     rounded. An epoch's history is the mean of the trainings that reached it.
+
+    Args:
+        results: The results; the last one says if the trial was pruned.
+        objective: The metric whose curves become part of the result; None for none.
     """
     if len(results) == 1:
         return dict(results[0])
     scores = [result["score"] for result in results]
+    histories = [result["history"] for result in results]
+    curves = {} if objective is None else {"curves": [list(h[objective]) for h in histories]}
     return {
-        "status": "completed",
+        **results[-1],
         "score": float(np.mean(scores)),
         "score_std": float(np.std(scores, ddof=1)),
         "scores": scores,
         "best_epoch": round(float(np.mean([result["best_epoch"] for result in results]))),
-        "history": _mean_history([result["history"] for result in results]),
+        "history": _mean_history(histories),
+        **curves,
     }
 
 

@@ -104,30 +104,30 @@ class TrialRunner:
     def _train_all(
         self, number: int, values: Hyperparameters
     ) -> tuple[SavableModel | None, dict[str, Any]]:
-        """Return the model of a trial's last training, None if one failed, and the trial's result.
-
-        The result is fields of a `TrialRecord`.
-        """
+        """Return the model of a trial's last training, if none failed, and its record's fields."""
         results: list[dict[str, Any]] = []
-        model: KerasModel
         values, origin = with_origin(self.config.search.strategy, number, values)
-        seed, plan = self.config.search.seed, self.config.training
-        limits = self.limits(number, values)
-        for training in trainings(origin, seed, plan.folds, plan.repeats):
+        search, plan, direction = self.config.search, self.config.training, self.config.direction
+        limits, objective = self.limits(number, values), search.objective
+        for training in trainings(origin, search.seed, plan.folds, plan.repeats):
+            scores = [result["score"] for result in results]
             try:
                 with exit_as_error():  # a layer, metric or loss of the user's may call sys.exit
-                    model, history = self.train(number, values, training, limits)
-                objective, direction = self.config.search.objective, self.config.direction
-                results.append(score_history(history, objective, direction, limits))
+                    by_epoch = None if scores else limits
+                    model, history = self.train(number, values, training, by_epoch)
+                results.append(score_history(history, objective, direction, limits, scores))
             except CheckpointError:
                 raise
             except Exception as error:
                 results.append(failure(error))
-            if results[-1]["status"] == "failed":
-                message = f"{results[-1]['message']} {training.name}".rstrip()
-                return None, {**results[-1], "message": message}
+            if (end := results[-1])["status"] != "completed":
+                end["message"] = f"{end['message']} {training.name}".rstrip()
+                break
+        if end["status"] == "failed":
+            return None, end
         try:
-            return self._with_scaling(model, training.fold), combine(results)
+            curves = None if limits is None else objective
+            return self._with_scaling(model, training.fold), combine(results, curves)
         except Exception as error:
             return None, failure(error)
 
