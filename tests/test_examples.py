@@ -1,4 +1,4 @@
-"""Every example runs from any folder, prints the figures it is about and draws its picture.
+"""Every example runs from any folder, states its claims' verdicts and draws its picture.
 
 They run in their quick mode. ``TFCOURSE_FULL=1 pytest tests/test_examples.py`` runs them as a
 reader does, and expects the same figures.
@@ -12,14 +12,14 @@ import pytest
 
 from tests import processes
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("[0-9]*.py"))
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("[0-9EM]*_*.py"))
 NAMES = [path.stem for path in EXAMPLES]
 FULL = os.environ.get("TFCOURSE_FULL") == "1"
 
 # What an example must print, as regular expressions. Measured figures only: the course's own
 # stand beside them in the same line.
 FIGURES = {
-    "01_toy": [
+    "4_1_toy": [
         r"w before the first step( +0\.0){3}\n",
         r"w after 1 step( +0\.099999994){3}\n",
         r"w after 1000 steps( +4\.9999886){3}\n",
@@ -28,7 +28,7 @@ FIGURES = {
         r"w after 1 step +0\.0999993( +0\.0999993\d?){2}\n",
         r"w after 1000 steps( +5\.000001){3}\n",
     ],
-    "02_scales": [
+    "1_4_scales": [
         r"linear .* (89|90)\.\d%   course: 90 %",
         r"log( +2[45]\.\d%){4}   course: 25 %",
         r"E1, as circulated: α from 1\.\d+ to 99\d\d\.",
@@ -37,7 +37,7 @@ FIGURES = {
         r"reverse_log +9[01]\.\d% +[89]\.\d% ",
         r"one_minus_log( +(49|50)\.\d%){2}",
     ],
-    "03_batch_norm": [
+    "2_6_batch_norm": [
         r"gradient descent without, α = 4\.6: diverges in epoch 1, batch \d+\n",
         r"gradient descent +with batch norm +1 +17 .* \((3 of 4|9 of 13)\) +0\n",
         r"gradient descent +without .* \((0 of 4|3 of 13)\) +1\n",
@@ -46,40 +46,40 @@ FIGURES = {
         r"largest difference of a probability: +(0\.0e\+00|\d\.\de-0[6-9])\n",
         r"different answers among the 100 digits: +1\n",
     ],
-    "04_softmax_boundaries": [
+    "3_4_softmax_boundaries": [
         r"softmax \[0\.842 0\.042 0\.002 0\.114\] ",
         r"hardmax \[1\. 0\. 0\. 0\.\] ",
         r"no hidden layer( +\de-0[678])+\n",
         r"two hidden layers( +0\.\d+)+\n",
     ],
-    "06_many_classes": [
+    "3_5_many_classes": [
         r"m × C matrix: +(\d\.\d{3})\d+\ncost in blocks: +\1",
         r"log C = (6\.908|8\.517), ",
     ],
-    "05_search": [
+    "1_8_search": [
         r"(3|14) trials, \1 completed",
         r"measured once: +(0\.\d+)\n.*loaded model: +\1\n",
     ],
-    "09_random_or_grid": [
+    "1_2_random_not_grid": [
         r"5 × 5 grid +5 .*\n +random +25 ",
-        r"random is better in (([6-9]|10) of 10|2\d of 30) seeds ",
+        r"claim 1\.2: holds \(.*, above 1 in (([6-9]|10) of 10|2\d of 30) seeds, median ",
         r"bowl( +\d\S*){2} +\d+ of [13]0\nbranin( +\d\S*){2} .*\nrosenbrock( +\d\S*){2} ",
     ],
-    "10_panda_or_caviar": [
+    "1_7_panda_or_caviar": [
         r"panda: +1 model, \d{2,} epochs, [1-9]\d* nudges\n",
         r"caviar: (8|32) models, \d+ epochs of each\n +the best: learning_rate \S+, beta_1 0\.9",
         r"seconds +panda +caviar +ahead\n"
         r"( +\d+\.\d( +[01]\.\d{4}){2} +(panda|caviar|neither)\n){4}"
         r" +\d+\.0( +0\.9\d{3}){2} +(panda|caviar|neither)\n",
     ],
-    "07_backpropagation": [
+    "5_3_backpropagation": [
         r"ReLU( +\d\.\de-1[5-7]){4}\n",
         r"tanh( +\d\.\de-1[5-7]){4}\n",
         r"difference of a weight after \d+ steps: \d\.\de-1[3-7]\n",
         r"written out( +\d\.\de-(08|09|10)){5}\n",
         r"erratum E9 +\d\.\de-(08|09|10)( +[5-9]\.\de-01){3} +\d\.\de-(08|09|10)\n",
     ],
-    "08_multi_worker": [
+    "4_4_multi_worker": [
         r"worker 0 of 2: dev accuracy 0\.[89]",
         r"worker 1 of 2: dev accuracy 0\.[89]",
         r"between the two workers: +0\.0e\+00\n",
@@ -88,8 +88,34 @@ FIGURES = {
 }
 
 
+# Those that state no verdict yet.
+WITHOUT_VERDICT = {
+    *("1_4_scales", "1_7_panda_or_caviar", "1_8_search", "2_6_batch_norm"),
+    *("3_4_softmax_boundaries", "3_5_many_classes", "4_4_multi_worker", "5_3_backpropagation"),
+}
+
+
+def claims_of(path):
+    """The claims whose verdicts a script states, as its source says."""
+    return re.findall(r"\bverdict\(\s*\"([^\"]+)\"", path.read_text(encoding="utf-8"))
+
+
 def test_the_examples_are_found():
-    assert set(FIGURES) <= set(NAMES)
+    assert set(FIGURES) | WITHOUT_VERDICT <= set(NAMES)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=NAMES)
+def test_an_example_is_named_after_the_first_claim_that_it_decides(path):
+    number = path.stem.split("_")
+    first = number[0] if number[0][0] in "EM" else ".".join(number[:2])
+    assert (path.stem in WITHOUT_VERDICT) == (claims_of(path) == [])
+    assert claims_of(path)[:1] in ([first], [])
+    assert len(claims_of(path)) == len(set(claims_of(path)))
+
+
+def test_a_claim_has_one_script():
+    claims = [claim for path in EXAMPLES for claim in claims_of(path)]
+    assert len(claims) == len(set(claims))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=NAMES)
@@ -124,6 +150,10 @@ def test_an_example_runs(path, tmp_path):
     for figure in FIGURES.get(path.stem, []):
         assert re.search(figure, done.stdout), f"not printed: {figure}\n\n{done.stdout}"
 
+    verdicts = re.findall(
+        r"^claim (\S+): (?:holds|does not hold) \(.+\)$", done.stdout, re.MULTILINE
+    )
+    assert sorted(verdicts) == sorted(claims_of(path))
     assert f"\npicture: {out / path.stem}.png\n" in done.stdout
     assert (out / f"{path.stem}.png").is_file()
     for picture in out.iterdir():

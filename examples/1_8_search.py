@@ -7,22 +7,19 @@
 # `tfcourse search tuner_configs/digits.toml`; this is the same from Python.
 
 # %%
-import os
+from tfcourse.course import QUICK, save
+
+TRIALS, EPOCHS = (3, 2) if QUICK else (14, 5)
+
+# %%
 import tempfile
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import tfcourse
 from tfcourse.search.data.loading import load_split
-
-HERE = Path(globals().get("__file__", "notebook")).resolve().parent
-OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
-OUT.mkdir(parents=True, exist_ok=True)
-QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
 
 # %% [markdown]
 # ## Run it
@@ -32,11 +29,13 @@ QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
 # before it.
 
 # %%
+CONFIG = Path(__file__).parent.parent / "tuner_configs" / "digits.toml"
+
 folder = tempfile.TemporaryDirectory()
 search = tfcourse.Search.from_toml(
-    HERE.parent / "tuner_configs" / "digits.toml",
-    trials=3 if QUICK else 14,
-    epochs=2 if QUICK else 5,
+    CONFIG,
+    trials=TRIALS,
+    epochs=EPOCHS,
     out=folder.name,
 )
 result = search.run(verbose=False)
@@ -93,8 +92,7 @@ ax.yaxis.set_major_formatter("{x:.0%}")
 title = f"All trials with α from 0.001 to 0.1 scored at least {np.floor(100 * lowest):.0f} %"
 ax.set_title(title, loc="left")
 ax.spines[["top", "right"]].set_visible(False)
-fig.savefig(OUT / "05_search.png", dpi=150)
-print(f"\npicture: {OUT / '05_search.png'}")
+save(fig, "1_8_search")
 
 # %%
 folder.cleanup()

@@ -9,23 +9,17 @@
 # with each other, and with the course, down to the last float32 digit.
 
 # %%
-import os
-from pathlib import Path
+from tfcourse.course import save, verdict
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+STEPS = 1000  # few enough to keep in the quick mode (TFCOURSE_QUICK=1) too
 
+# %%
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
 import tfcourse
-
-HERE = Path(globals().get("__file__", "notebook")).resolve().parent
-OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
-OUT.mkdir(parents=True, exist_ok=True)
-
-STEPS = 1000  # few enough to keep in the quick mode (TFCOURSE_QUICK=1) too
 
 # %% [markdown]
 # ## The old program
@@ -81,6 +75,17 @@ print(f"{'Gradient descent, α = 0.01':28}{'course':>13}{'TensorFlow 1':>15}{'tf
 for name, course, one, two in table:
     print(f"{name:28}{course:>13}{one!s:>15}{two!s:>13}")
 
+verdict(
+    "4.1",
+    [str(new.w_history[1]), str(new.w), str(old[-1])] == ["0.099999994", *2 * ["4.9999886"]],
+    f"w = {new.w_history[1]!s} after 1 step, {new.w!s} after {STEPS}, to the course's last digit",
+)
+verdict(
+    "4.2",
+    str(old_20[-1]) == str(new_20.w) == "9.999977",
+    f"w = {new_20.w!s} with the coefficients 1, -20, 100, to the course's last digit",
+)
+
 # %% [markdown]
 # Why not exactly 5? Each step shrinks the distance to 5 by the factor 1 - 2α = 0.98, and 0.98¹⁰⁰⁰
 # would leave less than 10⁻⁸ of it. But near 5 a float32 has gaps of 4.8·10⁻⁷: once a step is
@@ -121,6 +126,11 @@ adam = tfcourse.minimize_quadratic(optimizer="adam", learning_rate=0.1, steps=ST
 print(f"\n{'Adam, α = 0.1':28}{'course':>13}{'GradientTape':>15}{'tfcourse':>13}")
 print(f"{'w after 1 step':28}{'0.0999993':>13}{tape_history[1]!s:>15}{adam.w_history[1]!s:>13}")
 print(f"{'w after 1000 steps':28}{'5.000001':>13}{tape_history[-1]!s:>15}{adam.w!s:>13}")
+verdict(
+    "4.3",
+    abs(tape_history[1] - 0.0999993) < 1e-7 and abs(adam.w - 5.000001) < 1e-6,
+    f"w = {tape_history[1]!s} after 1 step, {adam.w!s} after {STEPS}",
+)
 
 # %% [markdown]
 # Adam's first step has the length α, whatever the gradient: the averages of dw and of dw² are
@@ -141,5 +151,4 @@ ax.text(84, 3.8, "gradient descent, α = 0.01", color="#0072B2")
 ax.set(xlabel="step", ylabel="w", xlim=(0, STEPS_IN_PICTURE), ylim=(0, 6))
 ax.set_title("Adam strides, overshoots and returns; gradient descent slows down", loc="left")
 ax.spines[["top", "right"]].set_visible(False)
-fig.savefig(OUT / "01_toy.png", dpi=150)
-print(f"\npicture: {OUT / '01_toy.png'}")
+save(fig, "4_1_toy")

@@ -9,11 +9,13 @@
 # time, because it does not run on while the machine is busy with something else.)
 
 # %%
-import os
-import time
-from pathlib import Path
+from tfcourse.course import QUICK, save
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+# A quick run has no time for XLA, which compiles for seconds.
+SECONDS, MEMBERS, XLA = (5, 8, False) if QUICK else (40, 32, "auto")
+
+# %%
+import time
 
 import keras
 import matplotlib.pyplot as plt
@@ -22,13 +24,6 @@ from sklearn.datasets import load_digits
 
 import tfcourse
 from tfcourse.models.build import mlp
-
-HERE = Path(globals().get("__file__", "notebook")).resolve().parent
-OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
-OUT.mkdir(parents=True, exist_ok=True)
-QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
-# A quick run has no time for XLA, which compiles for seconds.
-SECONDS, MEMBERS, XLA = (5, 8, False) if QUICK else (40, 32, "auto")
 
 # %% [markdown]
 # ## The work
@@ -201,5 +196,4 @@ ax.set_title(f"Each of the {MEMBERS} models, and the panda", loc="left")
 for ax in axes:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25)
-fig.savefig(OUT / "10_panda_or_caviar.png", dpi=150)
-print(f"\npicture: {OUT / '10_panda_or_caviar.png'}")
+save(fig, "1_7_panda_or_caviar")

@@ -11,11 +11,17 @@
 # Z = W A + b is Z = A W + b.
 
 # %%
-import os
-from itertools import pairwise
-from pathlib import Path
+from tfcourse.course import QUICK, save
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+EPOCHS = 3 if QUICK else 20
+PROBED = 50 if QUICK else 200  # weights a layer that are checked by a two-sided difference
+BATCH_SIZE = 64
+ALPHA = 0.1
+LIMIT = 1e-10
+LAMBDA = 0.7
+
+# %%
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,22 +31,10 @@ import tfcourse
 from tfcourse.data.sources import load
 from tfcourse.data.splits import stratified_split
 
-HERE = Path(globals().get("__file__", "notebook")).resolve().parent
-OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
-OUT.mkdir(parents=True, exist_ok=True)
-QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
-
-EPOCHS = 3 if QUICK else 20
-PROBED = 50 if QUICK else 200  # weights a layer that are checked by a two-sided difference
-BATCH_SIZE = 64
-ALPHA = 0.1
-LIMIT = 1e-10
-
 digits, classes = load("digits")
 split = stratified_split(digits, (0.6, 0.2, 0.2), classes, seed=0)
 X, X_test = split.train.x.astype("float64"), split.test.x.astype("float64")
 Y = np.eye(classes)[split.train.y]  # one row an example, 1 at its class
-LAMBDA = 0.7
 LAMBDA_OVER_M = LAMBDA / len(X)  # section 5.5, m the examples of the training set
 
 # %% [markdown]
@@ -271,5 +265,4 @@ ax.set(yscale="log", xlim=(0.7, L + 0.3), ylim=(1e-17, 10), xticks=layers)
 ax.set(xlabel="layer l", ylabel="distance of dW[l]")
 ax.set_title("Written-out gradients are the tape's; erratum E9 runs, and is wrong", loc="left")
 ax.spines[["top", "right"]].set_visible(False)
-fig.savefig(OUT / "07_backpropagation.png", dpi=150)
-print(f"\npicture: {OUT / '07_backpropagation.png'}")
+save(fig, "5_3_backpropagation")

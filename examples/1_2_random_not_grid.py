@@ -8,10 +8,13 @@
 # known.
 
 # %%
+from tfcourse.course import QUICK, over_seeds, save, verdict
+
+SEEDS = range(10 if QUICK else 30)
+
+# %%
 import os
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # keras-tuner imports TensorFlow
 
 # The matrices are small: more threads cost more than they save. Before NumPy is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -23,12 +26,6 @@ from tfcourse.search.config.load import parse_config
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.strategies.study import Memo
-
-HERE = Path(globals().get("__file__", "notebook")).resolve().parent
-OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
-OUT.mkdir(parents=True, exist_ok=True)
-QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
-SEEDS = range(10 if QUICK else 30)
 
 # %% [markdown]
 # ## A search of two hyperparameters
@@ -52,7 +49,7 @@ def search(strategy, seed, loss, trials):
             axis["points"] = round(trials**0.5)
     table = {"name": "example", "strategy": strategy, "trials": trials, "seed": seed}
     table["objective"] = "val_loss"
-    config = parse_config({"search": table, "space": space}, "example", HERE)
+    config = parse_config({"search": table, "space": space}, "example", Path())
     records, positions, memo = {}, [], Memo()  # which keeps each round's box
     for trial in range(trials):
         values = propose(config.study, trial, records, memo)
@@ -84,11 +81,17 @@ lowest = {
     strategy: np.array([search(strategy, s, one_matters, 25)[1].min() for s in SEEDS])
     for strategy in ("grid", "random")
 }
-wins = np.sum(lowest["random"] < lowest["grid"])
 print(f"\nbest loss, median over {len(SEEDS)} seeds")
 for strategy, best in lowest.items():
     print(f"  {strategy:10}{np.median(best):10.2g}")
-print(f"random is better in {wins} of {len(SEEDS)} seeds   course: in most")
+
+better = lowest["random"] < lowest["grid"]
+ratios = lowest["grid"] / lowest["random"]  # how many times as high the grid's best loss is
+verdict(
+    "1.2",
+    better.mean() > 0.5,
+    f"the grid's best loss over random search's, above 1 in {over_seeds(ratios, better)}",
+)
 
 # %% [markdown]
 # ## From coarse to fine
@@ -115,6 +118,7 @@ def rosenbrock(a, e, seed):
     return (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
 
+shares = {}
 print(f"\nbest loss of 24 trials, median over {len(SEEDS)} seeds")
 print(f"{'':12}{'random':>10}{'coarse to fine':>17}{'better in':>12}")
 for loss in (bowl, branin, rosenbrock):
@@ -122,8 +126,16 @@ for loss in (bowl, branin, rosenbrock):
         np.array([search(strategy, s, loss, 24)[1].min() for s in SEEDS])
         for strategy in ("random", "coarse_to_fine")
     )
+    shares[loss.__name__] = np.mean(fine < random)
     share = f"{np.sum(fine < random)} of {len(SEEDS)}"
     print(f"{loss.__name__:12}{np.median(random):10.2g}{np.median(fine):17.2g}{share:>12}")
+
+figures = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+verdict(
+    "1.3",
+    min(shares.values()) > 0.5,
+    f"seeds of {len(SEEDS)} in which coarse to fine is better: {figures}",
+)
 
 # %% [markdown]
 # ## The picture
@@ -160,5 +172,4 @@ for ax in axes:
     ax.spines[["top", "right"]].set_visible(False)
 axes[0].set_yticks(np.linspace(0, 1, 5), ["1e-10", "1e-8", "1e-6", "1e-4", "0.01"])
 axes[0].set_ylabel("Adam's ε (log scale)")
-fig.savefig(OUT / "09_random_or_grid.png", dpi=150)
-print(f"\npicture: {OUT / '09_random_or_grid.png'}")
+save(fig, "1_2_random_not_grid")

@@ -7,11 +7,11 @@
 # can a softmax layer cut out of the plane?
 
 # %%
-import os
-from pathlib import Path
+from tfcourse.course import QUICK, save
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+EPOCHS = 5 if QUICK else 60
 
+# %%
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,13 +20,6 @@ from matplotlib.colors import ListedColormap
 import tfcourse
 from tfcourse.formulas.softmax import hardmax, softmax
 from tfcourse.models.build import mlp
-
-HERE = Path(globals().get("__file__", "notebook")).resolve().parent
-OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
-OUT.mkdir(parents=True, exist_ok=True)
-QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
-
-EPOCHS = 5 if QUICK else 60
 
 # %% [markdown]
 # ## Four numbers become four probabilities
@@ -184,5 +177,4 @@ for row, name in zip(axes, MODELS, strict=True):
     row[0].set_ylabel(name, fontsize=12)
 title = "Softmax cuts straight, hidden layers bend the cuts"
 fig.suptitle(title, x=0.01, ha="left", fontsize=14)
-fig.savefig(OUT / "04_softmax_boundaries.png", dpi=150)
-print(f"\npicture: {OUT / '04_softmax_boundaries.png'}")
+save(fig, "3_4_softmax_boundaries")

@@ -7,11 +7,11 @@
 # the hyperparameter acts, and draw uniformly on *that*.
 
 # %%
-import os
-from pathlib import Path
+from tfcourse.course import QUICK, save
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+DRAWS = 10_000 if QUICK else 100_000
 
+# %%
 import matplotlib.pyplot as plt
 import numpy as np
 from keras_tuner.engine import hyperparameters
@@ -20,17 +20,12 @@ from tfcourse.formulas.averages import effective_window
 from tfcourse.formulas.scales import to_value
 from tfcourse.search.space.parameters import Range
 
-HERE = Path(globals().get("__file__", "notebook")).resolve().parent
-OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
-OUT.mkdir(parents=True, exist_ok=True)
-QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
-
 # %% [markdown]
 # Every scale is a map from the unit interval to values: 0 goes to the lowest value, 1 to the
 # highest. Draw once from the unit interval, send the same draws through each scale, and count.
 
 # %%
-draws = np.random.default_rng(0).random(10_000 if QUICK else 100_000)
+draws = np.random.default_rng(0).random(DRAWS)
 
 
 def shares(values, edges):
@@ -151,5 +146,4 @@ axes[0, 0].set_ylabel("draws per bin (%)")
 axes[1, 0].set_xlabel("learning rate α")
 axes[1, 1].set_xlabel("effective window 1/(1 - β)")
 axes[1, 1].set_xticks([10, 100, 1000], ["10\nβ = 0.9", "100\nβ = 0.99", "1000\nβ = 0.999"])
-fig.savefig(OUT / "02_scales.png", dpi=150)
-print(f"\npicture: {OUT / '02_scales.png'}")
+save(fig, "1_4_scales")

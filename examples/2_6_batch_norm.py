@@ -13,11 +13,13 @@
 # gradient descent and by Adam, over four decades of learning rates.
 
 # %%
-import os
-from pathlib import Path
+from tfcourse.course import QUICK, save
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+EPOCHS = 3 if QUICK else 10
+BATCH_SIZE = 64
+TARGET = 0.9
 
+# %%
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,15 +29,7 @@ from tfcourse.data.sources import load
 from tfcourse.data.splits import stratified_split
 from tfcourse.models.build import mlp
 
-HERE = Path(globals().get("__file__", "notebook")).resolve().parent
-OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
-OUT.mkdir(parents=True, exist_ok=True)
-QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
-
 RATES = np.geomspace(1e-3, 1e1, 13)[2::3] if QUICK else np.geomspace(1e-3, 1e1, 13)
-EPOCHS = 3 if QUICK else 10
-BATCH_SIZE = 64
-TARGET = 0.9
 
 digits, classes = load("digits")
 split = stratified_split(digits, (0.6, 0.2, 0.2), classes, seed=0)
@@ -162,8 +156,7 @@ axes[0].plot([], [], "X", color="0.4", markersize=11, linestyle="none", label="d
 axes[0].legend(frameon=False, loc="lower left")
 title = "With batch norm, training is faster and more learning rates work"
 fig.suptitle(title, x=0.01, ha="left", fontsize=14)
-fig.savefig(OUT / "03_batch_norm.png", dpi=150)
-print(f"\npicture: {OUT / '03_batch_norm.png'}")
+save(fig, "2_6_batch_norm")
 
 # %% [markdown]
 # ## One example at test time

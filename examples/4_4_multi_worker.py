@@ -15,10 +15,17 @@
 # workers and says which one this is; the ports must be open between them.
 #
 #     TF_CONFIG='{"cluster": {"worker": ["10.0.0.1:12345", "10.0.0.2:12345"]},
-#                 "task": {"type": "worker", "index": 0}}' python 08_multi_worker.py
+#                 "task": {"type": "worker", "index": 0}}' python 4_4_multi_worker.py
 #
 # On the second machine the index is 1. All workers make the same calls with the same, whole data:
 # `fit` takes each one's part itself.
+
+# %%
+from tfcourse.course import QUICK, save
+
+EPOCHS = 3 if QUICK else 20
+BATCH_SIZE = 64
+WORKERS = 2
 
 # %%
 import json
@@ -29,8 +36,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -38,14 +43,6 @@ import tensorflow as tf
 import tfcourse
 from tfcourse.data.sources import load
 from tfcourse.data.splits import stratified_split
-
-HERE = Path(globals().get("__file__", "notebook")).resolve().parent
-OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
-QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
-
-EPOCHS = 3 if QUICK else 20
-BATCH_SIZE = 64
-WORKERS = 2
 
 # %% [markdown]
 # ## The training
@@ -122,7 +119,7 @@ with tempfile.TemporaryDirectory() as folder:
     for index, result in enumerate(results):
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": {"worker": addresses}, "task": task})
-        command = [sys.executable, HERE / "08_multi_worker.py", result]
+        command = [sys.executable, __file__, result]
         workers.append(subprocess.Popen(command, env={**os.environ, "TF_CONFIG": config}))
     if sum(worker.wait() for worker in workers):
         sys.exit("a worker failed: its message is above")
@@ -161,7 +158,6 @@ assert apart < 1e-4, "two workers must give what one process gives, but for roun
 # %%
 import matplotlib.pyplot as plt
 
-OUT.mkdir(parents=True, exist_ok=True)
 epochs = range(1, EPOCHS + 1)
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 ax.plot(epochs, history["loss"], color="#0072B2", linewidth=2, label="one process")
@@ -171,5 +167,4 @@ ax.xaxis.get_major_locator().set_params(integer=True)
 ax.set_title("Two workers with half of each mini-batch: the same training", loc="left")
 ax.legend(frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
-fig.savefig(OUT / "08_multi_worker.png", dpi=150)
-print(f"\npicture: {OUT / '08_multi_worker.png'}")
+save(fig, "4_4_multi_worker")

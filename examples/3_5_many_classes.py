@@ -11,25 +11,18 @@
 # has the block's logits.
 
 # %%
-import os
-from pathlib import Path
+from tfcourse.course import QUICK, save
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported
+CLASSES = 1000 if QUICK else 5000
+EPOCHS = 5 if QUICK else 15
+EXAMPLES = 2 * CLASSES
 
+# %%
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
 
 import tfcourse
-
-HERE = Path(globals().get("__file__", "notebook")).resolve().parent
-OUT = Path(os.environ.get("TFCOURSE_EXAMPLES_OUT", HERE / "out"))
-OUT.mkdir(parents=True, exist_ok=True)
-QUICK = os.environ.get("TFCOURSE_QUICK") == "1"
-
-CLASSES = 1000 if QUICK else 5000
-EPOCHS = 5 if QUICK else 15
-EXAMPLES = 2 * CLASSES
 
 # %% [markdown]
 # ## The same cost and the same gradients
@@ -88,5 +81,4 @@ ax.set_title(
     f"{CLASSES} classes, trained in blocks: from guessing to {right:.0%} right", loc="left"
 )
 ax.spines[["top", "right"]].set_visible(False)
-fig.savefig(OUT / "06_many_classes.png", dpi=150)
-print(f"\npicture: {OUT / '06_many_classes.png'}")
+save(fig, "3_5_many_classes")

@@ -1,0 +1,4 @@
+from .script import QUICK as QUICK
+from .script import over_seeds as over_seeds
+from .script import save as save
+from .script import verdict as verdict
