@@ -1,4 +1,6 @@
+from .build import linear as linear
 from .build import mlp as mlp
+from .convnet import convnet as convnet
 from .fold import FoldReport as FoldReport
 from .fold import fold_batch_norm as fold_batch_norm
 from .fold import fold_report as fold_report

@@ -5,19 +5,54 @@ config read the builders' arguments without it.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from tfcourse.errors import InputError, one_of
-from tfcourse.hyperparameters import check
+from tfcourse.models.blocks import (
+    Activation,
+    Output,
+    Placement,
+    check_choices,
+    check_hidden,
+    check_numbers,
+    flat_input,
+    head,
+    hidden,
+    sequential,
+)
+from tfcourse.models.convnet import convnet
 
-__all__ = ["BUILDERS", "Activation", "Output", "Placement", "mlp"]
+__all__ = ["BUILDERS", "linear", "mlp"]
 
-Activation = Literal[
-    "relu", "leaky_relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "tanh",
-    "sigmoid", "hard_sigmoid", "hard_silu", "hard_tanh", "softplus", "softsign", "linear",
-]  # fmt: skip
-Placement = Literal["before_activation", "after_activation", "none"]
-Output = Literal["softmax", "sigmoid", "linear"]
+KernelInitializer = Literal["glorot_uniform", "he_normal", "zeros"]
+
+
+def linear(
+    input_shape: Sequence[int],
+    classes: int,
+    use_bias: bool = True,
+    kernel_initializer: KernelInitializer = "glorot_uniform",
+    output: Output = "softmax",
+) -> Any:
+    """Build a model without hidden layers: softmax, logistic or linear regression by its output.
+
+    Args:
+        input_shape: The shape of one example; it is flattened.
+        classes: The number of classes, at least 2; with another output the number of units.
+        use_bias: True adds a bias.
+        kernel_initializer: The weights at the start; ``"zeros"`` are no hindrance without hidden
+            layers.
+        output: The output layer, see `mlp`.
+
+    Returns:
+        An uncompiled ``keras.Sequential``.
+
+    Raises:
+        InputError: An argument is not admissible.
+    """
+    check_choices("linear", kernel_initializer=(kernel_initializer, KernelInitializer))
+    check_choices("linear", output=(output, Output))
+    options = {"use_bias": use_bias, "kernel_initializer": kernel_initializer}
+    return sequential("linear", [*flat_input(input_shape), head(output, classes, **options)])
 
 
 def mlp(
@@ -52,41 +87,20 @@ def mlp(
     Raises:
         InputError: An argument is not admissible.
     """
-    try:
-        for name, value in (("layers", layers), ("units", units), ("dropout", dropout)):
-            check(name, value, "mlp")
-    except ValueError as error:
-        raise InputError(str(error)) from None
-    if activation not in get_args(Activation):
-        raise InputError(one_of("mlp: activation", activation, get_args(Activation)))
-    if batch_norm not in get_args(Placement):
-        raise InputError(one_of("mlp: batch_norm", batch_norm, get_args(Placement)))
-    if output not in get_args(Output):
-        raise InputError(one_of("mlp: output", output, get_args(Output)))
+    check_numbers("mlp", layers=layers, units=units, dropout=dropout)
+    check_hidden("mlp", activation, batch_norm, output)
 
     import keras
 
-    from tfcourse.layers import BatchNorm, SoftmaxHead
     from tfcourse.layers.dropout import Dropout
 
-    stack: list[Any] = [keras.Input(tuple(input_shape))]
-    if len(input_shape) != 1:
-        stack.append(keras.layers.Flatten())
+    stack = flat_input(input_shape)
     for _ in range(layers):
-        stack.append(keras.layers.Dense(units, use_bias=batch_norm != "before_activation"))
-        if batch_norm == "before_activation":
-            stack.append(BatchNorm())
-        stack.append(keras.layers.Activation(activation))
-        if batch_norm == "after_activation":
-            stack.append(BatchNorm())
+        dense = keras.layers.Dense(units, use_bias=batch_norm != "before_activation")
+        stack += hidden(dense, activation, batch_norm)
         if dropout:
             stack.append(Dropout(dropout))
-    if output == "softmax":
-        stack.append(SoftmaxHead(classes))
-    else:
-        stack.append(keras.layers.Dense(classes, activation=output))
-    # All layers together: Keras rebuilds the whole model at each add().
-    return keras.Sequential(stack, name="mlp")
+    return sequential("mlp", [*stack, head(output, classes)])
 
 
-BUILDERS: dict[str, Callable[..., Any]] = {"mlp": mlp}
+BUILDERS: dict[str, Callable[..., Any]] = {"mlp": mlp, "convnet": convnet, "linear": linear}

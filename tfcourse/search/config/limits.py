@@ -8,7 +8,8 @@ from tfcourse.errors import encodable, shortened, shown
 __all__ = ["LARGEST", "LONGEST_NAME", "error_lines", "unwritable"]
 
 # The largest values that can be computed with: TensorFlow's sizes have 32 bits.
-LARGEST = {"batch_size": 2**31 - 1, "units": 2**31 - 1, "layers": 10_000}
+_SIZES = ("batch_size", "units", "filters", "kernel_size", "pool_size")
+LARGEST = {**dict.fromkeys(_SIZES, 2**31 - 1), "layers": 10_000, "blocks": 10_000}
 # A file name has at most 255 bytes; a deleted run directory is ".NAME-deleted-01234567".
 LONGEST_NAME = 255 - len(".-deleted-01234567")
 # TOML's whole numbers. Seeds are hashed, and may be larger.
