@@ -7,13 +7,12 @@
 # `tfcourse search tuner_configs/digits.toml`; this is the same from Python.
 
 # %%
-from tfcourse.course import QUICK, save
+from tfcourse.course import QUICK, project_file, save
 
 TRIALS, EPOCHS = (3, 2) if QUICK else (14, 5)
 
 # %%
 import tempfile
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -29,7 +28,7 @@ from tfcourse.search.data.loading import load_split
 # before it.
 
 # %%
-CONFIG = Path(__file__).parent.parent / "tuner_configs" / "digits.toml"
+CONFIG = project_file("tuner_configs/digits.toml")
 
 folder = tempfile.TemporaryDirectory()
 search = tfcourse.Search.from_toml(

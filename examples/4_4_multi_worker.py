@@ -21,7 +21,7 @@
 # `fit` takes each one's part itself.
 
 # %%
-from tfcourse.course import QUICK, save
+from tfcourse.course import QUICK, project_file, save
 
 EPOCHS = 3 if QUICK else 20
 BATCH_SIZE = 64
@@ -119,7 +119,7 @@ with tempfile.TemporaryDirectory() as folder:
     for index, result in enumerate(results):
         task = {"type": "worker", "index": index}
         config = json.dumps({"cluster": {"worker": addresses}, "task": task})
-        command = [sys.executable, __file__, result]
+        command = [sys.executable, project_file("examples/4_4_multi_worker.py"), result]
         workers.append(subprocess.Popen(command, env={**os.environ, "TF_CONFIG": config}))
     if sum(worker.wait() for worker in workers):
         sys.exit("a worker failed: its message is above")

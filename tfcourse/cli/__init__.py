@@ -13,6 +13,7 @@ import typer
 import tfcourse
 from tfcourse.cli.best import best
 from tfcourse.cli.compare import compare
+from tfcourse.cli.course import course
 from tfcourse.cli.export import export
 from tfcourse.cli.machines import chief, worker
 from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug
@@ -253,5 +254,5 @@ def bench(
         render_all(run() if repeats is None else run(repeats=repeats), console)
 
 
-for command in (show, best, compare, watch, report, export, chief, worker, retest):
+for command in (course, show, best, compare, watch, report, export, chief, worker, retest):
     app.command()(command)

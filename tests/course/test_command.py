@@ -1,0 +1,99 @@
+"""The command of the course: its list, its runs, and how it ends."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.course.test_runs import TEXT, script
+from tfcourse.cli import app
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["course", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+FAILING = """
+# %%
+from tfcourse.course import verdict
+
+verdict("1.3", False, "a figure")
+raise SystemExit("no luck")
+"""
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch):
+    """Two scripts: one that states its verdict, and one that fails after that."""
+    (tmp_path / "failing").mkdir()
+    failing = script(tmp_path / "failing", FAILING)
+    failing = type(failing)(failing.path.rename(tmp_path / "1_3_x.py"), failing.text)
+    both = [script(tmp_path, TEXT), failing]
+    for module in ("scripts", "listing"):
+        monkeypatch.setattr(f"tfcourse.course.{module}.scripts", lambda: both)
+    return tmp_path / "out"
+
+
+def test_the_list_has_a_line_for_each_claim(two):
+    result = run("--out", two)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert len(lines) == 8 + 65
+    assert lines[0] == "1  Hyperparameter tuning"
+    assert lines[2] == "   1.2   not run yet    1_2_x.py  Random points, not a grid"
+    assert lines[-1].startswith("   E11   no script yet ")
+    assert "随机取点，不用网格" in run("--out", two, "--language", "zh").stdout
+
+
+def test_one_claim(two):
+    result = run("1.2", "--quick", "--out", two)
+    assert result.exit_code == 0
+    picture = two / "quick" / "1_2_x" / "pictures" / "1_2_x.png"
+    assert result.stdout == f"claim 1.2: holds (9 of 10 seeds)\npicture: {picture}\n"
+    assert run("1.2", "--quick", "--out", two, "--quiet").stdout == (
+        "claim 1.2: holds (9 of 10 seeds)\n"
+    )
+    assert "1.2   holds (quick)  1_2_x.py" in run("--out", two).stdout
+    entry = json.loads(run("1.2", "--quick", "--out", two, "--json").stdout)
+    assert entry["failed"] == {}
+    (claim,) = entry["claims"]
+    assert claim["holds"] is True
+    assert claim["pictures"] == [str(picture)]
+
+
+def test_a_failure_does_not_stop_the_others_and_ends_with_1(two):
+    result = run("1.3", "1.2", "--quick", "--out", two)
+    assert result.exit_code == 1
+    assert "claim 1.2: holds (9 of 10 seeds)\n" in result.stdout
+    assert "claim 1.3: does not hold (a figure)\n" in result.stdout
+    assert "[1/2] 1_3_x.py: failed, " in result.stderr
+    assert "[2/2] 1_2_x.py: 1.2 holds, " in result.stderr
+    assert "1_3_x failed: no luck\n" in result.stderr
+    assert "1.3   failed (quick, outdated)" in run("--out", two).stdout
+
+
+def test_an_interruption_says_that_the_finished_scripts_are_kept(two, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tfcourse.course.runs.run_script", interrupted)
+    result = run("1.2", "--out", two)
+    assert result.exit_code == 130
+    assert "The finished scripts are kept. The same command continues with the rest." in (
+        result.stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["9.9"], "CLAIM must be a number that `tfcourse course` lists: 1.1 to 1.8, "),
+        (["E11"], "Claim E11 has no script yet."),
+        (["--language", "de"], '--language must be one of "en", "zh". Received: \'de\'.'),
+        (["--all", "1.2"], "--all runs every claim. Leave out --all, or the claims' numbers."),
+    ],
+)
+def test_wrong_input(two, arguments, message):
+    result = run(*arguments, "--out", two)
+    assert result.exit_code == 2
+    assert message in result.stderr

@@ -1,0 +1,201 @@
+"""Runs of scripts, what is kept of them, and when they run again."""
+
+import json
+import os
+import signal
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tfcourse.course.listing import statuses
+from tfcourse.course.process import _environment
+from tfcourse.course.runs import Store, Verdict, key_of
+from tfcourse.course.scripts import Script
+
+TEXT = """\
+# %% [markdown]
+# # A title
+
+# %%
+from tfcourse.course import QUICK, save, verdict
+
+print("in full" if not QUICK else "quick")
+
+
+class Figure:
+    def savefig(self, path, dpi):
+        path.write_text("a picture")
+
+
+# %%
+import subprocess, sys, pathlib
+
+subprocess.run([sys.executable, "-c", "print('from a child: β')"], check=True)
+print(pathlib.Path(__file__).name, __name__)
+save(Figure(), "1_2_x")
+verdict("1.2", True, "9 of 10 seeds")
+"""
+
+
+def script(folder, text=TEXT):
+    path = folder / "1_2_x.py"
+    path.write_text(textwrap.dedent(text), encoding="utf-8")
+    return Script(path, path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("course")
+    own = script(folder)
+    store = Store(folder / "store")
+    return own, store, store.run(own, quick=True)
+
+
+def test_a_run(finished):
+    _, store, run = finished
+    assert run.error == ""
+    assert run.verdicts == (Verdict("1.2", True, "9 of 10 seeds"),)
+    assert [path.read_text() for path in run.picture_paths] == ["a picture"]
+    assert run.outputs[1] == "quick\n"
+    first, second, picture, verdict = run.outputs[2].splitlines()
+    assert (first, second) == ("from a child: β", "1_2_x.py __main__")
+    assert picture.startswith("picture: ")
+    assert verdict == "claim 1.2: holds (9 of 10 seeds)"
+    assert store.last("1_2_x", quick=True) == run
+    assert store.last("1_2_x", quick=False) is None
+
+
+def test_it_runs_again_only_when_something_has_changed(finished, monkeypatch):
+    own, store, run = finished
+
+    def fail(*arguments):
+        raise AssertionError("it ran")
+
+    monkeypatch.setattr("tfcourse.course.runs.run_script", fail)
+    assert store.run(own, quick=True) == run
+    for changed, options in (
+        (Script(own.path, own.text + "\n"), {"quick": True}),
+        (own, {"quick": False}),
+        (own, {"quick": True, "fresh": True}),
+    ):
+        with pytest.raises(AssertionError, match="it ran"):
+            store.run(changed, **options)
+    monkeypatch.setattr("tfcourse.course.runs._library_key", lambda: "another library")
+    assert store.current(own, quick=True) is None
+    # An attempt that does not end leaves the run before it.
+    assert store.last("1_2_x", quick=True) == run
+
+
+def test_the_key_depends_on_the_modules_below_alone(finished, tmp_path, monkeypatch):
+    own = finished[0]
+    (tmp_path / "tfcourse" / "course").mkdir(parents=True)
+    (tmp_path / "tfcourse" / "cli").mkdir()
+    monkeypatch.setattr("tfcourse.course.runs.__file__", str(tmp_path / "tfcourse/course/runs.py"))
+    keys = []
+    for name in ("toy.py", "cli/show.py", "course/listing.py", "course/script.py"):
+        (tmp_path / "tfcourse" / name).write_text("x = 1")
+        monkeypatch.setattr(
+            "tfcourse.course.runs._library_key", key_of.__globals__["_library_key"].__wrapped__
+        ) if not keys else None
+        keys.append(key_of(own, True))
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+
+
+def test_a_script_that_fails_keeps_what_it_has_done(tmp_path):
+    text = """
+    # %%
+    from tfcourse.course import verdict
+
+    verdict("1.2", False, "figures")
+
+    # %%
+    print("before")
+    raise KeyError("units")
+    """
+    own, store = script(tmp_path, text), Store(tmp_path / "store")
+    run = store.run(own, quick=True)
+    assert run.error.endswith("KeyError: 'units'")
+    assert f'File "{own.path}", line 9, in <module>' in run.error
+    assert run.verdicts == (Verdict("1.2", False, "figures"),)
+    assert run.outputs[1] == "before\n"
+    assert store.current(own, quick=True) is None  # it runs again
+
+
+def test_a_script_that_does_not_state_its_verdict(tmp_path):
+    text = """
+    # %%
+    from tfcourse.course import verdict
+
+    if __file__ == "nowhere":
+        verdict("1.2", True, "figures")
+    verdict("1.3", True, "figures")
+    """
+    run = Store(tmp_path / "store").run(script(tmp_path, text), quick=True)
+    assert run.error == "It must state a verdict for 1.2, 1.3. It stated: 1.3."
+
+
+def test_a_script_that_hangs(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfcourse.course.process.LONGEST", 1.0)
+    run = Store(tmp_path / "store").run(script(tmp_path, "# %%\nimport time; time.sleep(99)"), True)
+    assert run.error == "It took longer than 0 minutes."
+
+
+def test_an_interruption_ends_the_scripts_processes_and_keeps_the_run_before(finished, tmp_path):
+    """Also those that the script has started."""
+    pids = tmp_path / "pids"
+    text = f"""
+    # %%
+    import os, subprocess, sys, time
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"])
+    open({str(pids)!r}, "w").write(f"{{os.getpid()}} {{child.pid}}\\n")
+    time.sleep(99)
+    """
+    own, store = script(tmp_path, text), Store(tmp_path / "store")
+
+    def interrupt():
+        while not (pids.exists() and pids.read_text().endswith("\n")):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        store.run(own, quick=True)
+    thread.join()
+    assert store.last("1_2_x", quick=True) is None
+    for pid in pids.read_text().split():
+        stat = Path(f"/proc/{pid}/stat")
+        assert not stat.exists() or stat.read_text().split()[2] == "Z"
+
+
+def test_a_record_that_is_damaged_or_of_another_version_is_none(finished, tmp_path):
+    folder = tmp_path / "quick" / "1_2_x"
+    folder.mkdir(parents=True)
+    record = json.loads((finished[2].folder / "record.json").read_text(encoding="utf-8"))
+    for text in ("", "[]", json.dumps({**record, "unknown": 1})):
+        (folder / "record.json").write_text(text)
+        assert Store(tmp_path).last("1_2_x", quick=True) is None
+
+
+def test_a_checkout_that_is_not_installed_is_found_by_the_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "elsewhere")
+    first, second = _environment(tmp_path, quick=False)["PYTHONPATH"].split(os.pathsep)
+    assert (Path(first) / "tfcourse").is_dir()
+    assert second == "elsewhere"
+
+
+def test_the_status_of_a_claim(finished, monkeypatch):
+    own, store, _ = finished
+    monkeypatch.setattr("tfcourse.course.listing.scripts", lambda: [own])
+    found = {status.claim.number: status for status in statuses(store)}
+    assert found["1.2"].text == "holds (quick)"
+    assert found["1.2"].as_json()["figures"] == "9 of 10 seeds"
+    assert found["1.3"].text == "no script yet"
+    changed = Script(own.path, own.text + "\n")
+    monkeypatch.setattr("tfcourse.course.listing.scripts", lambda: [changed])
+    assert statuses(store)[1].text == "holds (quick, outdated)"
+    monkeypatch.setattr("tfcourse.course.listing.scripts", lambda: [Script(Path("o.py"), own.text)])
+    assert statuses(store)[1].text == "not run yet"
