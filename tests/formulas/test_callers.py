@@ -114,6 +114,7 @@ LARGE = np.random.default_rng(0).normal(size=(1024, 400)).astype("float32")
             True,
             {"update_average", "interpolate_average", "renorm_corrections", "renorm_parameters"},
         ),
+        (lambda: tfcourse.BatchNorm(virtual_batch_size=2), X, True, {"ghost_normalize"}),
         (lambda: tfcourse.SoftmaxHead(3), X, None, {"softmax", "linear"}),
         (lambda: Dropout(0.5), X, True, {"inverted_dropout"}),
     ],

@@ -5,6 +5,8 @@ from .averages import interpolate_average as interpolate_average
 from .averages import update_average as update_average
 from .averages import weighted_average as weighted_average
 from .dropout import inverted_dropout as inverted_dropout
+from .ghost_normalization import ghost_normalize as ghost_normalize
+from .ghost_normalization import virtual_batches as virtual_batches
 from .gradients import relative_difference as relative_difference
 from .gradients import rounding_noise as rounding_noise
 from .gradients import two_sided_difference as two_sided_difference

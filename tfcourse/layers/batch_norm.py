@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfcourse.formulas.averages import interpolate_average, update_average
 from tfcourse.formulas.fused_normalization import fused_inference, fused_training, use_fused
+from tfcourse.formulas.ghost_normalization import ghost_normalize
 from tfcourse.formulas.normalization import (
     batch_moments,
     normalize,
@@ -16,7 +17,9 @@ from tfcourse.formulas.normalization import (
     renorm_parameters,
 )
 from tfcourse.hyperparameters import Hyperparameter, check
+from tfcourse.layers.batch_norm_checks import check_axis, check_virtual_batch_size
 from tfcourse.layers.batch_renorm import add_renorm_weights, check_renorm
+from tfcourse.layers.parts import serialize_parts
 from tfcourse.types import ConstraintLike, InitializerLike, RegularizerLike, Shape, Tensor, Variable
 
 __all__ = ["BatchNorm"]
@@ -67,6 +70,13 @@ class BatchNorm(keras.layers.Layer):
         renorm_clipping: With ``renorm``: limits ``"rmin"``, ``"rmax"`` and ``"dmax"`` of the
             correction, see `tfcourse.formulas.normalization.renorm_corrections`; none by default.
         renorm_momentum: With ``renorm``: β of the averages that correct in training, in [0, 1].
+        virtual_batch_size: The examples of a virtual batch (ghost batch norm): in training each is
+            normalized by its own statistics, whose noise regularizes a large batch as that of
+            small ones does (course 2.7). If it does not divide the batch, see
+            `tfcourse.formulas.ghost_normalization.virtual_batches`. As in Keras 2 the moving
+            averages take one step a batch, by the mean of the statistics, so that ``momentum``
+            keeps its meaning; the paper takes one for each virtual batch. Excludes ``renorm`` and
+            ``synchronized``.
         **kwargs: ``name``, ``dtype``, ``trainable`` as for every Keras layer.
 
     Call arguments:
@@ -80,7 +90,7 @@ class BatchNorm(keras.layers.Layer):
             is not floating point.
 
     Source: Ioffe and Szegedy 2015, "Batch Normalization"; Ioffe 2017, "Batch Renormalization";
-    course sections 2.3 to 2.8.
+    Hoffer et al. 2017, "Train longer, generalize better"; course sections 2.3 to 2.8.
     """
 
     def __init__(
@@ -103,6 +113,7 @@ class BatchNorm(keras.layers.Layer):
         renorm: bool = False,
         renorm_clipping: Mapping[str, float] | None = None,
         renorm_momentum: float = 0.99,
+        virtual_batch_size: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -126,6 +137,7 @@ class BatchNorm(keras.layers.Layer):
         self.renorm = renorm
         self.renorm_momentum = renorm_momentum
         self.renorm_clipping = check_renorm(renorm_clipping, renorm_momentum, renorm)
+        self.virtual_batch_size = check_virtual_batch_size(virtual_batch_size, renorm, synchronized)
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
         self.moving_weight: Variable | None = None
@@ -133,18 +145,7 @@ class BatchNorm(keras.layers.Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Create γ, β and the moving averages for the features of ``input_shape``."""
-        rank = len(input_shape)
-        if not -rank <= self.axis < rank:
-            raise ValueError(
-                f"BatchNorm: axis must lie in [{-rank}, {rank}) for an input of shape "
-                f"{tuple(input_shape)}. Received: axis={self.axis}."
-            )
-        features = input_shape[self.axis]
-        if features is None:
-            raise ValueError(
-                f"BatchNorm: the size of axis {self.axis} must be known. "
-                f"Received: input shape {tuple(input_shape)}."
-            )
+        features = check_axis(self.axis, input_shape, self.virtual_batch_size)
         if self.scale:
             self.gamma = self._add_statistic("gamma", features, trainable=True)
         if self.center:
@@ -157,7 +158,7 @@ class BatchNorm(keras.layers.Layer):
             self.moving_weight = self.add_weight(
                 shape=(), name="moving_weight", initializer="zeros", trainable=False, autocast=False
             )
-        self.input_spec = keras.layers.InputSpec(ndim=rank, axes={self.axis: features})
+        self.input_spec = keras.layers.InputSpec(ndim=len(input_shape), axes={self.axis: features})
 
     def _add_statistic(self, name: str, features: int, trainable: bool = False) -> Any:
         return self.add_weight(
@@ -196,6 +197,8 @@ class BatchNorm(keras.layers.Layer):
                 "BatchNorm: mask must have one rank less than the inputs. "
                 f"Received: mask of shape {mask.shape}, inputs of shape {z.shape}."
             )
+        if (size := self.virtual_batch_size) is not None:
+            return ghost_normalize(z, size, gamma, beta, self.epsilon, self.axis, mask)
         plain = mask is None and not self.synchronized and not self.renorm
         if plain and use_fused(z, self.axis, training=True):
             return fused_training(z, gamma, beta, self.epsilon)
@@ -247,14 +250,9 @@ class BatchNorm(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for saving."""
         plain = ("axis", "momentum", "epsilon", "center", "scale", "synchronized")
-        renorm = ("renorm", "renorm_clipping", "renorm_momentum")
-        config = {name: getattr(self, name) for name in (*plain, "bias_correction", *renorm)}
-        for name in ("beta", "gamma", "moving_mean", "moving_variance"):
-            initializer = getattr(self, f"{name}_initializer")
-            config[f"{name}_initializer"] = keras.initializers.serialize(initializer)
-        for name in ("beta", "gamma"):
-            regularizer = getattr(self, f"{name}_regularizer")
-            constraint = getattr(self, f"{name}_constraint")
-            config[f"{name}_regularizer"] = keras.regularizers.serialize(regularizer)
-            config[f"{name}_constraint"] = keras.constraints.serialize(constraint)
-        return {**super().get_config(), **config}
+        own = ["bias_correction", "renorm", "renorm_clipping", "renorm_momentum"]
+        # Not None, so that the hash of a model without is that of a version without.
+        own += ["virtual_batch_size"] * (self.virtual_batch_size is not None)
+        config = {name: getattr(self, name) for name in (*plain, *own)}
+        config |= serialize_parts(self, ("moving_mean", "moving_variance"), ("initializer",))
+        return {**super().get_config(), **config, **serialize_parts(self, ("beta", "gamma"))}

@@ -9,6 +9,7 @@ from tfcourse.errors import shown
 from tfcourse.formulas.many_classes import blockwise_cross_entropy
 from tfcourse.formulas.softmax import hardmax, linear, softmax
 from tfcourse.hyperparameters import check, is_number
+from tfcourse.layers.parts import serialize_parts
 from tfcourse.types import (
     ConstraintLike,
     InitializerLike,
@@ -198,8 +199,4 @@ class SoftmaxHead(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, for saving."""
         config = {"classes": self.classes, "use_bias": self.use_bias, "logits": self.logits}
-        for name in ("kernel", "bias"):
-            for kind in ("initializer", "regularizer", "constraint"):
-                serialize = getattr(keras, f"{kind}s").serialize
-                config[f"{name}_{kind}"] = serialize(getattr(self, f"{name}_{kind}"))
-        return {**super().get_config(), **config}
+        return {**super().get_config(), **config, **serialize_parts(self, ("kernel", "bias"))}

@@ -13,8 +13,8 @@ from keras import layers
 from tfcourse.errors import InputError
 from tfcourse.formulas.normalization import scale_and_shift
 from tfcourse.internals.layers import flatten_layers, graph_nodes, keras_mask
+from tfcourse.models.copies import clone_layer, copy_weights, has_graph, uncompiled
 from tfcourse.models.graph import BATCH_NORMS
-from tfcourse.models.swap import clone_layer, copy_weights, has_graph, uncompiled
 from tfcourse.types import KerasModel, KerasTensor, Layer, Variable
 
 __all__ = ["FoldReport", "fold_batch_norm", "fold_report"]

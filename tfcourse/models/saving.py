@@ -20,7 +20,8 @@ from tfcourse.errors import error_line
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import compile_arguments, set_compile_arguments
 from tfcourse.losses import keras_loss, smoothed_loss
-from tfcourse.models.swap import copy_weights, paired_weights, swap
+from tfcourse.models.copies import copy_weights, paired_weights
+from tfcourse.models.swap import exchanged_copy
 from tfcourse.optimizers.keras_equivalent import is_own_optimizer, keras_equivalent
 from tfcourse.types import KerasConfig, KerasModel, Layer
 
@@ -72,7 +73,7 @@ def save_model(model: KerasModel, path: str | Path) -> None:
     plain = model
     if has_layers:
         try:
-            plain = swap(model, to="keras")
+            plain = exchanged_copy(model, to="keras")
         except Exception as error:
             _log.info('"%s" is saved with tfcourse\'s layers: %s', model.name, error)
             model.save(path)

@@ -1,29 +1,26 @@
 """Keras's layers in place of tfcourse's in a trained model, and back."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tfcourse.errors import InputError, one_of
+from tfcourse.errors import InputError, one_of, warn
 from tfcourse.internals.layers import (
     flatten_layers,
-    lambda_output_shape,
-    own_weights,
-    seed_generators,
 )
 from tfcourse.internals.models import compile_arguments
 from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.dropout import Dropout
 from tfcourse.layers.softmax_head import SoftmaxHead
+from tfcourse.models.copies import clone_layer, copy_weights, has_graph, uncompiled
 from tfcourse.models.optimizer_state import copy_optimizer_state
 from tfcourse.optimizers.keras_equivalent import is_own_optimizer, keras_equivalent
 from tfcourse.types import KerasModel, Layer
 
-__all__ = ["clone_layer", "copy_weights", "has_graph", "paired_weights", "swap", "uncompiled"]
+__all__ = ["exchanged_copy", "swap"]
 
 # The layers that each direction replaces.
 _FROM: dict[str, Any] = {
@@ -59,8 +56,21 @@ def swap(model: KerasModel, to: str = "tfcourse") -> KerasModel:
 
     Warns:
         UserWarning: Some weights are trainable now and were not when the optimizer was built, as
-            LoRA's: the copy's optimizer has no state of them.
+            LoRA's: the copy's optimizer has no state of them. A `BatchNorm` has a
+            ``virtual_batch_size``, which Keras lacks.
     """
+    copy = exchanged_copy(model, to)
+    for layer in flatten_layers(model):
+        if to == "keras" and getattr(layer, "virtual_batch_size", None):
+            warn(
+                f'swap: Keras has no virtual_batch_size. The copy of "{layer.name}" predicts as it '
+                "does, but would train by the statistics of whole batches."
+            )
+    return copy
+
+
+def exchanged_copy(model: KerasModel, to: str) -> KerasModel:
+    """Return the copy of `swap` without its warning of settings that Keras lacks."""
     if to not in _FROM:
         raise InputError(one_of("swap: to", to, _FROM))
     if not has_graph(model):
@@ -85,82 +95,6 @@ def swap(model: KerasModel, to: str = "tfcourse") -> KerasModel:
     if model.compiled:
         _compile_alike(model, copy, to, copies)
     return copy
-
-
-def has_graph(layer: Layer) -> bool:
-    """Return whether a layer is a model that Keras can rebuild layer by layer."""
-    return isinstance(layer, keras.Sequential | keras.Function)
-
-
-def clone_layer(layer: Layer, **changes: object) -> Any:
-    """Create a layer (or operation) of the same configuration except for ``changes``."""
-    if type(layer) is keras.layers.Lambda:  # Keras refuses to load its function from a config.
-        names = ("name", "trainable", "dtype", "arguments")
-        config = {name: value for name, value in layer.get_config().items() if name in names}
-        config |= {"mask": layer.mask, "output_shape": lambda_output_shape(layer)}
-        return keras.layers.Lambda(layer.function, **config)
-    return type(layer).from_config({**layer.get_config(), **changes})
-
-
-def copy_weights(layer: keras.Operation, new: keras.Operation) -> list[tuple[Any, Any]]:
-    """Copy a layer's weights, statistics and random state to another of the same kind.
-
-    Returns:
-        The pairs of weights, old and new.
-    """
-    if not isinstance(layer, keras.Layer) or not isinstance(new, keras.Layer):
-        return []  # An operation without weights.
-    pairs = paired_weights(layer, new)
-    for old, weight in pairs:
-        if old.shape != weight.shape:
-            raise ValueError(
-                f'Weight "{weight.path}" of shape {weight.shape} can\'t be a copy of "{old.path}", '
-                f"of shape {old.shape}."
-            )
-        weight.assign(old)
-    for old_part, new_part in zip(flatten_layers(layer), flatten_layers(new), strict=True):
-        for old, generator in zip(
-            seed_generators(old_part), seed_generators(new_part), strict=False
-        ):
-            generator.state.assign(old.state)
-        if isinstance(new_part, keras.layers.Normalization):
-            new_part.finalize_state()  # It computes with values derived from its weights.
-    return pairs
-
-
-def paired_weights(layer: Layer, new: Layer) -> list[tuple[Any, Any]]:
-    """Pair the weights of two layers of the same kind, or models of the same layers.
-
-    By name: a layer that was quantized has them in another order than one that is built so, and
-    one without bias correction lacks ``moving_weight``. By position where the names are automatic.
-    """
-    parts = zip(flatten_layers(layer), flatten_layers(new), strict=True)
-    return [pair for each in parts for pair in _pairs_of_own_weights(*each)]
-
-
-def _pairs_of_own_weights(layer: Layer, new: Layer) -> list[tuple[Any, Any]]:
-    """Pair the weights of two layers, without those of the layers inside them."""
-    old, weights = own_weights(layer), own_weights(new)
-    by_name: dict[str, list[Any]] = {}
-    for weight in old:
-        by_name.setdefault(weight.name, []).append(weight)
-    names, new_names = (Counter(w.name for w in side) for side in (old, weights))
-    if names <= new_names or new_names <= names:
-        return [(by_name[w.name].pop(0), w) for w in weights if by_name.get(w.name)]
-    return [*zip(old, weights, strict=True)]
-
-
-@contextmanager
-def uncompiled(model: KerasModel) -> Iterator[None]:
-    """Hide that a model is compiled: Keras's cloning fails on losses that are plain functions."""
-    models = [part for part in flatten_layers(model) if getattr(part, "compiled", False)]
-    try:
-        for part in models:
-            part.compiled = False
-        yield
-    finally:
-        for part in models:
-            part.compiled = True
 
 
 def _train_alike(model: KerasModel, copy: KerasModel, copies: Mapping[int, Any]) -> None:
@@ -188,7 +122,8 @@ def _exchange(layer: Layer, to: str) -> Any:
         return keras.layers.Dense(config.pop("classes"), activation, **config)
     if isinstance(layer, Dropout):
         return keras.layers.Dropout(**config)
-    common = {name: value for name, value in config.items() if name != "bias_correction"}
+    own = ("bias_correction", "virtual_batch_size")  # Keras has neither
+    common = {name: value for name, value in config.items() if name not in own}
     return (BatchNorm if to == "tfcourse" else keras.layers.BatchNormalization)(**common)
 
 

@@ -94,10 +94,13 @@ def random_layers():
 
 
 def renormalized():
-    """Batch renormalization, ours and Keras's, in training corrected by averages."""
+    """Batch renormalization, ours and Keras's, in training corrected by averages; ghosts."""
     settings = {"renorm": True, "renorm_momentum": 0.7, "renorm_clipping": {"rmax": 2.0}}
     stack = [layers.Dense(6, use_bias=False), BatchNorm(**settings), layers.Activation("tanh")]
     stack += [layers.Dense(6, use_bias=False), layers.BatchNormalization(**settings)]
+    # The activation, as otherwise the gradient of the β before it would be rounding alone.
+    ghosts = BatchNorm(virtual_batch_size=3)
+    stack += [layers.Activation("tanh"), layers.Dense(6, use_bias=False), ghosts]
     return compiled(keras.Sequential([keras.Input((FEATURES,)), *stack, SoftmaxHead(CLASSES)]))
 
 
