@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfcourse.course import over_seeds, save, verdict
+from tfcourse.course import over_seeds, save, spread, verdict
 from tfcourse.errors import InputError
 
 
@@ -50,6 +50,10 @@ def test_over_seeds_counts_and_has_the_median_of_any_order(pairs):
 def test_over_seeds_of_nothing(values, won, received):
     with pytest.raises(InputError, match=f"values must hold a number for each.* {received}"):
         over_seeds(values, won)
+
+
+def test_spread_in_another_format():
+    assert spread([0.5, 0.125, 0.25], ".1%") == "25.0% [12.5%–50.0%]"
 
 
 def test_a_verdict_is_printed_and_recorded(tmp_path, monkeypatch, capsys):

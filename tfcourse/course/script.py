@@ -23,7 +23,7 @@ from tfcourse.errors import InputError, shown
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["QUICK", "over_seeds", "save", "verdict"]
+__all__ = ["QUICK", "over_seeds", "save", "spread", "verdict"]
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -59,12 +59,24 @@ def over_seeds(values: Sequence[float], won: Sequence[bool] | None = None) -> st
     numbers = [value for value in values if not math.isnan(value)]
     if not numbers:
         return f"{count}, all NaN"
+    absent = len(values) - len(numbers)
+    return f"{count}, median {spread(numbers)}" + (f", {absent} NaN" if absent else "")
+
+
+def spread(values: Sequence[float], format_spec: str = ".3g") -> str:
+    """Return the median of some values, and the lowest and the highest: ``0.93 [0.9–0.95]``.
+
+    Args:
+        values: At least one number, none of them NaN.
+        format_spec: The format of the three, as for `format`: ``".1%"``, say.
+    """
+    values = [float(value) for value in values]
     middle, low, high = (
-        f"{number:.3g}" for number in (statistics.median(numbers), min(numbers), max(numbers))
+        format(number, format_spec)
+        for number in (statistics.median(values), min(values), max(values))
     )
     dash = " – " if "-" in low + high else "–"  # a minus, or an exponent's
-    absent = len(values) - len(numbers)
-    return f"{count}, median {middle} [{low}{dash}{high}]" + (f", {absent} NaN" if absent else "")
+    return f"{middle} [{low}{dash}{high}]"
 
 
 def verdict(claim: str, holds: bool, figures: str) -> None:
