@@ -16,7 +16,7 @@ from tfcourse.cli.compare import compare
 from tfcourse.cli.course import course
 from tfcourse.cli.export import export
 from tfcourse.cli.machines import chief, worker
-from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug
+from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug, TensorBoard
 from tfcourse.cli.output import finished_trials_of, print_result
 from tfcourse.cli.report import check_report, print_report, report
 from tfcourse.cli.retest import retest
@@ -108,6 +108,7 @@ def search(
             help="Begin with the 3 best trials of an earlier search.",
         ),
     ] = None,
+    tensorboard: TensorBoard = None,
     accept_changes: AcceptChanges = False,
     with_report: Annotated[
         bool, typer.Option("--report", help="Write the report at the end: tfcourse report.")
@@ -135,6 +136,7 @@ def search(
             max_seconds=max_seconds,
             target=target,
             patience=patience,
+            tensorboard=None if tensorboard is None else str(tensorboard),
         )
         if fresh and planned.directory.exists() and not yes:
             with message_if_interrupted("Nothing was deleted."):

@@ -1,13 +1,16 @@
 """The command that writes a search in the formats of other tools."""
 
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tfcourse.cli.options import Debug, RunDir
+from tfcourse.cli.options import Debug, Quiet, RunDir, TensorBoard, json_option
+from tfcourse.cli.output import print_json
 from tfcourse.errors import InputError
-from tfcourse.terminal import console, errors, reporting
+from tfcourse.terminal import console, errors, import_tensorflow, reporting
 
 __all__ = ["export"]
 
@@ -21,18 +24,37 @@ def export(
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A CSV file, a row for each trial.")
     ] = None,
+    tensorboard: TensorBoard = None,
+    keras_tuner: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A project that stock keras-tuner reloads."),
+    ] = None,
+    as_json: Annotated[bool, json_option("directory", "exports")] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write a search's trials as an Optuna study or a CSV file."""
-    with reporting(debug):
-        if optuna is None and csv is None:
-            raise InputError("Say what to write: --optuna sqlite:///study.db, --csv trials.csv.")
-        from tfcourse.report.export import export_csv, export_optuna
+    """Write a search's trials for Optuna, TensorBoard or keras-tuner, or as a CSV file.
 
-        if csv is not None:
-            export_csv(run_dir, csv)
-            console.print(f"{'csv':<12}{csv}", highlight=False, soft_wrap=True)
-        if optuna is not None:
-            with errors.status("Writing the study"):
-                name = export_optuna(run_dir, optuna)
-            console.print(f"{'optuna':<12}{name} in {optuna}", highlight=False, soft_wrap=True)
+    All targets are checked before the first is written.
+    """
+    with reporting(debug):
+        if (optuna, csv, tensorboard, keras_tuner) == (None,) * 4:
+            raise InputError(
+                "Say what to write: --optuna sqlite:///study.db, --csv trials.csv, "
+                "--tensorboard DIR, --keras-tuner DIR."
+            )
+        from tfcourse.report.exports.targets import exporters
+
+        targets = exporters(run_dir, csv, tensorboard, keras_tuner, optuna)
+        if keras_tuner is not None:
+            import_tensorflow()
+        exports = []
+        for target in targets:
+            # The status is shown on a terminal only; elsewhere each export prints its line.
+            with nullcontext() if quiet else errors.status("Writing the trials"):
+                exports.append(target.write())
+            for line in exports[-1].lines if not as_json else ():
+                console.print(line, highlight=False, soft_wrap=True)
+        if as_json:
+            entries = [asdict(entry) for entry in exports]
+            print_json({"directory": str(run_dir), "exports": entries})

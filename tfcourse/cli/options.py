@@ -5,13 +5,24 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["AcceptChanges", "ConfigFile", "Debug", "Quiet", "RunDir", "json_option"]
+__all__ = [
+    "AcceptChanges",
+    "ConfigFile",
+    "Debug",
+    "Quiet",
+    "RunDir",
+    "TensorBoard",
+    "json_option",
+]
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The search's TOML file.")]
 RunDir = Annotated[Path, typer.Argument(metavar="RUN_DIR", help="The run directory of a search.")]
 AcceptChanges = Annotated[
     bool,
     typer.Option("--accept-changes", help="Continue although the code of the models changed."),
+]
+TensorBoard = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="A folder of event files for TensorBoard.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show an error's whole traceback.")]
 Quiet = Annotated[

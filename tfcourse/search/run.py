@@ -1,6 +1,5 @@
 """A search from its config to its result; importing this module needs no TensorFlow."""
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +9,6 @@ from tfcourse.data.arrays import Pair
 from tfcourse.errors import InputError
 from tfcourse.files import translate_disk_errors
 from tfcourse.quiet import quiet_start
-from tfcourse.search.config.advice import exhaustion
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import Overrides
 from tfcourse.search.config.search_config import SearchConfig
@@ -20,6 +18,8 @@ from tfcourse.search.results import completion
 from tfcourse.search.results.search_record import read_result
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.starting_points import load_with_start
+from tfcourse.search.results.tensorboard import write_events
+from tfcourse.search.runtime.beginning import begin
 from tfcourse.search.runtime.local import supervise
 from tfcourse.search.runtime.progress import notice
 from tfcourse.search.runtime.resources import worker_count
@@ -28,11 +28,9 @@ from tfcourse.search.store.code_record import quick_code_changes
 from tfcourse.search.store.data_record import check_same_data, data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.lock import lock_directory
-from tfcourse.search.store.resume import as_recorded, check_path, finished_trials, repetitions
+from tfcourse.search.store.resume import as_recorded, check_path, finished_trials
 
 __all__ = ["Search"]
-
-LOG = logging.getLogger("tfcourse")
 
 
 @dataclass(frozen=True, init=False)
@@ -109,8 +107,8 @@ class Search:
             path: The file.
             out: The folder for the run directory.
             start_from: An earlier search's run directory: its best trials are the first here.
-            overrides: ``trials``, ``epochs``, ``seed``, ``strategy``, ``max_seconds``, ``target``
-                and ``patience``, see `tfcourse.search.config.load.Overrides`.
+            overrides: ``trials``, ``epochs``, ``seed``, ``strategy``, ``max_seconds``, ``target``,
+                ``patience`` and ``tensorboard``, see `tfcourse.search.config.load.Overrides`.
 
         Raises:
             InputError: Every error of the file, a line each.
@@ -197,10 +195,11 @@ class Search:
                 "Search: data and build given as objects stay in this process; workers and "
                 "trial_timeout need others. Name them: a file, or package.module:function."
             )
-        self._warn({} if fresh else self.finished())
+        begin(config, directory, {} if fresh else self.finished())
         if fresh:
             check_path(directory)
         elif result := self.completed():
+            write_events(config, directory, result.trials)
             return result
         with lock_directory(self.directory):
             directory.remove_leftovers()
@@ -230,10 +229,10 @@ class Search:
         Raises:
             InputError, SearchFailedError: As `run`.
         """
-        self._warn(self.finished())
+        directory = RunDirectory(self.directory)
+        begin(self.config, directory, self.finished())
         if result := self.completed():
             return result
-        directory = RunDirectory(self.directory)
         with lock_directory(self.directory):
             finished = finished_trials(self.config, directory, forget=True)
             with quiet_start():
@@ -250,10 +249,3 @@ class Search:
             InputError: The run directory is another search's, or not a run directory.
         """
         return finished_trials(self.config, RunDirectory(self.directory))
-
-    def _warn(self, records: Mapping[int, TrialRecord]) -> None:
-        """Log how the trials of a discrete space differ from what the config says."""
-        config = self.config
-        repeated = repetitions(config.search.strategy, config.space, records)
-        for line in exhaustion(config.search.trials, config.trials) + repeated:
-            LOG.warning("%s: %s", config.origin, line)

@@ -24,7 +24,7 @@ def header(record: SearchRecord) -> str:
     state = "" if record.result is not None else f" {record.counts_in_words()} It is not finished."
     cards = [_best_card(record), _test_card(record), _trials_card(record), _time_card(record)]
     return (
-        element("h1", text(_name(record)))
+        element("h1", text(record.name))
         + element("p", text(f"{kind}.{state}"), class_="kind")
         + element("dl", "".join(cards), class_="cards")
         + _values(record)
@@ -37,10 +37,6 @@ def _values(record: SearchRecord) -> str:
         return ""
     lines = [f"{name} {format_value(value, 40)}" for name, value in record.best.values.items()]
     return items(lines, "values")
-
-
-def _name(record: SearchRecord) -> str:
-    return str(record.tables.get("search", {}).get("name", record.directory.resolve().name))
 
 
 def _best_card(record: SearchRecord) -> str:

@@ -6,7 +6,7 @@ from tfcourse.data.sources import check_source
 from tfcourse.errors import InputError, error_line, shown
 from tfcourse.search.config.tables import DataTable
 
-__all__ = ["validate_data"]
+__all__ = ["absolute_path", "validate_data"]
 
 
 def validate_data(
@@ -26,13 +26,10 @@ def validate_data(
             f"Received: {shown(list(table.split))}."
         )
     if table.path is not None:
-        try:
-            path = (folder / table.path).resolve()
-            path.exists()  # a name that is too long is an error only here
-        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
-            message = f"[data] path {shown(table.path)} can't be used: {error_line(error)}."
-            return None, [*errors, message]
-        table = table.model_copy(update={"path": str(path)})
+        path, lines = absolute_path("[data] path", table.path, folder)
+        if lines:
+            return None, [*errors, *lines]
+        table = table.model_copy(update={"path": path})
     if table.label is not None and table.source != "csv":
         errors.append(f'[data] label is for source "csv" only. Received: "{table.source}".')
     if not exists:
@@ -41,3 +38,19 @@ def validate_data(
         except InputError as error:
             errors.append(f"[data] {error}")
     return table, errors
+
+
+def absolute_path(where: str, text: str, folder: Path) -> tuple[str, list[str]]:
+    """Return a path as an absolute one, and a line if it can't be used.
+
+    Args:
+        where: The table and key.
+        text: The path.
+        folder: The folder to which it is relative.
+    """
+    try:
+        path = (folder / text).resolve()
+        path.exists()  # a name that is too long is an error only here
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
+        return text, [f"{where} {shown(text)} can't be used: {error_line(error)}."]
+    return str(path), []

@@ -10,7 +10,7 @@ from tfcourse.errors import InputError, nearest
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.builders import Builder, deferred_builder, find_builder, merge_space
 from tfcourse.search.config.checks import check_fixed, parse_space
-from tfcourse.search.config.data import validate_data
+from tfcourse.search.config.data import absolute_path, validate_data
 from tfcourse.search.config.limits import error_lines, unwritable
 from tfcourse.search.config.metrics import (
     validate_objective,
@@ -55,6 +55,7 @@ class Overrides(TypedDict, total=False):
         max_seconds: Replaces ``[search] max_seconds``.
         target: Replaces ``[search] target``.
         patience: Replaces ``[search] patience``.
+        tensorboard: Replaces ``[search] tensorboard``; relative to the current folder.
     """
 
     trials: int | None
@@ -64,6 +65,7 @@ class Overrides(TypedDict, total=False):
     max_seconds: float | None
     target: float | None
     patience: int | None
+    tensorboard: str | None
 
 
 def load_config(
@@ -92,6 +94,8 @@ def load_config(
         raise InputError(f"{path} is not a TOML file: {error}.") from None
     for key, value in overrides.items():
         table = raw.setdefault("training" if key == "epochs" else "search", {})
+        if isinstance(value, str) and key == "tensorboard":
+            value = str(Path.cwd() / value)
         if value is not None and isinstance(table, dict):
             if key == "strategy" and table.get(key) != value:
                 table.pop(table.get(key), None)
@@ -132,7 +136,7 @@ def parse_config(
     if lines := unwritable(tables):
         raise InputError(error_lines(origin, errors + lines))
     tables["search"], settings, lines = strategy_settings(tables["search"])
-    parsed, table_lines = _parse_tables(tables)
+    parsed, table_lines = _parse_tables(tables, folder)
     errors += [*lines, *table_lines]
     with limited_preparation(parsed["search"]):
         if parsed["training"] is not None:
@@ -171,12 +175,17 @@ def parse_config(
     )
 
 
-def _parse_tables(tables: Mapping[str, object]) -> tuple[dict[str, Any], list[str]]:
+def _parse_tables(tables: Mapping[str, object], folder: Path) -> tuple[dict[str, Any], list[str]]:
     """Return the tables as their models, None for those with errors, and a line for each error."""
     parsed, errors = dict[str, Any](), list[str]()
     for name, model in _TABLES.items():
         also_known = STRATEGIES if name == "search" else ()
         parsed[name], lines = parse(model, tables[name], name, also_known)
+        errors += lines
+    search = parsed["search"]
+    if search is not None and search.tensorboard is not None:
+        path, lines = absolute_path("[search] tensorboard", search.tensorboard, folder)
+        parsed["search"] = search.model_copy(update={"tensorboard": path})
         errors += lines
     return parsed, errors
 

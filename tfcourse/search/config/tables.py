@@ -51,6 +51,7 @@ class SearchTable(Table):
             ones; hyperparameters that a table leaves out are drawn.
         checkpoints: ``"all"`` keeps every trial's model on disk, ``"best"`` only the best one's.
         pruning: ``[search.pruning]``; without it all trials train to their last epoch.
+        tensorboard: A folder for event files, see `tfcourse.search.results.tensorboard`.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)
@@ -82,6 +83,7 @@ class SearchTable(Table):
     start: Annotated[tuple[dict[str, Any], ...], Strict(False)] = ()
     checkpoints: Literal["best", "all"] = "best"
     pruning: PruningTable | None = None
+    tensorboard: str | None = None
 
 
 class DataTable(Table):

@@ -1,13 +1,13 @@
 """The trials of a search as rows of a table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from tfcourse.search.results.search_record import read_record
+from tfcourse.search.results.search_record import SearchRecord, read_record
 from tfcourse.types import Hyperparameter
 
-__all__ = ["Row", "results"]
+__all__ = ["Row", "common_type", "results", "rows_of"]
 
 Row = dict[str, Hyperparameter | None]
 
@@ -29,7 +29,11 @@ def results(directory: str | Path) -> list[Row]:
     Raises:
         InputError: It is not a run directory.
     """
-    record = read_record(Path(directory))
+    return rows_of(read_record(Path(directory)))
+
+
+def rows_of(record: SearchRecord) -> list[Row]:
+    """Return the rows of `results`."""
     trials = [trial for _, trial in sorted(record.trials.items())]
     columns: dict[str, list[Hyperparameter | None]] = {}
     for name in _FIELDS:
@@ -41,10 +45,18 @@ def results(directory: str | Path) -> list[Row]:
     return [{name: values[row] for name, values in columns.items()} for row in range(len(trials))]
 
 
-def _of_one_type(values: Sequence[Hyperparameter | None]) -> list[Hyperparameter | None]:
-    """Return a column whose values have one type: numbers become floats, others texts."""
+def common_type(values: Iterable[Hyperparameter | None]) -> type[Hyperparameter] | None:
+    """Return the type that all values can have: numbers are floats, others texts.
+
+    None if there are no values.
+    """
     types = {type(value) for value in values if value is not None}
     if len(types) < 2:
-        return list(values)
-    target = float if types == {int, float} else str
-    return [None if value is None else target(value) for value in values]
+        return next(iter(types), None)
+    return float if types == {int, float} else str
+
+
+def _of_one_type(values: Sequence[Hyperparameter | None]) -> list[Hyperparameter | None]:
+    """Return a column whose values have one type."""
+    kind = common_type(values)
+    return [None if value is None or kind is None else kind(value) for value in values]

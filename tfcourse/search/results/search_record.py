@@ -19,8 +19,10 @@ from tfcourse.search.results.findings import findings
 from tfcourse.search.results.layout import Printable
 from tfcourse.search.results.search_result import LONGEST_REASON, SearchResult
 from tfcourse.search.results.tables import format_score, search_tables
-from tfcourse.search.space.parameters import Choice, Parameter, Range, fits
+from tfcourse.search.results.trials_space import space_of
+from tfcourse.search.space.parameters import Parameter, fits
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.identity import identity
 from tfcourse.search.store.reading import read_json, read_toml
 from tfcourse.search.store.recognition import not_a_run_directory
 from tfcourse.search.store.resume import as_recorded, finished_trials
@@ -60,6 +62,16 @@ class SearchRecord(Printable):
     versions: Mapping[str, str]
     problems: Sequence[str]
     result: SearchResult | None
+
+    @property
+    def name(self) -> str:
+        """The name of the search; without a config that of its run directory."""
+        return str(self.tables.get("search", {}).get("name", self.directory.resolve().name))
+
+    @property
+    def identity(self) -> str | None:
+        """See `tfcourse.search.store.identity.identity`; None if it is lost."""
+        return identity(self.tables) if self.tables else RunDirectory(self.directory).identity()
 
     @cached_property
     def ranking(self) -> list[TrialRecord]:
@@ -173,7 +185,7 @@ def read_record(path: Path) -> SearchRecord:
     summary = directory.read_summary()
     problems = _problems(directory, tables, trials, summary)
     result, planned = None, None
-    space: Mapping[str, Parameter] = _space_of(trials)
+    space: Mapping[str, Parameter] = space_of(trials)
     try:
         config = as_recorded(load_config(directory.config, recorded=True), path)
         space, planned = config.space, config.trials
@@ -246,15 +258,3 @@ def _problems(
     if summary is not None and directory.best_trial() != summary.trial:
         lines.append("best.keras is lost or damaged.")
     return lines
-
-
-def _space_of(trials: Mapping[int, TrialRecord]) -> dict[str, Parameter]:
-    """Return parameters that the values of the trials fit, where the config is lost."""
-    space: dict[str, Parameter] = {}
-    for name in dict.fromkeys(name for record in trials.values() for name in record.values):
-        values = [r.values[name] for r in trials.values() if name in r.values]
-        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-            space[name] = Range("float", float(min(values)), float(max(values)))
-        else:
-            space[name] = Choice(tuple(dict.fromkeys(values)))
-    return space

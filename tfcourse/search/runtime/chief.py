@@ -6,6 +6,7 @@ from collections.abc import Callable
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.rpc import OracleServer
+from tfcourse.search.results.tensorboard import writing_events
 from tfcourse.search.runtime.conclusion import conclude
 from tfcourse.search.runtime.preparation import prepare
 from tfcourse.search.runtime.progress import SearchProgress
@@ -49,7 +50,8 @@ def run_chief(
     """
     split = prepare(config, directory, finished, False, accept_changes)
     bar = SearchProgress(config, finished)
-    journal = SearchJournal(config, directory, finished, bar.advance, writes_leases=True)
+    on_end = writing_events(config, directory, finished, bar.advance)
+    journal = SearchJournal(config, directory, finished, on_end, writes_leases=True)
     leases = read_json_as(directory.leases, dict[str, Lease])
     scheduler = scheduler_by_program(config, finished, journal, leases)
     oracle = SearchOracle(config.search.objective, config.direction, config.trials, scheduler)

@@ -11,6 +11,7 @@ from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import rank
 from tfcourse.search.results.findings import findings
+from tfcourse.search.results.tensorboard import write_events
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.earlier_runs import stop_on_record
@@ -52,6 +53,7 @@ def complete_record(journal: SearchJournal, scheduler: Scheduler) -> int | None:
     """
     stop = scheduler.stop
     journal.tidy(stop)
+    write_events(journal.config, journal.directory, journal.by_number)
     best, directory, trials = journal.best, journal.directory, journal.trials_that_count
     if best is None:
         first = trials[min(trials)]

@@ -8,6 +8,7 @@ from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.tuner import CourseTuner
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_source import TrialSource
+from tfcourse.search.results.tensorboard import writing_events
 from tfcourse.search.runtime.conclusion import conclude
 from tfcourse.search.runtime.group_loop import OnBegin, run_groups
 from tfcourse.search.runtime.preparation import prepare
@@ -55,7 +56,8 @@ def execute(
         use_threads(config.search.threads)
         split = prepare(config, directory, finished, fresh, accept_changes)
     bar = SearchProgress(config, finished, disable=not verbose)
-    journal = SearchJournal(config, directory, finished, bar.advance)
+    on_end = writing_events(config, directory, finished, bar.advance)
+    journal = SearchJournal(config, directory, finished, on_end)
     scheduler = Scheduler(config.study, finished, journal, limits=config.limits)
     efforts = {}
     if not scheduler.complete:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.effort import Effort
+from tfcourse.search.results.tensorboard import writing_events
 from tfcourse.search.runtime.conductor import LocalConductor
 from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.runtime.supervisor import Supervisor
@@ -45,7 +46,8 @@ def supervise(
     """
     directory.leases.unlink(missing_ok=True)  # whoever ran those trials is dead
     bar = SearchProgress(config, finished, disable=not verbose)
-    journal = SearchJournal(config, directory, finished, bar.advance)
+    on_end = writing_events(config, directory, finished, bar.advance)
+    journal = SearchJournal(config, directory, finished, on_end)
     conductor = LocalConductor(config, finished, journal, fresh, accept_changes)
     # With all trials on record, one worker checks the data and measures the best model.
     count = 1 if conductor.scheduler.complete else workers

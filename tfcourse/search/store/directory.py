@@ -125,7 +125,7 @@ class RunDirectory:
 
     def identities_of_trials(self) -> set[str | None]:
         """Return the identities in the trials' files, None for a file without one."""
-        raw = (read_json(self._record_of(number)) for number in self.read_trials())
+        raw = (read_json(self.record_of(number)) for number in self.read_trials())
         return {entry.get(IDENTITY) for entry in raw if isinstance(entry, dict)}
 
     def has_whole_config(self) -> bool:
@@ -139,12 +139,12 @@ class RunDirectory:
         self._search = self._search or self.identity()
         if self._search is not None:
             fields |= {IDENTITY: self._search}  # identifies the search if the other files are lost
-        write_json(self._record_of(record.trial), fields)
-        self._record_of(record.trial, OFF_RECORD).unlink(missing_ok=True)
+        write_json(self.record_of(record.trial), fields)
+        self.record_of(record.trial, OFF_RECORD).unlink(missing_ok=True)
 
     def read_trial(self, trial: int) -> TrialRecord | None:
         """Return a finished trial; None if it isn't finished, or its file is damaged."""
-        return parse_record(read_text(self._record_of(trial)), trial)
+        return parse_record(read_text(self.record_of(trial)), trial)
 
     def read_trials(self, suffix: str = ON_RECORD) -> dict[int, TrialRecord]:
         """Return the finished trials by number, without damaged files.
@@ -154,14 +154,15 @@ class RunDirectory:
         """
         stems = [path.stem for path in self.trials.glob(f"*.{suffix}")]
         numbers = sorted(int(s) for s in stems if re.fullmatch("[0-9]{4}|[1-9][0-9]{4,8}", s))
-        read = {n: parse_record(read_text(self._record_of(n, suffix)), n) for n in numbers}
+        read = {n: parse_record(read_text(self.record_of(n, suffix)), n) for n in numbers}
         return {number: record for number, record in read.items() if record is not None}
 
     def forget_trial(self, trial: int) -> None:
         """Take a trial off the record, to be run again; until then its record can still be read."""
-        self._record_of(trial).replace(self._record_of(trial, OFF_RECORD))
+        self.record_of(trial).replace(self.record_of(trial, OFF_RECORD))
 
-    def _record_of(self, trial: int, suffix: str = ON_RECORD) -> Path:
+    def record_of(self, trial: int, suffix: str = ON_RECORD) -> Path:
+        """Return the file of a trial's record, written when the trial ended."""
         return self.trials / f"{trial:04d}.{suffix}"
 
     def forget_checkpoints(self, trial: int) -> None:

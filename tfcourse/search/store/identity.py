@@ -19,6 +19,7 @@ MAY_CHANGE = (
     "search.target",
     "search.patience",
     "search.min_delta",
+    "search.tensorboard",
     "data.path",
 )
 # The values that searches had before there were the keys, by strategy; the newest keys first.

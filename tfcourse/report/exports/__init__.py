@@ -1,0 +1,1 @@
+"""The trials of a search in the formats of other tools."""
