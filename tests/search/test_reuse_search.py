@@ -119,12 +119,13 @@ class TestATrialIsTheSameAsAlone:
         )
         values = {"learning_rate": 0.05, "dropout": 0.3, "layers": 2}
         found = [outcome(pooled, number, values) for number in range(4)]
+        # The rate of dropout is state too, though another argument; and it comes back.
+        other = {**values, "dropout": 0.6}
+        found.append(outcome(pooled, 4, other))
+        assert same(outcome(pooled, 3, values), found[3])
         assert len(built) == 2
         assert same(found[3], outcome(alone, 3, values))
-        assert len(built) == 3
-        # The rate of dropout is state too, though another argument; and it comes back.
-        outcome(pooled, 4, {**values, "dropout": 0.6})
-        assert same(outcome(pooled, 3, values), found[3])
+        assert same(found[4], outcome(alone, 4, other))
         assert pooled.pool.counts.new == 1
         # Another activation is another model.
         outcome(pooled, 6, {**values, "activation": "tanh"})

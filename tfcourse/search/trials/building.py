@@ -94,16 +94,20 @@ def build_function(
     if not is_builtin(config.builder) or policy[0] == "mixed_float16":
         return build
     hyperparameters = hyperparameters_of(config.model, config.training, values)
-    arguments = repr(sorted(builder_arguments(config.builder, hyperparameters).items()))
+    arguments = builder_arguments(config.builder, hyperparameters)
+    rate = arguments.get("dropout")
+    if rate:  # a rate of 0 adds no layer
+        arguments["dropout"] = True
     name, of_optimizer = optimizer_arguments(hyperparameters)
     # tfcourse's optimizers have all of them in variables, Keras's only the learning rate.
     variable = OPTIMIZER_ARGUMENTS.get(name, ("learning_rate",))
     fixed = sorted((n, value) for n, value in of_optimizer.items() if n not in variable)
     # Hyperparameters that are not set have their defaults in all models of one origin.
     optimizer = name, repr(fixed), tuple(sorted(of_optimizer))
-    origin = (config.builder.name, split.shape, split.classes, arguments, optimizer, policy)
+    shared = repr(sorted(arguments.items()))
+    origin = (config.builder.name, split.shape, split.classes, shared, optimizer, policy)
     values_of = partial(_optimizer_values, name, is_scheduled(config), of_optimizer)
-    return PureBuild(origin, seed, build, values_of)
+    return PureBuild(origin, seed, build, values_of, rate or None)
 
 
 def _optimizer_values(

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers, seed_generators
-from tfcourse.training.reuse.variables import own_variables
+from tfcourse.training.reuse.variables import own_variables, rate_variables
 from tfcourse.types import Array, KerasModel, Optimizer, Tensor, TensorLike, Variable
 
 __all__ = ["PureBuild", "Recipe", "all_equal", "find_recipe", "recipe_of"]
@@ -29,12 +29,14 @@ class PureBuild:
         optimizer_values: The values of the variables of the optimizer's `TrainingSchedule`, if it
             has one, and of the optimizer, from an optimizer of the same origin and the first
             values of both.
+        rate: The rate of all `Dropout` layers, which is no part of the origin; None without them.
     """
 
     origin: Hashable
     seed: int
     make: Callable[[], KerasModel]
     optimizer_values: Callable[[Optimizer, Sequence[Tensor]], Sequence[TensorLike]]
+    rate: float | None = None
 
     def __call__(self) -> KerasModel:
         """Return the model."""
@@ -50,6 +52,7 @@ class Recipe:
         initializers: The initializers of random weights, each with the index of its seed among
             those that are drawn, by the number of the variable.
         generators: The indices of the seeds of seed generators, likewise.
+        rates: The numbers of the variables of `Dropout` layers' rates.
         optimizer: The first values of the optimizer's variables, those of its schedule before
             them; none where they are not needed.
         origin: That of a pure build; None of any other.
@@ -59,6 +62,7 @@ class Recipe:
     constants: Sequence[Array]
     initializers: Mapping[int, tuple[Any, int]]
     generators: Mapping[int, int]
+    rates: Sequence[int] = ()
     optimizer: Sequence[Tensor] = ()
     origin: Hashable = None
     is_verified: bool = False
@@ -87,7 +91,11 @@ class Recipe:
             build: A build of the same origin.
             optimizer: The optimizer of another model of that origin, which may have trained.
         """
-        return [*self.values(build.seed), *build.optimizer_values(optimizer, self.optimizer)]
+        values = self.values(build.seed)
+        if build.rate is not None:
+            for number in self.rates:
+                values[number] = np.asarray(build.rate, self.constants[number].dtype)
+        return [*values, *build.optimizer_values(optimizer, self.optimizer)]
 
     def verified_by(self, model: KerasModel, seed: int) -> "Recipe | None":
         """Return the recipe as verified; None if it is wrong about a model of another seed."""
@@ -144,7 +152,9 @@ def find_recipe(model: KerasModel, seed: int) -> Recipe | None:
             if index is not None:
                 generators[numbers[id(generator.state)]] = index
     constants = [variable.numpy() for variable in own_variables(model)]
-    recipe = Recipe(constants, initializers, generators)
+    first = len(model.variables)
+    rates = range(first, first + len(rate_variables(model)))
+    recipe = Recipe(constants, initializers, generators, rates)
     return recipe if recipe.matches(model, seed) else None
 
 

@@ -6,7 +6,7 @@ from tfcourse.losses import smoothing_variables
 from tfcourse.optimizers.schedule import schedule_variables
 from tfcourse.types import KerasModel, Variable
 
-__all__ = ["initial_variables", "own_variables"]
+__all__ = ["initial_variables", "own_variables", "rate_variables"]
 
 
 def own_variables(model: KerasModel) -> list[Variable]:
@@ -15,9 +15,13 @@ def own_variables(model: KerasModel) -> list[Variable]:
     To Keras, the rates of `Dropout` layers and the smoothing of labels are no variables of the
     model; they come last.
     """
-    dropouts = (layer for layer in flatten_layers(model) if isinstance(layer, Dropout))
-    rates = (layer.rate_variable for layer in dropouts)
-    return [*model.variables, *rates, *smoothing_variables(model)]
+    return [*model.variables, *rate_variables(model), *smoothing_variables(model)]
+
+
+def rate_variables(model: KerasModel) -> list[Variable]:
+    """Return the variables of the rates of a model's `Dropout` layers."""
+    layers = flatten_layers(model)
+    return [layer.rate_variable for layer in layers if isinstance(layer, Dropout)]
 
 
 def initial_variables(model: KerasModel) -> list[Variable]:
