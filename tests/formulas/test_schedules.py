@@ -54,10 +54,14 @@ def test_the_linear_decay_is_kerass(compiled):
     np.testing.assert_allclose(rates("linear", 50, 5, compiled=compiled), expected, atol=1e-7)
 
 
-def test_the_inverse_time_decay_is_the_course_s_in_every_step_of_an_epoch(compiled):
-    """At 41 steps an epoch Keras's ``InverseTimeDecay``, compiled, changes some epochs late."""
-    epochs = np.repeat(np.arange(12), 41)
-    own = rates("inverse_time", 12 * 41, 41, decay_rate=0.7, compiled=compiled)[:-1]
+@pytest.mark.parametrize("of_epoch", [41, 49])
+def test_the_inverse_time_decay_is_the_course_s_in_every_step_of_an_epoch(compiled, of_epoch):
+    """At 41 steps an epoch Keras's ``InverseTimeDecay``, compiled, changes some epochs late.
+
+    A compiled quotient is a product with the reciprocal: 49 · (1/49) is below 1 in double.
+    """
+    epochs = np.repeat(np.arange(12), of_epoch)
+    own = rates("inverse_time", 12 * of_epoch, of_epoch, decay_rate=0.7, compiled=compiled)[:-1]
     np.testing.assert_allclose(own, 0.3 / (1 + 0.7 * epochs), rtol=1e-12)
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests import processes
 from tfcourse import Adam, BatchNorm, ManyClassModel, Momentum, RMSprop, SoftmaxHead, load_model
 from tfcourse.data.scaling import fit_scaling
+from tfcourse.losses import SmoothedCrossentropy
 from tfcourse.models import mlp
 from tfcourse.models.saving import save_model
 from tfcourse.search.trials.normalized import with_scaling
@@ -72,6 +73,21 @@ MODELS = {
     "subclassed": (Plain, lambda: Adam(0.01)),
 }
 NOT_COMPILED = {"scheduled"}
+
+
+@pytest.mark.parametrize("optimizer", [Adam, K.Adam])
+def test_a_loss_that_keras_does_not_have_is_left_out_of_the_plain_model(tmp_path, optimizer):
+    """Keras's sparse cross-entropy has no label smoothing."""
+    model = keras.Sequential([keras.Input((16,)), L.Dense(3, "softmax")])
+    model.compile(optimizer(0.01), SmoothedCrossentropy(LOSS, 0.1), run_eagerly=True)
+    model.fit(X, Y, verbose=0)
+    save_model(model, tmp_path / "model.keras")
+    assert model.compiled
+    plain, own = (load(tmp_path / "model.keras") for load in (keras.saving.load_model, load_model))
+    assert not plain.compiled
+    np.testing.assert_array_equal(plain.predict(X, verbose=0), own.predict(X, verbose=0))
+    assert own.loss.label_smoothing == 0.1
+    assert own.optimizer.iterations == model.optimizer.iterations
 
 
 def trained(name, normalized=False):

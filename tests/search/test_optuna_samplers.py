@@ -11,6 +11,7 @@ import pytest
 from tests.contracts.oracle_contract import OracleContract, Search, ended, values_of
 from tests.search.conftest import RATE
 from tfcourse import InputError
+from tfcourse.search.config.advice import advice
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.parameters import Choice, Range
@@ -271,6 +272,34 @@ def test_a_discrete_space_of_few_configurations(strategy, settings):
         assert values == propose(search.study, trial, records)
         records[trial] = TrialRecord(trial, "completed", values, values["units"] + values["layers"])
     assert len({(r.values["units"], r.values["layers"]) for r in records.values()}) == 6
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_the_study_gets_the_score_of_a_configuration_each_time_it_proposes_it(failed):
+    """As a running trial, or a failed one, it would be proposed again and again."""
+    space = {"units": {"values": [8, 16, 32, 64]}, "layers": {"low": 1, "high": 3}}
+    search = config("tpe", space, trials=11, initial=2, parallel=2, failures="ignore")
+    records, memo, scores = {}, Memo(), {}
+    for trial in range(11):
+        values = propose(search.study, trial, records, memo)
+        score = None if failed and trial % 3 else values["units"] + values["layers"] / 4
+        status = "failed" if score is None else "completed"
+        records[trial] = TrialRecord(trial, status, values, score)
+        scores[[8, 16, 32, 64].index(values["units"]), values["layers"] - 1] = score
+    ended = memo.replay.optuna._study.trials[: -len(memo.replay.batch)]
+    proposed = [trial for trial in ended if trial.state.is_finished()]
+    assert len(proposed) > 11, "some were repetitions"
+    assert len(ended) - len(proposed) <= len(memo.replay.repetitions)
+    for trial in proposed:
+        score = scores[trial.params["units"], trial.params["layers"]]
+        assert trial.value == score
+        assert trial.state.name == ("FAIL" if score is None else "COMPLETE")
+
+
+def test_cma_es_learns_nothing_about_choices_and_conditions():
+    (line,) = advice(config("cma_es"))
+    assert "whose values are random (optimizer, momentum). Strategies" in line
+    assert advice(config("tpe")) == []
 
 
 @pytest.mark.parametrize(

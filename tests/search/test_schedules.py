@@ -152,6 +152,13 @@ class TestChecks:
         assert len(lines) == len(advised)
         assert all(map(str.startswith, lines, advised))
 
+    @pytest.mark.parametrize("schedule", ["constant", "inverse_time"])
+    def test_early_stopping_suits_a_schedule_that_does_not_end_at_0(self, schedule):
+        fragment = '[search]\nobjective = "val_accuracy"\n[training.early_stopping]\npatience = 2'
+        assert advice(parse(fragment, space=RATE, schedule=schedule)) == []
+        (line,) = advice(parse(fragment, space=RATE, schedule="linear"))
+        assert "before a cosine or linear schedule" in line
+
     def test_a_schedule_is_that_of_the_trial_s_own_epochs_and_batches(self):
         """Hyperband's trials and searched batch sizes; 37 examples are 8 batches of 5."""
         train = Arrays.of(np.zeros((37, 4)), np.zeros(37))
@@ -175,7 +182,11 @@ class TestChecks:
             "search": {"name": "s", "trials": 2},
             "space": {"schedule": {"values": ["a", "b"]}, "warmup": {"low": 5.0, "high": 9.0}},
         }
-        assert not is_scheduled(parse_config(raw, "s.toml", Path(), build))
+        own = parse_config(raw, "s.toml", Path(), build)
+        assert not is_scheduled(own)
+        raw["space"]["schedule"]["values"] = ["linear", "b"]
+        raw["training"] = {"epochs": 10, "early_stopping": {"patience": 2}}
+        assert advice(parse_config(raw, "s.toml", Path(), build)) == []
 
     def test_all_trials_are_expected_to_share_a_program(self):
         assert trials_per_program(parse()) == trials_per_program(parse(space=RATE))
