@@ -17,7 +17,10 @@ from tfcourse.report.study import as_trials
 from tfcourse.search.best.trial import read_trial
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.strategies.evidence import observations_of
+from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.strategies.pruning import Asha, Limit, Median, Pruning, TrialLimits
+from tfcourse.search.strategies.study import Memo, by_quality
 from tfcourse.search.trials import trial as trial_module
 from tfcourse.search.trials.scoring import combine, score_history
 from tfcourse.search.trials.trial import TrialRunner
@@ -169,6 +172,62 @@ class TestTheResult:
         assert "score_std" not in found
 
 
+def pruned(trial, scores, expected=None, score=None):
+    mean = score if score is not None else float(np.mean(scores))
+    return TrialRecord(trial, "pruned", {"x": trial}, mean, scores=scores, expected_score=expected)
+
+
+def test_strategies_learn_from_what_a_score_would_be_after_all_folds():
+    """The first fold is easy: a bad trial that was pruned after it is not the best of all."""
+    folds = np.array([0.1, 0.3, 0.5])
+    records = {
+        n: TrialRecord(
+            n, "completed", {"x": n}, float(np.mean(folds + n / 10)), scores=list(folds + n / 10)
+        )
+        for n in range(3)
+    }
+    records[3] = TrialRecord(3, "failed", {"x": 3})
+    records[4] = pruned(4, [0.9])
+    found = Pruning(Asha(), 1, "loss", "min", 3).limits(5, 4, records)
+    assert found.shifts == {1: pytest.approx(0.2), 2: pytest.approx(0.1)}
+    limits = replace(found, by_training={2: Limit(0.1, "is")}, by_epoch={2: Limit(0.1, "is")})
+    first = score_history({"loss": [0.9, 0.25]}, "loss", "min", limits)
+    later = score_history({"loss": [0.9, 0.45]}, "loss", "min", limits, [0.25])
+    assert first["expected_score"] == pytest.approx(0.45)
+    assert later["expected_score"] == pytest.approx(0.45)
+    records[5] = pruned(5, [0.25, 0.45], later["expected_score"])
+    assert records[5].score < records[1].score
+    assert [r.trial for r in by_quality(records, "min")[0]] == [0, 1, 5, 2, 4]
+    assert [loss for _, loss in observations_of(records, "min")][3:5] == [None, 0.9]
+    assert Pruning(Asha(), 1, "loss", "min", 1).limits(5, 4, records).shifts == {}
+    assert Pruning(Asha(), 4, "loss", "min", 3).limits(3, 4, {}).shifts == {}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "settings"),
+    [
+        ("bayesian", {"initial": 4, "parallel": 4}),
+        ("tpe", {"initial": 4, "parallel": 4}),
+        ("gp", {"initial": 4, "parallel": 4}),
+    ],
+)
+def test_each_of_them_does(strategy, settings):
+    search = {strategy: settings}
+    study = config(strategy, trials=9, search=search, training={"folds": 3}).study
+    records, memo = {}, Memo()
+    for n in range(4):
+        values = propose(study, n, records, memo)
+        records[n] = TrialRecord(n, "completed", values, 0.4 - n / 10, scores=[0.4 - n / 10] * 3)
+
+    def proposed(record):
+        known, memo = {**records, 3: record}, Memo()
+        return [propose(study, n, known, memo) for n in range(4, study.pruning.parallel + 4)]
+
+    behind = replace(records[3], status="pruned", scores=records[3].scores[:1])
+    assert proposed(replace(behind, expected_score=0.9)) == proposed(replace(behind, score=0.9))
+    assert proposed(behind) != proposed(replace(behind, score=0.9))
+
+
 def test_what_is_refused_counts_all_trainings():
     with pytest.raises(InputError) as error:
         config(pruning={"min_epochs": 19}, training={"folds": 3})
@@ -208,6 +267,10 @@ class TestASearch:
             assert record.epochs_saved == 9 - len(record.history["loss"])
             assert record.message.endswith("(fold 1 of 3)")
             assert record.score_std is None
+        completed_before = [r for r in trials.values() if r.trial < 2 and r.status == "completed"]
+        assert len(completed_before) == 2
+        for record in pruned:
+            assert abs(record.expected_score - record.score) < 0.2
         for record in by_training:
             count = len(record.scores)
             said = f"val_loss {np.mean(record.scores):.4g} after {count} of 3 trainings is worse "

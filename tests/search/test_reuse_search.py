@@ -345,6 +345,12 @@ class TestWhatAProgramServes:
         assert trials_per_program(config(space)) == expected
         assert trials_per_program(config(space, {"reuse_models": 0})) == 1
 
+    def test_with_pruning_a_third_of_the_epochs_are_expected(self):
+        pruning = {"pruning": {"rule": "asha"}}
+        assert trials_per_program(config(SPACE, pruning)) == pytest.approx(32 / 3)
+        units = {"units": {"low": 1, "high": 16}}
+        assert trials_per_program(config(units, pruning)) == 1
+
     def test_it_decides_on_xla_whatever_the_number_of_trials(self):
         """Trials of a tenth of a second, of one architecture or of many; a search may grow."""
         many = {**SPACE, "units": {"low": 1, "high": 100}}

@@ -38,6 +38,8 @@ class TrialRecord:
             `tfcourse.search.trials.scoring.combine`.
         epochs_saved: The epochs that it did not train because it was pruned.
         curves: The objective by epoch of each of several trainings, in a search with pruning.
+        expected_score: The estimated mean of the scores of all its trainings, if it was pruned
+            before the last one, see `tfcourse.search.strategies.pruning.TrialLimits`.
     """
 
     trial: int
@@ -54,6 +56,12 @@ class TrialRecord:
     scores: Sequence[float] = ()
     epochs_saved: Annotated[int, Field(ge=0)] = 0
     curves: Sequence[Sequence[float | None]] = ()
+    expected_score: float | None = None
+
+    @property
+    def comparable_score(self) -> float | None:
+        """The score that strategies learn from: ``expected_score`` if there is one."""
+        return self.score if self.expected_score is None else self.expected_score
 
     @property
     def epochs_trained(self) -> int:

@@ -30,8 +30,8 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str
     ranked, failed = by_quality({t: finished[t] for t in batch}, study.direction)
     if not ranked:
         return draw(study, trial, finished, memo)
-    worst = ranked[-1].score
-    scored = [(record.values, record.score) for record in ranked]
+    worst = ranked[-1].comparable_score
+    scored = [(record.values, record.comparable_score) for record in ranked]
     scored += [(record.values, worst) for record in failed]
     values: dict[str, Any] = {}
     for number in range(batch.stop, trial + 1):

@@ -71,7 +71,7 @@ def observations_of(records: Records, direction: str) -> Observations:
     return [
         (record.values, None if score is None or not math.isfinite(score) else sign * score)
         for _, record in sorted(records.items())
-        for score in (record.score,)
+        for score in (record.comparable_score,)
     ]
 
 

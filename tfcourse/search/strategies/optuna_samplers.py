@@ -157,8 +157,9 @@ def _values_on_record(study: Study, record: TrialRecord) -> dict[str, Any]:
 
 def _score(study: Study, record: TrialRecord) -> float | None:
     """Return the score that the study gets; None for a failure, such as a score of infinity."""
-    if record.score is not None and math.isfinite(record.score):
-        return record.score
+    score = record.comparable_score
+    if score is not None and math.isfinite(score):
+        return score
     if study.settings.failures == "ignore":
         return None
     return math.inf if study.direction == "min" else -math.inf

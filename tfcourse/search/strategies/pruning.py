@@ -118,6 +118,9 @@ class TrialLimits:
         by_epoch: The limits of its first training by epoch, from 1.
         trainings: The number of its trainings if it is not pruned.
         by_training: The limits of the mean of its scores by the number of trainings so far.
+        shifts: The estimated difference of the mean of all its scores to that of its first n, by
+            n: the mean difference in the completed trials that it is compared with. A fold may be
+            easier than others, and strategies learn from pruned trials too.
     """
 
     objective: str
@@ -126,6 +129,7 @@ class TrialLimits:
     by_epoch: Mapping[int, Limit] = field(default_factory=dict)
     trainings: int = 1
     by_training: Mapping[int, Limit] = field(default_factory=dict)
+    shifts: Mapping[int, float] = field(default_factory=dict)
 
     def verdict(self, scores: Sequence[float]) -> str | None:
         """Return the reason for which a trial is pruned in its first training; None if it is not.
@@ -217,7 +221,16 @@ class Pruning:
             {epoch: limit for epoch, limit in by_epoch.items() if limit is not None},
             self.trainings,
             {count: limit for count, limit in by_training.items() if limit is not None},
+            self._shifts(others),
         )
+
+    def _shifts(self, others: Sequence[TrialRecord]) -> dict[int, float]:
+        scores = np.array([r.scores for r in others if r.status == "completed"])
+        if self.trainings == 1 or not len(scores):
+            return {}
+        wholes = scores.mean(axis=1)
+        counts = range(1, self.trainings)
+        return {n: float(np.mean(wholes - scores[:, :n].mean(axis=1))) for n in counts}
 
     @property
     def _sign(self) -> float:

@@ -88,10 +88,11 @@ class Strategy:
 def by_quality(records: Records, direction: str) -> tuple[list[TrialRecord], list[TrialRecord]]:
     """Return the trials with a finite score, best first (ties: earlier first), and the others.
 
-    A pruned trial counts with its score so far.
+    A pruned trial counts with its score so far, or with what it would be after all trainings.
     """
     sign = -1 if direction == "max" else 1
-    scores = {t: r.score for t, r in records.items() if r.score is not None}
+    every = {trial: record.comparable_score for trial, record in records.items()}
+    scores = {trial: score for trial, score in every.items() if score is not None}
     good = sorted(
         (trial for trial, score in scores.items() if math.isfinite(score)),
         key=lambda trial: (sign * scores[trial], trial),

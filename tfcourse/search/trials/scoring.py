@@ -41,13 +41,17 @@ def score_history(
     fields = {"score": score, "best_epoch": best + 1, "history": history}
     if limits is None:
         return {"status": "completed", **fields}
+    ended = [*earlier, score]
+    expected = {}
+    if (shift := limits.shifts.get(len(ended))) is not None:
+        expected = {"expected_score": float(np.mean(ended)) + shift}
     if not earlier and (reason := limits.verdict(history[objective])) is not None:
         saved = limits.trainings * limits.epochs - len(scores)
-        return {"status": "pruned", **fields, "message": reason, "epochs_saved": saved}
-    ended = [*earlier, score]
+        end = {"message": reason, "epochs_saved": saved, **expected}
+        return {"status": "pruned", **fields, **end}
     if (reason := limits.verdict_of_trainings(ended)) is not None:
         saved = (limits.trainings - len(ended)) * limits.epochs
-        end = {"message": reason, "epochs_saved": saved, "scores": ended}
+        end = {"message": reason, "epochs_saved": saved, "scores": ended, **expected}
         return {"status": "pruned", **fields, **end}
     return {"status": "completed", **fields}
 
