@@ -34,7 +34,7 @@ FLOORS = [
     {"layers", "losses", "optimizers", "toy"},
     {"models", "training", "toy_plot"},
     {"search"},
-    {"bench", "course", "report", "strategy"},
+    {"babysit", "bench", "course", "report", "strategy"},
     {"terminal"},
     {"cli"},
     {"__main__"},

@@ -709,7 +709,19 @@ def test_the_help_lists_the_commands(arguments):
 
 COMMANDS = [
     *("toy", "search", "check", "lint", "bench"),
-    *("show", "best", "compare", "watch", "report", "export", "chief", "worker", "retest"),
+    *(
+        "course",
+        "show",
+        "best",
+        "compare",
+        "watch",
+        "report",
+        "export",
+        "chief",
+        "worker",
+        "retest",
+    ),
+    *("babysit", "nudge", "rollback", "pause", "resume", "note"),
 ]
 
 

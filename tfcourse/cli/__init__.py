@@ -3,7 +3,6 @@
 The commands that need TensorFlow import it after everything that can be checked without it.
 """
 
-import sys
 import zipfile
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,11 +10,14 @@ from typing import Annotated, Literal
 import typer
 
 import tfcourse
+from tfcourse.cli.babysit import babysit, check_babysit
 from tfcourse.cli.best import best
 from tfcourse.cli.compare import compare
 from tfcourse.cli.course import course
+from tfcourse.cli.deletion import ask_to_delete
 from tfcourse.cli.export import export
 from tfcourse.cli.machines import chief, worker
+from tfcourse.cli.nudge import note, nudge, pause, resume, rollback
 from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug, TensorBoard
 from tfcourse.cli.output import finished_trials_of, print_result
 from tfcourse.cli.report import check_report, print_report, report
@@ -23,13 +25,11 @@ from tfcourse.cli.retest import retest
 from tfcourse.cli.show import show
 from tfcourse.cli.toy import toy
 from tfcourse.cli.watch import watch
-from tfcourse.console import printable
 from tfcourse.errors import InputError, message_line, shown
 from tfcourse.terminal import (
     FAILED,
     WRONG_INPUT,
     console,
-    errors,
     import_tensorflow,
     message_if_interrupted,
     reporting,
@@ -140,7 +140,7 @@ def search(
         )
         if fresh and planned.directory.exists() and not yes:
             with message_if_interrupted("Nothing was deleted."):
-                _ask_to_delete(planned.directory)
+                ask_to_delete(planned.directory)
         with message_if_interrupted(lambda: finished_trials_of(planned)):
             result = planned.run(
                 fresh=fresh, workers=_workers(workers), accept_changes=accept_changes
@@ -148,23 +148,6 @@ def search(
         print_result(result, verbose)
         if with_report:
             print_report(planned.directory)
-
-
-def _ask_to_delete(directory: Path) -> None:
-    """Ask on the terminal; without one, raise InputError that names ``--yes``."""
-    try:
-        agreed = typer.confirm(f"Delete {printable(str(directory))} and start over?", err=True)
-    except typer.Abort:  # Ctrl-C, or there is nothing to read
-        if sys.stdin is None or not sys.stdin.isatty():
-            errors.print()  # ends the question's line
-            raise InputError(
-                f"--fresh deletes {directory}, and there is no terminal on which to ask for it. "
-                "Add --yes. Nothing was deleted."
-            ) from None
-        raise KeyboardInterrupt from None
-    if not agreed:
-        errors.print("Nothing was deleted.")
-        raise typer.Exit(FAILED)
 
 
 def _workers(text: str | None) -> int | Literal["auto"] | None:
@@ -185,10 +168,13 @@ def check(config: ConfigFile, debug: Debug = False) -> None:
     with reporting(debug):
         from tfcourse.search.config.advice import advice
         from tfcourse.search.config.budget import hints
-        from tfcourse.search.config.load import load_config
+        from tfcourse.search.config.load import load_config, read_tables
         from tfcourse.search.data.checks import check_data
         from tfcourse.search.results.tables import space_table
 
+        if "babysit" in read_tables(config):
+            check_babysit(config)
+            return
         checked = load_config(config)
         notes = check_data(checked)
         console.print(space_table(checked))
@@ -258,3 +244,5 @@ def bench(
 
 for command in (course, show, best, compare, watch, report, export, chief, worker, retest):
     app.command()(command)
+for supervision in (babysit, nudge, rollback, pause, resume, note):
+    app.command()(supervision)

@@ -23,7 +23,7 @@ TRAINING_NAMES = ("batch_size", "epochs", "optimizer", *TRAINING_ARGUMENTS)
 
 
 def parse_space(
-    raw: object, builder: Builder | None, training: TrainingTable | None
+    raw: object, builder: Builder | None, training: TrainingTable | None, needed: bool = True
 ) -> tuple[dict[str, Parameter], list[str]]:
     """Return the parameters of ``[space]`` by name, and a line for each error.
 
@@ -31,8 +31,9 @@ def parse_space(
         raw: The value of ``[space]``.
         builder: The builder; None if it has errors of its own, and can't be checked against.
         training: ``[training]``; None if it has errors of its own.
+        needed: Whether it must hold a parameter.
     """
-    if not isinstance(raw, Mapping) or (not raw and builder is not None):
+    if not isinstance(raw, Mapping) or (not raw and builder is not None and needed):
         return {}, ["[space] must hold at least one table, such as [space.learning_rate]."]
     space: dict[str, Parameter] = {}
     errors: list[str] = []

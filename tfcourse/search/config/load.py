@@ -1,7 +1,7 @@
 """The config of a search, from its TOML file; all errors are reported at once."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -33,7 +33,7 @@ from tfcourse.search.config.time_limits import limited_preparation
 from tfcourse.search.config.vectorized import validate_vectorized
 from tfcourse.types import Hyperparameters
 
-__all__ = ["Overrides", "load_config", "parse_config"]
+__all__ = ["Overrides", "load_config", "parse_config", "read_tables", "unknown_tables"]
 
 
 _TABLES: dict[str, type[Table]] = {
@@ -86,12 +86,7 @@ def load_config(
     Raises:
         InputError: The file can't be read, or holds errors: a line for each.
     """
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror or error}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a TOML file: {error}.") from None
+    raw = read_tables(path)
     for key, value in overrides.items():
         table = raw.setdefault("training" if key == "epochs" else "search", {})
         if isinstance(value, str) and key == "tensorboard":
@@ -105,6 +100,30 @@ def load_config(
     return parse_config(raw, str(path), path.parent, recorded=recorded)
 
 
+def read_tables(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Raises:
+        InputError: The file can't be read, or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{path} can't be read: {error.strerror or error}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a TOML file: {error}.") from None
+
+
+def unknown_tables(raw: Iterable[str], known_names: Collection[str]) -> list[str]:
+    """Return a line for each name of a table that is not a known one."""
+    return [
+        f"[{name}] is not a known table.{nearest(name, known_names)} "
+        f"Known: {', '.join(known_names)}."
+        for name in raw
+        if name not in known_names
+    ]
+
+
 def parse_config(
     raw: Mapping[str, Any],
     origin: str,
@@ -112,6 +131,7 @@ def parse_config(
     build: object = None,
     arrays: ArrayData | None = None,
     recorded: bool = False,
+    is_search: bool = True,
 ) -> SearchConfig:
     """Check the tables of a search.
 
@@ -123,16 +143,13 @@ def parse_config(
         arrays: The data as arrays; ``[data] source`` is then only a name.
         recorded: True to read only the record of the search: the data and the user's builder may
             be missing, and no code of the user's is run.
+        is_search: False for a single training, which has an empty space.
 
     Raises:
         InputError: Every error, a line each.
     """
     tables = with_defaults({name: raw.get(name, {}) for name in (*_TABLES, "space")})
-    errors = [
-        f"[{name}] is not a known table.{nearest(name, tables)} Known: {', '.join(tables)}."
-        for name in raw
-        if name not in tables
-    ]
+    errors = unknown_tables(raw, tables)
     if lines := unwritable(tables):
         raise InputError(error_lines(origin, errors + lines))
     tables["search"], settings, lines = strategy_settings(tables["search"])
@@ -152,7 +169,9 @@ def parse_config(
     tables["space"] = merge_space(builder, tables["space"], fixed)
     # A table with errors of its own must not cause others here.
     checked_builder = None if recorded else builder
-    space, space_lines = parse_space(tables["space"], checked_builder, parsed["training"])
+    space, space_lines = parse_space(
+        tables["space"], checked_builder, parsed["training"], needed=is_search
+    )
     errors += space_lines
     errors += check_fixed(checked_builder, parsed["model"], parsed["training"], space)
     if parsed["search"] is not None and not space_lines and not recorded:

@@ -30,13 +30,17 @@ os.register_at_fork(after_in_child=_close_descriptors)
 
 
 @contextmanager
-def lock_directory(directory: Path) -> Iterator[None]:
+def lock_directory(directory: Path, work: str = "searched") -> Iterator[None]:
     """Hold the lock of a run directory; the system releases it when the process dies.
 
     Its file is not in the directory, which a fresh start deletes, but in its parent: that of the
     real path, so that all paths to it, also through links, have the same lock. The lock is one of
     ``flock``, which network file systems have too (NFS on Linux since 2.6.12, also between
     machines, unless it is mounted with ``local_lock``). A forked process does not hold it.
+
+    Args:
+        directory: The run directory.
+        work: The participle that says in messages what is done with it.
 
     Raises:
         InputError: Another process holds the lock, its file can't be created, or the file system
@@ -49,7 +53,7 @@ def lock_directory(directory: Path) -> Iterator[None]:
         real.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise _is_searched(directory, path) from None
+        raise _is_taken(directory, path, work) from None
     except OSError as error:
         if error.errno in _WITHOUT_LOCKS:
             reason = "locked ({}). Choose an --out on a file system that has locks."
@@ -57,14 +61,14 @@ def lock_directory(directory: Path) -> Iterator[None]:
             reason = "written ({}). Choose an --out that can."
         raise InputError(f"{path} can't be {reason.format(error.strerror)}") from None
     try:
-        with _folder_lock(directory):
+        with _folder_lock(directory, work):
             yield
     finally:
         lock.release()
 
 
 @contextmanager
-def _folder_lock(directory: Path) -> Iterator[None]:
+def _folder_lock(directory: Path, work: str) -> Iterator[None]:
     """Hold a lock of the folder itself too, which may be mounted in two places."""
     descriptor = None
     # Some file systems have no locks for folders, and a new directory does not exist yet.
@@ -72,7 +76,7 @@ def _folder_lock(directory: Path) -> Iterator[None]:
         descriptor = os.open(directory, os.O_RDONLY)
         if not lock_descriptor(descriptor, blocking=False):
             os.close(descriptor)
-            raise _is_searched(directory, None)
+            raise _is_taken(directory, None, work)
         _descriptors.add(descriptor)
     try:
         yield
@@ -90,11 +94,11 @@ def _write_owner(descriptor: int) -> None:
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
 
-def _is_searched(directory: Path, file: Path | None) -> InputError:
+def _is_taken(directory: Path, file: Path | None, work: str) -> InputError:
     owner = ""
     with suppress(OSError):
         owner = "" if file is None else file.read_text(encoding="utf-8", errors="replace").strip()
     return InputError(
-        f"{directory} is being searched by {owner or 'another process'}. Wait for it, end it, or "
+        f"{directory} is being {work} by {owner or 'another process'}. Wait for it, end it, or "
         "choose another --out."
     )

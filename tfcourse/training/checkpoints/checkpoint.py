@@ -110,6 +110,24 @@ class CheckpointFolder:
             )
         return None
 
+    def epochs(self) -> dict[int, Path]:
+        """Return the readable checkpoints by the number of epochs that are done in them.
+
+        One in the middle of an epoch is left out.
+
+        Raises:
+            CheckpointError: The folder can't be read.
+        """
+        by_epoch = {}
+        for path in self.files():
+            try:
+                epoch, step = _place(path)
+            except Exception:  # a damaged archive raises any of many
+                continue
+            if step == 0:
+                by_epoch[epoch] = path
+        return by_epoch
+
     def save(self, record: Record) -> Path:
         """Write a checkpoint, then delete those beyond the number to keep.
 
@@ -211,6 +229,13 @@ def _write(path: Path, record: Record) -> None:
     text = np.frombuffer(json.dumps(header).encode(), "uint8")
     named = {f"array_{number}": array for number, array in enumerate(arrays)}
     np.savez(path, allow_pickle=False, header=text, **named)
+
+
+def _place(path: Path) -> tuple[int, int]:
+    """Return the epoch and the step of a checkpoint, without reading its arrays."""
+    with np.load(path, allow_pickle=False) as archive:
+        record = dict(json.loads(archive["header"].tobytes())["record"]["dict"])
+    return int(record["epoch"]), int(record["step"])
 
 
 def _read(path: Path) -> Record:

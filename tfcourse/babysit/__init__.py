@@ -1,0 +1,1 @@
+"""One training under supervision: commands between its epochs, a journal and checkpoints."""

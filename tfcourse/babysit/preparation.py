@@ -1,0 +1,77 @@
+"""The data and the model of a training under supervision, from its config."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfcourse.babysit.config import BabysitConfig
+from tfcourse.babysit.runner import Training
+from tfcourse.data.scaling import Scaling
+from tfcourse.data.splits import Split
+from tfcourse.files import replace_atomically
+from tfcourse.models.saving import save_model
+from tfcourse.search.data.loading import load_split
+from tfcourse.search.store.data_record import check_same_data, data_record, write_data_record
+from tfcourse.search.trials.building import build_trial
+from tfcourse.search.trials.normalized import normalize, with_scaling
+from tfcourse.search.trials.schedules import schedule_callbacks
+from tfcourse.search.trials.threads import use_threads
+from tfcourse.search.trials.trial import LARGEST_BATCH
+from tfcourse.training.data.arrays import Arrays
+from tfcourse.training.evaluate import evaluate
+
+__all__ = ["Work", "prepare", "save_and_test"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A training, and the data to test its model with.
+
+    Attributes:
+        training: The training.
+        split: The data, scaled.
+        scaling: The scaling; None if there is none.
+    """
+
+    training: Training
+    split: Split
+    scaling: Scaling | None
+
+
+def prepare(config: BabysitConfig, directory: Path) -> Work:
+    """Load the data, build the model, and record the data's hash in the run directory.
+
+    Raises:
+        InputError: The data or the builder does not fit, or the data is another than before.
+    """
+    use_threads(config.babysit.threads)
+    split = load_split(config.training)
+    record = data_record(split)
+    check_same_data(directory, record)
+    write_data_record(directory, record)
+    split, scaling = normalize(split, config.training.data.normalize)
+    train, dev = Arrays.of(split.train.x, split.train.y), Arrays.of(split.dev.x, split.dev.y)
+    model = build_trial(config.training, split, {}, config.babysit.seed)
+    x, y = train.data
+    training = Training(
+        model,
+        x,
+        y,
+        validation_data=dev.data,
+        batch_size=config.training.training.batch_size,
+        validation_batch_size=min(dev.count, LARGEST_BATCH),
+        seed=config.babysit.seed,
+        jit_compile=config.training.training.jit_compile,
+        callbacks=schedule_callbacks(config.training, {}, train),
+        keep=config.babysit.keep,
+    )
+    return Work(training, split, scaling)
+
+
+def save_and_test(work: Work, path: Path) -> dict[str, float]:
+    """Save the trained model, with its scaling in front, and return the metrics of the test set."""
+    model, test = work.training.model, work.split.test
+    whole = with_scaling(model, work.scaling, work.split.shape)
+    replace_atomically(path, lambda temporary: save_model(whole, temporary))
+    size = min(len(test.y), LARGEST_BATCH)
+    logs = evaluate(model, test.x, test.y, batch_size=size, verbose=0, return_dict=True)
+    return {name: float(value) for name, value in logs.items()}

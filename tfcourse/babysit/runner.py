@@ -1,0 +1,206 @@
+"""The loop of a babysitter: `tfcourse.fit` over the epochs, and between them the commands."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, Literal
+
+import keras
+
+from tfcourse.babysit.dials import Dials
+from tfcourse.babysit.entries import Entry, now
+from tfcourse.babysit.folders import RunFolder
+from tfcourse.babysit.live import Live
+from tfcourse.babysit.record import Record, RolledBackError, TapeOverError
+from tfcourse.babysit.rule import Rule
+from tfcourse.babysit.tape import Tape
+from tfcourse.errors import InputError
+from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
+from tfcourse.training.fit import fit
+from tfcourse.types import Callback, KerasModel, TrainingData
+
+__all__ = ["Runner", "Training"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """The arguments of `tfcourse.fit` that stay the same during a run.
+
+    Attributes:
+        model: The compiled model.
+        x, y: The training data.
+        validation_data: The validation data; None for none.
+        batch_size: The batch size.
+        validation_batch_size: That of the validation.
+        seed: The seed of the shuffling.
+        jit_compile: Whether XLA compiles.
+        callbacks: Further callbacks.
+        keep: The number of checkpoints to keep.
+    """
+
+    model: KerasModel
+    x: TrainingData
+    y: TrainingData
+    validation_data: TrainingData = None
+    batch_size: int | None = None
+    validation_batch_size: int | None = None
+    seed: int = 0
+    jit_compile: bool | Literal["auto"] = False
+    callbacks: Sequence[Callback] = field(default_factory=tuple)
+    keep: int = 20
+
+
+class Runner:
+    """A training with a journal, checkpoints, and commands between its epochs.
+
+    Args:
+        training: The training.
+        folder: Its run directory, whose lock the caller holds.
+        rule: The rule for explosions.
+        on_entry: Called with each new entry of the journal.
+        on_refusal: Called with the reason for each command that is refused.
+        tape: The journal to repeat, if this is a replay; the rule and commands have no effect then.
+
+    Attributes:
+        record: The journal and the state.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        folder: RunFolder,
+        rule: Rule,
+        on_entry: Callable[[Entry], None] = lambda entry: None,
+        on_refusal: Callable[[str], None] = lambda reason: None,
+        tape: Tape | None = None,
+    ) -> None:
+        self.training, self.folder, self.tape = training, folder, tape
+        self.dials = Dials(training.model)
+        folder.create()
+        self.checkpoints = CheckpointFolder(folder.checkpoints, training.keep)
+        self.record = Record(folder.journal, on_entry)
+        self.live = Live(self.record, folder, rule, on_refusal)
+        self.epochs = 0
+        self._values: Mapping[str, float] = {}  # of the epoch that is trained
+        if not self.record.entries:
+            self._start()
+        if tape is not None:
+            tape.check(self.record.entries)
+
+    def _start(self) -> None:
+        names = ("tfcourse", "tensorflow", "keras", "numpy")
+        versions = {name: version(name) for name in names}
+        self.checkpoints.clear()
+        start = Entry(kind="start", time=now(), epoch=0, run=secrets.token_hex(8))
+        values = {"values": self.dials.read(), "versions": versions}
+        self.record.add(start.model_copy(update=values))
+
+    def close(self) -> None:
+        """Close the journal."""
+        self.record.close()
+
+    def train(self, epochs: int) -> None:
+        """Train up to an epoch, and return when it, and all that its commands ask for, is done.
+
+        Args:
+            epochs: The number of the last epoch.
+
+        Raises:
+            InputError: More epochs are done than that.
+            WorkFailedError: The loss exploded, and the rule ends the training.
+        """
+        record, self.epochs = self.record, epochs
+        if epochs < record.state.epoch:
+            raise InputError(
+                f"epochs must be >= {record.state.epoch}, the epochs that are done in "
+                f"{self.folder.path}; a rollback returns to an earlier one. Received: {epochs}."
+            )
+        while True:
+            self._remove_abandoned()
+            try:
+                self._fit()
+                self._between_epochs(epochs + 1)
+            except RolledBackError:
+                continue
+            except TapeOverError:
+                return
+            break
+        state = record.state
+        if not state.has_ended:
+            record.add(Entry(kind="end", time=now(), epoch=state.epoch, loss=state.loss))
+
+    def _fit(self) -> None:
+        training = self.training
+        # A checkpoint is of a model with these.
+        self.dials.restore(self.record.state.start)
+        fit(
+            training.model,
+            training.x,
+            training.y,
+            batch_size=training.batch_size,
+            epochs=self.epochs,
+            verbose=0,
+            callbacks=[*training.callbacks, _BetweenEpochs(self)],
+            validation_data=training.validation_data,
+            validation_batch_size=training.validation_batch_size,
+            seed=training.seed,
+            jit_compile=training.jit_compile,
+            on_nan="ignore",  # the rule decides, after the epoch
+            checkpoint_dir=self.folder.checkpoints,
+            save_every=1,
+            keep_checkpoints=training.keep,
+        )
+
+    def _remove_abandoned(self) -> None:
+        """Delete the checkpoints of epochs that the journal does not have, or has rolled back."""
+        for epoch, path in self.checkpoints.epochs().items():
+            if epoch > self.record.state.epoch:
+                path.unlink(missing_ok=True)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Do what the journal says, and follow new commands, before an epoch.
+
+        Args:
+            epoch: The epoch, from 1. It may have been done before, and its checkpoint lost.
+        """
+        state = self.record.state
+        self.dials.restore(state.values_in(epoch - 1))
+        self.dials.assign(state.changes_before(epoch))
+        if epoch == state.epoch + 1:
+            self._between_epochs(epoch)
+        self._values = self.dials.read()
+
+    def _between_epochs(self, epoch: int) -> None:
+        if self.tape is None:
+            self.live.follow(epoch, self.epochs, self.dials)
+        else:
+            self.tape.follow(self.record, epoch, self.epochs, self.dials)
+
+    def end_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
+        """Record an epoch, unless it has been recorded and is only trained again."""
+        if epoch <= self.record.state.epoch:
+            return
+        numbers = {name: float(value) for name, value in logs.items()}
+        entry = Entry(kind="epoch", time=now(), epoch=epoch, loss=numbers.get("loss"))
+        self.record.add(entry.model_copy(update={"logs": numbers, "values": self._values}))
+        if self.tape is not None:
+            self.tape.compare_last(self.record.entries)
+
+
+class _BetweenEpochs(keras.callbacks.Callback):
+    """A callback that calls the runner before and after every epoch.
+
+    Args:
+        runner: The runner.
+    """
+
+    def __init__(self, runner: Runner) -> None:
+        super().__init__()
+        self.runner = runner
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self.runner.begin_epoch(epoch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self.runner.end_epoch(epoch + 1, logs or {})

@@ -1,0 +1,135 @@
+"""One run of ``tfcourse babysit``: from its config to the model, or to the next interruption."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tfcourse.babysit.config import BabysitConfig
+from tfcourse.babysit.entries import Entry
+from tfcourse.babysit.folders import RunFolder
+from tfcourse.babysit.journal import read_journal
+from tfcourse.babysit.state import state_of
+from tfcourse.babysit.tape import Tape
+from tfcourse.errors import InputError
+from tfcourse.files import translate_disk_errors, write_atomically
+from tfcourse.search.store.lock import lock_directory
+from tfcourse.search.store.reading import read_json_as, read_toml, write_json
+
+__all__ = ["Outcome", "Session"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a run, or of a replay whose journal ends earlier.
+
+    Attributes:
+        epoch: The last epoch that is done.
+        epochs: The number of epochs of the config.
+        logs: The metrics of that epoch.
+        test: The metrics of the test set; empty if the training has not ended.
+        difference: The difference of a replay from its journal, in words; empty if there is none.
+    """
+
+    epoch: int
+    epochs: int
+    logs: Mapping[str, float]
+    test: Mapping[str, float] = field(default_factory=dict)
+    difference: str = ""
+
+
+class Session:
+    """A training under supervision in a run directory.
+
+    Args:
+        config: Its config.
+        directory: The run directory.
+        replay: The journal of another run, which this one repeats.
+        fresh: Whether to delete what the directory holds and start over.
+
+    Raises:
+        InputError: The directory is something else, or another config's; the journal to replay
+            can't be read, or is its own.
+    """
+
+    def __init__(
+        self,
+        config: BabysitConfig,
+        directory: Path,
+        replay: Path | None = None,
+        fresh: bool = False,
+    ) -> None:
+        self.config, self.folder, self.fresh = config, RunFolder(directory), fresh
+        self.folder.check()
+        self._check_config()
+        self.tape = None
+        if replay is not None:
+            if replay.resolve() == self.folder.journal.resolve():
+                raise InputError(f"--replay: {replay} is this run's own. Choose another --out.")
+            self.tape = Tape(replay)
+
+    def _check_config(self) -> None:
+        tables = read_toml(self.folder.config)
+        if tables is None or self.fresh:
+            return
+        changes = self.config.changes_since(tables)
+        if changes:
+            raise InputError(
+                f"{self.folder.path} was trained with another config: {', '.join(changes)} "
+                "differs. Start over with --fresh, or choose another --out or another name."
+            )
+
+    def outcome(self) -> Outcome | None:
+        """Return the end of a run that has ended, and for which no command is left."""
+        if self.fresh or not self.folder.journal.exists() or any(self.folder.waiting()):
+            return None
+        state = state_of(read_journal(self.folder.journal))
+        test = read_json_as(self.folder.path / "summary.json", dict[str, dict[str, float]])
+        if not state.has_ended or test is None or state.epoch < self.config.epochs:
+            return None
+        return self._outcome(state.epochs[-1], test.get("test", {}))
+
+    def _outcome(self, last: Entry | None, test: Mapping[str, float]) -> Outcome:
+        difference = "" if self.tape is None else self.tape.difference
+        epoch, logs = (0, {}) if last is None else (last.epoch, last.logs)
+        return Outcome(epoch, self.config.epochs, logs, test, difference)
+
+    @translate_disk_errors()
+    def run(
+        self,
+        on_entry: Callable[[Entry], None] = lambda entry: None,
+        on_refusal: Callable[[str], None] = lambda reason: None,
+    ) -> Outcome:
+        """Train to the last epoch, and save and test the model.
+
+        Args:
+            on_entry: Called with each new entry of the journal.
+            on_refusal: Called with the reason for each command that is refused.
+
+        Raises:
+            InputError: The data, the model or the directory does not fit, or another process
+                trains there.
+            WorkFailedError: The loss exploded, and the rule ends the training.
+        """
+        from tfcourse.babysit.preparation import prepare, save_and_test
+        from tfcourse.babysit.runner import Runner
+
+        with lock_directory(self.folder.path, "trained"):
+            self._check_config()
+            if self.fresh:
+                self.folder.delete()
+            self.folder.create()
+            work = prepare(self.config, self.folder.path)
+            write_atomically(self.folder.config, self.config.as_toml())
+            runner = Runner(
+                work.training, self.folder, self.config.rule, on_entry, on_refusal, self.tape
+            )
+            with closing(runner):
+                runner.train(self.config.epochs)
+                state = runner.record.state
+            test: dict[str, Any] = {}
+            if state.has_ended:
+                test = save_and_test(work, self.folder.model)
+                write_json(self.folder.path / "summary.json", {"test": test})
+            return self._outcome(state.epochs[-1] if state.epochs else None, test)

@@ -1,0 +1,121 @@
+"""The command that trains one model under supervision."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tfcourse.cli.deletion import ask_to_delete
+from tfcourse.cli.options import Debug
+from tfcourse.cli.output import print_json
+from tfcourse.quiet import quiet_start
+from tfcourse.terminal import console, message_if_interrupted, reporting, signals_interrupt
+
+if TYPE_CHECKING:
+    from tfcourse.babysit.entries import Entry
+    from tfcourse.babysit.session import Outcome, Session
+
+__all__ = ["babysit", "check_babysit"]
+
+
+def babysit(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The training's TOML file.")],
+    out: Annotated[Path, typer.Option(help="The folder for the run directory.")] = Path("runs"),
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="JOURNAL", help="Repeat what the journal.jsonl of another run says."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete the run directory and start over.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the end.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON for each entry of the journal.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Train one model, and follow commands between its epochs.
+
+    From another terminal, or a script: tfcourse nudge, rollback, pause, resume and note, with the
+    run directory. All of it is recorded in journal.jsonl. After an interruption the same command
+    continues.
+    """
+    with reporting(debug), signals_interrupt():
+        from tfcourse.babysit.config import load_babysit_config
+        from tfcourse.babysit.session import Session
+
+        checked = load_babysit_config(config)
+        directory = out / checked.babysit.name
+        session = Session(checked, directory, replay, fresh)
+        if fresh and directory.exists() and not yes:
+            with message_if_interrupted("Nothing was deleted."):
+                ask_to_delete(directory)
+        outcome = session.outcome()
+        if outcome is None:
+            with message_if_interrupted(lambda: _interruption(session)), quiet_start():
+                outcome = session.run(
+                    lambda entry: _print_entry(entry, checked.epochs, quiet, as_json),
+                    lambda reason: _print_refusal(reason, as_json),
+                )
+        _print_outcome(outcome, session, as_json)
+
+
+def check_babysit(config: Path) -> None:
+    """Check a babysitter's config and its data, and print warnings about them."""
+    from tfcourse.babysit.config import load_babysit_config
+    from tfcourse.search.data.checks import check_data
+
+    for note in check_data(load_babysit_config(config).training):
+        console.print(f"Warning: [data] {note}", highlight=False, soft_wrap=True)
+    console.print(f"{config} is valid.", highlight=False, soft_wrap=True)
+
+
+def _interruption(session: "Session") -> str:
+    """Return the words for an interrupted training."""
+    from tfcourse.babysit.journal import read_journal
+    from tfcourse.babysit.state import state_of
+
+    path = session.folder.journal
+    epoch = state_of(read_journal(path)).epoch if path.exists() else 0
+    return (
+        f"{epoch} of {session.config.epochs} epochs are done in {session.folder.path}. The same "
+        "command continues."
+    )
+
+
+def _print_entry(entry: "Entry", epochs: int, quiet: bool, as_json: bool) -> None:
+    from tfcourse.babysit.texts import describe
+
+    if as_json:
+        sys.stdout.write(entry.as_line())
+        sys.stdout.flush()
+    elif not quiet:
+        console.print(describe(entry, epochs), highlight=False, soft_wrap=True)
+
+
+def _print_refusal(reason: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"kind": "refusal", "message": reason}, indent=None)
+    else:
+        console.print(f"Refused: {reason}", highlight=False, soft_wrap=True)
+
+
+def _print_outcome(outcome: "Outcome", session: "Session", as_json: bool) -> None:
+    """Print the last epoch's metrics, and the place of the record."""
+    if as_json:
+        print_json({"kind": "outcome", **asdict(outcome)}, indent=None)
+        return
+    folder = session.folder
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in outcome.logs.items())
+    lines = [("epochs", f"{outcome.epoch} of {outcome.epochs}"), ("last epoch", metrics)]
+    if outcome.test:
+        lines.append(("test set", "  ".join(f"{n} {v:.4f}" for n, v in outcome.test.items())))
+        lines.append(("model", str(folder.model)))
+    lines.append(("journal", str(folder.journal)))
+    if session.tape is not None:
+        lines.append(("replay", outcome.difference or f"agrees with {session.tape.path}"))
+    for name, text in lines:
+        console.print(f"{name:<12}{text}", highlight=False, soft_wrap=True)
