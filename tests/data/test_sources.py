@@ -9,7 +9,7 @@ import pytest
 import sklearn.datasets
 
 from tfcourse import InputError
-from tfcourse.data.sources import KERAS_DATASETS, check_source, load
+from tfcourse.data.sources import KERAS_DATASETS, SKLEARN_DATASETS, check_source, load
 
 X = np.arange(24, dtype=np.float64).reshape(6, 4) / 8  # exact in float32
 Y = np.array([0, 1, 2, 0, 1, 2])
@@ -263,6 +263,19 @@ class TestFunction:
         assert f"can't be imported (RuntimeError: {said})" in message
 
 
+class TestScikitLearn:
+    @pytest.mark.parametrize("name", SKLEARN_DATASETS)
+    def test_a_set_is_what_its_loader_returns(self, name):
+        from sklearn import datasets
+
+        x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+        is_regression = name in ("diabetes", "linnerud")
+        part, outputs = load(f"sklearn:{name}", numbers=is_regression)
+        np.testing.assert_allclose(part.x, x, rtol=1e-6)
+        np.testing.assert_allclose(part.y, y.reshape(part.y.shape), rtol=1e-6)
+        assert outputs == (part.y.shape[1] if is_regression else y.max() + 1)
+
+
 class TestKeras:
     @pytest.mark.parametrize("name", KERAS_DATASETS)
     def test_training_and_test_examples_together_in_0_to_1(self, name, monkeypatch):
@@ -297,6 +310,10 @@ class TestSourceNames:
         [
             ("digit", r'source must be one of .* Did you mean "digits"\?'),
             ("keras:imagenet", r"source: the data set after keras: must be one of \"mnist\", .*"),
+            (
+                "sklearn:boston",
+                r"source: the data set after sklearn: must be one of \"breast_cancer\", .*",
+            ),
             ("npz", r'source "npz" needs the key path, the file to read\.'),
             ("csv", r'source "csv" needs the key path, the file to read\.'),
             ("no_such_module:load", r"source: the module \"no_such_module\" can't be imported .*"),

@@ -20,9 +20,11 @@ from tfcourse.errors import InputError, error_text, one_of
 from tfcourse.imports import exit_as_error, load_function
 from tfcourse.types import Array, TensorLike
 
-__all__ = ["KERAS_DATASETS", "check_examples", "check_source", "load"]
+__all__ = ["KERAS_DATASETS", "SKLEARN_DATASETS", "check_examples", "check_source", "load"]
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+# Those that are part of scikit-learn, and need no download.
+SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 
 
 def load(
@@ -32,8 +34,9 @@ def load(
 
     Args:
         source: ``"digits"`` (1797 handwritten digits of 8×8, flat, in [0, 1]), ``"npz"`` (arrays
-            x and y), ``"csv"`` (a header, numbers, one label column), ``"keras:NAME"`` (a data
-            set that Keras downloads) or ``"package.module:function"`` (gives x and y).
+            x and y), ``"csv"`` (a header, numbers, one label column), ``"sklearn:NAME"`` (a data
+            set of scikit-learn's, as its ``load_NAME`` returns it), ``"keras:NAME"`` (one that
+            Keras downloads) or ``"package.module:function"`` (gives x and y).
         path: The file of ``"npz"`` and ``"csv"``.
         label: The label column of ``"csv"``; None is the last one.
         numbers: Whether y is no class but numbers to predict, (examples,) or (examples, outputs):
@@ -49,6 +52,8 @@ def load(
         x, y = _npz(path or Path())
     elif source == "csv":
         x, y = read_csv(path or Path(), label)
+    elif source.startswith("sklearn:"):
+        x, y = _sklearn(source.removeprefix("sklearn:"))
     elif source.startswith("keras:"):
         x, y = _keras(source.removeprefix("keras:"))
     else:
@@ -67,15 +72,14 @@ def check_source(source: str, path: Path | None) -> None:
             raise InputError(f'source "{source}" needs the key path, the file to read.')
         if not path.is_file():
             raise InputError(f"path: no such file: {path}.")
-    elif source == "digits":
+    elif source == "digits" or source.startswith("sklearn:"):
+        _check_name(source, "sklearn:", SKLEARN_DATASETS)
         if importlib.util.find_spec("sklearn") is None:
             raise InputError(
-                'source "digits" needs scikit-learn. Install it: pip install scikit-learn.'
+                f'source "{source}" needs scikit-learn. Install it: pip install scikit-learn.'
             )
     elif source.startswith("keras:"):
-        name = source.removeprefix("keras:")
-        if name not in KERAS_DATASETS:
-            raise InputError(one_of("source: the data set after keras:", name, KERAS_DATASETS))
+        _check_name(source, "keras:", KERAS_DATASETS)
     elif ":" in source:
         load_function(source, "source")
     elif source == "arrays":
@@ -84,8 +88,22 @@ def check_source(source: str, path: Path | None) -> None:
             "tfcourse.Search(data=(x, y), ...)."
         )
     else:
-        choices = ("digits", "npz", "csv", "keras:NAME", "package.module:function")
+        choices = ("digits", "npz", "csv", "sklearn:NAME", "keras:NAME", "package.module:function")
         raise InputError(one_of("source", source, choices))
+
+
+def _check_name(source: str, prefix: str, names: tuple[str, ...]) -> None:
+    """Raise InputError if the source begins with the prefix and no data set's name follows."""
+    name = source.removeprefix(prefix)
+    if source != name and name not in names:
+        raise InputError(one_of(f"source: the data set after {prefix}", name, names))
+
+
+def _sklearn(name: str) -> tuple[Array, Array]:
+    from sklearn import datasets
+
+    pair: tuple[Array, Array] = getattr(datasets, f"load_{name}")(return_X_y=True)
+    return pair
 
 
 def _digits() -> tuple[Array, Array]:
