@@ -30,7 +30,7 @@ FLOORS = [
         "time_limits",
         "types",
     },
-    {"formulas", "data"},
+    {"formulas", "data", "page"},
     {"layers", "losses", "optimizers", "toy"},
     {"models", "training", "toy_plot"},
     {"search"},

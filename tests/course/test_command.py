@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from tests.course.test_runs import TEXT, script
+from tests.course.small import TEXT, script
 from tfcourse.cli import app
 
 

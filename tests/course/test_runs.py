@@ -3,47 +3,17 @@
 import json
 import os
 import signal
-import textwrap
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.course.small import script
 from tfcourse.course.listing import statuses
 from tfcourse.course.process import _environment
 from tfcourse.course.runs import Store, Verdict, key_of
 from tfcourse.course.scripts import Script
-
-TEXT = """\
-# %% [markdown]
-# # A title
-
-# %%
-from tfcourse.course import QUICK, save, verdict
-
-print("in full" if not QUICK else "quick")
-
-
-class Figure:
-    def savefig(self, path, dpi):
-        path.write_text("a picture")
-
-
-# %%
-import subprocess, sys, pathlib
-
-subprocess.run([sys.executable, "-c", "print('from a child: β')"], check=True)
-print(pathlib.Path(__file__).name, __name__)
-save(Figure(), "1_2_x")
-verdict("1.2", True, "9 of 10 seeds")
-"""
-
-
-def script(folder, text=TEXT):
-    path = folder / "1_2_x.py"
-    path.write_text(textwrap.dedent(text), encoding="utf-8")
-    return Script(path, path.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")

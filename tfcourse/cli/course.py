@@ -45,6 +45,10 @@ def course(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Run scripts again that have not changed.")
     ] = False,
+    notebooks: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write the scripts to DIR as notebooks, and run nothing."),
+    ] = None,
     language: Annotated[
         str, typer.Option(metavar="LANGUAGE", help="The language of titles and book: en or zh.")
     ] = "en",
@@ -62,14 +66,22 @@ def course(
             raise InputError(one_of("--language", language, LANGUAGES))
         if every and numbers:
             raise InputError("--all runs every claim. Leave out --all, or the claims' numbers.")
+        if every:
+            from tfcourse.course.book.book import check_packages
+
+            check_packages()
         store = Store((out or default_folder()).absolute())
         wanted = [claim_of(number).number for number in numbers or []]
         by_name = {script.name: script for script in map(script_of, wanted)}
         planned = scripts() if every else list(by_name.values())
+        if notebooks is not None:
+            _write_notebooks(planned or scripts(), notebooks, language)
+            return
         with message_if_interrupted(INTERRUPTED):
             runs = _run(planned, store, quick, fresh, quiet or as_json)
+        book = _write_book(store, quick, language) if every else None
         shown = wanted or [number for script in planned for number in script.claims]
-        _print(runs, shown, store, language, as_json, quiet)
+        _print(runs, shown, store, language, as_json, quiet, book)
         if any(run.error for run in runs):
             raise typer.Exit(FAILED)
 
@@ -98,6 +110,7 @@ def _print(
     language: str,
     as_json: bool,
     quiet: bool,
+    book: Path | None,
 ) -> None:
     """Print the list of the claims, or the verdicts and pictures of those that ran."""
     from tfcourse.course.listing import lines, statuses
@@ -105,7 +118,9 @@ def _print(
     if as_json:
         entries = [s.as_json() for s in statuses(store) if not runs or s.claim.number in numbers]
         failed = {run.script: run.error for run in runs if run.error}
-        print_json({"claims": entries, "failed": failed})
+        print_json(
+            {"claims": entries, "failed": failed, "book": None if book is None else str(book)}
+        )
         return
     if not runs:
         for line in lines(statuses(store), language):
@@ -119,3 +134,19 @@ def _print(
         if run.error:
             message = f"{run.script} failed: {run.error}"
             errors.print(message, highlight=False, soft_wrap=True)
+    if book is not None:
+        console.print(f"book: {book}", highlight=False, soft_wrap=True)
+
+
+def _write_book(store: "Store", quick: bool, language: str) -> Path:
+    from tfcourse.course.book.book import write_book
+
+    with errors.status("Writing the book"):
+        return write_book(store, quick, language)
+
+
+def _write_notebooks(planned: "Sequence[Script]", folder: Path, language: str) -> None:
+    from tfcourse.course.notebooks import write_notebooks
+
+    for path in write_notebooks(planned, folder, language):
+        console.print(str(path), highlight=False, soft_wrap=True)

@@ -55,10 +55,15 @@ class Status:
         }
 
 
-def statuses(store: Store) -> list[Status]:
-    """Return the status of each claim, in the course's order."""
+def statuses(store: Store, quick: bool | None = None) -> list[Status]:
+    """Return the status of each claim, in the course's order.
+
+    Args:
+        store: The folder of the runs.
+        quick: The mode of the runs; None for the last one in full or, without it, in quick mode.
+    """
     by_claim = {number: script for script in scripts() for number in script.claims}
-    runs = {script.name: _last(store, script) for script in by_claim.values()}
+    runs = {script.name: _last(store, script, quick) for script in by_claim.values()}
     found = []
     for number, claim in claims().items():
         script = by_claim.get(number)
@@ -67,13 +72,14 @@ def statuses(store: Store) -> list[Status]:
     return found
 
 
-def _last(store: Store, script: Script) -> tuple[Run | None, bool]:
+def _last(store: Store, script: Script, quick: bool | None) -> tuple[Run | None, bool]:
     """Return the run of a script to show, and True if it is current."""
-    for quick in (False, True):
-        run = store.current(script, quick)
+    modes = (False, True) if quick is None else (quick,)
+    for mode in modes:
+        run = store.current(script, mode)
         if run is not None:
             return run, True
-    return store.last(script.name, False) or store.last(script.name, True), False
+    return next(filter(None, (store.last(script.name, mode) for mode in modes)), None), False
 
 
 def without_script() -> list[str]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
+from tfcourse.page.markup import element, style, text
 from tfcourse.report.figures.panel import Panel
-from tfcourse.report.page.markup import element, figure, figures, text
+from tfcourse.report.page.markup import figure, figures
 from tfcourse.report.page.parts import (
     best_section,
     failures_section,
@@ -71,7 +72,7 @@ def page(record: SearchRecord, panels: Panels, config: str, plotly: str) -> str:
     version = record.versions.get("tfcourse", "")
     parts = {
         "title": text(f"{name}: report of the search"),
-        "style": _file("style.css"),
+        "style": style(),
         "header": header(record),
         "navigation": element("ul", links),
         "sections": "\n".join(_in_halves(sections)),

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tfcourse.report.page.markup import card, element, items, section, table, text
+from tfcourse.page.markup import card, element, items, section, table, text
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.findings import with_run_directory
 from tfcourse.search.results.search_record import SearchRecord

@@ -1,0 +1,1 @@
+"""The book of the course: one HTML page that needs no network."""

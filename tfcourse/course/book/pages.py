@@ -1,0 +1,31 @@
+"""The pages on the library's subjects, as a part of the book."""
+
+import re
+from importlib.resources import files
+
+from tfcourse.course.book.render import markdown
+from tfcourse.course.book.words import words
+from tfcourse.page.markup import element, section, text
+
+__all__ = ["pages_section"]
+
+
+def pages_section(language: str) -> str:
+    """Return the pages of ``tfcourse/course/pages``, whose links lead to places in the book."""
+    names = words(language)
+    folder = files("tfcourse.course").joinpath("pages")
+    pages = sorted((p for p in folder.iterdir() if p.name.endswith(".md")), key=lambda p: p.name)
+    parts = [element("p", text(names["pages_note"]), class_="note")]
+    for page in pages:
+        html = markdown(page.read_text(encoding="utf-8"), deeper=2, link=_address)
+        parts.append(element("article", html, id=f"page-{page.name[:-3]}", lang="en"))
+    return section("pages", names["pages"], *parts)
+
+
+def _address(address: str) -> str:
+    """Return the address in the book of a page or an example; that of the rest is the project's."""
+    page = re.fullmatch(r"([\w-]+)\.md(#.*)?", address)
+    if page:
+        return f"#page-{page[1]}"
+    example = re.search(r"examples/(\w+)\.py$", address)
+    return f"#{example[1]}" if example else address

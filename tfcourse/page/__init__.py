@@ -1,0 +1,1 @@
+"""Pages of plain HTML that need no network: their pieces and their style."""
