@@ -33,6 +33,7 @@ from .search.run import Search as Search
 from .search.space.hp_scales import log_uniform as log_uniform
 from .search.space.hp_scales import one_minus_log as one_minus_log
 from .search.store.errors import SearchFailedError as SearchFailedError
+from .strategy.calibration import calibrate as calibrate
 from .toy import DivergedError as DivergedError
 from .toy import minimize_quadratic as minimize_quadratic
 from .training.evaluate import evaluate as evaluate

@@ -4,6 +4,12 @@ from .averages import effective_window as effective_window
 from .averages import interpolate_average as interpolate_average
 from .averages import update_average as update_average
 from .averages import weighted_average as weighted_average
+from .calibration import Bins as Bins
+from .calibration import best_temperature as best_temperature
+from .calibration import expected_calibration_error as expected_calibration_error
+from .calibration import reliability_bins as reliability_bins
+from .calibration import temperature_derivatives as temperature_derivatives
+from .calibration import two_class_logits as two_class_logits
 from .dropout import inverted_dropout as inverted_dropout
 from .ghost_normalization import ghost_normalize as ghost_normalize
 from .ghost_normalization import virtual_batches as virtual_batches
