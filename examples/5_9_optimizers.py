@@ -139,9 +139,8 @@ print(f"momentum beside Keras's SGD with α(1-β): largest difference of w {diff
 # circulate leave it out (erratum E6), and where a gradient has always been 0, as for the weights of
 # an input that is always 0, the step is 0/0.
 
+
 # %%
-
-
 def first_steps(optimizer, scale, steps=20):
     """Return the path of a weight from 0 under the gradients of a seed, times ``scale``."""
     gradients = np.random.default_rng(0).normal(size=(steps, SEEDS)) * scale
