@@ -1,15 +1,16 @@
 # %% [markdown]
 # # Softmax: straight boundaries, until there are hidden layers
 #
-# Softmax is what logistic regression becomes with more than two classes (section 3 of the course):
-# C linear functions of the input, z = W a + b, turned into C probabilities. This example first
-# does the arithmetic of sections 3.1 and 3.2, and then looks at section 3.4: what kind of region
-# can a softmax layer cut out of the plane?
+# A softmax layer compares C linear functions of its input, z = W a + b (section 3 of the course).
+# Section 3.4: what kind of region can it cut out of the plane? Without hidden layers every boundary
+# between two classes is a straight line; with them it is not.
 
 # %%
-from tfcourse.course import QUICK, save
+from tfcourse.course import QUICK, save, spread, verdict
 
-EPOCHS = 5 if QUICK else 60
+SEEDS = range(10)
+EPOCHS = 15 if QUICK else 60
+CLASSES = (3, 6) if QUICK else (3, 4, 5, 6)
 
 # %%
 import keras
@@ -18,22 +19,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 
 import tfcourse
-from tfcourse.formulas.softmax import hardmax, softmax
 from tfcourse.models.build import mlp
-
-# %% [markdown]
-# ## Four numbers become four probabilities
-#
-# t = e^z makes every number positive, a = t / Σ t makes them sum to 1. The order stays. Hardmax
-# keeps nothing but the winner; softmax is its soft form.
-
-# %%
-z = np.array([5.0, 2.0, -1.0, 3.0])
-t = np.exp(z)
-print(f"z       {z}")
-print(f"t = e^z {np.round(t, 1)}, sum {t.sum():.1f}")
-print(f"softmax {np.round(softmax(z).numpy(), 3)}   course: [0.842, 0.042, 0.002, 0.114]")
-print(f"hardmax {hardmax(z).numpy()}               course: [1, 0, 0, 0]")
 
 # %% [markdown]
 # ## Points in the plane
@@ -70,26 +56,32 @@ def with_hidden_layers(classes):
     return mlp((2,), classes, layers=2, units=32, batch_norm="none")
 
 
-def train(model, points, label, learning_rate):
-    model.compile(
-        tfcourse.Adam(learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+def train(build, points, label, learning_rate):
+    """Return the trained weights of each seed's model, and a model to put them into."""
+
+    def compiled():
+        model = build(label.max() + 1)
+        loss = "sparse_categorical_crossentropy"
+        model.compile(tfcourse.Adam(learning_rate), loss, metrics=["accuracy"])
+        return model
+
+    members = [tfcourse.Member(seed) for seed in SEEDS]
+    population = tfcourse.fit_population(
+        compiled, members, points, label, batch_size=64, epochs=EPOCHS, keep="last", verbose=0
     )
-    tfcourse.fit(model, points, label, batch_size=64, epochs=EPOCHS, seed=0, verbose=0)
-    return model
+    return [result.weights for result in population.results], compiled()
 
 
 MODELS = {
     "no hidden layer": (softmax_regression, 0.05),
     "two hidden layers": (with_hidden_layers, 0.01),
 }
-CLASSES = (3, 6) if QUICK else (3, 4, 5, 6)
-
 data = {classes: arms(classes) for classes in CLASSES}
-models = {}
-for classes in CLASSES:
-    keras.utils.set_random_seed(0)
-    for name, (build, learning_rate) in MODELS.items():
-        models[name, classes] = train(build(classes), *data[classes], learning_rate)
+trained = {
+    (name, classes): train(build, *data[classes], learning_rate)
+    for classes in CLASSES
+    for name, (build, learning_rate) in MODELS.items()
+}
 
 # %% [markdown]
 # ## How straight is a boundary?
@@ -141,19 +133,39 @@ def largest_bend(z):
 
 
 flat_grid = grid.reshape(-1, 2).astype(np.float32)
-winner, accuracy = {}, {}
-print("\nFarthest point of a boundary from a straight line (the arms have length 1)")
-print(f"{'':18}" + "".join(f"{f'C = {classes}':>10}" for classes in CLASSES))
-for name in MODELS:
-    bends = []
-    for classes in CLASSES:
-        z = compute_logits(models[name, classes], flat_grid).reshape(*grid.shape[:2], classes)
-        bends.append(largest_bend(z))
-        winner[name, classes] = z.argmax(-1)
-        points, label = data[classes]
-        predicted = compute_logits(models[name, classes], points).argmax(-1)
-        accuracy[name, classes] = np.mean(predicted == label)
-    print(f"{name:18}" + "".join(f"{bend:10.1g}" for bend in bends))
+winner, accuracy, bends = {}, {}, {}
+print(f"{'':18}{'':8}{'farthest point from a line':>28}{'right':>26}")
+for (name, classes), (weights, model) in trained.items():
+    points, label = data[classes]
+    found = []
+    for values in weights:
+        model.set_weights(values)
+        z = compute_logits(model, flat_grid).reshape(*grid.shape[:2], classes)
+        predicted = compute_logits(model, points).argmax(-1)
+        found.append((largest_bend(z), np.mean(predicted == label), z.argmax(-1)))
+    bends[name, classes], accuracy[name, classes], winners = zip(*found, strict=True)
+    winner[name, classes] = winners[0]
+    cells = spread(bends[name, classes], ".1g"), spread(accuracy[name, classes], ".0%")
+    print(f"{name:18}C = {classes:<4}{cells[0]:>28}{cells[1]:>26}")
+
+# %% [markdown]
+# The arms have length 1, and 1e-07 is float32's rounding.
+
+# %%
+straight, bent = (
+    np.array([bends[name, classes] for classes in CLASSES]).max(axis=0) for name in MODELS
+)
+better = [
+    np.greater(accuracy["two hidden layers", classes], accuracy["no hidden layer", classes]).all()
+    for classes in CLASSES
+]
+verdict(
+    "3.4",
+    (straight < 1e-5).all() and (bent > 0.05).all() and all(better),
+    f"C = {min(CLASSES)} to {max(CLASSES)}, {len(SEEDS)} seeds: boundaries at most "
+    f"{straight.max():.0e} from a straight line without hidden layers, "
+    f"{spread(bent, '.2f')} with two",
+)
 
 # %% [markdown]
 # ## The picture
@@ -171,7 +183,7 @@ for row, name in zip(axes, MODELS, strict=True):
         regions, extent = winner[name, classes], (-1.1, 1.1, -1.1, 1.1)
         ax.imshow(regions, cmap=colors, alpha=0.3, origin="lower", extent=extent)
         ax.scatter(*points.T, c=label, cmap=colors, s=5, linewidths=0)
-        ax.set_title(f"C = {classes}: {accuracy[name, classes]:.0%} right", fontsize=11)
+        ax.set_title(f"C = {classes}: {accuracy[name, classes][0]:.0%} right", fontsize=11)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
     row[0].set_ylabel(name, fontsize=12)
