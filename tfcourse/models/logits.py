@@ -13,7 +13,7 @@ from tfcourse.models.graph import Call, Graph, output_activation, trace
 from tfcourse.models.swap import exchanged_copy
 from tfcourse.types import Array, KerasModel, KerasTensor, Layer, Nested
 
-__all__ = ["Kind", "LogitsModel", "logits_copy", "with_temperature"]
+__all__ = ["Kind", "LogitsModel", "logits_copy", "output_kind", "with_temperature"]
 
 # The function that makes a model's outputs probabilities: of C classes, or of yes.
 Kind = Literal["softmax", "sigmoid"]
@@ -48,25 +48,8 @@ def logits_copy(model: KerasModel, x: Array, outputs: Nested) -> LogitsModel:
         InputError: It has several outputs or several yes-or-no outputs, or they are not finite.
     """
     graph = trace(model) if has_graph(model) else None
-    if isinstance(outputs, list | tuple | dict):
-        raise InputError(
-            f"calibrate: model must have one output. Received: {len(outputs)} outputs."
-        )
-    if not np.isfinite(outputs).all():
-        raise InputError(
-            "calibrate: the model's outputs must be finite. Look for NaN in x and in the weights."
-        )
-    kind: Kind = "sigmoid" if outputs.shape[-1] == 1 else "softmax"
+    kind, is_probability = output_kind(model, outputs, "calibrate")
     call, activation = output_activation(graph.outputs[0]) if graph else (None, None)
-    is_probability = activation in ("softmax", "sigmoid")
-    if activation != "linear" and not is_probability:
-        is_probability = bool(((outputs >= 0) & (outputs <= 1)).all())
-    exclusive = np.allclose(outputs.sum(-1), 1, atol=1e-2)
-    if kind == "softmax" and is_probability and not exclusive:
-        raise InputError(
-            "calibrate: model must have exclusive classes (softmax) or one yes-or-no output "
-            f"(sigmoid). Received: outputs of shape {outputs.shape}, whose rows do not sum to 1."
-        )
     layer = None
     if graph and call and activation == kind and _is_removable(call, graph):
         layer = call.layer
@@ -79,6 +62,37 @@ def logits_copy(model: KerasModel, x: Array, outputs: Nested) -> LogitsModel:
     is_exact = layer is not None or not is_probability
     tensor = tensor if is_exact else _log_odds(tensor, kind)
     return LogitsModel(keras.Model(inputs, tensor), kind, is_exact)
+
+
+def output_kind(model: KerasModel, outputs: Nested, caller: str) -> tuple[Kind, bool]:
+    """Return the kind of a classifier's outputs, and whether they are probabilities or logits.
+
+    Args:
+        model: The classifier.
+        outputs: Its outputs for some examples, which decide where its last layer is not visible.
+        caller: The function's name, for errors.
+
+    Raises:
+        InputError: They are several outputs or several yes-or-no outputs, or not finite.
+    """
+    if isinstance(outputs, list | tuple | dict):
+        raise InputError(f"{caller}: model must have one output. Received: {len(outputs)} outputs.")
+    if not np.isfinite(outputs).all():
+        raise InputError(
+            f"{caller}: the model's outputs must be finite. Look for NaN in x and in the weights."
+        )
+    graph = trace(model) if has_graph(model) else None
+    activation = output_activation(graph.outputs[0])[1] if graph else None
+    kind: Kind = "sigmoid" if outputs.shape[-1] == 1 else "softmax"
+    is_probability = activation in ("softmax", "sigmoid")
+    if activation != "linear" and not is_probability:
+        is_probability = bool(((outputs >= 0) & (outputs <= 1)).all())
+    if kind == "softmax" and is_probability and not np.allclose(outputs.sum(-1), 1, atol=1e-2):
+        raise InputError(
+            f"{caller}: model must have exclusive classes (softmax) or one yes-or-no output "
+            f"(sigmoid). Received: outputs of shape {outputs.shape}, whose rows do not sum to 1."
+        )
+    return kind, is_probability
 
 
 def with_temperature(logits: LogitsModel, temperature: float) -> KerasModel:

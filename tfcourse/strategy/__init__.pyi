@@ -3,6 +3,9 @@ from .calibration import calibrate as calibrate
 from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
 from .diagnosis import diagnose_model as diagnose_model
+from .error_analysis import ErrorAnalysis as ErrorAnalysis
+from .error_analysis import error_analysis as error_analysis
+from .errors_by_category import Category as Category
 from .gaps import Gap as Gap
 from .reliability import Reliability as Reliability
 from .splits import TrainDevSplit as TrainDevSplit
