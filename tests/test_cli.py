@@ -721,7 +721,7 @@ COMMANDS = [
         "worker",
         "retest",
     ),
-    *("babysit", "nudge", "rollback", "pause", "resume", "note"),
+    *("babysit", "nudge", "rollback", "pause", "resume", "note", "journal"),
 ]
 
 

@@ -24,7 +24,7 @@ def documented_arguments(value):
     return [p.name for p in parameters if p.kind not in variadic]
 
 
-ROOMS = ["formulas", "layers", "models", "optimizers", "search", "strategy", "training"]
+ROOMS = ["babysit", "formulas", "layers", "models", "optimizers", "search", "strategy", "training"]
 TOP = [name for name in tfcourse.__all__ if name not in ROOMS]
 NAMES = [("tfcourse", name) for name in TOP] + [
     (f"tfcourse.{room}", name) for room in ROOMS for name in getattr(tfcourse, room).__all__

@@ -1,9 +1,9 @@
 """tfcourse: hyperparameter tuning, batch normalization and softmax for TensorFlow 2 and Keras 3.
 
 As in Keras, names are grouped in packages: `tfcourse.layers`, `tfcourse.optimizers`,
-`tfcourse.formulas`, `tfcourse.models`, `tfcourse.training`, `tfcourse.search` and
-`tfcourse.strategy`; those most used are here as well. Each is loaded on first use, so that
-TensorFlow is imported neither with the package nor for the command line's help.
+`tfcourse.formulas`, `tfcourse.models`, `tfcourse.training`, `tfcourse.search`,
+`tfcourse.strategy` and `tfcourse.babysit`; those most used are here as well. Each is loaded on
+first use, so that TensorFlow is imported neither with the package nor for the command line's help.
 """
 
 from typing import Any

@@ -1,5 +1,6 @@
 __version__: str
 
+from . import babysit as babysit
 from . import formulas as formulas
 from . import layers as layers
 from . import models as models
@@ -7,6 +8,7 @@ from . import optimizers as optimizers
 from . import search as search
 from . import strategy as strategy
 from . import training as training
+from .babysit.babysitter import Babysitter as Babysitter
 from .errors import InputError as InputError
 from .errors import WorkFailedError as WorkFailedError
 from .formulas.regularization import l1_factor as l1_factor

@@ -109,6 +109,9 @@ class TestRule:
              "epoch 1"),
             ([2.0, 1.0, 2.0, 3.5], "the loss of epoch 4, 3.5, is more than 3 times the lowest, 1 "
              "in epoch 2"),
+            ([8.0, 0.1, 3.9], ""),
+            ([8.0, 0.1, 4.1], "the loss of epoch 3, 4.1, is more than 3 times the lowest, 0.1 in "
+             "epoch 2"),
             ([math.nan], "the loss of epoch 1 is nan"),
             ([1.0, math.inf], "the loss of epoch 2 is inf"),
             ([-1.0, 5.0], ""),

@@ -34,27 +34,24 @@ class Outcome:
     epoch: int | None = None
 
 
-def address(directory: Path, kind: Kind, **fields: Any) -> Command:
+def address(directory: Path, kind: Kind, can_continue: bool = False, **fields: Any) -> Command:
     """Return a command for the run in a directory, checked as far as the journal tells.
 
     Args:
         directory: The run directory of a babysitter.
         kind: The action.
+        can_continue: Whether a run that has ended may be trained for more epochs.
         fields: The other attributes of `Command`.
 
     Raises:
         InputError: It is not such a directory, or the command would be refused.
     """
     folder = RunFolder(directory)
-    if not folder.journal.is_file():
-        raise InputError(
-            f"{directory} is not the run directory of a babysitter: it has no journal.jsonl. "
-            "Start one with: tfcourse babysit CONFIG."
-        )
+    folder.check_journal()
     state = state_of(read_journal(folder.journal))
     command = create_command({**fields, "kind": kind, "id": new_id(), "run": state.run})
     check_changes(command.changes, state.start)
-    if state.has_ended and kind in ("nudge", "pause", "resume"):
+    if state.has_ended and not can_continue and kind in ("nudge", "pause", "resume"):
         raise InputError(
             f"{directory}: the training has ended after epoch {state.epoch}, and takes no {kind}. "
             "A rollback --no-wait, and the same babysit again, train from an earlier epoch."

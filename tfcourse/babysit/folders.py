@@ -50,14 +50,12 @@ class RunFolder:
         config: The config as it is run.
         checkpoints: The folder of the checkpoints.
         model: The model at the end.
-        picture: The picture of the run.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.journal, self.config = path / "journal.jsonl", path / "babysit.toml"
         self.checkpoints, self.model = path / "checkpoints", path / "model.keras"
-        self.picture = path / "run.png"
         self._commands, self._answers = path / "commands", path / "answers"
 
     def check(self) -> None:
@@ -73,6 +71,14 @@ class RunFolder:
             raise InputError(
                 f"{self.path} is not empty, and has no journal.jsonl: it is not the run directory "
                 "of a babysitter. Choose another --out or another name."
+            )
+
+    def check_journal(self) -> None:
+        """Raise InputError if the directory has no journal."""
+        if not self.journal.is_file():
+            raise InputError(
+                f"{self.path} is not the run directory of a babysitter: it has no journal.jsonl. "
+                "Start one with: tfcourse babysit CONFIG."
             )
 
     def delete(self) -> None:

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from tfcourse.babysit.entries import Entry
+from tfcourse.errors import InputError, one_of, shown
 
 __all__ = ["OnExplosion", "Rule", "epoch_to_return_to", "explosion"]
 
@@ -20,8 +21,9 @@ class Rule:
         on_explosion: ``"rollback"`` returns to the epoch of the lowest loss, with a smaller
             learning rate; ``"pause"`` returns there and pauses, ``"stop"`` returns there and ends
             the command with an error; ``"ignore"`` does nothing.
-        factor: An epoch's loss explodes if it is not finite, or above this many times the lowest
-            before it (where that is positive).
+        factor: An epoch's loss explodes if it is not finite; or above this many times the lowest
+            before it (where that is positive), and above half of the first epoch's: losses near 0
+            vary by factors without harm.
         cut: The factor of the learning rate after a rollback.
         max_rollbacks: The rollbacks without a command in between, after which it is ``"stop"``.
     """
@@ -30,6 +32,18 @@ class Rule:
     factor: float = 3.0
     cut: float = 0.5
     max_rollbacks: int = 3
+
+    def check(self) -> None:
+        """Raise InputError if one of the values is not admissible."""
+        if self.on_explosion not in get_args(OnExplosion):
+            raise InputError(one_of("on_explosion", self.on_explosion, get_args(OnExplosion)))
+        for name, value, is_right, demand in (
+            ("factor", self.factor, self.factor > 1, "> 1"),
+            ("cut", self.cut, 0 < self.cut < 1, "in (0, 1)"),
+            ("max_rollbacks", self.max_rollbacks, self.max_rollbacks >= 0, ">= 0"),
+        ):
+            if not is_right:
+                raise InputError(f"{name} must be a number {demand}. Received: {shown(value)}.")
 
 
 def explosion(epochs: Sequence[Entry], factor: float) -> str:
@@ -45,7 +59,8 @@ def explosion(epochs: Sequence[Entry], factor: float) -> str:
     if not last.is_finite:
         return f"the loss of epoch {last.epoch} is {last.loss}"
     loss, lowest = _loss(last), min(epochs, key=_loss)
-    if not (_loss(lowest) > 0 and loss > factor * _loss(lowest)):
+    limit = max(factor * _loss(lowest), _loss(epochs[0]) / 2)
+    if not (_loss(lowest) > 0 and loss > limit):
         return ""
     return (
         f"the loss of epoch {last.epoch}, {loss:.4g}, is more than {factor:g} times the lowest, "

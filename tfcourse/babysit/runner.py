@@ -110,7 +110,9 @@ class Runner:
             InputError: More epochs are done than that.
             WorkFailedError: The loss exploded, and the rule ends the training.
         """
-        record, self.epochs = self.record, epochs
+        record = self.record
+        # A run whose journal is repeated may have trained further before it was rolled back.
+        self.epochs = epochs if self.tape is None else max(epochs, self.tape.last_epoch)
         if epochs < record.state.epoch:
             raise InputError(
                 f"epochs must be >= {record.state.epoch}, the epochs that are done in "
@@ -120,14 +122,14 @@ class Runner:
             self._remove_abandoned()
             try:
                 self._fit()
-                self._between_epochs(epochs + 1)
+                self._between_epochs(self.epochs + 1)
             except RolledBackError:
                 continue
             except TapeOverError:
-                return
+                pass
             break
         state = record.state
-        if not state.has_ended:
+        if not state.has_ended and state.epoch >= epochs:
             record.add(Entry(kind="end", time=now(), epoch=state.epoch, loss=state.loss))
 
     def _fit(self) -> None:

@@ -14,6 +14,7 @@ from tfcourse.babysit.state import state_of
 from tfcourse.babysit.tape import Tape
 from tfcourse.errors import InputError
 from tfcourse.files import translate_disk_errors, write_atomically
+from tfcourse.quiet import quiet_start
 from tfcourse.search.store.lock import lock_directory
 from tfcourse.search.store.reading import read_json_as, read_toml, write_json
 
@@ -112,8 +113,9 @@ class Session:
                 trains there.
             WorkFailedError: The loss exploded, and the rule ends the training.
         """
-        from tfcourse.babysit.preparation import prepare, save_and_test
-        from tfcourse.babysit.runner import Runner
+        with quiet_start():
+            from tfcourse.babysit.preparation import prepare, save_and_test
+            from tfcourse.babysit.runner import Runner
 
         with lock_directory(self.folder.path, "trained"):
             self._check_config()

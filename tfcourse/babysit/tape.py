@@ -51,6 +51,11 @@ class Tape:
                     f"epoch {entry.epoch} where that has a {wanted.kind}. Choose another --out."
                 )
 
+    @property
+    def last_epoch(self) -> int:
+        """The largest number of an epoch."""
+        return max((entry.epoch for entry in self.entries if entry.kind == "epoch"), default=0)
+
     def follow(self, record: Record, epoch: int, epochs: int, dials: "Dials") -> None:
         """Add the entries up to the next epoch of the tape to a run's record.
 

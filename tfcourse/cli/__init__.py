@@ -16,6 +16,7 @@ from tfcourse.cli.compare import compare
 from tfcourse.cli.course import course
 from tfcourse.cli.deletion import ask_to_delete
 from tfcourse.cli.export import export
+from tfcourse.cli.journal import journal
 from tfcourse.cli.machines import chief, worker
 from tfcourse.cli.nudge import note, nudge, pause, resume, rollback
 from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug, TensorBoard
@@ -244,5 +245,5 @@ def bench(
 
 for command in (course, show, best, compare, watch, report, export, chief, worker, retest):
     app.command()(command)
-for supervision in (babysit, nudge, rollback, pause, resume, note):
+for supervision in (babysit, nudge, rollback, pause, resume, note, journal):
     app.command()(supervision)

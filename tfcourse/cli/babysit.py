@@ -10,8 +10,7 @@ import typer
 from tfcourse.cli.deletion import ask_to_delete
 from tfcourse.cli.options import Debug
 from tfcourse.cli.output import print_json
-from tfcourse.quiet import quiet_start
-from tfcourse.terminal import console, message_if_interrupted, reporting, signals_interrupt
+from tfcourse.terminal import console, errors, message_if_interrupted, reporting, signals_interrupt
 
 if TYPE_CHECKING:
     from tfcourse.babysit.entries import Entry
@@ -45,6 +44,7 @@ def babysit(
     """
     with reporting(debug), signals_interrupt():
         from tfcourse.babysit.config import load_babysit_config
+        from tfcourse.babysit.prompt import typed_commands
         from tfcourse.babysit.session import Session
 
         checked = load_babysit_config(config)
@@ -55,7 +55,10 @@ def babysit(
                 ask_to_delete(directory)
         outcome = session.outcome()
         if outcome is None:
-            with message_if_interrupted(lambda: _interruption(session)), quiet_start():
+            with (
+                message_if_interrupted(lambda: _interruption(session)),
+                typed_commands(directory, lambda text: errors.print(text, highlight=False)),
+            ):
                 outcome = session.run(
                     lambda entry: _print_entry(entry, checked.epochs, quiet, as_json),
                     lambda reason: _print_refusal(reason, as_json),

@@ -56,7 +56,7 @@ def course(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """List the course's claims with their last verdicts, or run the scripts of some of them."""
+    """List the course's claims with their verdicts, or run their scripts."""
     with reporting(debug), signals_interrupt():
         from tfcourse.course.register import LANGUAGES, claim_of
         from tfcourse.course.runs import Store, default_folder

@@ -33,9 +33,10 @@ def export(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write a search's trials for Optuna, TensorBoard or keras-tuner, or as a CSV file.
+    """Write a search's trials in the formats of other tools.
 
-    All targets are checked before the first is written.
+    They are Optuna's, TensorBoard's and keras-tuner's, and a CSV file. All targets are checked
+    before the first is written.
     """
     with reporting(debug):
         if (optuna, csv, tensorboard, keras_tuner) == (None,) * 4:

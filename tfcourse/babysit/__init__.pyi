@@ -1,0 +1,1 @@
+from .babysitter import Babysitter as Babysitter

@@ -1,0 +1,49 @@
+"""The command that shows a babysitter's journal."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfcourse.cli.nudge import Run
+from tfcourse.cli.options import Debug
+from tfcourse.cli.output import print_json
+from tfcourse.terminal import console, reporting
+
+__all__ = ["journal"]
+
+
+def journal(
+    run_dir: Run,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A picture of the run with its nudges and rollbacks."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON for each entry.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Show a babysitter's journal, also while it trains, or draw it."""
+    with reporting(debug):
+        from tfcourse.babysit.folders import RunFolder
+        from tfcourse.babysit.journal import read_journal
+        from tfcourse.babysit.texts import dated
+        from tfcourse.toy_plot import check_plot_file
+
+        if plot is not None:
+            check_plot_file(plot)
+        folder = RunFolder(run_dir)
+        folder.check_journal()
+        entries = read_journal(folder.journal)
+        for entry in entries:
+            if as_json:
+                print_json(entry.model_dump(mode="json", exclude_defaults=True), indent=None)
+            else:
+                console.print(dated(entry), highlight=False, soft_wrap=True)
+        if plot is not None:
+            from tfcourse.babysit.picture import save_picture
+
+            save_picture(entries, plot, run_dir.resolve().name)
+            if not as_json:
+                console.print(f"{'picture':<12}{plot}", highlight=False, soft_wrap=True)
