@@ -23,16 +23,16 @@ def virtual_batches(z: Tensor, size: int) -> list[Tensor]:
         One tensor of shape ``(G, m/G, ...)``, or where m/G is no whole number two, of the longer
         ones and the others.
     """
-    known = z.shape[0] is not None
-    m = z.shape[0] if known else tf.shape(z)[0]
-    count = max(m // size, 1) if known else tf.maximum(m // size, 1)
+    is_static = z.shape[0] is not None
+    m = z.shape[0] if is_static else tf.shape(z)[0]
+    count = max(m // size, 1) if is_static else tf.maximum(m // size, 1)
     length, longer = m // count, m % count
     cut = longer * (length + 1)
     groups = [(longer, length + 1, z[:cut]), (count - longer, length, z[cut:])]
     return [
         tf.reshape(part, [number, examples, *_lengths(z)])
         for number, examples, part in groups
-        if not (known and number == 0)
+        if not (is_static and number == 0)
     ]
 
 

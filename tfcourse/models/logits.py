@@ -115,8 +115,10 @@ def with_temperature(logits: LogitsModel, temperature: float) -> KerasModel:
 def _is_removable(call: Call, graph: Graph) -> bool:
     """Return whether a layer's activation serves the model's output alone, and can be left out."""
     layer = call.layer
-    known = isinstance(layer, SoftmaxHead | keras.layers.Softmax) or hasattr(layer, "activation")
-    if not known or sum(other.layer is layer for other in graph.calls) > 1:
+    has_activation = isinstance(layer, SoftmaxHead | keras.layers.Softmax) or hasattr(
+        layer, "activation"
+    )
+    if not has_activation or sum(other.layer is layer for other in graph.calls) > 1:
         return False
     while not call.is_output:
         if len(call.consumers) != 1:

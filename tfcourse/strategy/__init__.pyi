@@ -1,5 +1,7 @@
 from .calibration import Calibration as Calibration
 from .calibration import calibrate as calibrate
+from .candidates import Candidate as Candidate
+from .candidates import Limit as Limit
 from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import diagnose as diagnose
 from .diagnosis import diagnose_model as diagnose_model
@@ -8,6 +10,8 @@ from .error_analysis import error_analysis as error_analysis
 from .errors_by_category import Category as Category
 from .gaps import Gap as Gap
 from .reliability import Reliability as Reliability
+from .selection import Selection as Selection
+from .selection import select as select
 from .splits import TrainDevSplit as TrainDevSplit
 from .splits import split_with_train_dev as split_with_train_dev
 from .variety import Variety as Variety

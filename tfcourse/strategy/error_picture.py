@@ -80,13 +80,13 @@ def draw_errors(
     lines = math.ceil(len(x) / _COLUMNS)
     height = max(4.2, 1.5 * lines if images is not None else 0.26 * len(x) + 1)
     figure = Figure(figsize=(13, height), layout="constrained")
-    left, right = np.ravel(figure.subfigures(1, 2, squeeze=False, width_ratios=(1.5, 1)))
-    left.suptitle(f"the {len(x)} worst mistakes" if len(x) else "no mistakes")
+    examples, matrix = np.ravel(figure.subfigures(1, 2, squeeze=False, width_ratios=(1.5, 1)))
+    examples.suptitle(f"the {len(x)} worst mistakes" if len(x) else "no mistakes")
     if len(x) and images is not None:
-        _draw_images(left, images, captions)
+        _draw_images(examples, images, captions)
     elif len(x):
-        _draw_table(left.subplots(), x, captions)
-    _draw_confusion(right.subplots(), confusion, class_names)
+        _draw_table(examples.subplots(), x, captions)
+    _draw_confusion(matrix.subplots(), confusion, class_names)
     figure.savefig(path, dpi=130)
 
 

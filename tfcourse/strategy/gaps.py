@@ -71,9 +71,9 @@ def gaps_between(errors: Mapping[str, float], sizes: Mapping[str, int]) -> tuple
         errors: The error rates of at least two levels.
         sizes: The numbers of examples of some of them; the errors of others count as exact.
     """
-    known = [level for level in LEVELS if level in errors]
+    levels = [level for level in LEVELS if level in errors]
     gaps = []
-    for start, end in pairwise(known):
+    for start, end in pairwise(levels):
         names = _NAMES[LEVELS.index(start) : LEVELS.index(end)]
         weights = {start: -1.0, end: 1.0}
         error = difference_error(errors, sizes, weights)

@@ -1,0 +1,124 @@
+"""Measures of a trial's model that its record does not hold: its size and its latency."""
+
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfcourse.errors import InputError, error_line
+from tfcourse.search.config.hyperparameters import builder_arguments, hyperparameters_of
+from tfcourse.search.config.load import load_config
+from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.data.loading import load_split
+from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.types import Array, KerasModel
+
+__all__ = ["MEASURES", "ModelMeasures", "latency"]
+
+MEASURES = ("parameters", "milliseconds")
+# The calls of a latency: those before the clock starts, and the measured ones.
+WARM_UP, REPEATS = 5, 50
+
+
+class ModelMeasures:
+    """The size and the latency of trials' models, which are built and not trained.
+
+    Trials with the same arguments of the builder share a model, and its measures.
+
+    Args:
+        config: The search; None to read it from the run directory.
+        directory: The run directory.
+
+    Raises:
+        InputError: The config, its builder or its data is missing.
+    """
+
+    def __init__(self, config: SearchConfig | None, directory: Path) -> None:
+        try:
+            self.config = config or load_config(RunDirectory(directory).config)
+            self.split = load_split(self.config)
+        except InputError as error:
+            raise InputError(
+                f"select: {' and '.join(MEASURES)} need the models of the trials, which are built "
+                f"again by the search's builder for its data. {error}\nPass the tfcourse.Search "
+                "itself if they were objects in Python, or limit recorded metrics alone."
+            ) from None
+        self._values_of: dict[tuple[str, str], float] = {}
+        self._last: tuple[str, KerasModel] | None = None
+
+    def measure(self, name: str, record: TrialRecord) -> float:
+        """Return one of the `MEASURES` of a trial's model.
+
+        Raises:
+            InputError: The builder fails for its values.
+        """
+        key = self._key(record)
+        if (name, key) not in self._values_of:
+            # Only the last model is kept: a search may have many architectures.
+            if self._last is None or self._last[0] != key:
+                self._last = key, self._build(record)
+            model = self._last[1]
+            value = model.count_params() if name == "parameters" else self._latency(model)
+            self._values_of[name, key] = float(value)
+        return self._values_of[name, key]
+
+    def _latency(self, model: KerasModel) -> float:
+        return latency(model, self.split.test.x[:1])
+
+    def _values(self, record: TrialRecord) -> Mapping[str, Any]:
+        from tfcourse.search.trials.trainings import with_origin
+
+        return with_origin(self.config.search.strategy, record.trial, record.values)[0]
+
+    def _key(self, record: TrialRecord) -> str:
+        """Return a text that is the same for trials with the same architecture."""
+        config = self.config
+        values = hyperparameters_of(config.model, config.training, self._values(record))
+        return repr(sorted(builder_arguments(config.builder, values).items()))
+
+    def _build(self, record: TrialRecord) -> KerasModel:
+        from tfcourse.search.trials.building import compiled_model
+        from tfcourse.search.trials.normalized import normalize, with_scaling
+
+        try:
+            model = compiled_model(self.config, self.split, self._values(record))
+            scaling = normalize(self.split, self.config.data.normalize)[1]
+            model = with_scaling(model, scaling, self.split.shape)
+            if not model.built:
+                model(self.split.test.x[:1])
+        except Exception as error:
+            raise InputError(
+                f"select: the model of trial {record.trial} can't be built: {error_line(error)}. "
+                "Correct the builder, or limit recorded metrics alone."
+            ) from error
+        return model
+
+
+def latency(model: KerasModel, example: Array, repeats: int = REPEATS) -> float:
+    """Return the median time of a prediction for one example, in milliseconds.
+
+    Measured here and now: in this process, on its devices and with its threads, as calls of the
+    compiled model (without XLA) with ``training=False``, from a NumPy array of one example to a
+    NumPy array of its output. A few calls before are not counted, of which the first compiles. It
+    depends on the machine and its load; on another one measure again.
+
+    Args:
+        model: A built model.
+        example: One example, shape ``(1, ...)``.
+        repeats: The number of calls.
+    """
+    import tensorflow as tf
+
+    call: Any = tf.function(lambda x: model(x, training=False), autograph=False)
+    inputs = np.ascontiguousarray(example)
+    seconds = []
+    for number in range(WARM_UP + repeats):
+        start = time.perf_counter()
+        call(tf.constant(inputs)).numpy()
+        if number >= WARM_UP:
+            seconds.append(time.perf_counter() - start)
+    return 1000 * statistics.median(seconds)
