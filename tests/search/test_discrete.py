@@ -228,3 +228,21 @@ def test_hyperband_with_too_few_configurations_is_refused():
         r'20, and \[space\] has 3\. Widen the space, or use strategy "grid"\.',
         str(error.value),
     )
+
+
+def test_a_start_within_rounding_of_a_step_is_that_configuration():
+    """0.001 + 0.05 is 0.051000000000000004 in double, which no one writes into a file."""
+    space = {
+        "learning_rate": {"low": 1e-3, "high": 0.1, "step": 0.05},
+        "units": {"values": [8, 16]},
+    }
+    for strategy in ("random", "tpe", "gp"):
+        search = {"name": "s", "objective": "val_loss", "strategy": strategy, "trials": 9}
+        search["start"] = [{"learning_rate": 0.051, "units": 16}]
+        study = parse_config({"search": search, "space": space}, "s.toml", None).study
+        records, memo = {}, Memo()
+        for trial in range(4):
+            values = propose(study, trial, records, memo)
+            records[trial] = TrialRecord(trial, "completed", values, 0.1 * trial)
+        rates = [(round(r.values["learning_rate"], 6), r.values["units"]) for r in records.values()]
+        assert sorted(rates) == [(0.001, 8), (0.001, 16), (0.051, 8), (0.051, 16)]

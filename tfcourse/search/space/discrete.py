@@ -34,8 +34,15 @@ def is_discrete(space: Mapping[str, Parameter]) -> bool:
 
 
 def configuration_of(space: Mapping[str, Any], values: Mapping[str, Any]) -> Configuration:
-    """Return the configuration of a trial, without values that are not in the space."""
-    return frozenset((name, value) for name, value in values.items() if name in space)
+    """Return the configuration of a trial, without values that are not in the space.
+
+    Floats count with 12 digits: a user's 0.051 is the step 0.001 + 0.05.
+    """
+    return frozenset((name, _rounded(value)) for name, value in values.items() if name in space)
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def configuration_count(space: Mapping[str, Parameter], at_most: int) -> int:
