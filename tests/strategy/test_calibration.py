@@ -10,7 +10,7 @@ from scipy.special import expit, logsumexp, softmax
 
 import tfcourse
 from tfcourse import BatchNorm, InputError, SoftmaxHead
-from tfcourse.formulas.calibration import two_class_logits
+from tfcourse.formulas.calibration import best_temperature, two_class_logits
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.models.logits import logits_copy
 
@@ -93,22 +93,26 @@ def test_every_head(name, x, tmp_path):
     assert all(type(layer).__module__.startswith("keras.") for layer in flatten_layers(copy))
 
 
-YES_OR_NO = {
-    "Dense": [layers.Dense(1, "sigmoid")],
-    "Activation": [layers.Dense(1), layers.Activation("sigmoid")],
-    "logits": [layers.Dense(1)],
-}
+def yes_or_no():
+    """Ends of a classifier of yes or no, by name."""
+    return {
+        "Dense": [layers.Dense(1, "sigmoid")],
+        "Activation": [layers.Dense(1), layers.Activation("sigmoid")],
+        "logits": [layers.Dense(1)],
+    }
 
 
-@pytest.mark.parametrize("name", YES_OR_NO)
+@pytest.mark.parametrize("name", yes_or_no())
 def test_yes_or_no(name, x):
-    model = over_sure(YES_OR_NO[name], 20.0)
+    model = over_sure(yes_or_no()[name], 20.0)
     kernel, bias = last_weights(model)
     features = keras.Model(model.inputs, model.layers[2].output).predict(x, verbose=0)
     z = features.astype(float) @ kernel + bias
     y = labels_of(two_class_logits(z)).astype("float32")
     one, two = (tfcourse.calibrate(model, x, labels) for labels in (y, y[:, None]))
-    assert one.temperature == two.temperature == pytest.approx(SURE, rel=0.2)
+    expected = best_temperature(two_class_logits(z), y.astype(int))
+    assert one.temperature == two.temperature == pytest.approx(expected, rel=1e-3)
+    assert 3 < expected < 6
     assert one.logits.kind == "sigmoid" and one.logits.is_exact
     np.testing.assert_allclose(one.apply(x), expit(z / one.temperature), rtol=1e-4, atol=1e-6)
     assert one.after.loss < one.before.loss
@@ -158,6 +162,23 @@ def test_a_model_whose_logits_are_not_visible(x, tmp_path):
     p = layers.Dense(CLASSES, "softmax")(inputs)
     twice = keras.Model(inputs, layers.Average()([p, layers.Identity()(p)]))
     assert not logits_copy(twice, x, twice.predict(x, verbose=0)).is_exact
+
+
+def test_several_inputs(x):
+    inputs = {name: keras.Input((2,), name=name) for name in "ab"}
+    joined = layers.Concatenate()([*inputs.values()])
+    kernel = keras.initializers.RandomNormal(0, 5, seed=1)
+    softmax_layer = layers.Dense(CLASSES, "softmax", kernel_initializer=kernel)
+    model = keras.Model(inputs, softmax_layer(joined))
+    data = {"a": x[:, :2], "b": x[:, 2:]}
+    z = x.astype(float) @ softmax_layer.kernel.numpy()
+    calibration = tfcourse.calibrate(model, data, labels_of(z))
+    assert calibration.temperature == pytest.approx(SURE, rel=0.15)
+    expected = softmax(z / calibration.temperature, -1)
+    np.testing.assert_allclose(calibration.apply(data), expected, rtol=1e-3, atol=1e-6)
+    listed = keras.Model([*inputs.values()], model.output)
+    one = tfcourse.calibrate(listed, [*data.values()], labels_of(z))
+    assert one.temperature == pytest.approx(calibration.temperature)
 
 
 def test_mixed_precision_and_float64(x):

@@ -87,6 +87,16 @@ def test_a_metric_of_ones_own_needs_its_direction(run):
     assert select(run, "val_accuracy", {"own": 2}, directions={"own": "min"}).trial == 1
 
 
+def test_the_objective_has_the_direction_of_its_search(tmp_path):
+    """Also where the search has another one than the metric's usual direction."""
+    trials = [trial(0, 0.8, 0.6), trial(1, 0.9, 0.5)]
+    run = write_run(tmp_path / "run", SPACE, trials, objective="own", direction="max")
+    assert select(run, "own").trial == 1
+    run = write_run(tmp_path / "other", SPACE, trials, direction="min")
+    assert select(run, "val_accuracy").trial == 0
+    assert select(run, "val_accuracy", directions={"val_accuracy": "max"}).trial == 1
+
+
 def test_no_trial_satisfies_every_limit(run):
     limits = {"val_loss": 0.4, "val_accuracy": 0.9}
     said = (

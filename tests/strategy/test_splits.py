@@ -69,6 +69,7 @@ X, Y = np.zeros((10, 3)), np.zeros(10, int)
     [
         ({"train_dev": 0}, "train_dev must be a share between 0 and 1. Received: 0."),
         ({"dev": 1.2}, "dev must be a share between 0 and 1. Received: 1.2."),
+        ({"seed": -1}, "seed must be a whole number >= 0. Received: -1."),
         ({"dev": 0.7}, "at most 1 in sum. Received: dev=0.7, test=0.5."),
         ({"source": X}, "source must be (x, y). Received: ndarray."),
         ({"source": (X, Y[:4])}, "one y for each of at least one x. Received: shapes (10, 3) and"),

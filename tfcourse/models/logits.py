@@ -11,7 +11,7 @@ from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.models.copies import clone_layer, copy_weights, has_graph, uncompiled
 from tfcourse.models.graph import Call, Graph, output_activation, trace
 from tfcourse.models.swap import exchanged_copy
-from tfcourse.types import Array, KerasModel, KerasTensor, Layer, Nested
+from tfcourse.types import KerasModel, KerasTensor, Layer, Nested
 
 __all__ = ["Kind", "LogitsModel", "logits_copy", "output_kind", "with_temperature"]
 
@@ -33,7 +33,7 @@ class LogitsModel(NamedTuple):
     is_exact: bool
 
 
-def logits_copy(model: KerasModel, x: Array, outputs: Nested) -> LogitsModel:
+def logits_copy(model: KerasModel, x: Nested, outputs: Nested) -> LogitsModel:
     """Return a copy of a classifier without the softmax or sigmoid at its end.
 
     Of a subclassed model, which is not copied but called, and of one whose last layer is used
@@ -41,7 +41,7 @@ def logits_copy(model: KerasModel, x: Array, outputs: Nested) -> LogitsModel:
 
     Args:
         model: A built classifier with one output, which is not changed.
-        x: Some examples.
+        x: Some examples, nested as the model's inputs.
         outputs: The model's outputs for them.
 
     Raises:
@@ -57,7 +57,9 @@ def logits_copy(model: KerasModel, x: Array, outputs: Nested) -> LogitsModel:
         copy = _copy(model, layer)
         inputs, tensor = copy.inputs, copy.outputs[0]
     else:
-        inputs = keras.Input(x.shape[1:], dtype=x.dtype.name)
+        inputs = keras.tree.map_structure(
+            lambda part: keras.Input(part.shape[1:], dtype=part.dtype.name), x
+        )
         tensor = model(inputs)
     is_exact = layer is not None or not is_probability
     tensor = tensor if is_exact else _log_odds(tensor, kind)

@@ -16,7 +16,7 @@ from tfcourse.hyperparameters import is_number
 from tfcourse.search.results.layout import Printable, table_of
 from tfcourse.strategy.labels import class_numbers
 from tfcourse.strategy.reliability import Reliability, draw_reliability, measure_reliability
-from tfcourse.types import Array, KerasModel, TensorLike
+from tfcourse.types import Array, KerasModel, Nested, TensorLike
 
 if TYPE_CHECKING:
     from tfcourse.models.logits import LogitsModel
@@ -53,13 +53,13 @@ class Calibration(Printable):
 
         return with_temperature(self.logits, self.temperature)
 
-    def apply(self, x: TensorLike) -> Array:
+    def apply(self, x: Nested) -> Array:
         """Return the calibrated probabilities of examples, as ``model().predict`` does."""
         from tfcourse.training.predict import predict
 
-        return np.asarray(predict(self.model(), as_examples(x, "x"), verbose=0))
+        return np.asarray(predict(self.model(), _arrays(x), verbose=0))
 
-    def measure(self, x: TensorLike, y: TensorLike) -> Reliability:
+    def measure(self, x: Nested, y: TensorLike) -> Reliability:
         """Return the reliability with T on other data, such as the test set.
 
         Args:
@@ -92,7 +92,7 @@ class Calibration(Printable):
 
 def calibrate(
     model: KerasModel,
-    x: TensorLike,
+    x: Nested,
     y: TensorLike,
     *,
     bins: int = 15,
@@ -109,12 +109,12 @@ def calibrate(
     right. After more training, calibrate again.
 
         calibration = tfcourse.calibrate(model, x_dev, y_dev)
-        print(calibration)
+        print(calibration.temperature, calibration.before.error, calibration.after.error)
         calibration.model().save("calibrated.keras")
 
     Args:
         model: A classifier that ends in softmax, in one sigmoid, or in logits.
-        x: Examples of the dev set.
+        x: Examples of the dev set; a dict or list of arrays for several inputs.
         y: Their class numbers, or one-hot rows; 0 or 1 for a yes-or-no output.
         bins: The number of bins of the calibration error.
         bounds: The least and the largest T.
@@ -126,12 +126,14 @@ def calibrate(
     Source: Guo, Pleiss, Sun and Weinberger 2017, "On Calibration of Modern Neural Networks",
     arXiv:1706.04599, sections 2 and 4.2.
     """
+    import keras
+
     from tfcourse.models.logits import logits_copy
     from tfcourse.training.predict import predict
 
     _check_settings(bins, bounds)
-    examples = as_examples(x, "x")
-    if not len(examples):
+    examples = _arrays(x)
+    if not all(len(part) for part in keras.tree.flatten(examples)):
         raise InputError("calibrate: x must hold at least one example. Received: none.")
     logits = logits_copy(model, examples, predict(model, examples, verbose=0))
     z, labels = _logits_and_labels(logits, examples, y)
@@ -142,15 +144,24 @@ def calibrate(
 
 
 def _logits_and_labels(
-    logits: "LogitsModel", x: TensorLike, y: TensorLike
+    logits: "LogitsModel", x: Nested, y: TensorLike
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """Return the logits of at least two classes, (m, C), and the true classes, (m,)."""
     from tfcourse.training.predict import predict
 
-    outputs = np.asarray(predict(logits.model, as_examples(x, "x"), verbose=0))
+    outputs = np.asarray(predict(logits.model, _arrays(x), verbose=0))
     labels = class_numbers(y, outputs.shape, "calibrate")
     z = outputs.reshape(-1, outputs.shape[-1]).astype(np.float64)
     return two_class_logits(z) if logits.kind == "sigmoid" else z, labels
+
+
+def _arrays(x: Nested) -> Nested:
+    """Return the examples as arrays: one, or one for each of several inputs."""
+    if isinstance(x, dict):
+        return {name: as_examples(part, f"x[{name!r}]") for name, part in x.items()}
+    if isinstance(x, tuple) or (isinstance(x, list) and x and np.ndim(x[0]) > 1):
+        return [as_examples(part, f"x[{number}]") for number, part in enumerate(x)]
+    return as_examples(x, "x")
 
 
 def _check_settings(bins: int, bounds: tuple[float, float]) -> None:

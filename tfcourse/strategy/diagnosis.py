@@ -188,7 +188,10 @@ def diagnose_model(
     Dropout and augmentation layers are off, also on the training set. The sizes of sets in memory
     are known, and with them the standard errors.
 
-        diagnose_model(model, human=0.01, train=(x, y), dev=(x_dev, y_dev))
+        diagnosis = tfcourse.strategy.diagnose_model(
+            model, human=0.01, train=(x, y), dev=(x_dev, y_dev)
+        )
+        print(diagnosis.largest.name, diagnosis.advice)
 
     Args:
         model: A compiled classifier with an accuracy among its metrics.

@@ -160,7 +160,8 @@ def error_analysis(
     solving it can gain at most. Examples with several tags count in each of them, so that the
     ceilings may add up to more than the error.
 
-        analysis = error_analysis(model, x_dev, y_dev, tags={"blurry": is_blurry, "dog": is_dog})
+        tags = {"blurry": x_dev.std(axis=1) < 0.3, "cat": y_dev == 1}
+        analysis = tfcourse.strategy.error_analysis(model, x_dev, y_dev, tags=tags)
         print(analysis)
         analysis.plot("mistakes.png")
 

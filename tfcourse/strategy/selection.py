@@ -129,7 +129,9 @@ def select(
     both. Limits on record are tried first, then parameters, then milliseconds, so that only the
     trials that are left are measured.
 
-        print(select("runs/digits", "val_accuracy", {"milliseconds": 10, "parameters": 50_000}))
+        limits = {"milliseconds": 10, "parameters": 50_000}
+        selection = tfcourse.strategy.select("runs/digits", "val_accuracy", limits)
+        print(selection.trial, selection.values)
 
     Args:
         run: The run directory of a search, finished or not, or the `tfcourse.Search` itself, which
@@ -181,9 +183,8 @@ def _directions(
     for name in names:
         if name not in metrics and name not in MEASURES:
             raise InputError(one_of("select: a metric", name, [*metrics, *MEASURES]))
-        direction = "min" if name in MEASURES else directions.get(name) or direction_of(name)
-        if direction is None and name == record.objective:
-            direction = "max" if record.direction == "max" else "min"
+        own = record.direction if name == record.objective else direction_of(name)
+        direction = "min" if name in MEASURES else directions.get(name, own)
         if direction not in ("max", "min"):
             raise InputError(
                 f'select: the better direction of "{name}" is not known. '

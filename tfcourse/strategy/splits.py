@@ -1,6 +1,7 @@
 """The split for training data of another distribution than the data that counts (course 6.3)."""
 
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,9 @@ def split_with_train_dev(
     the proportions of its distribution, to rounding; the choice comes from (seed, distribution,
     class) alone, and each set keeps the order of the data, source first.
 
+        sets = tfcourse.strategy.split_with_train_dev(source=(x, y), target=(x_dev, y_dev))
+        print(tfcourse.strategy.diagnose_model(model, **sets._asdict()))
+
     Args:
         source: (x, y) of the plentiful data. Labels of shape ``(m,)`` that are whole numbers,
             bools or texts are classes; other targets are split at random.
@@ -62,6 +66,10 @@ def split_with_train_dev(
     Raises:
         InputError: A share is not admissible, the shapes differ, or a set would be empty.
     """
+    if not is_number(seed, Integral) or seed < 0:
+        raise InputError(
+            f"split_with_train_dev: seed must be a whole number >= 0. Received: {shown(seed)}."
+        )
     for name, share in (("train_dev", train_dev), ("dev", dev), ("test", test)):
         if not is_number(share) or not 0 <= share < 1 or (share == 0 and name != "test"):
             raise InputError(

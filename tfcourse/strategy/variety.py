@@ -76,9 +76,9 @@ def check_variety(
     """Measure the variety of synthetic examples against real ones, and warn if it is low.
 
     A model over-fits to a small set of synthesized examples though each looks real (course 6.5:
-    one hour of car noise, or 20 designs of cars). Features are scaled by the standard deviations
-    of the real data; distances are Euclidean. The nearest distance and the coverage compare random
-    samples of equal size, as distances shrink with the number of examples.
+    one hour of car noise, or 20 designs of cars). Distances are Euclidean, of features scaled by
+    the standard deviations of the real sample. The nearest distance and the coverage compare
+    random samples of equal size, as distances shrink with the number of examples.
 
     Limits: in raw pixels a shifted copy is far from its original, so that augmented copies pass as
     variety; give features of a trained network instead (``tfcourse.predict`` of its last hidden
@@ -86,7 +86,8 @@ def check_variety(
     any variety. The limits of the warnings are rules of thumb: a coverage or a nearest distance
     below half of that of real data, or 5 % more duplicates.
 
-        check_variety(synthetic=x_cars_rendered, real=x_cars)
+        variety = tfcourse.strategy.check_variety(synthetic=x_rendered, real=x)
+        print(variety.coverage, variety.expected_coverage, variety.warnings)
 
     Args:
         synthetic: Examples, shape ``(m, ...)``; flattened.
@@ -118,13 +119,14 @@ def check_variety(
             "check_variety: neighbours must be a whole number of at least 1 and below the number "
             f"of examples of each kind, {count}. Received: {shown(neighbours)}."
         )
-    scale = true.std(0)
-    scale[scale == 0] = 1
-    duplicates, in_real = (1 - len(np.unique(rows, axis=0)) / len(rows) for rows in (fake, true))
+    duplicates, in_real = (_share_of_duplicates(rows) for rows in (fake, true))
     fake, true = (
-        rows[np.random.default_rng([seed, n]).permutation(len(rows))[:count]] / scale
+        rows[np.random.default_rng([seed, n]).permutation(len(rows))[:count]].astype(np.float64)
         for n, rows in enumerate((fake, true))
     )
+    scale = true.std(0)
+    scale[scale == 0] = 1
+    fake, true = fake / scale, true / scale
     radius = nearest_distances(true, true, neighbours, own=True)
     own, real_own = (
         nearest_distances(fake, fake, 1, own=True),
@@ -177,6 +179,10 @@ def coverage_of_equals(count: int, neighbours: int) -> float:
     return 1 - math.prod((count - i) / (2 * count - i) for i in range(1, neighbours + 1))
 
 
+def _share_of_duplicates(rows: Array) -> float:
+    return 1 - len({row.tobytes() for row in rows}) / len(rows)
+
+
 def _ratio(value: float, other: float) -> float:
     if other == 0:
         return 1.0 if value == 0 else math.inf
@@ -206,16 +212,16 @@ def _warnings(
     return tuple(texts)
 
 
-def _rows(examples: TensorLike, name: str) -> npt.NDArray[np.float64]:
+def _rows(examples: TensorLike, name: str) -> Array:
+    """Return the examples as rows of numbers, in their own type."""
     array = as_array(examples, name)
     if array.ndim < 2 or not array.size or array.dtype.kind not in "biuf":
         raise InputError(
             f"check_variety: {name} must be numbers of shape (examples, ...). Received: "
             f"{array.dtype} of shape {array.shape}."
         )
-    rows = array.reshape(len(array), -1).astype(np.float64)
-    if not np.isfinite(rows).all():
+    if not np.isfinite(array).all():
         raise InputError(
             f"check_variety: {name} holds values that are not finite. Remove or fill them."
         )
-    return rows
+    return np.ascontiguousarray(array.reshape(len(array), -1))
