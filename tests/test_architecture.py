@@ -249,6 +249,8 @@ def loaded_with(module):
         "tfcourse.search.run",
         "tfcourse.report.report",
         "tfcourse.search.best.trial",
+        "tfcourse.babysit.client",
+        "tfcourse.babysit.session",
         "tfcourse.types",
     ],
 )

@@ -133,7 +133,7 @@ def test_a_run_that_pauses_by_itself_and_is_nudged_from_other_processes(config, 
     out, errors = process.communicate(120)
     assert (process.returncode, errors) == (0, "")
     entries = [json.loads(line) for line in out.splitlines()]
-    assert [e["kind"] for e in entries if e["kind"] != "refusal"] == [
+    assert [e["kind"] for e in entries if e["kind"] != "message"] == [
         "start", "epoch", "pause", "rollback", "nudge", "note", "resume", *["epoch"] * 4, "end",
         "outcome",
     ]  # fmt: skip

@@ -51,13 +51,13 @@ class Run:
         training = Training(
             self.model, X, Y, validation_data=(X, Y), batch_size=16, seed=1, **options
         )
-        self.refusals = []
+        self.messages = []
         self.runner = Runner(
             training,
             RunFolder(path),
             rule or Rule(),
             on_entry=self._on_entry,
-            on_refusal=self.refusals.append,
+            on_message=self.messages.append,
             tape=tape,
         )
         self.plan = {}
@@ -81,6 +81,11 @@ class Run:
         command = address(self.path, kind, **fields)
         self.runner.folder.send(command)
         return command
+
+    @property
+    def refusals(self):
+        texts = [text for text in self.messages if text.startswith("Refused: ")]
+        return [text.removeprefix("Refused: ") for text in texts]
 
     @property
     def journal(self):

@@ -110,7 +110,7 @@ class Babysitter:
     @contextmanager
     def _runner(self, tape: Tape | None) -> Iterator[Runner]:
         runner = Runner(
-            self._training, self._folder, self.rule, self._print_entry, self._print_refusal, tape
+            self._training, self._folder, self.rule, self._print_entry, self._print_message, tape
         )
         with closing(runner):
             yield runner
@@ -218,6 +218,6 @@ class Babysitter:
         if self.verbose:
             print(describe(entry, self._epochs))
 
-    def _print_refusal(self, reason: str) -> None:
+    def _print_message(self, text: str) -> None:
         if self.verbose:
-            print(f"Refused: {reason}")
+            print(text)

@@ -13,14 +13,14 @@ from tfcourse.babysit.state import state_of
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.store.owner import Owner, find_owner
 
-__all__ = ["Outcome", "address", "send"]
+__all__ = ["Reply", "address", "send"]
 
 SECONDS_BETWEEN_LOOKS = 0.05
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The outcome of a command that was sent and not refused.
+class Reply:
+    """The reply to a command that was not refused.
 
     Attributes:
         status: ``"accepted"``; ``"pending"`` if a babysitter runs and has not answered yet;
@@ -59,7 +59,7 @@ def address(directory: Path, kind: Kind, can_continue: bool = False, **fields: A
     return command
 
 
-def send(directory: Path, command: Command, wait: float) -> Outcome:
+def send(directory: Path, command: Command, wait: float) -> Reply:
     """Send a command, and wait for the answer.
 
     Args:
@@ -85,14 +85,14 @@ def send(directory: Path, command: Command, wait: float) -> Outcome:
         return _unanswered(owner, wait)
     if not answer.accepted:
         raise InputError(answer.message)
-    return Outcome("accepted", answer.message, answer.epoch)
+    return Reply("accepted", answer.message, answer.epoch)
 
 
-def _unanswered(owner: Owner, wait: float) -> Outcome:
+def _unanswered(owner: Owner, wait: float) -> Reply:
     if owner.searches is False:
-        return Outcome("left", "No babysitter runs there: the command is left for its next start.")
+        return Reply("left", "No babysitter runs there: the command is left for its next start.")
     text = f"No answer in {wait:g} s" if wait else "Sent"
-    return Outcome("pending", f"{text}: the command is decided about when the epoch ends.")
+    return Reply("pending", f"{text}: the command is decided about when the epoch ends.")
 
 
 def _is_alone(directory: Path) -> WorkFailedError:

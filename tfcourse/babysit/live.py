@@ -28,14 +28,15 @@ class Live:
         record: The run's record.
         folder: Its directory.
         rule: The rule for explosions.
-        on_refusal: Called with the reason for each command that is refused.
+        on_message: Called with the reason for each command that is refused, and with what the run
+            waits for.
     """
 
     def __init__(
-        self, record: Record, folder: RunFolder, rule: Rule, on_refusal: Callable[[str], None]
+        self, record: Record, folder: RunFolder, rule: Rule, on_message: Callable[[str], None]
     ) -> None:
         self.record, self.folder, self.rule = record, folder, rule
-        self.on_refusal = on_refusal
+        self.on_message = on_message
         self.checkpoints = CheckpointFolder(folder.checkpoints, 1)  # to read alone
 
     def follow(self, epoch: int, epochs: int, dials: Dials) -> None:
@@ -52,6 +53,8 @@ class Live:
         """
         self._follow_rule()
         self._take_commands(epochs, dials)
+        if self.record.state.pause is not None and epoch <= epochs:
+            self.on_message(f"Waiting for commands, such as: tfcourse resume {self.folder.path}")
         while self.record.state.pause is not None and epoch <= epochs:
             time.sleep(SECONDS_BETWEEN_LOOKS)
             self._take_commands(epochs, dials)
@@ -105,7 +108,7 @@ class Live:
         except FileNotFoundError:  # withdrawn
             return None
         except (OSError, UnicodeDecodeError, InputError) as error:
-            self.on_refusal(f"commands/{file.name} is put aside: {error}")
+            self.on_message(f"Refused: commands/{file.name} is put aside: {error}")
             self.folder.put_aside(file)
             self.folder.answer(file, Answer(False, str(error)))
             return None
@@ -117,7 +120,7 @@ class Live:
         try:
             entry = decide(command, Situation(state, epochs, self.checkpoints.epochs(), batch))
         except InputError as error:
-            self.on_refusal(str(error))
+            self.on_message(f"Refused: {error}")
             self.folder.answer(file, Answer(False, str(error)))
             return None
         self.record.add(entry)

@@ -1,7 +1,9 @@
 """The data and the model of a training under supervision, from its config."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tfcourse.babysit.config import BabysitConfig
 from tfcourse.babysit.runner import Training
@@ -10,7 +12,7 @@ from tfcourse.data.splits import Split
 from tfcourse.files import replace_atomically
 from tfcourse.models.saving import save_model
 from tfcourse.search.data.loading import load_split
-from tfcourse.search.store.data_record import check_same_data, data_record, write_data_record
+from tfcourse.search.store.data_record import data_record
 from tfcourse.search.trials.building import build_trial
 from tfcourse.search.trials.normalized import normalize, with_scaling
 from tfcourse.search.trials.schedules import schedule_callbacks
@@ -30,24 +32,24 @@ class Work:
         training: The training.
         split: The data, scaled.
         scaling: The scaling; None if there is none.
+        data_record: The record of the data as it was loaded.
     """
 
     training: Training
     split: Split
     scaling: Scaling | None
+    data_record: Mapping[str, Any]
 
 
-def prepare(config: BabysitConfig, directory: Path) -> Work:
-    """Load the data, build the model, and record the data's hash in the run directory.
+def prepare(config: BabysitConfig) -> Work:
+    """Load the data and build the model.
 
     Raises:
-        InputError: The data or the builder does not fit, or the data is another than before.
+        InputError: The data or the builder does not fit.
     """
     use_threads(config.babysit.threads)
     split = load_split(config.training)
     record = data_record(split)
-    check_same_data(directory, record)
-    write_data_record(directory, record)
     split, scaling = normalize(split, config.training.data.normalize)
     train, dev = Arrays.of(split.train.x, split.train.y), Arrays.of(split.dev.x, split.dev.y)
     model = build_trial(config.training, split, {}, config.babysit.seed)
@@ -64,7 +66,7 @@ def prepare(config: BabysitConfig, directory: Path) -> Work:
         callbacks=schedule_callbacks(config.training, {}, train),
         keep=config.babysit.keep,
     )
-    return Work(training, split, scaling)
+    return Work(training, split, scaling, record)
 
 
 def save_and_test(work: Work, path: Path) -> dict[str, float]:

@@ -81,6 +81,7 @@ def typed_commands(directory: Path, say: Callable[[str], None]) -> Iterator[None
         yield
         return
     ended = threading.Event()
+    say('Commands can be typed here while it trains: "help" lists them.')
     thread = threading.Thread(target=_read, args=(directory, say, ended), daemon=True)
     thread.start()
     try:

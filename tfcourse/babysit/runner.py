@@ -59,7 +59,7 @@ class Runner:
         folder: Its run directory, whose lock the caller holds.
         rule: The rule for explosions.
         on_entry: Called with each new entry of the journal.
-        on_refusal: Called with the reason for each command that is refused.
+        on_message: Called with the reason for each refusal, and with what the run waits for.
         tape: The journal to repeat, if this is a replay; the rule and commands have no effect then.
 
     Attributes:
@@ -72,7 +72,7 @@ class Runner:
         folder: RunFolder,
         rule: Rule,
         on_entry: Callable[[Entry], None] = lambda entry: None,
-        on_refusal: Callable[[str], None] = lambda reason: None,
+        on_message: Callable[[str], None] = lambda text: None,
         tape: Tape | None = None,
     ) -> None:
         self.training, self.folder, self.tape = training, folder, tape
@@ -80,7 +80,7 @@ class Runner:
         folder.create()
         self.checkpoints = CheckpointFolder(folder.checkpoints, training.keep)
         self.record = Record(folder.journal, on_entry)
-        self.live = Live(self.record, folder, rule, on_refusal)
+        self.live = Live(self.record, folder, rule, on_message)
         self.epochs = 0
         self._values: Mapping[str, float] = {}  # of the epoch that is trained
         if not self.record.entries:

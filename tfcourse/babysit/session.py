@@ -15,6 +15,7 @@ from tfcourse.babysit.tape import Tape
 from tfcourse.errors import InputError
 from tfcourse.files import translate_disk_errors, write_atomically
 from tfcourse.quiet import quiet_start
+from tfcourse.search.store.data_record import check_same_data, write_data_record
 from tfcourse.search.store.lock import lock_directory
 from tfcourse.search.store.reading import read_json_as, read_toml, write_json
 
@@ -85,10 +86,13 @@ class Session:
         """Return the end of a run that has ended, and for which no command is left."""
         if self.fresh or not self.folder.journal.exists() or any(self.folder.waiting()):
             return None
-        state = state_of(read_journal(self.folder.journal))
+        entries = read_journal(self.folder.journal)
+        state = state_of(entries)
         test = read_json_as(self.folder.path / "summary.json", dict[str, dict[str, float]])
         if not state.has_ended or test is None or state.epoch < self.config.epochs:
             return None
+        if self.tape is not None:
+            self.tape.check(entries)
         return self._outcome(state.epochs[-1], test.get("test", {}))
 
     def _outcome(self, last: Entry | None, test: Mapping[str, float]) -> Outcome:
@@ -100,13 +104,13 @@ class Session:
     def run(
         self,
         on_entry: Callable[[Entry], None] = lambda entry: None,
-        on_refusal: Callable[[str], None] = lambda reason: None,
+        on_message: Callable[[str], None] = lambda text: None,
     ) -> Outcome:
         """Train to the last epoch, and save and test the model.
 
         Args:
             on_entry: Called with each new entry of the journal.
-            on_refusal: Called with the reason for each command that is refused.
+            on_message: Called with the reason for each refusal, and with what the run waits for.
 
         Raises:
             InputError: The data, the model or the directory does not fit, or another process
@@ -119,13 +123,15 @@ class Session:
 
         with lock_directory(self.folder.path, "trained"):
             self._check_config()
+            work = prepare(self.config)
             if self.fresh:
                 self.folder.delete()
+            check_same_data(self.folder.path, work.data_record, "training")
             self.folder.create()
-            work = prepare(self.config, self.folder.path)
+            write_data_record(self.folder.path, work.data_record)
             write_atomically(self.folder.config, self.config.as_toml())
             runner = Runner(
-                work.training, self.folder, self.config.rule, on_entry, on_refusal, self.tape
+                work.training, self.folder, self.config.rule, on_entry, on_message, self.tape
             )
             with closing(runner):
                 runner.train(self.config.epochs)

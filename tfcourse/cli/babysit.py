@@ -10,7 +10,14 @@ import typer
 from tfcourse.cli.deletion import ask_to_delete
 from tfcourse.cli.options import Debug
 from tfcourse.cli.output import print_json
-from tfcourse.terminal import console, errors, message_if_interrupted, reporting, signals_interrupt
+from tfcourse.terminal import (
+    FAILED,
+    console,
+    errors,
+    message_if_interrupted,
+    reporting,
+    signals_interrupt,
+)
 
 if TYPE_CHECKING:
     from tfcourse.babysit.entries import Entry
@@ -61,9 +68,11 @@ def babysit(
             ):
                 outcome = session.run(
                     lambda entry: _print_entry(entry, checked.epochs, quiet, as_json),
-                    lambda reason: _print_refusal(reason, as_json),
+                    lambda text: _print_message(text, as_json),
                 )
         _print_outcome(outcome, session, as_json)
+        if outcome.difference:
+            raise typer.Exit(FAILED)
 
 
 def check_babysit(config: Path) -> None:
@@ -99,11 +108,11 @@ def _print_entry(entry: "Entry", epochs: int, quiet: bool, as_json: bool) -> Non
         console.print(describe(entry, epochs), highlight=False, soft_wrap=True)
 
 
-def _print_refusal(reason: str, as_json: bool) -> None:
+def _print_message(text: str, as_json: bool) -> None:
     if as_json:
-        print_json({"kind": "refusal", "message": reason}, indent=None)
+        print_json({"kind": "message", "message": text}, indent=None)
     else:
-        console.print(f"Refused: {reason}", highlight=False, soft_wrap=True)
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def _print_outcome(outcome: "Outcome", session: "Session", as_json: bool) -> None:

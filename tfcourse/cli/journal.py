@@ -1,5 +1,6 @@
 """The command that shows a babysitter's journal."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,6 @@ import typer
 
 from tfcourse.cli.nudge import Run
 from tfcourse.cli.options import Debug
-from tfcourse.cli.output import print_json
 from tfcourse.terminal import console, reporting
 
 __all__ = ["journal"]
@@ -38,7 +38,7 @@ def journal(
         entries = read_journal(folder.journal)
         for entry in entries:
             if as_json:
-                print_json(entry.model_dump(mode="json", exclude_defaults=True), indent=None)
+                sys.stdout.write(entry.as_line())
             else:
                 console.print(dated(entry), highlight=False, soft_wrap=True)
         if plot is not None:

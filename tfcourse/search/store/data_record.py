@@ -51,12 +51,13 @@ def read_data_record(directory: Path) -> dict[str, Any] | None:
     return record if len(record.get("sha256", "")) == 64 else None
 
 
-def check_same_data(directory: Path, record: Mapping[str, Any]) -> None:
+def check_same_data(directory: Path, record: Mapping[str, Any], work: str = "search") -> None:
     """Raise InputError if a search began with other data.
 
     Args:
         directory: The run directory.
         record: The `data_record` of today's data.
+        work: The noun for what began.
     """
     stored = read_data_record(directory)
     if stored is None or stored.get("sha256") == record["sha256"]:
@@ -68,7 +69,7 @@ def check_same_data(directory: Path, record: Mapping[str, Any]) -> None:
     ]
     difference = "; ".join(changes) or "the shapes are the same, the values are not"
     raise InputError(
-        f"{directory}: the data is another than when the search began ({difference}). "
+        f"{directory}: the data is another than when the {work} began ({difference}). "
         "Start over with --fresh, or choose another --out or another name."
     )
 
