@@ -26,7 +26,12 @@ from tfcourse.search.config.tables import (
 )
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = sorted((ROOT / "tuner_configs").glob("*.toml"))
+# The searches; a file with [babysit] is one training.
+CONFIGS = [
+    path
+    for path in sorted((ROOT / "tuner_configs").glob("*.toml"))
+    if "babysit" not in tomllib.loads(path.read_text(encoding="utf-8"))
+]
 TEMPLATE = ROOT / "tuner_configs" / "template.toml"
 
 
@@ -62,7 +67,7 @@ def test_a_header_says_how_long_it_takes_and_what_to_expect(path):
 
 
 # The digits have tests of their own, and the toy one below.
-RUN = ("momentum", "convnet", "regression", "text", "mnist", "template")
+RUN = ("momentum", "convnet", "breast_cancer", "regression", "text", "mnist", "template")
 
 
 @pytest.mark.parametrize("name", RUN)
@@ -71,7 +76,7 @@ def test_a_config_runs(name, tmp_path, mnist):
         f"tuner_configs/{name}.toml", trials=2, epochs=1, out=tmp_path
     )
     result = search.run(verbose=False)
-    assert [record.message for record in result.trials.values()] == ["", ""]
+    assert {record.status for record in result.trials.values()} <= {"completed", "infeasible"}
     assert (tmp_path / name / "best.keras").is_file()
 
 
@@ -103,6 +108,7 @@ TABLES = {
     "search": SearchTable,
     **{f"search.{name}": table for name, table in STRATEGIES.items()},
     "search.pruning": NESTED["pruning"],
+    "search.limits": NESTED["limits"],
     "data": DataTable,
     "training": TrainingTable,
     "training.early_stopping": NESTED["early_stopping"],
@@ -115,7 +121,8 @@ def test_the_template_has_every_key_with_its_default(name):
     for part in name.split("."):
         table = table[part]
     keys = {key for key in TABLES[name].model_fields if key not in NESTED}
-    assert {*table} - {*STRATEGIES, *NESTED} == keys, "a key is missing, or not known"
+    others = {"val_loss"} if name == "search.limits" else {*STRATEGIES, *NESTED}
+    assert {*table} - others == keys, "a key is missing, or not known"
     for key, field in TABLES[name].model_fields.items():
         if key in NESTED or key == "start":
             continue

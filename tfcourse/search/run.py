@@ -21,6 +21,7 @@ from tfcourse.search.results.starting_points import load_with_start
 from tfcourse.search.results.tensorboard import write_events
 from tfcourse.search.runtime.beginning import begin
 from tfcourse.search.runtime.local import supervise
+from tfcourse.search.runtime.parameter_counts import count_parameters
 from tfcourse.search.runtime.progress import notice
 from tfcourse.search.runtime.resources import worker_count
 from tfcourse.search.runtime.service import Service
@@ -203,6 +204,8 @@ class Search:
             return result
         with lock_directory(self.directory):
             directory.remove_leftovers()
+            if not fresh:
+                count_parameters(config, directory)
             finished = {} if fresh else finished_trials(config, directory, forget=True)
             options = (verbose, fresh, accept_changes)
             if in_process:
@@ -234,6 +237,7 @@ class Search:
         if result := self.completed():
             return result
         with lock_directory(self.directory):
+            count_parameters(self.config, directory)
             finished = finished_trials(self.config, directory, forget=True)
             with quiet_start():
                 from tfcourse.search.runtime.chief import run_chief

@@ -87,4 +87,8 @@ def _trace(
     ]
 
 
-_STYLES = {"completed": (ACCENT, "circle"), "failed": (FAILED, "x")}
+_STYLES = {
+    "completed": (ACCENT, "circle"),
+    "failed": (FAILED, "x"),
+    "infeasible": (OTHER, "square-open"),
+}

@@ -105,7 +105,7 @@ def best_section(record: SearchRecord) -> str:
 
 
 def failures_section(record: SearchRecord) -> str:
-    """Return the trials that have not completed, by status and reason; nothing without any."""
+    """Return the trials that can't be the best, by status and reason; nothing without any."""
     groups: dict[tuple[str, str], list[TrialRecord]] = {}
     for _, trial in sorted(record.trials.items()):
         if trial.status != "completed":
@@ -118,9 +118,9 @@ def failures_section(record: SearchRecord) -> str:
     caption = f"{count} of {len(record.trials)} trials, by reason"
     if len(groups) > MOST_REASONS:
         caption += f"; {MOST_REASONS} of {len(groups)} reasons, all are in results.csv"
-    title = (
-        "Failed trials" if {s for s, _ in groups} == {"failed"} else "Trials that did not complete"
-    )
+    statuses = {status for status, _ in groups}
+    title = "Failed trials" if statuses == {"failed"} else "Trials that did not complete"
+    title = "Trials that can't be the best" if "infeasible" in statuses else title
     columns = ["status", "number", "trials", "reason", "values of the first"]
     return section("failures", title, table(caption, columns, rows))
 

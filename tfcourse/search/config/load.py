@@ -13,10 +13,12 @@ from tfcourse.search.config.checks import check_fixed, parse_space
 from tfcourse.search.config.data import absolute_path, validate_data
 from tfcourse.search.config.limits import error_lines, unwritable
 from tfcourse.search.config.metrics import (
+    objectives,
     validate_objective,
     validate_training,
     with_defaults,
 )
+from tfcourse.search.config.satisficing import limits_problems
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import strategy_settings, validate_strategy
 from tfcourse.search.config.start import validate_start
@@ -165,6 +167,7 @@ def parse_config(
         builder = _load_builder(parsed["model"], build, recorded, errors)
     any_metric = recorded or (builder is not None and builder.compiles)
     errors += validate_objective(tables["search"], tables["training"], any_metric=any_metric)
+    errors += _limits_problems(parsed["search"], parsed["training"], any_metric)
     fixed = {} if parsed["model"] is None else parsed["model"].arguments
     tables["space"] = merge_space(builder, tables["space"], fixed)
     # A table with errors of its own must not cause others here.
@@ -207,6 +210,14 @@ def _parse_tables(tables: Mapping[str, object], folder: Path) -> tuple[dict[str,
         parsed["search"] = search.model_copy(update={"tensorboard": path})
         errors += lines
     return parsed, errors
+
+
+def _limits_problems(
+    search: SearchTable | None, training: TrainingTable | None, any_metric: bool
+) -> list[str]:
+    if search is None or search.limits is None or training is None:
+        return []
+    return limits_problems(search.limits, objectives(training.metrics), any_metric)
 
 
 def _load_builder(

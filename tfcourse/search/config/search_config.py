@@ -12,6 +12,7 @@ from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.metrics import LOSSES, Targets, direction_of
 from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
 from tfcourse.search.config.tables import DataTable, ModelTable, SearchTable, TrainingTable
+from tfcourse.search.records.satisficing import Bound
 from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.pruning import Pruning
 from tfcourse.search.strategies.stopping import Limits
@@ -96,6 +97,11 @@ class SearchConfig:
         """The limits that can end the search before its last trial."""
         search = self.search
         return Limits(search.target, search.patience, search.min_delta, search.max_seconds)
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        """The limits within which a trial must be to be the best."""
+        return () if self.search.limits is None else self.search.limits.bounds
 
     @property
     def targets(self) -> Targets:

@@ -11,6 +11,7 @@ from tfcourse.errors import either, nearest, one_of, shown
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
 from tfcourse.search.config.pruning import PruningTable
+from tfcourse.search.config.satisficing import LimitsTable
 from tfcourse.search.config.table import Table
 
 __all__ = [
@@ -51,6 +52,7 @@ class SearchTable(Table):
             ones; hyperparameters that a table leaves out are drawn.
         checkpoints: ``"all"`` keeps every trial's model on disk, ``"best"`` only the best one's.
         pruning: ``[search.pruning]``; without it all trials train to their last epoch.
+        limits: ``[search.limits]``; without it the score alone decides which trial is the best.
         tensorboard: A folder for event files, see `tfcourse.search.results.tensorboard`.
     """
 
@@ -83,6 +85,7 @@ class SearchTable(Table):
     start: Annotated[tuple[dict[str, Any], ...], Strict(False)] = ()
     checkpoints: Literal["best", "all"] = "best"
     pruning: PruningTable | None = None
+    limits: LimitsTable | None = None
     tensorboard: str | None = None
 
 
@@ -178,6 +181,7 @@ else:
 NESTED: dict[str, type[Table]] = {
     "early_stopping": EarlyStoppingTable,
     "pruning": PruningTable,
+    "limits": LimitsTable,
 }
 
 

@@ -21,15 +21,16 @@ class TrialRecord:
 
     Attributes:
         trial: Its number, from 0.
-        status: ``"completed"``; ``"pruned"`` if it ended early because it was behind others, see
-            `tfcourse.search.strategies.pruning`; or ``"failed"`` after an error or with a loss
-            that is not finite.
+        status: ``"completed"``; ``"infeasible"`` if it completed and breaks a limit of the search,
+            see `tfcourse.search.records.satisficing`; ``"pruned"`` if it ended early because it
+            was behind others, see `tfcourse.search.strategies.pruning`; or ``"failed"`` after an
+            error or with a loss that is not finite.
         values: Its hyperparameters.
         score: The objective at its best epoch; None if it failed.
         best_epoch: The epoch of that score, from 1.
         seconds: Wall time.
         worker: The name of the process that ran it.
-        message: The reason if it failed or was pruned.
+        message: The reason if it failed, was pruned or is infeasible.
         history: The values of each metric by epoch; those on record are None if not finite.
         traceback: The traceback if it failed with an error.
         score_std: The standard deviation of ``scores``.
@@ -40,10 +41,12 @@ class TrialRecord:
         curves: The objective by epoch of each of several trainings, in a search with pruning.
         expected_score: The estimated mean of the scores of all its trainings, if it was pruned
             before the last one, see `tfcourse.search.strategies.pruning.TrialLimits`.
+        parameters: The number of parameters of its model, as Keras's ``count_params``; None if it
+            failed, or in a record of an earlier version.
     """
 
     trial: int
-    status: Literal["completed", "pruned", "failed"]
+    status: Literal["completed", "infeasible", "pruned", "failed"]
     values: Hyperparameters
     score: float | None = None
     best_epoch: Annotated[int, Field(ge=1)] | None = None
@@ -57,10 +60,16 @@ class TrialRecord:
     epochs_saved: Annotated[int, Field(ge=0)] = 0
     curves: Sequence[Sequence[float | None]] = ()
     expected_score: float | None = None
+    parameters: Annotated[int, Field(ge=0)] | None = None
 
     @property
     def comparable_score(self) -> float | None:
-        """The score that strategies learn from: ``expected_score`` if there is one."""
+        """The score that strategies learn from: ``expected_score`` if there is one.
+
+        It is None of a trial that breaks a limit: to them it has failed.
+        """
+        if self.status == "infeasible":
+            return None
         return self.score if self.expected_score is None else self.expected_score
 
     @property

@@ -9,7 +9,6 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from tfcourse.console import one_line
 from tfcourse.errors import InputError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.metrics import direction_of
@@ -17,7 +16,8 @@ from tfcourse.search.records.trial_record import TrialRecord, rank, without_nan
 from tfcourse.search.results.completion import complete_result
 from tfcourse.search.results.findings import findings
 from tfcourse.search.results.layout import Printable
-from tfcourse.search.results.search_result import LONGEST_REASON, SearchResult
+from tfcourse.search.results.outcomes import failure_lines, infeasible_lines
+from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.tables import format_score, search_tables
 from tfcourse.search.results.trials_space import space_of
 from tfcourse.search.space.parameters import Parameter, fits
@@ -124,11 +124,8 @@ class SearchRecord(Printable):
 
     def lines(self) -> list[str]:
         """Return the lines below the tables: counts, failures, damage, and how to continue."""
-        lines = [self.counts_in_words()]
-        failed = [record for _, record in sorted(self.trials.items()) if record.status == "failed"]
-        if failed:
-            message = one_line(failed[0].message, LONGEST_REASON)
-            lines.append(f"Trial {failed[0].trial} failed: {message}")
+        lines = [self.counts_in_words(), *failure_lines(self.trials)]
+        lines += infeasible_lines(self.trials)
         if self.best is not None:
             score = f"{self.objective} {format_score(self.best.score)}"
             lines.append(f"{'dev set':<12}{score} (trial {self.best.trial}, best so far)")

@@ -12,6 +12,7 @@ from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.findings import with_run_directory
 from tfcourse.search.results.layout import Printable
+from tfcourse.search.results.outcomes import LONGEST_REASON, infeasible_lines
 from tfcourse.search.results.tables import format_score, search_tables
 from tfcourse.search.store.code_record import changes_in_words
 from tfcourse.search.store.directory import RunDirectory
@@ -20,10 +21,7 @@ from tfcourse.search.store.summary import Summary
 from tfcourse.search.strategies.stopping import Stop
 from tfcourse.types import KerasModel
 
-__all__ = ["LONGEST_REASON", "SearchResult"]
-
-# The most characters of a failed trial's message.
-LONGEST_REASON = 200
+__all__ = ["SearchResult"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,6 +111,7 @@ class SearchResult(Printable):
                 f"{len(failed)} of {len(self.trials)} trials failed: see the messages in results. "
                 f"Trial {failed[0].trial}: {one_line(failed[0].message, LONGEST_REASON)}",
             )
+        lines[:0] = infeasible_lines(self.trials)
         lines += [*with_run_directory(self.findings, self.directory), *_warning(summary)]
         if self.code_changes:
             lines.append(

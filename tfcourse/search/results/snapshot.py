@@ -11,6 +11,7 @@ from rich.console import RenderableType
 from tfcourse.console import one_line
 from tfcourse.search.records.trial_record import TrialRecord, rank, without_nan
 from tfcourse.search.results.layout import FirstThatFits, Printable, table_of
+from tfcourse.search.results.outcomes import infeasible_lines
 from tfcourse.search.results.search_record import SearchRecord
 from tfcourse.search.results.tables import format_score
 from tfcourse.search.store.owner import Owner
@@ -139,7 +140,7 @@ class Snapshot(Printable):
             time_left = f"about {duration_in_words(self.seconds_left)}"
             entries["time left"] = f"{time_left} ({self.trials_left} trials, {workers})"
         lines = [f"{name:<12}{text}" for name, text in entries.items()]
-        return [*lines, self.state()]
+        return [*lines, *infeasible_lines(self.trials), self.state()]
 
     def state(self) -> str:
         """Return who searches, or how the search ended."""

@@ -29,7 +29,7 @@ def conclude(journal: SearchJournal, scheduler: Scheduler, test: Part) -> None:
     """Complete the record, and measure the best model on the test set if it has not been yet.
 
     Raises:
-        SearchFailedError: Every trial failed.
+        SearchFailedError: Every trial failed or breaks a limit.
         WorkFailedError: The best model is lost, or can't be loaded.
     """
     best = complete_record(journal, scheduler)
@@ -56,11 +56,7 @@ def complete_record(journal: SearchJournal, scheduler: Scheduler) -> int | None:
     write_events(journal.config, journal.directory, journal.by_number)
     best, directory, trials = journal.best, journal.directory, journal.trials_that_count
     if best is None:
-        first = trials[min(trials)]
-        raise SearchFailedError(
-            f"All {len(trials)} trials failed; the first with: {one_line(first.message)} "
-            f"Each trial's reason is in {directory.results}."
-        )
+        raise SearchFailedError(_without_best(trials, directory))
     if directory.best_trial() != best.trial:
         raise lost_model(directory.best, best.trial)
     stored = directory.read_summary()
@@ -73,6 +69,20 @@ def complete_record(journal: SearchJournal, scheduler: Scheduler) -> int | None:
         # Damaged, or there are more trials, or one was run again and its score rounded otherwise.
         directory.write_summary(whole)
     return None
+
+
+def _without_best(trials: Records, directory: RunDirectory) -> str:
+    """Return the message of a search none of whose trials can be the best."""
+    first = trials[min(trials)]
+    message = f"All {len(trials)} trials failed; the first with: {one_line(first.message)}"
+    infeasible = [r for _, r in sorted(trials.items()) if r.status == "infeasible"]
+    if infeasible:
+        message = (
+            f"None of {len(trials)} trials is within [search.limits]; {len(infeasible)} completed, "
+            f"the first of them, trial {infeasible[0].trial}: {one_line(infeasible[0].message)} "
+            "Wider limits keep the trials; more [search] trials continue the search."
+        )
+    return f"{message} Each trial's reason is in {directory.results}."
 
 
 def write_seconds(journal: SearchJournal, scheduler: Scheduler) -> None:

@@ -10,6 +10,7 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import check_folds
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.data.warnings import data_warnings
+from tfcourse.search.records.satisficing import judge
 from tfcourse.search.runtime.preflight import preflight
 from tfcourse.search.store.code_record import (
     check_same_code,
@@ -65,6 +66,8 @@ def prepare(
     changes = [] if fresh else code_changes(directory.path, code)
     if fresh:
         directory.delete()
+    else:
+        _apply_limits(config, directory)
     directory.create(config.as_toml(), {name: version(name) for name in PACKAGES})
     write_data_record(directory.path, record)
     if missing or is_damaged(directory.path):
@@ -73,3 +76,11 @@ def prepare(
         accepted = changes if finished else ()
         write_code_record(directory.path, code, accepted, first_trial=(missing or [0])[0])
     return split
+
+
+def _apply_limits(config: SearchConfig, directory: RunDirectory) -> None:
+    """Write the status of the trials on record by the limits that the config has now."""
+    for record in directory.read_trials().values():
+        judged = judge(record, config.bounds)
+        if judged != record:
+            directory.write_trial(judged)

@@ -22,6 +22,7 @@ MAY_CHANGE = (
     "search.tensorboard",
     "data.path",
 )
+MAY_CHANGE_WITHIN = ("search.limits.",)
 # The values that searches had before there were the keys, by strategy; the newest keys first.
 EARLIER: dict[str, dict[str, str]] = {
     "coarse_to_fine": {"rounds": "equal", "rule": "halving"},
@@ -61,6 +62,8 @@ def _settings(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}.{key}" if prefix else key
         if isinstance(value, Mapping):
             settings |= _settings(value, name)
+        elif name.startswith(MAY_CHANGE_WITHIN):
+            continue
         elif name not in MAY_CHANGE and WITHOUT_KEY.get(name) != value:
             settings[name] = value
     return settings

@@ -11,6 +11,7 @@ from tfcourse.errors import InputError, error_line, shown
 from tfcourse.files import is_temporary
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import trials_of
+from tfcourse.search.records.satisficing import judge_all
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.discrete import Configuration, configuration_of, is_discrete
 from tfcourse.search.space.parameters import Parameter, fits
@@ -118,13 +119,14 @@ def finished_trials(
     if not directory.exists():
         return {}
     _check_same(tomllib.loads(config.as_toml()), directory)
-    on_record = directory.read_trials()
+    on_record = judge_all(directory.read_trials(), config.bounds)
     space, names = config.space, config.columns
     records = _valid(on_record, space, names)
     if forget:  # trials with other values are run again
         for number in on_record.keys() - records.keys():
             directory.forget_trial(number)
-    every = _valid(directory.read_trials(OFF_RECORD), space, names) | records
+    off_record = judge_all(directory.read_trials(OFF_RECORD), config.bounds)
+    every = _valid(off_record, space, names) | records
     ranking = ranking_on_record(config, directory, every)
     if not ranking or directory.has_model(best := ranking[0].trial):
         return records

@@ -24,7 +24,8 @@ __all__ = [
     "weigh",
 ]
 
-# Trials that have ended: values and loss, smaller being better; None for one that failed.
+# Trials that have ended: values and loss, smaller being better; None for one that failed or breaks
+# a limit.
 Observations = Sequence[tuple[Mapping[str, Any], float | None]]
 
 # A fit takes time with the cube of their number.

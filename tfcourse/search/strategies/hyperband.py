@@ -8,10 +8,11 @@ most trials and fewest epochs to a plain random search, and then from the start 
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.discrete import configuration_of, new_values
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.random_search import draw
@@ -80,7 +81,7 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str
 
     if place.before is None:
         return {**draw(study, trial, finished, memo, box_of), "epochs": place.epochs}
-    ranked, _ = by_quality({t: finished[t] for t in range(*place.before)}, study.direction)
+    ranked = _promotable({t: finished[t] for t in range(*place.before)}, study.direction)
     if trial - place.first >= len(ranked):
         draw(study, place.first - 1, finished, memo, box_of)
         earlier = [memo.draws.get(number) for number in range(place.first)]
@@ -89,6 +90,17 @@ def _values(study: Study, trial: int, finished: Records, memo: Memo) -> dict[str
     best = ranked[trial - place.first]
     origin = best.values.get("continues", best.trial)
     return {**best.values, "epochs": place.epochs, "continues": origin}
+
+
+def _promotable(records: Records, direction: str) -> list[TrialRecord]:
+    """Return the trials of a round that may be continued, best first.
+
+    Those that break a limit come after the others, by their scores: after more epochs they may
+    break none.
+    """
+    ranked, others = by_quality(records, direction)
+    broken = {r.trial: replace(r, status="completed") for r in others if r.status == "infeasible"}
+    return ranked + by_quality(broken, direction)[0]
 
 
 def _replacement(

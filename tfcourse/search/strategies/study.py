@@ -88,7 +88,8 @@ class Strategy:
 def by_quality(records: Records, direction: str) -> tuple[list[TrialRecord], list[TrialRecord]]:
     """Return the trials with a finite score, best first (ties: earlier first), and the others.
 
-    A pruned trial counts with its score so far, or with what it would be after all trainings.
+    A pruned trial counts with its score so far, or with what it would be after all trainings. One
+    that breaks a limit is among the others.
     """
     sign = -1 if direction == "max" else 1
     every = {trial: record.comparable_score for trial, record in records.items()}

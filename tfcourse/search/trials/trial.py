@@ -15,6 +15,7 @@ from tfcourse.imports import exit_as_error
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import fold_split
 from tfcourse.search.records.effort import Effort
+from tfcourse.search.records.satisficing import judge
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.strategies.pruning import TrialLimits
@@ -99,7 +100,7 @@ class TrialRunner:
     ) -> TrialRecord:
         """Return the record of a trial that took this time, from the other fields of it."""
         fields = {**result, "values": dict(values), "seconds": round(seconds, 3)}
-        return TrialRecord(trial=number, worker=self.worker, **fields)
+        return judge(TrialRecord(trial=number, worker=self.worker, **fields), self.config.bounds)
 
     def _train_all(
         self, number: int, values: Hyperparameters
@@ -127,7 +128,8 @@ class TrialRunner:
             return None, end
         try:
             curves = None if limits is None else objective
-            return self._with_scaling(model, training.fold), combine(results, curves)
+            fields = {**combine(results, curves), "parameters": model.count_params()}
+            return self._with_scaling(model, training.fold), fields
         except Exception as error:
             return None, failure(error)
 

@@ -71,7 +71,8 @@ class GroupRunner:
 
         population = self._population(next(iter(group.values()))) if len(group) > 1 else None
         if population is not None:
-            callbacks = _MemberCallbacks(self, list(group.items()), on_end)
+            parameters = population.model.count_params()
+            callbacks = _MemberCallbacks(self, list(group.items()), on_end, parameters)
             try:
                 with exit_as_error():
                     self._train(population, list(group.items()), callbacks)
@@ -189,8 +190,10 @@ class _MemberCallbacks:
         runner: GroupRunner,
         group: Sequence[tuple[int, Hyperparameters]],
         on_trial: OnTrial,
+        parameters: int,
     ) -> None:
         self.runner, self.group, self.on_trial = runner, group, on_trial
+        self.parameters = parameters
         self.error: Exception | None = None
         self.time_shares = TimeShares(len(group))
         self.stopping = early_stopping(runner.config)
@@ -220,6 +223,7 @@ class _MemberCallbacks:
         fields = score_history(
             history, config.search.objective, config.direction, self.limits[index]
         )
+        fields["parameters"] = self.parameters
         if fields["status"] != "failed" and result.stopped == "not finite":
             fields = {"status": "failed", "message": result.message, "history": history}
         trial_runner = self.runner.runner

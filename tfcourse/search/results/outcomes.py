@@ -1,0 +1,32 @@
+"""Lines about the trials that can't be the best: failed ones, and those that break a limit."""
+
+from collections.abc import Mapping
+
+from tfcourse.console import one_line
+from tfcourse.search.records.trial_record import TrialRecord
+
+__all__ = ["LONGEST_REASON", "failure_lines", "infeasible_lines"]
+
+# The most characters of a trial's message.
+LONGEST_REASON = 200
+
+
+def failure_lines(trials: Mapping[int, TrialRecord]) -> list[str]:
+    """Return a line about the first trial that failed, if there is one."""
+    failed = [record for _, record in sorted(trials.items()) if record.status == "failed"]
+    if not failed:
+        return []
+    return [f"Trial {failed[0].trial} failed: {one_line(failed[0].message, LONGEST_REASON)}"]
+
+
+def infeasible_lines(trials: Mapping[int, TrialRecord]) -> list[str]:
+    """Return a line about the trials that break a limit of the search, if there are any."""
+    records = [record for _, record in sorted(trials.items()) if record.status == "infeasible"]
+    if not records:
+        return []
+    s = "s" if len(records) == 1 else ""
+    reason = one_line(records[0].message, LONGEST_REASON).removeprefix("Breaks ")
+    return [
+        f"{len(records)} of {len(trials)} trials break{s} [search.limits] and can't be the best. "
+        f"Trial {records[0].trial}: {reason}"
+    ]

@@ -1,0 +1,40 @@
+"""The numbers of parameters of trials that an earlier version recorded without them."""
+
+from dataclasses import replace
+
+from tfcourse.quiet import quiet_start
+from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.data.loading import load_split
+from tfcourse.search.records.satisficing import lacks_parameters
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.trials.trainings import with_origin
+
+__all__ = ["count_parameters"]
+
+
+def count_parameters(config: SearchConfig, directory: RunDirectory) -> None:
+    """Add the number of parameters to the records that lack it, if a limit is about it.
+
+    The models of these trials are built again, and not trained.
+
+    Args:
+        config: The search.
+        directory: Its run directory, which this process has locked.
+
+    Raises:
+        InputError: The data or the builder is not usable.
+    """
+    records = directory.read_trials().values()
+    lacking = [record for record in records if lacks_parameters(record, config.bounds)]
+    if not lacking:
+        return
+    with quiet_start():  # only such a record needs TensorFlow here
+        from tfcourse.search.trials.building import build_trial
+
+    split = load_split(config)
+    for record in lacking:
+        values, _ = with_origin(config.search.strategy, record.trial, record.values)
+        model = build_trial(config, split, values, 0)
+        if not model.built:
+            model.build((None, *split.shape))
+        directory.write_trial(replace(record, parameters=model.count_params()))
