@@ -4,9 +4,11 @@ import io
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
+from typing import TextIO
 
 import typer
 from rich.text import Text
@@ -14,7 +16,7 @@ from rich.text import Text
 from tfcourse.console import PlainConsole, printable
 from tfcourse.errors import InputError, WorkFailedError, shortened, traceback_text
 from tfcourse.files import disk_error
-from tfcourse.quiet import quiet_start
+from tfcourse.notices import tensorflow_start
 
 __all__ = [
     "FAILED",
@@ -26,6 +28,7 @@ __all__ = [
     "message_if_interrupted",
     "ready_streams",
     "reporting",
+    "result_stream",
     "signals_interrupt",
 ]
 
@@ -39,14 +42,23 @@ errors = PlainConsole(stderr=True)
 
 
 @contextmanager
-def reporting(debug: bool) -> Iterator[None]:
+def reporting(debug: bool, quiet: bool = False, as_json: bool = False) -> Iterator[None]:
     """End the command with a message and its exit code: 2 for wrong input, 1 for failed work.
 
     A disk that is full or can't be written is failed work too. An interrupted command ends with
     130.
+
+    Args:
+        debug: True to print an error's whole traceback.
+        quiet: True to print no warnings.
+        as_json: True to print to stderr what is not printed to `result_stream`.
     """
     try:
-        with message_if_interrupted("Nothing was written; the same command starts over."):
+        with (
+            _without_warnings(quiet),
+            _stdout_as_stderr(as_json),
+            message_if_interrupted("Nothing was written; the same command starts over."),
+        ):
             yield
     except (InputError, WorkFailedError, OSError) as error:
         reason = disk_error(error) if isinstance(error, OSError) else error
@@ -58,6 +70,63 @@ def reporting(debug: bool) -> Iterator[None]:
             _print_error(str(reason))
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED
         raise typer.Exit(code) from None
+
+
+@contextmanager
+def _without_warnings(quiet: bool) -> Iterator[None]:
+    if not quiet:
+        yield
+        return
+    import logging  # not when a command starts
+
+    logger = logging.getLogger("tfcourse")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+# The stream that was stdout, inside `_stdout_as_stderr`.
+_streams: list[TextIO] = []
+
+
+def result_stream() -> TextIO:
+    """Return the stream of the command's stdout, also where all else is printed to stderr."""
+    return _streams[-1] if _streams else sys.stdout
+
+
+@contextmanager
+def _stdout_as_stderr(redirect: bool) -> Iterator[None]:
+    """Print to stderr, except to `result_stream`; the programs that are started inside as well."""
+    if not redirect:
+        yield
+        return
+    with ExitStack() as stack:
+        stdout = sys.stdout
+        if isinstance(stdout, io.TextIOWrapper) and _descriptor(stdout) == 1:
+            stdout.flush()
+            own = os.dup(1)
+            stack.callback(os.close, own)
+            stack.callback(os.dup2, own, 1)
+            os.dup2(2, 1)
+            stdout = stack.enter_context(
+                open(own, "w", encoding=stdout.encoding, errors="replace", closefd=False)
+            )
+        _streams.append(stdout)
+        stack.callback(_streams.pop)
+        stack.enter_context(redirect_stdout(sys.stderr))
+        yield
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):  # a buffer
+        return None
 
 
 def _print_error(message: str) -> None:
@@ -115,7 +184,11 @@ def ready_streams() -> None:
         os.set_inheritable(sys.stderr.fileno(), True)
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow without the start-up lines that it writes to stderr."""
-    with quiet_start():
+def import_tensorflow(quiet: bool = False) -> None:
+    """Import TensorFlow without the start-up lines that it writes to stderr.
+
+    Args:
+        quiet: True to say nothing of it.
+    """
+    with tensorflow_start("tfcourse", disable=quiet):
         import tensorflow  # noqa: F401  (imported for its start-up alone)

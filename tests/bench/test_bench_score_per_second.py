@@ -29,20 +29,29 @@ def test_the_table_compares_the_times_to_the_worse_loss(monkeypatch, capsys):
     for name, course in courses.items():
         monkeypatch.setattr(score_per_second, name, lambda config, course=course: course)
     pytest.importorskip("optuna")
-    (table,) = bench(repeats=3)
+    (figures,) = bench(repeats=3)
+    table = figures.table
     rows = [[str(cell) for cell in column.cells] for column in table.columns]
     assert rows[0] == [ALONE, TOGETHER, STOCK]
     assert rows[1] == ["0.1000", "0.1000", "0.3000"]
     assert rows[3][:2] == ["2.00 s"] * 2
     assert rows[4][:2] == ["30.0 s"] * 2
     assert rows[5] == ["15.0 [15.0–15.0]", "15.0 [15.0–15.0]", ""]
+    first, _, stock = figures.entry["searches"]
+    assert (first["val_loss"], first["seconds"], first["ratios"]) == (
+        [0.1] * 3,
+        [2.0] * 3,
+        [15.0] * 3,
+    )
+    assert first["stock_seconds_to_same_loss"] == [30.0] * 3
+    assert stock["name"] == figures.entry["baseline"]
     assert f"seed 0: {STOCK}: val_loss 0.3000 after 30.0 s" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_the_searches_train():
     pytest.importorskip("optuna")
-    (table,) = bench(repeats=1, trials=3, epochs=2)
-    losses = [float(str(cell)) for cell in table.columns[1].cells]
+    (figures,) = bench(repeats=1, trials=3, epochs=2)
+    losses = [float(str(cell)) for cell in figures.table.columns[1].cells]
     assert len(losses) == 3
     assert all(0.05 < loss < 2.5 for loss in losses)

@@ -71,11 +71,11 @@ def test_what_a_sampler_lacks_is_said_and_it_is_left_out(monkeypatch, capsys):
     monkeypatch.setattr(compare, "PROBLEMS", {"bowl 2": PROBLEMS["bowl 2"]})
     monkeypatch.setattr(compare, "NAMES", ("random", "optuna GP"))
     monkeypatch.setattr(compare, "missing_packages", lambda name: ["torch"] * ("GP" in name))
-    *_, table = bench(repeats=2)
+    *_, figures = bench(repeats=2)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "Without optuna GP: torch can't be imported (pip install torch)."
     assert lines[1].startswith("bowl 2: random, 2 seeds in ")
-    assert list(table.columns[0].cells) == ["random"]
+    assert list(figures.table.columns[0].cells) == ["random"]
 
 
 def test_missing_packages(monkeypatch):
@@ -88,7 +88,8 @@ def test_the_tables_have_medians_quartiles_shares_and_ranks(monkeypatch):
     monkeypatch.setattr(compare, "PROBLEMS", {n: PROBLEMS[n] for n in ("bowl 2", "branin")})
     monkeypatch.setattr(compare, "NAMES", ("random", "quasi_random"))
     monkeypatch.setattr(compare, "BUDGETS", (3, 6))
-    table, _, summary = bench(repeats=5)
+    first, _, last = bench(repeats=5)
+    table, summary = first.table, last.table
     assert [column.header for column in table.columns] == ["strategy", "3 trials", "6 trials"]
     ends = {
         name: {
@@ -97,6 +98,11 @@ def test_the_tables_have_medians_quartiles_shares_and_ranks(monkeypatch):
         }
         for name in compare.NAMES
     }
+    for strategy in last.entry["strategies"]:
+        own = ends[strategy["name"]]
+        assert {t: r["6"] for t, r in strategy["regrets"].items()} == {
+            t: list(regrets) for t, regrets in own.items()
+        }
     ours, random = (ends[name]["bowl 2"] for name in ("quasi_random", "random"))
     low, middle, high = np.quantile(ours, [0.25, 0.5, 0.75])
     cells = [str(cell) for cell in table.columns[2].cells]

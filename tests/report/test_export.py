@@ -30,7 +30,7 @@ def directory(tmp_path_factory):
 
 
 def export(directory, *options):
-    result = CliRunner().invoke(app, ["export", str(directory), *map(str, options)])
+    result = CliRunner().invoke(app, ["export", "-q", str(directory), *map(str, options)])
     return result.exit_code, result.output
 
 

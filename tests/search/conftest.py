@@ -90,6 +90,11 @@ def untrained(monkeypatch):
     For tests of what a search checks, records and prints. It builds, saves, loads and evaluates
     its models all the same; half of its time is the programs that train them.
     """
+    train_nothing(monkeypatch)
+
+
+def train_nothing(patch):
+    """Patch the trials as `untrained` does, for as long as the patch lasts."""
     from tfcourse.search.trials import trial
 
     def fit(model, x, y, *, epochs, **options):
@@ -97,7 +102,7 @@ def untrained(monkeypatch):
         names = ("loss", "accuracy", "val_loss", "val_accuracy")
         return SimpleNamespace(history={name: list(curve) for name in names})
 
-    monkeypatch.setattr(trial, "fit", fit)
+    patch.setattr(trial, "fit", fit)
 
 
 def load(folder, tables):

@@ -32,7 +32,7 @@ def normed(input_shape, classes):
 
 
 def best(*arguments):
-    result = CliRunner().invoke(app, ["best", *map(str, arguments)], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, ["best", "-q", *map(str, arguments)], env={"COLUMNS": "200"})
     return result.exit_code, result.output
 
 

@@ -1,6 +1,5 @@
 """What a search shows: its progress, and tables."""
 
-import functools
 import io
 import json
 import re
@@ -16,7 +15,6 @@ from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.retest_result import Retest, RetestedTrial
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.tables import format_score, rounds_table
-from tfcourse.search.runtime import progress
 from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.summary import Measurement, Summary, read_summary
@@ -177,16 +175,3 @@ class TestMeasurements:
     def test_no_summary(self, text, tmp_path):
         (tmp_path / "summary.json").write_text(text)
         assert read_summary(tmp_path / "summary.json") is None
-
-
-@pytest.mark.parametrize(("is_terminal", "disable"), [(True, False), (True, True), (False, False)])
-def test_a_notice_is_shown_on_a_terminal_until_its_end(is_terminal, disable, monkeypatch):
-    screen = io.StringIO()
-    own = functools.partial(PlainConsole, file=screen, force_terminal=is_terminal, width=40)
-    monkeypatch.setattr(progress, "PlainConsole", lambda stderr: own())
-    with pytest.raises(KeyError), progress.notice("[digits]: loading", disable=disable):
-        during = screen.getvalue()
-        raise KeyError
-    assert ("[digits]: loading" in during) == (is_terminal and not disable)
-    assert "\n" not in screen.getvalue()
-    assert screen.getvalue()[len(during) :] == ("\x1b[2K" if during else "")

@@ -1,17 +1,16 @@
 """Side-by-side timings: ratios in one run, the figures that the README quotes."""
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tfcourse.errors import InputError, one_of
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from tfcourse.bench.frame import Comparison
+    from tfcourse.bench.table import Result
 
-__all__ = ["BENCHES", "DESCRIPTIONS", "load_bench"]
+__all__ = ["BENCHES", "DESCRIPTIONS", "check_name", "load_bench"]
 
 # The location of each bench, "module:function". Only `load_bench` imports the modules, so that
 # listing the benches does not import TensorFlow.
@@ -46,16 +45,21 @@ DESCRIPTIONS: dict[str, str] = {
 }
 
 
-def load_bench(name: str) -> Callable[..., Iterable["Comparison | Table"]]:
+def check_name(name: str) -> None:
+    """Raise InputError if no bench has that name."""
+    if name not in BENCHES:
+        raise InputError(one_of("bench", name, BENCHES))
+
+
+def load_bench(name: str) -> Callable[..., "Sequence[Comparison] | Iterator[Result]"]:
     """Return the bench of that name: a function of ``repeats`` that returns what to print.
 
     Raises:
         InputError: No bench has that name.
     """
-    if name not in BENCHES:
-        raise InputError(one_of("bench", name, BENCHES))
+    check_name(name)
     module, function = BENCHES[name].split(":")
-    bench: Callable[..., Iterable[Comparison | Table]] = getattr(
+    bench: Callable[..., Sequence[Comparison] | Iterator[Result]] = getattr(
         importlib.import_module(module), function
     )
     return bench

@@ -98,6 +98,20 @@ class Comparison:
     timings: tuple[Timing, ...]
     note: str = ""
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the times and ratios of all rounds, as JSON has them."""
+        contenders = [
+            {
+                "name": timing.name,
+                "number": timing.number,
+                "seconds": list(timing.seconds.values),
+                "ratios": list(timing.ratios.values),
+            }
+            for timing in self.timings
+        ]
+        entry = {"title": self.title, "baseline": self.baseline, "note": self.note}
+        return {**entry, "contenders": contenders}
+
     def __getitem__(self, name: str) -> Timing:
         for timing in self.timings:
             if timing.name == name:

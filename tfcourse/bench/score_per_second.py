@@ -15,7 +15,7 @@ from rich.text import Text
 
 from tfcourse.bench.frame import Spread
 from tfcourse.bench.strategies.contenders import missing_packages, new_study, suggest
-from tfcourse.bench.table import format_ratio, format_seconds, machine_line
+from tfcourse.bench.table import Figures, format_ratio, format_seconds, machine_line
 from tfcourse.errors import InputError
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.search_config import SearchConfig
@@ -68,7 +68,7 @@ def config_of(name: str, seed: int, trials: int, epochs: int) -> SearchConfig:
     return parse_config({**_WORK, "search": search, "training": training}, "the bench", Path())
 
 
-def bench(repeats: int = 5, trials: int = 48, epochs: int = 10) -> Iterator[Table]:
+def bench(repeats: int = 5, trials: int = 48, epochs: int = 10) -> Iterator[Figures]:
     """Compare how soon our searches reach the same validation loss as Optuna's; all train for real.
 
     The loss is the one that the worse of the two ends with. All have the same data, models, space,
@@ -80,7 +80,7 @@ def bench(repeats: int = 5, trials: int = 48, epochs: int = 10) -> Iterator[Tabl
         epochs: The epochs of a trial.
 
     Yields:
-        A table with the medians over the seeds.
+        The medians over the seeds, and the times of each seed.
 
     Raises:
         InputError: Optuna is not installed.
@@ -99,7 +99,8 @@ def bench(repeats: int = 5, trials: int = 48, epochs: int = 10) -> Iterator[Tabl
                 own.append(stock_search(config_of(ALONE, seed, trials, epochs)))
             end = f"val_loss {own[-1].scores[-1]:.4f} after {own[-1].seconds[-1]:.1f} s"
             print(f"seed {seed}: {name}: {end}", file=sys.stderr, flush=True)
-    yield _table(courses, f"digits, {trials} trials of {epochs} epochs, {repeats} seeds: medians")
+    title = f"digits, {trials} trials of {epochs} epochs, {repeats} seeds: medians"
+    yield Figures(_table(courses, title), _entry(courses, title))
 
 
 def our_search(config: SearchConfig) -> Course:
@@ -148,6 +149,37 @@ def seconds_to(score: float, course: Course) -> float:
     return float(course.seconds[places[0]]) if len(places) else float(np.inf)
 
 
+def times_to_same_loss(
+    own: Sequence[Course], stock: Sequence[Course]
+) -> tuple[list[float], list[float]]:
+    """Return the seconds of both searches of each seed to the loss of the worse one."""
+    pairs = list(zip(own, stock, strict=True))
+    same = [max(course.scores[-1] for course in pair) for pair in pairs]
+    ours, others = (
+        [seconds_to(score, pair[place]) for score, pair in zip(same, pairs, strict=True)]
+        for place in (0, 1)
+    )
+    return ours, others
+
+
+def _entry(courses: Mapping[str, Sequence[Course]], title: str) -> dict[str, object]:
+    """Return the figures of each search by seed, as JSON has them."""
+    searches = []
+    for name, own in courses.items():
+        ours, stock = times_to_same_loss(own, courses[STOCK])
+        searches.append(
+            {
+                "name": name,
+                "val_loss": [float(course.scores[-1]) for course in own],
+                "seconds": [float(course.seconds[-1]) for course in own],
+                "seconds_to_same_loss": ours,
+                "stock_seconds_to_same_loss": stock,
+                "ratios": [b / a for a, b in zip(ours, stock, strict=True)],
+            }
+        )
+    return {"title": title, "baseline": STOCK, "searches": searches}
+
+
 def _table(courses: Mapping[str, Sequence[Course]], title: str) -> Table:
     table = Table(title=Text(title), title_justify="left", caption_justify="left")
     table.caption = Text(
@@ -161,12 +193,7 @@ def _table(courses: Mapping[str, Sequence[Course]], title: str) -> Table:
         loss = np.median([course.scores[-1] for course in own])
         cells = [f"{loss:.4f}", _seconds([course.seconds[-1] for course in own])]
         if name in OURS:
-            pairs = list(zip(own, courses[STOCK], strict=True))
-            same = [max(course.scores[-1] for course in pair) for pair in pairs]
-            ours, stock = (
-                [seconds_to(score, pair[place]) for score, pair in zip(same, pairs, strict=True)]
-                for place in (0, 1)
-            )
+            ours, stock = times_to_same_loss(own, courses[STOCK])
             ratios = Spread(tuple(b / a for a, b in zip(ours, stock, strict=True)))
             low, middle, high = map(format_ratio, (ratios.low, ratios.median, ratios.high))
             cells += [_seconds(ours), _seconds(stock), f"{middle} [{low}–{high}]"]

@@ -4,7 +4,8 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from rich.console import Console
@@ -13,21 +14,51 @@ from rich.text import Text
 
 from tfcourse.bench.frame import Comparison, Spread
 
-__all__ = ["format_ratio", "format_seconds", "machine_line", "render", "render_all"]
+__all__ = [
+    "Figures",
+    "Result",
+    "as_entry",
+    "format_ratio",
+    "format_seconds",
+    "machine_line",
+    "render",
+    "render_all",
+]
 
 TIMES = "×"
 DASH = "–"
 
 
-def render_all(comparisons: Iterable[Comparison | Table], console: Console) -> None:
+@dataclass(frozen=True)
+class Figures:
+    """The figures of a bench of something else than time alone.
+
+    Attributes:
+        table: The table that is printed.
+        entry: The figures as JSON has them.
+    """
+
+    table: Table
+    entry: Mapping[str, object]
+
+
+Result = Comparison | Figures
+
+
+def as_entry(result: Result) -> Mapping[str, object]:
+    """Return a result as JSON has it."""
+    return result.as_json() if isinstance(result, Comparison) else result.entry
+
+
+def render_all(comparisons: Sequence[Comparison] | Iterator[Result], console: Console) -> None:
     """Print a table for each comparison, as soon as it is measured.
 
     Three or more comparisons of the same two contenders share one table.
     """
     if not isinstance(comparisons, Sequence):
         for comparison in comparisons:
-            if isinstance(comparison, Table):  # a bench of something else than time
-                console.print(comparison)
+            if isinstance(comparison, Figures):
+                console.print(comparison.table)
             else:
                 render(comparison, console)
         return

@@ -1,6 +1,5 @@
 """The command that trains one model under supervision."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tfcourse.cli.deletion import ask_to_delete
-from tfcourse.cli.options import Debug
+from tfcourse.cli.options import Debug, Quiet
 from tfcourse.cli.output import print_json
 from tfcourse.terminal import (
     FAILED,
@@ -16,6 +15,7 @@ from tfcourse.terminal import (
     errors,
     message_if_interrupted,
     reporting,
+    result_stream,
     signals_interrupt,
 )
 
@@ -37,10 +37,10 @@ def babysit(
         bool, typer.Option("--fresh", help="Delete the run directory and start over.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the end.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a line of JSON for each entry of the journal.")
     ] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Train one model, and follow commands between its epochs.
@@ -49,7 +49,7 @@ def babysit(
     run directory. All of it is recorded in journal.jsonl. After an interruption the same command
     continues.
     """
-    with reporting(debug), signals_interrupt():
+    with reporting(debug, quiet, as_json), signals_interrupt():
         from tfcourse.babysit.config import load_babysit_config
         from tfcourse.babysit.prompt import typed_commands
         from tfcourse.babysit.session import Session
@@ -75,14 +75,20 @@ def babysit(
             raise typer.Exit(FAILED)
 
 
-def check_babysit(config: Path) -> None:
+def check_babysit(config: Path, as_json: bool, quiet: bool) -> None:
     """Check a babysitter's config and its data, and print warnings about them."""
     from tfcourse.babysit.config import load_babysit_config
     from tfcourse.search.data.checks import check_data
 
-    for note in check_data(load_babysit_config(config).training):
-        console.print(f"Warning: [data] {note}", highlight=False, soft_wrap=True)
-    console.print(f"{config} is valid.", highlight=False, soft_wrap=True)
+    checked = load_babysit_config(config)
+    notes = [f"[data] {note}" for note in check_data(checked.training)]
+    if as_json:
+        print_json({"config": config, "name": checked.babysit.name, "warnings": notes})
+        return
+    for note in notes:
+        console.print(f"Warning: {note}", highlight=False, soft_wrap=True)
+    if not quiet:
+        console.print(f"{config} is valid.", highlight=False, soft_wrap=True)
 
 
 def _interruption(session: "Session") -> str:
@@ -102,8 +108,9 @@ def _print_entry(entry: "Entry", epochs: int, quiet: bool, as_json: bool) -> Non
     from tfcourse.babysit.texts import describe
 
     if as_json:
-        sys.stdout.write(entry.as_line())
-        sys.stdout.flush()
+        stream = result_stream()
+        stream.write(entry.as_line())
+        stream.flush()
     elif not quiet:
         console.print(describe(entry, epochs), highlight=False, soft_wrap=True)
 

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from tfcourse.cli.options import Debug, RunDir
+from tfcourse.cli.options import Debug, Quiet, RunDir, json_option
 from tfcourse.cli.output import print_json
 from tfcourse.errors import encodable
-from tfcourse.terminal import console, errors, import_tensorflow, reporting
+from tfcourse.notices import working
+from tfcourse.terminal import console, import_tensorflow, reporting
 
 __all__ = ["best"]
 
@@ -35,8 +36,14 @@ def best(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace exports that exist.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the trial, and the exports, as JSON.")
+        bool,
+        json_option(
+            *("directory", "trial", "is_best", "finished", "status", "message", "values"),
+            *("objective", "direction", "score", "score_std", "best_epoch", "test", "model"),
+            *("training", "loading", "problems", "exports"),
+        ),
     ] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Print the best trial as a program, or export its model.
@@ -46,7 +53,7 @@ def best(
     With exports, write the model in other formats instead, and print the largest difference of
     their predictions from the trained model's.
     """
-    with reporting(debug):
+    with reporting(debug, quiet, as_json):
         from tfcourse.search.best.targets import check_targets
         from tfcourse.search.best.trial import read_trial
 
@@ -54,10 +61,10 @@ def best(
         targets = check_targets(paths, run_dir, force)
         view, exports = read_trial(run_dir, trial), []
         if targets:
-            import_tensorflow()
+            import_tensorflow(quiet)
             from tfcourse.search.best.exports import export_model
 
-            with errors.status("Exporting the model"):
+            with working("Exporting the model", disable=quiet):
                 exports = export_model(view, targets)
         if as_json:
             print_json({**view.as_json(), "exports": [asdict(export) for export in exports]})

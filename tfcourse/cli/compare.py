@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from tfcourse.cli.options import Debug
+from tfcourse.cli.options import Debug, Quiet, json_option
 from tfcourse.cli.output import print_json
+from tfcourse.notices import working
 from tfcourse.terminal import console, reporting
 
 __all__ = ["compare"]
@@ -21,24 +22,32 @@ def compare(
         Path | None,
         typer.Option(metavar="FILE", help="A picture of the best score so far, such as a.png."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    as_json: Annotated[
+        bool,
+        json_option(
+            *("objective", "direction", "fewest_trials", "searches", "differences", "hints"),
+            "picture",
+        ),
+    ] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Compare searches: their scores, trials, seconds and settings."""
-    with reporting(debug):
+    with reporting(debug, quiet, as_json):
         from tfcourse.search.results.comparison import compare as compare_searches
         from tfcourse.toy_plot import check_plot_file
 
         if plot is not None:
             check_plot_file(plot)
         comparison = compare_searches(run_dirs)
-        if as_json:
-            print_json(comparison.as_json())
-        else:
+        if not as_json:
             comparison.print_on(console)
         if plot is not None:
             from tfcourse.report.comparison import save_comparison
 
-            save_comparison(comparison, plot)
-            if not as_json:
+            with working("Drawing the picture", disable=quiet):
+                save_comparison(comparison, plot)
+            if not (as_json or quiet):
                 console.print(f"{'picture':<12}{plot}", highlight=False, soft_wrap=True)
+        if as_json:
+            print_json(comparison.as_json() | {"picture": plot})

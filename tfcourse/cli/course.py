@@ -9,6 +9,7 @@ import typer
 from tfcourse.cli.options import Debug, Quiet, json_option
 from tfcourse.cli.output import print_json
 from tfcourse.errors import InputError, one_of
+from tfcourse.notices import working
 from tfcourse.terminal import (
     FAILED,
     console,
@@ -52,12 +53,12 @@ def course(
     language: Annotated[
         str, typer.Option(metavar="LANGUAGE", help="The language of titles and book: en or zh.")
     ] = "en",
-    as_json: Annotated[bool, json_option("claims", "failed", "book")] = False,
+    as_json: Annotated[bool, json_option("claims", "failed", "book", "notebooks")] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """List the course's claims with their verdicts, or run their scripts."""
-    with reporting(debug), signals_interrupt():
+    """List the claims of the course and their verdicts, or run them."""
+    with reporting(debug, quiet, as_json), signals_interrupt():
         from tfcourse.course.register import LANGUAGES, claim_of
         from tfcourse.course.runs import Store, default_folder
         from tfcourse.course.scripts import script_of, scripts
@@ -75,7 +76,9 @@ def course(
         by_name = {script.name: script for script in map(script_of, wanted)}
         planned = scripts() if every else list(by_name.values())
         if notebooks is not None:
-            _write_notebooks(planned or scripts(), notebooks, language)
+            paths = _write_notebooks(planned or scripts(), notebooks, language)
+            if as_json:
+                print_json({"claims": [], "failed": {}, "book": None, "notebooks": paths})
             return
         with message_if_interrupted(INTERRUPTED):
             runs = _run(planned, store, quick, fresh, quiet or as_json)
@@ -93,7 +96,7 @@ def _run(
     runs = []
     for count, script in enumerate(planned, 1):
         name = f"[{count}/{len(planned)}] {script.path.name}"
-        with errors.status(f"{name}: {', '.join(script.claims)}"):
+        with working(f"{name}: {', '.join(script.claims)}", disable=quiet):
             run = store.run(script, quick, fresh)
         runs.append(run)
         if len(planned) > 1 and not quiet:
@@ -118,9 +121,7 @@ def _print(
     if as_json:
         entries = [s.as_json() for s in statuses(store) if not runs or s.claim.number in numbers]
         failed = {run.script: run.error for run in runs if run.error}
-        print_json(
-            {"claims": entries, "failed": failed, "book": None if book is None else str(book)}
-        )
+        print_json({"claims": entries, "failed": failed, "book": book, "notebooks": []})
         return
     if not runs:
         for line in lines(statuses(store), language):
@@ -141,12 +142,14 @@ def _print(
 def _write_book(store: "Store", quick: bool, language: str) -> Path:
     from tfcourse.course.book.book import write_book
 
-    with errors.status("Writing the book"):
+    with working("Writing the book"):
         return write_book(store, quick, language)
 
 
-def _write_notebooks(planned: "Sequence[Script]", folder: Path, language: str) -> None:
+def _write_notebooks(planned: "Sequence[Script]", folder: Path, language: str) -> list[Path]:
     from tfcourse.course.notebooks import write_notebooks
 
-    for path in write_notebooks(planned, folder, language):
+    paths = list(write_notebooks(planned, folder, language))
+    for path in paths:
         console.print(str(path), highlight=False, soft_wrap=True)
+    return paths

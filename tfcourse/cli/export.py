@@ -1,6 +1,5 @@
 """The command that writes a search in the formats of other tools."""
 
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,8 @@ import typer
 from tfcourse.cli.options import Debug, Quiet, RunDir, TensorBoard, json_option
 from tfcourse.cli.output import print_json
 from tfcourse.errors import InputError
-from tfcourse.terminal import console, errors, import_tensorflow, reporting
+from tfcourse.notices import working
+from tfcourse.terminal import console, import_tensorflow, reporting
 
 __all__ = ["export"]
 
@@ -38,7 +38,7 @@ def export(
     They are Optuna's, TensorBoard's and keras-tuner's, and a CSV file. All targets are checked
     before the first is written.
     """
-    with reporting(debug):
+    with reporting(debug, quiet, as_json):
         if (optuna, csv, tensorboard, keras_tuner) == (None,) * 4:
             raise InputError(
                 "Say what to write: --optuna sqlite:///study.db, --csv trials.csv, "
@@ -48,11 +48,10 @@ def export(
 
         targets = exporters(run_dir, csv, tensorboard, keras_tuner, optuna)
         if keras_tuner is not None:
-            import_tensorflow()
+            import_tensorflow(quiet)
         exports = []
         for target in targets:
-            # The status is shown on a terminal only; elsewhere each export prints its line.
-            with nullcontext() if quiet else errors.status("Writing the trials"):
+            with working("Writing the trials", disable=quiet):
                 exports.append(target.write())
             for line in exports[-1].lines if not as_json else ():
                 console.print(line, highlight=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tfcourse.cli.nudge import Run
-from tfcourse.cli.options import Debug
+from tfcourse.cli.options import Debug, Quiet
 from tfcourse.terminal import console, reporting
 
 __all__ = ["journal"]
@@ -22,10 +22,11 @@ def journal(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a line of JSON for each entry.")
     ] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Show a babysitter's journal, also while it trains, or draw it."""
-    with reporting(debug):
+    with reporting(debug, quiet, as_json):
         from tfcourse.babysit.folders import RunFolder
         from tfcourse.babysit.journal import read_journal
         from tfcourse.babysit.texts import dated
@@ -45,5 +46,5 @@ def journal(
             from tfcourse.babysit.picture import save_picture
 
             save_picture(entries, plot, run_dir.resolve().name)
-            if not as_json:
+            if not (as_json or quiet):
                 console.print(f"{'picture':<12}{plot}", highlight=False, soft_wrap=True)

@@ -6,8 +6,14 @@ from typing import Annotated
 
 import typer
 
-from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug
-from tfcourse.cli.output import finished_trials_of, print_result
+from tfcourse.cli.options import AcceptChanges, ConfigFile, Debug, Quiet, json_option
+from tfcourse.cli.output import (
+    SEARCH_KEYS,
+    finished_trials_of,
+    print_json,
+    print_result,
+    print_search_json,
+)
 from tfcourse.errors import InputError, shown
 from tfcourse.terminal import (
     console,
@@ -36,24 +42,30 @@ def chief(
         float, typer.Option(min=10, help="Seconds after which a silent worker is lost.")
     ] = 60.0,
     accept_changes: AcceptChanges = False,
+    as_json: Annotated[bool, json_option(*SEARCH_KEYS)] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Assign a search's trials to workers on other machines. Then measure the best model."""
-    with reporting(debug), signals_interrupt():
+    with reporting(debug, quiet, as_json), signals_interrupt():
         from tfcourse.search.run import Search
         from tfcourse.search.runtime.service import Service
 
         def on_serving(port: int) -> None:
-            console.print(f"Serving at {host}:{port}.", highlight=False)
+            if not quiet:
+                console.print(f"Serving at {host}:{port}.", highlight=False)
 
         (host, port), secret = _address(bind, "--bind"), _secret(token)
-        service = Service(host, port, secret, expire_after)
+        service = Service(host, port, secret, expire_after, verbose=not quiet)
         planned = Search.from_toml(config, out=out)
         with message_if_interrupted(
             lambda: f"{finished_trials_of(planned)} The workers may keep running."
         ):
             result = planned.serve(service, on_serving, accept_changes)
-        print_result(result)
+        if as_json:
+            print_search_json(planned.directory)
+        else:
+            print_result(result, quiet=quiet)
 
 
 def worker(
@@ -65,10 +77,12 @@ def worker(
     patience: Annotated[
         float, typer.Option(min=1, help="Seconds to keep trying to reach the chief.")
     ] = 600.0,
+    as_json: Annotated[bool, json_option("worker", "directory", "complete", "trained")] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Train the trials that a chief assigns, until none is left."""
-    with reporting(debug), signals_interrupt():
+    with reporting(debug, quiet, as_json), signals_interrupt():
         from tfcourse.search.config.load import load_config
         from tfcourse.search.runtime.conductor import Conductor
         from tfcourse.search.runtime.supervisor import Supervisor
@@ -84,15 +98,19 @@ def worker(
             f"Started again as {name}, it resumes its trial; "
             "otherwise the chief assigns the trial again."
         ):
-            lines = _Lines()
+            lines = _Lines(quiet)
             supervisor = Supervisor(pool, Conductor(), lines)
             supervisor.run()
         place = supervisor.directory.path
         # A worker without an effort did not reach the chief, and read a finished record.
-        if name in supervisor.efforts:
+        complete = name not in supervisor.efforts
+        if as_json:
+            entry = {"worker": name, "directory": place, "complete": complete}
+            print_json({**entry, "trained": sorted(lines.trained)})
+            return
+        end = f"The search in {place} is complete."
+        if not complete:
             end = f"No trial is left: the chief concludes the search in {place}."
-        else:
-            end = f"The search in {place} is complete."
         trained = len(lines.trained)
         console.print(
             f"Trials trained by {name}: {trained}. {end}", highlight=False, soft_wrap=True
@@ -102,17 +120,20 @@ def worker(
 class _Lines:
     """The printed lines about a worker's trials."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
         self.trained: set[int] = set()
 
     def began(self, worker: str, trial: int) -> None:
-        console.print(f"{worker} trains trial {trial}.", highlight=False)
+        if not self.quiet:
+            console.print(f"{worker} trains trial {trial}.", highlight=False)
 
     def ended(self, worker: str, trial: int | None = None) -> None:
         self.trained |= set() if trial is None else {trial}
 
     def say(self, line: str) -> None:
-        errors.print(line, highlight=False, soft_wrap=True)
+        if not self.quiet:
+            errors.print(line, highlight=False, soft_wrap=True)
 
 
 def _address(text: str, option: str) -> tuple[str, int]:

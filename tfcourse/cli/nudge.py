@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tfcourse.cli.options import Debug
+from tfcourse.cli.options import Debug, Quiet, json_option
 from tfcourse.cli.output import print_json
 from tfcourse.terminal import console, reporting
 
@@ -25,7 +25,7 @@ NoWait = Annotated[
     ),
 ]
 Wait = Annotated[float, typer.Option(min=0.1, help="The seconds to wait for the answer.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+AsJson = Annotated[bool, json_option("status", "message", "epoch")]
 Rate = Annotated[float | None, typer.Option(help="α; with a schedule the largest one.")]
 Number = Annotated[float | None, typer.Option(help="A hyperparameter of the optimizer.")]
 Dropout = Annotated[float | None, typer.Option(help="The rate of tfcourse's Dropout layers.")]
@@ -48,6 +48,7 @@ def nudge(
     wait: Wait = SECONDS,
     no_wait: NoWait = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Change a babysitter's hyperparameters from the next epoch on."""
@@ -58,7 +59,7 @@ def nudge(
     }  # fmt: skip
     changes = {name: value for name, value in changes.items() if value is not None}
     fields = {"changes": changes, "because": because}
-    _send(run_dir, "nudge", fields, 0 if no_wait else wait, as_json, debug)
+    _send(run_dir, "nudge", fields, 0 if no_wait else wait, as_json, quiet, debug)
 
 
 def rollback(
@@ -71,6 +72,7 @@ def rollback(
     wait: Wait = SECONDS,
     no_wait: NoWait = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Return a babysitter's training to the end of an epoch.
@@ -80,7 +82,7 @@ def rollback(
     """
     changes = {} if learning_rate is None else {"learning_rate": learning_rate}
     fields = {"to": to, "changes": changes, "because": because}
-    _send(run_dir, "rollback", fields, 0 if no_wait else wait, as_json, debug)
+    _send(run_dir, "rollback", fields, 0 if no_wait else wait, as_json, quiet, debug)
 
 
 def pause(
@@ -89,13 +91,14 @@ def pause(
     wait: Wait = SECONDS,
     no_wait: NoWait = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Pause a babysitter's training before the next epoch.
 
     It follows commands meanwhile.
     """
-    _send(run_dir, "pause", {"because": because}, 0 if no_wait else wait, as_json, debug)
+    _send(run_dir, "pause", {"because": because}, 0 if no_wait else wait, as_json, quiet, debug)
 
 
 def resume(
@@ -104,10 +107,11 @@ def resume(
     wait: Wait = SECONDS,
     no_wait: NoWait = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Resume a babysitter's paused training."""
-    _send(run_dir, "resume", {"because": because}, 0 if no_wait else wait, as_json, debug)
+    _send(run_dir, "resume", {"because": because}, 0 if no_wait else wait, as_json, quiet, debug)
 
 
 def note(
@@ -116,17 +120,24 @@ def note(
     wait: Wait = SECONDS,
     no_wait: NoWait = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Write a note into a babysitter's journal."""
-    _send(run_dir, "note", {"text": text}, 0 if no_wait else wait, as_json, debug)
+    _send(run_dir, "note", {"text": text}, 0 if no_wait else wait, as_json, quiet, debug)
 
 
 def _send(
-    run_dir: Path, kind: "Kind", fields: dict[str, Any], wait: float, as_json: bool, debug: bool
+    run_dir: Path,
+    kind: "Kind",
+    fields: dict[str, Any],
+    wait: float,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
 ) -> None:
     """Send a command and print the answer."""
-    with reporting(debug):
+    with reporting(debug, quiet, as_json):
         from tfcourse.babysit.client import address, send
 
         outcome = send(run_dir, address(run_dir, kind, **fields), wait)

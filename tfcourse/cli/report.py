@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from tfcourse.cli.options import Debug, RunDir
-from tfcourse.terminal import console, errors, reporting
+from tfcourse.cli.options import Debug, Quiet, RunDir, json_option
+from tfcourse.cli.output import print_json
+from tfcourse.notices import working
+from tfcourse.terminal import console, reporting
 
 __all__ = ["check_report", "print_report", "report"]
 
@@ -16,14 +18,18 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="The folder for the files; RUN_DIR by default.")
     ] = None,
+    as_json: Annotated[bool, json_option("report", "pictures")] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Write a report of a search: one page that needs no network.
 
     Also a PNG file of each figure.
     """
-    with reporting(debug):
-        print_report(run_dir, out)
+    with reporting(debug, quiet, as_json):
+        page, *pictures = print_report(run_dir, out, quiet)
+        if as_json:
+            print_json({"report": page, "pictures": pictures})
 
 
 def check_report() -> None:
@@ -33,12 +39,11 @@ def check_report() -> None:
     check_packages()
 
 
-def print_report(run_dir: Path, out: Path | None = None) -> None:
-    """Write the report of a search, and print the paths of its files."""
+def print_report(run_dir: Path, out: Path | None = None, quiet: bool = False) -> list[Path]:
+    """Write the report of a search, print the paths of its files, and return them."""
     from tfcourse.report.report import write_report
 
-    # It takes some seconds; a status is shown on a terminal only.
-    with errors.status("Writing the report"):
+    with working("Writing the report", disable=quiet):
         paths = write_report(run_dir, out)
     first, *pictures = paths
     console.print(f"{'report':<12}{first}", highlight=False, soft_wrap=True)
@@ -46,3 +51,4 @@ def print_report(run_dir: Path, out: Path | None = None) -> None:
         count = sum(picture.parent == place for picture in pictures)
         line = f"{'pictures':<12}{place} ({count} PNG files)"
         console.print(line, highlight=False, soft_wrap=True)
+    return paths

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from tfcourse.cli.options import Debug
+from tfcourse.cli.options import Debug, Quiet, json_option
+from tfcourse.cli.output import print_json
 from tfcourse.errors import InputError, shown
 from tfcourse.hyperparameters import COURSE_OPTIMIZERS
 from tfcourse.terminal import console, import_tensorflow, reporting
@@ -36,10 +37,18 @@ def toy(
     jit_compile: Annotated[
         bool, typer.Option("--jit-compile", help="Compile with XLA; the last digit may differ.")
     ] = False,
+    as_json: Annotated[
+        bool,
+        json_option(
+            *("coefficients", "start", "optimizer", "learning_rate", "steps"),
+            *("w", "cost", "history (step, w, cost)", "plot"),
+        ),
+    ] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Minimise w² - 10w + 25, the course's smoke test."""
-    with reporting(debug):
+    with reporting(debug, quiet, as_json):
         try:
             triple = [float(part) for part in coefficients.split(",")]
         except ValueError:
@@ -51,13 +60,20 @@ def toy(
                 f"--every {every} gives {steps // every:_} rows of {steps:_} steps; at most "
                 f"{MOST_ROWS:_} are shown. Give --every {-(-steps // MOST_ROWS)} or more."
             )
-        import_tensorflow()
+        import_tensorflow(quiet)
         from tfcourse.toy import minimize_quadratic
         from tfcourse.toy_plot import check_plot_file, save_plot
 
         if plot is not None:
             check_plot_file(plot)
         result = minimize_quadratic(triple, start, optimizer, learning_rate, steps, jit_compile)
+        if plot is not None:
+            save_plot(result, plot)
+        if as_json:
+            settings = {"coefficients": triple, "start": start, "optimizer": optimizer}
+            settings |= {"learning_rate": learning_rate, "steps": steps}
+            print_json({**settings, **_as_json(result, every), "plot": plot})
+            return
         labels = {
             "before" if step == 0 else f"after {step} step{'s' * (step > 1)}": step
             for step in sorted({0, min(1, steps), steps})
@@ -67,14 +83,28 @@ def toy(
             console.print(f"w {name:<{width}}{result.w_history[step]!s}", highlight=False)
         if every is not None:
             _print_descent(result, every)
-        if plot is not None:
-            save_plot(result, plot)
+        if plot is not None and not quiet:
             console.print(f"plot {plot}", highlight=False, soft_wrap=True)
+
+
+def _rows(result: "ToyResult", every: int) -> list[int]:
+    """Return the steps of which a table has a row."""
+    last = len(result.w_history) - 1
+    return [*range(0, last, every), last]
+
+
+def _as_json(result: "ToyResult", every: int | None) -> dict[str, object]:
+    last = len(result.w_history) - 1
+    steps = sorted({0, min(1, last), last}) if every is None else _rows(result, every)
+    curves = {"w": result.w_history, "cost": result.cost_history}
+    history = [
+        {"step": s} | {name: float(curve[s]) for name, curve in curves.items()} for s in steps
+    ]
+    return {name: float(curve[-1]) for name, curve in curves.items()} | {"history": history}
 
 
 def _print_descent(result: "ToyResult", every: int) -> None:
     table = Table("step", "w", "cost")
-    last = len(result.w_history) - 1
-    for step in [*range(0, last, every), last]:
+    for step in _rows(result, every):
         table.add_row(str(step), str(result.w_history[step]), str(result.cost_history[step]))
     console.print(table)

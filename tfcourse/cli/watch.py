@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tfcourse.cli.options import Debug, RunDir
+from tfcourse.cli.options import Debug, Quiet, RunDir, json_option
 from tfcourse.cli.output import print_json
 from tfcourse.terminal import FAILED, INTERRUPTED, console, reporting
 
@@ -24,15 +24,21 @@ def watch(
     run_dir: RunDir,
     once: Annotated[bool, typer.Option("--once", help="Print the state of now and end.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a line of JSON for each change.")
+        bool,
+        json_option(
+            *("directory", "finished", "searches", "owner", "planned", "counts", "objective"),
+            *("direction", "best", "workers", "checkpoints", "seconds_left"),
+        ),
     ] = False,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Watch a search from another terminal. Nothing is written.
 
-    It ends with the search: with 0 if that is finished, with 1 if no process continues it.
+    It ends with the search: with 0 if that is finished, with 1 if no process continues it. --json
+    prints an object for each change, one a line; --quiet waits for the end and prints the last one.
     """
-    with reporting(debug):
+    with reporting(debug, quiet, as_json):
         from tfcourse.search.results.watcher import Watcher
 
         try:
@@ -41,20 +47,21 @@ def watch(
                 snapshot = watcher.look()
                 _print(snapshot, as_json)
                 return
-            snapshot = _watch(watcher, as_json)
+            snapshot = _watch(watcher, as_json, quiet)
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
         if not snapshot.is_finished:
             raise typer.Exit(FAILED)
 
 
-def _watch(watcher: "Watcher", as_json: bool) -> "Snapshot":
+def _watch(watcher: "Watcher", as_json: bool, quiet: bool) -> "Snapshot":
     """Show the search until it ends, and return its last snapshot."""
     snapshot = watcher.look()
-    if as_json or not console.is_terminal:
+    if as_json or quiet or not console.is_terminal:
         previous = None
         while not snapshot.has_ended:
-            if (change := (snapshot.counts, snapshot.best)) != previous:
+            change = snapshot.counts, snapshot.best
+            if change != previous and not quiet:
                 previous = change
                 _print_line(snapshot, as_json)
             time.sleep(SECONDS_BETWEEN_LOOKS)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tfcourse.console import one_line
 from tfcourse.errors import InputError, WorkFailedError
@@ -14,17 +15,25 @@ from tfcourse.search.data.loading import load_split
 from tfcourse.search.records.trial_record import TrialRecord, as_csv, rank
 from tfcourse.search.results.retest_result import Retest, RetestedTrial
 from tfcourse.search.run import Search
+from tfcourse.search.runtime.progress import TrialsProgress
 from tfcourse.search.store.data_record import data_record, read_data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.earlier_runs import ranking_on_record
 from tfcourse.search.store.recognition import not_a_run_directory
+
+if TYPE_CHECKING:
+    from tfcourse.search.trials.trial import TrialRunner
 
 __all__ = ["retest", "swapped_pairs"]
 
 
 @translate_disk_errors()
 def retest(
-    run: str | Path | Search, top: int = 5, seed: int | None = None, seeds: int = 1
+    run: str | Path | Search,
+    top: int = 5,
+    seed: int | None = None,
+    seeds: int = 1,
+    verbose: bool = True,
 ) -> Retest:
     """Run the best trials of a search again, and compare their order.
 
@@ -41,6 +50,7 @@ def retest(
         seeds: The number of trainings of each trial, each from another seed. With several, the new
             score is their mean, ``new_std`` their standard deviation, and ``seed`` by default the
             search's plus 1, as the best score under its own seed is the luckiest of the search.
+        verbose: True to show the progress (on stderr).
 
     Returns:
         A `Retest`: ``trials``, ``swapped`` of ``pairs``, ``holds``, ``best_holds``,
@@ -71,7 +81,7 @@ def retest(
     alone = searched.search.caviar == "reuse"
     repeats = bool(same) and alone and seeds == 1 and seed in (None, searched.search.seed)
     runner = TrialRunner(config, split, worker="retest")
-    new = [runner.run(record.trial, record.values)[0] for record in old]
+    new = _train(runner, old, config.direction, verbose)
     places = {r.trial: place for place, r in enumerate(rank(new, config.direction), 1)}
     if not places:
         raise WorkFailedError(
@@ -98,6 +108,18 @@ def retest(
     write_atomically(file, as_csv(columns, rows))
     swapped = swapped_pairs([trial.new_rank for trial in trials])
     return Retest(config.search.objective, trials, swapped, same, file)
+
+
+def _train(
+    runner: "TrialRunner", old: Sequence[TrialRecord], direction: str, verbose: bool
+) -> list[TrialRecord]:
+    new = list[TrialRecord]()
+    with TrialsProgress("retest", len(old), disable=not verbose) as bar:
+        for record in old:
+            new.append(runner.run(record.trial, record.values)[0])
+            ranking = rank(new, direction)
+            bar.count(ranking[0].score if ranking else None)
+    return new
 
 
 def swapped_pairs(ranks: Sequence[int]) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Literal, Unpack
 from tfcourse.data.arrays import Pair
 from tfcourse.errors import InputError
 from tfcourse.files import translate_disk_errors
-from tfcourse.quiet import quiet_start
+from tfcourse.notices import tensorflow_start
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import Overrides
 from tfcourse.search.config.search_config import SearchConfig
@@ -22,7 +22,6 @@ from tfcourse.search.results.tensorboard import write_events
 from tfcourse.search.runtime.beginning import begin
 from tfcourse.search.runtime.local import supervise
 from tfcourse.search.runtime.parameter_counts import count_parameters
-from tfcourse.search.runtime.progress import notice
 from tfcourse.search.runtime.resources import worker_count
 from tfcourse.search.runtime.service import Service
 from tfcourse.search.store.code_record import quick_code_changes
@@ -209,8 +208,8 @@ class Search:
             finished = {} if fresh else finished_trials(config, directory, forget=True)
             options = (verbose, fresh, accept_changes)
             if in_process:
-                loading = notice(f"{config.search.name}: loading TensorFlow", disable=not verbose)
-                with loading, quiet_start():  # a finished search is shown without TensorFlow
+                # A finished search is shown without TensorFlow.
+                with tensorflow_start(config.search.name, disable=not verbose):
                     from tfcourse.search.runtime.execution import execute
 
                 efforts = execute(config, directory, finished, *options)
@@ -232,18 +231,18 @@ class Search:
         Raises:
             InputError, SearchFailedError: As `run`.
         """
-        directory = RunDirectory(self.directory)
-        begin(self.config, directory, self.finished())
+        config, directory = self.config, RunDirectory(self.directory)
+        begin(config, directory, self.finished())
         if result := self.completed():
             return result
         with lock_directory(self.directory):
-            count_parameters(self.config, directory)
-            finished = finished_trials(self.config, directory, forget=True)
-            with quiet_start():
+            count_parameters(config, directory)
+            finished = finished_trials(config, directory, forget=True)
+            with tensorflow_start(config.search.name, disable=not service.verbose):
                 from tfcourse.search.runtime.chief import run_chief
 
-            run_chief(self.config, directory, service, finished, on_serving, accept_changes)
-            return completion.final_result(self.config, directory)
+            run_chief(config, directory, service, finished, on_serving, accept_changes)
+            return completion.final_result(config, directory)
 
     @translate_disk_errors()
     def finished(self) -> dict[int, TrialRecord]:

@@ -18,10 +18,12 @@ from tfcourse.bench.strategies.problems import PROBLEMS, Problem, load_problem
 from tfcourse.bench.strategies.results import (
     Game,
     Results,
+    as_entry,
     mean_ranks,
     regrets_after,
     share_better,
 )
+from tfcourse.bench.table import Figures
 
 __all__ = ["BUDGETS", "bench", "play", "problem_table", "summary_table"]
 
@@ -51,7 +53,7 @@ def play(problem: Problem, name: str, seed: int, trials: int) -> Game:
     return Game(np.array(regrets), np.array(seconds))
 
 
-def bench(repeats: int = 40) -> Iterator[Table]:
+def bench(repeats: int = 40) -> Iterator[Figures]:
     """Compare the regrets of the strategies and of Optuna's samplers; nothing is trained.
 
     What Optuna's samplers need and what is not installed is said, and they are left out.
@@ -60,7 +62,7 @@ def bench(repeats: int = 40) -> Iterator[Table]:
         repeats: The number of seeds.
 
     Yields:
-        A table for each problem, `problem_table`, and in the end one of all, `summary_table`.
+        The games of each problem with `problem_table`, and in the end of all, with `summary_table`.
     """
     names = list[str]()
     for name in NAMES:
@@ -78,8 +80,8 @@ def bench(repeats: int = 40) -> Iterator[Table]:
             start = time.perf_counter()
             results[name][title] = [play(problem, name, seed, trials) for seed in range(repeats)]
             _say(f"{title}: {name}, {repeats} seeds in {time.perf_counter() - start:.0f} s")
-        yield problem_table(results, title)
-    yield summary_table(results)
+        yield Figures(problem_table(results, title), as_entry(results, [title], BUDGETS))
+    yield Figures(summary_table(results), as_entry(results, list(PROBLEMS), BUDGETS))
 
 
 def _say(line: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Game", "Results", "mean_ranks", "share_better"]
+__all__ = ["Game", "Results", "as_entry", "mean_ranks", "regrets_after", "share_better"]
 
 Array = npt.NDArray[np.float64]
 
@@ -53,3 +53,33 @@ def mean_ranks(results: Results, trials: int) -> dict[str, float]:
     same = (regrets[None, :, :] == regrets[:, None, :]).sum(axis=1)
     ranks = 1 + less + (same - 1) / 2
     return dict(zip(names, ranks.mean(axis=1).tolist(), strict=True))
+
+
+def as_entry(results: Results, titles: Sequence[str], budgets: Sequence[int]) -> dict[str, object]:
+    """Return the games on some problems as JSON has them.
+
+    They are the regrets of the seeds for each strategy, problem and number of trials, the mean
+    rank, and the mean time of a proposal in seconds. A strategy with fewer trials has no regrets.
+
+    Args:
+        results: The games.
+        titles: The problems.
+        budgets: The numbers of trials.
+    """
+    part = {name: {title: games[title] for title in titles} for name, games in results.items()}
+    ranks = {budget: mean_ranks(part, budget) for budget in budgets}
+    strategies = []
+    for name, own in part.items():
+        regrets = {
+            title: {
+                str(budget): values.tolist()
+                for budget in budgets
+                if (values := regrets_after(games, budget)) is not None
+            }
+            for title, games in own.items()
+        }
+        times = np.concatenate([game.seconds for games in own.values() for game in games])
+        entry = {"name": name, "regrets": regrets, "seconds_of_proposal": float(times.mean())}
+        entry["mean_rank"] = {str(b): ranks[b][name] for b in budgets if name in ranks[b]}
+        strategies.append(entry)
+    return {"title": ", ".join(titles), "strategies": strategies}

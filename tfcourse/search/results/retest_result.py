@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import RenderableType
 
 from tfcourse.console import one_line
+from tfcourse.search.records.trial_record import without_nan
 from tfcourse.search.results.layout import FirstThatFits, Printable, table_of
 from tfcourse.search.results.tables import format_score
 
@@ -110,6 +112,13 @@ class Retest(Printable):
     def best_holds(self) -> bool:
         """True if the best trial still is the best one."""
         return self.trials[0].new_rank == 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as JSON has it."""
+        names = ("objective", "same_data", "holds", "best_holds", "scores_hold", "swapped", "pairs")
+        entry: dict[str, Any] = {name: getattr(self, name) for name in names}
+        trials = [asdict(trial) | {"change": trial.change} for trial in self.trials]
+        return dict(without_nan({**entry, "trials": trials, "file": str(self.file)}))
 
     def rich_tables(self, top: int | None = None) -> list[RenderableType]:
         """Return the old and new scores and ranks of the trials; ranks only if they fit."""

@@ -1,6 +1,7 @@
 """The record of a search, finished or not, from its run directory alone."""
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ from rich.console import RenderableType
 from tfcourse.errors import InputError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.metrics import direction_of
-from tfcourse.search.records.trial_record import TrialRecord, rank, without_nan
+from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.completion import complete_result
 from tfcourse.search.results.findings import findings
 from tfcourse.search.results.layout import Printable
@@ -98,9 +99,8 @@ class SearchRecord(Printable):
     @property
     def counts(self) -> dict[str, int]:
         """The number of trials of each status; completed and failed ones come first."""
-        statuses = [record.status for record in self.trials.values()]
-        names = dict.fromkeys(["completed", "failed", *sorted(statuses)])
-        return {name: statuses.count(name) for name in names}
+        statuses = Counter[str](sorted(record.status for record in self.trials.values()))
+        return {"completed": 0, "failed": 0, **statuses}
 
     @property
     def is_from_objects(self) -> bool:
@@ -152,20 +152,20 @@ class SearchRecord(Printable):
         ranked = {record.trial for record in self.ranking}
         others = [r for n, r in sorted(self.trials.items()) if n not in ranked]
         records = [*self.ranking, *others] if top is None else self.ranking[:top]
-        entry = {
+        return {
             "directory": str(self.directory),
             "finished": self.result is not None,
             "objective": self.objective,
             "direction": self.direction,
             "planned": self.planned,
             "counts": self.counts,
+            "ended_by": self.result and self.result.ended_by,
             "summary": None if self.summary is None else asdict(self.summary),
             "findings": self.findings,
             "problems": list(self.problems),
             "continue": None if self.result is not None else self.command(),
             "trials": [asdict(record) for record in records],
         }
-        return dict(without_nan(entry))
 
 
 def read_record(path: Path) -> SearchRecord:

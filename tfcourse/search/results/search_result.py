@@ -64,6 +64,11 @@ class SearchResult(Printable):
         return self.ranking[0]
 
     @property
+    def ended_by(self) -> str | None:
+        """The limit that has ended it before its last trial, in words."""
+        return None if self.stop is None else self.stop.text
+
+    @property
     def rounds(self) -> list[dict[str, Any]]:
         """The first and last trial and the box of each round of a search from coarse to fine."""
         return RunDirectory(self.directory).read_rounds()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from tfcourse.notices import notice
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.rpc import OracleServer
@@ -48,8 +49,9 @@ def run_chief(
         InputError: The data, the builder or the address does not fit.
         SearchFailedError: Every trial failed.
     """
-    split = prepare(config, directory, finished, False, accept_changes)
-    bar = SearchProgress(config, finished)
+    with notice(f"{config.search.name}: checking data and model", disable=not service.verbose):
+        split = prepare(config, directory, finished, False, accept_changes)
+    bar = SearchProgress(config, finished, disable=not service.verbose)
     on_end = writing_events(config, directory, finished, bar.advance)
     journal = SearchJournal(config, directory, finished, on_end, writes_leases=True)
     leases = read_json_as(directory.leases, dict[str, Lease])

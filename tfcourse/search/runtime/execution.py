@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from tfcourse.data.splits import Split
+from tfcourse.notices import notice
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.tuner import CourseTuner
@@ -12,7 +13,7 @@ from tfcourse.search.results.tensorboard import writing_events
 from tfcourse.search.runtime.conclusion import conclude
 from tfcourse.search.runtime.group_loop import OnBegin, run_groups
 from tfcourse.search.runtime.preparation import prepare
-from tfcourse.search.runtime.progress import SearchProgress, notice
+from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal, TrialWriter

@@ -1,9 +1,9 @@
-"""The progress bar of a search."""
+"""The progress of a search: a bar on a terminal, lines elsewhere."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping
+from typing import Self
 
-from rich.control import Control
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -12,52 +12,43 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.segment import ControlType
 from rich.table import Column
 
 from tfcourse.console import PlainConsole
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.results.snapshot import duration_in_words
 from tfcourse.search.results.tables import format_score
 from tfcourse.search.strategies.stopping import limits_in_words
 
-__all__ = ["SearchProgress", "notice"]
+__all__ = ["SearchProgress", "TrialsProgress"]
+
+# Without a terminal the progress is a line at most so often.
+SECONDS_BETWEEN_LINES = 5.0
 
 
-@contextmanager
-def notice(text: str, disable: bool = False) -> Iterator[None]:
-    """Show a text on the terminal (stderr) inside the context, where no bar can be shown yet.
-
-    No thread draws it: what TensorFlow prints on its start, and the bar with it, is hidden.
-    """
-    console = PlainConsole(stderr=True)
-    if disable or not console.is_terminal:
-        yield
-        return
-    console.print(text, end="\r", style="dim", markup=False, highlight=False, overflow="ellipsis")
-    try:
-        yield
-    finally:
-        console.control(Control((ControlType.ERASE_IN_LINE, 2)))
-
-
-class SearchProgress:
-    """A progress bar: trials done, best score, time passed and left, limits, workers' trials.
+class TrialsProgress:
+    """The trials done, the best score, and the time passed and left.
 
     Args:
-        config: The search.
-        finished: The trials that an earlier run finished.
-        disable: Whether to show nothing.
+        name: The text before them.
+        total: The number of trials.
+        completed: The number of those that are done already.
+        best: The best score of these.
+        disable: True to show nothing.
     """
 
     def __init__(
-        self, config: SearchConfig, finished: Mapping[int, TrialRecord], disable: bool = False
+        self,
+        name: str,
+        total: int,
+        completed: int = 0,
+        best: float | None = None,
+        disable: bool = False,
     ) -> None:
-        self.config, self.records = config, dict(finished)
-        total = config.trials
-        count = sum(number < total for number in finished)
-        ranking = rank(finished.values(), config.direction)
-        best = ranking[0].score if ranking else None
+        console = PlainConsole(stderr=True)
+        self.disable = disable
+        self.in_lines = not (disable or console.is_terminal or console.is_jupyter)
         self.progress = Progress(
             TextColumn("{task.description}", "bold", markup=False),
             BarColumn(),
@@ -69,25 +60,68 @@ class SearchProgress:
             TimeRemainingColumn(),
             # A narrow terminal wraps this column, so that the others are not cut.
             TextColumn("{task.fields[running]}", "dim", markup=False, table_column=Column()),
-            console=PlainConsole(stderr=True),
-            disable=disable,
+            console=console,
+            disable=disable or self.in_lines,
         )
         self.task = self.progress.add_task(
-            config.search.name,
-            total=total,
-            completed=count,
-            best=format_score(best),
-            running="",
+            name, total=total, completed=completed, best=format_score(best), running=""
         )
-        self.running: dict[str, set[int]] = {}
-        self._show_running()
+        self.last_line, self.line_at = "", 0.0
 
-    def __enter__(self) -> "SearchProgress":
+    def __enter__(self) -> Self:
         self.progress.start()
+        self._print_line()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.progress.stop()
+        self._print_line()
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar, also where there is none."""
+        if not self.disable:
+            self.progress.console.print(line, highlight=False, soft_wrap=True)
+
+    def count(self, best: float | None) -> None:
+        """Show that one more trial has ended, and the best score so far."""
+        self.progress.update(self.task, advance=1, best=format_score(best))
+        if time.monotonic() - self.line_at >= SECONDS_BETWEEN_LINES:
+            self._print_line()
+
+    def _print_line(self) -> None:
+        """Print the state as a line where there is no bar, unless it is the same as before."""
+        if not self.in_lines:
+            return
+        task = self.progress.tasks[0]
+        line = f"{task.description}: {task.completed:.0f} of {task.total:.0f} trials"
+        line += f", best {task.fields['best']}, {duration_in_words(task.elapsed or 0.0)}"
+        if task.time_remaining:
+            line += f", about {duration_in_words(task.time_remaining)} left"
+        line += f" ({task.fields['running']})" if task.fields["running"] else ""
+        if line != self.last_line:
+            self.last_line, self.line_at = line, time.monotonic()
+            self.say(line)
+
+
+class SearchProgress(TrialsProgress):
+    """A search's progress, with its limits and the trials of its workers.
+
+    Args:
+        config: The search.
+        finished: The trials that an earlier run finished.
+        disable: True to show nothing.
+    """
+
+    def __init__(
+        self, config: SearchConfig, finished: Mapping[int, TrialRecord], disable: bool = False
+    ) -> None:
+        count = sum(number < config.trials for number in finished)
+        ranking = rank(finished.values(), config.direction)
+        best = ranking[0].score if ranking else None
+        super().__init__(config.search.name, config.trials, count, best, disable)
+        self.config, self.records = config, dict(finished)
+        self.running: dict[str, set[int]] = {}
+        self._show_running()
 
     def began(self, worker: str, trial: int) -> None:
         """Show that a worker has begun a trial."""
@@ -110,10 +144,6 @@ class SearchProgress:
         texts = [*limits_in_words(limits, direction, self.records), *texts]
         self.progress.update(self.task, running=", ".join(texts))
 
-    def say(self, line: str) -> None:
-        """Print a line above the bar, also where there is none."""
-        self.progress.console.print(line, highlight=False, soft_wrap=True)
-
     def advance(self, record: TrialRecord, best: float | None) -> None:
         """Show that one more trial has ended.
 
@@ -122,5 +152,5 @@ class SearchProgress:
             best: The best score so far.
         """
         self.records[record.trial] = record
-        self.progress.update(self.task, advance=1, best=format_score(best))
         self._show_running()
+        self.count(best)

@@ -17,6 +17,7 @@ class Service:
         port: The port; 0 for a free one.
         token: The secret that every worker must have.
         expire_after: The seconds of silence after which a worker's trials are given to others.
+        verbose: True to show the progress (on stderr).
 
     Raises:
         InputError: The host can be reached from elsewhere, and there is no token.
@@ -26,6 +27,7 @@ class Service:
     port: int
     token: str
     expire_after: float = 60.0
+    verbose: bool = True
 
     def __post_init__(self) -> None:
         """Refuse to let strangers in."""
