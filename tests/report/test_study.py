@@ -60,6 +60,23 @@ def test_the_trials_are_those_of_the_search():
     assert study.best_trial.user_attrs["trial"] == best.trial
 
 
+def test_a_start_that_is_on_no_step_has_a_distribution_without_steps():
+    space = {
+        "learning_rate": {"low": 1e-3, "high": 0.1, "step": 0.011},
+        "units": {"low": 8, "high": 96, "step": 16},
+        "beta": {"low": 0.1, "high": 0.9, "step": 0.2},
+    }
+    first = {"learning_rate": 0.01, "units": 9, "beta": 0.1 + 0.2}
+    second = {"learning_rate": 0.001 + 3 * 0.011, "units": 40, "beta": 0.7}
+    records = [completed(0, 0.1, first), completed(1, 0.2, second)]
+    study = as_study(space_of(space), records, "min")
+    assert [trial.params for trial in study.trials] == [first, second]
+    distributions = study.trials[0].distributions
+    assert distributions["learning_rate"] == FloatDistribution(1e-3, 0.1)
+    assert distributions["units"] == IntDistribution(8, 96)
+    assert distributions["beta"] == FloatDistribution(0.1, 0.9, step=0.2)
+
+
 def test_a_study_in_a_database(tmp_path):
     file = tmp_path / "study.db"
     as_study(space_of({"learning_rate": RATE}), [], "min", "digits", f"sqlite:///{file}")

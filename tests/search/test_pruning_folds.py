@@ -297,6 +297,9 @@ class TestASearch:
         for record in (by_epoch[0], by_training[-1]):
             view = read_trial(result.directory, record.trial)
             assert f"# pruned          {record.message}\n" in view.text()
+            assert ("its first training trains to its end" in view.training) == (not record.scores)
+            done = f"The search pruned it after {len(record.scores)} of 3 trainings, "
+            assert (done in view.training) == bool(record.scores)
             assert f'sum(scores) / len(scores), "on record:", {record.score!r}' in view.training
         exported = {
             t.user_attrs["trial"]: t

@@ -72,10 +72,14 @@ def as_trials(
     """
     from optuna.trial import TrialState, create_trial
 
-    distributions = {name: _distribution(parameter) for name, parameter in space.items()}
+    records = sorted(records, key=lambda record: record.trial)
+    distributions = {
+        name: _distribution(p, [r.values[name] for r in records if name in r.values])
+        for name, p in space.items()
+    }
     states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
     trials = []
-    for record in sorted(records, key=lambda record: record.trial):
+    for record in records:
         values = record.values
         names = [name for name in space if name in values and admits(space[name], values[name])]
         attributes: dict[str, Any] = {"trial": record.trial, "seconds": record.seconds}
@@ -106,7 +110,11 @@ def _by_epoch(record: TrialRecord, metric: str | None) -> dict[int, float]:
     return {epoch: v for epoch, v in values.items() if v is not None and math.isfinite(v)}
 
 
-def _distribution(parameter: Parameter) -> "BaseDistribution":
+def _distribution(parameter: Parameter, values: Iterable[Hyperparameter]) -> "BaseDistribution":
+    """Return a parameter's distribution, without its steps if one of the values is on none.
+
+    Such a value is one of the user's, for a first trial.
+    """
     from optuna.distributions import (
         CategoricalDistribution,
         FloatDistribution,
@@ -119,10 +127,18 @@ def _distribution(parameter: Parameter) -> "BaseDistribution":
     if parameter.scale == "one_minus_log":
         return FloatDistribution(1 - high, 1 - low, log=True)
     log = parameter.scale == "log"
+    step = None if log or not all(_is_step(parameter, v) for v in values) else parameter.step
     if parameter.kind == "int":
-        step = 1 if log or parameter.step is None else int(parameter.step)
-        return IntDistribution(int(low), int(high), log=log, step=step)
-    return FloatDistribution(low, high, log=log, step=None if log else parameter.step)
+        return IntDistribution(int(low), int(high), log=log, step=int(step or 1))
+    return FloatDistribution(low, high, log=log, step=step)
+
+
+def _is_step(parameter: Range, value: Hyperparameter) -> bool:
+    """Return True if a value is at one of a range's steps, or if the range has none."""
+    if parameter.step is None or not admits(parameter, value):
+        return True
+    steps = (float(value) - parameter.low) / parameter.step
+    return math.isclose(steps, round(steps), abs_tol=1e-6)
 
 
 def _value(parameter: Parameter, value: Hyperparameter) -> Hyperparameter:

@@ -221,7 +221,9 @@ def _comments(config: SearchConfig, values: Hyperparameters, record: TrialRecord
         mean = " times ".join(several)
         lines.append(f"The score is the mean of {mean}; the model is that of the last training.")
     if record.status == "pruned" and record.scores:
-        lines.append(f"The search pruned it after {len(record.scores)} trainings, repeated here.")
+        total = training.folds * training.repeats
+        done = f"{len(record.scores)} of {total} trainings"
+        lines.append(f"The search pruned it after {done}, which are repeated here.")
     elif record.status == "pruned":
         whole = "its first training" if several else "it"
         lines.append(f"The search pruned it; here {whole} trains to its end.")
