@@ -45,9 +45,15 @@ def wheel(tmp_path_factory):
 
 def test_a_wheel_has_the_examples_and_the_configs(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    for folder, pattern in (("examples", "*.py"), ("tuner_configs", "*.toml")):
+    for folder, pattern in (
+        ("examples", "*.py"),
+        ("examples/zh", "*.md"),
+        ("tuner_configs", "*.toml"),
+    ):
         files = {name.partition("/share/tfcourse/")[2] for name in names}
-        for path in (ROOT / folder).glob(pattern):
+        paths = list((ROOT / folder).glob(pattern))
+        assert paths
+        for path in paths:
             assert f"{folder}/{path.name}" in files
 
 

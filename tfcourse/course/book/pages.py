@@ -1,10 +1,12 @@
 """The pages on the library's subjects, as a part of the book."""
 
 import re
+from functools import cache
 from importlib.resources import files
 
 from tfcourse.course.book.render import markdown
 from tfcourse.course.book.words import words
+from tfcourse.course.scripts import scripts
 from tfcourse.page.markup import element, section, text
 
 __all__ = ["pages_section"]
@@ -22,10 +24,18 @@ def pages_section(language: str) -> str:
     return section("pages", names["pages"], *parts)
 
 
-def _address(address: str) -> str:
-    """Return the address in the book of a page or an example; that of the rest is the project's."""
+def _address(address: str) -> str | None:
+    """Return the address in the book of a page or an example; None for other files."""
     page = re.fullmatch(r"([\w-]+)\.md(#.*)?", address)
     if page:
         return f"#page-{page[1]}"
     example = re.search(r"examples/(\w+)\.py$", address)
-    return f"#{example[1]}" if example else address
+    if example:
+        return f"#{example[1]}" if example[1] in _names() else None
+    return address if address.startswith("https:") else None
+
+
+@cache
+def _names() -> set[str]:
+    """Return the names of the scripts in the book."""
+    return {script.name for script in scripts()}

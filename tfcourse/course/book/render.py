@@ -16,26 +16,38 @@ def formula(latex: str, display: bool = True) -> str:
     return str(convert(latex, display="block" if display else "inline"))
 
 
-def markdown(source: str, deeper: int = 0, link: Callable[[str], str] | None = None) -> str:
+def markdown(source: str, deeper: int = 0, link: Callable[[str], str | None] | None = None) -> str:
     """Return Markdown as HTML: CommonMark, tables, and formulas between dollar signs.
 
     Args:
         source: The Markdown. HTML in it stays text.
         deeper: The number of levels by which headings are lowered, to 6 at most.
-        link: A function that returns the address for the address of each link.
+        link: A function that returns the address for the address of each link; None for a link
+            that becomes text.
     """
     reader = _reader()
     tokens = reader.parse(source)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1]) + deeper)}"
-        for inner in token.children or ():
-            if inner.type == "link_open" and link is not None:
-                inner.attrs["href"] = link(str(inner.attrs["href"]))
+        if link is not None:
+            _change_links(token.children or (), link)
     html = str(reader.renderer.render(tokens, reader.options, {}))
     # A wide table scrolls within the page.
     opened = '<div class="scroll" tabindex="0" role="region" aria-label="table"><table>'
     return html.replace("<table>", opened).replace("</table>", "</table></div>")
+
+
+def _change_links(tokens: Sequence[Any], link: Callable[[str], str | None]) -> None:
+    """Replace the addresses of links; one that gets none becomes text."""
+    is_text = False  # a link has no other link within it
+    for token in tokens:
+        if token.type == "link_open":
+            address = link(str(token.attrs["href"]))
+            is_text = address is None
+            token.attrs = {} if address is None else {**token.attrs, "href": address}
+        if token.type in ("link_open", "link_close") and is_text:
+            token.tag = "span"
 
 
 @cache
