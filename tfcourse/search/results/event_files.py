@@ -2,7 +2,7 @@
 
 Each trial is a run, and a session of HParams. It has the curve of each metric by epoch, from 1, and
 single points: ``trial/score``, ``trial/best_epoch``, ``trial/seconds``, with several trainings
-``trial/score_std``, and ``at_best_epoch/METRIC`` for the metrics at the best epoch, as HParams
+``trial/score_std``, and ``at_best_epoch/METRIC`` for the other metrics at the best epoch: HParams
 itself shows the last value of a curve. A pruned trial has curves and no score.
 
 A choice has a discrete domain, a range an interval. HParams has no scale for a β: it becomes
@@ -37,13 +37,13 @@ _STATUSES = {"completed": api_pb2.STATUS_SUCCESS, "failed": api_pb2.STATUS_FAILU
 Points = Sequence[tuple[int, float]]
 
 
-def experiment_file(space: Mapping[str, Parameter], tags: Iterable[str], objective: str) -> bytes:
+def experiment_file(space: Mapping[str, Parameter], objective: str, tags: Iterable[str]) -> bytes:
     """Return the event file that tells HParams the domains and the metrics.
 
     Args:
         space: The parameters by name.
-        tags: The tags that trials have, see `scalars_of`.
         objective: The name of the score.
+        tags: The tags that trials have, see `scalars_of`.
     """
     metrics = [_metric(tag, objective) for tag in tags if "/" in tag]
     domains = [
@@ -53,12 +53,15 @@ def experiment_file(space: Mapping[str, Parameter], tags: Iterable[str], objecti
     return _event_file([(0, 0.0, hparams.hparams_config_pb(domains, metrics))], 0.0)
 
 
-def trial_file(record: TrialRecord, space: Mapping[str, Parameter], end: float) -> bytes:
+def trial_file(
+    record: TrialRecord, space: Mapping[str, Parameter], objective: str, end: float
+) -> bytes:
     """Return the event file of a trial.
 
     Args:
         record: The trial.
         space: The parameters by name.
+        objective: The name of the score.
         end: The time at which it ended, in seconds since 1970.
     """
     start, epochs = end - record.seconds, _epochs(record)
@@ -68,8 +71,8 @@ def trial_file(record: TrialRecord, space: Mapping[str, Parameter], end: float) 
         if name in space
     }
     name = f"trial_{record.trial:04d}"
-    events = [(0, start, hparams.hparams_pb(values, name, start))]
-    for tag, points in scalars_of(record).items():
+    events = [(0, start, _in_order(hparams.hparams_pb(values, name, start)))]
+    for tag, points in scalars_of(record, objective).items():
         for step, value in points:
             time = end if "/" in tag else start + record.seconds * step / epochs
             events.append((step, time, scalar_pb(tag, value)))
@@ -81,7 +84,7 @@ def trial_file(record: TrialRecord, space: Mapping[str, Parameter], end: float) 
     return _event_file([*events, (epochs, end, _session_end(status, end))], start)
 
 
-def scalars_of(record: TrialRecord) -> dict[str, Points]:
+def scalars_of(record: TrialRecord, objective: str) -> dict[str, Points]:
     """Return the points (step, value) of each tag; values that are not finite are left out."""
     curves = {
         name: [
@@ -96,8 +99,8 @@ def scalars_of(record: TrialRecord) -> dict[str, Points]:
     if record.status == "completed" and epoch is not None:
         single = {"trial/score": record.score, "trial/score_std": record.score_std}
         single |= {"trial/best_epoch": float(epoch)}
-        at_best = {name: dict(points).get(epoch) for name, points in curves.items()}
-        single |= {f"at_best_epoch/{name}": value for name, value in at_best.items()}
+        others = [name for name in curves if name != objective]
+        single |= {f"at_best_epoch/{name}": dict(curves[name]).get(epoch) for name in others}
     single["trial/seconds"] = record.seconds
     step = epoch or _epochs(record)
     points = {tag: [(step, value)] for tag, value in single.items() if value is not None}
@@ -110,9 +113,9 @@ def _epochs(record: TrialRecord) -> int:
 
 def _metric(tag: str, objective: str) -> hparams.Metric:
     group, _, name = tag.partition("/")
-    title = {"score": objective, "score_std": f"{objective} std"}.get(name, name.replace("_", " "))
-    if group == "at_best_epoch":
-        title = f"{name} at the best epoch"
+    title = name
+    if group == "trial":
+        title = name.replace("score", objective).replace("_epoch", " epoch")
     kind = hparams.Metric.VALIDATION if "val_" in title else None
     return hparams.Metric(tag, display_name=title, dataset_type=kind)
 
@@ -137,6 +140,14 @@ def _value(parameter: Parameter, value: Hyperparameter) -> Hyperparameter:
         kind = common_type(parameter.values)
         return value if kind is None else kind(value)
     return 1 - float(value) if parameter.scale == "one_minus_log" else value
+
+
+def _in_order(summary: summary_pb2.Summary) -> summary_pb2.Summary:
+    """Return the start of a session with its values sorted: their order is the process's own."""
+    data = summary.value[0].metadata.plugin_data
+    content = plugin_data_pb2.HParamsPluginData.FromString(data.content)
+    data.content = content.SerializeToString(deterministic=True)
+    return summary
 
 
 def _session_end(status: int, end: float) -> summary_pb2.Summary:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from tfcourse.errors import error_line
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.config.settings import HYPERBAND_VALUES
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.export_folder import check_folder, sign_folder
 from tfcourse.search.results.search_record import SearchRecord
@@ -84,10 +83,10 @@ class TensorBoardFolder:
         from tfcourse.search.results.event_files import experiment_file, scalars_of, trial_file
 
         # A failed trial may lack metrics; those of the first other trial are all there are.
-        tags = dict.fromkeys(scalars_of(record))
+        tags = dict.fromkeys(scalars_of(record, self.objective))
         if record.status == "completed" and not tags.keys() <= self._tags.keys():
             self._tags |= tags
-            data = experiment_file(self.space, self._tags, self.objective)
+            data = experiment_file(self.space, self.objective, self._tags)
             file = self.path / EVENTS
             if not file.is_file() or file.read_bytes() != data:
                 _write(file, data, 0)
@@ -95,7 +94,7 @@ class TensorBoardFolder:
         time = self.directory.record_of(record.trial).stat().st_mtime_ns
         if file.is_file() and file.stat().st_mtime_ns == time:
             return False
-        _write(file, trial_file(record, self.space, time / 1e9), time)
+        _write(file, trial_file(record, self.space, self.objective, time / 1e9), time)
         return True
 
 
@@ -103,9 +102,9 @@ def folder_of(config: SearchConfig, directory: RunDirectory) -> TensorBoardFolde
     """Return the folder of ``[search] tensorboard``; None without it."""
     if config.search.tensorboard is None:
         return None
-    space, trials = config.space, config.trials
+    space = config.space
     if config.search.strategy == "hyperband":
-        space = _with_hyperband_values(space, config.training.epochs, trials)
+        space = _with_epochs(space, config.training.epochs)
     return TensorBoardFolder(
         Path(config.search.tensorboard),
         directory,
@@ -127,17 +126,18 @@ def folder_of_record(record: SearchRecord, path: Path, option: str) -> TensorBoa
     space, tables = record.space, record.tables
     # Without a config the space is that of the trials' values.
     if record.planned is not None and tables["search"].get("strategy") == "hyperband":
-        space = _with_hyperband_values(space, tables["training"]["epochs"], record.planned)
+        space = _with_epochs(space, tables["training"]["epochs"])
     directory = RunDirectory(record.directory)
     return TensorBoardFolder(path, directory, space, record.objective, record.identity, option)
 
 
-def _with_hyperband_values(
-    space: Mapping[str, Parameter], epochs: int, trials: int
-) -> dict[str, Parameter]:
-    """Return a space with the values that hyperband adds to its trials."""
-    ranges = (Range("int", 1, epochs, 1), Range("int", 0, max(trials - 1, 1), 1))
-    return {**space, **dict(zip(HYPERBAND_VALUES, ranges, strict=True))}
+def _with_epochs(space: Mapping[str, Parameter], epochs: int) -> dict[str, Parameter]:
+    """Return a space with the epochs that hyperband gives to its trials.
+
+    Not with the trials that they continue: HParams' parallel coordinates leave out trials without
+    a value.
+    """
+    return {**space, "epochs": Range("int", 1, epochs, 1)}
 
 
 def write_events(
