@@ -33,19 +33,26 @@ def exported(directory, folder):
     return files(folder)
 
 
+@pytest.fixture
+def seen(monkeypatch, tmp_path):
+    """The trials that have an event file in ``events``, after each trial."""
+    numbers = []
+
+    class Progress(execution.SearchProgress):
+        def advance(self, record, best):
+            paths = (tmp_path / "events").glob("trial_*/*tfevents*")
+            numbers.append(sorted(int(path.parent.name[-4:]) for path in paths))
+            super().advance(record, best)
+
+    monkeypatch.setattr(execution, "SearchProgress", Progress)
+    return numbers
+
+
 class TestLive:
-    def test_each_trial_is_written_when_it_ends(self, quick, untrained, tmp_path, monkeypatch):
-        seen = []
-
-        class Progress(execution.SearchProgress):
-            def advance(self, record, best):
-                seen.append(sorted(path.name for path in (tmp_path / "events").glob("trial_*")))
-                super().advance(record, best)
-
-        monkeypatch.setattr(execution, "SearchProgress", Progress)
+    def test_each_trial_is_written_when_it_ends(self, quick, untrained, tmp_path, seen):
         search = with_events(quick(), tmp_path / "events")
         search.run(verbose=False)
-        assert seen == [[f"trial_000{n}" for n in range(count)] for count in (1, 2, 3)]
+        assert seen == [[0], [0, 1], [0, 1, 2]]
         names = [f"trial_000{n}/events.out.tfevents.tfcourse" for n in range(3)]
         assert sorted(files(tmp_path / "events")) == ["events.out.tfevents.tfcourse", *names]
         # An export of the record is the same.
@@ -74,7 +81,7 @@ class TestLive:
         directory = RunDirectory(search.directory)
         assert writer.writing_events(search.config, directory, {}, on_end) is on_end
 
-    def test_after_a_kill_nothing_is_missing_or_double(self, quick, untrained, tmp_path):
+    def test_after_a_kill_nothing_is_missing_or_double(self, quick, untrained, tmp_path, seen):
         search, events = quick(), tmp_path / "events"
         with_events(search, events).run(verbose=False)
         expected = files(events)
@@ -84,6 +91,7 @@ class TestLive:
         first.rename(first.with_name("part"))
         directory.forget_trial(2)
         with_events(search, events).run(verbose=False)
+        assert seen[-1] == [0, 1, 2]
         assert sorted(files(events)) == sorted(expected)
         assert files(events) == exported(search.directory, tmp_path / "later")
 

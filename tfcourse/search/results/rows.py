@@ -18,7 +18,7 @@ def results(directory: str | Path) -> list[Row]:
     """Return the trials of a search as rows, for a table of pandas or polars.
 
     ``pandas.DataFrame(rows)`` and ``polars.DataFrame(rows, infer_schema_length=None)`` read them;
-    by default polars finds the types of columns in the first 100 rows, where a value may be missing.
+    by default polars looks for types in the first 100 rows alone, where values may be missing.
     All rows have the same columns, each of one type, or None where a trial has no value: a choice
     between values of several types is a column of texts. A hyperparameter with the name of another
     column has ``values.`` before its own.
