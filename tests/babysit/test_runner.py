@@ -13,8 +13,8 @@ from tests.seeds import set_seeds
 from tfcourse import InputError, WorkFailedError, fit
 from tfcourse.babysit.folders import RunFolder
 from tfcourse.babysit.journal import Journal
+from tfcourse.babysit.replay import Replay
 from tfcourse.babysit.rule import Rule
-from tfcourse.babysit.tape import Tape
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")]
@@ -182,6 +182,13 @@ class TestExplosion:
         kinds = ["epoch", "pause", "rollback", "nudge", "resume", "epoch", "epoch", "end"]
         assert run.kinds[-8:] == kinds
 
+    def test_without_a_rate_to_cut(self, tmp_path):
+        schedule = keras.optimizers.schedules.PiecewiseConstantDecay([7], [0.01, 1e5])
+        run = Run(tmp_path / "run", build(keras.optimizers.SGD(schedule), rate=0.0))
+        with pytest.raises(WorkFailedError, match="and the learning rate can't be changed: the"):
+            run.train(4)
+        assert run.kinds.count("rollback") == 1
+
     def test_none(self, tmp_path):
         run, plan = self.explode(tmp_path / "run", Rule("ignore"))
         run.train(4, plan)
@@ -301,9 +308,9 @@ class TestReplay:
     def test_it_gives_the_same_weights_and_journal(self, tmp_path):
         run = Run(tmp_path / "run")
         run.train(5, plan_of(run))
-        tape = Tape(tmp_path / "run" / "journal.jsonl")
-        again = Run(tmp_path / "again", tape=tape).train(5)
-        assert tape.difference == ""
+        replay = Replay(tmp_path / "run" / "journal.jsonl")
+        again = Run(tmp_path / "again", replay=replay).train(5)
+        assert replay.difference == ""
         assert_same(again.state, run.state)
         wanted = [e.without_time() for e in run.journal[1:]]
         assert [e.without_time() for e in again.journal[1:]] == wanted
@@ -311,18 +318,18 @@ class TestReplay:
     def test_of_an_unfinished_run_it_ends_where_that_does(self, tmp_path):
         run = Run(tmp_path / "run")
         run.train(3, {1: lambda: run.send("nudge", changes={"beta_1": 0.5})})
-        tape = Tape(tmp_path / "run" / "journal.jsonl")
-        again = Run(tmp_path / "again", tape=tape).train(5)
+        replay = Replay(tmp_path / "run" / "journal.jsonl")
+        again = Run(tmp_path / "again", replay=replay).train(5)
         assert again.kinds == run.kinds[:-1]
         assert_same(again.state, run.state)
 
     def test_a_difference_is_told(self, tmp_path):
         run = Run(tmp_path / "run").train(2)
-        tape = Tape(tmp_path / "run" / "journal.jsonl")
+        replay = Replay(tmp_path / "run" / "journal.jsonl")
         set_seeds(5)
-        again = Run(tmp_path / "again", build(rate=0.4), tape=tape).train(2)
+        again = Run(tmp_path / "again", build(rate=0.4), replay=replay).train(2)
         losses = run.journal[1].loss, again.journal[1].loss
-        assert tape.difference == (
+        assert replay.difference == (
             f"The numbers differ from epoch 1 on: its loss was {losses[0]} and now is {losses[1]}. "
             "Config, data, versions or machine differ."
         )
@@ -333,7 +340,7 @@ class TestReplay:
         other = Run(tmp_path / "other")
         other.train(2, {1: lambda: other.send("note", text="b")})
         with pytest.raises(InputError, match="has a note before epoch 2 where that has a note"):
-            Run(tmp_path / "other", tape=Tape(tmp_path / "run" / "journal.jsonl"))
+            Run(tmp_path / "other", replay=Replay(tmp_path / "run" / "journal.jsonl"))
 
 
 class TestFolder:

@@ -46,7 +46,7 @@ class Reusable:
 class Run:
     """A run in a folder, with a new model as a new process has one."""
 
-    def __init__(self, path, model=None, rule=None, tape=None, **options):
+    def __init__(self, path, model=None, rule=None, replay=None, **options):
         self.path, self.model = path, build() if model is None else model
         training = Training(
             self.model, X, Y, validation_data=(X, Y), batch_size=16, seed=1, **options
@@ -58,7 +58,7 @@ class Run:
             rule or Rule(),
             on_entry=self._on_entry,
             on_message=self.messages.append,
-            tape=tape,
+            replay=replay,
         )
         self.plan = {}
 

@@ -15,10 +15,10 @@ from tfcourse.babysit.entries import Entry
 from tfcourse.babysit.folders import RunFolder
 from tfcourse.babysit.journal import read_journal
 from tfcourse.babysit.record import Record
+from tfcourse.babysit.replay import Replay
 from tfcourse.babysit.rule import OnExplosion, Rule
 from tfcourse.babysit.runner import Runner, Training
 from tfcourse.babysit.state import RunState, state_of
-from tfcourse.babysit.tape import Tape
 from tfcourse.babysit.texts import describe
 from tfcourse.errors import InputError, shown
 from tfcourse.search.store.lock import lock_directory
@@ -47,7 +47,8 @@ class Babysitter:
         directory: The run directory; it is created.
         validation_data: As for ``model.fit``.
         batch_size: As for ``model.fit``.
-        seed: The seed of the shuffling.
+        seed: The seed of the shuffling; None for data that isn't arrays in memory, such as a
+            ``tf.data.Dataset``, which must yield the same batches in every epoch.
         callbacks: Further callbacks.
         jit_compile: Whether XLA compiles. ``"auto"`` decides by the number of epochs of each call
             of `train`, on whose division the last bits of the weights then depend.
@@ -72,7 +73,7 @@ class Babysitter:
         *,
         validation_data: TrainingData = None,
         batch_size: int | None = None,
-        seed: int = 0,
+        seed: int | None = 0,
         callbacks: Sequence[Callback] = (),
         jit_compile: bool | Literal["auto"] = False,
         keep: int = 20,
@@ -108,9 +109,9 @@ class Babysitter:
             pass
 
     @contextmanager
-    def _runner(self, tape: Tape | None) -> Iterator[Runner]:
+    def _runner(self, replay: Replay | None) -> Iterator[Runner]:
         runner = Runner(
-            self._training, self._folder, self.rule, self._print_entry, self._print_message, tape
+            self._training, self._folder, self.rule, self._print_entry, self._print_message, replay
         )
         with closing(runner):
             yield runner
@@ -131,15 +132,15 @@ class Babysitter:
             WorkFailedError: The loss exploded, and the rule ends the training.
         """
         check_sizes(epochs=epochs)
-        tape = None if replay is None else Tape(Path(replay))
+        repeated = None if replay is None else Replay(Path(replay))
         self._is_training, self._epochs = True, epochs
         try:
-            with lock_directory(self.directory, "trained"), self._runner(tape) as runner:
+            with lock_directory(self.directory, "trained"), self._runner(repeated) as runner:
                 runner.train(epochs)
         finally:
             self._is_training = False
-        if tape is not None and tape.difference and self.verbose:
-            print(tape.difference)
+        if repeated is not None and repeated.difference and self.verbose:
+            print(repeated.difference)
         done = self._state.epochs
         names = list(dict.fromkeys(name for entry in done for name in entry.logs))
         return {name: [entry.logs[name] for entry in done if name in entry.logs] for name in names}

@@ -1,5 +1,6 @@
 """The files of a run directory of a babysitter: their names, and how commands get through them."""
 
+import glob
 import json
 import secrets
 import shutil
@@ -83,9 +84,10 @@ class RunFolder:
 
     def delete(self) -> None:
         """Delete the directory; it is renamed first, so that no part stays under its name."""
-        hidden = self.path.with_name(f".{self.path.name}-deleted-{secrets.token_hex(4)}")
+        prefix = f".{self.path.name}-deleted-"
         with suppress(FileNotFoundError):
-            self.path.rename(hidden)
+            self.path.rename(self.path.with_name(f"{prefix}{secrets.token_hex(4)}"))
+        for hidden in self.path.parent.glob(f"{glob.escape(prefix)}{'[0-9a-f]' * 8}"):
             shutil.rmtree(hidden, ignore_errors=True)
 
     def create(self) -> None:

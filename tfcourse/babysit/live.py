@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tfcourse.babysit.adjustable import AdjustableHyperparameters
 from tfcourse.babysit.commands import new_id, parse_command
 from tfcourse.babysit.decisions import Situation, decide
-from tfcourse.babysit.dials import Dials
 from tfcourse.babysit.entries import Entry, now
 from tfcourse.babysit.folders import Answer, RunFolder
 from tfcourse.babysit.record import Record, RolledBackError
@@ -16,12 +16,12 @@ from tfcourse.babysit.texts import effect
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 
-__all__ = ["Live"]
+__all__ = ["LiveCommands"]
 
 SECONDS_BETWEEN_LOOKS = 0.1
 
 
-class Live:
+class LiveCommands:
     """Commands and the rule, which are followed between two epochs.
 
     Args:
@@ -39,25 +39,25 @@ class Live:
         self.on_message = on_message
         self.checkpoints = CheckpointFolder(folder.checkpoints, 1)  # to read alone
 
-    def follow(self, epoch: int, epochs: int, dials: Dials) -> None:
+    def follow(self, epoch: int, epochs: int, adjustable: AdjustableHyperparameters) -> None:
         """Follow the rule and the commands before an epoch, and wait while the run is paused.
 
         Args:
             epoch: The epoch; ``epochs`` + 1 after the last one.
             epochs: The number of the last epoch.
-            dials: The hyperparameters.
+            adjustable: The hyperparameters.
 
         Raises:
             RolledBackError: The training has to continue from an earlier epoch.
             WorkFailedError: The loss exploded, and the rule ends the training.
         """
         self._follow_rule()
-        self._take_commands(epochs, dials)
+        self._take_commands(epochs, adjustable)
         if self.record.state.pause is not None and epoch <= epochs:
             self.on_message(f"Waiting for commands, such as: tfcourse resume {self.folder.path}")
         while self.record.state.pause is not None and epoch <= epochs:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-            self._take_commands(epochs, dials)
+            self._take_commands(epochs, adjustable)
 
     def _follow_rule(self) -> None:
         """Return to an earlier epoch after an explosion: to train on, to pause, or to end."""
@@ -66,12 +66,14 @@ class Live:
         if action == "ignore" or not because:
             return
         to = epoch_to_return_to(state.epochs, self.checkpoints.epochs())
-        if action == "rollback" and state.rule_rollbacks >= self.rule.max_rollbacks:
+        rate, changes = state.epochs[-1].values.get("learning_rate"), {}
+        if action == "rollback" and rate is None:
+            action, because = "stop", f"{because}, and the learning rate can't be changed"
+        elif action == "rollback" and state.rule_rollbacks >= self.rule.max_rollbacks:
             action, because = "stop", f"{because}, after {state.rule_rollbacks} rollbacks"
         sentence = f"{because[0].upper()}{because[1:]}"
         if to is None:
             raise WorkFailedError(f"{sentence}. No checkpoint is left to return to.")
-        rate, changes = state.epochs[-1].values.get("learning_rate"), {}
         if action == "rollback" and rate is not None:
             changes = {"learning_rate": (rate, rate * self.rule.cut)}
         common: dict[str, Any] = {"time": now(), "epoch": state.epoch + 1, "loss": state.loss}
@@ -86,7 +88,7 @@ class Live:
             "as tfcourse nudge --learning-rate with --no-wait, and start it again."
         )
 
-    def _take_commands(self, epochs: int, dials: Dials) -> None:
+    def _take_commands(self, epochs: int, adjustable: AdjustableHyperparameters) -> None:
         """Decide about all commands in the folder, in the order of their ids."""
         batch: tuple[Entry, ...] = ()
         for file in self.folder.waiting():
@@ -97,7 +99,7 @@ class Live:
             if entry.kind == "rollback":
                 raise RolledBackError
             if entry.kind == "nudge":
-                dials.assign({name: after for name, (_, after) in entry.changes.items()})
+                adjustable.assign({name: after for name, (_, after) in entry.changes.items()})
 
     def _take(self, file: Path, epochs: int, batch: tuple[Entry, ...]) -> Entry | None:
         """Decide about a command; return its entry, None if it was refused or is a duplicate."""

@@ -7,14 +7,14 @@ from tfcourse.babysit.entries import Entry
 from tfcourse.babysit.journal import Journal
 from tfcourse.babysit.state import follow, state_of
 
-__all__ = ["Record", "RolledBackError", "TapeOverError"]
+__all__ = ["Record", "ReplayOverError", "RolledBackError"]
 
 
 class RolledBackError(Exception):
     """The training has to continue from an earlier epoch."""
 
 
-class TapeOverError(Exception):
+class ReplayOverError(Exception):
     """The journal that a run repeats ends before the last epoch."""
 
 

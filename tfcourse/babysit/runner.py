@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import keras
 
-from tfcourse.babysit.dials import Dials
+from tfcourse.babysit.adjustable import AdjustableHyperparameters
 from tfcourse.babysit.entries import Entry, now
 from tfcourse.babysit.folders import RunFolder
-from tfcourse.babysit.live import Live
-from tfcourse.babysit.record import Record, RolledBackError, TapeOverError
+from tfcourse.babysit.live import LiveCommands
+from tfcourse.babysit.record import Record, ReplayOverError, RolledBackError
+from tfcourse.babysit.replay import Replay
 from tfcourse.babysit.rule import Rule
-from tfcourse.babysit.tape import Tape
 from tfcourse.errors import InputError
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.fit import fit
@@ -45,7 +45,7 @@ class Training:
     validation_data: TrainingData = None
     batch_size: int | None = None
     validation_batch_size: int | None = None
-    seed: int = 0
+    seed: int | None = 0
     jit_compile: bool | Literal["auto"] = False
     callbacks: Sequence[Callback] = field(default_factory=tuple)
     keep: int = 20
@@ -60,7 +60,8 @@ class Runner:
         rule: The rule for explosions.
         on_entry: Called with each new entry of the journal.
         on_message: Called with the reason for each refusal, and with what the run waits for.
-        tape: The journal to repeat, if this is a replay; the rule and commands have no effect then.
+        replay: The journal to repeat, if this is a replay; the rule and commands have no effect
+            then.
 
     Attributes:
         record: The journal and the state.
@@ -73,27 +74,27 @@ class Runner:
         rule: Rule,
         on_entry: Callable[[Entry], None] = lambda entry: None,
         on_message: Callable[[str], None] = lambda text: None,
-        tape: Tape | None = None,
+        replay: Replay | None = None,
     ) -> None:
-        self.training, self.folder, self.tape = training, folder, tape
-        self.dials = Dials(training.model)
+        self.training, self.folder, self.replay = training, folder, replay
+        self.adjustable = AdjustableHyperparameters(training.model)
         folder.create()
         self.checkpoints = CheckpointFolder(folder.checkpoints, training.keep)
         self.record = Record(folder.journal, on_entry)
-        self.live = Live(self.record, folder, rule, on_message)
+        self.live = LiveCommands(self.record, folder, rule, on_message)
         self.epochs = 0
         self._values: Mapping[str, float] = {}  # of the epoch that is trained
         if not self.record.entries:
             self._start()
-        if tape is not None:
-            tape.check(self.record.entries)
+        if replay is not None:
+            replay.check(self.record.entries)
 
     def _start(self) -> None:
         names = ("tfcourse", "tensorflow", "keras", "numpy")
         versions = {name: version(name) for name in names}
         self.checkpoints.clear()
         start = Entry(kind="start", time=now(), epoch=0, run=secrets.token_hex(8))
-        values = {"values": self.dials.read(), "versions": versions}
+        values = {"values": self.adjustable.read(), "versions": versions}
         self.record.add(start.model_copy(update=values))
 
     def close(self) -> None:
@@ -112,7 +113,7 @@ class Runner:
         """
         record = self.record
         # A run whose journal is repeated may have trained further before it was rolled back.
-        self.epochs = epochs if self.tape is None else max(epochs, self.tape.last_epoch)
+        self.epochs = epochs if self.replay is None else max(epochs, self.replay.last_epoch)
         if epochs < record.state.epoch:
             raise InputError(
                 f"epochs must be >= {record.state.epoch}, the epochs that are done in "
@@ -125,7 +126,7 @@ class Runner:
                 self._between_epochs(self.epochs + 1)
             except RolledBackError:
                 continue
-            except TapeOverError:
+            except ReplayOverError:
                 pass
             break
         state = record.state
@@ -135,7 +136,7 @@ class Runner:
     def _fit(self) -> None:
         training = self.training
         # A checkpoint is of a model with these.
-        self.dials.restore(self.record.state.start)
+        self.adjustable.restore(self.record.state.start)
         fit(
             training.model,
             training.x,
@@ -167,17 +168,17 @@ class Runner:
             epoch: The epoch, from 1. It may have been done before, and its checkpoint lost.
         """
         state = self.record.state
-        self.dials.restore(state.values_in(epoch - 1))
-        self.dials.assign(state.changes_before(epoch))
+        self.adjustable.restore(state.values_in(epoch - 1))
+        self.adjustable.assign(state.changes_before(epoch))
         if epoch == state.epoch + 1:
             self._between_epochs(epoch)
-        self._values = self.dials.read()
+        self._values = self.adjustable.read()
 
     def _between_epochs(self, epoch: int) -> None:
-        if self.tape is None:
-            self.live.follow(epoch, self.epochs, self.dials)
+        if self.replay is None:
+            self.live.follow(epoch, self.epochs, self.adjustable)
         else:
-            self.tape.follow(self.record, epoch, self.epochs, self.dials)
+            self.replay.follow(self.record, epoch, self.epochs, self.adjustable)
 
     def end_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Record an epoch, unless it has been recorded and is only trained again."""
@@ -186,8 +187,8 @@ class Runner:
         numbers = {name: float(value) for name, value in logs.items()}
         entry = Entry(kind="epoch", time=now(), epoch=epoch, loss=numbers.get("loss"))
         self.record.add(entry.model_copy(update={"logs": numbers, "values": self._values}))
-        if self.tape is not None:
-            self.tape.compare_last(self.record.entries)
+        if self.replay is not None:
+            self.replay.compare_last(self.record.entries)
 
 
 class _BetweenEpochs(keras.callbacks.Callback):

@@ -10,8 +10,8 @@ from tfcourse.babysit.config import BabysitConfig
 from tfcourse.babysit.entries import Entry
 from tfcourse.babysit.folders import RunFolder
 from tfcourse.babysit.journal import read_journal
+from tfcourse.babysit.replay import Replay
 from tfcourse.babysit.state import state_of
-from tfcourse.babysit.tape import Tape
 from tfcourse.errors import InputError
 from tfcourse.files import translate_disk_errors, write_atomically
 from tfcourse.quiet import quiet_start
@@ -65,11 +65,11 @@ class Session:
         self.config, self.folder, self.fresh = config, RunFolder(directory), fresh
         self.folder.check()
         self._check_config()
-        self.tape = None
+        self.replay = None
         if replay is not None:
             if replay.resolve() == self.folder.journal.resolve():
                 raise InputError(f"--replay: {replay} is this run's own. Choose another --out.")
-            self.tape = Tape(replay)
+            self.replay = Replay(replay)
 
     def _check_config(self) -> None:
         tables = read_toml(self.folder.config)
@@ -91,12 +91,12 @@ class Session:
         test = read_json_as(self.folder.path / "summary.json", dict[str, dict[str, float]])
         if not state.has_ended or test is None or state.epoch < self.config.epochs:
             return None
-        if self.tape is not None:
-            self.tape.check(entries)
+        if self.replay is not None:
+            self.replay.check(entries)
         return self._outcome(state.epochs[-1], test.get("test", {}))
 
     def _outcome(self, last: Entry | None, test: Mapping[str, float]) -> Outcome:
-        difference = "" if self.tape is None else self.tape.difference
+        difference = "" if self.replay is None else self.replay.difference
         epoch, logs = (0, {}) if last is None else (last.epoch, last.logs)
         return Outcome(epoch, self.config.epochs, logs, test, difference)
 
@@ -131,7 +131,7 @@ class Session:
             write_data_record(self.folder.path, work.data_record)
             write_atomically(self.folder.config, self.config.as_toml())
             runner = Runner(
-                work.training, self.folder, self.config.rule, on_entry, on_message, self.tape
+                work.training, self.folder, self.config.rule, on_entry, on_message, self.replay
             )
             with closing(runner):
                 runner.train(self.config.epochs)

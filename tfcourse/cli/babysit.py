@@ -134,7 +134,7 @@ def _print_outcome(outcome: "Outcome", session: "Session", as_json: bool) -> Non
         lines.append(("test set", "  ".join(f"{n} {v:.4f}" for n, v in outcome.test.items())))
         lines.append(("model", str(folder.model)))
     lines.append(("journal", str(folder.journal)))
-    if session.tape is not None:
-        lines.append(("replay", outcome.difference or f"agrees with {session.tape.path}"))
+    if session.replay is not None:
+        lines.append(("replay", outcome.difference or f"agrees with {session.replay.path}"))
     for name, text in lines:
         console.print(f"{name:<12}{text}", highlight=False, soft_wrap=True)

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from tfcourse.babysit.entries import Entry, now
 from tfcourse.babysit.journal import read_journal
-from tfcourse.babysit.record import Record, RolledBackError, TapeOverError
+from tfcourse.babysit.record import Record, ReplayOverError, RolledBackError
 from tfcourse.errors import InputError
 
 if TYPE_CHECKING:
-    from tfcourse.babysit.dials import Dials
+    from tfcourse.babysit.adjustable import AdjustableHyperparameters
 
-__all__ = ["Tape"]
+__all__ = ["Replay"]
 
 
-class Tape:
+class Replay:
     """The entries of a run that is trained again.
 
     Its own journal gets the same entries; the times differ.
@@ -27,8 +27,8 @@ class Tape:
         InputError: It can't be read.
 
     Attributes:
-        difference: The first epoch whose numbers differ from the tape's, in words; empty if all
-            agree.
+        difference: The first epoch whose numbers differ from those of the other run, in words;
+            empty if all agree.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,14 +37,14 @@ class Tape:
         self.difference = ""
 
     def check(self, own: Sequence[Entry]) -> None:
-        """Check that a journal repeats the tape so far.
+        """Check that a journal repeats the other one so far.
 
         Raises:
             InputError: It holds something else.
         """
         for entry, wanted in zip(_events(own), self.entries, strict=False):
             if entry.kind == wanted.kind == "epoch":
-                self.compare(entry, wanted)
+                self._compare(entry, wanted)
             elif not entry.agrees_with(wanted):
                 raise InputError(
                     f"The run directory does not repeat {self.path}: it has a {entry.kind} before "
@@ -56,35 +56,37 @@ class Tape:
         """The largest number of an epoch."""
         return max((entry.epoch for entry in self.entries if entry.kind == "epoch"), default=0)
 
-    def follow(self, record: Record, epoch: int, epochs: int, dials: "Dials") -> None:
-        """Add the entries up to the next epoch of the tape to a run's record.
+    def follow(
+        self, record: Record, epoch: int, epochs: int, adjustable: "AdjustableHyperparameters"
+    ) -> None:
+        """Add the other run's entries up to its next epoch to a run's record.
 
         Args:
-            record: The record of the run that repeats the tape.
+            record: The record of the run that repeats the other.
             epoch: The epoch that comes next in it; ``epochs`` + 1 after the last one.
             epochs: The number of its last epoch.
-            dials: Its hyperparameters.
+            adjustable: Its hyperparameters.
 
         Raises:
             RolledBackError: The training has to continue from an earlier epoch.
-            TapeOverError: The tape ends here, and there are more epochs.
+            ReplayOverError: The other run's journal ends here, and there are more epochs.
         """
         while (entry := self._next(record.entries)) is not None and entry.kind != "epoch":
             record.add(entry.model_copy(update={"time": now()}))
             if entry.kind == "rollback":
                 raise RolledBackError
             if entry.kind == "nudge":
-                dials.assign({name: after for name, (_, after) in entry.changes.items()})
+                adjustable.assign({name: after for name, (_, after) in entry.changes.items()})
         if entry is None and epoch <= epochs:
-            raise TapeOverError
+            raise ReplayOverError
 
     def compare_last(self, own: Sequence[Entry]) -> None:
-        """Note whether the last epoch of a journal agrees with the tape's."""
+        """Compare the last epoch of a journal with the other run's; see ``difference``."""
         events = _events(own)
-        self.compare(events[-1], self.entries[len(events) - 1])
+        self._compare(events[-1], self.entries[len(events) - 1])
 
-    def compare(self, entry: Entry, wanted: Entry) -> None:
-        """Note whether an epoch agrees with the tape's."""
+    def _compare(self, entry: Entry, wanted: Entry) -> None:
+        """Compare an epoch with the other run's; see ``difference``."""
         if not self.difference and not entry.agrees_with(wanted):
             self.difference = (
                 f"The numbers differ from epoch {entry.epoch} on: its loss was {wanted.loss} and "
