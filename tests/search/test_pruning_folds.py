@@ -228,6 +228,24 @@ def test_each_of_them_does(strategy, settings):
     assert proposed(behind) != proposed(replace(behind, score=0.9))
 
 
+def test_optuna_gets_the_means_that_trials_were_compared_by():
+    curve = [0.9, 0.3, 0.5]
+    records = [
+        TrialRecord(0, "pruned", {}, 0.3, history={"loss": curve[:2]}),
+        replace(pruned(1, [0.3]), values={}, history={"loss": curve}),
+        replace(pruned(2, [0.3, 0.7]), values={}, curves=[curve, [0.7, 0.8, 0.9]]),
+        # Without pruning there are no curves: the mean by epoch.
+        TrialRecord(3, "completed", {}, 0.3, history={"loss": curve}, scores=[0.2, 0.4]),
+    ]
+    found = [trial.intermediate_values for trial in as_trials({}, records, "loss")]
+    assert found == [
+        {1: 0.9, 2: 0.3},
+        {1: 0.9, 2: 0.3, 3: 0.3},
+        {1: 0.9, 2: 0.3, 3: 0.3, 6: 0.5},
+        {1: 0.9, 2: 0.3, 3: 0.5},
+    ]
+
+
 def test_what_is_refused_counts_all_trainings():
     with pytest.raises(InputError) as error:
         config(pruning={"min_epochs": 19}, training={"folds": 3})

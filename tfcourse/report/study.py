@@ -101,12 +101,11 @@ def _by_epoch(record: TrialRecord, metric: str | None) -> dict[int, float]:
     """Return the finite values of a metric by epoch, from 1, and the means after trainings."""
     if metric is None:
         return {}
-    first = record.curves[0] if record.curves else record.history.get(metric, [])
-    values = dict(enumerate(first, start=1))
-    ends = accumulate(map(len, record.curves))
-    values |= {
-        end: math.fsum(record.scores[:count]) / count for count, end in enumerate(ends, start=1)
-    }
+    curves = record.curves or [record.history.get(metric, [])]
+    values = dict(enumerate(curves[0], start=1))
+    if len(curves) == len(record.scores):
+        ends = enumerate(accumulate(map(len, curves)), start=1)
+        values |= {end: math.fsum(record.scores[:count]) / count for count, end in ends}
     return {epoch: v for epoch, v in values.items() if v is not None and math.isfinite(v)}
 
 
