@@ -219,6 +219,7 @@ def test_json_is_all_that_is_on_stdout(name, finished, monkeypatch):
     result = run(name, *arguments, "--json")
     assert result.exit_code == plain.exit_code == 0, result.stderr
     if name in STREAMS:
+        assert result.stdout
         assert all(strict(line) for line in result.stdout.splitlines())
     else:
         assert list(strict(result.stdout)) == keys_in_the_help(name)

@@ -130,6 +130,29 @@ def test_over_fitting():
     assert lines(RATE, [record(0, 1.0, best_epoch=3, history=worse, learning_rate=0.01)]) == []
 
 
+ACCURACY = [0.1, 0.8, 0.9, *np.linspace(0.89, 0.7, 7)]
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "overfits"),
+    [
+        ("rising", ACCURACY, True),
+        ("rising", [0.1, 0.8, 0.9, *[0.88] * 7], False),  # while val_loss rises, the score does not
+        ("falling", ACCURACY, False),
+        ("rising", [0.1, 0.5, *np.linspace(0.6, 0.9, 8)], False),
+    ],
+)
+def test_over_fitting_is_that_of_the_objective(training, validation, overfits):
+    rising = [n / 10 for n in range(10)]
+    losses = {"loss": rising[::-1], "val_loss": [0.5, 0.1, *np.linspace(0.2, 0.9, 8)]}
+    accuracy = rising if training == "rising" else rising[::-1]
+    history = {**losses, "accuracy": accuracy, "val_accuracy": list(validation)}
+    trial = record(0, 0.9, best_epoch=3, history=history, learning_rate=0.01)
+    said = findings({}, [trial], [trial], None, "val_accuracy", "max")
+    expected = "Trial 0 over-fits after epoch 3: its val_accuracy falls while its accuracy rises. "
+    assert [line.startswith(expected) for line in said] == [True] * overfits
+
+
 def test_a_lead_within_chance():
     def repeated(trial, score, std):
         return TrialRecord(

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import optuna
 import pytest
+import tomli_w
 
 from tests.contracts.oracle_contract import OracleContract, Search, ended, values_of
 from tests.search.conftest import RATE
 from tfcourse import InputError
 from tfcourse.search.config.advice import advice
-from tfcourse.search.config.load import parse_config
+from tfcourse.search.config.load import load_config, parse_config
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import trial_seed
@@ -431,3 +432,34 @@ def test_a_search_that_lost_trials_finds_them_again(quick, untrained):
         for trial in lost:
             (search.directory / "trials" / f"{trial:04d}.json").unlink()
         assert values_of(search.run(verbose=False).trials) == values
+
+
+class TestTheNameOfTheSampler:
+    """``strategy = "optuna:SAMPLER"`` needs no table."""
+
+    def config(self, tmp_path, optuna=None, **overrides):
+        search = {"name": "named", "trials": 3, "strategy": "optuna:QMCSampler"}
+        tables = {"search": search, "space": {"learning_rate": SPACE["learning_rate"]}}
+        if optuna is not None:
+            search["optuna"] = optuna
+        path = tmp_path / "named.toml"
+        path.write_text(tomli_w.dumps(tables), encoding="utf-8")
+        return load_config(path, **overrides)
+
+    def test_it_is_the_table_of_the_strategy(self, tmp_path):
+        config = self.config(tmp_path)
+        assert (config.search.strategy, config.settings.sampler) == ("optuna", "QMCSampler")
+        assert config == self.config(tmp_path, {"sampler": "QMCSampler"})
+        assert self.config(tmp_path, {"parallel": 2}).settings.parallel == 2
+
+    def test_an_override_replaces_sampler_and_table(self, tmp_path):
+        table = {"sampler": "QMCSampler", "parallel": 2}
+        config = self.config(tmp_path, table, strategy="optuna:RandomSampler")
+        assert (config.settings.sampler, config.settings.parallel) == ("RandomSampler", 1)
+        assert self.config(tmp_path, strategy="gp").search.strategy == "gp"
+
+    def test_errors(self, tmp_path):
+        with pytest.raises(InputError, match=r"optuna:QMCSampler\", and .* sampler = 'GPSampler'"):
+            self.config(tmp_path, {"sampler": "GPSampler"})
+        with pytest.raises(InputError, match=r'\[search.optuna\] sampler.*"QMCSampler".*nothing'):
+            self.config(tmp_path, strategy="optuna:nothing")

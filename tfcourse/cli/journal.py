@@ -1,6 +1,5 @@
 """The command that shows a babysitter's journal."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from tfcourse.cli.nudge import Run
 from tfcourse.cli.options import Debug, Quiet
-from tfcourse.terminal import console, reporting
+from tfcourse.terminal import console, reporting, result_stream
 
 __all__ = ["journal"]
 
@@ -39,7 +38,7 @@ def journal(
         entries = read_journal(folder.journal)
         for entry in entries:
             if as_json:
-                sys.stdout.write(entry.as_line())
+                result_stream().write(entry.as_line())
             else:
                 console.print(dated(entry), highlight=False, soft_wrap=True)
         if plot is not None:

@@ -81,7 +81,9 @@ def _curves(
         return traces
     if train != metric and _values(best, train):
         dotted = {"color": MUTED, "width": 2, "dash": "dot"}
-        traces.append(_line(record, axis, best, train, f"best: {label(train, 30)}", dotted))
+        traces.append(
+            _line(record, axis, best, train, f"best: training {label(train, 30)}", dotted)
+        )
     strong = {"color": BEST, "width": 3}
     return [*traces, _line(record, axis, best, metric, f"best: trial {best.trial}", strong)]
 

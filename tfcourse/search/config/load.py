@@ -95,7 +95,7 @@ def load_config(
             value = str(Path.cwd() / value)
         if value is not None and isinstance(table, dict):
             if key == "strategy" and table.get(key) != value:
-                table.pop(table.get(key), None)
+                table.pop(str(table.get(key)).partition(":")[0], None)
             table[key] = value
     if start and isinstance(raw.get("search"), dict):
         raw["search"]["start"] = [*raw["search"].get("start", []), *map(dict, start)]

@@ -2,8 +2,9 @@
 
 import importlib.util
 from collections.abc import Mapping
-from typing import get_args
+from typing import Any, get_args
 
+from tfcourse.errors import shown
 from tfcourse.search.config.samplers import sampler_problems
 from tfcourse.search.config.strategy_tables import STRATEGIES, HyperbandTable, SamplerTable
 from tfcourse.search.config.tables import SearchTable, Table, TrainingTable, parse
@@ -22,11 +23,12 @@ def strategy_settings(raw: object) -> tuple[object, Table | None, list[str]]:
     """Return ``[search]`` without strategies' tables, the table of its strategy, and errors."""
     if not isinstance(raw, Mapping):
         return raw, None, []
+    raw, errors = with_sampler(raw)
     rest = {key: value for key, value in raw.items() if key not in STRATEGIES}
     strategy = raw.get("strategy", "random")
     if strategy not in get_args(SearchTable.model_fields["strategy"].annotation):
-        return rest, None, []  # the settings of an unknown strategy can't be checked
-    errors = [
+        return rest, None, errors  # the settings of an unknown strategy can't be checked
+    errors += [
         f'[search.{name}] is for strategy "{name}" only. Received: "{strategy}".'
         for name in STRATEGIES
         if name in raw and name != strategy
@@ -35,6 +37,27 @@ def strategy_settings(raw: object) -> tuple[object, Table | None, list[str]]:
         return rest, None, errors
     settings, lines = parse(STRATEGIES[strategy], raw.get(strategy, {}), f"search.{strategy}")
     return rest, settings, errors + lines
+
+
+def with_sampler(raw: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return ``[search]`` with ``strategy = "optuna:SAMPLER"`` as the strategy and its table.
+
+    With errors, if ``[search.optuna]`` names another sampler.
+    """
+    strategy, colon, sampler = str(raw.get("strategy", "")).partition(":")
+    table = raw.get("optuna", {})
+    if strategy != "optuna" or not colon or not isinstance(table, Mapping):
+        return raw, []
+    named = table.get("sampler", sampler)
+    errors = (
+        []
+        if named == sampler
+        else [
+            f'[search] strategy "optuna:{sampler}", and [search.optuna] sampler = {shown(named)}: '
+            "name one of them."
+        ]
+    )
+    return {**raw, "strategy": strategy, "optuna": {"sampler": sampler, **table}}, errors
 
 
 def trials_of(search: SearchTable, space: Mapping[str, Parameter]) -> int:

@@ -49,7 +49,14 @@ def result_on_record(
     )
     if not is_intact:
         return None
-    lines = findings(config.space, trials.values(), ranking, config.training.schedule)
+    lines = findings(
+        config.space,
+        trials.values(),
+        ranking,
+        config.training.schedule,
+        config.search.objective,
+        config.direction,
+    )
     return SearchResult(
         directory.path, records, ranking, summary, was_complete, findings=lines, stop=stop
     )

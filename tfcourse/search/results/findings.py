@@ -21,7 +21,7 @@ FEWEST_TRIALS = 8
 # A position this close to an end of a scale, which is 1 long, is at the edge.
 EDGE, NEAR_EDGE = 0.1, 0.2
 DIVERGED_SHARE = 0.1
-# The validation loss rises by this share after its best epoch in a training that over-fits.
+# The validation score gets worse by this share after its best epoch in a training that over-fits.
 OVERFIT = 0.1
 # The directory in a recorded finding, as a run directory can be moved.
 RUN_DIR = "RUN_DIR"
@@ -32,6 +32,8 @@ def findings(
     records: Iterable[TrialRecord],
     ranking: Sequence[TrialRecord],
     schedule: str | None = None,
+    objective: str = "val_loss",
+    direction: str = "min",
 ) -> list[str]:
     """Return a line for each finding, with what to do next.
 
@@ -40,6 +42,8 @@ def findings(
         records: All trials.
         ranking: The completed ones, best first.
         schedule: The schedule of the learning rate where a trial has none of its own.
+        objective: The name of the score.
+        direction: Its better direction, ``"max"`` or ``"min"``.
     """
     records = list(records)
     best = ranking[: max(math.ceil(len(ranking) / 4), 1)]
@@ -48,7 +52,12 @@ def findings(
         lines += _edges(space, best)
     if len(records) >= FEWEST_TRIALS:
         lines += _divergence(space, records, ranking)
-    return [*_pruning(records), *lines, *_epochs(best, schedule), *_lead(ranking)]
+    return [
+        *_pruning(records),
+        *lines,
+        *_epochs(best, schedule, objective, direction),
+        *_lead(ranking),
+    ]
 
 
 def with_run_directory(lines: Iterable[str], directory: Path) -> list[str]:
@@ -125,7 +134,9 @@ def _rates(records: Sequence[TrialRecord]) -> list[float]:
     return [float(r.values.get("learning_rate", math.inf)) for r in records]
 
 
-def _epochs(best: Sequence[TrialRecord], schedule: str | None) -> list[str]:
+def _epochs(
+    best: Sequence[TrialRecord], schedule: str | None, objective: str, direction: str
+) -> list[str]:
     """Return a line if the best trials were still improving at their end, or over-fitted.
 
     A learning rate that falls to 0 makes the last epochs the best, however many there are.
@@ -141,25 +152,38 @@ def _epochs(best: Sequence[TrialRecord], schedule: str | None) -> list[str]:
         return [
             f"{trials} last epoch ({lengths[0]}): more [training] epochs may give better scores."
         ]
-    if not best or (turn := _overfit(best[0])) is None:
+    if not best or (turn := _overfit(best[0], objective, direction)) is None:
         return []
+    worse, better = ("rises", "falls") if direction == "min" else ("falls", "rises")
     return [
-        f"Trial {best[0].trial} over-fits after epoch {turn}: its val_loss rises while its loss "
-        "falls. Regularize (dropout, weight_decay), or save time with [training.early_stopping]."
+        f"Trial {best[0].trial} over-fits after epoch {turn}: its {objective} {worse} while its "
+        f"{objective.removeprefix('val_')} {better}. Regularize (dropout, weight_decay), or save "
+        "time with [training.early_stopping]."
     ]
 
 
-def _overfit(record: TrialRecord) -> int | None:
-    """Return the epoch of the least val_loss, from 1, if the training over-fits after it."""
-    loss, validation = (
-        [math.nan if value is None else value for value in record.history.get(name, [])]
-        for name in ("loss", "val_loss")
+def _overfit(record: TrialRecord, objective: str, direction: str) -> int | None:
+    """Return the epoch of the best validation score, from 1, if the training over-fits after it.
+
+    To the end the score gets worse, and the same metric on the train set better. A loss rises by a
+    tenth of its least value; a score that is better if it is larger loses a tenth of its gain since
+    the first epoch, as it may be near its maximum.
+    """
+    name = objective.removeprefix("val_")
+    sign = 1 if direction == "min" else -1
+    training, validation = (
+        [math.nan if value is None else sign * value for value in record.history.get(metric, [])]
+        for metric in (name, objective)
     )
-    if len(validation) < 4 or not all(map(math.isfinite, [*loss, *validation])):
+    if name == objective or min(len(training), len(validation)) < 4:
+        return None
+    if not all(map(math.isfinite, [*training, *validation])):
         return None
     turn = min(range(len(validation)), key=lambda epoch: validation[epoch])
-    rises = validation[-1] > (1 + OVERFIT) * validation[turn] and loss[-1] < loss[turn]
-    return turn + 1 if rises and turn < 0.7 * len(validation) else None
+    scale = abs(validation[turn]) if direction == "min" else validation[0] - validation[turn]
+    is_worse = validation[-1] > validation[turn] + OVERFIT * scale
+    is_worse = is_worse and training[-1] < training[turn]
+    return turn + 1 if is_worse and turn < 0.7 * len(validation) else None
 
 
 def _lead(ranking: Sequence[TrialRecord]) -> list[str]:

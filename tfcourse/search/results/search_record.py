@@ -94,7 +94,8 @@ class SearchRecord(Printable):
         if not self.ranking:
             return []
         schedule = self.tables.get("training", {}).get("schedule")
-        return findings(self.space, self.trials.values(), self.ranking, schedule)
+        score = (self.objective, self.direction)
+        return findings(self.space, self.trials.values(), self.ranking, schedule, *score)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -151,7 +151,16 @@ def _summary(
         records[best].score or 0.0,
         measurements[-1].test,
         tuple(measurements),
-        tuple(findings(config.space, records.values(), ranking, config.training.schedule)),
+        tuple(
+            findings(
+                config.space,
+                records.values(),
+                ranking,
+                config.training.schedule,
+                config.search.objective,
+                config.direction,
+            )
+        ),
         pruned=sum(record.status == "pruned" for record in records.values()),
         epochs_saved=sum(record.epochs_saved for record in records.values()),
         stopped=None if stop is None else stop.text,
