@@ -24,13 +24,23 @@ def documented_arguments(value):
     return [p.name for p in parameters if p.kind not in variadic]
 
 
-ROOMS = ["babysit", "formulas", "layers", "models", "optimizers", "search", "strategy", "training"]
+ROOMS = [
+    "babysit",
+    "course",
+    "formulas",
+    "layers",
+    "models",
+    "optimizers",
+    "search",
+    "strategy",
+    "training",
+]
 TOP = [name for name in tfcourse.__all__ if name not in ROOMS]
 NAMES = [("tfcourse", name) for name in TOP] + [
     (f"tfcourse.{room}", name) for room in ROOMS for name in getattr(tfcourse, room).__all__
 ]
-# Not functions or classes: a type's alias, and a dictionary.
-VALUES = {"Moments", "SCALES"}
+# Not functions or classes: a type's alias, a dictionary, and a bool.
+VALUES = {"Moments", "QUICK", "SCALES"}
 OBJECTS = [(room, name) for room, name in NAMES if name not in VALUES]
 
 

@@ -1,6 +1,7 @@
 __version__: str
 
 from . import babysit as babysit
+from . import course as course
 from . import formulas as formulas
 from . import layers as layers
 from . import models as models

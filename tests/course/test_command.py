@@ -1,6 +1,7 @@
 """The command of the course: its list, its runs, and how it ends."""
 
 import json
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -29,7 +30,7 @@ def two(tmp_path, monkeypatch):
     failing = script(tmp_path / "failing", FAILING)
     failing = type(failing)(failing.path.rename(tmp_path / "1_3_x.py"), failing.text)
     both = [script(tmp_path, TEXT), failing]
-    for module in ("scripts", "listing"):
+    for module in ("scripts", "listing", "book.pages"):
         monkeypatch.setattr(f"tfcourse.course.{module}.scripts", lambda: both)
     return tmp_path / "out"
 
@@ -70,6 +71,36 @@ def test_a_failure_does_not_stop_the_others_and_ends_with_1(two):
     assert "[2/2] 1_2_x.py: 1.2 holds, " in result.stderr
     assert "1_3_x failed: no luck\n" in result.stderr
     assert "1.3   failed (quick, outdated)" in run("--out", two).stdout
+
+
+def test_all_writes_the_book_also_where_a_script_fails(two):
+    result = run("--all", "--quick", "--out", two, "--language", "zh")
+    assert result.exit_code == 1
+    assert result.stdout.endswith(f"book: {two / 'book.html'}\n")
+    page = (two / "book.html").read_text(encoding="utf-8")
+    assert "<b>成立</b> 9 of 10 seeds" in page
+    assert "<b>不成立</b> a figure" in page
+    assert "脚本运行失败" in page
+    assert "no luck" in page
+    entry = json.loads(run("--all", "--quick", "--out", two, "--json").stdout)
+    assert entry["book"] == str(two / "book.html")
+    assert entry["failed"] == {"1_3_x": "no luck"}
+
+
+def test_the_book_needs_packages(two, monkeypatch):
+    monkeypatch.setitem(sys.modules, "latex2mathml", None)
+    result = run("--all", "--out", two)
+    assert result.exit_code == 2
+    assert (
+        "The book needs latex2mathml. Install it: pip install 'tfcourse[course]'." in result.stderr
+    )
+    assert not two.exists()
+
+
+def test_notebooks_are_written_and_nothing_runs(two, tmp_path):
+    result = run("1.2", "--notebooks", tmp_path / "notebooks", "--out", two)
+    assert result.stdout == f"{tmp_path / 'notebooks' / '1_2_x.ipynb'}\n"
+    assert not two.exists()
 
 
 def test_an_interruption_says_that_the_finished_scripts_are_kept(two, monkeypatch):

@@ -33,7 +33,13 @@ def test_a_claim_has_a_short_title_in_each_language(number):
     assert (
         re.search("[\u4e00-\u9fff]", claim.titles["zh"]) or claim.titles["en"] == claim.titles["zh"]
     )
-    assert bool(claim.wrong) == bool(claim.right) == (claim.section == "E")
+    assert set(claim.forms) <= {"wrong", "right", "wrong_zh", "right_zh"}
+    assert ({"wrong", "right"} <= set(claim.forms)) == (claim.section == "E")
+
+
+def test_an_erratum_in_chinese_where_it_has_words():
+    assert claims()["E3"].form("wrong", "zh") == r"$m: 64 \to 512$ 减弱 dropout 的正则化"
+    assert claims()["E1"].form("wrong", "zh") == claims()["E1"].form("wrong", "en")
 
 
 def test_the_scripts_claims_are_registered():

@@ -33,7 +33,10 @@ def root() -> Path:
 
 
 def project_file(name: str) -> Path:
-    """Return the path of a file of the project, such as ``"tuner_configs/digits.toml"``.
+    """Return the path of a file of the project.
+
+    Args:
+        name: Its path in a checkout, such as ``"tuner_configs/digits.toml"``.
 
     Raises:
         InputError: It does not exist.

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
@@ -22,20 +22,23 @@ class Claim:
             the last chapter.
         titles: A short title in each language.
         formula: Its formula in LaTeX; empty where there is none.
-        wrong: The form that circulates, of an erratum, as Markdown.
-        right: The correct form, of an erratum, as Markdown.
+        forms: Of an erratum, ``"wrong"``, the form that circulates, and ``"right"`` as Markdown; a
+            Chinese one, where it differs, as ``"wrong_zh"`` and ``"right_zh"``.
     """
 
     number: str
     titles: Mapping[str, str]
     formula: str = ""
-    wrong: str = ""
-    right: str = ""
+    forms: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def section(self) -> str:
         """The key of its section: ``"1"``, ``"E"`` or ``"M"``."""
         return self.number[0]
+
+    def form(self, kind: str, language: str) -> str:
+        """Return the ``"wrong"`` or the ``"right"`` form of an erratum in a language."""
+        return self.forms.get(f"{kind}_{language}", self.forms[kind])
 
 
 @cache
@@ -47,10 +50,11 @@ def _register() -> dict[str, dict[str, dict[str, str]]]:
 def claims() -> dict[str, Claim]:
     """Return the claims by their numbers, in the course's order."""
     order = list(sections())
-    found = [
-        Claim(number, {key: entry.pop(key) for key in LANGUAGES}, **entry)
-        for number, entry in ((n, dict(e)) for n, e in _register()["claims"].items())
-    ]
+    found = []
+    for number, raw in _register()["claims"].items():
+        entry = dict(raw)
+        titles, formula = {key: entry.pop(key) for key in LANGUAGES}, entry.pop("formula", "")
+        found.append(Claim(number, titles, formula, entry))
     return {claim.number: claim for claim in sorted(found, key=lambda c: order.index(c.section))}
 
 

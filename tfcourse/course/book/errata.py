@@ -24,8 +24,8 @@ def _row(status: Status, language: str) -> str:
     number = element("a", text(claim.number), href=f"#{anchor(claim.number)}")
     cells = [
         element("th", f"{number} {text(claim.titles[language])}", scope="row", class_="wrap"),
-        element("td", markdown(claim.wrong), data_label=names["wrong"]),
-        element("td", markdown(claim.right), data_label=names["right"]),
+        element("td", markdown(claim.form("wrong", language)), data_label=names["wrong"]),
+        element("td", markdown(claim.form("right", language)), data_label=names["right"]),
         element("td", verdict_line(status, language), data_label=names["difference"]),
     ]
     place = {} if status.script is not None else {"id": anchor(claim.number)}

@@ -4,8 +4,10 @@ import re
 from functools import cache
 from importlib.resources import files
 
+from tfcourse.course.book.article import anchor
 from tfcourse.course.book.render import markdown
 from tfcourse.course.book.words import words
+from tfcourse.course.register import claims
 from tfcourse.course.scripts import scripts
 from tfcourse.page.markup import element, section, text
 
@@ -20,8 +22,15 @@ def pages_section(language: str) -> str:
     parts = [element("p", text(names["pages_note"]), class_="note")]
     for page in pages:
         html = markdown(page.read_text(encoding="utf-8"), deeper=2, link=_address)
+        html = re.sub(r"<td>(\d\.\d+)(?= )", _link_to_claim, html)
         parts.append(element("article", html, id=f"page-{page.name[:-3]}", lang="en"))
     return section("pages", names["pages"], *parts)
+
+
+def _link_to_claim(cell: re.Match[str]) -> str:
+    """Return the beginning of a table's cell, ``1.2 random points``, with a link to the claim."""
+    number = cell[1]
+    return f'<td><a href="#{anchor(number)}">{number}</a>' if number in claims() else cell[0]
 
 
 def _address(address: str) -> str | None:
