@@ -300,8 +300,23 @@ def test_a_damaged_checkpoint_is_trained_again(tmp_path):
     again = Run(tmp_path / "run")
     with pytest.warns(UserWarning, match="Continuing from the checkpoint before"):
         again.train(5)
-    assert again.kinds == run.kinds
+    assert again.kinds == run.kinds and not again.messages
     assert_same(again.state, undisturbed.state)
+
+
+def test_an_epoch_that_is_trained_again_with_other_numbers_is_reported(tmp_path):
+    run = Run(tmp_path / "run").train(2)
+    for file in (tmp_path / "run" / "checkpoints").iterdir():
+        file.unlink()
+    again = Run(tmp_path / "run", build(rate=0.0))
+    again.train(2)
+    loss = next(entry.loss for entry in run.journal if entry.kind == "epoch")
+    assert again.messages[0].startswith("Epoch 1 is trained again from an earlier checkpoint, and ")
+    assert (
+        f"where the journal has {loss}: the data, the versions or the machine changed."
+        in (again.messages[0])
+    )
+    assert again.kinds == run.kinds
 
 
 class TestReplay:

@@ -77,6 +77,7 @@ class Runner:
         replay: Replay | None = None,
     ) -> None:
         self.training, self.folder, self.replay = training, folder, replay
+        self.on_message = on_message
         self.adjustable = AdjustableHyperparameters(training.model)
         folder.create()
         self.checkpoints = CheckpointFolder(folder.checkpoints, training.keep)
@@ -181,12 +182,20 @@ class Runner:
             self.replay.follow(self.record, epoch, self.epochs, self.adjustable)
 
     def end_epoch(self, epoch: int, logs: Mapping[str, Any]) -> None:
-        """Record an epoch, unless it has been recorded and is only trained again."""
-        if epoch <= self.record.state.epoch:
-            return
+        """Record an epoch, or compare one that is trained again with the journal."""
         numbers = {name: float(value) for name, value in logs.items()}
         entry = Entry(kind="epoch", time=now(), epoch=epoch, loss=numbers.get("loss"))
-        self.record.add(entry.model_copy(update={"logs": numbers, "values": self._values}))
+        entry = entry.model_copy(update={"logs": numbers, "values": self._values})
+        if epoch <= self.record.state.epoch:
+            earlier = self.record.state.epochs[epoch - 1]
+            if not entry.agrees_with(earlier):
+                self.on_message(
+                    f"Epoch {epoch} is trained again from an earlier checkpoint, and its loss is "
+                    f"{entry.loss} where the journal has {earlier.loss}: the data, the versions or "
+                    "the machine changed."
+                )
+            return
+        self.record.add(entry)
         if self.replay is not None:
             self.replay.compare_last(self.record.entries)
 

@@ -63,6 +63,7 @@ class Session:
         fresh: bool = False,
     ) -> None:
         self.config, self.folder, self.fresh = config, RunFolder(directory), fresh
+        self._summary = directory / "summary.json"
         self.folder.check()
         self._check_config()
         self.replay = None
@@ -88,7 +89,7 @@ class Session:
             return None
         entries = read_journal(self.folder.journal)
         state = state_of(entries)
-        test = read_json_as(self.folder.path / "summary.json", dict[str, dict[str, float]])
+        test = read_json_as(self._summary, dict[str, dict[str, float]])
         if not state.has_ended or test is None or state.epoch < self.config.epochs:
             return None
         if self.replay is not None:
@@ -128,6 +129,7 @@ class Session:
                 self.folder.delete()
             check_same_data(self.folder.path, work.data_record, "training")
             self.folder.create()
+            self._summary.unlink(missing_ok=True)  # of an end that a command may undo
             write_data_record(self.folder.path, work.data_record)
             write_atomically(self.folder.config, self.config.as_toml())
             runner = Runner(
@@ -139,5 +141,5 @@ class Session:
             test: dict[str, Any] = {}
             if state.has_ended:
                 test = save_and_test(work, self.folder.model)
-                write_json(self.folder.path / "summary.json", {"test": test})
+                write_json(self._summary, {"test": test})
             return self._outcome(state.epochs[-1] if state.epochs else None, test)
