@@ -262,7 +262,7 @@ class TestKerasTuner:
         assert (beta["sampling"], space["learning_rate"]["sampling"]) == ("log", "log")
         assert (space["layers"]["min_value"], space["layers"]["max_value"]) == (1, 4)
 
-    def test_pruned_trials_steps_and_values_of_their_own(self, tmp_path):
+    def test_pruned_and_infeasible_trials_steps_and_values(self, tmp_path):
         import keras_tuner
 
         space = {
@@ -275,7 +275,8 @@ class TestKerasTuner:
         }
         values = {"kind": True, "depth": 4, "rate": 1, "share": 0.25, "switch": "on", "inner": 2}
         early = replace(completed(1, 0.9, values), status="pruned", message="behind others")
-        records = [completed(0, 0.5, {**values, "rate": 0.5}), early]
+        broken = replace(completed(2, 0.95, values), status="infeasible", message="Breaks it.")
+        records = [completed(0, 0.5, {**values, "rate": 0.5}), early, broken]
         run = write_run(tmp_path / "run", space, records)
         assert export(run, "--keras-tuner", tmp_path / "kt")[0] == 0
         tuner = keras_tuner.RandomSearch(
@@ -286,6 +287,7 @@ class TestKerasTuner:
         )
         trials = tuner.oracle.trials
         assert (trials["01"].status, trials["01"].message) == ("INVALID", "behind others")
+        assert (trials["02"].status, trials["02"].message) == ("INVALID", "Breaks it.")
         assert [trial.trial_id for trial in tuner.oracle.get_best_trials()] == ["00"]
         found = {hp.name: hp for hp in tuner.oracle.get_space().space}
         assert (found["kind"].value, found["depth"].step) == (True, 2)
@@ -293,7 +295,7 @@ class TestKerasTuner:
         assert found["rate"].values == [1.0, 0.5]
         names = {name: [c.name for c in hp.conditions] for name, hp in found.items()}
         assert names["inner"] == ["kind", "switch"]
-        tried = tuner.oracle.populate_space("02")["values"]
+        tried = tuner.oracle.populate_space("03")["values"]
         assert ("share" in tried) == (tried["rate"] == 1.0)
 
     @pytest.mark.parametrize("normalize", ["none", "standardize"])

@@ -194,6 +194,9 @@ def test_a_search_with_limits(searched):
     assert line in result.lines()
     shown = CliRunner().invoke(app, ["show", str(search.directory)], env={"COLUMNS": "200"}).output
     assert line in shown
+    best = ["best", str(search.directory), "--trial", str(first)]
+    text = CliRunner().invoke(app, best).output
+    assert f"# infeasible      Breaks {reason}.\n" in text
     assert f"{len(small)} completed, {count} infeasible" in str(Watcher(search.directory).look())
     entries = json.loads(json.dumps(read_record(search.directory).as_json()))
     assert entries["counts"] == {"completed": len(small), "failed": 0, "infeasible": count}
@@ -214,6 +217,7 @@ def test_limits_may_come_change_and_go(searched):
         expected = [r.trial for r in free.ranking if units is None or r.values["units"] <= units]
         assert [r.trial for r in result.ranking] == expected
         assert searched(limits).completed().best == result.best
+        assert RunDirectory(result.directory).read_trials() == result.trials
         again = searched(limits, name="again").run(verbose=False, fresh=True)
         for number, entry in again.trials.items():
             mine = result.trials[number]

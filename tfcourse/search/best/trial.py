@@ -85,7 +85,8 @@ class TrialView:
             pruned = ", pruned" if trial.status == "pruned" else ""
             text = f"{trial.score}{spread} (epoch {trial.best_epoch}{pruned})"
             lines.append(f"{search.objective:<16}{text}")
-            lines += [f"{'pruned':<16}{one_line(trial.message)}"] if pruned else []
+            if trial.status != "completed":
+                lines.append(f"{trial.status:<16}{one_line(trial.message)}")
         if self.test is not None:
             metrics = ", ".join(f"{name} {value}" for name, value in self.test.items())
             lines.append(f"{'test set':<16}{metrics}")

@@ -22,6 +22,7 @@ __all__ = ["Project"]
 
 _STATUSES = {
     "completed": TrialStatus.COMPLETED,
+    "infeasible": TrialStatus.INVALID,
     "pruned": TrialStatus.INVALID,
     "failed": TrialStatus.FAILED,
 }
