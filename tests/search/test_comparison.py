@@ -131,6 +131,7 @@ def test_values_of_other_types_are_different():
     tables = [{"t": {"a": 1, "b": [1]}, "search": {"name": "x"}}, {"t": {"a": 1.0, "b": [1]}}]
     assert setting_differences(tables) == {"t.a": [1, 1.0]}
     assert setting_differences([{"a": True}, {"a": 1}]) == {"a": [True, 1]}
+    assert setting_differences([{"search": {"name": "a"}}, {"search": {"tensorboard": "b"}}]) == {}
 
 
 def test_the_best_so_far_is_the_running_maximum(runs):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.search.runtime.pools import SLOW, Watched, kill_when, same
 from tfcourse import InputError, Search, SearchFailedError
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config import time_limits
-from tfcourse.search.runtime import local
+from tfcourse.search.runtime import conclusion, local
 from tfcourse.search.runtime.conductor import LocalConductor
 from tfcourse.search.space.parameters import Choice
 from tfcourse.search.space.sampling import sample
@@ -115,13 +116,22 @@ class TestTheSameTrials:
         assert alone.was_complete
         assert same(search.run(verbose=False, workers=2)) == same(alone)
 
-    def test_begun_by_one_process_and_continued_by_two(self, alone):
+    def test_begun_by_one_process_and_continued_by_two(self, alone, tmp_path, monkeypatch):
         search, expected = alone
         search.run(verbose=False)
         directory = RunDirectory(search.directory)
         for trial in (1, 2, 4):
             directory.forget_trial(trial)
+        # From now on with event files, while the search runs and not only at its end.
+        table = search.config.search.model_copy(update={"tensorboard": str(tmp_path / "events")})
+        search = Search(replace(search.config, search=table), search.out)
+        monkeypatch.setattr(conclusion, "write_events", lambda *arguments: None)
         assert same(search.run(verbose=False, workers=2)) == expected
+        runs = sorted((tmp_path / "events").glob("trial_*"))
+        assert [run.name for run in runs] == [f"trial_{n:04d}" for n in range(TRIALS)]
+        for number, run in enumerate(runs):
+            (path,) = run.iterdir()
+            assert path.stat().st_mtime_ns == directory.record_of(number).stat().st_mtime_ns
 
     def test_a_failed_trial_is_recorded_and_the_others_go_on(self, slow):
         result = slow("fail").run(verbose=False, workers=2)

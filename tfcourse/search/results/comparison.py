@@ -24,6 +24,7 @@ __all__ = ["Comparison", "compare", "setting_differences"]
 # The table of the config shortens longer values in the middle; JSON has all of them.
 LONGEST_SETTING = 40
 NOT_SET = "not set"
+OWN = ("search.name", "search.tensorboard")
 
 
 @dataclass(frozen=True)
@@ -201,13 +202,15 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def setting_differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return the values of each setting that differs, by ``table.key``, without the names.
+    """Return the values of each setting that differs, by ``table.key``.
+
+    Without the names, and the folders for TensorBoard: every search has its own.
 
     Args:
         tables: The tables of each config.
     """
     settings = [_settings(each) for each in tables]
-    keys = dict.fromkeys(key for each in settings for key in each if key != "search.name")
+    keys = dict.fromkeys(key for each in settings for key in each if key not in OWN)
     values = {key: [each.get(key, NOT_SET) for each in settings] for key in keys}
     # As texts, in which 1, 1.0 and true are different values.
     return {k: v for k, v in values.items() if len(set(map(_as_text, v))) > 1}
