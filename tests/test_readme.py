@@ -59,6 +59,31 @@ def test_toy_figures():
     assert [figure for _, figure in commands] == [str(result.w) for result in results]
 
 
+def test_the_lines_of_a_search_are_what_it_prints():
+    """The values are those of the trial; its scores depend on the machine and are not checked."""
+    from tfcourse.search.config.load import load_config
+    from tfcourse.search.records.trial_record import TrialRecord
+    from tfcourse.search.results.search_result import SearchResult
+    from tfcourse.search.store.summary import Measurement, Summary
+    from tfcourse.search.strategies.proposals import propose
+
+    section = README.partition("## Searches\n")[2]
+    assert section.lstrip().startswith('<img src=".github/report.png"')
+    lines = blocks("text", section)[0].splitlines()
+    trial, score, epoch, *_ = lines[1].split()
+    test = {name: float(value) for name, value in re.findall(r"(\w+) (\d\.\d+)", lines[2])}
+    config = load_config(ROOT / "tuner_configs/digits.toml")
+    assert int(trial) < config.trials and int(epoch) <= config.training.epochs
+    values = propose(config.study, int(trial), {})
+    record = TrialRecord(int(trial), "completed", values, float(score), int(epoch))
+    once = (Measurement(int(trial), config.trials, test),)
+    summary = Summary(int(trial), config.search.objective, float(score), test, once)
+    result = SearchResult(Path("runs/digits"), {int(trial): record}, [record], summary, False)
+    printed = result.text(width=80).splitlines()
+    for line in lines:
+        assert line.rstrip() in printed
+
+
 def test_every_place_on_the_map_exists():
     text = (ROOT / ".github/CONTRIBUTING.md").read_text(encoding="utf-8")
     tree = next(block for block in blocks("", text) if block.startswith("tfcourse/"))
