@@ -593,8 +593,8 @@ class TestAnotherSearchInTheSamePlace:
         assert theirs.exists()
 
 
-def start(config_file, out, *options, **kwargs):
-    command = [sys.executable, "-m", "tfcourse", "search", str(config_file), "--out", str(out)]
+def start(config_file, out, *options, program=("-m", "tfcourse"), **kwargs):
+    command = [sys.executable, *program, "search", str(config_file), "--out", str(out)]
     command += options
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
@@ -614,12 +614,30 @@ def end_after_the_first_trial(process, directory, how, trials=TRIALS):
     return output
 
 
+# The command, killed at a moment that does not depend on the machine's speed.
+KILLED_AFTER_THE_FIRST_TRIAL = """
+import os, signal
+from tfcourse.__main__ import main
+from tfcourse.search.store.directory import RunDirectory
+
+write = RunDirectory.write_trial
+
+def write_and_die(directory, record):
+    write(directory, record)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+RunDirectory.write_trial = write_and_die
+main()
+"""
+
+
 @pytest.mark.slow
 def test_a_killed_search_goes_on_where_it_was(config_file, undisturbed, tmp_path):
     directory = tmp_path / "small"
-    process = start(config_file, tmp_path)
-    end_after_the_first_trial(process, directory, signal.SIGKILL)
+    process = start(config_file, tmp_path, program=("-c", KILLED_AFTER_THE_FIRST_TRIAL))
+    process.communicate()
     assert process.returncode == -signal.SIGKILL
+    assert not (directory / "summary.json").exists()
     first = (directory / "trials" / "0000.json").read_bytes()
 
     process = start(config_file, tmp_path)

@@ -12,6 +12,7 @@ from tfcourse.notices import tensorflow_start
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import Overrides
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.data.checks import check_data
 from tfcourse.search.data.loading import is_local, is_missing, load_split
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results import completion
@@ -201,6 +202,8 @@ class Search:
         elif result := self.completed():
             write_events(config, directory, result.trials)
             return result
+        if not in_process:  # errors that a worker would find only once it has TensorFlow
+            check_data(config)
         with lock_directory(self.directory):
             directory.remove_leftovers()
             if not fresh:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import tfcourse
+from tests import processes
 from tests.search.runtime.pools import SLOW, same
 from tfcourse import InputError
 from tfcourse.search.runtime.roles import check_shared
@@ -176,3 +177,30 @@ def test_a_worker_whose_config_is_not_the_chiefs(quick):
     other = replace(search.config, training=search.config.training.model_copy(update={"epochs": 3}))
     with pytest.raises(InputError, match=r"training\.epochs is 2 there and 3 here"):
         check_shared(other, directory, Reachable())
+
+
+def test_an_interruption_while_the_workers_import_is_no_traceback():
+    """Ctrl-C reaches the process that the workers are forked from, during its imports."""
+    code = """if True:
+        import importlib.abc, os, signal, sys
+
+        class Interrupt(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, path, target=None):
+                if name == "tfcourse.search.runtime.roles":
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        sys.meta_path.insert(0, Interrupt())
+        import tfcourse.search.runtime.preload
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        print("imported")
+    """
+    done = processes.run(["-c", code])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
+
+
+def test_the_data_is_checked_before_a_worker_starts(quick, tmp_path, monkeypatch):
+    (tmp_path / "data.csv").write_text("a,y\n1,0\n2,nan\n")
+    search = quick(data={"source": "csv", "path": "data.csv"})
+    monkeypatch.setattr("tfcourse.search.run.supervise", None)
+    with pytest.raises(InputError, match=r"the labels y must be 0, 1"):
+        search.run(workers=2)
