@@ -66,8 +66,11 @@ def test_a_header_says_how_long_it_takes_and_what_to_expect(path):
     assert re.search(r"\d+ (s|min) of one core", header), "how long it takes"
 
 
-# The digits have tests of their own, and the toy one below.
-RUN = ("momentum", "convnet", "breast_cancer", "regression", "text", "mnist", "template")
+# Two of the digits have tests of their own, and the toy one below.
+RUN = (
+    *("digits_coarse_to_fine", "digits_cross_validation", "momentum", "convnet"),
+    *("breast_cancer", "regression", "text", "mnist", "template"),
+)
 
 
 @pytest.mark.parametrize("name", RUN)

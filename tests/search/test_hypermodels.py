@@ -534,9 +534,17 @@ def test_one_mistake_gives_one_line(name, fragment, said, module, tmp_path):
             {"training": {"loss": "mse"}, "search": {"objective": "val_auc"}},
             r'objective of the builder ".*" must be one of "val_loss", "val_mae", "loss", "mae"\. ',
         ),
+        (
+            "regression",
+            {
+                "training": {"loss": "mse"},
+                "search": {"objective": "val_mae", "limits": {"val_auc": {"min": 0.5}}},
+            },
+            r'metric of the builder ".*" in \[search\.limits\] must be one of "parameters", "val_l',
+        ),
         ("late", {"search": {"trials": 1}}, r'registers "new" with .* and did not when the search'),
     ],
-    ids=["loss", "objective", "late"],
+    ids=["loss", "objective", "limits", "late"],
 )
 def test_what_the_rehearsal_finds(search, monkeypatch, name, tables, said):
     planned = search(name, **tables)

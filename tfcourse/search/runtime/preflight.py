@@ -12,6 +12,7 @@ from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model, why_not_loadable
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.records.satisficing import PARAMETERS
 from tfcourse.search.store.code_record import CodeRecord, code_record
 from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.trials.building import build_trial
@@ -104,7 +105,7 @@ def _check_output(name: str, model: KerasModel) -> None:
 
 
 def _check_compilation(config: SearchConfig, model: KerasModel, split: Split) -> None:
-    """Refuse a model that came compiled with another loss, or without the objective."""
+    """Refuse a model that came compiled with another loss, or without a metric that is needed."""
     name, loss = config.builder.name, config.training.loss
     own = keras.losses.get(model.loss)
     own = getattr(own, "fn", own)
@@ -122,6 +123,10 @@ def _check_compilation(config: SearchConfig, model: KerasModel, split: Split) ->
     for wanted in (config.search.objective, monitor):
         if wanted is not None and wanted not in names:
             raise InputError(one_of(f'objective of the builder "{name}"', wanted, names))
+    for bound in config.bounds:
+        if bound.name not in (PARAMETERS, *names):
+            what = f'metric of the builder "{name}" in [search.limits]'
+            raise InputError(one_of(what, bound.name, [PARAMETERS, *names]))
 
 
 def _check_ids(config: SearchConfig, model: KerasModel, split: Split) -> None:
