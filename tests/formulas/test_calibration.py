@@ -102,6 +102,11 @@ def test_the_calibration_error_is_its_definition(predictions, bins):
     assert expected_calibration_error(parts) == pytest.approx(expected, abs=1e-12)
 
 
+def test_an_edge_belongs_to_the_bin_below_it():
+    sizes = reliability_bins(np.array([0.0, 0.25, 0.5, 0.500001, 1.0]), np.ones(5), 4).sizes
+    np.testing.assert_array_equal(sizes, [2, 1, 1, 1])
+
+
 def test_probabilities_that_are_right_as_often_as_they_say(rng):
     confidence = rng.random(200_000)
     error = expected_calibration_error(

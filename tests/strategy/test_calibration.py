@@ -12,7 +12,6 @@ import tfcourse
 from tfcourse import BatchNorm, InputError, SoftmaxHead
 from tfcourse.formulas.calibration import best_temperature, two_class_logits
 from tfcourse.internals.layers import flatten_layers
-from tfcourse.models.logits import logits_copy
 
 layers = keras.layers
 CLASSES = 3
@@ -157,11 +156,31 @@ def test_a_model_whose_logits_are_not_visible(x, tmp_path):
     calibration.model().save(tmp_path / "m.keras")
     loaded = keras.models.load_model(tmp_path / "m.keras")
     np.testing.assert_allclose(loaded.predict(x, verbose=0), expected, rtol=1e-4)
-    # A softmax that something else needs, too, stays: here its own output twice.
+
+
+def shared_softmaxes():
+    """Models whose last softmax something else needs too, by name."""
     inputs = keras.Input((4,))
-    p = layers.Dense(CLASSES, "softmax")(inputs)
-    twice = keras.Model(inputs, layers.Average()([p, layers.Identity()(p)]))
-    assert not logits_copy(twice, x, twice.predict(x, verbose=0)).is_exact
+    hidden = layers.Dense(CLASSES)(inputs)
+    probabilities = layers.Softmax()(hidden)
+    penalty = layers.Reshape((CLASSES,))(layers.ActivityRegularization(0.1)(probabilities))
+    softmax_layer = layers.Activation("softmax")
+    twice = softmax_layer(layers.Dense(CLASSES)(softmax_layer(hidden)))
+    flat = layers.Reshape((CLASSES,))(probabilities)
+    return {
+        "in the middle": keras.Model(inputs, layers.Average()([flat, penalty])),
+        "called twice": keras.Model(inputs, twice),
+    }
+
+
+@pytest.mark.parametrize("name", ["in the middle", "called twice"])
+def test_a_softmax_that_is_needed_elsewhere(name, x):
+    model = shared_softmaxes()[name]
+    z = logits_of(model, x)
+    calibration = tfcourse.calibrate(model, x, labels_of(z * SURE))
+    assert not calibration.logits.is_exact
+    expected = softmax(z / calibration.temperature, -1)
+    np.testing.assert_allclose(calibration.apply(x), expected, rtol=1e-4)
 
 
 def test_several_inputs(x):
@@ -233,9 +252,11 @@ def test_the_picture(x, tmp_path):
     [
         ({"y": np.zeros(3)}, "y must have the shape (4,) or one-hot (4, 3), as x and"),
         ({"y": np.array([0, 1, 2, 3])}, "y must be class numbers in 0 … 2. Received: 0, 1, 2, 3."),
+        ({"y": np.array([0, 1, 2, -1])}, "Received: -1, 0, 1, 2."),
         ({"y": np.array([0, 1, 2, 0.5])}, "Received: 0.0, 0.5, 1.0, 2.0."),
         ({"y": np.array(list("abca"))}, "Received: a, b, c."),
         ({"y": np.full((4, 3), 1 / 3)}, "must be one-hot"),
+        ({"y": np.eye(4)[:, :3]}, "y of shape (4, 3) must be one-hot"),
         ({"x": np.full((4, 4), np.nan)}, "outputs must be finite"),
         ({"x": np.zeros((0, 4))}, "x must hold at least one example"),
         ({"bins": 0}, "bins must be a whole number >= 1. Received: 0."),

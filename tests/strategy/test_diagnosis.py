@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tfcourse import InputError
 from tfcourse.strategy import diagnose, diagnose_model
-from tfcourse.strategy.gaps import LEVELS, difference_error
+from tfcourse.strategy.gaps import LEVELS, difference_error, lead_error
 
 
 def largest(**errors):
@@ -90,6 +90,17 @@ def test_the_standard_error_by_hand():
     """No mistakes in 8 examples are no proof: (0+1)/(8+2) = 0.1, and 0.1·0.9/10 = 0.009."""
     assert difference_error({"dev": 0.0}, {"dev": 8}, {"dev": -1.0}) == pytest.approx(0.009**0.5)
     assert difference_error({"dev": 0.0}, {}, {"dev": 1.0}) is None
+
+
+def test_the_error_of_a_lead_is_that_over_many_data_sets(rng):
+    """Of neighbours, whose level between them counts twice, and of gaps without a common one."""
+    errors = {"train": 0.1, "train_dev": 0.2, "dev": 0.25, "test": 0.3}
+    sizes = dict.fromkeys(errors, 3000)
+    drawn = {level: rng.binomial(3000, p, 20_000) / 3000 for level, p in errors.items()}
+    gaps = diagnose(**errors, sizes=sizes).gaps
+    for pair in (gaps[:2], (gaps[0], gaps[2])):
+        one, two = (drawn[gap.end] - drawn[gap.start] for gap in pair)
+        np.testing.assert_allclose(lead_error(errors, sizes, pair), np.std(one - two), rtol=0.03)
 
 
 def test_small_sets_distinguish_nothing():

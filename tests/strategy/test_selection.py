@@ -179,6 +179,7 @@ def test_the_models_of_a_search(search, monkeypatch):
         measured.append(model.count_params())
         assert example.shape == (1, 5)
         assert model(example).shape == (1, 3)
+        assert "shift" in model.layers[0].name  # it takes raw data, as the best model does
         return model.count_params() / 10
 
     monkeypatch.setattr(measures, "latency", latency)

@@ -48,6 +48,15 @@ def test_the_seed_alone_decides():
     assert one.dev[0].tolist() != other.dev[0].tolist()
 
 
+def test_distributions_and_classes_are_drawn_for_themselves():
+    """Of equal data, different rows are chosen."""
+    split = split_with_train_dev(numbered(40, 0), numbered(40, 0), train_dev=0.5, seed=1)
+    rows = split.dev[0][:, 0], split.train_dev[0][:, 0]
+    assert rows[0].tolist() != rows[1].tolist()
+    even, odd = ([r // 2 for r in rows[0] if r % 2 == parity] for parity in (0, 1))
+    assert even != odd
+
+
 @pytest.mark.parametrize("kind", ["rows", "texts"])
 def test_other_targets(kind):
     y = (

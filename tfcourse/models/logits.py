@@ -115,18 +115,13 @@ def with_temperature(logits: LogitsModel, temperature: float) -> KerasModel:
 
 
 def _is_removable(call: Call, graph: Graph) -> bool:
-    """Return whether a layer's activation serves the model's output alone, and can be left out."""
+    """Return whether a layer's activation can be left out, and serves the output alone."""
     layer = call.layer
     has_activation = isinstance(layer, SoftmaxHead | keras.layers.Softmax) or hasattr(
         layer, "activation"
     )
-    if not has_activation or sum(other.layer is layer for other in graph.calls) > 1:
-        return False
-    while not call.is_output:
-        if len(call.consumers) != 1:
-            return False
-        call = call.consumers[0]
-    return not call.consumers
+    # Every call leads to the one output, so that only this layer's own calls can come before it.
+    return has_activation and sum(other.layer is layer for other in graph.calls) == 1
 
 
 def _copy(model: KerasModel, last: Layer | None) -> KerasModel:
