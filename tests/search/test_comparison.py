@@ -165,3 +165,21 @@ def test_the_picture(runs, tmp_path):
     code, text = compare(*runs, "--plot", tmp_path / "a.gif")
     assert code == 2
     assert "must be a .png, .svg or .pdf file" in text
+
+
+def test_a_strategys_defaults_are_settings(tmp_path):
+    trials = [completed(0, 0.9, {"learning_rate": 0.02})]
+    tables = [{"gp": {"parallel": 2, "acquisition": "improvement"}}, {"gp": {}}, {}]
+    paths = [
+        write_run(
+            tmp_path / f"run{n}", SPACE, trials, strategy="gp" if table else "random", **table
+        )
+        for n, table in enumerate(tables)
+    ]
+    said = json.loads(compare(*paths[:2], "--json")[1])["differences"]
+    # What a directory of before the setting continues with.
+    assert said["search.gp.acquisition"] == ["improvement", "turns"]
+    assert said["search.gp.parallel"] == [2, 1]
+    assert "search.gp.initial" not in said
+    others = json.loads(compare(*paths[1:], "--json")[1])["differences"]
+    assert others["search.gp.parallel"] == [1, "not set"]

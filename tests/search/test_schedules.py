@@ -10,6 +10,8 @@ import pytest
 from tfcourse import InputError, fit, load_model
 from tfcourse.data.splits import Part, stratified_split
 from tfcourse.search.config.advice import advice
+from tfcourse.search.config.builders import find_builder
+from tfcourse.search.config.hyperparameters import builder_arguments
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.schedules import is_scheduled, is_smoothed
 from tfcourse.search.data.loading import load_split
@@ -308,3 +310,15 @@ def test_a_search_records_them_and_its_model_is_evaluated_as_the_search_did(quic
     for model in (plain, own):
         loss = model.evaluate(test.x, test.y, verbose=0)[0]
         assert loss == pytest.approx(result.summary.test["loss"], rel=1e-5)
+
+
+def named(input_shape, classes, warmup, **arguments): ...
+
+
+def unnamed(input_shape, classes, **arguments): ...
+
+
+@pytest.mark.parametrize(("builder", "names"), [(named, {"warmup", "units"}), (unnamed, {"units"})])
+def test_settings_of_the_training_are_a_builders_if_it_names_them(builder, names):
+    values = {"warmup": 0.1, "schedule": "cosine", "label_smoothing": 0.1, "units": 8}
+    assert set(builder_arguments(find_builder(builder), values)) == names

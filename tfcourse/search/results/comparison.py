@@ -12,11 +12,14 @@ import numpy as np
 from rich.console import RenderableType
 
 from tfcourse.errors import InputError
+from tfcourse.search.config.load import load_config
 from tfcourse.search.records.trial_record import without_nan
 from tfcourse.search.results.layout import FirstThatFits, Printable, table_of
 from tfcourse.search.results.search_record import SearchRecord, read_record
 from tfcourse.search.results.tables import LONGEST_VALUE, format_score, format_value
 from tfcourse.search.store.data_record import read_data_record
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.resume import as_recorded
 from tfcourse.search.strategies.stopping import seconds_on_record
 
 __all__ = ["Comparison", "compare", "setting_differences"]
@@ -44,7 +47,7 @@ class Comparison(Printable):
     @cached_property
     def differences(self) -> dict[str, list[Any]]:
         """The value of each setting that differs, by search; "not set" where it has none."""
-        return setting_differences([record.tables for record in self.records])
+        return setting_differences([_with_defaults(record) for record in self.records])
 
     @property
     def fewest(self) -> int:
@@ -214,6 +217,23 @@ def setting_differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[A
     values = {key: [each.get(key, NOT_SET) for each in settings] for key in keys}
     # As texts, in which 1, 1.0 and true are different values.
     return {k: v for k, v in values.items() if len(set(map(_as_text, v))) > 1}
+
+
+def _with_defaults(record: SearchRecord) -> Mapping[str, Any]:
+    """Return the tables of a config with the settings that its strategy has by default.
+
+    An old directory has those of then.
+    """
+    search = record.tables.get("search", {})
+    try:
+        config = load_config(RunDirectory(record.directory).config, recorded=True)
+        settings = as_recorded(config, record.directory).settings
+    except InputError:  # the config is damaged, or has settings of another version
+        return record.tables
+    if settings is None:
+        return record.tables
+    defaults = settings.model_dump(exclude_none=True)
+    return {**record.tables, "search": {**search, search["strategy"]: defaults}}
 
 
 def _settings(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
