@@ -49,8 +49,9 @@ class Search:
         config: A checked config; it excludes all arguments after ``out``.
         out: The folder that holds run directories; this one is ``out/name``.
         space: The tables of ``[space]`` by name.
-        build: ``"mlp"``, ``"package.module:function"``, or the function ``build(input_shape,
-            classes, ...)``, keras-tuner's ``build(hp)`` or ``HyperModel`` itself.
+        build: ``"mlp"``, ``"convnet"``, ``"linear"``, ``"package.module:function"``, or a function
+            ``build(input_shape, classes, ...)``, keras-tuner's ``build(hp)`` or ``HyperModel``
+            itself.
         arguments: Fixed arguments of ``build``.
         data: The examples (x, y), to be split.
         train: The examples (x, y) of the train set, with ``dev`` and ``test``.
