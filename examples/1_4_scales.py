@@ -7,9 +7,11 @@
 # the hyperparameter acts, and draw uniformly on *that*.
 
 # %%
-from tfcourse.course import QUICK, save
+from tfcourse.course import QUICK, save, spread, verdict
 
+SEEDS = range(10)
 DRAWS = 10_000 if QUICK else 100_000
+FEW = 200
 
 # %%
 import matplotlib.pyplot as plt
@@ -104,6 +106,35 @@ for name, values in betas.items():
     print(f"{name:14}{shares(values, [0.9, 0.99, 0.999])}   {course[name]}".rstrip())
 
 # %% [markdown]
+# ## Ten seeds
+#
+# The draws of ten seeds, as many as a small search has.
+
+# %%
+alpha = {"linear": [], "log": []}
+above = []
+for seed in SEEDS:
+    few = np.random.default_rng(seed).random(FEW)
+    for scale, share in alpha.items():
+        counts, _ = np.histogram(to_value(few, 1e-4, 1, scale), decades)
+        share.append(counts / FEW)
+    above.append(np.mean(to_value(few, 0.9, 0.999, "one_minus_log") > 0.99))
+linear, log = np.array(alpha["linear"])[:, -1], np.array(alpha["log"])
+verdict(
+    "1.4",
+    bool(np.all(linear > 0.8) and np.all(np.abs(log - 0.25) < 0.1)),
+    f"{len(SEEDS)} seeds of {FEW} draws: uniform, {spread(linear, '.0%')} of the rates are above "
+    f"0.1; on the log scale each decade has {spread(log.ravel(), '.0%')}",
+)
+windows = [effective_window(beta) for beta in (0.9, 0.9005, 0.999, 0.9995)]
+verdict(
+    "1.5",
+    bool(np.all(np.abs(np.subtract(above, 0.5)) < 0.15)) and round(windows[3] / windows[2], 2) == 2,
+    f"{spread(above, '.0%')} of the β lie above 0.99; the windows are "
+    f"{windows[0]:.0f} → {windows[1]:.2f} and {windows[2]:.0f} → {windows[3]:.0f}",
+)
+
+# %% [markdown]
 # ## The picture
 #
 # Forty of the draws on each scale, and above them how all of them are spread. The axes show what
@@ -136,9 +167,9 @@ fig, axes = plt.subplots(
 )
 for ax in axes.flat:
     ax.spines[["top", "right"]].set_visible(False)
-windows = {name: effective_window(values) for name, values in betas.items()}
+by_window = {name: effective_window(values) for name, values in betas.items()}
 show(*axes[:, 0], rates, 1e-4, 1)
-show(*axes[:, 1], windows, 10, 1000)
+show(*axes[:, 1], by_window, 10, 1000)
 
 axes[0, 0].set_title("Learning rate: the log scale reaches every decade", loc="left")
 axes[0, 1].set_title("β: the log scale of 1 - β reaches every window", loc="left")
