@@ -70,7 +70,7 @@ def test_the_key_depends_on_the_modules_below_alone(finished, tmp_path, monkeypa
         monkeypatch.setattr(
             "tfcourse.course.runs._library_key", key_of.__globals__["_library_key"].__wrapped__
         ) if not keys else None
-        keys.append(key_of(own, True))
+        keys.append(key_of(own))
     assert keys[0] == keys[1] == keys[2] != keys[3]
 
 
@@ -145,8 +145,11 @@ def test_an_interruption_ends_the_scripts_processes_and_keeps_the_run_before(fin
     thread.join()
     assert store.last("1_2_x", quick=True) is None
     for pid in pids.read_text().split():
-        while running(pid):  # a process that is killed ends a moment later
+        for _ in range(1000):  # a process that is killed ends a moment later
+            if not running(pid):
+                break
             time.sleep(0.01)
+        assert not running(pid)
 
 
 def test_a_record_that_is_damaged_or_of_another_version_is_none(finished, tmp_path):

@@ -96,7 +96,7 @@ class Store:
     def current(self, script: Script, quick: bool) -> Run | None:
         """Return the last run if it succeeded and nothing it depends on has changed since."""
         run = self.last(script.name, quick)
-        valid = run is not None and not run.error and run.key == key_of(script, quick)
+        valid = run is not None and not run.error and run.key == key_of(script)
         return run if valid else None
 
     def run(self, script: Script, quick: bool, fresh: bool = False) -> Run:
@@ -124,7 +124,7 @@ class Store:
         entry = Run(
             script=script.name,
             quick=quick,
-            key=key_of(script, quick),
+            key=key_of(script),
             seconds=round(done.seconds, 2),
             verdicts=tuple(Verdict(**entry) for entry in done.verdicts),
             pictures=tuple(str(path.relative_to(partial)) for path in done.pictures),
@@ -156,9 +156,9 @@ def default_folder() -> Path:
     return platformdirs.user_cache_path("tfcourse") / "course"
 
 
-def key_of(script: Script, quick: bool) -> str:
-    """Return the hash of a script, its mode, the library and the versions below it."""
-    digest = hashlib.sha256(f"{_library_key()} {quick}\n{script.text}".encode())
+def key_of(script: Script) -> str:
+    """Return the hash of a script, the library and the versions below it."""
+    digest = hashlib.sha256(f"{_library_key()}\n{script.text}".encode())
     return digest.hexdigest()[:16]
 
 
