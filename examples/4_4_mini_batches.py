@@ -13,7 +13,7 @@
 from tfcourse.course import QUICK, save, verdict
 
 SEEDS = range(10)
-EPOCHS = 3 if QUICK else 20
+EPOCHS = 6 if QUICK else 20
 BATCH_SIZE = 32
 ALPHA = 0.05
 
