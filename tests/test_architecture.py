@@ -253,6 +253,9 @@ def loaded_with(module):
         "tfcourse.babysit.client",
         "tfcourse.babysit.session",
         "tfcourse.types",
+        "tfcourse.course.listing",
+        "tfcourse.course.runner",
+        "tfcourse.course.book.book",
     ],
 )
 def test_what_needs_no_training_imports_no_tensorflow(entry):
