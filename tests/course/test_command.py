@@ -1,6 +1,7 @@
 """The command of the course: its list, its runs, and how it ends."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -70,6 +71,11 @@ def test_a_failure_does_not_stop_the_others_and_ends_with_1(two):
     assert "[1/2] 1_3_x.py: failed, " in result.stderr
     assert "[2/2] 1_2_x.py: 1.2 holds, " in result.stderr
     assert "1_3_x failed: no luck\n" in result.stderr
+    again = run("1.3", "1.2", "--quick", "--out", two)  # one that failed runs again
+    assert re.search(r"\[1/2\] 1_3_x.py: failed, \d+ s\n", again.stderr)
+    assert "[2/2] 1_2_x.py: 1.2 holds, unchanged\n" in again.stderr
+    again = run("1.3", "1.2", "--quick", "--out", two, "--fresh")
+    assert re.search(r"\[2/2\] 1_2_x.py: 1.2 holds, \d+ s\n", again.stderr)
     assert "1.3   failed (quick, outdated)" in run("--out", two).stdout
 
 

@@ -96,13 +96,17 @@ def _run(
     runs = []
     for count, script in enumerate(planned, 1):
         name = f"[{count}/{len(planned)}] {script.path.name}"
-        with working(f"{name}: {', '.join(script.claims)}", disable=quiet):
-            run = store.run(script, quick, fresh)
+        run = None if fresh else store.current(script, quick)
+        time = "unchanged"
+        if run is None:
+            with working(f"{name}: {', '.join(script.claims)}", disable=quiet):
+                run = store.run(script, quick)
+            time = f"{run.seconds:.0f} s"
         runs.append(run)
         if len(planned) > 1 and not quiet:
             stated = ", ".join(f"{verdict.claim} {verdict.word}" for verdict in run.verdicts)
             state = "failed" if run.error else stated
-            errors.print(f"{name}: {state}, {run.seconds:.0f} s", highlight=False, soft_wrap=True)
+            errors.print(f"{name}: {state}, {time}", highlight=False, soft_wrap=True)
     return runs
 
 

@@ -99,17 +99,8 @@ class Store:
         valid = run is not None and not run.error and run.key == key_of(script)
         return run if valid else None
 
-    def run(self, script: Script, quick: bool, fresh: bool = False) -> Run:
-        """Return the current run of a script, or run it and keep the result.
-
-        Args:
-            script: The script.
-            quick: True for its quick mode.
-            fresh: True to run it also if there is a current run.
-        """
-        run = None if fresh else self.current(script, quick)
-        if run is not None:
-            return run
+    def run(self, script: Script, quick: bool) -> Run:
+        """Run a script in a mode and keep the result, in the place of the last one."""
         folder = self._folder(script.name, quick)
         partial = folder.with_name(f"{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
