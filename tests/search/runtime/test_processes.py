@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 import tfcourse
-from tests import processes
 from tests.search.runtime.pools import SLOW, same
 from tfcourse import InputError
 from tfcourse.search.runtime.roles import check_shared
@@ -179,23 +178,25 @@ def test_a_worker_whose_config_is_not_the_chiefs(quick):
         check_shared(other, directory, Reachable())
 
 
+@pytest.mark.slow
 def test_an_interruption_while_the_workers_import_is_no_traceback():
-    """Ctrl-C reaches the process that the workers are forked from, during its imports."""
+    """Ctrl-C reaches the process that the workers are forked from, as soon as it starts."""
     code = """if True:
-        import importlib.abc, os, signal, sys
+        import os, signal
+        from multiprocessing import forkserver
+        from tfcourse.search.runtime import process
 
-        class Interrupt(importlib.abc.MetaPathFinder):
-            def find_spec(self, name, path, target=None):
-                if name == "tfcourse.search.runtime.roles":
-                    os.kill(os.getpid(), signal.SIGINT)
-
-        sys.meta_path.insert(0, Interrupt())
-        import tfcourse.search.runtime.preload
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        print("imported")
+        process._start_server()
+        server = forkserver._forkserver._forkserver_pid
+        for _ in range(20):
+            os.kill(server, signal.SIGINT)
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, []) & {signal.SIGINT}
+        status = open(f"/proc/{server}/status").read()
+        blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+        print(blocked >> signal.SIGINT - 1 & 1)
     """
-    done = processes.run(["-c", code])
-    assert (done.returncode, done.stdout, done.stderr) == (0, "imported\n", "")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
 
 
 def test_the_data_is_checked_before_a_worker_starts(quick, tmp_path, monkeypatch):

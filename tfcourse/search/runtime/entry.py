@@ -1,6 +1,7 @@
 """The function that a child process begins with."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
@@ -24,6 +25,7 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: Path) ->
     """
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C is for the parent, which ends its children
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     redirect_output(log)
     os.environ.clear()
     os.environ.update(settings["environ"])

@@ -6,7 +6,7 @@ import sys
 import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import forkserver, get_context, resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Child:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=run_child, args=(dict(settings), theirs, log))
         with _without_main():
+            if METHOD == "forkserver":
+                _start_server()
             self._process.start()
         theirs.close()
 
@@ -74,6 +76,20 @@ class Child:
         """Wait for its end, and return its exit status: negative for a signal."""
         self._process.join()
         return int(self._process.exitcode)
+
+
+def _start_server() -> None:
+    """Start the process that the children are forked from, if it does not run.
+
+    Ctrl-C reaches it too, and is blocked there from its first instruction on, as the blocked
+    signals are inherited; here it is delivered after the start. `run_child` ends the block.
+    """
+    resource_tracker.ensure_running()  # the server's start would start it, and end the block
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 @contextmanager
