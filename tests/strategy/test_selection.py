@@ -197,6 +197,15 @@ def test_the_models_of_a_search(search, monkeypatch):
         select(search, "val_accuracy", {"milliseconds": 1})
 
 
+def test_equal_models_of_different_arguments_are_measured_once(search, monkeypatch):
+    """As of a builder that compiles, whose arguments include the learning rate."""
+    calls = []
+    monkeypatch.setattr(measures, "latency", lambda model, x: calls.append(model) or 1.0)
+    monkeypatch.setattr(measures.ModelMeasures, "_key", lambda self, record: str(record.trial))
+    select(search, "milliseconds")
+    assert len(calls) == 3
+
+
 def test_the_selected_model(search):
     best = select(search, "val_accuracy")
     assert best.model().count_params() == search.run(verbose=False).best_model().count_params()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tfcourse.errors import InputError, error_line
+from tfcourse.search.code.model_config import hash_of_config
 from tfcourse.search.config.hyperparameters import builder_arguments, hyperparameters_of
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.search_config import SearchConfig
@@ -27,7 +28,8 @@ WARM_UP, REPEATS = 5, 50
 class ModelMeasures:
     """The size and the latency of trials' models, which are built and not trained.
 
-    Trials with the same arguments of the builder share a model, and its measures.
+    Trials with the same arguments of the builder share a model, and its measures; equal models of
+    different arguments share the latency.
 
     Args:
         config: The search; None to read it from the run directory.
@@ -48,7 +50,8 @@ class ModelMeasures:
                 "itself if they were objects in Python, or limit recorded metrics alone."
             ) from None
         self._values_of: dict[tuple[str, str], float] = {}
-        self._last: tuple[str, KerasModel] | None = None
+        self._latencies: dict[str, float] = {}
+        self._last: tuple[str, str | None, KerasModel] | None = None
 
     def measure(self, name: str, record: TrialRecord) -> float:
         """Return one of the `MEASURES` of a trial's model.
@@ -60,14 +63,20 @@ class ModelMeasures:
         if (name, key) not in self._values_of:
             # Only the last model is kept: a search may have many architectures.
             if self._last is None or self._last[0] != key:
-                self._last = key, self._build(record)
-            model = self._last[1]
-            value = model.count_params() if name == "parameters" else self._latency(model)
-            self._values_of[name, key] = float(value)
+                self._last = key, *self._build(record)
+            _, config, model = self._last
+            if name == "parameters":
+                value = float(model.count_params())
+            else:
+                value = self._latency_of(model, config or key)
+            self._values_of[name, key] = value
         return self._values_of[name, key]
 
-    def _latency(self, model: KerasModel) -> float:
-        return latency(model, self.split.test.x[:1])
+    def _latency_of(self, model: KerasModel, config: str) -> float:
+        """Return the latency, of models with equal configurations that of the first."""
+        if config not in self._latencies:
+            self._latencies[config] = latency(model, self.split.test.x[:1])
+        return self._latencies[config]
 
     def _values(self, record: TrialRecord) -> Mapping[str, Any]:
         from tfcourse.search.trials.trainings import with_origin
@@ -80,12 +89,14 @@ class ModelMeasures:
         values = hyperparameters_of(config.model, config.training, self._values(record))
         return repr(sorted(builder_arguments(config.builder, values).items()))
 
-    def _build(self, record: TrialRecord) -> KerasModel:
+    def _build(self, record: TrialRecord) -> tuple[str | None, KerasModel]:
+        """Return the hash of a trial's model, and the model as it takes raw data."""
         from tfcourse.search.trials.building import compiled_model
         from tfcourse.search.trials.normalized import normalize, with_scaling
 
         try:
             model = compiled_model(self.config, self.split, self._values(record))
+            config = hash_of_config(model)  # with the scaling, the compilation is part of it
             scaling = normalize(self.split, self.config.data.normalize)[1]
             model = with_scaling(model, scaling, self.split.shape)
             if not model.built:
@@ -95,7 +106,7 @@ class ModelMeasures:
                 f"select: the model of trial {record.trial} can't be built: {error_line(error)}. "
                 "Correct the builder, or limit recorded metrics alone."
             ) from error
-        return model
+        return config, model
 
 
 def latency(model: KerasModel, example: Array, repeats: int = REPEATS) -> float:
