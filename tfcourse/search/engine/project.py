@@ -69,28 +69,36 @@ class Project:
     def write(self, records: Iterable[TrialRecord]) -> None:
         """Write the trials and the state of the oracle and the tuner."""
         oracle = self._tuner.oracle
+        searched = {hp.name for hp in oracle.hyperparameters.space}
+        hashes = {}
         for record in sorted(records, key=lambda record: record.trial):
             trial = self._trial(record)
-            key = trial.trial_id
-            searched = {hp.name for hp in oracle.hyperparameters.space}
             values = {n: v for n, v in trial.hyperparameters.values.items() if n in searched}
-            oracle.trials[key] = trial
-            oracle.start_order.append(key)
-            oracle.end_order.append(key)
-            oracle._run_times[key] = 1
-            oracle._id_to_hash[key] = oracle._compute_values_hash(values)
-            oracle._tried_so_far.add(oracle._id_to_hash[key])
-            oracle._save_trial(trial)
+            hashes[trial.trial_id] = oracle._compute_values_hash(values)
+            oracle.trials[trial.trial_id] = trial
+            trial.save(str(self._folder_of(trial.trial_id) / "trial.json"))
+        oracle.set_state(
+            oracle.get_state()
+            | {
+                "start_order": [*hashes],
+                "end_order": [*hashes],
+                "run_times": dict.fromkeys(hashes, 1),
+                "id_to_hash": hashes,
+                "tried_so_far": [*hashes.values()],
+            }
+        )
         self._tuner.save()
 
     def write_weights(self, trial: int, model: KerasModel) -> None:
         """Write the weights of a trial's model, for ``get_best_models``."""
-        key = self._key(trial)
-        model.save_weights(self._tuner._get_checkpoint_fname(key))
+        folder = self._folder_of(self._key(trial))
+        model.save_weights(folder / "checkpoint.weights.h5")
         config = model.get_build_config()
         if config is not None:
-            path = self._tuner._get_build_config_fname(key)
-            keras_tuner.src.utils.save_json(path, config)
+            keras_tuner.src.utils.save_json(str(folder / "build_config.json"), config)
+
+    def _folder_of(self, key: str) -> Path:
+        return Path(self._tuner.get_trial_dir(key))
 
     def _key(self, trial: int) -> str:
         return f"{trial:0{self._digits}d}"
