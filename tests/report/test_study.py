@@ -2,6 +2,7 @@
 
 import math
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -58,6 +59,18 @@ def test_the_trials_are_those_of_the_search():
             assert trial.user_attrs["message"] == record.message
     best = rank(records, "max")[0]
     assert study.best_trial.user_attrs["trial"] == best.trial
+
+
+def test_a_trial_that_breaks_a_limit_has_a_score_and_is_not_the_best():
+    values = {"learning_rate": 0.01}
+    better = replace(completed(1, 0.9, values), status="infeasible", message="Breaks it.")
+    ended = replace(completed(2, 0.95, values), status="pruned")
+    study = as_study(space_of({"learning_rate": RATE}), [completed(0, 0.5, values), better], "max")
+    assert [trial.value for trial in study.trials] == [0.5, 0.9]
+    assert study.best_trial.number == 0
+    assert [trial.constraints for trial in study.trials] == [{"limits": 0.0}, {"limits": 1.0}]
+    free = as_study(space_of({"learning_rate": RATE}), [completed(0, 0.5, values), ended], "max")
+    assert [trial.constraints for trial in free.trials] == [{}, {}]
 
 
 def test_a_start_that_is_on_no_step_has_a_distribution_without_steps():

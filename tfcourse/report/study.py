@@ -63,7 +63,8 @@ def as_trials(
     """Return the trials as Optuna has them, in the order of their numbers.
 
     The user attributes ``trial``, ``seconds`` and ``message`` are those of the record. A value that
-    the space does not admit, which an earlier version may have drawn, is left out.
+    the space does not admit, which an earlier version may have drawn, is left out. If some trials
+    break a limit, ``limits`` is a constraint: 1 of those, and 0 of the completed ones.
 
     Args:
         space: The parameters by name.
@@ -77,17 +78,26 @@ def as_trials(
         name: _distribution(p, [r.values[name] for r in records if name in r.values])
         for name, p in space.items()
     }
-    states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED}
+    states = {
+        "completed": TrialState.COMPLETE,
+        "infeasible": TrialState.COMPLETE,
+        "pruned": TrialState.PRUNED,
+    }
+    is_limited = any(record.status == "infeasible" for record in records)
     trials = []
     for record in records:
         values = record.values
         names = [name for name in space if name in values and admits(space[name], values[name])]
         attributes: dict[str, Any] = {"trial": record.trial, "seconds": record.seconds}
         attributes |= {"message": record.message} if record.message else {}
+        state = states.get(record.status, TrialState.FAIL)
+        has_ended = state is TrialState.COMPLETE
+        broken = {"limits": float(record.status == "infeasible")}
         trials.append(
             create_trial(
-                state=states.get(record.status, TrialState.FAIL),
-                value=record.score if record.status == "completed" else None,
+                state=state,
+                value=record.score if has_ended else None,
+                constraints=broken if is_limited and has_ended else None,
                 params={name: _value(space[name], values[name]) for name in names},
                 distributions={name: distributions[name] for name in names},
                 user_attrs=attributes,

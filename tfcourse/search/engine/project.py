@@ -3,7 +3,8 @@
 Ranges keep their scales and steps, except for steps on a log scale, which mean another thing to
 keras-tuner. A decay β on a log scale of 1-β is searched as ``one_minus_NAME``, as
 `tfcourse.one_minus_log` names it; a trial's values have β itself too. A completed trial has its
-metrics at the best epoch, which keras-tuner counts from 0. A pruned trial is INVALID.
+metrics at the best epoch, which keras-tuner counts from 0. A trial that was pruned, or breaks a
+limit, is INVALID.
 """
 
 from collections.abc import Iterable, Mapping

@@ -3,12 +3,13 @@
 Each trial is a run, and a session of HParams. It has the curve of each metric by epoch, from 1, and
 single points: ``trial/score``, ``trial/best_epoch``, ``trial/seconds``, with several trainings
 ``trial/score_std``, and ``at_best_epoch/METRIC`` for the other metrics at the best epoch: HParams
-itself shows the last value of a curve. A pruned trial has curves and no score.
+itself shows the last value of a curve. A trial that was pruned, or breaks a limit, has curves and
+no score.
 
 A choice has a discrete domain, a range an interval. HParams has no scale for a β: it becomes
 ``one_minus_NAME``, the value of 1-β, for which its parallel coordinates have a logarithmic axis. A
-status of HParams is success for a completed trial, failure for a failed one, and unknown for a
-pruned one; the text ``message`` has the reason.
+status of HParams is success for a completed trial, failure for a failed one, and unknown for
+others; the text ``message`` has the reason.
 
 The record has the end of a trial and its seconds, from which the times of the epochs are computed
 as if all took equally long.
