@@ -345,6 +345,14 @@ class TestKerasTuner:
             "the 3 with the best score."
         )
 
+    def test_into_a_linked_folder(self, tmp_path):
+        (tmp_path / "real").mkdir()
+        link = tmp_path / "kt"
+        link.symlink_to("real")
+        assert export(wide_run(tmp_path / "run", 2), "--keras-tuner", link)[0] == 0
+        assert link.is_symlink()
+        assert (tmp_path / "real" / "oracle.json").is_file()
+
     def test_again(self, tmp_path):
         run, folder = wide_run(tmp_path / "run", 4), tmp_path / "kt"
         export(run, "--keras-tuner", folder)

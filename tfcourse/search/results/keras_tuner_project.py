@@ -39,7 +39,7 @@ def write_project(record: SearchRecord, path: Path) -> str:
     """Write a project beside its place and move it there; return a line about its weights."""
     from tfcourse.search.engine.project import Project
 
-    path = path.absolute()
+    path = path.resolve()  # a link can't be replaced by a folder
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     trials = max([record.planned or 1, *(number + 1 for number in record.trials)])
