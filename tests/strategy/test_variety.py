@@ -68,6 +68,18 @@ def test_duplicates_and_crowds(rng):
     assert variety.distance < 0.1
 
 
+@pytest.mark.parametrize(("offset", "constant"), [(0, 0.1), (1e9, 0), (-1e9, 1 / 3)])
+def test_a_constant_feature_and_a_large_offset_hide_nothing(offset, constant, rng):
+    """As of seconds since 1970: the distances are small beside the numbers."""
+    real, synthetic = rng.normal(size=(2, 500, 4)) + offset
+    column = np.full((500, 1), constant)
+    variety = check_variety(np.hstack([synthetic, column]), np.hstack([real, column]))
+    alone = check_variety(synthetic - offset, real - offset)
+    assert variety.distance == pytest.approx(alone.distance, rel=1e-4)
+    assert variety.coverage == pytest.approx(alone.coverage, abs=0.002)
+    assert alone.coverage < 1
+
+
 def test_the_same_seed_gives_the_same_sample(rng):
     x = rng.normal(size=(300, 4))
     one, two, other = (

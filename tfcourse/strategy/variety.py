@@ -8,6 +8,7 @@ import numpy.typing as npt
 from rich.table import Table
 
 from tfcourse.data.frames import as_array
+from tfcourse.data.scaling import fit_scaling
 from tfcourse.errors import InputError, shown, warn
 from tfcourse.hyperparameters import is_number
 from tfcourse.search.results.layout import Printable, table_of
@@ -124,9 +125,8 @@ def check_variety(
         rows[np.random.default_rng([seed, n]).permutation(len(rows))[:count]].astype(np.float64)
         for n, rows in enumerate((fake, true))
     )
-    scale = true.std(0)
-    scale[scale == 0] = 1
-    fake, true = fake / scale, true / scale
+    scaling = fit_scaling(true, "standardize")
+    fake, true = ((rows - scaling.shift) / scaling.scale for rows in (fake, true))
     radius = nearest_distances(true, true, neighbours, own=True)
     own, real_own = (
         nearest_distances(fake, fake, 1, own=True),
