@@ -63,6 +63,15 @@ def test_one_claim(two):
     assert claim["pictures"] == [str(picture)]
 
 
+def test_json_has_the_runs_of_this_command_and_not_those_of_the_other_mode(two):
+    run("1.2", "--out", two)
+    (claim,) = json.loads(run("1.2", "--quick", "--out", two, "--json").stdout)["claims"]
+    assert claim["status"] == "holds (quick)"
+    assert all("/quick/" in path for path in claim["pictures"])
+    listed = json.loads(run("--out", two, "--json").stdout)["claims"]
+    assert [each["status"] for each in listed if each["claim"] == "1.2"] == ["holds"]
+
+
 def test_a_failure_does_not_stop_the_others_and_ends_with_1(two):
     result = run("1.3", "1.2", "--quick", "--out", two)
     assert result.exit_code == 1

@@ -20,6 +20,7 @@ from tfcourse.terminal import (
 )
 
 if TYPE_CHECKING:
+    from tfcourse.course.listing import Status
     from tfcourse.course.runs import Run, Store
     from tfcourse.course.scripts import Script
 
@@ -59,6 +60,7 @@ def course(
 ) -> None:
     """List the claims of the course and their verdicts, or run them."""
     with reporting(debug, quiet, as_json), signals_interrupt():
+        from tfcourse.course.listing import statuses
         from tfcourse.course.register import LANGUAGES, claim_of
         from tfcourse.course.runs import Store, default_folder
         from tfcourse.course.scripts import script_of, scripts
@@ -84,7 +86,11 @@ def course(
             runs = _run(planned, store, quick, fresh, quiet or as_json)
         book = _write_book(store, quick, language) if every else None
         shown = wanted or [number for script in planned for number in script.claims]
-        _print(runs, shown, store, language, as_json, quiet, book)
+        listed = statuses(store, quick if runs else None)
+        if as_json:
+            _print_json(runs, [s for s in listed if not runs or s.claim.number in shown], book)
+        else:
+            _print(runs, listed, language, quiet, book)
         if any(run.error for run in runs):
             raise typer.Exit(FAILED)
 
@@ -110,25 +116,24 @@ def _run(
     return runs
 
 
+def _print_json(runs: "Sequence[Run]", listed: "Sequence[Status]", book: Path | None) -> None:
+    failed = {run.script: run.error for run in runs if run.error}
+    claims = [status.as_json() for status in listed]
+    print_json({"claims": claims, "failed": failed, "book": book, "notebooks": []})
+
+
 def _print(
     runs: "Sequence[Run]",
-    numbers: Sequence[str],
-    store: "Store",
+    listed: "Sequence[Status]",
     language: str,
-    as_json: bool,
     quiet: bool,
     book: Path | None,
 ) -> None:
     """Print the list of the claims, or the verdicts and pictures of those that ran."""
-    from tfcourse.course.listing import lines, statuses
+    from tfcourse.course.listing import lines
 
-    if as_json:
-        entries = [s.as_json() for s in statuses(store) if not runs or s.claim.number in numbers]
-        failed = {run.script: run.error for run in runs if run.error}
-        print_json({"claims": entries, "failed": failed, "book": book, "notebooks": []})
-        return
     if not runs:
-        for line in lines(statuses(store), language):
+        for line in lines(listed, language):
             console.print(line, highlight=False, soft_wrap=True)
         return
     for run in runs:
