@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.reference.softmax import softmax
+from tests.test_notices import AtOnce
 from tfcourse import BatchNorm, GradientCheck, InputError, SoftmaxHead, gradient_check
 
 L = keras.layers
@@ -654,3 +655,10 @@ def test_the_result_is_frozen():
     assert isinstance(result, GradientCheck)
     with pytest.raises(AttributeError):
         result.ratio = 0
+
+
+@pytest.mark.parametrize(("verbose", "text"), [("auto", "gradient_check: 4 parameters\n"), (0, "")])
+def test_a_long_check_is_named_on_stderr(verbose, text, monkeypatch, capsys):
+    monkeypatch.setattr("tfcourse.notices.threading.Timer", AtOnce)
+    gradient_check(lambda w: tf.reduce_sum(w**2), np.ones(4), verbose=verbose)
+    assert capsys.readouterr().err == text

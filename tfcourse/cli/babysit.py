@@ -13,6 +13,7 @@ from tfcourse.terminal import (
     FAILED,
     console,
     errors,
+    import_tensorflow,
     message_if_interrupted,
     reporting,
     result_stream,
@@ -62,6 +63,7 @@ def babysit(
                 ask_to_delete(directory)
         outcome = session.outcome()
         if outcome is None:
+            import_tensorflow(quiet)
             with (
                 message_if_interrupted(lambda: _interruption(session)),
                 typed_commands(directory, lambda text: errors.print(text, highlight=False)),

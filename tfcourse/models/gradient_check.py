@@ -23,6 +23,7 @@ from tfcourse.models.gradient_result import (
     gradient_check_result,
 )
 from tfcourse.models.graph import is_batch_norm, named_layers
+from tfcourse.notices import working
 from tfcourse.types import KerasModel, LossLike, Nested, SampleWeight
 
 __all__ = ["Difference", "GradientCheck", "gradient_check"]
@@ -39,6 +40,7 @@ def gradient_check(
     epsilon: float = 1e-5,
     max_parameters: int = 1000,
     seed: int = 0,
+    verbose: int | str = "auto",
 ) -> GradientCheck:
     """Compare a gradient with two-sided differences of the cost, in float64.
 
@@ -72,6 +74,7 @@ def gradient_check(
         max_parameters: The largest number of parameters to check, with two evaluations each. Of
             more, a sample is drawn, of the same size for each variable that has that many.
         seed: The seed of the sample, a whole number >= 0.
+        verbose: 0 to say nothing on stderr where the check takes longer than a second.
 
     Raises:
         InputError: An argument is wrong; the cost is not a finite scalar, is random, or is not
@@ -101,7 +104,9 @@ def gradient_check(
         )
     cost = trace(what, function, names, values)
     places = _sample([value.size for value in cost.values], max_parameters, seed)
-    computed = derivatives(what, cost, places, float(epsilon), PASS)
+    checked = sum(len(place) for place in places)
+    with working(f"gradient_check: {checked} parameters", disable=verbose == 0):
+        computed = derivatives(what, cost, places, float(epsilon), PASS)
     return gradient_check_result(cost, computed, float(epsilon))
 
 

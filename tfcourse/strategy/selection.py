@@ -9,6 +9,7 @@ from rich.console import RenderableType
 
 from tfcourse.errors import InputError, WorkFailedError, one_of, shown
 from tfcourse.hyperparameters import is_number
+from tfcourse.notices import working
 from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.results.layout import Printable, table_of
 from tfcourse.search.results.search_record import SearchRecord, read_record
@@ -118,6 +119,7 @@ def select(
     satisficing: Mapping[str, float] | None = None,
     *,
     directions: Mapping[str, Direction] | None = None,
+    verbose: int | str = "auto",
 ) -> Selection:
     """Select the best trial of a search among those that satisfy every limit (course 6.1).
 
@@ -141,6 +143,7 @@ def select(
             better, as of an accuracy, else the largest.
         directions: ``"max"`` or ``"min"`` for metrics whose better direction is not known, such as
             functions of your own. That of Keras's metrics is Keras's.
+        verbose: 0 to say nothing on stderr where the models take longer than a second.
 
     Returns:
         The selection: ``trial``, ``values``, ``model()``; a tie goes to the better objective of
@@ -163,7 +166,9 @@ def select(
     measured = {optimizing, *(limit.name for limit in limits)} & {*MEASURES}
     config = run.config if isinstance(run, Search) else None
     measures = ModelMeasures(config, Path(directory)) if measured else None
-    candidates = [candidate_of(each, optimizing, limits, measures) for each in record.ranking]
+    count = len(record.ranking)
+    with working(f"select: measuring the models of {count} trials", disable=verbose == 0):
+        candidates = [candidate_of(each, optimizing, limits, measures) for each in record.ranking]
     remaining = [each for each in candidates if each.ruled_out_by is None]
     if not remaining:
         raise WorkFailedError(_none_satisfies(limits, candidates))
