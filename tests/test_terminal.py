@@ -3,6 +3,7 @@
 import errno
 import gc
 import io
+import logging
 import os
 import signal
 import subprocess
@@ -16,6 +17,16 @@ from tfcourse.quiet import quiet_start
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.tables import best_table
 from tfcourse.terminal import console, ready_streams, reporting, signals_interrupt
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_quiet_drops_logged_warnings_until_the_command_has_ended(quiet, caplog):
+    logger = logging.getLogger("tfcourse")
+    with reporting(False, quiet):
+        logger.warning("in the command")
+        logger.error("an error")
+    logger.warning("after it")
+    assert caplog.messages == ["in the command"] * (not quiet) + ["an error", "after it"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

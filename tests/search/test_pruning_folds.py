@@ -352,7 +352,9 @@ def test_a_trial_resumed_in_the_middle_of_a_fold_is_pruned_at_the_same_one(
     training = {"epochs": 4, "folds": 3}
     found = quick(training=training, search={"objective": "val_loss"}).config
     monkeypatch.setattr(trial_module, "SAVE_EVERY", datetime.timedelta(microseconds=1))
-    limits = TrialLimits("val_loss", "min", 4, {}, 3, {2: Limit(-1.0, "is behind")})
+    # The limit by epoch is that of the first training alone: the second one is behind it.
+    by_epoch, by_training = {1: Limit(1.4, "is worse")}, {2: Limit(-1.0, "is behind")}
+    limits = TrialLimits("val_loss", "min", 4, by_epoch, 3, by_training)
     callbacks, begun = trial_module.trial_callbacks, []
 
     def run(stop, folder):
@@ -370,6 +372,7 @@ def test_a_trial_resumed_in_the_middle_of_a_fold_is_pruned_at_the_same_one(
 
     expected = run(None, None)
     assert (expected.status, len(expected.scores), expected.epochs_saved) == ("pruned", 2, 4)
+    assert expected.curves[0][0] < 1.4 < expected.curves[1][0]
     assert expected.message.endswith("after 2 of 3 trainings is behind: -1. (fold 2 of 3)")
     with pytest.raises(KeyboardInterrupt):
         run(after, tmp_path / "checkpoints")

@@ -24,7 +24,7 @@ from tfcourse.search.results.search_record import read_record
 from tfcourse.search.results.watcher import Watcher
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.errors import SearchFailedError
-from tfcourse.search.strategies.hyperband import _promotable
+from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.strategies.stopping import Limits, find_stop
 
 NUMBERS = st.one_of(st.none(), st.floats(-2, 2))
@@ -317,12 +317,13 @@ class TestStrategies:
 
     def test_hyperband_continues_it_after_all_others(self):
         """After more epochs it may break no limit."""
-        trials = [
-            infeasible(0, 0.9, {}),
-            completed(1, 0.5, {}),
-            infeasible(2, 0.95, {}),
-            failed(3, {}),
-            completed(4, 0.6, {}),
-        ]
-        order = _promotable({r.trial: r for r in trials}, "max")
-        assert [r.trial for r in order] == [4, 1, 2, 0]
+        own = {"strategy": "hyperband", "space": self.SPACE, "trials": 13}
+        study = type("Contract", (OracleContract,), own).config().study
+        scores = {0: 0.2, 2: 0.1, 4: 0.5, 1: 0.6}  # smaller is better
+        records = {}
+        for trial in range(12):
+            values = propose(study, trial, records)
+            status = "infeasible" if trial in (0, 2) else "completed"
+            score = scores.get(trial)
+            records[trial] = TrialRecord(trial, status if score else "failed", values, score, 1)
+        assert [records[n].values.get("continues") for n in (9, 10, 11)] == [4, 1, 2]

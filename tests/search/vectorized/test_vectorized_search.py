@@ -69,6 +69,7 @@ def assert_same(result, expected):
         for name, values in record.history.items():
             np.testing.assert_allclose(mine.history[name], values, atol=1e-4, err_msg=name)
         assert mine.score == (record.score and pytest.approx(record.score, abs=1e-4))
+        assert mine.parameters == record.parameters
     assert result.best.trial == expected.best.trial
     assert result.summary.test == pytest.approx(expected.summary.test, abs=1e-4)
 
