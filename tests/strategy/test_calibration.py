@@ -260,6 +260,7 @@ def test_the_picture(x, tmp_path):
         ({"x": np.full((4, 4), np.nan)}, "outputs must be finite"),
         ({"x": np.zeros((0, 4))}, "x must hold at least one example"),
         ({"bins": 0}, "bins must be a whole number >= 1. Received: 0."),
+        ({"bins": np.inf}, "bins must be a whole number >= 1. Received: inf."),
         ({"bounds": (2, 1)}, "both positive. Received: (2, 1)."),
         ({"head": [layers.Dense(3, "sigmoid")]}, "whose rows do not sum to 1"),
     ],

@@ -5,6 +5,7 @@ import re
 import keras
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit, softmax
 from sklearn.metrics import accuracy_score, confusion_matrix
@@ -139,6 +140,17 @@ def test_what_is_an_image(rng):
         as_images(flat, (5, 5))
 
 
+def test_tags_of_pandas(data):
+    x, y = data
+    table = pd.DataFrame({"second": y == 1, "third": y == 2})
+    reference = error_analysis(identity(), x, y, tags={name: table[name] for name in table})
+    assert error_analysis(identity(), x, y, tags=table).tags == reference.tags
+    column = pd.Series(np.where(y == 1, "second", None)).fillna(np.nan)
+    assert error_analysis(identity(), x, y, tags=column).tags == tuple(
+        ("second",) if label == 1 else () for label in y
+    )
+
+
 X, Y = np.zeros((5, CLASSES), "float32"), np.zeros(5, int)
 
 
@@ -151,6 +163,8 @@ X, Y = np.zeros((5, CLASSES), "float32"), np.zeros(5, int)
         ({"tags": ["a"] * 4}, "one for each of the 5 examples: a text, several texts, or None"),
         ({"tags": "abcde"}, "Received: 'abcde'."),
         ({"tags": ["a"] * 4 + [[3]]}, "tags of example 4 must be a text"),
+        ({"tags": [3] * 5}, "tags of example 0 must be a text"),
+        ({"tags": {3: [True] * 5}}, "tags must be texts. Received: 3."),
         ({"tags": {"a": [1, 0, 1, 0, 1]}}, '"a" must be bools of shape (5,)'),
         ({"class_names": ["cat"]}, "class_names must be 4 names. Received: 1."),
         ({"model": identity("sigmoid")}, "whose rows do not sum to 1"),

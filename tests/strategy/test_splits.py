@@ -83,6 +83,8 @@ X, Y = np.zeros((10, 3)), np.zeros(10, int)
         ({"source": X}, "source must be (x, y). Received: ndarray."),
         ({"source": (X, Y[:4])}, "one y for each of at least one x. Received: shapes (10, 3) and"),
         ({"source": (X[:, :2], Y)}, "x of source and target must have the same shape"),
+        ({"target": (X, np.array(["a"] * 10))}, "y of source and target must both be numbers, or"),
+        ({"target": (X, np.array(["a", None] * 5))}, "y of target must be labels of one type"),
         ({"train_dev": 0.01}, "the train_dev set is empty. Received: 10 source and 10 target"),
     ],
 )

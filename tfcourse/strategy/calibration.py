@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -165,7 +166,7 @@ def _arrays(x: Nested) -> Nested:
 
 
 def _check_settings(bins: int, bounds: tuple[float, float]) -> None:
-    if not is_number(bins) or int(bins) != bins or bins < 1:
+    if not is_number(bins, Integral) or bins < 1:
         raise InputError(f"calibrate: bins must be a whole number >= 1. Received: {shown(bins)}.")
     pair = isinstance(bounds, tuple | list) and len(bounds) == 2 and all(map(is_number, bounds))
     if not pair or not 0 < bounds[0] < bounds[1] < float("inf"):

@@ -169,8 +169,8 @@ def error_analysis(
         model: A classifier that ends in softmax, in one sigmoid, or in logits.
         x: Examples of the dev set.
         y: Their class numbers, or one-hot rows; 0 or 1 for a yes-or-no output.
-        tags: For each example a text, several, or None; or a mapping of a tag to bools, one for
-            each example. By default the tag of an example is its true class.
+        tags: For each example a text, several, or None; or a mapping, or a table of pandas, of a
+            tag to bools, one for each example. By default the tag of an example is its true class.
         class_names: The names of the classes, by default their numbers.
 
     Raises:

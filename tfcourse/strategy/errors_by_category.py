@@ -1,5 +1,6 @@
 """The mistakes of a classifier by category, each with its ceiling (course 6.4)."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcourse.errors import InputError, shown
-from tfcourse.types import Array
+from tfcourse.hyperparameters import is_number
+from tfcourse.types import Array, DataFrame
 
 __all__ = ["NO_TAG", "Category", "Tags", "count_categories", "tags_of_examples"]
 
-# For each example its tag, its tags or None; or for each tag whether each example has it.
-Tags: TypeAlias = Sequence[str | Iterable[str] | None] | Mapping[str, Array]
+# For each example its tag, its tags or None (pandas has NaN for it); or for each tag, a key or a
+# column, whether each example has it.
+Tags: TypeAlias = Sequence[str | Iterable[str] | None] | Mapping[str, Array] | DataFrame
 
 NO_TAG = "(no tag)"
 
@@ -52,9 +55,11 @@ def tags_of_examples(tags: Tags, count: int) -> tuple[tuple[str, ...], ...]:
     Raises:
         InputError: Their number is not that of the examples, or they are of another type.
     """
-    if isinstance(tags, Mapping):
+    if isinstance(tags, Mapping) or hasattr(tags, "columns"):
         columns = {name: np.asarray(column) for name, column in tags.items()}
         for name, column in columns.items():
+            if not isinstance(name, str):
+                raise InputError(f"error_analysis: tags must be texts. Received: {shown(name)}.")
             if column.shape != (count,) or column.dtype != bool:
                 raise InputError(
                     f'error_analysis: tags: "{name}" must be bools of shape ({count},), one for '
@@ -71,9 +76,10 @@ def tags_of_examples(tags: Tags, count: int) -> tuple[tuple[str, ...], ...]:
 
 
 def _tags_of_example(number: int, tag: str | Iterable[str] | None) -> tuple[str, ...]:
-    if tag is None:
+    if tag is None or (is_number(tag) and math.isnan(tag)):
         return ()
-    names = (tag,) if isinstance(tag, str) else tuple(dict.fromkeys(tag))
+    several = isinstance(tag, Iterable) and not isinstance(tag, str)
+    names = tuple(dict.fromkeys(tag)) if several else (tag,)
     if not all(isinstance(name, str) for name in names):
         raise InputError(
             f"error_analysis: tags of example {number} must be a text, several texts, or None. "

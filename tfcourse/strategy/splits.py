@@ -125,6 +125,12 @@ def _pairs(*pairs: tuple[TensorLike, TensorLike]) -> Iterator[Pair]:
                 f"split_with_train_dev: {side} of source and target must have the same shape but "
                 f"for the number of examples. Received: {one.shape} and {two.shape}."
             )
+        kinds = {one.dtype.kind, two.dtype.kind}
+        if kinds & {*"US"} and kinds & {*"biuf"}:  # NumPy would make texts of the numbers
+            raise InputError(
+                f"split_with_train_dev: {side} of source and target must both be numbers, or both "
+                f"texts. Received: {one.dtype} and {two.dtype}."
+            )
     return iter(arrays)
 
 
@@ -133,7 +139,15 @@ def _assign(
 ) -> npt.NDArray[np.int64]:
     """Return the number of the set of each example, drawn within each class."""
     is_class = y.ndim == 1 and y.dtype.kind in "iubUSO"
-    names, labels = np.unique(y, return_inverse=True) if is_class else ([None], np.zeros(len(y)))
+    try:
+        names, labels = (
+            np.unique(y, return_inverse=True) if is_class else ([None], np.zeros(len(y)))
+        )
+    except TypeError:
+        raise InputError(
+            f"split_with_train_dev: y of {('source', 'target')[distribution]} must be labels of "
+            "one type, none of them missing. Received: objects that can't be sorted."
+        ) from None
     which = np.empty(len(y), dtype=np.int64)
     edges = np.cumsum(shares)[:-1]
     for label in range(len(names)):

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
@@ -98,8 +99,8 @@ def check_variety(
         seed: The seed of the samples.
 
     Raises:
-        InputError: The shapes differ, values are not finite, or there are not more than
-            ``neighbours`` examples of each kind.
+        InputError: The shapes differ, values are not finite, there are not more than ``neighbours``
+            examples of each kind, or a setting is not admissible.
 
     Warns:
         UserWarning: The texts of ``warnings``.
@@ -107,6 +108,12 @@ def check_variety(
     Source: Naeem et al. 2020, "Reliable Fidelity and Diversity Metrics for Generative Models",
     section 3.2 (coverage) and lemma 2 (its expectation).
     """
+    for name, value, least in (("most_examples", most_examples, 2), ("seed", seed, 0)):
+        if not is_number(value, Integral) or value < least:
+            raise InputError(
+                f"check_variety: {name} must be a whole number >= {least}. "
+                f"Received: {shown(value)}."
+            )
     fake, true = _rows(synthetic, "synthetic"), _rows(real, "real")
     if fake.shape[1] != true.shape[1]:
         raise InputError(
@@ -114,8 +121,7 @@ def check_variety(
             f"{np.shape(synthetic)[1:]} and {np.shape(real)[1:]}."
         )
     count = min(len(fake), len(true), most_examples)
-    whole = is_number(neighbours) and int(neighbours) == neighbours
-    if not whole or not 1 <= neighbours < count:
+    if not is_number(neighbours, Integral) or not 1 <= neighbours < count:
         raise InputError(
             "check_variety: neighbours must be a whole number of at least 1 and below the number "
             f"of examples of each kind, {count}. Received: {shown(neighbours)}."
@@ -138,9 +144,7 @@ def check_variety(
     warnings = _warnings(duplicates, in_real, distance, coverage, expected)
     for text in warnings:
         warn(text)
-    return Variety(
-        duplicates, in_real, distance, coverage, expected, count, int(neighbours), warnings
-    )
+    return Variety(duplicates, in_real, distance, coverage, expected, count, neighbours, warnings)
 
 
 def nearest_distances(
