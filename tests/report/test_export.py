@@ -121,6 +121,7 @@ class TestTensorBoard:
         for metric in ("accuracy", "loss", "val_accuracy", "val_loss"):
             expected = [(n, pytest.approx(v)) for n, v in enumerate(best.history[metric], 1)]
             assert tensorboard.curve(run, metric) == expected
+        assert tensorboard.curve(run, "trial/score") == [(3, pytest.approx(best.score))]
         end = RunDirectory(directory).record_of(best.trial).stat().st_mtime
         expected = [end - best.seconds * (1 - epoch / 3) for epoch in (1, 2, 3)]
         assert tensorboard.times(run, "loss") == pytest.approx(expected, abs=1e-3)
@@ -403,6 +404,13 @@ def test_what_can_not_be_written(directory, tmp_path, monkeypatch, options, mess
     assert code == 2
     assert message in text
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--tensorboard", "--keras-tuner"])
+def test_a_run_directory_that_was_moved(tmp_path, option):
+    run = wide_run(tmp_path / "run", 2)
+    assert export(run, option, tmp_path / "out")[0] == 0
+    assert export(run.rename(tmp_path / "moved"), option, tmp_path / "out")[0] == 0
 
 
 @pytest.mark.parametrize("option", ["--tensorboard", "--keras-tuner"])
