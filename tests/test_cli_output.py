@@ -210,6 +210,9 @@ def test_every_command_has_the_options_and_a_case_here(name):
     module = sys.modules[COMMANDS[name].callback.__module__]
     assert "reporting(debug, quiet, as_json)" in inspect.getsource(module)
     assert "reporting(debug)" not in inspect.getsource(module)
+    # It has something to show after a second only.
+    works = [line for line in inspect.getsource(module).splitlines() if "with working(" in line]
+    assert all("disable=" in line for line in works)
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
@@ -242,6 +245,13 @@ def test_quiet_prints_the_result_alone(name, finished, monkeypatch):
     figures = re.compile(r"\d+(\.\d+)?|[\s━─]+")
     lines = {figures.sub("", line) for line in plain.stdout.splitlines()}
     assert {figures.sub("", line) for line in quiet.stdout.splitlines()} <= lines
+
+
+@pytest.mark.parametrize("name", ["check", "show", "best", "watch", "report", "export"])
+def test_json_and_quiet_together_print_the_object_alone(name, finished, monkeypatch):
+    result = run(name, *ARGUMENTS[name](finished, monkeypatch), "--json", "--quiet")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert strict(result.stdout)
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)

@@ -84,7 +84,7 @@ def course(
             return
         with message_if_interrupted(INTERRUPTED):
             runs = _run(planned, store, quick, fresh, quiet or as_json)
-        book = _write_book(store, quick, language) if every else None
+        book = _write_book(store, quick, language, quiet) if every else None
         shown = wanted or [number for script in planned for number in script.claims]
         listed = statuses(store, quick if runs else None)
         if as_json:
@@ -148,10 +148,10 @@ def _print(
         console.print(f"book: {book}", highlight=False, soft_wrap=True)
 
 
-def _write_book(store: "Store", quick: bool, language: str) -> Path:
+def _write_book(store: "Store", quick: bool, language: str, quiet: bool) -> Path:
     from tfcourse.course.book.book import write_book
 
-    with working("Writing the book"):
+    with working("Writing the book", disable=quiet):
         return write_book(store, quick, language)
 
 

@@ -27,7 +27,7 @@ def report(
     Also a PNG file of each figure.
     """
     with reporting(debug, quiet, as_json):
-        page, *pictures = print_report(run_dir, out, quiet)
+        page, *pictures = print_report(run_dir, out, quiet, as_json)
         if as_json:
             print_json({"report": page, "pictures": pictures})
 
@@ -39,12 +39,16 @@ def check_report() -> None:
     check_packages()
 
 
-def print_report(run_dir: Path, out: Path | None = None, quiet: bool = False) -> list[Path]:
-    """Write the report of a search, print the paths of its files, and return them."""
+def print_report(
+    run_dir: Path, out: Path | None = None, quiet: bool = False, as_json: bool = False
+) -> list[Path]:
+    """Write the report of a search, print the paths of its files but for JSON, and return them."""
     from tfcourse.report.report import write_report
 
     with working("Writing the report", disable=quiet):
         paths = write_report(run_dir, out)
+    if as_json:
+        return paths
     first, *pictures = paths
     console.print(f"{'report':<12}{first}", highlight=False, soft_wrap=True)
     for place in sorted({picture.parent for picture in pictures}):

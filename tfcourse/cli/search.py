@@ -106,7 +106,9 @@ def search(
             )
         if not as_json:
             print_result(result, verbose, quiet=quiet)
-        page = print_report(planned.directory, quiet=quiet)[0] if with_report else None
+        page = None
+        if with_report:
+            page, *_ = print_report(planned.directory, quiet=quiet, as_json=as_json)
         if as_json:
             print_search_json(
                 planned.directory,
