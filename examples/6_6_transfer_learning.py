@@ -9,9 +9,9 @@
 # In Keras that is three lines:
 #
 # ```python
-# features.trainable = False                                     # train the new last layer alone
+# features.trainable = False  # train the new last layer alone
 # model = keras.Sequential([features, SoftmaxHead(classes)])
-# features.trainable = True                                      # … then fine-tune everything
+# features.trainable = True  # then fine-tune everything
 # ```
 #
 # Batch norm must stay in inference mode while its layer is frozen, with the moving averages of the
@@ -155,8 +155,8 @@ for task, errors in found.items():
         print(f"    {name:32}" + "".join(f"{spread(values, '.1%'):>24}" for values in each))
 
 # %% [markdown]
-# Where the source has the features, 80 examples with transfer do what takes several times as many
-# without, and fine-tuning gains on top; 20 are too few for both. Where it does not have them,
+# Where the source has the features, 80 examples with transfer come nearer to 400 from scratch than
+# to 80, and fine-tuning gains on top; 20 are too few for both. Where it does not have them,
 # transfer *hurts*: a network for 0 to 4 has learned to see what tells these five apart, and no
 # more. (The same with two convolutions in place of the dense layers, three seeds: 22.7 % from
 # scratch and 29.7 % by transfer with 5 examples, 9.4 % and 9.4 % with 20, 5.0 % and 6.5 % with 80.)
