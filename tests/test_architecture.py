@@ -22,6 +22,7 @@ FLOORS = [
     {
         "console",
         "errors",
+        "figures",
         "files",
         "hyperparameters",
         "imports",

@@ -1,35 +1,20 @@
 """A picture of the toy's descent."""
 
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tfcourse.errors import InputError
+from tfcourse.figures import save_figure
 
 if TYPE_CHECKING:
     from tfcourse.toy import ToyResult
 
-__all__ = ["check_plot_file", "save_plot"]
-
-
-def check_plot_file(path: Path) -> None:
-    """Check that a plot can be drawn into ``path``.
-
-    Raises:
-        InputError: matplotlib is missing, the folder does not exist, or the format is unknown.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise InputError("A plot needs matplotlib. Install it: pip install matplotlib.")
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(f"The plot must be a .png, .svg or .pdf file. Received: {path}.")
-    if not path.parent.is_dir():
-        raise InputError(f"The plot's folder does not exist: {path.parent}.")
+__all__ = ["save_plot"]
 
 
 def save_plot(result: "ToyResult", path: Path) -> None:
-    """Draw w and the cost over the steps into a file; see `check_plot_file`."""
+    """Draw w and the cost over the steps into a file; see `tfcourse.figures`."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 5), layout="constrained")
@@ -43,4 +28,4 @@ def save_plot(result: "ToyResult", path: Path) -> None:
     bottom.semilogy(np.where(excess > 0, excess, np.nan))
     bottom.set_ylabel("cost above the minimum")
     bottom.set_xlabel("step")
-    figure.savefig(path)
+    save_figure(figure, path, 100)

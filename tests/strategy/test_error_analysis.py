@@ -127,6 +127,15 @@ def test_the_picture(image_shape, perfect, data, tmp_path):
     assert shades > (10 if perfect else 40)
 
 
+def test_a_picture_of_any_names(data, tmp_path):
+    """A dollar sign begins no formula, and a character that the font lacks is no warning."""
+    x, y = data
+    names = [r"$\frac$", "$10", "猫", "a_b"]
+    for shape in (None, (2, 2)):
+        analysis = error_analysis(identity(), x, y, tags=[r"$_$"] * len(y), class_names=names)
+        analysis.plot(tmp_path / "mistakes.png", image_shape=shape)
+
+
 def test_what_is_an_image(rng):
     for shape in ((3, 5, 6), (3, 5, 6, 1), (3, 5, 6, 3), (3, 5, 6, 4)):
         images = as_images(rng.integers(0, 256, shape).astype("uint8"), None)

@@ -1,7 +1,6 @@
 """The picture of a run: its losses, also of what was rolled back, and what was done to it."""
 
 import math
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,8 +9,7 @@ from tfcourse.babysit.entries import Entry
 from tfcourse.babysit.state import RunState, follow, state_of
 from tfcourse.babysit.texts import effect
 from tfcourse.console import one_line
-from tfcourse.files import replace_atomically, translate_disk_errors
-from tfcourse.toy_plot import check_plot_file
+from tfcourse.figures import check_plot_file, plain_text, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +44,6 @@ def branches(entries: Iterable[Entry]) -> list[Branch]:
     return [*abandoned, Branch(state.epochs, True)]
 
 
-@translate_disk_errors()
 def save_picture(entries: Sequence[Entry], path: Path, name: str) -> None:
     """Draw a run into a file.
 
@@ -69,7 +66,7 @@ def save_picture(entries: Sequence[Entry], path: Path, name: str) -> None:
     figure = Figure(figsize=(9, sum(heights) + 0.6), layout="constrained")
     axes = figure.subplots(len(heights), height_ratios=heights, squeeze=False)[:, 0]
     _draw_losses(axes[0], parts)
-    axes[0].set_title(_plain(name), loc="left")
+    axes[0].set_title(plain_text(name), loc="left")
     _draw_rollbacks(axes[0], events)
     for place, hyperparameter in zip(axes[1:], rows, strict=False):
         _draw_values(place, parts, hyperparameter)
@@ -86,11 +83,8 @@ def save_picture(entries: Sequence[Entry], path: Path, name: str) -> None:
     axes[-1].axis("off")
     for number, line in enumerate(lines):
         y = 1 - (number + 0.5) / max(len(lines), 1)
-        axes[-1].text(0, y, _plain(line), fontsize=8, va="center", transform=axes[-1].transAxes)
-    with warnings.catch_warnings():
-        # A reason may have characters that matplotlib's font lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        replace_atomically(path, lambda temporary: figure.savefig(temporary, dpi=130))
+        axes[-1].text(0, y, plain_text(line), fontsize=8, va="center", transform=axes[-1].transAxes)
+    save_figure(figure, path)
 
 
 def _draw_losses(axes: "Axes", parts: Sequence[Branch]) -> None:
@@ -125,7 +119,7 @@ def _draw_values(axes: "Axes", parts: Sequence[Branch], name: str) -> None:
     if name == "learning_rate":
         axes.set_yscale("log")
     axes.set_title(name, loc="left", fontsize=8, pad=2)
-    axes.tick_params(labelsize=7)
+    axes.tick_params(which="both", labelsize=7)
 
 
 def _draw_events(axes: "Axes", events: Sequence[Entry]) -> None:
@@ -166,8 +160,3 @@ def _lines(events: Sequence[Entry]) -> list[str]:
         return lines
     half = MOST_LINES // 2
     return [*lines[:half], f"… {len(lines) - 2 * half} more …", *lines[-half:]]
-
-
-def _plain(text: str) -> str:
-    r"""Return a text as matplotlib's, in which $ begins a formula."""
-    return text.replace("$", r"\$")

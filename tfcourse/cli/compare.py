@@ -34,8 +34,8 @@ def compare(
 ) -> None:
     """Compare searches: their scores, trials, seconds and settings."""
     with reporting(debug, quiet, as_json):
+        from tfcourse.figures import check_plot_file
         from tfcourse.search.results.comparison import compare as compare_searches
-        from tfcourse.toy_plot import check_plot_file
 
         if plot is not None:
             check_plot_file(plot)

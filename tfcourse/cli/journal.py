@@ -29,7 +29,7 @@ def journal(
         from tfcourse.babysit.folders import RunFolder
         from tfcourse.babysit.journal import read_journal
         from tfcourse.babysit.texts import dated
-        from tfcourse.toy_plot import check_plot_file
+        from tfcourse.figures import check_plot_file
 
         if plot is not None:
             check_plot_file(plot)

@@ -61,8 +61,9 @@ def toy(
                 f"{MOST_ROWS:_} are shown. Give --every {-(-steps // MOST_ROWS)} or more."
             )
         import_tensorflow(quiet)
+        from tfcourse.figures import check_plot_file
         from tfcourse.toy import minimize_quadratic
-        from tfcourse.toy_plot import check_plot_file, save_plot
+        from tfcourse.toy_plot import save_plot
 
         if plot is not None:
             check_plot_file(plot)

@@ -1,13 +1,12 @@
 """The picture of a comparison: the best score so far of each search."""
 
 import math
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfcourse.console import printable
-from tfcourse.files import replace_atomically, translate_disk_errors
+from tfcourse.figures import plain_text, save_figure
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.comparison import Comparison
 from tfcourse.search.results.search_record import SearchRecord
@@ -75,13 +74,12 @@ def best_so_far(record: SearchRecord) -> BestSoFar:
     )
 
 
-@translate_disk_errors()
 def save_comparison(comparison: Comparison, path: Path) -> None:
     """Draw the best score so far against trials and seconds into a file.
 
     Args:
         comparison: The comparison.
-        path: The file, which `tfcourse.toy_plot.check_plot_file` has checked.
+        path: The file, which `tfcourse.figures.check_plot_file` has checked.
     """
     from matplotlib.figure import Figure
 
@@ -101,10 +99,7 @@ def save_comparison(comparison: Comparison, path: Path) -> None:
     axes[0].xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel(f"best {_label(first.objective)} so far ({first.direction})")
     axes[0].legend(frameon=False, fontsize=8)
-    with warnings.catch_warnings():
-        # A name may have characters that matplotlib's font lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        replace_atomically(path, figure.savefig)
+    save_figure(figure, path, 100)
 
 
 def _draw(axes: "Axes", x: Sequence[float], best: Sequence[float], end: float, label: str) -> None:
@@ -114,8 +109,8 @@ def _draw(axes: "Axes", x: Sequence[float], best: Sequence[float], end: float, l
 
 
 def _label(name: str) -> str:
-    r"""Return a name as matplotlib's text, in which $ begins a formula and a first _ hides it."""
+    """Return a name as matplotlib's plain text, in which a first _ would hide it."""
     line = printable(name).replace("\n", " ")
     line = line if len(line) <= LONGEST_NAME else f"…{line[1 - LONGEST_NAME :]}"
-    line = line.replace("$", r"\$")
+    line = plain_text(line)
     return f" {line}" if line.startswith("_") else line

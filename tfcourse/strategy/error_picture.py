@@ -9,7 +9,7 @@ import numpy as np
 
 from tfcourse.console import one_line
 from tfcourse.errors import InputError
-from tfcourse.toy_plot import check_plot_file
+from tfcourse.figures import check_plot_file, plain_text, save_figure
 from tfcourse.types import Array
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def draw_errors(
     elif len(x):
         _draw_table(examples.subplots(), x, captions)
     _draw_confusion(matrix.subplots(), confusion, class_names)
-    figure.savefig(path, dpi=130)
+    save_figure(figure, path)
 
 
 def _draw_images(figure: "SubFigure", images: Array, captions: Sequence[Sequence[str]]) -> None:
@@ -99,10 +99,8 @@ def _draw_images(figure: "SubFigure", images: Array, captions: Sequence[Sequence
         axes, images, captions, strict=False
     ):
         place.imshow(image, cmap="gray_r", vmin=0, vmax=1)
-        title = (
-            f"{one_line(true, 12)} taken for {one_line(predicted, 12)}\n{probability}, row {row}"
-        )
-        place.set_title(title + (f"\n{one_line(tags, 24)}" if tags else ""), fontsize=7)
+        title = f"{_line(true, 12)} taken for {_line(predicted, 12)}\n{probability}, row {row}"
+        place.set_title(title + (f"\n{_line(tags, 24)}" if tags else ""), fontsize=7)
 
 
 def _draw_table(axes: "Axes", x: Array, captions: Sequence[Sequence[str]]) -> None:
@@ -111,7 +109,7 @@ def _draw_table(axes: "Axes", x: Array, captions: Sequence[Sequence[str]]) -> No
     heading = ["row", "true", "predicted", "probability", "tags"]
     heading += [f"x[{n}]" for n in range(rows.shape[1])]
     cells = [
-        [*(one_line(cell, 18) for cell in caption), *(_text(value) for value in row)]
+        [*(_line(cell, 18) for cell in caption), *(_text(value) for value in row)]
         for caption, row in zip(captions, rows, strict=True)
     ]
     table = axes.table(cellText=cells, colLabels=heading, loc="upper center")
@@ -121,13 +119,15 @@ def _draw_table(axes: "Axes", x: Array, captions: Sequence[Sequence[str]]) -> No
 
 
 def _text(value: object) -> str:
-    return (
-        f"{value:.3g}" if isinstance(value, int | float | np.number) else one_line(str(value), 12)
-    )
+    return f"{value:.3g}" if isinstance(value, int | float | np.number) else _line(str(value), 12)
+
+
+def _line(text: str, width: int) -> str:
+    return plain_text(one_line(text, width))
 
 
 def _draw_confusion(axes: "Axes", confusion: Array, class_names: Sequence[str]) -> None:
-    names = [one_line(name, 12) for name in class_names]
+    names = [_line(name, 12) for name in class_names]
     mistakes = confusion - np.diag(np.diag(confusion))
     # The diagonal would hide the rest: colours are the mistakes alone.
     axes.imshow(mistakes, cmap="Reds", vmin=0, vmax=max(int(mistakes.max()), 1))

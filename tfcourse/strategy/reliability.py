@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tfcourse.figures import check_plot_file, save_figure
 from tfcourse.formulas.calibration import (
     Bins,
     expected_calibration_error,
     reliability_bins,
     temperature_derivatives,
 )
-from tfcourse.toy_plot import check_plot_file
 from tfcourse.types import Array
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def draw_reliability(parts: Mapping[str, Reliability], path: str | Path) -> None
         path: The file.
 
     Raises:
-        InputError: See `tfcourse.toy_plot.check_plot_file`.
+        InputError: See `tfcourse.figures.check_plot_file`.
     """
     path = Path(path)
     check_plot_file(path)
@@ -81,7 +81,7 @@ def draw_reliability(parts: Mapping[str, Reliability], path: str | Path) -> None
         _draw_counts(axes[1, column], part)
     axes[0, 0].set_ylabel("accuracy")
     axes[1, 0].set_ylabel("predictions")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def _draw_bins(axes: "Axes", part: Reliability) -> None:
