@@ -10,9 +10,8 @@
 #
 # then *ghost batch norm*: the large batch is cut into virtual batches, each normalized by its own
 # statistics, whose noise is that of small batches; and as many steps as the small batches have.
-# With a ResNet of 44 layers on CIFAR-10 they found 92.83 % for batches of 128, 86.10 % for
-# 4096, 89.30 % with the adapted learning rate, 90.50 % with ghost batch norm too, and 93.07 % with
-# a longer training besides.
+# They found, on CIFAR-10 and other sets, that ghost batch norm closes a part of the gap without
+# more steps, and that nothing is left of it with as many steps as the small batches have.
 #
 # The call is `tfcourse.BatchNorm(virtual_batch_size=20)`.
 
