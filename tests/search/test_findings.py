@@ -138,6 +138,7 @@ ACCURACY = [0.1, 0.8, 0.9, *np.linspace(0.89, 0.7, 7)]
     [
         ("rising", ACCURACY, True),
         ("rising", [0.1, 0.8, 0.9, *[0.88] * 7], False),  # while val_loss rises, the score does not
+        ("rising", [0.9, 0.94, 0.95, *[0.93] * 7], True),  # of a gain of 0.05
         ("falling", ACCURACY, False),
         ("rising", [0.1, 0.5, *np.linspace(0.6, 0.9, 8)], False),
     ],

@@ -20,6 +20,7 @@ from tfcourse.cli import app
 from tfcourse.report.report import write_report
 from tfcourse.search.records.satisficing import Bound, broken, judge
 from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.results.keras_tuner_project import write_project
 from tfcourse.search.results.search_record import read_record
 from tfcourse.search.results.watcher import Watcher
 from tfcourse.search.store.directory import RunDirectory
@@ -224,7 +225,7 @@ def test_limits_may_come_change_and_go(searched):
             assert (mine.status, mine.message) == (entry.status, entry.message)
 
 
-def test_no_trial_is_within_the_limits(searched):
+def test_no_trial_is_within_the_limits(searched, tmp_path):
     said = "None of 8 trials is within [search.limits]; 8 completed, the first of them, trial 0: "
     search = searched({"parameters": 1, "val_accuracy": {"min": 0.9}})
     for _ in range(2):
@@ -232,7 +233,17 @@ def test_no_trial_is_within_the_limits(searched):
             search.run(verbose=False)
     assert "> 1; val_accuracy 0.4" in str(raised.value)
     assert "Wider limits keep the trials" in str(raised.value)
+    advice = read_record(search.directory).lines()[-1]
+    assert advice == (
+        "No trial is within [search.limits]. Wider limits keep the trials; more [search] trials "
+        "continue the search."
+    )
     assert searched({"val_accuracy": {"min": 0.1}}).run(verbose=False).ranking
+    # The best model of other limits is no longer the best.
+    with pytest.raises(SearchFailedError):
+        search.run(verbose=False)
+    written = write_project(read_record(search.directory), tmp_path / "project")
+    assert written == "Without weights: the search has no best model."
 
 
 def test_the_parameters_of_old_trials_are_counted(searched):

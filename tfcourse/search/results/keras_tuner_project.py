@@ -60,7 +60,7 @@ def write_project(record: SearchRecord, path: Path) -> str:
 def _write_weights(project: "Project", record: SearchRecord) -> str:
     """Write the weights of the best model, and return a line about them."""
     trial = RunDirectory(record.directory).best_trial()
-    if trial is None or trial not in record.trials:
+    if trial is None or trial not in {ranked.trial for ranked in record.ranking}:
         return "Without weights: the search has no best model."
     try:
         project.write_weights(trial, _best_model(record))

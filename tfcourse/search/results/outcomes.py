@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from tfcourse.console import one_line
 from tfcourse.search.records.trial_record import TrialRecord
 
-__all__ = ["LONGEST_REASON", "failure_lines", "infeasible_lines"]
+__all__ = ["LONGEST_REASON", "WIDER_LIMITS", "failure_lines", "infeasible_lines"]
 
 # The most characters of a trial's message.
 LONGEST_REASON = 200
+# The advice if every trial that completed breaks a limit.
+WIDER_LIMITS = "Wider limits keep the trials; more [search] trials continue the search."
 
 
 def failure_lines(trials: Mapping[int, TrialRecord]) -> list[str]:

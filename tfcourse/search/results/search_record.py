@@ -17,7 +17,7 @@ from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.completion import complete_result
 from tfcourse.search.results.findings import findings
 from tfcourse.search.results.layout import Printable
-from tfcourse.search.results.outcomes import failure_lines, infeasible_lines
+from tfcourse.search.results.outcomes import WIDER_LIMITS, failure_lines, infeasible_lines
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.tables import format_score, search_tables
 from tfcourse.search.results.trials_space import space_of
@@ -135,6 +135,8 @@ class SearchRecord(Printable):
     def advice(self) -> str:
         """Return the way to continue a search, or to begin again if all its trials failed."""
         if len(self.trials) == self.planned and not self.ranking:
+            if self.counts.get("infeasible"):
+                return f"No trial is within [search.limits]. {WIDER_LIMITS}"
             return f"No trial has a score. {self.command()} --fresh begins again."
         return f"The search is not finished. {self.command()} continues it."
 

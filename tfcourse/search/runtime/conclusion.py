@@ -11,6 +11,7 @@ from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import rank
 from tfcourse.search.results.findings import findings
+from tfcourse.search.results.outcomes import WIDER_LIMITS
 from tfcourse.search.results.tensorboard import write_events
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.store.directory import RunDirectory
@@ -80,7 +81,7 @@ def _without_best(trials: Records, directory: RunDirectory) -> str:
         message = (
             f"None of {len(trials)} trials is within [search.limits]; {len(infeasible)} completed, "
             f"the first of them, trial {infeasible[0].trial}: {one_line(infeasible[0].message)} "
-            "Wider limits keep the trials; more [search] trials continue the search."
+            f"{WIDER_LIMITS}"
         )
     return f"{message} Each trial's reason is in {directory.results}."
 
