@@ -4,13 +4,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from tfcourse.errors import InputError, shown
-from tfcourse.hyperparameters import is_number
 from tfcourse.types import Array, DataFrame
 
 __all__ = ["NO_TAG", "Category", "Tags", "count_categories", "tags_of_examples"]
@@ -56,7 +55,8 @@ def tags_of_examples(tags: Tags, count: int) -> tuple[tuple[str, ...], ...]:
         InputError: Their number is not that of the examples, or they are of another type.
     """
     if isinstance(tags, Mapping) or hasattr(tags, "columns"):
-        columns = {name: np.asarray(column) for name, column in tags.items()}
+        table = cast("Mapping[str, npt.ArrayLike]", tags)  # a pandas table has items() too
+        columns = {name: np.asarray(column) for name, column in table.items()}
         for name, column in columns.items():
             if not isinstance(name, str):
                 raise InputError(f"error_analysis: tags must be texts. Received: {shown(name)}.")
@@ -76,7 +76,7 @@ def tags_of_examples(tags: Tags, count: int) -> tuple[tuple[str, ...], ...]:
 
 
 def _tags_of_example(number: int, tag: str | Iterable[str] | None) -> tuple[str, ...]:
-    if tag is None or (is_number(tag) and math.isnan(tag)):
+    if tag is None or (isinstance(tag, float | np.floating) and math.isnan(tag)):
         return ()
     several = isinstance(tag, Iterable) and not isinstance(tag, str)
     names = tuple(dict.fromkeys(tag)) if several else (tag,)
