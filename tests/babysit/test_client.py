@@ -1,14 +1,16 @@
 """Commands from another process: where nobody answers, and where somebody does."""
 
 import json
+import os
 import threading
+import time
 
 import pytest
 
 from tests.babysit.entries import epochs, start
 from tfcourse.babysit.client import Reply, address, send
 from tfcourse.babysit.entries import Entry
-from tfcourse.babysit.folders import Answer, RunFolder
+from tfcourse.babysit.folders import LONGEST_WAIT, Answer, RunFolder
 from tfcourse.babysit.journal import Journal
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.store.lock import lock_directory
@@ -37,6 +39,15 @@ def test_the_file_of_a_command(folder, nudge):
     assert json.loads(file.read_text()) == {
         "id": nudge.id, "run": "a1", "kind": "nudge", "changes": {"beta_1": 0.5}, "because": "why",
     }  # fmt: skip
+
+
+def test_only_answers_that_nobody_waits_for_any_more_are_deleted(folder, nudge):
+    file = folder.path / "answers" / f"{nudge.id}.json"
+    for age, is_there in ((0, True), (LONGEST_WAIT - 60, True), (LONGEST_WAIT + 60, False)):
+        folder.answer(folder.path / "commands" / f"{nudge.id}.json", Answer(True, "done", 3))
+        os.utime(file, (time.time() - age,) * 2)
+        folder.create()
+        assert file.exists() == is_there
 
 
 def test_nobody_trains(folder, nudge):
