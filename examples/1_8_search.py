@@ -7,9 +7,11 @@
 # `tfcourse search tuner_configs/digits.toml`; this is the same from Python.
 
 # %%
-from tfcourse.course import QUICK, project_file, save
+from tfcourse.course import QUICK, project_file, save, spread, verdict
 
+SEEDS = range(10)
 TRIALS, EPOCHS = (3, 2) if QUICK else (14, 5)
+MODELS = 8 if QUICK else 32
 
 # %%
 import tempfile
@@ -18,6 +20,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tfcourse
+from tfcourse.formulas.scales import to_value
+from tfcourse.models.build import mlp
 from tfcourse.search.data.loading import load_split
 
 # %% [markdown]
@@ -92,6 +96,69 @@ title = f"All trials with α from 0.001 to 0.1 scored at least {np.floor(100 * l
 ax.set_title(title, loc="left")
 ax.spines[["top", "right"]].set_visible(False)
 save(fig, "1_8_search")
+
+# %% [markdown]
+# ## Caviar: many models at once
+#
+# Section 1.8 of the course: with enough to compute with, train many models in parallel, leave them
+# alone, and keep the best. The search above does so with `--workers 2` on this machine, with
+# `tfcourse chief` and `worker` on several, and always has the same trials. Small models go into one
+# program, `caviar = "population"` or `tfcourse.fit_population`. Ten times we train that many models
+# side by side, α and β₁ drawn at random, and compare the best by its dev accuracy with one model
+# that has the usual α = 0.001 and β₁ = 0.9, on the test set.
+
+# %%
+split = load_split(search.config)
+train, dev, test = split.train, split.dev, split.test
+
+
+def build():
+    model = mlp((64,), 10, layers=2, units=32)
+    model.compile(tfcourse.Adam(0.001), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+random = np.random.default_rng(0)
+alphas = to_value(random.random((len(SEEDS), MODELS)), 1e-4, 0.1, "log")
+betas = to_value(random.random((len(SEEDS), MODELS)), 0.8, 0.99, "one_minus_log")
+alphas[:, 0], betas[:, 0] = 0.001, 0.9  # the one model is the first of each ten
+population = tfcourse.fit_population(
+    build,
+    [
+        tfcourse.Member(1000 * seed + i, {"learning_rate": alpha, "beta_1": beta})
+        for seed in SEEDS
+        for i, (alpha, beta) in enumerate(zip(alphas[seed], betas[seed], strict=True))
+    ],
+    train.x,
+    train.y,
+    batch_size=64,
+    epochs=EPOCHS,
+    validation_data=(dev.x, dev.y),
+    validation_batch_size=len(dev.y),
+    keep="last",
+    verbose=0,
+)
+on_dev = np.reshape([each.history["val_accuracy"][-1] for each in population.results], alphas.shape)
+model = build()
+
+
+def test_accuracy(seed, member):
+    model.set_weights(population.results[seed * MODELS + member].weights)
+    return np.mean(model(test.x).numpy().argmax(1) == test.y)
+
+
+one = np.array([test_accuracy(seed, 0) for seed in SEEDS])
+best_of_many = np.array([test_accuracy(seed, on_dev[seed].argmax()) for seed in SEEDS])
+print(f"one model, test accuracy:        {spread(one, '.1%')}")
+print(f"the best of {MODELS:2}, test accuracy:   {spread(best_of_many, '.1%')}")
+won = best_of_many > one
+verdict(
+    "1.8",
+    won.sum() >= 9,
+    f"the best of {MODELS} at once is better on the test set than one model with the usual values "
+    f"in {won.sum()} of {len(SEEDS)} seeds: {spread(best_of_many, '.1%')} instead of "
+    f"{spread(one, '.1%')} after {EPOCHS} epochs",
+)
 
 # %%
 folder.cleanup()
