@@ -78,9 +78,8 @@ class TrialsProgress:
         self._print_line()
 
     def say(self, line: str) -> None:
-        """Print a line above the bar, also where there is none."""
-        if not self.disable:
-            self.progress.console.print(line, highlight=False, soft_wrap=True)
+        """Print a line above the bar, also where there is none: of the workers, or the progress."""
+        self.progress.console.print(line, highlight=False, soft_wrap=True)
 
     def count(self, best: float | None) -> None:
         """Show that one more trial has ended, and the best score so far."""
