@@ -104,9 +104,9 @@ for title in ranking:
     print(f"{title:30}{spread(effect[title], '.2f'):>22}   {place[title]}")
 
 # %% [markdown]
-# The ends of the order show in every seed: α first by far, β₂ and ε last. The middle does not:
-# the decay, which the course puts third, moves the loss more than momentum's β, which it puts
-# second. That depends on the ranges: a decay rate of 3 leaves a small α for most of these few
+# In a full run the ends of the order show in every seed: α first by far, β₂ and ε last. The middle
+# does not: the decay, which the course puts third, moves the loss more than momentum's β, which it
+# puts second. That depends on the ranges: a decay rate of 3 leaves a small α for most of these few
 # epochs, and an α that is tuned with it would make up for it. Van Rijn and Hutter (2018), and
 # Probst, Boulesteix and Bischl (2019), measured for other methods, over many data sets, that a few
 # hyperparameters have most of the effect, and which ones.
@@ -134,7 +134,7 @@ for row, title in enumerate(ranking):
     ax.semilogx(effect[title], np.full(len(SEEDS), -row), "o", color=color, alpha=0.6)
     ax.plot(np.median(effect[title]), -row, "|", color=color, markersize=20, markeredgewidth=2.5)
 for group, name in enumerate(NAMES, 1):
-    ax.plot([], [], "o", color=COLORS[group], label=f"the course's {group}: {name}")
+    ax.plot([], [], "o", color=COLORS[group], label=f"in the course: {name}")
 ax.set_yticks(-np.arange(len(ranking)), ranking)
 ax.set_xticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
 ax.minorticks_off()
