@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import tomllib
 import zipfile
 from dataclasses import replace
@@ -601,32 +600,19 @@ def start(config_file, out, *options, program=("-m", "tfcourse"), **kwargs):
     )
 
 
-def end_after_the_first_trial(process, directory, how, trials=TRIALS):
-    """Sends a signal once the first trial is on record; the output."""
-    while not (directory / "trials" / "0000.json").exists():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.005)
-    process.send_signal(how)
-    output = process.communicate()
-    # It was really ended in the middle.
-    assert f"{trials - 1:04d}.json" not in trial_files(directory)
-    assert not (directory / "summary.json").exists()
-    return output
-
-
-# The command, killed at a moment that does not depend on the machine's speed.
-KILLED_AFTER_THE_FIRST_TRIAL = """
+# The command, which gets a signal at a moment that does not depend on the machine's speed.
+SIGNALLED_AFTER_THE_FIRST_TRIAL = """
 import os, signal
 from tfcourse.__main__ import main
 from tfcourse.search.store.directory import RunDirectory
 
 write = RunDirectory.write_trial
 
-def write_and_die(directory, record):
+def write_and_end(directory, record):
     write(directory, record)
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.{})
 
-RunDirectory.write_trial = write_and_die
+RunDirectory.write_trial = write_and_end
 main()
 """
 
@@ -634,7 +620,9 @@ main()
 @pytest.mark.slow
 def test_a_killed_search_goes_on_where_it_was(config_file, undisturbed, tmp_path):
     directory = tmp_path / "small"
-    process = start(config_file, tmp_path, program=("-c", KILLED_AFTER_THE_FIRST_TRIAL))
+    process = start(
+        config_file, tmp_path, program=("-c", SIGNALLED_AFTER_THE_FIRST_TRIAL.format("SIGKILL"))
+    )
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not (directory / "summary.json").exists()
@@ -651,9 +639,12 @@ def test_a_killed_search_goes_on_where_it_was(config_file, undisturbed, tmp_path
 
 @pytest.mark.slow
 def test_an_interrupted_search_says_how_it_goes_on(config_file, tmp_path):
-    process = start(config_file, tmp_path, "--trials", "999")  # not to end before the signal
-    _, said = end_after_the_first_trial(process, tmp_path / "small", signal.SIGINT, 999)
+    program = ("-c", SIGNALLED_AFTER_THE_FIRST_TRIAL.format("SIGINT"))
+    process = start(config_file, tmp_path, program=program)
+    _, said = process.communicate()
     assert process.returncode == 130
+    assert trial_files(tmp_path / "small") == ["0000.json"]
+    assert not (tmp_path / "small" / "summary.json").exists()
     said = " ".join(said.split())
     assert "Interrupted. The finished trials are in" in said
     assert "The same command resumes from there." in said
