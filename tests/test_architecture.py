@@ -27,6 +27,7 @@ FLOORS = [
         "hyperparameters",
         "imports",
         "internals",
+        "interrupts",
         "notices",
         "quiet",
         "time_limits",

@@ -16,6 +16,7 @@ from rich.text import Text
 from tfcourse.console import PlainConsole, printable
 from tfcourse.errors import InputError, WorkFailedError, shortened, traceback_text
 from tfcourse.files import disk_error
+from tfcourse.interrupts import redeliver_interrupts
 from tfcourse.notices import tensorflow_start
 
 __all__ = [
@@ -137,9 +138,9 @@ def _print_error(message: str) -> None:
 
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """Raise KeyboardInterrupt on SIGTERM and SIGHUP too; a signal that is ignored stays ignored.
+    """Raise KeyboardInterrupt on SIGTERM and SIGHUP too, and again where a destructor dropped it.
 
-    So a command under ``nohup`` outlives its terminal.
+    A signal that is ignored stays ignored: a command under ``nohup`` outlives its terminal.
     """
 
     def interrupt(number: int, frame: object) -> None:
@@ -149,7 +150,8 @@ def signals_interrupt() -> Iterator[None]:
     handled = [kind for kind in kinds if signal.getsignal(kind) is not signal.SIG_IGN]
     before = {kind: signal.signal(kind, interrupt) for kind in handled}
     try:
-        yield
+        with redeliver_interrupts():
+            yield
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)

@@ -608,21 +608,29 @@ from tfcourse.search.store.directory import RunDirectory
 
 write = RunDirectory.write_trial
 
+class Model:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{0})
+        self.compiled = None  # the signal is handled here
+
 def write_and_end(directory, record):
     write(directory, record)
-    os.kill(os.getpid(), signal.{})
+    {1}
 
 RunDirectory.write_trial = write_and_end
 main()
 """
 
 
+def signalled(name, where="os.kill(os.getpid(), signal.{0})"):
+    """The options for Python to run the command that gets a signal."""
+    return ("-c", SIGNALLED_AFTER_THE_FIRST_TRIAL.format(name, where.format(name)))
+
+
 @pytest.mark.slow
 def test_a_killed_search_goes_on_where_it_was(config_file, undisturbed, tmp_path):
     directory = tmp_path / "small"
-    process = start(
-        config_file, tmp_path, program=("-c", SIGNALLED_AFTER_THE_FIRST_TRIAL.format("SIGKILL"))
-    )
+    process = start(config_file, tmp_path, program=signalled("SIGKILL"))
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not (directory / "summary.json").exists()
@@ -638,12 +646,14 @@ def test_a_killed_search_goes_on_where_it_was(config_file, undisturbed, tmp_path
 
 
 @pytest.mark.slow
-def test_an_interrupted_search_says_how_it_goes_on(config_file, tmp_path):
-    program = ("-c", SIGNALLED_AFTER_THE_FIRST_TRIAL.format("SIGINT"))
-    process = start(config_file, tmp_path, program=program)
+@pytest.mark.parametrize("dropped", [False, True], ids=["", "dropped"])
+def test_an_interrupted_search_says_how_it_goes_on(config_file, tmp_path, dropped):
+    program = signalled("SIGINT", "Model()") if dropped else signalled("SIGINT")
+    process = start(config_file, tmp_path, "--trials", "999", program=program)
     _, said = process.communicate()
     assert process.returncode == 130
-    assert trial_files(tmp_path / "small") == ["0000.json"]
+    trials = trial_files(tmp_path / "small")
+    assert len(trials) < 999 if dropped else trials == ["0000.json"]
     assert not (tmp_path / "small" / "summary.json").exists()
     said = " ".join(said.split())
     assert "Interrupted. The finished trials are in" in said

@@ -8,6 +8,7 @@ from typing import Any, Literal, Unpack
 from tfcourse.data.arrays import Pair
 from tfcourse.errors import InputError
 from tfcourse.files import translate_disk_errors
+from tfcourse.interrupts import redeliver_interrupts
 from tfcourse.notices import tensorflow_start
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import Overrides
@@ -205,7 +206,7 @@ class Search:
             return result
         if not in_process:  # errors that a worker would find only once it has TensorFlow
             check_data(config)
-        with lock_directory(self.directory):
+        with lock_directory(self.directory), redeliver_interrupts():
             directory.remove_leftovers()
             if not fresh:
                 count_parameters(config, directory)
