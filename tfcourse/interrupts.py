@@ -20,7 +20,7 @@ SECONDS_BEFORE = 0.05
 def redeliver_interrupts() -> Iterator[None]:
     """Raise a KeyboardInterrupt again that a destructor dropped.
 
-    Python reports an exception in ``__del__`` to `sys.unraisablehook`, and goes on. TensorFlow's
+    Python reports an exception in ``__del__`` to `sys.unraisablehook`, and continues. TensorFlow's
     compiled functions have a ``__del__`` that takes long enough to be hit: of 72 signals at random
     moments of searches that build a model for each trial, it dropped five.
     """
