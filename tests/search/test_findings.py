@@ -97,6 +97,13 @@ def test_trials_that_diverged():
     assert without_lead(lines(RATE, [*good, diverged(10, 0.5), other])) == []
 
 
+def test_one_epoch_says_nothing_of_more():
+    records = [record(i, float(i), epochs=1, best_epoch=1, learning_rate=0.01) for i in range(6)]
+    assert not any("last epoch" in line for line in lines(RATE, records))
+    records = [record(i, float(i), epochs=2, best_epoch=2, learning_rate=0.01) for i in range(6)]
+    assert any("last epoch (2)" in line for line in lines(RATE, records))
+
+
 @pytest.mark.parametrize(("schedule", "count"), [("cosine", 0), ("linear", 0), ("constant", 1)])
 def test_a_rate_that_falls_to_0_makes_the_last_epochs_the_best(schedule, count):
     records = [record(i, -i, best_epoch=10, learning_rate=0.01) for i in range(8)]

@@ -139,11 +139,12 @@ def _epochs(
 ) -> list[str]:
     """Return a line if the best trials were still improving at their end, or over-fitted.
 
-    A learning rate that falls to 0 makes the last epochs the best, however many there are.
+    A learning rate that falls to 0 makes the last epochs the best, however many there are; of one
+    epoch nothing can be said.
     """
     lengths = [max(map(len, r.history.values()), default=0) for r in best]
     last = sum(r.best_epoch == length for r, length in zip(best, lengths, strict=True))
-    if best and best[0].best_epoch == lengths[0] and last > len(best) / 2:
+    if best and best[0].best_epoch == lengths[0] > 1 and last > len(best) / 2:
         if best[0].values.get("schedule", schedule) in ("cosine", "linear"):
             return []
         trials = "The best trial was best at its"
