@@ -130,3 +130,15 @@ def test_starting_over_deletes_the_rest_of_an_earlier_deletion(folder):
     folder.delete()
     assert not folder.path.exists() and not remains.exists() and other.exists()
     folder.delete()
+
+
+def test_starting_over_keeps_a_symbolic_link_to_the_directory(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "run"
+    real.mkdir()
+    (real / "journal.jsonl").touch()
+    link.symlink_to(real)
+    folder = RunFolder(link)
+    folder.delete()
+    folder.create()
+    assert link.is_symlink() and sorted(path.name for path in tmp_path.iterdir()) == ["real", "run"]
+    assert sorted(path.name for path in real.iterdir()) == ["answers", "checkpoints", "commands"]

@@ -1,9 +1,6 @@
 """The files of a run directory of a babysitter: their names, and how commands get through them."""
 
-import glob
 import json
-import secrets
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,7 +9,7 @@ from pathlib import Path
 
 from tfcourse.babysit.commands import Command
 from tfcourse.errors import InputError
-from tfcourse.files import is_temporary, write_atomically
+from tfcourse.files import delete_folder, is_temporary, real_path, write_atomically
 from tfcourse.search.store.reading import read_json
 
 __all__ = ["Answer", "RunFolder"]
@@ -83,15 +80,12 @@ class RunFolder:
             )
 
     def delete(self) -> None:
-        """Delete the directory; it is renamed first, so that no part stays under its name."""
-        prefix = f".{self.path.name}-deleted-"
-        with suppress(FileNotFoundError):
-            self.path.rename(self.path.with_name(f"{prefix}{secrets.token_hex(4)}"))
-        for hidden in self.path.parent.glob(f"{glob.escape(prefix)}{'[0-9a-f]' * 8}"):
-            shutil.rmtree(hidden, ignore_errors=True)
+        """Delete the directory, see `tfcourse.files.delete_folder`."""
+        delete_folder(self.path)
 
     def create(self) -> None:
         """Create the directory and its folders, where they don't exist."""
+        real_path(self.path).mkdir(parents=True, exist_ok=True)
         for folder in (self.checkpoints, self._commands, self._answers):
             folder.mkdir(parents=True, exist_ok=True)
         self._forget_answers()

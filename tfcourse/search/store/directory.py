@@ -1,9 +1,6 @@
 """The run directory: a search's record, readable without tfcourse."""
 
-import glob
-import os
 import re
-import secrets
 import shutil
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
+from tfcourse.files import (
+    delete_folder,
+    real_path,
+    remove_abandoned,
+    remove_deleted,
+    replace_atomically,
+    write_atomically,
+)
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, csv_tables, parse_record, without_nan
 from tfcourse.search.store.identity import identity
@@ -81,36 +85,22 @@ class RunDirectory:
         """Return True if it is a run directory, whole or in part, see `is_run_directory`."""
         return is_run_directory(self.path, self.names)
 
-    @property
-    def _real_path(self) -> Path:
-        """The folder itself, if ``path`` is a symbolic link to it."""
-        return Path(os.path.realpath(self.path))
-
     def delete(self) -> None:
-        """Delete it if it is a run directory.
-
-        It is renamed first, so that a killed process leaves no part of a record under its name.
-        """
+        """Delete it if it is a run directory, see `tfcourse.files.delete_folder`."""
         if self.exists():
-            hidden = f".{self._real_path.name}-deleted-{secrets.token_hex(4)}"
-            self._real_path.rename(self._real_path.with_name(hidden))
-        self._remove_deleted()
+            delete_folder(self.path)
+        remove_deleted(self.path)
 
     def remove_leftovers(self) -> None:
         """Remove the temporary files of killed processes, while no process is writing."""
         for folder in (self.path, self.trials, self.models):
             remove_abandoned(folder)
         self.forget_empty_logs()
-        self._remove_deleted()
-
-    def _remove_deleted(self) -> None:
-        pattern = f".{glob.escape(self._real_path.name)}-deleted-{'[0-9a-f]' * 8}"
-        for path in self._real_path.parent.glob(pattern):
-            shutil.rmtree(path, ignore_errors=True)
+        remove_deleted(self.path)
 
     def create(self, config: str, versions: Mapping[str, str]) -> None:
         """Create the folder, and write the config and the versions."""
-        self._real_path.mkdir(parents=True, exist_ok=True)
+        real_path(self.path).mkdir(parents=True, exist_ok=True)
         self.trials.mkdir(parents=True, exist_ok=True)  # creates the "a" of "a/../b" too
         self._search = identity(tomllib.loads(config))
         contents = {**versions, IDENTITY: self._search}
