@@ -62,6 +62,10 @@ FIGURES = {
     "1_8_search": [
         r"(3|14) trials, \1 completed",
         r"measured once: +(0\.\d+)\n.*loaded model: +\1\n",
+        r"two workers with the values and the score of one: (2|6) of \1\n",
+    ],
+    "1_6_stale_intuitions": [
+        r"on more images, [0-3] of (15|45) pairs .*\non the images of now, (9|\d\d) of \1 pairs ",
     ],
     "1_2_random_not_grid": [
         r"5 × 5 grid +5 .*\n +random +25 ",
