@@ -76,6 +76,19 @@ def kept(directory):
     return json.loads((directory / "code.json").read_text())
 
 
+def test_parameters_are_not_counted_with_changed_code(search):
+    first = search().run(verbose=False)
+    path = first.directory / "trials" / "0000.json"
+    entry = json.loads(path.read_text())
+    del entry["parameters"]  # as an earlier version
+    path.write_text(json.dumps(entry))
+    wide = ("Dense(4,", "Dense(400,")
+    with pytest.raises(InputError, match=r"nets:hidden changed\)\. The models of its"):
+        search(wide, limits={"parameters": 100}).run(verbose=False)
+    assert json.loads(path.read_text()) == entry
+    assert search(limits={"parameters": 100}).run(verbose=False).best.parameters < 100
+
+
 def test_a_search_with_changed_code_is_refused_shown_and_accepted(search):
     first = search().run(verbose=False)
     assert [*kept(first.directory)["source"]] == ["nets:ACTIVATION", "nets:build", "nets:hidden"]
