@@ -28,19 +28,24 @@ import tfcourse
 # %% [markdown]
 # ## The factors
 #
-# The gradient of the whole cost, by the tape, has to be that of the cost alone plus λ/m · W.
+# What a regularizer adds to the gradient, by the tape, has to be λ/m · W for L2 and λ/m · sign(W)
+# for L1.
 
 # %%
-apart = []
+apart = {"L2": [], "L1": []}
 for seed in SEEDS:
     random = np.random.default_rng(seed)
     m, penalty = int(random.integers(10, 1000)), random.uniform(0.1, 10)
     w = tf.Variable(random.normal(size=(8, 3)))
-    regularizer = keras.regularizers.L2(tfcourse.l2_factor(penalty, m))
-    with tf.GradientTape() as tape:
-        added = regularizer(w)
-    apart.append(np.abs(tape.gradient(added, w) - penalty / m * w.numpy()).max())
-print(f"gradient of L2(l2_factor(λ, m)) beside λ/m · W: at most {max(apart):.0e} apart")
+    for name, regularizer, added in (
+        ("L2", keras.regularizers.L2(tfcourse.l2_factor(penalty, m)), penalty / m * w.numpy()),
+        ("L1", keras.regularizers.L1(tfcourse.l1_factor(penalty, m)), penalty / m * np.sign(w)),
+    ):
+        with tf.GradientTape() as tape:
+            cost = regularizer(w)
+        apart[name].append(np.abs(tape.gradient(cost, w) - added).max())
+print(f"gradient of L2(l2_factor(λ, m)) beside λ/m · W: at most {max(apart['L2']):.0e} apart")
+print(f"gradient of L1(l1_factor(λ, m)) beside λ/m · sign(W): {max(apart['L1']):.0e}")
 
 # %% [markdown]
 # ## Sparse weights
@@ -114,7 +119,7 @@ smaller = np.linalg.norm(l2, axis=1) < np.linalg.norm(plain, axis=1)
 zeros = (np.array(weights["L1, λ = 5"]) == 0).sum()
 verdict(
     "5.5",
-    max(apart) < 1e-6 and sparser.all() and smaller.all(),
+    max(*apart["L2"], *apart["L1"]) < 1e-6 and sparser.all() and smaller.all(),
     f"L2 shrinks the norm in {smaller.sum()} of {len(SEEDS)} seeds; L1 sets "
     f"{spread((proximal == 0).mean(1), '.0%')} of the weights to 0 with the proximal step, and "
     f"{zeros} by gradient descent alone",
