@@ -28,7 +28,7 @@ import numpy as np
 
 import tfcourse
 from tfcourse.data.sources import load
-from tfcourse.formulas.calibration import reliability_bins
+from tfcourse.formulas.calibration import expected_calibration_error, reliability_bins
 
 digits, classes = load("digits")
 order = np.random.default_rng(0).permutation(len(digits.y))
@@ -78,14 +78,7 @@ def bins_of(probability):
     return reliability_bins(probability.max(-1).ravel(), correct.ravel(), 15)
 
 
-def calibration_error(probability):
-    bins = bins_of(probability)
-    filled = bins.sizes > 0
-    gaps = np.abs(bins.accuracy[filled] - bins.confidence[filled])
-    return np.sum(bins.sizes[filled] * gaps) / bins.sizes.sum()
-
-
-before = np.array([calibration_error(each) for each in probabilities["T = 1"]])
+before = np.array([expected_calibration_error(bins_of(p)) for p in probabilities["T = 1"]])
 true = np.arange(len(y[test])), y[test]
 loss_before = np.array([-np.log(each[true]).mean() for each in probabilities["T = 1"]])
 print(f"temperature T {spread(temperature, '.2f')}; accuracy {spread(accuracy, '.1%')}")
