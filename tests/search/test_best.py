@@ -155,4 +155,4 @@ def test_a_search_of_objects_has_no_program(unfinished):
 def test_no_trial_has_completed(tmp_path):
     code, text = best(write_run(tmp_path / "run", WIDTH, []))
     assert code == 2
-    assert "no trial has completed. 0 of 3 trials are on record. tfcourse search" in text
+    assert "has no best trial. 0 of 3 trials are on record. The search is not finished." in text

@@ -17,7 +17,10 @@ from tests.search.conftest import load
 from tests.search.run_directories import completed, failed, write_run
 from tfcourse import InputError
 from tfcourse.cli import app
+from tfcourse.report.figures.history import history_panel
+from tfcourse.report.page.parts import header
 from tfcourse.report.report import write_report
+from tfcourse.search.best.trial import read_trial
 from tfcourse.search.records.satisficing import Bound, broken, judge
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.keras_tuner_project import write_project
@@ -233,11 +236,16 @@ def test_no_trial_is_within_the_limits(searched, tmp_path):
             search.run(verbose=False)
     assert "> 1; val_accuracy 0.4" in str(raised.value)
     assert "Wider limits keep the trials" in str(raised.value)
-    advice = read_record(search.directory).lines()[-1]
+    record = read_record(search.directory)
+    advice = record.lines()[-1]
     assert advice == (
         "No trial is within [search.limits]. Wider limits keep the trials; more [search] trials "
         "continue the search."
     )
+    with pytest.raises(InputError, match=re.escape(f"8 infeasible. {advice}")):
+        read_trial(search.directory)
+    assert "no trial is within [search.limits]" in header(record)
+    assert history_panel(record).text.startswith("No trial is within [search.limits], so")
     assert searched({"val_accuracy": {"min": 0.1}}).run(verbose=False).ranking
     # The best model of other limits is no longer the best.
     with pytest.raises(SearchFailedError):

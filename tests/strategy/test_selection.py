@@ -128,7 +128,7 @@ def test_directories_without_a_trial(tmp_path):
     with pytest.raises(InputError, match="is not a run directory"):
         select(tmp_path, "val_loss")
     run = write_run(tmp_path / "run", SPACE, [failed(0, {"units": 8})])
-    with pytest.raises(InputError, match=r"no trial has completed\. 1 of 24 trials are on record"):
+    with pytest.raises(InputError, match=r"has no best trial\. 1 of 24 trials are on record"):
         select(run, "val_loss")
 
 

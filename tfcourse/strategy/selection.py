@@ -158,8 +158,7 @@ def select(
     record = read_record(Path(directory))
     if not record.ranking:
         raise InputError(
-            f"{directory}: no trial has completed. {record.counts_in_words()} {record.command()} "
-            "continues the search."
+            f"{directory} has no best trial. {record.counts_in_words()} {record.advice()}"
         )
     better = _directions(record, [optimizing, *(satisficing or {})], directions or {})
     limits = _limits(satisficing or {}, better)

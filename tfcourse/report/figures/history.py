@@ -2,6 +2,7 @@
 
 from tfcourse.report.figures.panel import BEST, Panel, axis_layout, figure_of, missing
 from tfcourse.report.figures.points import axis_of_scores, point_traces
+from tfcourse.search.results.outcomes import reason_without_best
 from tfcourse.search.results.search_record import SearchRecord
 
 __all__ = ["history_panel"]
@@ -14,7 +15,8 @@ def history_panel(record: SearchRecord) -> Panel:
     """Return the scores in the order of the trials, with the best so far."""
     title = "Score against trial"
     if not record.ranking:
-        return missing("history", title, "No trial has completed, so there is no score to show.")
+        reason = reason_without_best(record.trials).capitalize()
+        return missing("history", title, f"{reason}, so there is no score to show.")
     from plotly.graph_objects import Scatter
 
     axis = axis_of_scores(record)

@@ -5,6 +5,7 @@ from pathlib import Path
 from tfcourse.page.markup import card, element, items, section, table, text
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.findings import with_run_directory
+from tfcourse.search.results.outcomes import reason_without_best
 from tfcourse.search.results.search_record import SearchRecord
 from tfcourse.search.results.snapshot import duration_in_words
 from tfcourse.search.results.tables import format_score, format_value
@@ -41,7 +42,7 @@ def _values(record: SearchRecord) -> str:
 
 def _best_card(record: SearchRecord) -> str:
     if record.best is None:
-        return card("Best score", "–", "no trial has completed")
+        return card("Best score", "–", reason_without_best(record.trials))
     spread = record.best.score_std
     value = format_score(record.best.score) + ("" if spread is None else f" ± {spread:.4f}")
     epoch = "" if record.best.best_epoch is None else f", epoch {record.best.best_epoch}"

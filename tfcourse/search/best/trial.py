@@ -119,15 +119,14 @@ def read_trial(directory: Path, number: int | None = None) -> TrialView:
         number: The trial's number; None for the best trial.
 
     Raises:
-        InputError: It is not a run directory, no trial has completed, or there is no such trial.
+        InputError: It is not a run directory, no trial is the best, or there is no such trial.
     """
     search = read_record(directory)
     if number is None:
         trial = search.best
         if trial is None:
             raise InputError(
-                f"{directory}: no trial has completed. {search.counts_in_words()} "
-                f"{search.command()} continues the search."
+                f"{directory} has no best trial. {search.counts_in_words()} {search.advice()}"
             )
     elif number in search.trials:
         trial = search.trials[number]

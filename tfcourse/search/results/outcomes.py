@@ -5,7 +5,13 @@ from collections.abc import Mapping
 from tfcourse.console import one_line
 from tfcourse.search.records.trial_record import TrialRecord
 
-__all__ = ["LONGEST_REASON", "WIDER_LIMITS", "failure_lines", "infeasible_lines"]
+__all__ = [
+    "LONGEST_REASON",
+    "WIDER_LIMITS",
+    "failure_lines",
+    "infeasible_lines",
+    "reason_without_best",
+]
 
 # The most characters of a trial's message.
 LONGEST_REASON = 200
@@ -32,3 +38,10 @@ def infeasible_lines(trials: Mapping[int, TrialRecord]) -> list[str]:
         f"{len(records)} of {len(trials)} trials break{s} [search.limits] and can't be the best. "
         f"Trial {records[0].trial}: {reason}"
     ]
+
+
+def reason_without_best(trials: Mapping[int, TrialRecord]) -> str:
+    """Return the reason why none of the trials is the best one, if none is."""
+    if any(record.status == "infeasible" for record in trials.values()):
+        return "no trial is within [search.limits]"
+    return "no trial has completed"

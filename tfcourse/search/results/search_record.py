@@ -83,7 +83,7 @@ class SearchRecord(Printable):
 
     @property
     def best(self) -> TrialRecord | None:
-        """The best trial; None if none has completed."""
+        """The best trial; None if none has completed within the limits."""
         return self.ranking[0] if self.ranking else None
 
     @cached_property
