@@ -256,8 +256,27 @@ class TestConfig:
         path.write_text('[search]\nname = "a"\ntrials = 3\n')
         result = run("babysit", path)
         assert result.exit_code == 2
-        assert "[search] is not a known table." in result.stderr
-        assert "[babysit] name is required and missing." in result.stderr
+        assert result.stderr == (
+            f"Error: {path}: [search] is the table of a search, not of one training under "
+            f"supervision. Search with: tfcourse search {path}\n"
+        )
+
+    @pytest.mark.parametrize("command", ["search", "chief"])
+    def test_a_training_is_no_search(self, config, tmp_path, command):
+        path = config()
+        result = run(command, path, "--out", tmp_path / "runs")
+        assert result.exit_code == 2
+        assert result.stderr == (
+            f"Error: {path}: [babysit] is the table of one training under supervision, not of a "
+            f"search. Train it with: tfcourse babysit {path}\n"
+        )
+
+    @pytest.mark.parametrize("command", ["show", "best", "report", "watch"])
+    def test_the_directory_of_a_training_is_no_search(self, tmp_path, command):
+        (tmp_path / "journal.jsonl").touch()
+        result = run(command, tmp_path)
+        assert result.exit_code == 2
+        assert f"It is a babysitter's: tfcourse journal {tmp_path} shows it." in result.stderr
 
     def test_another_config_in_the_same_directory(self, config, tmp_path):
         directory = tmp_path / "runs" / "run"
@@ -288,3 +307,6 @@ class TestConfig:
             f"Error: {directory} is not the run directory of a babysitter: it has no "
             "journal.jsonl. Start one with: tfcourse babysit CONFIG.\n"
         )
+        (directory / "trials").mkdir()
+        result = run("journal", directory)
+        assert f"It is a search's: tfcourse show {directory} shows it." in result.stderr

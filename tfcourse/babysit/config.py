@@ -1,5 +1,6 @@
 """The config of a training under supervision, from its TOML file; all errors at once."""
 
+import shlex
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -106,6 +107,11 @@ def load_babysit_config(path: Path) -> BabysitConfig:
         InputError: The file can't be read, or holds errors: a line for each.
     """
     raw = read_tables(path)
+    if "search" in raw and "babysit" not in raw:
+        raise InputError(
+            f"{path}: [search] is the table of a search, not of one training under supervision. "
+            f"Search with: tfcourse search {shlex.quote(str(path))}"
+        )
     lines = unknown_tables(raw, _TABLES)
     table, table_lines = parse(BabysitTable, raw.get("babysit", {}), "babysit")
     errors = [error_lines(str(path), lines + table_lines)] if lines + table_lines else []

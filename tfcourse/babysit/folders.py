@@ -1,6 +1,7 @@
 """The files of a run directory of a babysitter: their names, and how commands get through them."""
 
 import json
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -73,11 +74,15 @@ class RunFolder:
 
     def check_journal(self) -> None:
         """Raise InputError if the directory has no journal."""
-        if not self.journal.is_file():
-            raise InputError(
-                f"{self.path} is not the run directory of a babysitter: it has no journal.jsonl. "
-                "Start one with: tfcourse babysit CONFIG."
-            )
+        if self.journal.is_file():
+            return
+        advice = "Start one with: tfcourse babysit CONFIG."
+        if (self.path / "trials").is_dir():
+            advice = f"It is a search's: tfcourse show {shlex.quote(str(self.path))} shows it."
+        raise InputError(
+            f"{self.path} is not the run directory of a babysitter: it has no journal.jsonl. "
+            f"{advice}"
+        )
 
     def delete(self) -> None:
         """Delete the directory, see `tfcourse.files.delete_folder`."""

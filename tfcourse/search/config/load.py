@@ -1,5 +1,6 @@
 """The config of a search, from its TOML file; all errors are reported at once."""
 
+import shlex
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -89,6 +90,11 @@ def load_config(
         InputError: The file can't be read, or holds errors: a line for each.
     """
     raw = read_tables(path)
+    if "babysit" in raw and "search" not in raw:
+        raise InputError(
+            f"{path}: [babysit] is the table of one training under supervision, not of a search. "
+            f"Train it with: tfcourse babysit {shlex.quote(str(path))}"
+        )
     for key, value in overrides.items():
         table = raw.setdefault("training" if key == "epochs" else "search", {})
         if isinstance(value, str) and key == "tensorboard":

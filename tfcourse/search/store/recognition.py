@@ -1,6 +1,7 @@
 """The check that a folder is a run directory, whole or in part, and nothing else."""
 
 import re
+import shlex
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from tfcourse.search.store.reading import read_json, read_text, read_toml
 
 __all__ = ["foreign_names", "is_run_directory", "not_a_run_directory"]
 
+# The file by which the run directory of a babysitter is known.
+BABYSITTERS_FILE = "journal.jsonl"
 TABLES = {"search", "data", "model", "training", "space"}
 
 
@@ -42,7 +45,10 @@ def not_a_run_directory(path: Path, names: Collection[str] = ()) -> str:
     """Return the message for another folder, with the first of its foreign names."""
     contents = f", and holds {', '.join([*names][:3])}" if names else ""
     lacks = f"it lacks config.toml, versions.json or trials/{contents}"
-    return f"{path} is not a run directory ({lacks})."
+    text = f"{path} is not a run directory ({lacks})."
+    if (path / BABYSITTERS_FILE).is_file():
+        text += f" It is a babysitter's: tfcourse journal {shlex.quote(str(path))} shows it."
+    return text
 
 
 def _is_written_by_a_search(part: Path) -> bool:
