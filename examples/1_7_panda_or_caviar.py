@@ -1,12 +1,12 @@
 # %% [markdown]
 # # Panda or caviar
 #
-# Section 1.6 of the course: two ways to spend a budget on hyperparameters. The *panda*: one model,
-# watched from day to day, its learning rate nudged by what its curve does. The *caviar*: many
-# models with different hyperparameters, left alone; the best one wins. The course says that which
-# of them is right depends on what one can afford. Here both get the same seconds of this machine's
-# processor, from the first line of the model to the last epoch, compilation included. (Processor
-# time, because it does not run on while the machine is busy with something else.)
+# Sections 1.7 and 1.8 of the course: two ways to spend a budget on hyperparameters. The *panda*:
+# one model, watched from day to day, its learning rate nudged by what its curve does. The *caviar*:
+# many models with different hyperparameters, left alone; the best one wins. The course says that
+# which of them is right depends on what one can afford. Here both get the same seconds of this
+# machine's processor, from the first line of the model to the last epoch, compilation included.
+# (Processor time, because it does not run on while the machine is busy with something else.)
 
 # %%
 from tfcourse.course import QUICK, save
@@ -71,7 +71,8 @@ tfcourse.fit(network(8), *train, epochs=1, verbose=0, jit_compile=True)
 # It starts at Adam's usual learning rate of 0.001. Its babysitter looks at the dev loss after
 # every epoch. Ten epochs in a row without a new best: back to the best weights, and the rate is
 # halved, down to a thousandth of what it was. Ten new bests since the last nudge: a third more. The
-# rate is a variable of the optimizer: nothing is compiled again.
+# rate is a variable of the optimizer: nothing is compiled again. (`tfcourse.Babysitter` is for a
+# person who watches, and keeps a checkpoint of every epoch; here there are thousands.)
 
 
 # %%
