@@ -31,6 +31,7 @@ import tensorflow as tf
 import tfcourse
 from tfcourse.data.sources import load
 from tfcourse.data.splits import stratified_split
+from tfcourse.formulas.gradients import relative_difference, two_sided_difference
 
 digits, classes = load("digits")
 split = stratified_split(digits, (0.6, 0.2, 0.2), classes, seed=0)
@@ -200,8 +201,7 @@ assert apart <= LIMIT, "The two trainings went apart."
 
 # %%
 def distance(one, other):
-    norm = np.linalg.norm
-    return norm(one - other) / (norm(one) + norm(other))
+    return float(relative_difference(one, other))
 
 
 def probe(W, b, layer, entries, h=1e-5):
@@ -214,7 +214,7 @@ def probe(W, b, layer, entries, h=1e-5):
             W[layer][entry] = moved
             costs.append(cost(Y[some], forward(X[some], W, b, np.tanh)[1][-1], W))
         W[layer][entry] = before
-        slopes.append((costs[0] - costs[1]) / (2 * h))
+        slopes.append(two_sided_difference(*costs, h))
     return np.array(slopes)
 
 

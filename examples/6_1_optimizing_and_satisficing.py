@@ -34,6 +34,7 @@ from tfcourse.models.build import mlp
 #
 # A few trials with other sizes and learning rates, in a temporary folder, and the selection among
 # them. The number of weights and the milliseconds of a prediction are measured on the models.
+# (Milliseconds depend on the machine: the verdict below is by the limit of parameters alone.)
 
 # %%
 space = {
@@ -54,6 +55,7 @@ search = tfcourse.Search(
 search.run(verbose=False)
 limits = {"parameters": LIMIT, "milliseconds": 50}
 print(tfcourse.strategy.select(search, "val_accuracy", limits))
+selection = tfcourse.strategy.select(search, "val_accuracy", {"parameters": LIMIT})
 
 # %% [markdown]
 # ## Over ten seeds
@@ -121,9 +123,16 @@ best = np.array([accuracy[allowed, s].max() == accuracy[selected[s], s] for s in
 over = (parameters[weighted] > LIMIT).mean(axis=0)
 poorer = (accuracy[weighted, seeds] < accuracy[selected, seeds]).mean(axis=0)
 breaks = parameters[largest] > LIMIT
+size_of = dict(zip(UNITS, parameters, strict=True))
+within = [
+    each.values["val_accuracy"]
+    for each in selection.candidates
+    if size_of[each.record.values["units"]] <= LIMIT
+]
+selects = selection.best.values["val_accuracy"] == max(within)
 verdict(
     "6.1",
-    (inside & best).all() and breaks.sum() >= 9 and ((over > 0) & (poorer > 0)).all(),
+    selects and (inside & best).all() and breaks.sum() >= 9 and ((over > 0) & (poorer > 0)).all(),
     f"{len(SEEDS)} seeds: the best accuracy alone takes {spread(parameters[largest], '.0f')} "
     f"parameters, above {LIMIT} in {breaks.sum()}; with the limit {spread(cost, '.1f')} points of "
     f"accuracy less, within it in {inside.sum()}; of 41 weighted sums {spread(over, '.0%')} exceed "
