@@ -23,6 +23,7 @@ FLOORS = [
         "console",
         "errors",
         "figures",
+        "deletion",
         "files",
         "hyperparameters",
         "imports",

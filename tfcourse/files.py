@@ -1,11 +1,9 @@
 """Files that are written completely or not at all."""
 
 import errno
-import glob
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,12 +12,9 @@ from tfcourse.errors import WorkFailedError, encodable
 
 __all__ = [
     "DiskError",
-    "delete_folder",
     "disk_error",
     "is_temporary",
-    "real_path",
     "remove_abandoned",
-    "remove_deleted",
     "replace_atomically",
     "translate_disk_errors",
     "write_atomically",
@@ -91,29 +86,6 @@ def remove_abandoned(folder: Path) -> None:
         for path in filter(is_temporary, folder.iterdir()):
             with suppress(OSError):
                 path.unlink()
-
-
-def real_path(folder: Path) -> Path:
-    """Return the folder itself, if ``folder`` is a symbolic link to it."""
-    return Path(os.path.realpath(folder))
-
-
-def delete_folder(folder: Path) -> None:
-    """Delete a folder, if it exists; a symbolic link to it stays.
-
-    It is renamed first, so that a killed process leaves no part of it under its name.
-    """
-    real = real_path(folder)
-    with suppress(FileNotFoundError):
-        real.rename(real.with_name(f".{real.name}-deleted-{secrets.token_hex(4)}"))
-    remove_deleted(folder)
-
-
-def remove_deleted(folder: Path) -> None:
-    """Remove what killed processes left of `delete_folder`."""
-    real = real_path(folder)
-    for remains in real.parent.glob(f".{glob.escape(real.name)}-deleted-{'[0-9a-f]' * 8}"):
-        shutil.rmtree(remains, ignore_errors=True)
 
 
 class DiskError(WorkFailedError, OSError):

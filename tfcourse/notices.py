@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.control import Control
 from rich.segment import ControlType
@@ -62,11 +62,12 @@ def working(text: str, disable: bool = False, after: float = SECONDS_BEFORE) -> 
         yield
         return
     console = PlainConsole(stderr=True)
-    spinner = console.status(Text(printable(text)))  # rich takes strings here for markup
+    spinners = ExitStack()
 
     def show() -> None:
         if console.is_terminal:
-            spinner.start()
+            # Made only now: rich imports eight modules for it, and takes strings for markup.
+            spinners.enter_context(console.status(Text(printable(text))))
         else:
             console.print(text, highlight=False, soft_wrap=True)
 
@@ -78,4 +79,4 @@ def working(text: str, disable: bool = False, after: float = SECONDS_BEFORE) -> 
     finally:
         timer.cancel()
         timer.join()
-        spinner.stop()
+        spinners.close()

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfcourse.babysit.commands import Command
+from tfcourse.deletion import delete_folder, real_path
 from tfcourse.errors import InputError
-from tfcourse.files import delete_folder, is_temporary, real_path, write_atomically
+from tfcourse.files import is_temporary, write_atomically
 from tfcourse.search.store.reading import read_json
 
 __all__ = ["Answer", "RunFolder"]
@@ -85,7 +86,7 @@ class RunFolder:
         )
 
     def delete(self) -> None:
-        """Delete the directory, see `tfcourse.files.delete_folder`."""
+        """Delete the directory, see `tfcourse.deletion.delete_folder`."""
         delete_folder(self.path)
 
     def create(self) -> None:

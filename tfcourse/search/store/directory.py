@@ -9,14 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tfcourse.files import (
-    delete_folder,
-    real_path,
-    remove_abandoned,
-    remove_deleted,
-    replace_atomically,
-    write_atomically,
-)
+from tfcourse.deletion import delete_folder, real_path, remove_deleted
+from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, csv_tables, parse_record, without_nan
 from tfcourse.search.store.identity import identity
@@ -86,7 +80,7 @@ class RunDirectory:
         return is_run_directory(self.path, self.names)
 
     def delete(self) -> None:
-        """Delete it if it is a run directory, see `tfcourse.files.delete_folder`."""
+        """Delete it if it is a run directory, see `tfcourse.deletion.delete_folder`."""
         if self.exists():
             delete_folder(self.path)
         remove_deleted(self.path)
