@@ -15,10 +15,12 @@ from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.advice import advice
 from tfcourse.search.config.budget import hints
 from tfcourse.search.config.load import load_config
+from tfcourse.search.config.pruning import PruningTable
+from tfcourse.search.config.satisficing import LimitsTable
 from tfcourse.search.config.strategy_tables import STRATEGIES
 from tfcourse.search.config.tables import (
-    NESTED,
     DataTable,
+    EarlyStoppingTable,
     ModelTable,
     SearchTable,
     SpaceTable,
@@ -107,6 +109,8 @@ def text_of(table, key):
     return line.partition("#")[2]
 
 
+# The tables within other tables, apart from those of strategies.
+NESTED = {"early_stopping": EarlyStoppingTable, "pruning": PruningTable, "limits": LimitsTable}
 TABLES = {
     "search": SearchTable,
     **{f"search.{name}": table for name, table in STRATEGIES.items()},

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from tfcourse.errors import InputError, shown
+from tfcourse.search.config.parsing import parse
 from tfcourse.search.config.table import Table
-from tfcourse.search.config.tables import parse
 
 __all__ = ["Command", "Kind", "create_command", "new_id", "parse_command"]
 

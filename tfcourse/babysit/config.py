@@ -14,9 +14,9 @@ from tfcourse.babysit.rule import OnExplosion, Rule
 from tfcourse.errors import InputError
 from tfcourse.search.config.limits import LONGEST_NAME, error_lines
 from tfcourse.search.config.load import parse_config, read_tables, unknown_tables
+from tfcourse.search.config.parsing import parse
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.table import Table
-from tfcourse.search.config.tables import parse
 
 __all__ = ["BabysitConfig", "load_babysit_config"]
 

@@ -10,8 +10,9 @@ from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS
+from tfcourse.search.config.parsing import parse
 from tfcourse.search.config.schedules import TRAINING_ARGUMENTS, validate_schedules
-from tfcourse.search.config.tables import ModelTable, SpaceTable, TrainingTable, parse
+from tfcourse.search.config.tables import ModelTable, SpaceTable, TrainingTable
 from tfcourse.search.config.validators import is_whole, validate_argument
 from tfcourse.search.space.conditions import validate_conditions
 from tfcourse.search.space.parameters import Choice, Parameter, Range, any_of

@@ -19,6 +19,7 @@ from tfcourse.search.config.metrics import (
     validate_training,
     with_defaults,
 )
+from tfcourse.search.config.parsing import parse
 from tfcourse.search.config.satisficing import limits_problems
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import strategy_settings, validate_strategy
@@ -30,7 +31,6 @@ from tfcourse.search.config.tables import (
     SearchTable,
     Table,
     TrainingTable,
-    parse,
 )
 from tfcourse.search.config.time_limits import limited_preparation
 from tfcourse.search.config.vectorized import validate_vectorized

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from tfcourse.errors import shown
+from tfcourse.search.config.parsing import parse
 from tfcourse.search.config.samplers import sampler_problems
 from tfcourse.search.config.strategy_tables import STRATEGIES, HyperbandTable, SamplerTable
-from tfcourse.search.config.tables import SearchTable, Table, TrainingTable, parse
+from tfcourse.search.config.tables import SearchTable, Table, TrainingTable
 from tfcourse.search.space.discrete import configuration_count, is_discrete
 from tfcourse.search.space.parameters import Choice, Parameter, Range
 from tfcourse.search.strategies.grid import grid_problems

@@ -1,0 +1,78 @@
+"""The check of a table against its model, with a line for each error."""
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import ValidationError
+
+from tfcourse.errors import either, nearest, one_of, shown
+from tfcourse.search.config.table import Table
+
+__all__ = ["parse"]
+
+
+def parse(
+    model: type[Table], raw: object, name: str, also_known: Iterable[str] = ()
+) -> tuple[Any, list[str]]:
+    """Return the table ``[name]`` as its model, or None and a line for each error."""
+    if not isinstance(raw, Mapping):
+        return None, [f"[{name}] must be a table. Received: {shown(raw)}."]
+    try:
+        return model.model_validate(dict(raw)), []
+    except ValidationError as error:
+        known_keys = [*model.model_fields, *also_known]
+        lines: dict[Any, str] = {}
+        for details in error.errors():
+            key, *rest = details["loc"] or ("",)
+            inner = _inner_table(model, str(key))
+            choices: tuple[str, ...] = ()
+            if details["type"] == "missing" and key in model.model_fields:
+                choices = _choices(model.model_fields[key].annotation)
+            if inner is not None and rest:
+                place = (f"{name}.{key}", str(rest[0]), [*inner.model_fields])
+            else:
+                place = (name, str(key), known_keys)
+            # One line for each key: the last error of a union (int | float) is the widest type's.
+            lines[place[:2]] = _line(details, *place, choices)
+        return None, list(lines.values())
+
+
+def _inner_table(model: type[Table], key: str) -> type[Table] | None:
+    """Return the model of a table within another, as of ``[search.limits]``; None for a value."""
+    field = model.model_fields.get(key)
+    kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, Table)), None)
+
+
+def _choices(annotation: object) -> tuple[str, ...]:
+    """Return the values that a type lists; none for other types."""
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
+
+
+def _line(
+    details: Mapping[str, Any],
+    table: str,
+    key: str,
+    known_keys: list[str],
+    choices: Iterable[str],
+) -> str:
+    where = f"[{table}] {key}"
+    received = details["input"]
+    if details["type"] == "missing":
+        remedy = f" Take {either(choices, '')}." if choices else ""
+        return f"{where} is required and missing.{remedy}"
+    if details["type"] == "extra_forbidden":
+        names = ", ".join(known_keys)
+        return f"{where} is not a known key.{nearest(key, known_keys)} Known: {names}."
+    if details["type"] == "model_type":
+        return f"[{table}.{key}] must be a table. Received: {shown(received)}."
+    demand = details["msg"].replace("Input should be", "must be")
+    demand = demand.replace("String should have", "must have")
+    if details["type"] == "string_pattern_mismatch":
+        demand = "must be letters, digits, '.', '_' or '-', and start with a letter or digit"
+    if details["type"] == "literal_error":
+        choices = re.split(", | or ", details["ctx"]["expected"])
+        return one_of(where, received, map(ast.literal_eval, choices))
+    return f"{where}: {demand}. Received: {shown(received)}."
