@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["quiet_optuna", "quiet_start", "silent_stderr"]
+__all__ = ["quiet_logger", "quiet_optuna", "quiet_start", "silent_stderr"]
 
 
 @contextmanager
@@ -55,14 +55,11 @@ def silent_stderr() -> Iterator[None]:
 
 
 @contextmanager
-def quiet_optuna() -> Iterator[None]:
-    """Let Optuna log and warn of nothing inside: of its experimental features, of each trial.
-
-    Optuna must be imported before, as its import sets the level of its logger.
-    """
+def quiet_logger(name: str) -> Iterator[None]:
+    """Let a logger log nothing below an error inside, and Python warn of nothing."""
     import logging  # not when a command starts, which imports this module
 
-    logger = logging.getLogger("optuna")
+    logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
@@ -71,3 +68,13 @@ def quiet_optuna() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Let Optuna log and warn of nothing inside: of its experimental features, of each trial.
+
+    Optuna must be imported before, as its import sets the level of its logger.
+    """
+    with quiet_logger("optuna"):
+        yield

@@ -4,9 +4,8 @@ import io
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TextIO
 
@@ -18,6 +17,7 @@ from tfcourse.errors import InputError, WorkFailedError, shortened, traceback_te
 from tfcourse.files import disk_error
 from tfcourse.interrupts import redeliver_interrupts
 from tfcourse.notices import tensorflow_start
+from tfcourse.quiet import quiet_logger
 
 __all__ = [
     "FAILED",
@@ -56,7 +56,7 @@ def reporting(debug: bool, quiet: bool = False, as_json: bool = False) -> Iterat
     """
     try:
         with (
-            _without_warnings(quiet),
+            quiet_logger("tfcourse") if quiet else nullcontext(),
             _stdout_as_stderr(as_json),
             message_if_interrupted("Nothing was written; the same command starts over."),
         ):
@@ -71,24 +71,6 @@ def reporting(debug: bool, quiet: bool = False, as_json: bool = False) -> Iterat
             _print_error(str(reason))
         code = WRONG_INPUT if isinstance(error, InputError) else FAILED
         raise typer.Exit(code) from None
-
-
-@contextmanager
-def _without_warnings(quiet: bool) -> Iterator[None]:
-    if not quiet:
-        yield
-        return
-    import logging  # not when a command starts
-
-    logger = logging.getLogger("tfcourse")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 # The stream that was stdout, inside `_stdout_as_stderr`.

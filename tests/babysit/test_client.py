@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -142,3 +144,10 @@ def test_starting_over_keeps_a_symbolic_link_to_the_directory(tmp_path):
     folder.create()
     assert link.is_symlink() and sorted(path.name for path in tmp_path.iterdir()) == ["real", "run"]
     assert sorted(path.name for path in real.iterdir()) == ["answers", "checkpoints", "commands"]
+
+
+def test_a_command_needs_no_numpy():
+    """Whose import would take longer than the rest of ``tfcourse nudge``."""
+    code = "import sys, tfcourse.babysit.client; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
