@@ -100,7 +100,7 @@ for problem in PROBLEMS:
 # The points are more even in every seed, but the best trial is better in hardly more than half of
 # the searches, which is what chance gives. (On eight problems, after 24 to 96 trials,
 # `tfcourse bench strategies` finds 50 to 52 %.) Bergstra and Bengio (2012) found Sobol's sequence
-# better than random points by a few percent. So take quasi-random points for what is sure: no
+# slightly better than random points. So take quasi-random points for what is sure: no
 # holes, and no bad luck in where the points lie. For a better best trial take a strategy that
 # learns from the trials before, such as `"gp"`.
 
