@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfcourse import InputError
-from tfcourse.data.splits import Part, stratified_split
+from tfcourse.data.splits import Part, Split, joined, stratified_split
 
 FRACTIONS = [(0.6, 0.2, 0.2), (0.5, 0.25, 0.25), (0.34, 0.33, 0.33), (0.1, 0.1, 0.8)]
 
@@ -92,3 +92,30 @@ def test_the_sets_are_not_the_beginning_the_middle_and_the_end():
 def test_an_empty_set_is_an_error(fractions, empty):
     with pytest.raises(InputError, match=rf"split: the {empty} set is empty\. Received: .*of 90"):
         stratified_split(numbered(Y), fractions, 3, 0)
+
+
+def test_a_part_of_several_inputs_is_selected_and_joined_row_by_row():
+    rows = np.arange(6)
+    x = {"image": rows[:, None] * 10.0, "table": rows[:, None] + [0.5, 0.25]}
+    part = Part(x, {"price": rows, "kind": rows % 2}, {"price": rows / 6})
+    even, odd = part.rows(rows % 2 == 0), part.rows(slice(1, None, 2))
+    both = joined(odd, even)
+    assert (even.count, odd.count, both.count) == (3, 3, 6)
+    order = [1, 3, 5, 0, 2, 4]
+    np.testing.assert_array_equal(both.x["image"], x["image"][order])
+    np.testing.assert_array_equal(both.x["table"], x["table"][order])
+    np.testing.assert_array_equal(both.y["kind"], (rows % 2)[order])
+    np.testing.assert_array_equal(both.weight["price"], (rows / 6)[order])
+
+
+def test_a_split_without_a_test_set_has_two_parts():
+    part = Part(np.ones((4, 3)), np.arange(4))
+    split = Split(part, part.rows(slice(2)), None, 4)
+    assert list(split.parts) == ["train", "dev"]
+    doubled = split.map(lambda part: Part(part.x * 2, part.y))
+    assert doubled.test is None
+    np.testing.assert_array_equal(doubled.dev.x, np.full((2, 3), 2.0))
+    assert Split(Part({"a": np.ones((4, 3)), "b": np.ones(4)}, part.y), part, None, 4).shape == {
+        "a": (3,),
+        "b": (),
+    }

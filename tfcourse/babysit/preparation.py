@@ -53,7 +53,7 @@ def prepare(config: BabysitConfig) -> Work:
     split, scaling = normalize(split, config.training.data.normalize)
     train, dev = Arrays.of(split.train.x, split.train.y), Arrays.of(split.dev.x, split.dev.y)
     model = build_trial(config.training, split, {}, config.babysit.seed)
-    x, y = train.data
+    x, y, _ = train.parts
     training = Training(
         model,
         x,
@@ -74,6 +74,8 @@ def save_and_test(work: Work, path: Path) -> dict[str, float]:
     model, test = work.training.model, work.split.test
     whole = with_scaling(model, work.scaling, work.split.shape)
     replace_atomically(path, lambda temporary: save_model(whole, temporary))
-    size = min(len(test.y), LARGEST_BATCH)
+    if test is None:
+        return {}
+    size = min(test.count, LARGEST_BATCH)
     logs = evaluate(model, test.x, test.y, batch_size=size, verbose=0, return_dict=True)
     return {name: float(value) for name, value in logs.items()}

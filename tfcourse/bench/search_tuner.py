@@ -38,6 +38,7 @@ def stock_search(config: SearchConfig, split: Split) -> tuple[list[float], dict[
         dict(propose(config.study, number, {}) or {}) for number in range(config.search.trials)
     ]
     train, dev, test = split.train, split.dev, split.test
+    assert test is not None, "the bench's own data has one"
     oracle = _Oracle(
         values,
         objective=keras_tuner.Objective(config.search.objective, config.direction),

@@ -1,13 +1,13 @@
 """Features scaled by their range or moments in the train set (course 5.7)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from tfcourse.data.precision import is_constant
-from tfcourse.data.splits import Part, Split
+from tfcourse.data.splits import Split
 
 __all__ = ["Scaling", "fit_scaling"]
 
@@ -33,11 +33,8 @@ class Scaling:
         return scaled
 
     def apply_to(self, split: Split) -> Split:
-        """Return the split with all three sets scaled."""
-        train, dev, test = (
-            Part(self.apply(part.x), part.y) for part in (split.train, split.dev, split.test)
-        )
-        return Split(train, dev, test, split.classes)
+        """Return the split with all its sets scaled."""
+        return split.map(lambda part: replace(part, x=self.apply(part.x)))
 
 
 def fit_scaling(

@@ -1,48 +1,98 @@
 """Stratified train, dev and test sets (course 6.2)."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tfcourse.data.nested import Arrays, count_of, map_arrays
 from tfcourse.errors import InputError
 from tfcourse.types import Array
 
-__all__ = ["Part", "Split", "shuffled_classes", "split_at", "stratified_split"]
+__all__ = ["Part", "Split", "joined", "shuffled_classes", "split_at", "stratified_split"]
 
 
 @dataclass(frozen=True)
 class Part:
     """Examples x of shape ``(m, ...)`` and their targets y.
 
-    The targets are labels of shape ``(m,)``, or rows of numbers, ``(m, outputs)``. Examples are
-    float32, or float64 where float32 would merge values and they are to be scaled.
+    Several inputs or outputs are dicts of arrays by their names. The targets are labels of shape
+    ``(m,)``, or rows of numbers, ``(m, outputs)``. Examples are float32, or float64 where float32
+    would merge values and they are to be scaled.
+
+    Attributes:
+        x: The examples.
+        y: Their targets.
+        weight: The weight of each example in the loss, ``(m,)``, or a dict of them by output;
+            None if all weigh the same.
     """
 
-    x: npt.NDArray[np.floating[Any]]
-    y: Array
+    x: Arrays
+    y: Arrays
+    weight: Arrays | None = None
+
+    @property
+    def count(self) -> int:
+        """The number of examples."""
+        return count_of(self.y)
+
+    def rows(self, which: "npt.NDArray[np.generic] | slice") -> "Part":
+        """Return some of the examples, by their indices, by a mask or by a slice."""
+
+        def select(arrays: Arrays) -> Arrays:
+            return map_arrays(lambda array: array[which], arrays)
+
+        weight = None if self.weight is None else select(self.weight)
+        return Part(select(self.x), select(self.y), weight)
+
+
+def joined(first: Part, second: Part) -> Part:
+    """Return the examples of both sets, those of the first before those of the second."""
+
+    def both(one: Arrays, other: Arrays) -> Arrays:
+        return map_arrays(lambda a, b: np.concatenate([a, b]), one, other)
+
+    weight = None if first.weight is None else both(first.weight, second.weight)
+    return Part(both(first.x, second.x), both(first.y, second.y), weight)
 
 
 @dataclass(frozen=True)
 class Split:
-    """The three sets, and the number of classes (of a regression: of outputs) in all of them.
+    """The train, dev and test set.
 
-    ``notes`` are warnings about the data, a line each.
+    Attributes:
+        train: The examples that models learn from.
+        dev: Those that models are compared on.
+        test: Those that the best model is measured on; None if there are none.
+        classes: The number of classes, or of a regression's outputs, in all of them; a dict by
+            name for several outputs.
+        notes: Warnings about the data, a line each.
     """
 
     train: Part
     dev: Part
-    test: Part
-    classes: int
+    test: Part | None
+    classes: Any
     notes: tuple[str, ...] = ()
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one example."""
-        return self.train.x.shape[1:]
+    def shape(self) -> Any:
+        """The shape of one example, a tuple; a dict of them by name for several inputs."""
+        return map_arrays(lambda array: array.shape[1:], self.train.x)
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The sets by name, without a test set if there is none."""
+        parts = {"train": self.train, "dev": self.dev, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def map(self, function: Callable[[Part], Part]) -> "Split":
+        """Return the split with the results of a function for each of its sets."""
+        test = None if self.test is None else function(self.test)
+        return replace(self, train=function(self.train), dev=function(self.dev), test=test)
 
 
 def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed: int) -> Split:
@@ -66,9 +116,9 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
     for order in shuffled_classes(labels, seed):
         for number, rows in enumerate(np.split(order, np.round(edges * len(order)).astype(int))):
             which[rows] = number
-    train, dev, test = (Part(whole.x[which == n], whole.y[which == n]) for n in range(3))
+    train, dev, test = (whole.rows(which == n) for n in range(3))
     for name, part in (("train", train), ("dev", dev), ("test", test)):
-        if len(part.y) == 0:
+        if part.count == 0:
             raise InputError(
                 f"split: the {name} set is empty. Received: {list(fractions)} of "
                 f"{len(whole.y)} examples; give it a larger share or more data."
@@ -78,10 +128,8 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
 
 def split_at(whole: Part, starts: tuple[int, int], classes: int) -> Split:
     """Split examples that are in the order train, dev, test before the rows ``starts``."""
-    edges = (0, *starts, len(whole.y))
-    train, dev, test = (
-        Part(whole.x[first:last], whole.y[first:last]) for first, last in pairwise(edges)
-    )
+    edges = (0, *starts, whole.count)
+    train, dev, test = (whole.rows(slice(first, last)) for first, last in pairwise(edges))
     return Split(train, dev, test, classes)
 
 

@@ -75,7 +75,7 @@ class ModelMeasures:
     def _latency_of(self, model: KerasModel, config: str) -> float:
         """Return the latency, of models with equal configurations that of the first."""
         if config not in self._latencies:
-            self._latencies[config] = latency(model, self.split.test.x[:1])
+            self._latencies[config] = latency(model, self.split.dev.rows(slice(1)).x)
         return self._latencies[config]
 
     def _values(self, record: TrialRecord) -> Mapping[str, Any]:
@@ -100,7 +100,7 @@ class ModelMeasures:
             scaling = normalize(self.split, self.config.data.normalize)[1]
             model = with_scaling(model, scaling, self.split.shape)
             if not model.built:
-                model(self.split.test.x[:1])
+                model(self.split.dev.rows(slice(1)).x)
         except Exception as error:
             raise InputError(
                 f"select: the model of trial {record.trial} can't be built: {error_line(error)}. "

@@ -153,6 +153,8 @@ def _examples(directory: Path) -> tuple[Array | None, str]:
     except (InputError, WorkFailedError) as error:
         reason = str(error).splitlines()[-1].removeprefix(f"{config}: ").strip().rstrip(".")
         return None, f"random inputs, as the data is missing: {reason}"
+    if split.test is None:
+        return split.dev.x[:MOST_EXAMPLES], "examples of the dev set"
     x = np.concatenate([split.dev.x, split.test.x])[:MOST_EXAMPLES]
     return x, "examples of the dev and test sets"
 

@@ -1,8 +1,10 @@
 """The folds of cross-validation."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from tfcourse.data.splits import Part, Split, shuffled_classes
+from tfcourse.data.splits import Split, joined, shuffled_classes
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.targets import as_labels
@@ -19,15 +21,14 @@ def fold_split(split: Split, config: SearchConfig, fold: int) -> Split:
     folds = config.training.folds
     if folds == 1:
         return split
-    x = np.concatenate([split.train.x, split.dev.x])
-    y = np.concatenate([split.train.y, split.dev.y])
+    both = joined(split.train, split.dev)
+    y = both.y
     order = np.concatenate(
         list(shuffled_classes(as_labels(y, config.targets), config.data.seed + 1))
     )
     fold_of = np.empty(len(y), dtype=np.int64)
     fold_of[order] = np.arange(len(y)) % folds
-    train, dev = (Part(x[rows], y[rows]) for rows in (fold_of != fold, fold_of == fold))
-    return Split(train, dev, split.test, split.classes)
+    return replace(split, train=both.rows(fold_of != fold), dev=both.rows(fold_of == fold))
 
 
 def check_folds(split: Split, folds: int, origin: str) -> None:
@@ -38,7 +39,7 @@ def check_folds(split: Split, folds: int, origin: str) -> None:
         folds: The number of folds.
         origin: Names the config in the message.
     """
-    examples = len(split.train.y) + len(split.dev.y)
+    examples = split.train.count + split.dev.count
     if folds > examples:
         raise InputError(
             f"{origin}: [training] folds must be <= {examples}, the examples in train and dev. "

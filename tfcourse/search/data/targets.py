@@ -1,5 +1,7 @@
 """Class numbers as the targets that a loss takes, and back."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -36,7 +38,7 @@ def encode_targets(split: Split, loss: str, targets: Targets) -> Split:
 
     def rows(part: Part) -> Part:
         y = part.y[:, None] if targets == "binary" else np.eye(split.classes)[part.y]
-        return Part(part.x, y.astype(np.float32))
+        return replace(part, y=y.astype(np.float32))
 
     outputs = 1 if targets == "binary" else split.classes
-    return Split(rows(split.train), rows(split.dev), rows(split.test), outputs)
+    return replace(split.map(rows), classes=outputs)

@@ -53,19 +53,21 @@ def _of_objective(split: Split, config: SearchConfig) -> Iterator[str]:
             target = _only_target(part, metric, config.targets)
             if target is not None:
                 yield (
-                    f"{place} holds {target} alone, {len(part.y)} examples: {metric}, {role}, is "
+                    f"{place} holds {target} alone, {part.count} examples: {metric}, {role}, is "
                     f"the same for every model{effect}. Give it other examples too, or choose "
                     'another metric, such as "val_loss".'
                 )
                 break
 
 
-def _of_test(test: Part, metrics: Iterable[str], targets: Targets) -> Iterator[str]:
+def _of_test(test: Part | None, metrics: Iterable[str], targets: Targets) -> Iterator[str]:
+    if test is None:
+        return
     for metric in metric_names(metrics):
         target = _only_target(test, metric, targets)
         if target is not None:
             yield (
-                f"the test set holds {target} alone, {len(test.y)} examples: {metric} is the "
+                f"the test set holds {target} alone, {test.count} examples: {metric} is the "
                 "same for every model there. Give it other examples too."
             )
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 from tfcourse.console import one_line
+from tfcourse.data.nested import array_items
 from tfcourse.data.splits import Part
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.search_config import SearchConfig
@@ -26,7 +27,7 @@ from tfcourse.types import KerasModel, TrainingData
 __all__ = ["complete_record", "conclude", "measure_best", "write_seconds"]
 
 
-def conclude(journal: SearchJournal, scheduler: Scheduler, test: Part) -> None:
+def conclude(journal: SearchJournal, scheduler: Scheduler, test: Part | None) -> None:
     """Complete the record, and measure the best model on the test set if it has not been yet.
 
     Raises:
@@ -92,14 +93,16 @@ def write_seconds(journal: SearchJournal, scheduler: Scheduler) -> None:
         complete_record(journal, scheduler)
 
 
-def measure_best(config: SearchConfig, directory: RunDirectory, best: int, test: Part) -> None:
+def measure_best(
+    config: SearchConfig, directory: RunDirectory, best: int, test: Part | None
+) -> None:
     """Measure the best model on the test set, and write the summary.
 
     Args:
         config: The search.
         directory: Its run directory.
         best: The best trial, see `complete_record`.
-        test: The test set.
+        test: The test set; None if there is none, which gives a measurement without metrics.
 
     Raises:
         WorkFailedError: The best model is lost, or can't be loaded.
@@ -119,7 +122,7 @@ def measure_best(config: SearchConfig, directory: RunDirectory, best: int, test:
     stop = stop_on_record(config, directory, records)
     trials = trials_that_count(records, stop)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    measurement = Measurement(best, len(trials), _metrics(model, test), now)
+    measurement = Measurement(best, len(trials), {} if test is None else _metrics(model, test), now)
     stored = directory.read_summary()
     earlier = () if stored is None else stored.measurements
     seconds = 0.0 if stored is None else stored.seconds
@@ -178,13 +181,17 @@ def _metrics(model: KerasModel, test: Part) -> dict[str, float]:
     from tfcourse.search.trials.trial import LARGEST_BATCH
     from tfcourse.training.evaluate import evaluate
 
-    if len(test.x) <= LARGEST_BATCH:
+    if test.count <= LARGEST_BATCH:
         model.run_eagerly = True
     x: TrainingData = test.x
     y: TrainingData | None = test.y
-    if x.dtype == np.float64:  # an array would become float32 before the model can scale it
-        x, y = tf.data.Dataset.from_tensor_slices((x, y)).batch(LARGEST_BATCH), None
+    weight = test.weight
+    # Arrays of float64 would become float32 before the model can scale them.
+    if any(array.dtype == np.float64 for _, array in array_items(x)):
+        examples = (x, y) if weight is None else (x, y, weight)
+        x = tf.data.Dataset.from_tensor_slices(examples).batch(LARGEST_BATCH)
+        y = weight = None
     metrics: dict[str, float] = evaluate(
-        model, x, y, batch_size=LARGEST_BATCH, verbose=0, return_dict=True
+        model, x, y, LARGEST_BATCH, verbose=0, sample_weight=weight, return_dict=True
     )
     return metrics

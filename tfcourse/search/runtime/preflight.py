@@ -115,8 +115,8 @@ def _check_compilation(config: SearchConfig, model: KerasModel, split: Split) ->
             f'"{getattr(own, "__name__", own)}". Received: [training] loss = "{loss}", which says '
             "what the targets are; give both the same."
         )
-    x, y = split.train.x[:2], split.train.y[:2]
-    measured = evaluate(model, x, y, verbose=0, return_dict=True)
+    first = split.train.rows(slice(2))
+    measured = evaluate(model, first.x, first.y, verbose=0, return_dict=True)
     names = [*(f"val_{metric}" for metric in measured), *measured]
     stopping = config.training.early_stopping
     monitor = None if stopping is None else stopping.monitor
@@ -134,8 +134,8 @@ def _check_ids(config: SearchConfig, model: KerasModel, split: Split) -> None:
     if not embeddings_of(model):
         return
     split, _ = normalize(split, config.data.normalize)
-    for name in ("train", "dev", "test"):
-        x = Arrays.of(getattr(split, name).x).data
+    for name, part in split.parts.items():
+        x = Arrays.of(part.x).data
         check_embedded_ids(model, x, f" of the {name} set")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tfcourse.data.nested import array_items
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
@@ -30,13 +31,15 @@ def data_record(split: Split) -> dict[str, Any]:
     """Return the shapes and types of train, dev and test set, and a hash of their contents."""
     digest = hashlib.sha256()
     record: dict[str, Any] = {}
-    for name in ("train", "dev", "test"):
-        part = getattr(split, name)
-        for side in ("x", "y"):
-            array = np.ascontiguousarray(getattr(part, side))
-            record[f"{name}_{side}"] = {"shape": list(array.shape), "dtype": str(array.dtype)}
-            digest.update(f"{name} {side} {array.shape} {array.dtype} ".encode())
-            digest.update(array.data)
+    for name, part in split.parts.items():
+        for side in ("x", "y", "weight"):
+            arrays = getattr(part, side)
+            for key, values in [] if arrays is None else array_items(arrays):
+                array = np.ascontiguousarray(values)
+                full = f"{side}.{key}" if key else side
+                record[f"{name}_{full}"] = {"shape": list(array.shape), "dtype": str(array.dtype)}
+                digest.update(f"{name} {full} {array.shape} {array.dtype} ".encode())
+                digest.update(array.data)
     return {**record, "sha256": digest.hexdigest()}
 
 

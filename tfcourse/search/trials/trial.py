@@ -1,7 +1,6 @@
 """One trial, from its hyperparameters to its record."""
 
 import datetime
-import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -22,12 +21,13 @@ from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.normalized import ScaledModel, normalize, with_scaling
+from tfcourse.search.trials.resumption import resume_or_restart
 from tfcourse.search.trials.schedules import schedule_callbacks
 from tfcourse.search.trials.scoring import combine, failure, score_history
 from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.search.trials.trainings import Training, trainings, with_origin
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
-from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
+from tfcourse.training.checkpoints.errors import CheckpointError
 from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.fit import fit
 from tfcourse.training.programs.jit import Auto
@@ -36,7 +36,6 @@ from tfcourse.types import Hyperparameters, KerasModel
 
 __all__ = ["LARGEST_BATCH", "TrialRunner"]
 
-LOG = logging.getLogger("tfcourse")
 SAVE_EVERY = datetime.timedelta(seconds=10)
 # Seconds of a trial from which on checkpoints pay.
 WORTH_SAVING = 5.0
@@ -164,7 +163,7 @@ class TrialRunner:
         trained: list[KerasModel] = []
 
         def fit_once(model: KerasModel) -> dict[str, list[float]]:
-            x, y = train.data
+            x, y, weight = train.parts
             return fit(
                 model,
                 x,
@@ -178,6 +177,7 @@ class TrialRunner:
                 ],
                 validation_data=dev.data,
                 validation_batch_size=min(dev.count, LARGEST_BATCH),
+                sample_weight=weight,
                 seed=training.seed,
                 jit_compile=self._jit_compile_of(model),
                 on_nan="ignore",  # the record of a failed trial has its history up to the NaN
@@ -190,7 +190,7 @@ class TrialRunner:
             if trained and saved is not None:
                 saved.clear()  # a second model is trained from the beginning
             trained.append(model)
-            return fit_once(model) if saved is None else _resume_or_restart(fit_once, model, saved)
+            return fit_once(model) if saved is None else resume_or_restart(fit_once, model, saved)
 
         build = build_function(config, self.split, values, training.seed)
         return self.pool.train(build, run, train.first(size))
@@ -242,19 +242,5 @@ class TrialRunner:
         """Return train and dev set of a fold, normalized by its train set, and the scaling."""
         split = fold_split(self.split, self.config, fold)
         split, scaling = normalize(split, self.config.data.normalize)
-        return Arrays.of(split.train.x, split.train.y), Arrays.of(split.dev.x, split.dev.y), scaling
-
-
-def _resume_or_restart(
-    fit_once: Callable[[KerasModel], dict[str, list[float]]],
-    model: KerasModel,
-    saved: CheckpointFolder,
-) -> dict[str, list[float]]:
-    """Fit the model from its checkpoints; from the beginning if none of them can be used."""
-    try:
-        return fit_once(model)
-    except UnusableCheckpointError as error:
-        # They are damaged, or of a model that the builder returned before its code changed.
-        LOG.warning("A trial is trained from its beginning: %s", error)
-        saved.clear()
-        return fit_once(model)
+        train, dev = (Arrays.of(part.x, part.y, part.weight) for part in (split.train, split.dev))
+        return train, dev, scaling

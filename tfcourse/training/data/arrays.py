@@ -35,6 +35,12 @@ class Arrays:
     data: Nested
     count: int
 
+    @property
+    def parts(self) -> tuple[Nested, Nested, Nested]:
+        """The examples, targets and weights, None for those that there are none of."""
+        parts: tuple[Nested, Nested, Nested] = keras.utils.unpack_x_y_sample_weight(self.data)
+        return parts
+
     def batches(self, batch_size: int) -> int:
         """Return the number of mini-batches, of which the last may be smaller."""
         return math.ceil(self.count / batch_size)

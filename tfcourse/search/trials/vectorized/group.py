@@ -98,7 +98,7 @@ class GroupRunner:
         size = int(group[0][1].get("batch_size", config.training.batch_size))
         train, dev, _ = self.runner.data(0)
         members = [self._member(*of) for of in group]
-        x, y = train.data
+        x, y, weight = train.parts
         trained = fit_population(
             population,
             members,
@@ -106,6 +106,7 @@ class GroupRunner:
             y,
             batch_size=size,
             verbose=0,
+            sample_weight=weight,
             validation_data=dev.data,
             validation_batch_size=min(dev.count, LARGEST_BATCH),
             objective=config.search.objective,
