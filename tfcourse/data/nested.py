@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Arrays", "array_items", "count_of", "map_arrays"]
+__all__ = ["Arrays", "array_items", "count_of", "map_arrays", "named"]
 
 # The examples of one input, or those of several by their names.
 Arrays: TypeAlias = Any
@@ -36,3 +36,8 @@ def array_items(arrays: Arrays) -> list[tuple[str, npt.NDArray[np.generic]]]:
 def count_of(arrays: Arrays) -> int:
     """Return the number of examples: the length of the first array."""
     return len(array_items(arrays)[0][1])
+
+
+def named(side: str, name: str) -> str:
+    """Return the title of an array in messages: ``x["image"]``, or ``x`` of one without a name."""
+    return f'{side}["{name}"]' if name else side

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from tfcourse.data.csv_file import read_csv
-from tfcourse.data.frames import as_array
-from tfcourse.data.precision import check_whole_numbers, coarse_columns
+from tfcourse.data.examples import check_examples
 from tfcourse.data.splits import Part
 from tfcourse.errors import InputError, error_text, one_of
 from tfcourse.imports import exit_as_error, load_function
-from tfcourse.types import Array, TensorLike
+from tfcourse.types import Array
 
-__all__ = ["KERAS_DATASETS", "SKLEARN_DATASETS", "check_examples", "check_source", "load"]
+__all__ = ["KERAS_DATASETS", "SKLEARN_DATASETS", "check_source", "load"]
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 # Those that are part of scikit-learn, and need no download.
@@ -154,70 +153,3 @@ def _function(source: str) -> tuple[Array, Array]:
     if not isinstance(result, tuple) or len(result) != 2:
         raise InputError(f"{source} must return (x, y). Received: {type(result).__name__}.")
     return result
-
-
-def check_examples(
-    x: TensorLike, y: TensorLike, origin: str, numbers: bool = False
-) -> tuple[Part, int]:
-    """Return x and y as examples, and the number of classes (or with ``numbers`` of outputs).
-
-    They become float32, or float64 if float32 would round a column by 1e-5 of its range.
-
-    Raises:
-        InputError: Their shapes, types or values are not usable; ``origin`` names them.
-    """
-    x, y = as_array(x, f"{origin}: x"), as_array(y, f"{origin}: y")
-    # bool is no number to NumPy.
-    x, y = (array.astype(np.int8) if array.dtype == bool else array for array in (x, y))
-    if not numbers and y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if x.ndim < 2 or y.ndim not in (1, 1 + numbers) or len(x) != len(y) or not x.size * y.size:
-        wanted = "(examples,) or (examples, outputs)" if numbers else "(examples,)"
-        raise InputError(
-            f"{origin}: x must have the shape (examples, ...) and y {wanted}, with at least one "
-            f"example, and a number in each. Received: x of shape {x.shape}, y of shape {y.shape}."
-            + (" Of rows with a 1 for the class, give y.argmax(axis=1)." * (y.ndim == 2))
-        )
-    if x.dtype.kind not in "iuf" or y.dtype.kind not in "iuf":
-        remedy = " Number the classes: np.unique(y, return_inverse=True)[1]."
-        raise InputError(
-            f"{origin}: x and y must be numbers. Received: {x.dtype}, {y.dtype}."
-            + remedy * (y.dtype.kind in "OUST")
-        )
-    for name, array in (("x", x), ("y", y)):
-        _check_large(array, name, origin)
-    examples = _floats(x, "x", origin)
-    if numbers:
-        rows = _floats(y.reshape(len(y), -1), "y", origin)
-        return Part(examples, rows), rows.shape[1]
-    labels = np.unique(y)
-    classes = int(labels[-1]) + 1 if np.isfinite(labels[-1]) else 0
-    if not np.array_equal(labels, np.arange(classes)) or classes < 2:
-        first = ", ".join(f"{v:g}" for v in labels[:8]) + (", …" if len(labels) > 8 else "")
-        raise InputError(
-            f"{origin}: the labels y must be 0, 1, … C-1, each of at least 2 classes present. "
-            f"Received: {first}."
-        )
-    return Part(examples, y.astype(np.int64)), classes
-
-
-def _check_large(array: Array, name: str, origin: str) -> None:
-    """Raise InputError if float64 merges some whole numbers of an array."""
-    if array.dtype.kind in "iu":
-        columns = array.reshape(-1, array.shape[-1] if array.ndim > 1 else 1).T
-        titles = [f"column {n} of {name}" for n in range(len(columns))]
-        check_whole_numbers(columns, origin, titles)
-
-
-def _floats(array: Array, name: str, origin: str) -> Array:
-    """Return the array as floats; raise InputError if a value of it is not finite in float32."""
-    with np.errstate(over="ignore"):
-        single = array.astype(np.float32)
-    bad = np.argwhere(~np.isfinite(single))
-    if len(bad):
-        where = tuple(int(i) for i in bad[0])
-        raise InputError(
-            f"{origin}: {name} holds {len(bad)} values that are not finite, the first at {where}: "
-            f"{array[where]}. Remove or fill them."
-        )
-    return array.astype(np.float64) if coarse_columns(array) else single

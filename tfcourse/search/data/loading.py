@@ -9,8 +9,9 @@ import numpy as np
 
 from tfcourse.data.arrays import ArrayData
 from tfcourse.data.csv_file import feature_names
+from tfcourse.data.examples import check_examples
 from tfcourse.data.precision import coarse_columns, column_title, describe_merging
-from tfcourse.data.sources import check_examples, load
+from tfcourse.data.sources import load
 from tfcourse.data.splits import Part, Split, split_at, stratified_split
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
