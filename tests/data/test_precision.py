@@ -73,7 +73,7 @@ class TestWholeNumbersAbove2To53:
             with pytest.raises(InputError, match="not finite"):  # in float32
                 load("csv", file)
         else:
-            assert load("csv", file)[0].x[1, 0] == np.float32(3e18)
+            assert load("csv", file).part.x[1, 0] == np.float32(3e18)
 
     @pytest.mark.parametrize("dtype", ["int64", "uint64"])
     def test_in_arrays(self, tmp_path, dtype):

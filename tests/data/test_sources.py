@@ -54,7 +54,8 @@ def function(tmp_path, monkeypatch):
 
 
 def assert_is_x_and_y(loaded):
-    part, classes = loaded
+    part, classes = loaded.part, loaded.outputs
+    assert not loaded.apart
     np.testing.assert_array_equal(part.x, X)
     np.testing.assert_array_equal(part.y, Y)
     assert (part.x.dtype, part.y.dtype, classes) == (np.float32, np.int64, 3)
@@ -67,7 +68,8 @@ def error(call, *args, **kwargs):
 
 
 def test_digits_are_scikit_learns_in_0_to_1():
-    part, classes = load("digits")
+    digits = load("digits")
+    part, classes = digits.part, digits.outputs
     x, y = sklearn.datasets.load_digits(return_X_y=True)
     np.testing.assert_array_equal(part.x * 16, x)
     np.testing.assert_array_equal(part.y, y)
@@ -78,15 +80,27 @@ class TestNpz:
     @pytest.mark.parametrize("dtype", ["float64", "float16", "int64", "uint8"])
     def test_arrays_of_any_number_type(self, npz, dtype):
         x = (X * 8).astype(dtype)
-        part, _ = npz(x=x, y=Y.astype(dtype))
+        part = npz(x=x, y=Y.astype(dtype)).part
         np.testing.assert_array_equal(part.x, x)
         assert (part.x.dtype, part.y.dtype) == (np.float32, np.int64)
+
+    def test_an_array_apart(self, npz, tmp_path):
+        npz(x=X, y=Y, patient=list("aabbcc"), place=np.eye(6))
+        examples = load("npz", tmp_path / "data.npz", apart=["patient"])
+        np.testing.assert_array_equal(examples.part.x, X)
+        assert "".join(examples.apart["patient"]) == "aabbcc"
+        said = error(load, "npz", tmp_path / "data.npz", apart=["patients"])
+        assert 'beside x and y must be one of "patient", "place". Received' in said
+        said = error(load, "npz", tmp_path / "data.npz", apart=["place"])
+        assert said.endswith("must have one value for each example, shape (6,). Received: (6, 6).")
+        said = error(load, "digits", apart=["patient"])
+        assert said.startswith('"patient" must be a column of source "csv", or an array of')
 
     def test_x_and_y(self, npz):
         assert_is_x_and_y(npz(x=X, y=Y))
 
     def test_images_keep_their_shape(self, npz):
-        part, _ = npz(x=X.reshape(6, 2, 2), y=Y)
+        part = npz(x=X.reshape(6, 2, 2), y=Y).part
         assert part.x.shape == (6, 2, 2)
 
     def test_without_y(self, npz):
@@ -145,6 +159,17 @@ class TestCsv:
         table = np.insert(X, column, Y, axis=1)
         names = np.insert(["a", "b", "c", "d"], column, "y")
         assert_is_x_and_y(csv(self.text(", ".join(names), table), label="y"))
+
+    def test_columns_apart(self, tmp_path):
+        rows = [f'{a},"{p}, of {day}",{c},{y},{day}' for a, p, c, day, y in self.TABLE]
+        text = "\n".join(["a,patient,c,y,day", *rows])
+        (tmp_path / "data.csv").write_text(text, encoding="utf-8")
+        examples = load("csv", tmp_path / "data.csv", apart=["day", "patient"])
+        np.testing.assert_array_equal(examples.part.x, X[:, [0, 2]])
+        np.testing.assert_array_equal(examples.part.y, Y)
+        np.testing.assert_array_equal(examples.apart["day"].astype(float), X[:, 3])
+        assert examples.apart["patient"].tolist() == [f"{p}, of {d}" for p, d in X[:, [1, 3]]]
+        assert "Did you mean" in error(load, "csv", tmp_path / "data.csv", apart=["patients"])
 
     def test_an_unknown_label_column(self, csv):
         said = error(csv, self.text("a,b,c,d,kind"), label="kinds")
@@ -223,13 +248,20 @@ class TestFunction:
         returned = "np.arange(24).reshape(6, 4) / 8, np.array([0, 1, 2, 0, 1, 2])"
         assert_is_x_and_y(function(returned))
 
+    def test_sample_weight(self, function):
+        x, y = "np.arange(24).reshape(6, 4) / 8", "np.array([0, 1, 2, 0, 1, 2])"
+        examples = function(f"{x}, {y}, [1, 0, 2, 1, 1, 1]")
+        assert examples.part.weight.tolist() == [1, 0, 2, 1, 1, 1]
+
     def test_lists(self, function):
         assert_is_x_and_y(function(f"{X.tolist()}, {Y.tolist()}"))
 
     @pytest.mark.parametrize(("returned", "kind"), [("None", "NoneType"), ("{}", "dict")])
     def test_something_else(self, function, returned, kind):
         said = error(function, returned)
-        assert said == f"data_of_a_test:points must return (x, y). Received: {kind}."
+        assert said == "data_of_a_test:points must return (x, y) or (x, y, sample_weight). " + (
+            f"Received: {kind}."
+        )
 
     def test_a_function_that_fails(self, function):
         """It is the user's code, but the message must say that it was the data's function."""
@@ -270,7 +302,8 @@ class TestScikitLearn:
 
         x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
         is_regression = name in ("diabetes", "linnerud")
-        part, outputs = load(f"sklearn:{name}", numbers=is_regression)
+        loaded = load(f"sklearn:{name}", numbers=is_regression)
+        part, outputs = loaded.part, loaded.outputs
         np.testing.assert_allclose(part.x, x, rtol=1e-6)
         np.testing.assert_allclose(part.y, y.reshape(part.y.shape), rtol=1e-6)
         assert outputs == (part.y.shape[1] if is_regression else y.max() + 1)
@@ -287,7 +320,8 @@ class TestKeras:
             return (pixels[0], y), (pixels[1], y)
 
         monkeypatch.setattr(getattr(keras.datasets, name), "load_data", load_data)
-        part, classes = load(f"keras:{name}")
+        loaded = load(f"keras:{name}")
+        part, classes = loaded.part, loaded.outputs
         assert (part.x.shape, part.y.tolist(), classes) == ((6, 2, 6), [0, 1, 2, 0, 1, 2], 3)
         np.testing.assert_allclose(part.x.reshape(-1), np.arange(72) * 3 / 255, rtol=1e-6)
 
@@ -376,7 +410,8 @@ class TestChecks:
         )
 
     def test_bool_is_0_and_1_and_labels_may_be_a_column(self, npz):
-        part, classes = npz(x=X > 1, y=(Y > 0)[:, None])
+        loaded = npz(x=X > 1, y=(Y > 0)[:, None])
+        part, classes = loaded.part, loaded.outputs
         np.testing.assert_array_equal(part.x, (X > 1).astype(np.float32))
         np.testing.assert_array_equal(part.y, [0, 1, 1, 0, 1, 1])
         assert (part.x.dtype, part.y.dtype, classes) == (np.float32, np.int64, 2)

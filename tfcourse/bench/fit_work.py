@@ -83,7 +83,7 @@ def works(scale: float = 1.0) -> dict[str, Work]:
         scale: The fraction of the examples and epochs; less than 1 for a quick look.
     """
     rng = np.random.default_rng(0)
-    digits, _ = load("digits")
+    digits = load("digits").part
     x, y = digits.x[:1437].astype("float32"), digits.y[:1437].astype("int32")
 
     def random(

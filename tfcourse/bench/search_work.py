@@ -79,7 +79,7 @@ def config_of(name: str, scale: float = 1.0) -> SearchConfig:
 
 def images() -> tuple[Array, Array]:
     """Return the digits with every pixel 3 times as wide and high: 24×24."""
-    digits, _ = load("digits")
+    digits = load("digits").part
     pixels = digits.x.reshape(-1, 8, 8).astype("float32")
     return np.kron(pixels, np.ones((1, 3, 3), "float32"))[..., None], digits.y
 

@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,16 @@ from tfcourse.types import Array
 __all__ = ["feature_names", "read_csv"]
 
 
-def read_csv(path: Path, label: str | None) -> tuple[Array, Array]:
+def read_csv(
+    path: Path, label: str | None, apart: Collection[str] = ()
+) -> tuple[Array, Array, dict[str, Array]]:
     """Return the columns of a UTF-8 file as x and y; its cells may be in double quotes.
 
     Args:
         path: The file.
-        label: The column that is y; None is the last one.
+        label: The column that is y; None is the last one that is not in ``apart``.
+        apart: Columns that belong neither to x nor to y; they may hold texts. They are the third
+            result, by name.
 
     Raises:
         InputError: The file has no header, no rows, no such column, or a cell that is no number.
@@ -32,7 +37,12 @@ def read_csv(path: Path, label: str | None) -> tuple[Array, Array]:
     if not rows:
         raise InputError(f"{path} has no rows below its header.")
     names = _names(header, path)
-    column = label if label is not None else names[-1]
+    for name in apart:
+        if name not in names:
+            raise InputError(one_of(f"a column of {path}", name, names))
+    rows, others = _without(rows, names, apart) if apart else (rows, {})
+    names = [name for name in names if name not in apart]
+    column = label if label is not None or not names else names[-1]
     if column not in names:
         raise InputError(one_of(f"label: the column of {path}", column, names))
     try:
@@ -45,13 +55,28 @@ def read_csv(path: Path, label: str | None) -> tuple[Array, Array]:
     if table.shape[1] != len(names):
         raise InputError(f"{path}: {len(names)} names in the header, {table.shape[1]} columns.")
     _check_large(table, list(rows.values()), names, path)
-    return np.delete(table, index, axis=1), table[:, index]
+    return np.delete(table, index, axis=1), table[:, index], others
 
 
-def feature_names(path: Path, label: str | None) -> list[str]:
+def _without(
+    rows: dict[int, str], names: list[str], apart: Collection[str]
+) -> tuple[dict[int, str], dict[str, Array]]:
+    """Return the lines without some columns, and the texts of these."""
+    cells = {number: next(csv.reader([line])) for number, line in rows.items()}
+    others = {}
+    for name in apart:
+        index = names.index(name)
+        values = [row[index].strip() if index < len(row) else "" for row in cells.values()]
+        others[name] = np.array(values)
+    features = [index for index, name in enumerate(names) if name not in apart]
+    lines = {n: ",".join(row[i] for i in features if i < len(row)) for n, row in cells.items()}
+    return lines, others
+
+
+def feature_names(path: Path, label: str | None, apart: Collection[str] = ()) -> list[str]:
     """Return the names of the columns of x in a file that `read_csv` can read."""
     with path.open(encoding="utf-8-sig", newline="\n") as file:
-        names = _names(file.readline().rstrip("\n"), path)
+        names = [name for name in _names(file.readline().rstrip("\n"), path) if name not in apart]
     names.remove(names[-1] if label is None else label)
     return names
 

@@ -1,6 +1,7 @@
 """Examples as a search takes them: their shapes, types and values, checked before any training."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,24 @@ from tfcourse.data.splits import Part
 from tfcourse.errors import InputError
 from tfcourse.types import Array, TensorLike
 
-__all__ = ["check_examples"]
+__all__ = ["Examples", "check_examples"]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The examples of a source.
+
+    Attributes:
+        part: Inputs, targets and weights.
+        outputs: The number of classes, or of a regression's outputs; a dict by name for several
+            outputs.
+        apart: Columns or arrays that are no features, by name, such as the groups of a split: one
+            value for each example, numbers or texts.
+    """
+
+    part: Part
+    outputs: Any
+    apart: Mapping[str, Array] = field(default_factory=dict)
 
 
 def check_examples(

@@ -6,15 +6,16 @@ Everything is checked here, before any training: shapes, NaN, labels.
 import importlib.util
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tfcourse.data.csv_file import read_csv
-from tfcourse.data.examples import check_examples
-from tfcourse.data.splits import Part
+from tfcourse.data.examples import Examples, check_examples
+from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError, error_text, one_of
 from tfcourse.imports import exit_as_error, load_function
 from tfcourse.types import Array
@@ -27,37 +28,57 @@ SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "
 
 
 def load(
-    source: str, path: Path | None = None, label: str | None = None, numbers: bool = False
-) -> tuple[Part, int]:
-    """Return the examples of a source, and the number of their classes.
+    source: str,
+    path: Path | None = None,
+    label: str | None = None,
+    numbers: bool = False,
+    apart: Collection[str] = (),
+) -> Examples:
+    """Return the examples of a source.
 
     Args:
         source: ``"digits"`` (1797 handwritten digits of 8×8, flat, in [0, 1]), ``"npz"`` (arrays
             x and y), ``"csv"`` (a header, numbers, one label column), ``"sklearn:NAME"`` (a data
             set of scikit-learn's, as its ``load_NAME`` returns it), ``"keras:NAME"`` (one that
-            Keras downloads) or ``"package.module:function"`` (gives x and y).
+            Keras downloads) or ``"package.module:function"`` (gives x and y, and sample weights
+            if it likes).
         path: The file of ``"npz"`` and ``"csv"``.
         label: The label column of ``"csv"``; None is the last one.
         numbers: Whether y is no class but numbers to predict, (examples,) or (examples, outputs):
-            it becomes one row for each example, and the second result is the rows' length.
+            it becomes one row for each example, and ``outputs`` is the rows' length.
+        apart: The columns of ``"csv"``, or arrays of ``"npz"``, that are no features but serve
+            another purpose, such as the groups of a split.
 
     Raises:
         InputError: The source, its file or its contents are not usable.
     """
     check_source(source, path)
+    others: Mapping[str, Array] = {}
+    weight = None
     if source == "digits":
         x, y = _digits()
     elif source == "npz":
-        x, y = _npz(path or Path())
+        x, y, others = _npz(path or Path(), apart)
     elif source == "csv":
-        x, y = read_csv(path or Path(), label)
+        x, y, others = read_csv(path or Path(), label, apart)
     elif source.startswith("sklearn:"):
         x, y = _sklearn(source.removeprefix("sklearn:"))
     elif source.startswith("keras:"):
         x, y = _keras(source.removeprefix("keras:"))
     else:
-        x, y = _function(source)
-    return check_examples(x, y, str(path) if path else source, numbers)
+        x, y, *weights = _function(source)
+        weight = weights[0] if weights else None
+    missing = [name for name in apart if name not in others]
+    if missing:
+        raise InputError(
+            f'"{missing[0]}" must be a column of source "csv", or an array of source "npz" beside '
+            f'x and y. Received: source "{source}".'
+        )
+    origin = str(path) if path else source
+    part, outputs = check_examples(x, y, origin, numbers)
+    if weight is not None:
+        part = replace(part, weight=check_weight(weight, part.y, origin))
+    return Examples(part, outputs, others)
 
 
 def check_source(source: str, path: Path | None) -> None:
@@ -112,7 +133,8 @@ def _digits() -> tuple[Array, Array]:
     return x / 16.0, y
 
 
-def _npz(path: Path) -> tuple[Array, Array]:
+def _npz(path: Path, apart: Collection[str]) -> tuple[Array, Array, dict[str, Array]]:
+    """Return the arrays x and y of a file, and those in ``apart``."""
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a whole .npz file; numpy.savez(path, x=x, y=y) makes one.")
     try:
@@ -122,11 +144,26 @@ def _npz(path: Path) -> tuple[Array, Array]:
                 raise InputError(
                     f"{path} must hold the arrays x and y. Received: {', '.join(arrays)}."
                 )
-            return arrays["x"], arrays["y"]
+            x, y = arrays["x"], arrays["y"]
+            others = [name for name in arrays if name not in ("x", "y")]
+            for name in apart:
+                if name not in others:
+                    raise InputError(one_of(f"an array of {path} beside x and y", name, others))
+            return x, y, {name: _for_each(arrays[name], name, y, path) for name in apart}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
+
+
+def _for_each(array: Array, name: str, y: Array, path: Path) -> Array:
+    """Return an array of one value for each example; raise InputError for another."""
+    if array.shape != y.shape[:1]:
+        raise InputError(
+            f'{path}: the array "{name}" must have one value for each example, shape '
+            f"{y.shape[:1]}. Received: {array.shape}."
+        )
+    return array
 
 
 def _keras(name: str) -> tuple[Array, Array]:
@@ -143,13 +180,16 @@ def _keras(name: str) -> tuple[Array, Array]:
     return x / np.float32(255), y.reshape(-1)
 
 
-def _function(source: str) -> tuple[Array, Array]:
+def _function(source: str) -> tuple[Any, ...]:
     function: Callable[[], Any] = load_function(source, "source")
     try:
         with exit_as_error():
             result = function()
     except Exception as error:
         raise InputError(f"{source} failed: {error_text(error)}") from error
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise InputError(f"{source} must return (x, y). Received: {type(result).__name__}.")
+    if not isinstance(result, tuple) or len(result) not in (2, 3):
+        raise InputError(
+            f"{source} must return (x, y) or (x, y, sample_weight). Received: "
+            f"{type(result).__name__}."
+        )
     return result

@@ -33,7 +33,8 @@ def load_split(config: SearchConfig) -> Split:
     try:
         if arrays is None:
             with chdir("."):  # a function of the user's may change the working directory
-                whole, outputs = load(data.source, data_path(data), data.label, numbers)
+                examples = load(data.source, data_path(data), data.label, numbers)
+            whole, outputs = examples.part, examples.outputs
         else:
             whole, outputs = check_examples(arrays.x, arrays.y, "the arrays", numbers)
         whole, notes = _in_precision(whole, data, arrays)
