@@ -176,14 +176,43 @@ ERRORS = {
         {"arguments": {"units": 8}, "space": {"activation": {"values": [keras.activations.relu]}}},
         r"Search: (arguments and space must hold what a TOML file can|space.*).*",
     ),
-    "no pair": ({"data": X}, r"Search: data must be \(x, y\)\. Received: ndarray\."),
+    "no pair": ({"data": X}, r"Search: data must be \(x, y\) or .* Received: ndarray\."),
+    "four arrays": ({"data": (X, Y, Y, Y)}, r"Search: data must be .* Received: tuple of 4\."),
     "lengths": ({"data": (X, Y[:-1])}, r"Search: data must be .*shapes \(60, 4\) and \(59,\)\."),
-    "no array": ({"data": ({"a": X}, Y)}, r"Search: data must be .* Received: dict and ndarray\."),
+    "no array": ({"data": (3.0, Y)}, r"Search: data must be .* Received: float and ndarray\."),
+    "inputs without names": (
+        {"data": ([X, X[:, :2]], Y)},
+        r"Search: x of data is a list of 2 arrays\. Several inputs are a dict of arrays by .*",
+    ),
+    "outputs without names": (
+        {"data": (X, (Y, Y * 2.0))},
+        r"Search: y of data is a tuple of 2 arrays\. Several outputs are a dict of arrays by .*",
+    ),
+    "a lacking input": (
+        {"train": ({"a": X, "b": X}, Y), "dev": ({"a": X}, Y), "test": ({"a": X, "b": X}, Y)},
+        r'Search: x of dev must have the names of x of train: a dict of "a", "b"\. .* "a"\.',
+    ),
+    "a lacking output": (
+        {"train": (X, {"a": Y}), "dev": (X, Y), "test": (X, {"a": Y})},
+        r'Search: y of dev must have .* of y of train: a dict of "a"\. Received: an array\.',
+    ),
+    "lengths of inputs": (
+        {"data": ({"a": X, "b": X[1:]}, Y)},
+        r'Search: data must be .* Received: x\["a"\] \(60, 4\) and x\["b"\] \(59, 4\) and y .*',
+    ),
+    "inputs of a builder of one": (
+        {"data": ({"a": X}, Y)},
+        r'Search: build "mlp" makes models of one input\. Received: x as a dict of a; give .*',
+    ),
+    "weights": (
+        {"data": (X, Y, np.where(Y, 1, np.nan))},
+        r"Search: data: sample_weight must be finite and >= 0\. Received: nan in row 0, .*",
+    ),
     "no dev": ({"train": (X, Y), "test": (X, Y)}, r"Search: train, .* Missing: dev\. Give data.*"),
     "data and dev": ({"data": (X, Y), "dev": (X, Y)}, r"Search: data is to be split; it excl.*"),
     "shapes": (
         {"train": (X, Y), "dev": (X[:, 1:], Y), "test": (X, Y)},
-        r"Search: train, dev and test must have the same shapes: train \(60, 4\) and \(60,\), .*",
+        r"Search: All sets must have the same shapes: train \(60, 4\) and \(60,\), .*",
     ),
 }
 

@@ -1,21 +1,22 @@
 """Examples as arrays in memory, to be split or already split."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from tfcourse.data.frames import as_array
+from tfcourse.data.nested import Arrays, array_items, count_of, map_arrays, named
+from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
-from tfcourse.types import Array
 
 __all__ = ["ArrayData", "Pair", "array_data"]
 
 
-# (x, y) as the user has them.
+# (x, y) or (x, y, sample_weight) as the user has them.
 Pair: TypeAlias = Any
+SIDES = ("x", "y", "sample_weight")
 
 
 @dataclass(frozen=True)
@@ -23,23 +24,26 @@ class ArrayData:
     """All examples of train, dev and test, in this order, or examples that are to be split.
 
     Attributes:
-        x: The examples.
-        y: Their targets.
+        x: The examples, or a dict of those of each input.
+        y: Their targets, or a dict of those of each output.
         starts: The rows with which dev and test begin; None if the examples are to be split.
         names: The names of the columns of a ``DataFrame``.
+        weight: The weights of the examples, or a dict of those by output; None if there are none.
+            A set without weights has the weight 1 where another set has some.
     """
 
-    x: npt.NDArray[np.generic]
-    y: npt.NDArray[np.generic]
+    x: Arrays
+    y: Arrays
     starts: tuple[int, int] | None
     names: tuple[str, ...] | None = None
+    weight: Arrays | None = None
 
     @property
     def shares(self) -> tuple[float, float, float] | None:
         """The shares of train, dev and test; None if the examples are to be split."""
         if self.starts is None:
             return None
-        first, second = (start / len(self.y) for start in self.starts)
+        first, second = (start / count_of(self.y) for start in self.starts)
         return first, second - first, 1 - second
 
 
@@ -64,18 +68,67 @@ def array_data(data: Pair, train: Pair, dev: Pair, test: Pair) -> ArrayData | No
             "to have it split."
         )
     pairs = {"data": data} if data is not None else parts
-    arrays = [_pair(name, pair) for name, pair in pairs.items()]
+    arrays = {name: _arrays(name, pair) for name, pair in pairs.items()}
     names = _column_names(pairs)
+    _fill_weights(arrays)
+    for side in range(3):
+        _check_names(SIDES[side], {name: part[side] for name, part in arrays.items()})
     try:
-        x, y = (np.concatenate(side) for side in zip(*arrays, strict=True))
+        x, y, weight = (_joined([part[side] for part in arrays.values()]) for side in range(3))
     except ValueError:
-        shapes = ", ".join(
-            f"{name} {a.shape} and {b.shape}" for name, (a, b) in zip(pairs, arrays, strict=True)
-        )
-        raise InputError(f"train, dev and test must have the same shapes: {shapes}.") from None
-    counts = [len(labels) for _, labels in arrays]
+        shapes = ", ".join(f"{name} {_shapes(part)}" for name, part in arrays.items())
+        raise InputError(f"All sets must have the same shapes: {shapes}.") from None
+    counts = [count_of(part[1]) for part in arrays.values()]
     starts = None if data is not None else (counts[0], counts[0] + counts[1])
-    return ArrayData(x, y, starts, names)
+    return ArrayData(x, y, starts, names, weight)
+
+
+def _fill_weights(arrays: dict[str, tuple[Arrays, Arrays, Arrays | None]]) -> None:
+    """Give a set without weights the weight 1, where another has some."""
+    like = next((weight for *_, weight in arrays.values() if weight is not None), None)
+    if like is None:
+        return
+    for name, (x, y, weight) in arrays.items():
+        if weight is None:
+            ones = np.ones(count_of(y), np.float32)
+            arrays[name] = (x, y, map_arrays(lambda _, ones=ones: ones, like))
+
+
+def _joined(parts: Sequence[Arrays | None]) -> Arrays | None:
+    """Return x, y or the weights of all sets, one after the other; None if they are all None."""
+    if any(part is None for part in parts):
+        return None
+    return map_arrays(lambda *each: np.concatenate(each), *parts)
+
+
+def _shapes(part: Sequence[Arrays]) -> str:
+    """Return the shapes of x and y, with the names of several inputs or outputs."""
+    items = [
+        (side, *item)
+        for side, arrays in zip("xy", part, strict=False)
+        for item in array_items(arrays)
+    ]
+    if len(items) == 2:
+        return " and ".join(str(array.shape) for *_, array in items)
+    return " and ".join(f"{named(side, key)} {array.shape}" for side, key, array in items)
+
+
+def _check_names(title: str, sets: Mapping[str, Arrays | None]) -> None:
+    """Raise InputError if x, y or the weights of two sets are not of the same names."""
+    keys = {
+        name: [key for key, _ in array_items(arrays)]
+        for name, arrays in sets.items()
+        if arrays is not None
+    }
+    for name in keys:
+        first = next(iter(keys))
+        if {*keys[name]} != {*keys[first]}:
+            words = [", ".join(f'"{key}"' for key in keys[n] if key) for n in (first, name)]
+            wanted, received = (f"a dict of {word}" if word else "an array" for word in words)
+            raise InputError(
+                f"{title} of {name} must have the names of {title} of {first}: {wanted}. "
+                f"Received: {received}."
+            )
 
 
 def _column_names(pairs: Mapping[str, Pair]) -> tuple[str, ...] | None:
@@ -101,18 +154,53 @@ def _column_names(pairs: Mapping[str, Pair]) -> tuple[str, ...] | None:
     return names_of[first]
 
 
-def _pair(name: str, pair: Pair) -> tuple[Array, Array]:
-    if not isinstance(pair, tuple | list) or len(pair) != 2:
-        raise InputError(f"{name} must be (x, y). Received: {type(pair).__name__}.")
-    x, y = (
-        as_array(side, f"{side_name} of {name}") for side_name, side in zip("xy", pair, strict=True)
-    )
-    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or len(y) == 0:
-        received = f"shapes {x.shape} and {y.shape}"
-        if not x.ndim * y.ndim:  # such as a dict, or a ragged tensor
-            received = " and ".join(type(side).__name__ for side in pair)
+def _arrays(name: str, pair: Pair) -> tuple[Arrays, Arrays, Arrays | None]:
+    """Return x, y and the weights of a set as arrays."""
+    if not isinstance(pair, tuple | list) or len(pair) not in (2, 3):
         raise InputError(
-            f"{name} must be (x, y) with one y for each of at least one x, both arrays. "
-            f"Received: {received}."
+            f"{name} must be (x, y) or (x, y, sample_weight). Received: {type(pair).__name__}"
+            + (f" of {len(pair)}." if isinstance(pair, tuple | list) else ".")
         )
-    return x, y
+    for number, side in enumerate("xy"):
+        _refuse_list(f"{side} of {name}", side, pair[number], pair[1 - number])
+    x, y = (_as_arrays(pair[number], f"{side} of {name}") for number, side in enumerate("xy"))
+    arrays = [array for side in (x, y) for _, array in array_items(side)]
+    lengths = {len(array) if array.ndim else 0 for array in arrays}
+    if len(lengths) != 1 or 0 in lengths:
+        scalar = any(not array.ndim for array in arrays)  # such as a ragged tensor
+        received = " and ".join(type(side).__name__ for side in pair) if scalar else _shapes((x, y))
+        raise InputError(
+            f"{name} must be (x, y) with one y for each of at least one x, both arrays or dicts of "
+            f"arrays. Received: {'' if scalar or len(arrays) > 2 else 'shapes '}{received}."
+        )
+    weight = pair[2] if len(pair) == 3 else None
+    return x, y, None if weight is None else check_weight(weight, y, name)
+
+
+def _as_arrays(side: Arrays, title: str) -> Arrays:
+    if not isinstance(side, Mapping):
+        return as_array(side, title)
+    return {key: as_array(value, named(title, key)) for key, value in side.items()}
+
+
+def _refuse_list(title: str, side: str, value: object, other: object) -> None:
+    """Refuse a list of the arrays of several inputs or outputs, which have no names there."""
+    if not isinstance(value, list | tuple) or not value or not all(map(_is_array, value)):
+        return
+    if len(value) == _length(other):
+        return  # one array for each example
+    what = "input" if side == "x" else "output"
+    raise InputError(
+        f"{title} is a {type(value).__name__} of {len(value)} arrays. Several {what}s are a dict "
+        f"of arrays by the names of the {what}s."
+    )
+
+
+def _is_array(value: object) -> bool:
+    return bool(getattr(value, "shape", ()))
+
+
+def _length(arrays: Any) -> int:
+    """Return the number of examples, 0 if it is not known."""
+    first = next(iter(arrays.values()), ()) if isinstance(arrays, Mapping) else arrays
+    return len(first) if hasattr(first, "__len__") else 0

@@ -9,6 +9,7 @@ from tfcourse.data.arrays import array_data
 from tfcourse.errors import InputError, nearest
 from tfcourse.search.config.builders import object_name
 from tfcourse.search.config.load import parse_config
+from tfcourse.search.config.named_data import check_named_data
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.strategy_tables import STRATEGIES
 from tfcourse.search.config.tables import DataTable, SearchTable, TrainingTable
@@ -69,6 +70,8 @@ def config_from_arguments(
         config = parse_config(
             raw, "Search", Path.cwd(), None if isinstance(build, str) else build, examples
         )
+        if examples is not None:
+            check_named_data(config, examples.x, examples.y)
     except InputError as error:
         raise InputError("\n".join(map(_by_argument, str(error).split("\n")))) from error
     try:

@@ -1,0 +1,35 @@
+"""The check of a config against the names of the inputs and outputs of its data."""
+
+from collections.abc import Mapping
+
+from tfcourse.data.nested import Arrays
+from tfcourse.errors import InputError
+from tfcourse.search.config.architecture import is_builtin
+from tfcourse.search.config.limits import error_lines
+from tfcourse.search.config.search_config import SearchConfig
+
+__all__ = ["check_named_data"]
+
+
+def check_named_data(config: SearchConfig, x: Arrays, y: Arrays) -> None:
+    """Check a config against its data, as far as only the names of inputs and outputs matter.
+
+    Raises:
+        InputError: They don't suit the builder, a line each.
+    """
+    problems = _builder_problems(config, x, y)
+    if problems:
+        raise InputError(error_lines(config.origin, problems))
+
+
+def _builder_problems(config: SearchConfig, x: Arrays, y: Arrays) -> list[str]:
+    """Return a line for x and for y if they are dicts, which tfcourse's own builders don't take."""
+    if not is_builtin(config.builder):
+        return []
+    return [
+        f'[model] builder "{config.builder.name}" makes models of one {what}. Received: {side} as '
+        f"a dict of {', '.join(map(str, arrays))}; give a builder of your own, "
+        "build(input_shape, classes, ...), where a dict gives a dict by the same names."
+        for side, what, arrays in (("x", "input", x), ("y", "output", y))
+        if isinstance(arrays, Mapping)
+    ]
