@@ -310,3 +310,13 @@ class TestConfig:
         (directory / "trials").mkdir()
         result = run("journal", directory)
         assert f"It is a search's: tfcourse show {directory} shows it." in result.stderr
+
+
+def test_without_a_test_set_none_is_spoken_of(config):
+    path = config(epochs=1)
+    path.write_text(path.read_text().replace('"digits"', '"digits"\nsplit = [0.8, 0.2]'))
+    command = ("babysit", path, "--out", path.parent / "runs")
+    for ended in (run(*command), run(*command)):  # the second one reads the record
+        assert ended.exit_code == 0, ended.output
+        assert "test set" not in ended.output
+        assert f"model       {path.parent / 'runs' / 'run' / 'model.keras'}" in ended.output

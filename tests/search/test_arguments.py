@@ -208,7 +208,7 @@ ERRORS = {
         {"data": (X, Y, np.where(Y, 1, np.nan))},
         r"Search: data: sample_weight must be finite and >= 0\. Received: nan in row 0, .*",
     ),
-    "no dev": ({"train": (X, Y), "test": (X, Y)}, r"Search: train, .* Missing: dev\. Give data.*"),
+    "no dev": ({"train": (X, Y), "test": (X, Y)}, r"Search: train and dev .* Missing: dev\. .*"),
     "data and dev": ({"data": (X, Y), "dev": (X, Y)}, r"Search: data is to be split; it excl.*"),
     "shapes": (
         {"train": (X, Y), "dev": (X[:, 1:], Y), "test": (X, Y)},

@@ -207,16 +207,16 @@ SINGLE_ERRORS = {
     # [data]
     "split's sum": (
         "[data]\nsplit = [0.5, 0.2, 0.2]",
-        r"\[data\] split must be three shares > 0 that sum to 1 \(train, dev, test\)\. "
-        r"Received: \[0\.5, 0\.2, 0\.2\]\.",
+        r"\[data\] split must be shares > 0 that sum to 1: of train, dev and test, or without a "
+        r"test set of train and dev\. Received: \[0\.5, 0\.2, 0\.2\]\.",
     ),
     "split's empty share": (
         "[data]\nsplit = [0.8, 0.2, 0.0]",
-        r"\[data\] split must be three shares > 0 .* Received: \[0\.8, 0\.2, 0\.0\]\.",
+        r"\[data\] split must be shares > 0 .* Received: \[0\.8, 0\.2, 0\.0\]\.",
     ),
-    "split of two": (
-        "[data]\nsplit = [0.8, 0.2]",
-        r"\[data\] split:? must be three shares .* Received: \[0\.8, 0\.2\]\.",
+    "split of one": (
+        "[data]\nsplit = [1.0]",
+        r"\[data\] split:? must be shares > 0 .* Received: \[1\.0\]\.",
     ),
     "split of four": (
         "[data]\nsplit = [0.4, 0.2, 0.2, 0.2]",

@@ -70,7 +70,10 @@ def prepare(config: BabysitConfig) -> Work:
 
 
 def save_and_test(work: Work, path: Path) -> dict[str, float]:
-    """Save the trained model, with its scaling in front, and return the metrics of the test set."""
+    """Save the trained model, with its scaling in front, and return its metrics on the test set.
+
+    Without a test set there are none.
+    """
     model, test = work.training.model, work.split.test
     whole = with_scaling(model, work.scaling, work.split.shape)
     replace_atomically(path, lambda temporary: save_model(whole, temporary))

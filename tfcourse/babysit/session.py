@@ -30,7 +30,7 @@ class Outcome:
         epoch: The last epoch that is done.
         epochs: The number of epochs of the config.
         logs: The metrics of that epoch.
-        test: The metrics of the test set; empty if the training has not ended.
+        test: The metrics of the test set; empty if there is none, or the training has not ended.
         difference: The difference of a replay from its journal, in words; empty if there is none.
     """
 
@@ -141,5 +141,5 @@ class Session:
             test: dict[str, Any] = {}
             if state.has_ended:
                 test = save_and_test(work, self.folder.model)
-                write_json(self._summary, {"test": test})
+                write_json(self._summary, {"test": test} if test else {})
             return self._outcome(state.epochs[-1] if state.epochs else None, test)

@@ -134,6 +134,7 @@ def _print_outcome(outcome: "Outcome", session: "Session", as_json: bool) -> Non
     lines = [("epochs", f"{outcome.epoch} of {outcome.epochs}"), ("last epoch", metrics)]
     if outcome.test:
         lines.append(("test set", "  ".join(f"{n} {v:.4f}" for n, v in outcome.test.items())))
+    if outcome.epoch == outcome.epochs:
         lines.append(("model", str(folder.model)))
     lines.append(("journal", str(folder.journal)))
     if session.replay is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,17 +35,17 @@ class ArrayData:
 
     x: Arrays
     y: Arrays
-    starts: tuple[int, int] | None
+    starts: tuple[int, ...] | None
     names: tuple[str, ...] | None = None
     weight: Arrays | None = None
 
     @property
-    def shares(self) -> tuple[float, float, float] | None:
-        """The shares of train, dev and test; None if the examples are to be split."""
+    def shares(self) -> tuple[float, ...] | None:
+        """The shares of train, dev and, if any, test; None if the examples are to be split."""
         if self.starts is None:
             return None
-        first, second = (start / count_of(self.y) for start in self.starts)
-        return first, second - first, 1 - second
+        edges = [0.0, *(start / count_of(self.y) for start in self.starts), 1.0]
+        return tuple(last - first for first, last in pairwise(edges))
 
 
 def array_data(data: Pair, train: Pair, dev: Pair, test: Pair) -> ArrayData | None:
@@ -57,17 +58,18 @@ def array_data(data: Pair, train: Pair, dev: Pair, test: Pair) -> ArrayData | No
         InputError: Some are missing, are no pairs, or differ in their shapes or columns.
     """
     parts = {"train": train, "dev": dev, "test": test}
-    missing = [name for name, part in parts.items() if part is None]
-    if data is not None and len(missing) < 3:
+    sets = {name: part for name, part in parts.items() if part is not None}
+    if data is not None and sets:
         raise InputError("data is to be split; it excludes train, dev and test.")
-    if data is None and len(missing) == 3:
+    if data is None and not sets:
         return None
+    missing = [name for name in ("train", "dev") if name not in sets]
     if data is None and missing:
         raise InputError(
-            f"train, dev and test belong together. Missing: {', '.join(missing)}. Give data=(x, y) "
+            f"train and dev belong together. Missing: {', '.join(missing)}. Give data=(x, y) "
             "to have it split."
         )
-    pairs = {"data": data} if data is not None else parts
+    pairs = {"data": data} if data is not None else sets
     arrays = {name: _arrays(name, pair) for name, pair in pairs.items()}
     names = _column_names(pairs)
     _fill_weights(arrays)
@@ -79,7 +81,7 @@ def array_data(data: Pair, train: Pair, dev: Pair, test: Pair) -> ArrayData | No
         shapes = ", ".join(f"{name} {_shapes(part)}" for name, part in arrays.items())
         raise InputError(f"All sets must have the same shapes: {shapes}.") from None
     counts = [count_of(part[1]) for part in arrays.values()]
-    starts = None if data is not None else (counts[0], counts[0] + counts[1])
+    starts = None if data is not None else tuple(accumulate(counts))[:-1]
     return ArrayData(x, y, starts, names, weight)
 
 

@@ -103,7 +103,7 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
 
     Args:
         whole: All examples.
-        fractions: Shares of train, dev and test; they sum to 1.
+        fractions: Shares of train, dev and test, or of train and dev alone; they sum to 1.
         classes: The number of classes C; labels are 0 … C-1. For rows of numbers, of outputs.
         seed: The seed of the split.
 
@@ -116,21 +116,29 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
     for order in shuffled_classes(labels, seed):
         for number, rows in enumerate(np.split(order, np.round(edges * len(order)).astype(int))):
             which[rows] = number
-    train, dev, test = (whole.rows(which == n) for n in range(3))
-    for name, part in (("train", train), ("dev", dev), ("test", test)):
+    parts = [whole.rows(which == number) for number in range(len(fractions))]
+    for name, part in zip(("train", "dev", "test"), parts, strict=False):
         if part.count == 0:
             raise InputError(
                 f"split: the {name} set is empty. Received: {list(fractions)} of "
                 f"{len(whole.y)} examples; give it a larger share or more data."
             )
-    return Split(train, dev, test, classes)
+    return _split_of(parts, classes)
 
 
-def split_at(whole: Part, starts: tuple[int, int], classes: int) -> Split:
-    """Split examples that are in the order train, dev, test before the rows ``starts``."""
+def split_at(whole: Part, starts: Sequence[int], classes: int) -> Split:
+    """Split examples that are in the order train, dev, test before the rows ``starts``.
+
+    One start, that of dev, splits them into train and dev alone.
+    """
     edges = (0, *starts, whole.count)
-    train, dev, test = (whole.rows(slice(first, last)) for first, last in pairwise(edges))
-    return Split(train, dev, test, classes)
+    parts = [whole.rows(slice(first, last)) for first, last in pairwise(edges)]
+    return _split_of(parts, classes)
+
+
+def _split_of(parts: Sequence[Part], classes: int) -> Split:
+    train, dev, *test = parts
+    return Split(train, dev, test[0] if test else None, classes)
 
 
 def shuffled_classes(labels: Array, seed: int) -> Iterator["npt.NDArray[np.intp]"]:

@@ -55,9 +55,9 @@ class Search:
             itself.
         arguments: Fixed arguments of ``build``.
         data: The examples (x, y), to be split.
-        train: The examples (x, y) of the train set, with ``dev`` and ``test``.
+        train: The examples (x, y) of the train set, with ``dev``, and ``test`` if there are any.
         dev: Those of the dev set.
-        test: Those of the test set.
+        test: Those of the test set, on which the best model is measured.
         settings: Every key of ``[search]``, ``[data]`` and ``[training]``, with its default there:
             ``trials`` (required), ``name`` (``"search"``), ``objective``, ``strategy``, ``seed``,
             ``epochs``, ``batch_size``, ``optimizer``, ``loss``, ``metrics``, ``folds``, ``source``,

@@ -7,6 +7,7 @@ from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.findings import with_run_directory
 from tfcourse.search.results.outcomes import reason_without_best
 from tfcourse.search.results.search_record import SearchRecord
+from tfcourse.search.results.sets import has_test_set
 from tfcourse.search.results.snapshot import duration_in_words
 from tfcourse.search.results.tables import format_score, format_value
 
@@ -23,7 +24,7 @@ def header(record: SearchRecord) -> str:
     named = "" if not strategy else f" ({strategy})"
     kind = f"A search{named} for {record.objective}, {order} is better"
     state = "" if record.result is not None else f" {record.counts_in_words()} It is not finished."
-    cards = [_best_card(record), _test_card(record), _trials_card(record), _time_card(record)]
+    cards = [_best_card(record), *_test_card(record), _trials_card(record), _time_card(record)]
     return (
         element("h1", text(record.name))
         + element("p", text(f"{kind}.{state}"), class_="kind")
@@ -51,16 +52,20 @@ def _best_card(record: SearchRecord) -> str:
     )
 
 
-def _test_card(record: SearchRecord) -> str:
+def _test_card(record: SearchRecord) -> list[str]:
+    """Return the card of the test set, or none for a search without one."""
     if record.summary is None:
-        return card("Test set", "–", "not measured yet")
+        tested = has_test_set(record.directory)
+        return [card("Test set", "–", "not measured yet")] if tested else []
+    if not record.summary.test:
+        return []
     objective = record.objective.removeprefix("val_")
     test = dict(record.summary.test)
     first = objective if objective in test else next(iter(test))
     others = ", ".join(f"{n} {format_score(v)}" for n, v in test.items() if n != first)
     times = len(record.summary.measurements)
     measured = f"measured {times} times" if times > 1 else "measured once"
-    return card(f"Test {first}", format_score(test[first]), others, measured)
+    return [card(f"Test {first}", format_score(test[first]), others, measured)]
 
 
 def _trials_card(record: SearchRecord) -> str:

@@ -20,10 +20,10 @@ def validate_data(
         exists: True if the source needs no check: the data is in memory, or not read at all.
     """
     errors: list[str] = []
-    if len(table.split) != 3 or min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
+    if not 2 <= len(table.split) <= 3 or min(table.split) <= 0 or abs(sum(table.split) - 1) > 1e-6:
         errors.append(
-            "[data] split must be three shares > 0 that sum to 1 (train, dev, test). "
-            f"Received: {shown(list(table.split))}."
+            "[data] split must be shares > 0 that sum to 1: of train, dev and test, or without a "
+            f"test set of train and dev. Received: {shown(list(table.split))}."
         )
     if table.path is not None:
         path, lines = absolute_path("[data] path", table.path, folder)

@@ -16,6 +16,7 @@ from tfcourse.search.config.load import load_config
 from tfcourse.search.records.trial_record import without_nan
 from tfcourse.search.results.layout import FirstThatFits, Printable, table_of
 from tfcourse.search.results.search_record import SearchRecord, read_record
+from tfcourse.search.results.sets import has_test_set
 from tfcourse.search.results.tables import LONGEST_VALUE, format_score, format_value
 from tfcourse.search.store.data_record import read_data_record
 from tfcourse.search.store.directory import RunDirectory
@@ -114,7 +115,9 @@ class Comparison(Printable):
         """Return the heading, and a row of cells for each search."""
         statuses = list(dict.fromkeys(s for record in self.records for s in record.counts))
         statuses += [] if "pruned" in statuses else ["pruned"]
-        heading = ["search", "best", "median", "quartiles", "test", *statuses, "seconds"]
+        tested = any(has_test_set(record.directory) for record in self.records)
+        test = ["test"] if tested else []
+        heading = ["search", "best", "median", "quartiles", *test, *statuses, "seconds"]
         entries = [self._entry(record) for record in self.records]
         is_uneven = len({len(record.trials) for record in self.records}) > 1
         if is_uneven:
@@ -125,7 +128,7 @@ class Comparison(Printable):
             cells = [name, format_score(entry["best"]), median, f"{low} to {high}"]
             if is_uneven:
                 cells.insert(2, format_score(entry["best_of_fewest"]))
-            cells.append(format_score(entry["test_score"]))
+            cells += [format_score(entry["test_score"])] if tested else []
             cells += [str(entry["counts"].get(status, 0)) for status in statuses]
             rows.append([*cells, f"{entry['seconds']:.4g}"])
         return rows

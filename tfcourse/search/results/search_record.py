@@ -44,7 +44,7 @@ class SearchRecord(Printable):
         direction: ``"max"`` or ``"min"``.
         planned: The number of trials that the config asks for; None without a config.
         trials: All records by number.
-        summary: The best trial and its metrics on the test set; None before the end.
+        summary: The best trial and its metrics on the test set, if any; None before the end.
         rounds: The trials and the box of each round of a search from coarse to fine.
         versions: The versions of the packages that it ran with.
         problems: What is lost or damaged, a line each.

@@ -32,7 +32,7 @@ class SearchResult(Printable):
         directory: The run directory.
         trials: All records by number.
         ranking: The completed ones that count, best first.
-        summary: The best trial, its score on the dev set, and its metrics on the test set.
+        summary: The best trial, its score on the dev set, and its metrics on the test set, if any.
         was_complete: True if the search was complete before this call.
         efforts: The models and programs that its trials took in this run, by process.
         code_changes: The changes in the code of its models since it was finished, in words.
@@ -102,7 +102,7 @@ class SearchResult(Printable):
         entries |= {
             "dev set": f"{summary.objective} {format_score(best.score)}{spread} "
             f"(trial {best.trial}, epoch {best.best_epoch})",
-            "test set": f"{_metrics(summary)} ({_times(summary)})",
+            **({"test set": f"{_metrics(summary)} ({_times(summary)})"} if summary.test else {}),
             "best model": self.directory / "best.keras",
             "results": self.directory / "results.csv",
             "history": self.directory / "history.csv",

@@ -28,7 +28,7 @@ __all__ = ["complete_record", "conclude", "measure_best", "write_seconds"]
 
 
 def conclude(journal: SearchJournal, scheduler: Scheduler, test: Part | None) -> None:
-    """Complete the record, and measure the best model on the test set if it has not been yet.
+    """Complete the record, and measure the best model on the test set, if any, once.
 
     Raises:
         SearchFailedError: Every trial failed or breaks a limit.
@@ -102,7 +102,7 @@ def measure_best(
         config: The search.
         directory: Its run directory.
         best: The best trial, see `complete_record`.
-        test: The test set; None if there is none, which gives a measurement without metrics.
+        test: The test set; None if there is none, and the model is loaded only to see that it can.
 
     Raises:
         WorkFailedError: The best model is lost, or can't be loaded.
@@ -121,13 +121,13 @@ def measure_best(
         ) from error
     stop = stop_on_record(config, directory, records)
     trials = trials_that_count(records, stop)
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    measurement = Measurement(best, len(trials), {} if test is None else _metrics(model, test), now)
     stored = directory.read_summary()
-    earlier = () if stored is None else stored.measurements
+    measurements = [] if stored is None else list(stored.measurements)
+    if test is not None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        measurements.append(Measurement(best, len(trials), _metrics(model, test), now))
     seconds = 0.0 if stored is None else stored.seconds
-    summary = _summary(config, trials, best, [*earlier, measurement], stop, seconds)
-    directory.write_summary(summary)
+    directory.write_summary(_summary(config, trials, best, measurements, stop, seconds))
 
 
 def _summary(
@@ -138,7 +138,7 @@ def _summary(
     stop: Stop | None,
     seconds: float,
 ) -> Summary:
-    """Return the summary of a search whose last measurement is that of the best trial.
+    """Return the summary of a search whose last measurement, if any, is that of the best trial.
 
     Args:
         config: The search.
@@ -153,7 +153,7 @@ def _summary(
         best,
         config.search.objective,
         records[best].score or 0.0,
-        measurements[-1].test,
+        measurements[-1].test if measurements else {},
         tuple(measurements),
         tuple(
             findings(

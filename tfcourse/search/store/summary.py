@@ -37,9 +37,9 @@ class Summary:
         trial: The best trial.
         objective: The name of its score.
         score: Its score on the dev set.
-        test: Its metrics on the test set.
+        test: Its metrics on the test set; empty if there is none.
         measurements: Every measurement on the test set, the best trial's last. There are several
-            if the search was extended and another trial became the best.
+            if the search was extended and another trial became the best, none without a test set.
         findings: What the trials say about the space and the budget, see
             `tfcourse.search.results.findings`. Comparisons of summaries leave it out.
         pruned: The number of pruned trials.
@@ -74,4 +74,4 @@ def read_summary(path: Path) -> Summary | None:
         summary = TypeAdapter(Summary).validate_python({"measurements": [last], **raw})
     except (TypeError, LookupError, ValidationError):
         return None
-    return summary if summary.test and summary.measurements else None
+    return summary if bool(summary.test) == bool(summary.measurements) else None
