@@ -56,7 +56,13 @@ def file_of(folder, kind):
     [
         ("mlp", "npz", {"data": {"normalize": "standardize"}, "training": SCHEDULED}),
         ("mlp", None, {"training": {"optimizer": "keras:adamw", "metrics": ["accuracy"]}}),
-        ("own", "csv", {"training": {"repeats": 2}}),
+        (
+            *("own", "csv"),
+            {
+                "search": {"objective": "val_loss", "score_at": "mean_last_2"},
+                "training": {"repeats": 2, "epochs": 3},
+            },
+        ),
     ],
     ids=["scheduled-folds-npz", "keras-function", "own-csv-repeats"],
 )

@@ -82,9 +82,7 @@ def _value(name: str, record: TrialRecord, measures: ModelMeasures | None) -> fl
     """Return a metric of a trial; None if it is not finite or not on record."""
     if name in MEASURES and measures is not None:
         return measures.measure(name, record)
-    curve = record.history.get(name, ())
-    epoch = record.best_epoch
-    return curve[epoch - 1] if epoch is not None and 0 < epoch <= len(curve) else None
+    return record.metrics_at_score.get(name)
 
 
 def rank_key(value: float | None, direction: Direction) -> float:

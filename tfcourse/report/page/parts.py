@@ -9,7 +9,7 @@ from tfcourse.search.results.outcomes import reason_without_best
 from tfcourse.search.results.search_record import SearchRecord
 from tfcourse.search.results.sets import has_test_set
 from tfcourse.search.results.snapshot import duration_in_words
-from tfcourse.search.results.tables import format_score, format_value
+from tfcourse.search.results.tables import epochs_in_words, format_score, format_value
 
 __all__ = ["best_section", "failures_section", "findings_section", "header", "origin_section"]
 
@@ -46,7 +46,7 @@ def _best_card(record: SearchRecord) -> str:
         return card("Best score", "–", reason_without_best(record.trials))
     spread = record.best.score_std
     value = format_score(record.best.score) + ("" if spread is None else f" ± {spread:.4f}")
-    epoch = "" if record.best.best_epoch is None else f", epoch {record.best.best_epoch}"
+    epoch = "" if record.best.best_epoch is None else f", {epochs_in_words(record.best)}"
     return card(
         f"Best {record.objective}", value, f"trial {record.best.trial}{epoch}", class_="large best"
     )

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from tfcourse.search.config.hyperparameters import (
 )
 from tfcourse.search.config.schedules import is_scheduled, is_smoothed, training_value
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.records.score_at import BEST, averaged_epochs
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.trials.trainings import trainings, with_origin
 from tfcourse.types import Hyperparameters
@@ -92,7 +94,6 @@ def training_script(config: SearchConfig, directory: Path, record: TrialRecord) 
     written_out = is_builtin(config.builder)
     begin = _begin_written_out() if written_out else ["runner = TrialRunner(config, sets)"]
     step = _written_out(config, values) if written_out else _with_runner(record.trial)
-    better = "max" if config.direction == "max" else "min"
     # Its last epoch, if that was not the end of a training.
     epochs = f"[:{len(record.history['loss'])}]" if pruned and not record.scores else ""
     objective = config.search.objective
@@ -105,11 +106,20 @@ def training_script(config: SearchConfig, directory: Path, record: TrialRecord) 
         "scores = []",
         f"for fold, seed in {pairs!r}:",
         *(f"    {line}" for line in step),
-        f"    scores.append({better}(history[{objective!r}]{epochs}))",
+        f"    scores.append({_score_of(f'history[{objective!r}]{epochs}', config)})",
         f'print({objective!r}, sum(scores) / len(scores), "on record:", {record.score!r})',
     ]
     text = "\n".join(body)
     return "\n".join([*_comments(config, values, record), *_import_lines(text), "", text, ""])
+
+
+def _score_of(curve: str, config: SearchConfig) -> str:
+    """Return the expression of the score of a curve, see `tfcourse.search.records.score_at`."""
+    score_at = config.search.score_at
+    if score_at == BEST:
+        return f"{config.direction}({curve})"
+    count = averaged_epochs(score_at, sys.maxsize)
+    return f"{curve}[-1]" if count == 1 else f"statistics.fmean({curve}[-{count}:])"
 
 
 def _import_lines(text: str) -> list[str]:
@@ -119,7 +129,8 @@ def _import_lines(text: str) -> list[str]:
         by_module.setdefault(_IMPORTS[name], []).append(name)
     lines = [f"from {module} import {', '.join(by_module[module])}" for module in sorted(by_module)]
     packages = [f"import {name}" for name in ("keras", "tfcourse") if f"{name}." in text]
-    return ["from pathlib import Path", "", *packages, *lines]
+    standard = ["import statistics"] if "statistics." in text else []
+    return [*standard, "from pathlib import Path", "", *packages, *lines]
 
 
 def _begin_written_out() -> list[str]:
@@ -201,7 +212,8 @@ def _comments(config: SearchConfig, values: Hyperparameters, record: TrialRecord
         lines.append("Run it where the search ran: modules are found in the current folder.")
     if not is_builtin(config.builder):
         lines.append(f"The model is what {config.builder.name} builds of these values.")
-    lines.append("The model ends with the weights of its best epoch.")
+    epoch = "best" if config.search.score_at == BEST else "last"
+    lines.append(f"The model ends with the weights of its {epoch} epoch.")
     if config.data.normalize != "none":
         lines.append(f'The examples are scaled by the train set ("{config.data.normalize}").')
     if training.early_stopping is not None:

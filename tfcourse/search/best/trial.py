@@ -11,6 +11,7 @@ from tfcourse.search.best.script import loading_script, training_script
 from tfcourse.search.config.load import load_config
 from tfcourse.search.records.trial_record import TrialRecord, without_nan
 from tfcourse.search.results.search_record import SearchRecord, read_record
+from tfcourse.search.results.tables import epochs_in_words
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.model_file import trial_of_model
 from tfcourse.search.store.resume import as_recorded
@@ -83,7 +84,7 @@ class TrialView:
         else:
             spread = "" if trial.score_std is None else f" ± {trial.score_std}"
             pruned = ", pruned" if trial.status == "pruned" else ""
-            text = f"{trial.score}{spread} (epoch {trial.best_epoch}{pruned})"
+            text = f"{trial.score}{spread} ({epochs_in_words(trial)}{pruned})"
             lines.append(f"{search.objective:<16}{text}")
             if trial.status != "completed":
                 lines.append(f"{trial.status:<16}{one_line(trial.message)}")

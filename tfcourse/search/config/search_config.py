@@ -13,6 +13,7 @@ from tfcourse.search.config.metrics import LOSSES, Targets, direction_of
 from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
 from tfcourse.search.config.tables import DataTable, ModelTable, SearchTable, TrainingTable
 from tfcourse.search.records.satisficing import Bound
+from tfcourse.search.records.score_at import BEST
 from tfcourse.search.space.parameters import Parameter
 from tfcourse.search.strategies.pruning import Pruning
 from tfcourse.search.strategies.stopping import Limits
@@ -90,6 +91,7 @@ class SearchConfig:
             search.objective,
             self.direction,
             self.training.folds * self.training.repeats,
+            search.score_at,
         )
 
     @property
@@ -119,9 +121,10 @@ class SearchConfig:
         if self.settings is not None:
             of_strategy[self.search.strategy] = self.settings.model_dump(exclude_none=True)
         search = self.search.model_copy(update={"direction": self.direction})
-        # Searches without a start or patience have the config of earlier versions.
+        # Searches without a start, patience or score_at have the config of earlier versions.
         of_strategy |= {"start": [dict(table) for table in search.start]} if search.start else {}
-        without = {"start"} if search.patience is not None else {"start", "min_delta"}
+        without = {"start", *(["min_delta"] if search.patience is None else [])}
+        without |= {"score_at"} if search.score_at == BEST else set()
         tables = {
             "search": search.model_dump(exclude_none=True, exclude=without) | of_strategy,
             "data": self.data.model_dump(exclude_none=True) | {"split": list(self.data.split)},

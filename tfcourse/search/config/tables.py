@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, Strict, create_model
+from pydantic import AfterValidator, ConfigDict, Field, Strict, create_model
+from pydantic_core import PydanticCustomError
 
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
 from tfcourse.search.config.pruning import PruningTable
 from tfcourse.search.config.satisficing import LimitsTable
 from tfcourse.search.config.table import Table
+from tfcourse.search.records.score_at import BEST, is_score_at
 
 __all__ = [
     "DataTable",
@@ -23,10 +25,20 @@ __all__ = [
 Number = int | float
 
 
+def _score_at(value: str) -> str:
+    if not is_score_at(value):
+        demand = 'must be "best", "last" or "mean_last_K" with a whole K, such as "mean_last_3"'
+        raise PydanticCustomError("score_at", demand)
+    return value
+
+
 class SearchTable(Table):
     """``[search]``: the objective, the strategy and the extent of the search.
 
     Attributes:
+        score_at: The epochs of a training that its score is of, see
+            `tfcourse.search.records.score_at`. With ``"best"`` the model has the weights of the
+            best epoch, otherwise those of the last one, at which early stopping may have ended it.
         workers: The number of processes that train.
         trial_timeout: The seconds after which a trial counts as failed. The data, the first model
             and the import of their modules are refused if they take longer (for imports see
@@ -54,6 +66,7 @@ class SearchTable(Table):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)
     objective: str = "val_accuracy"
     direction: Literal["max", "min"] | None = None
+    score_at: Annotated[str, AfterValidator(_score_at)] = BEST
     strategy: Literal[
         "random",
         "quasi_random",
@@ -115,7 +128,8 @@ class EarlyStoppingTable(Table):
 
     As Keras's ``EarlyStopping``: after ``patience`` epochs without an improvement of more than
     ``min_delta``, counted from epoch ``start_from_epoch`` on. ``monitor`` is the objective if it
-    is not set. The model keeps the weights of its best epoch, with and without early stopping.
+    is not set. Which epoch's weights the model keeps does not depend on it, see ``score_at`` of
+    `SearchTable`.
     """
 
     patience: int = Field(default=3, ge=1)

@@ -112,9 +112,9 @@ class Project:
         trial = Trial(hyperparameters, self._key(record.trial), status, reason)
         if record.status == "completed" and record.best_epoch is not None:
             objective, step = self._tuner.oracle.objective, record.best_epoch - 1
-            metrics = {name: values[step] for name, values in record.history.items()}
             trial.score, trial.best_step = record.score, step
-            for name, value in {**metrics, objective.name: record.score}.items():
+            metrics = {**record.metrics_at_score, objective.name: record.score}
+            for name, value in metrics.items():
                 if value is not None:
                     direction = objective.direction if name == objective.name else None
                     trial.metrics.register(name, direction)

@@ -46,15 +46,10 @@ class Bound:
 def broken(record: TrialRecord, bounds: Iterable[Bound]) -> list[str]:
     """Return how a completed trial breaks limits, a text for each that it breaks.
 
-    A metric counts at the trial's best epoch, whose weights are the trial's model; of several
-    trainings their mean counts at the mean of their best epochs. A trial of an earlier version,
-    whose parameters were not counted, breaks no limit on them.
+    A metric counts at the epochs of the trial's score, see `TrialRecord.metrics_at_score`. A trial
+    of an earlier version, whose parameters were not counted, breaks no limit on them.
     """
-    values = {
-        name: curve[record.best_epoch - 1]
-        for name, curve in record.history.items()
-        if record.best_epoch is not None and record.best_epoch <= len(curve)
-    }
+    values = record.metrics_at_score
     verdicts = [
         bound.verdict(record.parameters if bound.name == PARAMETERS else values.get(bound.name))
         for bound in bounds

@@ -26,8 +26,10 @@ class TrialRecord:
             was behind others, see `tfcourse.search.strategies.pruning`; or ``"failed"`` after an
             error or with a loss that is not finite.
         values: Its hyperparameters.
-        score: The objective at its best epoch; None if it failed.
-        best_epoch: The epoch of that score, from 1.
+        score: The objective at the epochs that count, see `tfcourse.search.records.score_at`: by
+            default at its best epoch; None if it failed.
+        best_epoch: The epoch whose weights its model has, from 1: that of the score, or the last
+            one if the score is that of the last epochs.
         seconds: Wall time.
         worker: The name of the process that ran it.
         message: The reason if it failed, was pruned or is infeasible.
@@ -43,6 +45,9 @@ class TrialRecord:
             before the last one, see `tfcourse.search.strategies.pruning.TrialLimits`.
         parameters: The number of parameters of its model, as Keras's ``count_params``; None if it
             failed, or in a record of an earlier version.
+        averaged_epochs: The number of epochs up to ``best_epoch`` of which the score is the mean.
+        metrics: The mean of each metric at the epochs of the scores of several trainings; empty of
+            one training, whose history has them, and in a record of an earlier version.
     """
 
     trial: int
@@ -61,6 +66,8 @@ class TrialRecord:
     curves: Sequence[Sequence[float | None]] = ()
     expected_score: float | None = None
     parameters: Annotated[int, Field(ge=0)] | None = None
+    averaged_epochs: Annotated[int, Field(ge=1)] = 1
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
 
     @property
     def comparable_score(self) -> float | None:
@@ -73,11 +80,29 @@ class TrialRecord:
         return self.score if self.expected_score is None else self.expected_score
 
     @property
+    def metrics_at_score(self) -> dict[str, float | None]:
+        """Each metric at the epochs of the score; None where it is not finite.
+
+        Of several trainings it is the mean; in a record of an earlier version without ``metrics``,
+        the mean of the epochs' histories at ``best_epoch``.
+        """
+        if self.metrics or self.best_epoch is None:
+            return dict(self.metrics)
+        start = self.best_epoch - self.averaged_epochs
+        parts = {name: curve[start : self.best_epoch] for name, curve in self.history.items()}
+        return {name: _mean(part) for name, part in parts.items() if part}
+
+    @property
     def epochs_trained(self) -> int:
         """The epochs of its trainings; of several only those of the longest without ``curves``."""
         histories = self.curves or self.history.values()
         lengths = [len(values) for values in histories]
         return sum(lengths) if self.curves else max(lengths, default=0)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    finite = [value for value in values if value is not None and math.isfinite(value)]
+    return math.fsum(finite) / len(finite) if len(finite) == len(values) else None
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def result_on_record(
         config.training.schedule,
         config.search.objective,
         config.direction,
+        config.search.score_at,
     )
     return SearchResult(
         directory.path, records, ranking, summary, was_complete, findings=lines, stop=stop

@@ -101,7 +101,8 @@ def scalars_of(record: TrialRecord, objective: str) -> dict[str, Points]:
         single = {"trial/score": record.score, "trial/score_std": record.score_std}
         single |= {"trial/best_epoch": float(epoch)}
         others = [name for name in curves if name != objective]
-        single |= {f"at_best_epoch/{name}": dict(curves[name]).get(epoch) for name in others}
+        values = record.metrics_at_score
+        single |= {f"at_best_epoch/{name}": values.get(name) for name in others}
     single["trial/seconds"] = record.seconds
     step = epoch or _epochs(record)
     points = {tag: [(step, value)] for tag, value in single.items() if value is not None}

@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tfcourse.search.records.score_at import BEST
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.tables import format_score
 from tfcourse.search.space.parameters import Parameter, Range
@@ -34,6 +35,7 @@ def findings(
     schedule: str | None = None,
     objective: str = "val_loss",
     direction: str = "min",
+    score_at: str = BEST,
 ) -> list[str]:
     """Return a line for each finding, with what to do next.
 
@@ -44,6 +46,7 @@ def findings(
         schedule: The schedule of the learning rate where a trial has none of its own.
         objective: The name of the score.
         direction: Its better direction, ``"max"`` or ``"min"``.
+        score_at: The epochs that it is of.
     """
     records = list(records)
     best = ranking[: max(math.ceil(len(ranking) / 4), 1)]
@@ -55,7 +58,7 @@ def findings(
     return [
         *_pruning(records),
         *lines,
-        *_epochs(best, schedule, objective, direction),
+        *_epochs(best, schedule, objective, direction, score_at),
         *_lead(ranking),
     ]
 
@@ -135,7 +138,11 @@ def _rates(records: Sequence[TrialRecord]) -> list[float]:
 
 
 def _epochs(
-    best: Sequence[TrialRecord], schedule: str | None, objective: str, direction: str
+    best: Sequence[TrialRecord],
+    schedule: str | None,
+    objective: str,
+    direction: str,
+    score_at: str,
 ) -> list[str]:
     """Return a line if the best trials were still improving at their end, or over-fitted.
 
@@ -143,8 +150,11 @@ def _epochs(
     epoch nothing can be said.
     """
     lengths = [max(map(len, r.history.values()), default=0) for r in best]
-    last = sum(r.best_epoch == length for r, length in zip(best, lengths, strict=True))
-    if best and best[0].best_epoch == lengths[0] > 1 and last > len(best) / 2:
+    epochs = [r.best_epoch for r in best]
+    if score_at != BEST:  # the last epoch counts, be it the best one or not
+        epochs = [_best_epoch(r, objective, direction) for r in best]
+    last = sum(epoch == length for epoch, length in zip(epochs, lengths, strict=True))
+    if best and epochs[0] == lengths[0] > 1 and last > len(best) / 2:
         if best[0].values.get("schedule", schedule) in ("cosine", "linear"):
             return []
         trials = "The best trial was best at its"
@@ -161,6 +171,14 @@ def _epochs(
         f"{objective.removeprefix('val_')} {better}. Regularize (dropout, weight_decay), or save "
         "time with [training.early_stopping]."
     ]
+
+
+def _best_epoch(record: TrialRecord, objective: str, direction: str) -> int | None:
+    """Return the epoch of the best value in a trial's history, from 1; None without a history."""
+    curve = list(record.history.get(objective, ()))
+    values = [value for value in curve if value is not None]
+    better = max if direction == "max" else min
+    return curve.index(better(values)) + 1 if values else None
 
 
 def _overfit(record: TrialRecord, objective: str, direction: str) -> int | None:

@@ -13,8 +13,10 @@ from rich.console import RenderableType
 from tfcourse.errors import InputError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.metrics import direction_of
+from tfcourse.search.records.score_at import BEST
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.completion import complete_result
+from tfcourse.search.results.damage import damage_lines
 from tfcourse.search.results.findings import findings
 from tfcourse.search.results.layout import Printable
 from tfcourse.search.results.outcomes import WIDER_LIMITS, failure_lines, infeasible_lines
@@ -94,7 +96,8 @@ class SearchRecord(Printable):
         if not self.ranking:
             return []
         schedule = self.tables.get("training", {}).get("schedule")
-        score = (self.objective, self.direction)
+        score_at = self.tables.get("search", {}).get("score_at", BEST)
+        score = (self.objective, self.direction, score_at)
         return findings(self.space, self.trials.values(), self.ranking, schedule, *score)
 
     @property
@@ -183,7 +186,7 @@ def read_record(path: Path) -> SearchRecord:
     stored, trials = read_toml(directory.config) or {}, directory.read_trials()
     tables = {name: table for name, table in stored.items() if isinstance(table, dict)}
     summary = directory.read_summary()
-    problems = _problems(directory, tables, trials, summary)
+    problems = damage_lines(directory, tables, trials, summary)
     result, planned = None, None
     space: Mapping[str, Parameter] = space_of(trials)
     try:
@@ -240,21 +243,3 @@ def _objective(path: Path, tables: Mapping[str, Any], summary: Summary | None) -
             "the score. The search's own command writes them again; trials/ has the trials."
         )
     return name, direction
-
-
-def _problems(
-    directory: RunDirectory,
-    tables: Mapping[str, Any],
-    trials: Mapping[int, TrialRecord],
-    summary: Summary | None,
-) -> list[str]:
-    """Return a line for each part of the record that is lost or damaged."""
-    lines = [] if tables else ["config.toml is lost or damaged."]
-    files = len(list(directory.trials.glob("*.json")))
-    if files > len(trials):
-        lines.append(f"{files - len(trials)} of {files} files in trials/ are damaged.")
-    if summary is None and directory.summary.exists():
-        lines.append("summary.json is damaged.")
-    if summary is not None and directory.best_trial() != summary.trial:
-        lines.append("best.keras is lost or damaged.")
-    return lines

@@ -13,7 +13,7 @@ from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.findings import with_run_directory
 from tfcourse.search.results.layout import Printable
 from tfcourse.search.results.outcomes import LONGEST_REASON, infeasible_lines
-from tfcourse.search.results.tables import format_score, search_tables
+from tfcourse.search.results.tables import epochs_in_words, format_score, search_tables
 from tfcourse.search.store.code_record import changes_in_words
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.errors import lost_model
@@ -74,7 +74,10 @@ class SearchResult(Printable):
         return RunDirectory(self.directory).read_rounds()
 
     def best_model(self) -> KerasModel:
-        """Load the best trial's model, with the weights of its best epoch.
+        """Load the best trial's model.
+
+        It has the weights of its best epoch, or those of its last one if ``score_at`` is not
+        ``"best"``.
 
         Raises:
             WorkFailedError: Its file is lost or damaged.
@@ -101,7 +104,7 @@ class SearchResult(Printable):
             entries["ended by"] = _end(self.stop, self.trials)
         entries |= {
             "dev set": f"{summary.objective} {format_score(best.score)}{spread} "
-            f"(trial {best.trial}, epoch {best.best_epoch})",
+            f"(trial {best.trial}, {epochs_in_words(best)})",
             **({"test set": f"{_metrics(summary)} ({_times(summary)})"} if summary.test else {}),
             "best model": self.directory / "best.keras",
             "results": self.directory / "results.csv",

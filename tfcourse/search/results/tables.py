@@ -16,6 +16,7 @@ from tfcourse.search.strategies.grid import grid_size
 
 __all__ = [
     "best_table",
+    "epochs_in_words",
     "format_score",
     "format_value",
     "rounds_table",
@@ -148,6 +149,14 @@ def format_value(value: object, longest: int = LONGEST_MESSAGE) -> str:
     text = one_line(str(value))
     half = (longest - 1) // 2
     return text if len(text) <= longest else f"{text[:half]}…{text[-half:]}"
+
+
+def epochs_in_words(record: TrialRecord) -> str:
+    """Return the epochs of a trial's score: ``"epoch 9"`` or ``"mean of epochs 7 to 9"``."""
+    last = record.best_epoch
+    if last is None or record.averaged_epochs == 1:
+        return f"epoch {last}"
+    return f"mean of epochs {max(last - record.averaged_epochs + 1, 1)} to {last}"
 
 
 def format_score(score: float | None) -> str:

@@ -163,6 +163,7 @@ def _summary(
                 config.training.schedule,
                 config.search.objective,
                 config.direction,
+                config.search.score_at,
             )
         ),
         pruned=sum(record.status == "pruned" for record in records.values()),

@@ -1,8 +1,9 @@
 """Pruning: a trial ends at an epoch at which it is behind the trials before it.
 
 The rules are those of Optuna's `SuccessiveHalvingPruner` (asynchronous successive halving, Li et
-al. 2020) and `MedianPruner` (Golovin et al. 2017). The value of a trial after an epoch is the best
-one so far, as its score is that of its best epoch: a trial that leads is never pruned.
+al. 2020) and `MedianPruner` (Golovin et al. 2017). The value of a trial after an epoch is the score
+that it would have if it ended there. By default that is the best one so far, and a trial that leads
+is never pruned; it is another one with ``[search] score_at``.
 
 A trial of several trainings (folds, repeats) is compared after the epochs of its first training,
 and then at the end of each one, when its value is the mean of their scores so far. So trials are
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tfcourse.search.records.score_at import BEST, scores_by_epoch
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.strategies.batches import first_of_batch
 
@@ -121,6 +123,7 @@ class TrialLimits:
         shifts: The estimated difference of the mean of all its scores to that of its first n, by
             n: the mean difference in the completed trials that it is compared with. A fold may be
             easier than others, and strategies learn from pruned trials too.
+        score_at: The epochs that a score is of.
     """
 
     objective: str
@@ -130,6 +133,7 @@ class TrialLimits:
     trainings: int = 1
     by_training: Mapping[int, Limit] = field(default_factory=dict)
     shifts: Mapping[int, float] = field(default_factory=dict)
+    score_at: str = BEST
 
     def verdict(self, scores: Sequence[float]) -> str | None:
         """Return the reason for which a trial is pruned in its first training; None if it is not.
@@ -140,8 +144,8 @@ class TrialLimits:
         epoch = len(scores)
         if (limit := self.by_epoch.get(epoch)) is None:
             return None
-        best = max(scores) if self.direction == "max" else min(scores)
-        return self._verdict(best, f"by epoch {epoch}", limit)
+        score = float(scores_by_epoch(scores, self.direction, self.score_at)[-1])
+        return self._verdict(score, f"by epoch {epoch}", limit)
 
     def verdict_of_trainings(self, scores: Sequence[float]) -> str | None:
         """Return the reason for which a trial is pruned after a training; None if it is not.
@@ -173,6 +177,7 @@ class Pruning:
         objective: The name of the score.
         direction: ``"max"`` or ``"min"``.
         trainings: The number of trainings of a trial.
+        score_at: The epochs that a score is of.
     """
 
     rule: Asha | Median
@@ -180,6 +185,7 @@ class Pruning:
     objective: str
     direction: str
     trainings: int = 1
+    score_at: str = BEST
 
     def compared(self, trial: int) -> range:
         """Return the trials that a trial is compared with: those before its batch.
@@ -199,7 +205,7 @@ class Pruning:
         others = [records[number] for number in self.compared(trial)]
         others = [record for record in others if record.status in self.rule.statuses]
         curves = [
-            np.minimum.accumulate(self._sign * np.asarray(curve, float))
+            self._sign * scores_by_epoch(curve, self.direction, self.score_at)
             for record in others
             for curve in self._first_curve(record)
         ]
@@ -222,6 +228,7 @@ class Pruning:
             self.trainings,
             {count: limit for count, limit in by_training.items() if limit is not None},
             self._shifts(others),
+            self.score_at,
         )
 
     def _shifts(self, others: Sequence[TrialRecord]) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""The callbacks of a trial's training: its end, and the weights of its best epoch."""
+"""The callbacks of a trial's training: its end, and the weights that its model has after it."""
 
 import math
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ import keras
 
 from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.records.score_at import BEST
 from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.training.early_stopping import EarlyStopping, Objective
 from tfcourse.training.non_finite.rule import logs_fault
@@ -19,12 +20,15 @@ __all__ = ["early_stopping", "trial_callbacks"]
 def trial_callbacks(config: SearchConfig, limits: TrialLimits | None = None) -> list[Callback]:
     """Return callbacks that restore the best weights, and stop early if the config says so.
 
+    If the score is that of the last epochs, the model keeps the weights of the last one.
+
     Args:
         config: The search.
         limits: The limits below which the trial is pruned; None if there are none.
     """
-    best = _BestWeights(Objective(config.search.objective, config.direction))
-    callbacks = [best, _StopIfNotFinite()]
+    callbacks: list[Callback] = [_StopIfNotFinite()]
+    if config.search.score_at == BEST:
+        callbacks.insert(0, _BestWeights(Objective(config.search.objective, config.direction)))
     if limits is not None:
         callbacks.append(_EndIfBehind(limits))
     rule = early_stopping(config)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tfcourse.errors import error_line, traceback_text
+from tfcourse.search.records.score_at import BEST, averaged_epochs, scores_by_epoch
 from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.training.non_finite.rule import logs_fault
 
@@ -20,8 +21,9 @@ def score_history(
     direction: str,
     limits: TrialLimits | None = None,
     earlier: Sequence[float] = (),
+    score_at: str = BEST,
 ) -> dict[str, Any]:
-    """Return status, score and best epoch of one finished training, as fields of a `TrialRecord`.
+    """Return status, score and its epochs of one finished training, as fields of a `TrialRecord`.
 
     Args:
         history: The values of each metric by epoch.
@@ -29,6 +31,7 @@ def score_history(
         direction: ``"max"`` if a larger score is better, or ``"min"``.
         limits: The limits below which the trial is pruned, if there are any.
         earlier: The scores of the trial's trainings before this one.
+        score_at: The epochs that count, see `tfcourse.search.records.score_at`.
     """
     scores = np.asarray(history[objective])
     for epoch in range(len(scores)):
@@ -36,9 +39,14 @@ def score_history(
         if fault is not None:
             message = f"{fault.message}: {history[fault.name][epoch]}."
             return {"status": "failed", "message": message, "history": history}
-    best = int(np.argmax(scores) if direction == "max" else np.argmin(scores))
-    score = float(scores[best])
-    fields = {"score": score, "best_epoch": best + 1, "history": history}
+    score = float(scores_by_epoch(history[objective], direction, score_at)[-1])
+    best = int(np.argmax(scores == score)) + 1 if score_at == BEST else len(scores)
+    fields = {
+        "score": score,
+        "best_epoch": best,
+        "averaged_epochs": averaged_epochs(score_at, len(scores)),
+        "history": history,
+    }
     if limits is None:
         return {"status": "completed", **fields}
     ended = [*earlier, score]
@@ -59,9 +67,10 @@ def score_history(
 def combine(results: Sequence[Mapping[str, Any]], objective: str | None = None) -> dict[str, Any]:
     """Return one result of those that `score_history` returned for a trial's trainings.
 
-    The score is the mean of their scores, each at its own best epoch, and ``score_std`` their
-    standard deviation (of a sample: divided by n-1). The best epoch is the mean of theirs,
-    rounded. An epoch's history is the mean of the trainings that reached it.
+    The score is the mean of their scores, each at its own epochs, and ``score_std`` their standard
+    deviation (of a sample: divided by n-1); ``metrics`` are the means of all metrics there. The
+    best epoch is the mean of theirs, rounded. An epoch's history is the mean of the trainings that
+    reached it.
 
     Args:
         results: The results; the last one says if the trial was pruned.
@@ -79,6 +88,10 @@ def combine(results: Sequence[Mapping[str, Any]], objective: str | None = None) 
         "scores": scores,
         "best_epoch": round(float(np.mean([result["best_epoch"] for result in results]))),
         "history": _mean_history(histories),
+        "metrics": {
+            name: float(np.mean([_at_score(result, name) for result in results]))
+            for name in histories[0]
+        },
         **curves,
     }
 
@@ -86,6 +99,12 @@ def combine(results: Sequence[Mapping[str, Any]], objective: str | None = None) 
 def failure(error: Exception) -> dict[str, Any]:
     """Return the fields of a failed trial's `TrialRecord` while its error is handled."""
     return {"status": "failed", "message": error_line(error), "traceback": traceback_text()}
+
+
+def _at_score(result: Mapping[str, Any], name: str) -> float:
+    """Return a metric of one training at the epochs of its score."""
+    end = result["best_epoch"]
+    return float(np.mean(result["history"][name][end - result["averaged_epochs"] : end]))
 
 
 def _mean_history(histories: Sequence[History]) -> dict[str, list[float]]:

@@ -81,9 +81,9 @@ class TrialRunner:
         """Train trial ``number``; a failure becomes a record with its message.
 
         Returns:
-            The record and, if the trial did not fail, the model of its last training with the
-            weights of its best epoch, or an object that saves it as a model that takes unscaled
-            examples. The next trial may train the same model.
+            The record and, if the trial did not fail, the model of its last training, or an
+            object that saves it as a model that takes unscaled examples. The next trial may train
+            the same model.
 
         Raises:
             CheckpointError: Its checkpoints can't be written or read. That is no failure of the
@@ -115,7 +115,8 @@ class TrialRunner:
                 with exit_as_error():  # a layer, metric or loss of the user's may call sys.exit
                     by_epoch = None if scores else limits
                     model, history = self.train(number, values, training, by_epoch)
-                results.append(score_history(history, objective, direction, limits, scores))
+                score = (objective, direction, limits, scores, search.score_at)
+                results.append(score_history(history, *score))
             except CheckpointError:
                 raise
             except Exception as error:
@@ -156,7 +157,7 @@ class TrialRunner:
         training: Training,
         limits: TrialLimits | None = None,
     ) -> tuple[KerasModel, dict[str, list[float]]]:
-        """Return the trained model, with the weights of its best epoch, and its history."""
+        """Return the trained model, with the weights that its score is of, and its history."""
         config, (train, dev, _) = self.config, self.data(training.fold)
         size = int(values.get("batch_size", config.training.batch_size))
         saved = self._checkpoints(number, training)

@@ -10,6 +10,7 @@ from tfcourse.search.config.architecture import architecture_of, is_builtin
 from tfcourse.search.config.hyperparameters import hyperparameters_of
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.savable_model import SavableModel
+from tfcourse.search.records.score_at import BEST
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.trials.building import compiled_model
@@ -61,7 +62,7 @@ class GroupRunner:
         Args:
             group: The values of each trial by its number; all have the same architecture.
             on_trial: Called with each trial's record as soon as it has ended and, unless it
-                failed, an object that saves its model with the weights of its best epoch.
+                failed, an object that saves its model.
         """
         unfinished = dict(group)
 
@@ -111,6 +112,7 @@ class GroupRunner:
             validation_batch_size=min(dev.count, LARGEST_BATCH),
             objective=config.search.objective,
             direction=config.direction,
+            keep="best" if config.search.score_at == BEST else "last",
             slots=slot_count(len(members), self.group_size),
             on_member_end=callbacks.on_member_end,
             on_epoch_end=callbacks.on_epoch_end,
@@ -222,7 +224,11 @@ class _MemberCallbacks:
         number, values = self.group[index]
         config, history = self.runner.config, result.history
         fields = score_history(
-            history, config.search.objective, config.direction, self.limits[index]
+            history,
+            config.search.objective,
+            config.direction,
+            self.limits[index],
+            score_at=config.search.score_at,
         )
         fields["parameters"] = self.parameters
         if fields["status"] != "failed" and result.stopped == "not finite":
