@@ -204,6 +204,14 @@ ERRORS = {
         {"data": ({"a": X}, Y)},
         r'Search: build "mlp" makes models of one input\. Received: x as a dict of a; give .*',
     ),
+    "an input to normalize": (
+        {"data": ({"a": X}, Y), "build": lambda s, c: None, "normalize": {"b": "min_max"}},
+        r'Search: normalize: the input must be one of "a"\. Received: \'b\'\.',
+    ),
+    "no input to normalize": (
+        {"data": (X, Y), "normalize": {"b": "min_max"}},
+        r"Search: normalize as a table is for x as a dict of inputs\. Received: x as an array; .*",
+    ),
     "weights": (
         {"data": (X, Y, np.where(Y, 1, np.nan))},
         r"Search: data: sample_weight must be finite and >= 0\. Received: nan in row 0, .*",

@@ -7,14 +7,13 @@ from typing import Any
 
 from tfcourse.babysit.config import BabysitConfig
 from tfcourse.babysit.runner import Training
-from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
 from tfcourse.files import replace_atomically
 from tfcourse.models.saving import save_model
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.store.data_record import data_record
 from tfcourse.search.trials.building import build_trial
-from tfcourse.search.trials.normalized import normalize, with_scaling
+from tfcourse.search.trials.normalized import AnyScaling, normalize, with_scaling
 from tfcourse.search.trials.schedules import schedule_callbacks
 from tfcourse.search.trials.threads import use_threads
 from tfcourse.search.trials.trial import LARGEST_BATCH
@@ -37,7 +36,7 @@ class Work:
 
     training: Training
     split: Split
-    scaling: Scaling | None
+    scaling: AnyScaling | None
     data_record: Mapping[str, Any]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from tfcourse.data.nested import Arrays
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, one_of
 from tfcourse.search.config.architecture import is_builtin
 from tfcourse.search.config.limits import error_lines
 from tfcourse.search.config.search_config import SearchConfig
@@ -15,9 +15,9 @@ def check_named_data(config: SearchConfig, x: Arrays, y: Arrays) -> None:
     """Check a config against its data, as far as only the names of inputs and outputs matter.
 
     Raises:
-        InputError: They don't suit the builder, a line each.
+        InputError: They don't suit the builder, or ``[data] normalize``, a line each.
     """
-    problems = _builder_problems(config, x, y)
+    problems = [*_builder_problems(config, x, y), *_normalize_problems(config.data.normalize, x)]
     if problems:
         raise InputError(error_lines(config.origin, problems))
 
@@ -33,3 +33,14 @@ def _builder_problems(config: SearchConfig, x: Arrays, y: Arrays) -> list[str]:
         for side, what, arrays in (("x", "input", x), ("y", "output", y))
         if isinstance(arrays, Mapping)
     ]
+
+
+def _normalize_problems(normalize: str | Mapping[str, str], x: Arrays) -> list[str]:
+    if isinstance(normalize, str):
+        return []
+    if not isinstance(x, Mapping):
+        return [
+            "[data] normalize as a table is for x as a dict of inputs. Received: x as an array; "
+            'give it a text, such as "standardize".'
+        ]
+    return [one_of("[data] normalize: the input", name, x) for name in normalize if name not in x]

@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 Number = int | float
+Method = Literal["none", "standardize", "min_max"]
 
 
 def _score_at(value: str) -> str:
@@ -100,14 +101,15 @@ class SearchTable(Table):
 class DataTable(Table):
     """``[data]``: the source of the examples, and their split into train, dev and test set.
 
-    ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model begins with it.
+    ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model begins with it. A table
+    names the inputs that are scaled, of several; without one those of floats are.
     """
 
     source: str = "digits"
     path: str | None = None
     label: str | None = None
     split: Annotated[tuple[float, ...], Strict(False)] = (0.6, 0.2, 0.2)
-    normalize: Literal["none", "standardize", "min_max"] = "none"
+    normalize: dict[str, Method] | Method = "none"
     seed: int = Field(default=0, ge=0)
 
 

@@ -42,11 +42,10 @@ def count_parameters(config: SearchConfig, directory: RunDirectory) -> None:
     split = load_split(config)
     check_unchanged(directory.path, data_record(split), config)
     with quiet_start():  # only such a record needs TensorFlow here
-        from tfcourse.search.trials.building import build_trial
+        from tfcourse.search.trials.building import build_for, build_trial
 
     for record in lacking:
         values, _ = with_origin(config.search.strategy, record.trial, record.values)
         model = build_trial(config, split, values, 0)
-        if not model.built:
-            model.build((None, *split.shape))
+        build_for(model, split.shape)
         directory.write_trial(replace(record, parameters=model.count_params()))

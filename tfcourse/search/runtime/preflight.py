@@ -2,10 +2,10 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
-from tfcourse.data.scaling import fit_scaling
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError, error_line, error_text, one_of
 from tfcourse.models.build import BUILDERS
@@ -15,8 +15,8 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.satisficing import PARAMETERS
 from tfcourse.search.store.code_record import CodeRecord, code_record
 from tfcourse.search.strategies.proposals import propose
-from tfcourse.search.trials.building import build_trial
-from tfcourse.search.trials.normalized import normalize, with_scaling
+from tfcourse.search.trials.building import build_for, build_trial
+from tfcourse.search.trials.normalized import normalize, scaling_of, with_scaling
 from tfcourse.search.trials.vectorized.preflight import preflight_population
 from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.data.checks import check_embedded_ids
@@ -87,9 +87,7 @@ def _first_model(config: SearchConfig, split: Split) -> tuple[Hyperparameters, K
     raise InputError(_failed(config, tried, split.shape, reason) + others) from reason
 
 
-def _failed(
-    config: SearchConfig, values: Hyperparameters, shape: tuple[int, ...], error: Exception
-) -> str:
+def _failed(config: SearchConfig, values: Hyperparameters, shape: Any, error: Exception) -> str:
     return (
         f'{config.origin}: [model] builder "{config.builder.name}" failed for {dict(values)} on '
         f"examples of shape {shape}: {error_text(error)}"
@@ -141,11 +139,11 @@ def _check_ids(config: SearchConfig, model: KerasModel, split: Split) -> None:
 
 def _normalized(config: SearchConfig, model: KerasModel, split: Split) -> KerasModel:
     """Return the model as a trial saves it: with the scaling in front, if there is one."""
-    how, x = config.data.normalize, split.train.x[:2]
+    how, x = config.data.normalize, split.train.rows(slice(2)).x
     if how == "none":
         return model
     try:
-        return with_scaling(model, fit_scaling(x, how), x.shape[1:])
+        return with_scaling(model, scaling_of(x, how), split.shape)
     except Exception as error:
         reason = error_line(error)
         raise InputError(
@@ -155,7 +153,7 @@ def _normalized(config: SearchConfig, model: KerasModel, split: Split) -> KerasM
         ) from error
 
 
-def _check_saving(name: str, model: KerasModel, shape: tuple[int, ...]) -> None:
+def _check_saving(name: str, model: KerasModel, shape: Any) -> None:
     """Refuse a model that can't be loaded again at the end."""
     _build(model, shape)
     with tempfile.TemporaryDirectory() as folder:
@@ -167,7 +165,6 @@ def _check_saving(name: str, model: KerasModel, shape: tuple[int, ...]) -> None:
             raise InputError(f'builder "{name}": its {why_not_loadable(error)}') from error
 
 
-def _build(model: KerasModel, shape: tuple[int, ...]) -> None:
-    if not model.built:
-        model.build((None, *shape))
+def _build(model: KerasModel, shape: Any) -> None:
+    build_for(model, shape)
     model.optimizer.build(model.trainable_variables)

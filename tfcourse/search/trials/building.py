@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tfcourse.data.nested import map_arrays
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
@@ -27,7 +28,7 @@ from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
 from tfcourse.types import Hyperparameters, KerasModel, Optimizer
 
-__all__ = ["build_function", "build_trial", "compiled_model"]
+__all__ = ["build_for", "build_function", "build_trial", "compiled_model"]
 
 
 def build_trial(
@@ -76,6 +77,12 @@ def compiled_model(config: SearchConfig, split: Split, values: Hyperparameters) 
             metrics=keras_metrics(config.training),
         )
     return model
+
+
+def build_for(model: KerasModel, shape: Any) -> None:
+    """Build a model for examples of a shape, or of a dict of shapes, if it is not built."""
+    if not model.built:
+        model.build(map_arrays(lambda of_input: (None, *of_input), shape))
 
 
 def build_function(

@@ -1,39 +1,61 @@
 """Normalized data for a training, and the normalization as the first layers of its model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import keras
-import numpy as np
-from keras.layers import Rescaling
 
+from tfcourse.data.input_scaling import InputScaling, fit_input_scaling
+from tfcourse.data.nested import Arrays
 from tfcourse.data.scaling import Scaling, fit_scaling
 from tfcourse.data.splits import Split
 from tfcourse.models.saving import save_model
+from tfcourse.search.trials.normalized_inputs import (
+    input_dtype,
+    scaling_layers,
+    with_input_scaling,
+)
 from tfcourse.types import KerasModel
 
-__all__ = ["Normalization", "ScaledModel", "normalize", "with_scaling"]
+__all__ = ["AnyScaling", "Normalization", "ScaledModel", "normalize", "scaling_of", "with_scaling"]
 
 
 Normalization = Literal["none", "standardize", "min_max"]
+# The scaling of one input, or of several.
+AnyScaling: TypeAlias = Scaling | InputScaling
 
 
-def normalize(split: Split, method: Normalization) -> tuple[Split, Scaling | None]:
+def normalize(
+    split: Split, method: Normalization | Mapping[str, Normalization]
+) -> tuple[Split, AnyScaling | None]:
     """Return all three sets scaled by the statistics of the train set, and the scaling.
 
     Args:
         split: The data.
-        method: As `tfcourse.data.scaling.fit_scaling` takes it; ``"none"`` returns the split
-            itself and None.
+        method: As `tfcourse.data.scaling.fit_scaling` takes it, or as `fit_input_scaling` does for
+            several inputs; ``"none"`` returns the split itself and None.
     """
     if method == "none":
         return split, None
-    scaling = fit_scaling(split.train.x, method)
-    return scaling.apply_to(split), scaling
+    scaling = scaling_of(split.train.x, method)
+    return split if scaling is None else scaling.apply_to(split), scaling
 
 
-def with_scaling(model: KerasModel, scaling: Scaling | None, shape: tuple[int, ...]) -> KerasModel:
+def scaling_of(x: Arrays, method: Any) -> AnyScaling | None:
+    """Return the scaling of a train set; None if none of several inputs has any.
+
+    Args:
+        x: The examples, or a dict of those of each input.
+        method: As for `normalize`.
+    """
+    if isinstance(x, Mapping):
+        return fit_input_scaling(x, method)
+    return fit_scaling(x, method)
+
+
+def with_scaling(model: KerasModel, scaling: AnyScaling | None, shape: Any) -> KerasModel:
     """Return the trained model with the scaling in front, so that it takes unscaled examples.
 
     The result is compiled as the model is, so that it can be evaluated; the layers are shared.
@@ -42,21 +64,16 @@ def with_scaling(model: KerasModel, scaling: Scaling | None, shape: tuple[int, .
     Args:
         model: The model.
         scaling: The scaling; None returns the model itself.
-        shape: The shape of one example.
+        shape: The shape of one example; a dict of them for several inputs.
     """
     if scaling is None:
         return model
-    # Not keras.layers.Normalization: it divides by at least 1e-7, and stores the squared scale.
-    # Not Keras's automatic names: the model could have the same, and names must be unique.
-    offset, factor = -scaling.shift, 1 / scaling.scale
-    wide = scaling.shift.dtype == np.float64
-    # Keras makes a list float32 first.
-    constants = [v if wide else v.tolist() for v in (offset, factor)]
-    dtype = "float64" if wide else None
-    shift = Rescaling(1.0, offset=constants[0], name=f"{model.name}_shift", dtype=dtype)
-    scale = Rescaling(constants[1], name=f"{model.name}_scale", dtype=dtype)
-    inputs = keras.Input(shape, dtype=dtype)
-    whole = keras.Sequential([inputs, shift, scale, model], name=model.name)
+    if isinstance(scaling, InputScaling):
+        whole = with_input_scaling(model, scaling, shape)
+    else:
+        inputs = keras.Input(shape, dtype=input_dtype(scaling))
+        layers = scaling_layers(scaling, model.name)
+        whole = keras.Sequential([inputs, *layers, model], name=model.name)
     whole.compile_from_config(model.get_compile_config())
     return whole
 
@@ -70,12 +87,12 @@ class ScaledModel:
     Attributes:
         model: The model.
         scaling: The scaling of its examples.
-        shape: The shape of one example.
+        shape: The shape of one example; a dict of them for several inputs.
     """
 
     model: KerasModel
-    scaling: Scaling
-    shape: tuple[int, ...]
+    scaling: AnyScaling
+    shape: Any
 
     def save(self, path: Path) -> None:
         """Save the model with the scaling in front."""

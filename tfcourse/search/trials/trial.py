@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from tfcourse.data.scaling import Scaling
 from tfcourse.data.splits import Split
 from tfcourse.imports import exit_as_error
 from tfcourse.search.config.search_config import SearchConfig
@@ -20,7 +19,7 @@ from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
-from tfcourse.search.trials.normalized import ScaledModel, normalize, with_scaling
+from tfcourse.search.trials.normalized import AnyScaling, ScaledModel, normalize, with_scaling
 from tfcourse.search.trials.resumption import resume_or_restart
 from tfcourse.search.trials.schedules import schedule_callbacks
 from tfcourse.search.trials.scoring import combine, failure, score_history
@@ -239,7 +238,7 @@ class TrialRunner:
         is_alone = isinstance(jit_compile, Auto) and not self.pool.can_share(model)
         return Auto() if is_alone else jit_compile
 
-    def _fold_data(self, fold: int) -> tuple[Arrays, Arrays, Scaling | None]:
+    def _fold_data(self, fold: int) -> tuple[Arrays, Arrays, AnyScaling | None]:
         """Return train and dev set of a fold, normalized by its train set, and the scaling."""
         split = fold_split(self.split, self.config, fold)
         split, scaling = normalize(split, self.config.data.normalize)

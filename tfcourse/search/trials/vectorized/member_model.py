@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tfcourse.models.saving import save_model
 from tfcourse.search.space.sampling import trial_seed
-from tfcourse.search.trials.building import build_trial
+from tfcourse.search.trials.building import build_for, build_trial
 from tfcourse.search.trials.normalized import with_scaling
 from tfcourse.search.trials.schedules import assign_schedule, schedule_parameters
 from tfcourse.search.trials.trainings import with_origin
@@ -30,8 +30,7 @@ class MemberModel:
         train, _, scaling = self.runner.data(0)
         seed = trial_seed(config.search.seed, self.origin)
         model = build_trial(config, split, self.values, seed)
-        if not model.built:
-            model.build((None, *split.shape))
+        build_for(model, split.shape)
         assign_schedule(model.optimizer, schedule_parameters(config, self.values, train))
         model.optimizer.build(model.trainable_variables)
         model.set_weights(self.result.weights)
