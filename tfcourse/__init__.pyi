@@ -30,6 +30,7 @@ from .optimizers.adam import Adam as Adam
 from .optimizers.gradient_descent import GradientDescent as GradientDescent
 from .optimizers.momentum import Momentum as Momentum
 from .optimizers.rmsprop import RMSprop as RMSprop
+from .search.best.load_run import load_run as load_run
 from .search.results.rows import results as results
 from .search.retest import retest as retest
 from .search.run import Search as Search

@@ -144,9 +144,7 @@ def test_the_score_of_a_pruned_trial_is_that_of_its_epochs(tmp_path):
 def test_a_trial_that_is_not_on_record(unfinished):
     code, text = best(unfinished, "--trial", 7)
     assert code == 2
-    assert text == (
-        "Error: --trial must be one of the trials on record: 0, 1, 2, 3. Received: 7.\n"
-    )
+    assert text == ("Error: trial must be one of the trials on record: 0, 1, 2, 3. Received: 7.\n")
 
 
 def test_a_search_of_objects_has_no_program(unfinished):

@@ -1,3 +1,5 @@
+from .best.load_run import load_run as load_run
+from .best.predictor import Predictor as Predictor
 from .records.trial_record import TrialRecord as TrialRecord
 from .results.search_result import SearchResult as SearchResult
 from .retest import retest as retest

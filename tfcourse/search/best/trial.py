@@ -16,7 +16,7 @@ from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.model_file import trial_of_model
 from tfcourse.search.store.resume import as_recorded
 
-__all__ = ["TrialView", "read_trial"]
+__all__ = ["TrialView", "model_file", "read_trial", "trial_on_record"]
 
 
 @dataclass(frozen=True)
@@ -123,25 +123,39 @@ def read_trial(directory: Path, number: int | None = None) -> TrialView:
         InputError: It is not a run directory, no trial is the best, or there is no such trial.
     """
     search = read_record(directory)
+    trial = trial_on_record(search, number)
+    training, reason = _training(search, trial)
+    return TrialView(search, trial, model_file(directory, trial.trial), training, reason)
+
+
+def trial_on_record(search: SearchRecord, number: int | None) -> TrialRecord:
+    """Return the record of a trial.
+
+    Args:
+        search: The search's record.
+        number: The trial's number; None for the best trial.
+
+    Raises:
+        InputError: No trial is the best, or there is no such trial.
+    """
     if number is None:
-        trial = search.best
-        if trial is None:
+        if search.best is None:
             raise InputError(
-                f"{directory} has no best trial. {search.counts_in_words()} {search.advice()}"
+                f"{search.directory} has no best trial. {search.counts_in_words()} "
+                f"{search.advice()}"
             )
-    elif number in search.trials:
-        trial = search.trials[number]
-    else:
+        return search.best
+    if number not in search.trials:
         numbers = ", ".join(map(str, sorted(search.trials))) or "none"
         raise InputError(
-            f"--trial must be one of the trials on record: {one_line(numbers, 200)}. "
+            f"trial must be one of the trials on record: {one_line(numbers, 200)}. "
             f"Received: {number}."
         )
-    training, reason = _training(search, trial)
-    return TrialView(search, trial, _model_of(directory, trial.trial), training, reason)
+    return search.trials[number]
 
 
-def _model_of(directory: Path, trial: int) -> Path | None:
+def model_file(directory: Path, trial: int) -> Path | None:
+    """Return the file of a trial's model; None if it is not on disk, or damaged."""
     run = RunDirectory(directory)
     files = (run.best, run.model_of(trial))
     return next((file.absolute() for file in files if trial_of_model(file) == trial), None)

@@ -10,7 +10,7 @@ from tfcourse.errors import InputError
 from tfcourse.search.config.metrics import Targets
 from tfcourse.types import Array
 
-__all__ = ["as_labels", "encode_targets"]
+__all__ = ["as_labels", "encode_labels", "encode_targets"]
 
 
 def as_labels(y: Array, targets: Targets) -> npt.NDArray[np.int64]:
@@ -20,6 +20,14 @@ def as_labels(y: Array, targets: Targets) -> npt.NDArray[np.int64]:
     if targets == "numbers":
         return np.zeros(len(y), dtype=np.int64)
     return y[:, 0].astype(np.int64) if targets == "binary" else y.argmax(axis=1)
+
+
+def encode_labels(y: Array, classes: int, targets: Targets) -> Array:
+    """Return class numbers as a loss takes them: as they are, one-hot, or as rows of 0 or 1."""
+    if targets not in ("one_hot", "binary"):
+        return y
+    rows = y[:, None] if targets == "binary" else np.eye(classes)[y]
+    return rows.astype(np.float32)
 
 
 def encode_targets(split: Split, loss: str, targets: Targets) -> Split:
@@ -37,8 +45,7 @@ def encode_targets(split: Split, loss: str, targets: Targets) -> Split:
         )
 
     def rows(part: Part) -> Part:
-        y = part.y[:, None] if targets == "binary" else np.eye(split.classes)[part.y]
-        return replace(part, y=y.astype(np.float32))
+        return replace(part, y=encode_labels(part.y, split.classes, targets))
 
     outputs = 1 if targets == "binary" else split.classes
     return replace(split.map(rows), classes=outputs)

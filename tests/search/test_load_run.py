@@ -1,0 +1,178 @@
+"""A finished search's model, loaded to predict: `tfcourse.load_run`, and plain Keras."""
+
+import json
+
+import keras
+import numpy as np
+import pandas
+import pytest
+
+import tfcourse
+from tests import processes
+from tests.search.run_directories import completed, failed, write_run
+from tfcourse.search.data.loading import load_split
+
+RATE = {"learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"}}
+RNG = np.random.default_rng(3)
+LABELS = np.arange(60) % 3
+X = RNG.normal(5, 20, size=(60, 4)) + 60 * LABELS[:, None]
+LINE = X @ [1.0, -2.0, 0.5, 0.0] / 100
+
+
+def search(tmp_path, y, **settings):
+    settings = {"trials": 2, "epochs": 3, "batch_size": 12, "normalize": "standardize", **settings}
+    made = tfcourse.Search(space=RATE, data=(X, y), out=tmp_path, name="run", **settings)
+    return made, made.run(verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("y", "settings"),
+    [
+        (LABELS, {}),
+        (LABELS, {"loss": "categorical_crossentropy", "metrics": ["auc"]}),
+        (LABELS // 2, {"loss": "binary_crossentropy"}),
+        (LINE, {"loss": "mse", "build": "linear"}),
+        (np.c_[LINE, -LINE], {"loss": "mae"}),
+    ],
+    ids=["labels", "one-hot", "binary", "numbers", "two-outputs"],
+)
+def test_it_takes_the_data_as_they_are(tmp_path, y, settings):
+    made, result = search(tmp_path, y, **settings)
+    run = tfcourse.load_run(result.directory)
+    assert (run.trial, run.score, run.values) == (
+        result.best.trial,
+        result.best.score,
+        result.best.values,
+    )
+    plain = keras.models.load_model(result.directory / "best.keras")
+    expected = plain.predict(X, verbose=0)
+    np.testing.assert_allclose(run.predict(X), expected, rtol=1e-6)
+    frame = pandas.DataFrame(X, columns=list("abcd"))
+    np.testing.assert_allclose(run.predict(frame), expected, rtol=1e-6)
+    # The rows of the test set, as the data has them.
+    rows = [
+        np.flatnonzero((X.astype("float32") == row).all(1))[0]
+        for row in load_split(made.config).test.x
+    ]
+    assert run.evaluate(X[rows], y[rows]) == pytest.approx(result.summary.test, rel=1e-5)
+    if "linear" in settings.values() or y.ndim == 2:
+        with pytest.raises(tfcourse.InputError, match=r"a regression, which has no classes"):
+            run.predict_classes(X)
+        return
+    outputs = np.c_[1 - expected, expected] if expected.shape[1] == 1 else expected
+    np.testing.assert_array_equal(run.predict_classes(X), outputs.argmax(axis=1))
+    with pytest.raises(tfcourse.InputError, match=r"evaluate: y must be one of 0, 1.* Received: 7"):
+        run.evaluate(X, y + 7)
+
+
+def test_a_trial_of_a_search_that_keeps_every_model(tmp_path):
+    made, result = search(tmp_path, LABELS, checkpoints="all")
+    dev = load_split(made.config).dev
+    for trial, record in result.trials.items():
+        run = tfcourse.load_run(result.directory, trial=trial)
+        assert run.trial == trial
+        assert run.evaluate(dev.x, dev.y)["accuracy"] == pytest.approx(record.score)
+
+
+def test_digits_that_float32_lacks_are_not_lost(tmp_path):
+    x = X.copy()
+    x[:, 0] += 1.7e9  # seconds
+    made = tfcourse.Search(
+        space=RATE, data=(x, LABELS), out=tmp_path, trials=1, epochs=1, normalize="standardize"
+    )
+    run = tfcourse.load_run(made.run(verbose=False).directory)
+    found = run.predict(x)
+    wide = run.model(x.astype("float64"), training=False)
+    np.testing.assert_allclose(found, wide, rtol=1e-5)
+    assert not np.allclose(found, run.model.predict(x, verbose=0), rtol=1e-5)
+    right = np.mean(run.predict_classes(x) == LABELS)
+    assert run.evaluate(x, LABELS)["accuracy"] == pytest.approx(right)
+
+
+def test_plain_keras_loads_the_best_model(tmp_path):
+    """With batch norm, softmax and the optimizer of the course, normalized; on raw data."""
+    made, result = search(tmp_path, LABELS, optimizer="momentum")
+    test = load_split(made.config).test
+    np.savez(tmp_path / "test.npz", x=test.x, y=test.y)
+    program = """
+import json, sys
+sys.modules["tfcourse"] = None  # whoever imports it fails
+import keras, numpy
+x, y = numpy.load("test.npz").values()
+model = keras.models.load_model("run/best.keras")
+model.fit(x, y, epochs=0, verbose=0)
+metrics = model.evaluate(x, y, verbose=0, return_dict=True)
+print(json.dumps([model.predict(x, verbose=0).tolist(), metrics]))
+"""
+    done = processes.run(["-c", program], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    predictions, metrics = json.loads(done.stdout)
+    run = tfcourse.load_run(result.directory)
+    assert any(type(layer) is tfcourse.BatchNorm for layer in run.model.layers[-1].layers)
+    np.testing.assert_allclose(predictions, run.predict(test.x), rtol=1e-5)
+    assert metrics == pytest.approx(result.summary.test, rel=1e-5)
+
+
+OWN = """
+@keras.saving.register_keras_serializable(package=__name__)
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+def own(input_shape, classes):
+    head = keras.layers.Dense(classes, activation="softmax")
+    return keras.Sequential([keras.Input(input_shape), Doubled(), head])
+"""
+
+
+def test_layers_of_the_users_are_found_by_the_builder(quick, untrained, tmp_path):
+    directory = quick(OWN, builder="own").run(verbose=False).directory
+    program = (
+        "import sys, numpy, tfcourse\n"
+        f"run = tfcourse.load_run({str(directory)!r})\n"
+        "print(run.predict(numpy.ones((2, 4))).shape)"
+    )
+    done = processes.run(["-c", program], cwd=tmp_path)
+    assert done.stdout == "(2, 3)\n", done.stderr
+    done = processes.run(["-c", program], cwd=tmp_path.parent)
+    assert "InputError: builder: the module " in done.stderr
+
+
+def test_what_there_is_no_model_of(tmp_path):
+    with pytest.raises(tfcourse.InputError, match=r"nowhere is not a run directory"):
+        tfcourse.load_run(tmp_path / "nowhere")
+    records = [completed(0, 0.9, {"learning_rate": 0.05}), failed(1, {"learning_rate": 0.05})]
+    run = write_run(tmp_path / "run", RATE, records)
+    said = (
+        r"holds no finished search\. 2 of 24 trials are on record: 1 completed, 1 failed\. .*"
+        r"tfcourse search .* continues it\.$"
+    )
+    with pytest.raises(tfcourse.InputError, match=said):
+        tfcourse.load_run(run)
+    with pytest.raises(tfcourse.InputError, match=r"trial 1 failed, it has no model: ValueError"):
+        tfcourse.load_run(run, trial=1)
+    with pytest.raises(tfcourse.InputError, match=r'trial 0 is not on disk.*checkpoints = "all"'):
+        tfcourse.load_run(run, trial=0)
+    with pytest.raises(tfcourse.InputError, match=r"trial must be one of .* 0, 1\. Received: 5"):
+        tfcourse.load_run(run, trial=5)
+
+
+def test_the_best_model_of_an_unfinished_search(tmp_path):
+    _, result = search(tmp_path, LABELS)
+    worse = next(number for number in result.trials if number != result.best.trial)
+    (result.directory / "trials" / f"{worse:04d}.json").unlink()
+    (result.directory / "summary.json").unlink()
+    with pytest.raises(tfcourse.InputError, match=r"trial=\d\) loads the best model so far\.$"):
+        tfcourse.load_run(result.directory)
+    run = tfcourse.load_run(result.directory, trial=result.best.trial)
+    assert run.predict(X).shape == (60, 3)
+
+
+def test_a_lost_model_is_trained_again_by_the_same_command(tmp_path):
+    _, result = search(tmp_path, LABELS)
+    whole = (result.directory / "best.keras").read_bytes()
+    (result.directory / "best.keras").write_bytes(whole[:-100])
+    with pytest.raises(tfcourse.WorkFailedError, match=r"is lost or damaged\. The same command"):
+        tfcourse.load_run(result.directory)
+    search(tmp_path, LABELS)
+    assert tfcourse.load_run(result.directory).trial == result.best.trial

@@ -1,0 +1,158 @@
+"""A trained model of a search, for examples as the search's data has them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from tfcourse.data.frames import as_array
+from tfcourse.errors import InputError, one_of, shown
+from tfcourse.search.config.metrics import Targets
+from tfcourse.search.data.targets import encode_labels
+from tfcourse.training.evaluate import evaluate
+from tfcourse.training.predict import predict
+from tfcourse.types import DataFrame, KerasModel, SampleWeight, TensorLike, TrainingData
+
+__all__ = ["Predictor"]
+
+# The rows of a batch; the results do not depend on it.
+BATCH_SIZE = 1024
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A trained model of a search and its record, as `tfcourse.load_run` returns it.
+
+    Attributes:
+        directory: The run directory.
+        trial: The number of the trial.
+        values: The trial's hyperparameters.
+        score: The trial's score, of the search's objective.
+        targets: The targets of the loss: ``"labels"``, ``"one_hot"``, ``"binary"`` (0 or 1) or
+            ``"numbers"`` (a regression).
+        classes: The names of the classes in the order of the outputs; None if the data has
+            class numbers, or if it is a regression.
+        model: The compiled model, which takes the examples as the data has them: normalization is
+            a part of it.
+    """
+
+    directory: Path
+    trial: int
+    values: Mapping[str, Any]
+    score: float | None
+    targets: Targets
+    classes: tuple[Any, ...] | None
+    model: KerasModel = field(repr=False)
+
+    def predict(self, x: TrainingData | DataFrame) -> Any:
+        """Return the outputs of the model: probabilities of the classes, or numbers.
+
+        Args:
+            x: The examples as the search's data has them: an array, a table of pandas, a
+                ``tf.data.Dataset`` of batches, or, for a model with several inputs, a dict of
+                arrays or a table by their names.
+
+        Returns:
+            An array of shape ``(examples, classes)``, ``(examples, 1)`` for the probability of
+            class 1 alone, or ``(examples, outputs)`` for a regression.
+
+        Raises:
+            InputError: The examples do not suit the model.
+        """
+        return predict(self.model, _examples(self.model, x), BATCH_SIZE, verbose=0)
+
+    def predict_classes(self, x: TrainingData | DataFrame) -> npt.NDArray[Any]:
+        """Return the most probable class of each example: its name, or its number without names.
+
+        Args:
+            x: As for `predict`.
+
+        Raises:
+            InputError: It is a regression, or the examples do not suit the model.
+        """
+        if self.targets == "numbers":
+            raise InputError(
+                f"{self.directory} is the search of a regression, which has no classes: "
+                ".predict(x) returns its numbers."
+            )
+        outputs = self.predict(x)
+        numbers = (
+            (outputs[:, 0] > 0.5).astype(np.int64)
+            if outputs.shape[-1] == 1
+            else outputs.argmax(axis=-1)
+        )
+        names: npt.NDArray[Any] = numbers
+        return names if self.classes is None else np.asarray(self.classes)[numbers]
+
+    def evaluate(
+        self, x: TrainingData | DataFrame, y: TensorLike, sample_weight: SampleWeight = None
+    ) -> dict[str, float]:
+        """Return the loss and the metrics of the search on other examples.
+
+        Args:
+            x: As for `predict`.
+            y: Their targets as the search's data has them: class names or numbers, or numbers to
+                predict.
+            sample_weight: A weight for each example, or None.
+
+        Raises:
+            InputError: x or y does not suit the model, or y holds another class.
+        """
+        targets = self._encoded(as_array(y, "y"))
+        x = _examples(self.model, x)
+        if isinstance(x, tf.data.Dataset):
+            parts = (targets,) if sample_weight is None else (targets, np.asarray(sample_weight))
+            rest = tf.data.Dataset.from_tensor_slices(parts).batch(BATCH_SIZE)
+            x = tf.data.Dataset.zip(x, rest).map(lambda examples, others: (examples, *others))
+            return dict(evaluate(self.model, x, verbose=0, return_dict=True))
+        metrics: dict[str, float] = evaluate(
+            self.model, x, targets, BATCH_SIZE, 0, sample_weight, return_dict=True
+        )
+        return metrics
+
+    def _encoded(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return targets as the loss takes them."""
+        if self.targets == "numbers":
+            return y.reshape(len(y), -1)
+        outputs = int(self.model.output_shape[-1])
+        count = 2 if self.targets == "binary" else outputs
+        known: tuple[Any, ...] = self.classes or tuple(range(count))
+        number_of = {name: number for number, name in enumerate(known)}
+        labels = (y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y).tolist()
+        unknown = [label for label in labels if not _is_in(label, number_of)]
+        if unknown:
+            raise InputError(f"evaluate: {one_of('y', unknown[0], known)}")
+        numbers = np.array([number_of[label] for label in labels], np.int64)
+        return encode_labels(numbers, count, self.targets)
+
+
+def _is_in(label: object, known: Mapping[Any, int]) -> bool:
+    try:
+        return label in known
+    except TypeError:  # a row of a one-hot y
+        return False
+
+
+def _examples(model: KerasModel, x: TrainingData | DataFrame) -> TrainingData:
+    """Return examples as Keras takes them, without the loss of digits that a model can use."""
+    if isinstance(x, tf.data.Dataset):
+        return x
+    # A Sequential has none, nor has a subclassed model that was never called.
+    inputs = getattr(model, "input", None)
+    if isinstance(inputs, Mapping):
+        missing = [name for name in inputs if name not in x]
+        if missing:
+            raise InputError(
+                f"x must have the inputs {shown(list(inputs))}. Missing: {shown(missing)}."
+            )
+        x = {name: as_array(x[name], f"x[{name!r}]") for name in inputs}
+    elif not isinstance(x, Mapping):
+        x = as_array(x, "x")
+    if any(str(entry.dtype) == "float64" for entry in model.inputs or ()):
+        # Keras makes float32 of arrays of float64 before any layer sees them.
+        return tf.data.Dataset.from_tensor_slices(x).batch(BATCH_SIZE)
+    return x
