@@ -12,7 +12,7 @@
 from tfcourse.course import QUICK, save
 
 # A quick run has no time for XLA, which compiles for seconds.
-SECONDS, MEMBERS, XLA = (4, 8, False) if QUICK else (22, 32, "auto")
+SECONDS, MEMBERS, XLA = (3, 8, False) if QUICK else (22, 32, "auto")
 
 # %%
 import time

@@ -25,7 +25,7 @@ from tfcourse.models.build import mlp
 RATES = np.geomspace(1e-3, 10, 5 if QUICK else 9)
 PLACEMENTS = {"before_activation": "before", "after_activation": "after", "none": "none"}
 
-digits, classes = load("digits")
+digits, classes = load("digits").part, 10
 split = stratified_split(digits, (0.6, 0.2, 0.2), classes, seed=0)
 train, dev = split.train, split.dev
 

@@ -15,7 +15,7 @@
 # %%
 from tfcourse.course import QUICK, save, spread, verdict
 
-SEEDS = range(10)
+SEEDS = range(5) if QUICK else range(10)
 EPOCHS = 5 if QUICK else 10
 BATCH_SIZE = 64
 TARGET = 0.9
@@ -32,7 +32,7 @@ from tfcourse.models.build import mlp
 
 RATES = np.geomspace(1e-3, 1e1, 13)[2::3] if QUICK else np.geomspace(1e-3, 1e1, 13)
 
-digits, classes = load("digits")
+digits, classes = load("digits").part, 10
 split = stratified_split(digits, (0.6, 0.2, 0.2), classes, seed=0)
 train, dev, test = split.train, split.dev, split.test
 steps_per_epoch = -(-len(train.y) // BATCH_SIZE)
@@ -82,7 +82,7 @@ results = {
     for optimizer, make in OPTIMIZERS.items()
     for name, placement in PLACEMENTS.items()
 }
-print(f"To {TARGET:.0%} accuracy on the dev set, in at most {EPOCHS} epochs, ten seeds")
+print(f"To {TARGET:.0%} accuracy on the dev set, in at most {EPOCHS} epochs, {len(SEEDS)} seeds")
 print(f"{'':35}{'fewest steps':>22}{'rates that work':>26}{'diverged':>10}")
 for (optimizer, name), (first, diverged) in results.items():
     fewest, works = first.min(axis=0) * steps_per_epoch, np.isfinite(first).sum(axis=0)
@@ -103,12 +103,13 @@ for (optimizer, name), (first, diverged) in results.items():
 class Inputs(keras.callbacks.Callback):
     """The mean and the standard deviation of each input of a layer, after each epoch."""
 
-    def __init__(self, layer):
+    def __init__(self, model, layer):
         super().__init__()
-        self.layer, self.means, self.deviations, self.samples = layer, [], [], []
+        self.inputs_of = keras.Model(model.inputs[0], layer.input)
+        self.means, self.deviations, self.samples = [], [], []
 
     def on_epoch_end(self, epoch, logs=None):
-        values = keras.Model(self.model.inputs[0], self.layer.input)(dev.x).numpy()
+        values = self.inputs_of(dev.x).numpy()
         self.means.append(values.mean(axis=0))
         self.deviations.append(values.std(axis=0))
         self.samples.append(values[:, 0])
@@ -129,9 +130,8 @@ for name, placement in PLACEMENTS.items():
             model = fresh
             model.compile(tfcourse.GradientDescent(0.1), "sparse_categorical_crossentropy")
         model.set_weights(fresh.get_weights())
-        inputs = Inputs(
-            [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][2]
-        )
+        last_hidden = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][2]
+        inputs = Inputs(model, last_hidden)
         tfcourse.fit(
             model,
             train.x,
@@ -191,7 +191,7 @@ before, after = (
 back = after > before
 verdict(
     "2.6",
-    min(fewer.sum(), wider.sum(), less.sum(), back.sum()) >= 9,
+    min(fewer.sum(), wider.sum(), less.sum(), back.sum()) >= 0.9 * len(SEEDS),
     f"seeds of {len(SEEDS)}: fewer steps in {fewer.sum()}, more learning rates in {wider.sum()} "
     f"({spread(np.isfinite(sgd[0]).sum(0), '.0f')} instead of "
     f"{spread(np.isfinite(sgd[1]).sum(0), '.0f')} of {len(RATES)}), less drift in {less.sum()}, "
@@ -218,7 +218,7 @@ for name, color in COLORS.items():
         parts["bodies"][0].set(facecolor=color, alpha=0.6)
 axes[0].axhline(EPOCHS + 0.7, color="0.85", linewidth=1)
 axes[0].set_yticks([2, 4, EPOCHS, EPOCHS + 1.5], ["2", "4", str(EPOCHS), "never"])
-axes[0].set(xlabel="learning rate α", ylabel=f"epochs to {TARGET:.0%}, median of ten seeds")
+axes[0].set(xlabel="learning rate α", ylabel=f"epochs to {TARGET:.0%}, the median seed")
 axes[0].set_title("Faster, and more learning rates", loc="left")
 axes[0].legend(frameon=False)
 axes[1].set(xlabel="epoch", ylabel="an input of the last hidden layer")
@@ -229,7 +229,7 @@ for row, (name, kind) in enumerate(kinds):
     axes[2].plot(each, np.full(len(each), -row), "o", color=COLORS[name], alpha=0.5)
     axes[2].plot(np.median(each), -row, "|", color=COLORS[name], markersize=20, markeredgewidth=2)
 axes[2].set_yticks([-row for row in range(len(kinds))], [kind for _, kind in kinds])
-axes[2].set(xlabel="accuracy, ten seeds", xlim=(0, 1.02))
+axes[2].set(xlabel=f"accuracy, {len(SEEDS)} seeds", xlim=(0, 1.02))
 axes[2].set_title("Another contrast and brightness", loc="left")
 for ax in axes:
     ax.spines[["top", "right"]].set_visible(False)

@@ -33,7 +33,7 @@ from tfcourse.data.sources import load
 from tfcourse.data.splits import stratified_split
 from tfcourse.formulas.gradients import relative_difference, two_sided_difference
 
-digits, classes = load("digits")
+digits, classes = load("digits").part, 10
 split = stratified_split(digits, (0.6, 0.2, 0.2), classes, seed=0)
 X, X_test = split.train.x.astype("float64"), split.test.x.astype("float64")
 Y = np.eye(classes)[split.train.y]  # one row an example, 1 at its class

@@ -25,7 +25,7 @@ from tfcourse.data.sources import load
 from tfcourse.models.build import mlp
 from tfcourse.training.population.population import Population
 
-digits, classes = load("digits")
+digits, classes = load("digits").part, 10
 order = np.random.default_rng(0).permutation(len(digits.y))
 x, y = digits.x[order].reshape(-1, 8, 8), digits.y[order]
 

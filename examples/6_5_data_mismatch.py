@@ -30,7 +30,7 @@ import tfcourse
 from tfcourse.data.sources import load
 from tfcourse.training.population.population import Population
 
-digits, classes = load("digits")
+digits, classes = load("digits").part, 10
 order = np.random.default_rng(0).permutation(len(digits.y))
 x, y = digits.x[order], digits.y[order]
 

@@ -35,7 +35,7 @@ import tfcourse
 from tfcourse.data.sources import load
 from tfcourse.training.population.population import Population
 
-digits, _ = load("digits")
+digits = load("digits").part
 order = np.random.default_rng(0).permutation(len(digits.y))
 x, y = digits.x[order], digits.y[order]
 source, target = x[:900], x[900:]

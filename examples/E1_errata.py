@@ -127,7 +127,7 @@ verdict(
 # course's equations: examples in rows, $Z = A W + b$, and backwards $dW = A_{l-1}^T dZ / m$.
 
 # %%
-digits, classes = load("digits")
+digits, classes = load("digits").part, 10
 split = stratified_split(digits, (0.6, 0.2, 0.2), classes, seed=0)
 X, labels = split.train.x.astype("float64"), split.train.y
 Y = np.eye(classes)[labels]

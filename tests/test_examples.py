@@ -44,7 +44,7 @@ FIGURES = {
     ],
     "2_8_test_time": [
         r"a digit alone and in a batch: probabilities at most (0e\+00|\de-0[6-9]) apart\n",
-        r"different answers among the 100 digits: +1 \[1–1\]\n",
+        r"different answers among these digits: +1 \[1–1\]\n",
     ],
     "3_1_softmax": [
         r"softmax \[0\.842 0\.042 0\.002 0\.114\] ",
