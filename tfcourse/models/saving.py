@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +19,9 @@ import tfcourse.models.many_classes
 import tfcourse.optimizers  # noqa: F401  (see above)
 from tfcourse.errors import error_line
 from tfcourse.internals.layers import flatten_layers
-from tfcourse.internals.models import compile_arguments, set_compile_arguments
+from tfcourse.internals.models import compile_arguments, function_arguments, set_compile_arguments
 from tfcourse.losses import keras_loss, smoothed_loss
-from tfcourse.models.copies import copy_weights, paired_weights
+from tfcourse.models.copies import copy_weights, paired_weights, uncompiled
 from tfcourse.models.swap import exchanged_copy
 from tfcourse.optimizers.keras_equivalent import is_own_optimizer, keras_equivalent
 from tfcourse.types import KerasConfig, KerasModel, Layer
@@ -60,12 +61,21 @@ def save_model(model: KerasModel, path: str | Path) -> None:
     tfcourse's optimizers or schedules it has Keras's optimizer of the same hyperparameters, which
     has taken no step; `load_model` returns the model as it was. A model that `swap` can't
     exchange, such as a subclassed one with tfcourse's layers inside, is saved as it is, and loads
-    with tfcourse only.
+    with tfcourse only. A loss or metric of one's own that Keras can't load again is left out, and
+    with it the rest of the compilation.
 
     Args:
         model: A built model.
         path: The ``.keras`` file to write.
     """
+    if _has_loadable_compilation(model):
+        _save(model, path)
+        return
+    with uncompiled(model):
+        _save(model, path)
+
+
+def _save(model: KerasModel, path: str | Path) -> None:
     has_layers = any(_is_own(layer) for layer in flatten_layers(model))
     if not has_layers and not _has_own_compilation(model):
         model.save(path)
@@ -103,6 +113,30 @@ def _has_own_compilation(model: KerasModel) -> bool:
     """Return True if a model was compiled with a part of tfcourse's that can be exchanged."""
     compiled = bool(model.compiled)
     return compiled and (is_own_optimizer(model.optimizer) or smoothed_loss(model) is not None)
+
+
+def _has_loadable_compilation(model: KerasModel) -> bool:
+    """Return True unless a loss or metric is lost, or becomes another one, when Keras loads it.
+
+    Keras loads functions and classes that are registered, no lambda, and Huber without its delta.
+    """
+    if not model.compiled:
+        return True
+    arguments = compile_arguments(model)
+    compiled = [arguments.get(key) for key in ("loss", "metrics", "weighted_metrics")]
+    for part in keras.tree.flatten(compiled):
+        if part is None or isinstance(part, str):
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that a lambda can't be loaded
+                config = keras.saving.serialize_keras_object(part)
+            loaded = keras.saving.deserialize_keras_object(config)
+        except Exception:  # Keras raises many, and a get_config of the user's can raise anything
+            return False
+        if function_arguments(part) != function_arguments(loaded):
+            return False
+    return True
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from tfcourse.search.config.hyperparameters import (
     hyperparameters_of,
     optimizer_arguments,
 )
+from tfcourse.search.config.metrics import METRICS
+from tfcourse.search.config.parts import is_own
 from tfcourse.search.config.schedules import is_scheduled, is_smoothed, training_value
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.score_at import BEST, averaged_epochs
@@ -32,6 +34,7 @@ _IMPORTS = {
     "TrialRunner": "tfcourse.search.trials.trial",
     "create_optimizer": "tfcourse.search.trials.schedules",
     "fold_split": "tfcourse.search.data.folds",
+    "create_loss": "tfcourse.search.trials.compilation",
     "keras_metrics": "tfcourse.search.trials.compilation",
     "load_config": "tfcourse.search.config.load",
     "load_split": "tfcourse.search.data.loading",
@@ -146,7 +149,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
     training = config.training
     every = hyperparameters_of(config.model, training, values)
     arguments = _keywords(builder_arguments(config.builder, every))
-    loss = f"{training.loss!r}"
+    loss = "create_loss(config)" if is_own(training.loss) else f"{training.loss!r}"
     split = "fold_split(sets, config, fold)" if training.folds > 1 else "sets"
     set_lines = [f"split = {split}"]
     if config.data.normalize != "none":
@@ -187,8 +190,8 @@ def _jit_compile(setting: bool | str) -> str:
 
 def _metrics(metrics: Sequence[str]) -> str:
     names = list(metrics)
-    own = any(":" in name or name == "f1_score" for name in names)
-    return "keras_metrics(config.training)" if own else repr(names)
+    made = any(name not in METRICS or name == "f1_score" for name in names)
+    return "keras_metrics(config.training)" if made else repr(names)
 
 
 def _optimizer(config: SearchConfig, hyperparameters: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from tfcourse.errors import InputError, nearest
 from tfcourse.search.config.builders import object_name
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.named_data import check_named_data
+from tfcourse.search.config.parts import part_name
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.strategy_tables import STRATEGIES
 from tfcourse.search.config.tables import DataTable, SearchTable, TrainingTable
@@ -56,6 +57,7 @@ def config_from_arguments(
     except InputError as error:
         raise InputError(f"Search: {error}") from None
     raw: dict[str, Any] = {"search": {"name": "search"}, "data": {}, "training": {}}
+    settings, objects = _by_name(settings)
     for key, value in settings.items():
         if value is not None:
             table, table_key = _KEYS[key]
@@ -67,9 +69,8 @@ def config_from_arguments(
     raw["model"] = {**(arguments or {}), "builder": name}
     raw["space"] = {name: _table(entry) for name, entry in (space or {}).items()}
     try:
-        config = parse_config(
-            raw, "Search", Path.cwd(), None if isinstance(build, str) else build, examples
-        )
+        builder = None if isinstance(build, str) else build
+        config = parse_config(raw, "Search", Path.cwd(), builder, examples, objects)
         if examples is not None:
             check_named_data(config, examples.x, examples.y)
     except InputError as error:
@@ -82,6 +83,26 @@ def config_from_arguments(
             f"and dicts ({error}). Fix other arguments with functools.partial(build, ...)."
         ) from None
     return config
+
+
+def _by_name(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, object]]:
+    """Return the settings with names in the place of losses and metrics, and these by name."""
+    objects: dict[str, object] = {}
+
+    def named(value: object) -> object:
+        if not callable(value):  # a name, or an error
+            return value
+        name = part_name(value)
+        objects[name] = value
+        return name
+
+    named_settings = dict(settings)
+    if "loss" in settings:
+        named_settings["loss"] = named(settings["loss"])
+    for key in ("metrics",):
+        if isinstance(settings.get(key), list | tuple):
+            named_settings[key] = [named(value) for value in settings[key]]
+    return named_settings, objects
 
 
 def _table(entry: object) -> object:

@@ -4,6 +4,7 @@ import shlex
 import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
 
 from tfcourse.data.arrays import ArrayData
@@ -16,10 +17,10 @@ from tfcourse.search.config.limits import error_lines, unwritable
 from tfcourse.search.config.metrics import (
     objectives,
     validate_objective,
-    validate_training,
     with_defaults,
 )
 from tfcourse.search.config.parsing import parse
+from tfcourse.search.config.parts import Objects
 from tfcourse.search.config.satisficing import limits_problems
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import strategy_settings, validate_strategy
@@ -33,6 +34,7 @@ from tfcourse.search.config.tables import (
     TrainingTable,
 )
 from tfcourse.search.config.time_limits import limited_preparation
+from tfcourse.search.config.training_checks import validate_training
 from tfcourse.search.config.vectorized import validate_vectorized
 from tfcourse.types import Hyperparameters
 
@@ -138,6 +140,7 @@ def parse_config(
     folder: Path,
     build: object = None,
     arrays: ArrayData | None = None,
+    objects: Objects = MappingProxyType({}),
     recorded: bool = False,
     is_search: bool = True,
 ) -> SearchConfig:
@@ -149,6 +152,7 @@ def parse_config(
         folder: The folder to which paths in them are relative.
         build: The builder as an object; ``[model] builder`` is then only its name.
         arrays: The data as arrays; ``[data] source`` is then only a name.
+        objects: Losses, metrics and callbacks as objects, by their names in ``[training]``.
         recorded: True to read only the record of the search: the data and the user's builder may
             be missing, and no code of the user's is run.
         is_search: False for a single training, which has an empty space.
@@ -165,7 +169,7 @@ def parse_config(
     errors += [*lines, *table_lines]
     with limited_preparation(parsed["search"]):
         if parsed["training"] is not None:
-            errors += validate_training(parsed["training"])
+            errors += validate_training(parsed["training"], objects, recorded)
         if parsed["data"] is not None:
             exists = recorded or arrays is not None
             parsed["data"], lines = validate_data(parsed["data"], folder, exists)
@@ -199,7 +203,8 @@ def parse_config(
         raw_space=tables["space"],
         origin=origin,
         arrays=arrays,
-        in_memory=build is not None or arrays is not None,
+        objects=objects,
+        in_memory=build is not None or arrays is not None or bool(objects),
     )
 
 

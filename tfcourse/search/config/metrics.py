@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Literal
 
-from tfcourse.errors import InputError, either, one_of, shown
-from tfcourse.imports import load_function
+from tfcourse.errors import one_of
 from tfcourse.models.build import BUILDERS
-from tfcourse.search.config.tables import TrainingTable
+from tfcourse.search.config.parts import metric_name, snake_case
 
 __all__ = [
     "LOSSES",
@@ -21,8 +20,8 @@ __all__ = [
     "direction_of",
     "metric_names",
     "objectives",
+    "targets_of_loss",
     "validate_objective",
-    "validate_training",
     "with_defaults",
 ]
 
@@ -36,7 +35,9 @@ LOSSES: dict[str, Targets] = {
     "categorical_focal_crossentropy": "one_hot",
     "categorical_hinge": "one_hot",
     "kl_divergence": "one_hot",
+    "kld": "one_hot",
     "binary_crossentropy": "binary",
+    "bce": "binary",
     "binary_focal_crossentropy": "binary",
     "hinge": "binary",
     "squared_hinge": "binary",
@@ -92,7 +93,7 @@ METRICS = {name: Metric(better, targets) for better, targets, names in _GROUPS f
 
 def metric_names(metrics: Iterable[str]) -> tuple[str, ...]:
     """Return the metrics' names in a history; ``package.module:function`` is ``function``."""
-    return tuple(metric.rpartition(":")[2] for metric in metrics)
+    return tuple(metric_name(metric) for metric in metrics)
 
 
 def objectives(metrics: Iterable[str]) -> tuple[str, ...]:
@@ -106,7 +107,21 @@ def direction_of(objective: str) -> Direction | None:
     name = objective.removeprefix("val_")
     if name == "loss":
         return "min"
-    return METRICS[name].direction if name in METRICS else None
+    metric = METRICS.get(name) or METRICS.get(snake_case(name))
+    return None if metric is None else metric.direction
+
+
+def targets_of_loss(loss: object) -> Targets | None:
+    """Return the targets that a loss takes; None for one's own and others that aren't known.
+
+    Also of Keras's classes: ``"MeanSquaredError"``, ``"keras.losses:Huber"`` and its instances.
+    """
+    if not isinstance(loss, str):
+        return None
+    module, _, name = loss.partition("(")[0].rpartition(":")
+    if module and module.partition(".")[0] != "keras":
+        return None
+    return LOSSES.get(name) or LOSSES.get(snake_case(name))
 
 
 def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,7 +133,9 @@ def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
     training, search, model = (tables[name] for name in ("training", "search", "model"))
     if not all(isinstance(table, Mapping) for table in (training, search, model)):
         return dict(tables)
-    targets = _targets(training)
+    targets = training.get("targets") or targets_of_loss(
+        training.get("loss", "sparse_categorical_crossentropy")
+    )
     if targets == "numbers":
         training = {"metrics": ["mean_absolute_error"], **training}
     metrics = training.get("metrics", ["accuracy"])
@@ -130,33 +147,6 @@ def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
     if takes_output and targets in ("binary", "numbers"):
         model = {"output": "sigmoid" if targets == "binary" else "linear", **model}
     return {**tables, "training": training, "search": search, "model": model}
-
-
-def validate_training(training: TrainingTable) -> list[str]:
-    """Return a line for an unknown loss, and for each unknown metric or one with other targets."""
-    if training.loss not in LOSSES:
-        return [one_of("[training] loss", training.loss, LOSSES)]
-    problems, targets = [], LOSSES[training.loss]
-    metrics = training.metrics
-    for metric in metrics:
-        if ":" in metric:
-            try:
-                load_function(metric, "metrics")
-            except InputError as error:
-                problems.append(f"[training] {error}")
-        elif metric not in METRICS:
-            fitting = [name for name, m in METRICS.items() if targets in m.targets]
-            choices = [*fitting, "package.module:function"]
-            problems.append(one_of("[training] metrics", metric, choices))
-        elif targets not in METRICS[metric].targets:
-            losses = [n for n, kind in LOSSES.items() if kind in METRICS[metric].targets]
-            problems.append(
-                f'[training] metrics: "{metric}" does not fit the loss. Received: '
-                f'"{training.loss}"; it takes the targets of {either(losses)}.'
-            )
-    if len(set(metric_names(metrics))) < len(metrics):
-        problems.append(f"[training] metrics must differ. Received: {shown(list(metrics))}.")
-    return problems
 
 
 def validate_objective(search: object, training: object, any_metric: bool) -> list[str]:
@@ -193,8 +183,3 @@ def validate_objective(search: object, training: object, any_metric: bool) -> li
             f'[search] direction is required for the objective "{objective}": "max" or "min".'
         )
     return problems
-
-
-def _targets(training: Mapping[str, Any]) -> Targets | None:
-    loss = training.get("loss", "sparse_categorical_crossentropy")
-    return LOSSES.get(loss) if isinstance(loss, str) else None

@@ -9,7 +9,8 @@ import tomli_w
 
 from tfcourse.data.arrays import ArrayData
 from tfcourse.search.config.builders import Builder
-from tfcourse.search.config.metrics import LOSSES, Targets, direction_of
+from tfcourse.search.config.metrics import Targets, direction_of, targets_of_loss
+from tfcourse.search.config.parts import Objects
 from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
 from tfcourse.search.config.tables import DataTable, ModelTable, SearchTable, TrainingTable
 from tfcourse.search.records.satisficing import Bound
@@ -37,8 +38,9 @@ class SearchConfig:
         raw_space: The tables of ``[space]`` by name.
         origin: The name of the file, for error messages.
         arrays: The data, if it was passed as arrays.
-        in_memory: True if data or builder were passed as objects, which another process can't
-            read from a file.
+        objects: The losses, metrics and callbacks that were passed as objects, by their names.
+        in_memory: True if data, builder or others were passed as objects, which another process
+            can't read from a file.
     """
 
     search: SearchTable
@@ -51,6 +53,7 @@ class SearchConfig:
     raw_space: Mapping[str, Any]
     origin: str = field(compare=False)
     arrays: ArrayData | None = field(default=None, compare=False, repr=False)
+    objects: Objects = field(default_factory=dict, compare=False, repr=False)
     in_memory: bool = field(default=False, compare=False)
 
     @property
@@ -108,7 +111,9 @@ class SearchConfig:
     @property
     def targets(self) -> Targets:
         """The targets that the loss takes."""
-        return LOSSES[self.training.loss]
+        targets = self.training.targets or targets_of_loss(self.training.loss)
+        assert targets is not None, "checked with the config"
+        return targets
 
     @property
     def columns(self) -> list[str]:

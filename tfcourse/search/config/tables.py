@@ -144,6 +144,9 @@ class _TrainingTable(Table):
     """``[training]``: the loss, the optimizer, its fixed hyperparameters, epochs and batch size.
 
     Attributes:
+        loss: Keras's name, or ``package.module:name``.
+        metrics: Likewise.
+        targets: The targets that the loss takes; not set: those that it is known to take.
         folds: The number of folds of train and dev set together, each the dev set of one
             training; with 1 the sets stay as they are.
         repeats: The number of trainings on each fold, each with a seed of its own.
@@ -162,6 +165,7 @@ class _TrainingTable(Table):
     batch_size: int = Field(default=64, ge=1, le=LARGEST["batch_size"])
     loss: str = "sparse_categorical_crossentropy"
     metrics: Annotated[tuple[str, ...], Strict(False)] = ("accuracy",)
+    targets: Literal["labels", "one_hot", "binary", "numbers"] | None = None
     folds: int = Field(default=1, ge=1, le=1_000_000)
     repeats: int = Field(default=1, ge=1, le=1_000_000)
     early_stopping: EarlyStoppingTable | None = None

@@ -59,7 +59,14 @@ def result_on_record(
         config.search.score_at,
     )
     return SearchResult(
-        directory.path, records, ranking, summary, was_complete, findings=lines, stop=stop
+        directory.path,
+        records,
+        ranking,
+        summary,
+        was_complete,
+        findings=lines,
+        stop=stop,
+        config=config,
     )
 
 

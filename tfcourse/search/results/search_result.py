@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import RenderableType
 
 from tfcourse.console import one_line
+from tfcourse.search.config.load import load_config
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.findings import with_run_directory
@@ -39,6 +41,7 @@ class SearchResult(Printable):
         findings: What the trials say about the space and the budget, see
             `tfcourse.search.results.findings`.
         stop: The limit that has ended it before its last trial, if any.
+        config: The search; None reads the one on record where it is needed.
     """
 
     directory: Path
@@ -50,6 +53,7 @@ class SearchResult(Printable):
     code_changes: Sequence[str] = ()
     findings: Sequence[str] = ()
     stop: Stop | None = None
+    config: SearchConfig | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         summary = self.summary
@@ -87,8 +91,13 @@ class SearchResult(Printable):
             raise lost_model(directory.best, self.best.trial)
         # A result is shown without TensorFlow.
         from tfcourse.models.saving import load_model
+        from tfcourse.search.trials.building import compile_loaded
 
-        return load_model(directory.best)
+        model = load_model(directory.best)
+        if not model.compiled:
+            config = self.config or load_config(directory.config, recorded=True)
+            compile_loaded(model, config, self.best.values)
+        return model
 
     def rich_tables(self, top: int | None = None) -> list[RenderableType]:
         """Return the table of the rounds, if there are any, and that of the best trials."""

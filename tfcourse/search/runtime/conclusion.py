@@ -108,12 +108,14 @@ def measure_best(
         WorkFailedError: The best model is lost, or can't be loaded.
     """
     from tfcourse.models.saving import load_model, why_not_loadable
+    from tfcourse.search.trials.building import compile_loaded
 
     records = directory.read_trials()
     if best not in records:
         raise lost_model(directory.best, best)
     try:
         model = load_model(directory.best)
+        compile_loaded(model, config, records[best].values)
     except Exception as error:
         raise WorkFailedError(
             f"{directory.best}: the best trial's, {best}, {why_not_loadable(error)} Then "

@@ -1,6 +1,9 @@
 """The first trial's model, built before any training: what can't work fails at once."""
 
+import logging
 import tempfile
+from functools import partial
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,15 @@ from tfcourse.data.splits import Split
 from tfcourse.errors import InputError, error_line, error_text, one_of
 from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
-from tfcourse.models.saving import load_model, why_not_loadable
+from tfcourse.models.saving import load_model, save_model, why_not_loadable
+from tfcourse.search.config.parts import is_own
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.satisficing import PARAMETERS
+from tfcourse.search.runtime.own_parts import check_own_parts
 from tfcourse.search.store.code_record import CodeRecord, code_record
 from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.trials.building import build_for, build_trial
+from tfcourse.search.trials.compilation import create_loss
 from tfcourse.search.trials.normalized import normalize, scaling_of, with_scaling
 from tfcourse.search.trials.vectorized.preflight import preflight_population
 from tfcourse.training.data.arrays import Arrays
@@ -25,6 +31,8 @@ from tfcourse.training.evaluate import evaluate
 from tfcourse.types import Hyperparameters, KerasModel
 
 __all__ = ["preflight"]
+
+LOG = logging.getLogger("tfcourse")
 
 # The number of trials whose values are tried while the builder fails.
 MOST_TRIED = 16
@@ -44,17 +52,19 @@ def preflight(config: SearchConfig, split: Split) -> CodeRecord:
     values, model = _first_model(config, split)
     code = code_record(config, values, model)
     try:
-        own_metrics = any(":" in metric for metric in config.training.metrics)
+        own_parts = any(map(is_own, (config.training.loss, *config.training.metrics)))
         if config.builder.name not in BUILDERS:
             _check_output(config.builder.name, model)
         if config.builder.compiles:
             _check_compilation(config, model, split)
+        if own_parts:
+            check_own_parts(config, model, split)
         whole = _normalized(config, model, split)
         _check_ids(config, model, split)
-        if config.builder.name not in BUILDERS or own_metrics:
+        if config.builder.name not in BUILDERS or own_parts:
             # Also the model inside has an optimizer, which is saved; Keras builds it on loading.
             _build(model, split.shape)
-            _check_saving(config.builder.name, whole, split.shape)
+            _check_saving(config, whole, split.shape)
     except InputError as error:
         raise InputError(f"{config.origin}: [model] {error}") from error
     except Exception as error:
@@ -105,13 +115,14 @@ def _check_output(name: str, model: KerasModel) -> None:
 def _check_compilation(config: SearchConfig, model: KerasModel, split: Split) -> None:
     """Refuse a model that came compiled with another loss, or without a metric that is needed."""
     name, loss = config.builder.name, config.training.loss
-    own = keras.losses.get(model.loss)
-    own = getattr(own, "fn", own)
-    if own is not keras.losses.get(loss):
+    own, named = keras.losses.get(model.loss), keras.losses.get(create_loss(config))
+    own, named = (getattr(each, "fn", each) for each in (own, named))
+    is_same = own is named or (not isfunction(own) and type(own) is type(named))
+    if config.training.targets is None and not is_same:
         raise InputError(
             f'builder "{name}" compiles its models with the loss '
             f'"{getattr(own, "__name__", own)}". Received: [training] loss = "{loss}", which says '
-            "what the targets are; give both the same."
+            "what the targets are; give both the same, or say targets."
         )
     first = split.train.rows(slice(2))
     measured = evaluate(model, first.x, first.y, verbose=0, return_dict=True)
@@ -153,16 +164,29 @@ def _normalized(config: SearchConfig, model: KerasModel, split: Split) -> KerasM
         ) from error
 
 
-def _check_saving(name: str, model: KerasModel, shape: Any) -> None:
-    """Refuse a model that can't be loaded again at the end."""
+def _check_saving(config: SearchConfig, model: KerasModel, shape: Any) -> None:
+    """Refuse a model that can't be loaded again at the end.
+
+    What Keras can't load of the config's loss and metrics is compiled again, see
+    `compile_loaded`; what the builder compiles itself is not.
+    """
+    name, save = config.builder.name, model.save
+    if not config.builder.compiles:
+        save = partial(save_model, model)
     _build(model, shape)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         try:
-            model.save(path)
-            load_model(path)
+            save(path)
+            loaded = load_model(path)
         except Exception as error:
             raise InputError(f'builder "{name}": its {why_not_loadable(error)}') from error
+    if not loaded.compiled:
+        LOG.info(
+            "%s: best.keras has no loss and metrics, which Keras can't load; tfcourse adds "
+            "them again.",
+            config.origin,
+        )
 
 
 def _build(model: KerasModel, shape: Any) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.errors import InputError
-from tfcourse.imports import load_function
 from tfcourse.search.code.model_config import hash_of_config
 from tfcourse.search.code.sources import sources_of
+from tfcourse.search.config.parts import is_own, load_part
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.store.reading import read_json_as, write_json
 from tfcourse.types import Hyperparameters, KerasModel
@@ -55,7 +55,7 @@ def code_record(
     model: KerasModel | None = None,
     complete: bool = True,
 ) -> CodeRecord:
-    """Return hashes of the builder's and the metrics' source, and of a model's configuration.
+    """Return hashes of the source of builder, loss and metrics, and of a model's configuration.
 
     It has nothing for tfcourse's own builders and metrics, nor for installed packages, whose
     versions are in ``versions.json``.
@@ -66,8 +66,8 @@ def code_record(
         model: The first model that can be built.
         complete: As for `tfcourse.search.code.sources.sources_of`.
     """
-    metrics = config.training.metrics
-    functions = [load_function(metric, "metrics") for metric in metrics if ":" in metric]
+    entries = [("loss", config.training.loss), *(("metrics", m) for m in config.training.metrics)]
+    functions = [load_part(entry, key, config.objects) for key, entry in entries if is_own(entry)]
     source: dict[str, str] = {}
     for source_object in (config.builder.source_object, *functions):
         source |= sources_of(source_object, complete)
@@ -110,7 +110,7 @@ def quick_code_changes(directory: Path, config: SearchConfig) -> list[str]:
     """
     try:
         record = code_record(config, complete=False)
-    except InputError:  # a metric of the user's is missing
+    except InputError:  # a loss or metric of the user's is missing
         return []
     return code_changes(directory, record, complete=False)
 

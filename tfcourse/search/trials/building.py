@@ -22,13 +22,13 @@ from tfcourse.search.config.hyperparameters import (
 )
 from tfcourse.search.config.schedules import is_scheduled
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.trials.compilation import keras_metrics
-from tfcourse.search.trials.schedules import create_loss, create_optimizer
+from tfcourse.search.trials.compilation import create_loss, keras_metrics
+from tfcourse.search.trials.schedules import create_optimizer
 from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
 from tfcourse.types import Hyperparameters, KerasModel, Optimizer
 
-__all__ = ["build_for", "build_function", "build_trial", "compiled_model"]
+__all__ = ["build_for", "build_function", "build_trial", "compile_loaded", "compiled_model"]
 
 
 def build_trial(
@@ -74,7 +74,7 @@ def compiled_model(config: SearchConfig, split: Split, values: Hyperparameters) 
         model.compile(
             _create_optimizer(config, hyperparameters),
             loss=create_loss(config),
-            metrics=keras_metrics(config.training),
+            metrics=keras_metrics(config.training, config.objects),
         )
     return model
 
@@ -83,6 +83,25 @@ def build_for(model: KerasModel, shape: Any) -> None:
     """Build a model for examples of a shape, or of a dict of shapes, if it is not built."""
     if not model.built:
         model.build(map_arrays(lambda of_input: (None, *of_input), shape))
+
+
+def compile_loaded(model: KerasModel, config: SearchConfig, values: Hyperparameters) -> None:
+    """Compile a loaded model with the search's loss and metrics, if it comes without them.
+
+    `tfcourse.models.saving.save_model` leaves out those that Keras can't load again.
+
+    Args:
+        model: The model of a trial.
+        config: The search.
+        values: The trial's hyperparameters.
+    """
+    if model.compiled or config.builder.compiles:
+        return
+    hyperparameters = hyperparameters_of(config.model, config.training, values)
+    optimizer = _create_optimizer(config, hyperparameters)
+    model.compile(
+        optimizer, loss=create_loss(config), metrics=keras_metrics(config.training, config.objects)
+    )
 
 
 def build_function(

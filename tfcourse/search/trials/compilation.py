@@ -1,28 +1,43 @@
-"""A config's metrics as ``compile`` takes them."""
+"""A config's loss and metrics as ``compile`` takes them."""
+
+from types import MappingProxyType
 
 import keras
 
-from tfcourse.imports import load_function
-from tfcourse.search.config.metrics import LOSSES
+from tfcourse.losses import SmoothedCrossentropy
+from tfcourse.search.config.metrics import METRICS, targets_of_loss
+from tfcourse.search.config.parts import Objects, resolve_loss, resolve_metric
+from tfcourse.search.config.schedules import is_smoothed
+from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import TrainingTable
-from tfcourse.types import MetricLike
+from tfcourse.types import LossLike, MetricLike
 
-__all__ = ["keras_metrics"]
-
-
-def keras_metrics(training: TrainingTable) -> list[MetricLike]:
-    """Return the metrics for ``compile``, each with its name in the config."""
-    return [_metric(name, training) for name in training.metrics]
+__all__ = ["create_loss", "keras_metrics"]
 
 
-def _metric(name: str, training: TrainingTable) -> MetricLike:
-    if name == "f1_score":
+def create_loss(config: SearchConfig) -> LossLike:
+    """Return the loss for ``compile``: one without smoothing, which a training may set."""
+    if is_smoothed(config):
+        return SmoothedCrossentropy(config.training.loss)
+    return resolve_loss(config.training.loss, config.objects)
+
+
+def keras_metrics(
+    training: TrainingTable, objects: Objects = MappingProxyType({})
+) -> list[MetricLike]:
+    """Return the metrics for ``compile``, each with its name in the config.
+
+    Args:
+        training: ``[training]``.
+        objects: The objects that `tfcourse.Search` was passed.
+    """
+    return [_metric(entry, training, objects) for entry in training.metrics]
+
+
+def _metric(entry: str, training: TrainingTable, objects: Objects) -> MetricLike:
+    if entry == "f1_score":
         # Keras takes the class with the largest output; a single output needs a threshold.
-        threshold = 0.5 if LOSSES[training.loss] == "binary" else None
-        return keras.metrics.F1Score(average="macro", threshold=threshold, name=name)
-    if ":" not in name:
-        return name
-    value = load_function(name, "metrics")
-    # A class becomes an instance of it, with the name that the config gives it.
-    metric: MetricLike = value(name=name.rpartition(":")[2]) if isinstance(value, type) else value
-    return metric
+        targets = training.targets or targets_of_loss(training.loss)
+        threshold = 0.5 if targets == "binary" else None
+        return keras.metrics.F1Score(average="macro", threshold=threshold, name=entry)
+    return entry if entry in METRICS else resolve_metric(entry, objects)

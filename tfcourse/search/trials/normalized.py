@@ -11,6 +11,7 @@ from tfcourse.data.input_scaling import InputScaling, fit_input_scaling
 from tfcourse.data.nested import Arrays
 from tfcourse.data.scaling import Scaling, fit_scaling
 from tfcourse.data.splits import Split
+from tfcourse.internals.models import compile_arguments
 from tfcourse.models.saving import save_model
 from tfcourse.search.trials.normalized_inputs import (
     input_dtype,
@@ -74,7 +75,10 @@ def with_scaling(model: KerasModel, scaling: AnyScaling | None, shape: Any) -> K
         inputs = keras.Input(shape, dtype=input_dtype(scaling))
         layers = scaling_layers(scaling, model.name)
         whole = keras.Sequential([inputs, *layers, model], name=model.name)
-    whole.compile_from_config(model.get_compile_config())
+    # Not from the config, in which functions are lost and Huber has no delta.
+    optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
+    whole.compile(**{**compile_arguments(model), "optimizer": optimizer})
+    whole.optimizer.build(whole.trainable_variables)
     return whole
 
 

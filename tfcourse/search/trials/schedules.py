@@ -10,17 +10,16 @@ from typing import Any
 import keras
 
 from tfcourse.hyperparameters import OPTIMIZERS, SCHEDULE_ARGUMENTS
-from tfcourse.losses import SmoothedCrossentropy, smoothed_loss
+from tfcourse.losses import smoothed_loss
 from tfcourse.optimizers.schedule import TrainingSchedule, schedule_of
 from tfcourse.search.config import optimizers
 from tfcourse.search.config.schedules import is_scheduled, is_smoothed, training_value
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.training.data.arrays import Arrays
-from tfcourse.types import Callback, Hyperparameters, LearningRate, LossLike, Optimizer
+from tfcourse.types import Callback, Hyperparameters, LearningRate, Optimizer
 
 __all__ = [
     "assign_schedule",
-    "create_loss",
     "create_optimizer",
     "schedule_callbacks",
     "schedule_parameters",
@@ -41,12 +40,6 @@ def create_optimizer(name: str, scheduled: bool, hyperparameters: Mapping[str, A
 def _default_rate(name: str) -> float:
     constructor = inspect.signature(OPTIMIZERS[name].load())
     return float(constructor.parameters["learning_rate"].default)
-
-
-def create_loss(config: SearchConfig) -> LossLike:
-    """Return the loss for ``compile``: one without smoothing, which a training may set."""
-    loss = config.training.loss
-    return SmoothedCrossentropy(loss) if is_smoothed(config) else loss
 
 
 def schedule_parameters(

@@ -3,6 +3,7 @@
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError
 from tfcourse.search.config.architecture import is_builtin
+from tfcourse.search.config.metrics import LOSSES
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.trials.building import compiled_model
 from tfcourse.training.population.checks import check_model
@@ -34,7 +35,8 @@ def preflight_population(
     x, y = split.train.x[:ROWS], split.train.y[:ROWS]
     try:
         check_model(model)
-        if not is_builtin(config.builder) or {*config.training.metrics} - KNOWN_METRICS:
+        is_known = {*config.training.metrics} <= KNOWN_METRICS and config.training.loss in LOSSES
+        if not is_builtin(config.builder) or not is_known:
             fit_population(
                 lambda: compiled_model(config, split, values),
                 [Member(0), Member(1)],

@@ -1,0 +1,63 @@
+"""The check of one's own loss and metrics on the first examples, before any training."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from tfcourse.data.splits import Split
+from tfcourse.errors import InputError, error_text
+from tfcourse.search.config.parts import is_own
+from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.trials.compilation import create_loss, keras_metrics
+from tfcourse.types import KerasModel, Tensor
+
+__all__ = ["check_own_parts"]
+
+# The examples of the check; a prime, so that it is rarely the length of another axis.
+ROWS = 7
+
+
+def check_own_parts(config: SearchConfig, model: KerasModel, split: Split) -> None:
+    """Call one's own loss and metrics with targets and the model's predictions.
+
+    Raises:
+        InputError: One raises an error, a loss gives something else than a number for each example
+            or one for all, or a metric something else than one number.
+    """
+    rows = split.train.rows(slice(ROWS))
+    predictions = model(
+        keras.tree.map_structure(keras.ops.convert_to_tensor, rows.x), training=False
+    )
+    y = keras.ops.convert_to_tensor(rows.y)
+    shapes = f"y_true of shape {tuple(y.shape)} and y_pred of shape {tuple(predictions.shape)}"
+    entry = config.training.loss
+    if is_own(entry):
+        loss = create_loss(config)
+        function: Any = loss.call if isinstance(loss, keras.losses.Loss) else loss
+        value = _call(f'loss: "{entry}"', function, y, predictions, shapes)
+        if value.shape not in [(), *((rows.count, *value.shape[1:]),) * bool(value.shape)]:
+            raise InputError(
+                f'loss: "{entry}" must give a number for each example, or one for all. Received: '
+                f"shape {tuple(value.shape)} for {shapes}. Average over the last axis (axis=-1)."
+            )
+    metrics: list[Any] = keras_metrics(config.training, config.objects)
+    for metric_entry, metric in zip(config.training.metrics, metrics, strict=True):
+        if not is_own(metric_entry):
+            continue
+        value = _call(f'metrics: "{metric_entry}"', metric, y, predictions, shapes)
+        if value.shape != ():
+            raise InputError(
+                f'metrics: "{metric_entry}" must give one number. Received: shape '
+                f"{tuple(value.shape)} for {shapes}."
+            )
+
+
+def _call(
+    name: str, function: Callable[[Any, Any], Any], y: Tensor, predictions: Tensor, shapes: str
+) -> Tensor:
+    """Return the result of a loss or metric as a tensor; raise InputError if that fails."""
+    try:
+        return keras.ops.convert_to_tensor(function(y, predictions))
+    except Exception as error:
+        raise InputError(f"{name} failed for {shapes}: {error_text(error)}") from error
