@@ -11,6 +11,7 @@ from tfcourse.data.splits import Split
 from tfcourse.files import replace_atomically
 from tfcourse.models.saving import save_model
 from tfcourse.search.data.loading import load_split
+from tfcourse.search.data.weights import with_class_weights
 from tfcourse.search.store.data_record import data_record
 from tfcourse.search.trials.building import build_trial
 from tfcourse.search.trials.normalized import AnyScaling, normalize, with_scaling
@@ -50,14 +51,16 @@ def prepare(config: BabysitConfig) -> Work:
     split = load_split(config.training)
     record = data_record(split)
     split, scaling = normalize(split, config.training.data.normalize)
-    train, dev = Arrays.of(split.train.x, split.train.y), Arrays.of(split.dev.x, split.dev.y)
+    parts = with_class_weights(config.training, split.train), split.dev
+    train, dev = (Arrays.of(part.x, part.y, part.weight) for part in parts)
     model = build_trial(config.training, split, {}, config.babysit.seed)
-    x, y, _ = train.parts
+    x, y, weight = train.parts
     training = Training(
         model,
         x,
         y,
         validation_data=dev.data,
+        sample_weight=weight,
         batch_size=config.training.training.batch_size,
         validation_batch_size=min(dev.count, LARGEST_BATCH),
         seed=config.babysit.seed,
@@ -79,5 +82,7 @@ def save_and_test(work: Work, path: Path) -> dict[str, float]:
     if test is None:
         return {}
     size = min(test.count, LARGEST_BATCH)
-    logs = evaluate(model, test.x, test.y, batch_size=size, verbose=0, return_dict=True)
+    logs = evaluate(
+        model, test.x, test.y, size, verbose=0, sample_weight=test.weight, return_dict=True
+    )
     return {name: float(value) for name, value in logs.items()}

@@ -18,7 +18,7 @@ from tfcourse.babysit.rule import Rule
 from tfcourse.errors import InputError
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.fit import fit
-from tfcourse.types import Callback, KerasModel, TrainingData
+from tfcourse.types import Callback, KerasModel, SampleWeight, TrainingData
 
 __all__ = ["Runner", "Training"]
 
@@ -31,6 +31,7 @@ class Training:
         model: The compiled model.
         x, y: The training data.
         validation_data: The validation data; None for none.
+        sample_weight: The weights of the training data; None for none.
         batch_size: The batch size.
         validation_batch_size: That of the validation.
         seed: The seed of the shuffling.
@@ -43,6 +44,7 @@ class Training:
     x: TrainingData
     y: TrainingData
     validation_data: TrainingData = None
+    sample_weight: SampleWeight = None
     batch_size: int | None = None
     validation_batch_size: int | None = None
     seed: int | None = 0
@@ -148,6 +150,7 @@ class Runner:
             callbacks=[*training.callbacks, _BetweenEpochs(self)],
             validation_data=training.validation_data,
             validation_batch_size=training.validation_batch_size,
+            sample_weight=training.sample_weight,
             seed=training.seed,
             jit_compile=training.jit_compile,
             on_nan="ignore",  # the rule decides, after the epoch

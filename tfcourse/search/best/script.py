@@ -32,6 +32,7 @@ _IMPORTS = {
     "SmoothedCrossentropy": "tfcourse.losses",
     "Training": "tfcourse.search.trials.trainings",
     "TrialRunner": "tfcourse.search.trials.trial",
+    "class_weights": "tfcourse.search.data.weights",
     "create_optimizer": "tfcourse.search.trials.schedules",
     "fold_split": "tfcourse.search.data.folds",
     "create_loss": "tfcourse.search.trials.compilation",
@@ -155,6 +156,9 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
     if config.data.normalize != "none":
         set_lines = [f"split, scaling = normalize({split}, {config.data.normalize!r})"]
     callbacks = "trial_callbacks(config)"
+    by_class = training.class_weight is not None
+    # A function may return weights.
+    weighted = not by_class and (config.data.sample_weight is not None or _is_function(config))
     if is_scheduled(config) or is_smoothed(config):
         set_lines.append("train = Arrays.of(split.train.x, split.train.y)")
         callbacks = f"[*{callbacks}, *schedule_callbacks(config, values, train)]"
@@ -175,13 +179,21 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
         f"    epochs={int(values.get('epochs', training.epochs))},",
         "    verbose=0,",
         f"    callbacks={callbacks},",
-        "    validation_data=(split.dev.x, split.dev.y),",
+        f"    validation_data=(split.dev.x, split.dev.y{', split.dev.weight' * weighted}),",
         "    validation_batch_size=min(len(split.dev.y), 1024),",
+        *["    sample_weight=split.train.weight,"] * weighted,
+        *["    class_weight=class_weights(config, split.train),"] * by_class,
         "    seed=seed,",
         f"    jit_compile={_jit_compile(training.jit_compile)},",
         '    on_nan="ignore",',
         ").history",
     ]
+
+
+def _is_function(config: SearchConfig) -> bool:
+    """Return True if the data comes from a function of the user's."""
+    source = config.data.source
+    return ":" in source and not source.startswith(("sklearn:", "keras:"))
 
 
 def _jit_compile(setting: bool | str) -> str:
@@ -211,7 +223,7 @@ def _comments(config: SearchConfig, values: Hyperparameters, record: TrialRecord
     """Return comments that say what the program does and does not."""
     training = config.training
     lines = [f'Trial {record.trial} of the search "{config.search.name}", trained again.']
-    if ":" in config.builder.name or ":" in config.data.source:
+    if ":" in config.builder.name or _is_function(config):
         lines.append("Run it where the search ran: modules are found in the current folder.")
     if not is_builtin(config.builder):
         lines.append(f"The model is what {config.builder.name} builds of these values.")

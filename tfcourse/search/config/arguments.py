@@ -52,6 +52,11 @@ def config_from_arguments(
             f'Search: "{unknown[0]}" is not an argument.{nearest(unknown[0], known_names)} '
             f"Known: {', '.join(known_names)}."
         )
+    if not isinstance(settings.get("sample_weight"), str | None):
+        raise InputError(
+            "Search: sample_weight names a column of a csv or an array of an npz. Give weights as "
+            "the third of data=(x, y, sample_weight), or of train, dev and test."
+        )
     try:
         examples = array_data(**arrays)
     except InputError as error:

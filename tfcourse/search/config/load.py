@@ -36,6 +36,7 @@ from tfcourse.search.config.tables import (
 from tfcourse.search.config.time_limits import limited_preparation
 from tfcourse.search.config.training_checks import validate_training
 from tfcourse.search.config.vectorized import validate_vectorized
+from tfcourse.search.config.weights import weight_problems
 from tfcourse.types import Hyperparameters
 
 __all__ = ["Overrides", "load_config", "parse_config", "read_tables", "unknown_tables"]
@@ -177,7 +178,7 @@ def parse_config(
         builder = _load_builder(parsed["model"], build, recorded, errors)
     any_metric = recorded or (builder is not None and builder.compiles)
     errors += validate_objective(tables["search"], tables["training"], any_metric=any_metric)
-    errors += _limits_problems(parsed["search"], parsed["training"], any_metric)
+    errors += _problems_of_pairs(parsed, any_metric)
     fixed = {} if parsed["model"] is None else parsed["model"].arguments
     tables["space"] = merge_space(builder, tables["space"], fixed)
     # A table with errors of its own must not cause others here.
@@ -223,12 +224,14 @@ def _parse_tables(tables: Mapping[str, object], folder: Path) -> tuple[dict[str,
     return parsed, errors
 
 
-def _limits_problems(
-    search: SearchTable | None, training: TrainingTable | None, any_metric: bool
-) -> list[str]:
+def _problems_of_pairs(parsed: Mapping[str, Any], any_metric: bool) -> list[str]:
+    """Return a line for each error of keys in one table that depends on another table."""
+    search: SearchTable | None = parsed["search"]
+    training: TrainingTable | None = parsed["training"]
+    problems = weight_problems(training, parsed["data"])
     if search is None or search.limits is None or training is None:
-        return []
-    return limits_problems(search.limits, objectives(training.metrics), any_metric)
+        return problems
+    return problems + limits_problems(search.limits, objectives(training.metrics), any_metric)
 
 
 def _load_builder(

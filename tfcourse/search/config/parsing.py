@@ -34,6 +34,8 @@ def parse(
                 place = (f"{name}.{key}", str(rest[0]), [*inner.model_fields])
             else:
                 place = (name, str(key), known_keys)
+            if isinstance(raw.get(key), Mapping) and not rest[1:] and place[:2] in lines:
+                continue  # a table in the place of a text has errors of its own
             # One line for each key: the last error of a union (int | float) is the widest type's.
             lines[place[:2]] = _line(details, *place, choices)
         return None, list(lines.values())

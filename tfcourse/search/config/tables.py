@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, Strict, create_model
+from pydantic import AfterValidator, ConfigDict, Field, Strict, create_model, field_validator
 from pydantic_core import PydanticCustomError
 
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 Number = int | float
+Weight = Annotated[float, Field(ge=0)]
 Method = Literal["none", "standardize", "min_max"]
 
 
@@ -103,6 +104,9 @@ class DataTable(Table):
 
     ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model begins with it. A table
     names the inputs that are scaled, of several; without one those of floats are.
+    ``sample_weight``: a column of a csv or an array of an npz with the weight of each example in
+    the losses, of the training as of the dev and the test set. Metrics are not weighed. Both as
+    Keras's ``fit`` does it with ``sample_weight`` and ``validation_data=(x, y, sample_weight)``.
     """
 
     source: str = "digits"
@@ -110,6 +114,7 @@ class DataTable(Table):
     label: str | None = None
     split: Annotated[tuple[float, ...], Strict(False)] = (0.6, 0.2, 0.2)
     normalize: dict[str, Method] | Method = "none"
+    sample_weight: str | None = None
     seed: int = Field(default=0, ge=0)
 
 
@@ -159,6 +164,9 @@ class _TrainingTable(Table):
         label_smoothing: The share of each target that is spread over all classes, in [0, 1), as
             Keras's argument. It is for the training alone: ``val_loss`` and the test are of the
             targets themselves, so that trials can be compared.
+        class_weight: The weight of each class in the training's loss, by its number; a class that
+            is not in it has 1. ``"balanced"``: as scikit-learn's, from the train set, that of a
+            fold too. The dev and the test set are not weighed, as in Keras's ``fit``.
     """
 
     epochs: int = Field(default=10, ge=1)
@@ -175,6 +183,13 @@ class _TrainingTable(Table):
     warmup: float | None = None
     decay_rate: float | None = None
     label_smoothing: float | None = None
+    class_weight: dict[str, Weight] | Literal["balanced"] | None = None
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _texts(cls, value: object) -> object:
+        """Return the table of class weights with its keys as texts, as a TOML file has them."""
+        return {str(key): v for key, v in value.items()} if isinstance(value, dict) else value
 
 
 if TYPE_CHECKING:

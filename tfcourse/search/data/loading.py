@@ -10,12 +10,14 @@ from tfcourse.data.csv_file import feature_names
 from tfcourse.data.examples import check_examples
 from tfcourse.data.sources import load
 from tfcourse.data.splits import Split, split_at, stratified_split
+from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
 from tfcourse.search.config.named_data import check_named_data
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.precision import in_precision
 from tfcourse.search.data.targets import encode_targets
+from tfcourse.search.data.weights import check_class_weights, check_set_weights, weight_column
 
 __all__ = ["data_path", "is_local", "is_missing", "load_split"]
 
@@ -32,8 +34,12 @@ def load_split(config: SearchConfig) -> Split:
     try:
         if arrays is None:
             with chdir("."):  # a function of the user's may change the working directory
-                examples = load(data.source, data_path(data), data.label, numbers)
+                apart = () if data.sample_weight is None else (data.sample_weight,)
+                examples = load(data.source, data_path(data), data.label, numbers, apart)
             whole, outputs = examples.part, examples.outputs
+            if data.sample_weight is not None:
+                weight = weight_column(examples.apart[data.sample_weight], data.sample_weight)
+                whole = replace(whole, weight=check_weight(weight, whole.y, data.sample_weight))
         else:
             whole, outputs = check_examples(arrays.x, arrays.y, "the arrays", numbers)
             whole = replace(whole, weight=arrays.weight)
@@ -43,9 +49,14 @@ def load_split(config: SearchConfig) -> Split:
         else:
             split = stratified_split(whole, data.split, outputs, data.seed)
         split = replace(encode_targets(split, config.training.loss, config.targets), notes=notes)
+        check_set_weights(split)
     except InputError as error:
         raise InputError(f"{config.origin}: [data] {error}") from error
     check_named_data(config, split.train.x, split.train.y)
+    try:
+        check_class_weights(config, split)
+    except InputError as error:
+        raise InputError(f"{config.origin}: [training] {error}") from error
     return split
 
 
@@ -71,4 +82,5 @@ def _column_names(data: DataTable, arrays: ArrayData | None) -> Sequence[str] | 
     path = data_path(data)
     if data.source != "csv" or path is None:
         return None
-    return feature_names(path, data.label)
+    apart = () if data.sample_weight is None else (data.sample_weight,)
+    return feature_names(path, data.label, apart)

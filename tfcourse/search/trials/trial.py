@@ -12,6 +12,7 @@ from tfcourse.data.splits import Split
 from tfcourse.imports import exit_as_error
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import fold_split
+from tfcourse.search.data.weights import with_class_weights
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.satisficing import judge
 from tfcourse.search.records.savable_model import SavableModel
@@ -242,5 +243,6 @@ class TrialRunner:
         """Return train and dev set of a fold, normalized by its train set, and the scaling."""
         split = fold_split(self.split, self.config, fold)
         split, scaling = normalize(split, self.config.data.normalize)
-        train, dev = (Arrays.of(part.x, part.y, part.weight) for part in (split.train, split.dev))
+        parts = with_class_weights(self.config, split.train), split.dev
+        train, dev = (Arrays.of(part.x, part.y, part.weight) for part in parts)
         return train, dev, scaling
