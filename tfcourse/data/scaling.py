@@ -1,13 +1,16 @@
 """Features scaled by their range or moments in the train set (course 5.7)."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from tfcourse.data.precision import is_constant
 from tfcourse.data.splits import Split
+
+# The ways to scale, see `fit_scaling`.
+Method: TypeAlias = Literal["standardize", "min_max", "rescale"]
 
 __all__ = ["Scaling", "fit_scaling"]
 
@@ -37,9 +40,7 @@ class Scaling:
         return split.map(lambda part: replace(part, x=self.apply(part.x)))
 
 
-def fit_scaling(
-    x: npt.NDArray[np.floating[Any]], how: Literal["standardize", "min_max"]
-) -> Scaling:
+def fit_scaling(x: npt.NDArray[np.floating[Any]], how: Method) -> Scaling:
     """Return the scaling of the train set.
 
     A feature is an entry of the last axis: a column of a table, a channel of images. One that is
@@ -48,8 +49,12 @@ def fit_scaling(
     Args:
         x: The train set, shape ``(m, ..., features)``.
         how: ``"standardize"``: to mean 0 and variance 1, ``(x - μ) / σ``; ``"min_max"``: to
-            ``[0, 1]``, ``(x - min) / (max - min)``. Other sets may lie outside of it.
+            ``[0, 1]``, ``(x - min) / (max - min)``. Other sets may lie outside of it;
+            ``"rescale"``: from the bytes of images to [0, 1], ``x / 255``.
     """
+    if how == "rescale":
+        features = np.zeros(x.shape[-1], x.dtype)
+        return Scaling(features, features + 255)
     axes = tuple(range(x.ndim - 1))
     low, high = x.min(axis=axes), x.max(axis=axes)
     if how == "standardize":

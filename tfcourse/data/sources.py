@@ -87,7 +87,14 @@ def check_source(source: str, path: Path | None) -> None:
     Raises:
         InputError: The source is unknown, or its package, file or function is missing.
     """
-    if source in ("npz", "csv"):
+    if source == "images":
+        if path is None or not path.is_dir():
+            received = "nothing" if path is None else path
+            raise InputError(
+                f'source "images" needs the key path, a folder with a folder of images for each '
+                f"class. Received: {received}."
+            )
+    elif source in ("npz", "csv"):
         if path is None:
             raise InputError(f'source "{source}" needs the key path, the file to read.')
         if not path.is_file():
@@ -108,7 +115,15 @@ def check_source(source: str, path: Path | None) -> None:
             "tfcourse.Search(data=(x, y), ...)."
         )
     else:
-        choices = ("digits", "npz", "csv", "sklearn:NAME", "keras:NAME", "package.module:function")
+        choices = (
+            "digits",
+            "npz",
+            "csv",
+            "images",
+            "sklearn:NAME",
+            "keras:NAME",
+            "package.module:function",
+        )
         raise InputError(one_of("source", source, choices))
 
 

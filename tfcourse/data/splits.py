@@ -39,6 +39,11 @@ class Part:
         """The number of examples."""
         return count_of(self.y)
 
+    @property
+    def shape(self) -> Any:
+        """The shape of one example, a tuple; a dict of them by name for several inputs."""
+        return map_arrays(lambda array: array.shape[1:], self.x)
+
     def rows(self, which: "npt.NDArray[np.generic] | slice") -> "Part":
         """Return some of the examples, by their indices, by a mask or by a slice."""
 
@@ -81,7 +86,7 @@ class Split:
     @property
     def shape(self) -> Any:
         """The shape of one example, a tuple; a dict of them by name for several inputs."""
-        return map_arrays(lambda array: array.shape[1:], self.train.x)
+        return self.train.shape
 
     @property
     def parts(self) -> dict[str, Part]:

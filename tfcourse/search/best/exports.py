@@ -154,9 +154,9 @@ def _examples(directory: Path) -> tuple[Array | None, str]:
         reason = str(error).splitlines()[-1].removeprefix(f"{config}: ").strip().rstrip(".")
         return None, f"random inputs, as the data is missing: {reason}"
     if split.test is None:
-        return split.dev.x[:MOST_EXAMPLES], "examples of the dev set"
-    x = np.concatenate([split.dev.x, split.test.x])[:MOST_EXAMPLES]
-    return x, "examples of the dev and test sets"
+        return split.dev.rows(slice(MOST_EXAMPLES)).x, "examples of the dev set"
+    parts = [part.rows(slice(MOST_EXAMPLES)).x for part in (split.dev, split.test)]
+    return np.concatenate(parts)[:MOST_EXAMPLES], "examples of the dev and test sets"
 
 
 def _inputs(model: KerasModel, examples: Array | None, source: str) -> tuple[Array, str]:

@@ -21,6 +21,7 @@ from tfcourse.search.config.parts import is_own
 from tfcourse.search.config.schedules import is_scheduled, is_smoothed, training_value
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.score_at import BEST, averaged_epochs
+from tfcourse.search.data.streaming import is_streamed
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.trials.trainings import trainings, with_origin
 from tfcourse.types import Hyperparameters
@@ -95,7 +96,7 @@ def training_script(config: SearchConfig, directory: Path, record: TrialRecord) 
     every = trainings(origin, config.search.seed, plan.folds, plan.repeats)
     pairs = [(training.fold, training.seed) for training in every]
     pairs = pairs[: max(len(record.scores), 1)] if pruned else pairs
-    written_out = is_builtin(config.builder)
+    written_out = is_builtin(config.builder) and not is_streamed(config)
     begin = _begin_written_out() if written_out else ["runner = TrialRunner(config, sets)"]
     step = _written_out(config, values) if written_out else _with_runner(record.trial)
     # Its last epoch, if that was not the end of a training.

@@ -32,12 +32,30 @@ def validate_data(
         table = table.model_copy(update={"path": path})
     if table.label is not None and table.source != "csv":
         errors.append(f'[data] label is for source "csv" only. Received: "{table.source}".')
+    errors += _image_problems(table)
+    if table.source == "images" and "normalize" not in table.model_fields_set:
+        table = table.model_copy(update={"normalize": "rescale"})
     if not exists:
         try:
             check_source(table.source, None if table.path is None else Path(table.path))
         except InputError as error:
             errors.append(f"[data] {error}")
     return table, errors
+
+
+def _image_problems(table: DataTable) -> list[str]:
+    if table.source != "images":
+        return [
+            f'[data] {key} is for source "images" only. Received: "{table.source}".'
+            for key in ("image_size", "color_mode")
+            if getattr(table, key) is not None
+        ]
+    if table.image_size is None:
+        return [
+            '[data] image_size is required by source "images": the height and width to which all '
+            "images are scaled, such as [64, 64]."
+        ]
+    return []
 
 
 def absolute_path(where: str, text: str, folder: Path) -> tuple[str, list[str]]:

@@ -24,7 +24,9 @@ __all__ = [
 
 Number = int | float
 Weight = Annotated[float, Field(ge=0)]
-Method = Literal["none", "standardize", "min_max"]
+Method = Literal["none", "standardize", "min_max", "rescale"]
+# Height or width of an image.
+Size = Annotated[int, Field(ge=1, le=100_000)]
 
 
 def _score_at(value: str) -> str:
@@ -107,6 +109,10 @@ class DataTable(Table):
     ``sample_weight``: a column of a csv or an array of an npz with the weight of each example in
     the losses, of the training as of the dev and the test set. Metrics are not weighed. Both as
     Keras's ``fit`` does it with ``sample_weight`` and ``validation_data=(x, y, sample_weight)``.
+
+    Attributes:
+        image_size: Height and width to which images are scaled.
+        color_mode: The channels of images: 1, 3 (by default) or 4.
     """
 
     source: str = "digits"
@@ -115,6 +121,8 @@ class DataTable(Table):
     split: Annotated[tuple[float, ...], Strict(False)] = (0.6, 0.2, 0.2)
     normalize: dict[str, Method] | Method = "none"
     sample_weight: str | None = None
+    image_size: Annotated[tuple[Size, Size], Strict(False)] | None = None
+    color_mode: Literal["grayscale", "rgb", "rgba"] | None = None
     seed: int = Field(default=0, ge=0)
 
 

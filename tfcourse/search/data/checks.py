@@ -4,6 +4,7 @@ from tfcourse.data.sources import check_source
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import check_folds
 from tfcourse.search.data.loading import data_path, is_local, load_split
+from tfcourse.search.data.streaming import check_files
 from tfcourse.search.data.warnings import data_warnings
 
 __all__ = ["check_data"]
@@ -22,6 +23,7 @@ def check_data(config: SearchConfig) -> tuple[str, ...]:
     if is_local(config.data, config.arrays):
         split = load_split(config)
         check_folds(split, config.training.folds, config.origin)
+        check_files(config)
         return data_warnings(split, config)
     check_source(config.data.source, data_path(config.data))
     return ()

@@ -16,6 +16,7 @@ from tfcourse.search.config.named_data import check_named_data
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.precision import in_precision
+from tfcourse.search.data.streaming import is_streamed, load_streams
 from tfcourse.search.data.targets import encode_targets
 from tfcourse.search.data.weights import check_class_weights, check_set_weights, weight_column
 
@@ -32,6 +33,9 @@ def load_split(config: SearchConfig) -> Split:
     """
     data, arrays, numbers = config.data, config.arrays, config.targets == "numbers"
     try:
+        if is_streamed(config):
+            split = load_streams(config)
+            return encode_targets(split, config.training.loss, config.targets)
         if arrays is None:
             with chdir("."):  # a function of the user's may change the working directory
                 apart = () if data.sample_weight is None else (data.sample_weight,)
@@ -62,13 +66,13 @@ def load_split(config: SearchConfig) -> Split:
 
 def is_local(data: DataTable, arrays: ArrayData | None) -> bool:
     """Return True if the data is in memory or in a file: quickly read, and without others' code."""
-    return arrays is not None or data.source in ("npz", "csv")
+    return arrays is not None or data.source in ("npz", "csv", "images")
 
 
 def is_missing(data: DataTable, arrays: ArrayData | None) -> bool:
     """Return True if the data is to come from a file that does not exist."""
     path = data_path(data)
-    return arrays is None and path is not None and not path.is_file()
+    return arrays is None and path is not None and not path.exists()
 
 
 def data_path(data: DataTable) -> Path | None:

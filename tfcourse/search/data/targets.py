@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcourse.data.splits import Part, Split
+from tfcourse.data.streams import Stream
 from tfcourse.errors import InputError
 from tfcourse.search.config.metrics import Targets
-from tfcourse.types import Array
+from tfcourse.types import Array, Nested
 
 __all__ = ["as_labels", "encode_labels", "encode_targets"]
 
@@ -45,7 +46,16 @@ def encode_targets(split: Split, loss: str, targets: Targets) -> Split:
         )
 
     def rows(part: Part) -> Part:
+        if isinstance(part, Stream):
+            return part.with_transform(encode)
         return replace(part, y=encode_labels(part.y, split.classes, targets))
+
+    def encode(x: Nested, y: Nested, *weight: Nested) -> Nested:
+        import tensorflow as tf
+
+        binary = targets == "binary"
+        encoded = tf.cast(y, tf.float32)[:, None] if binary else tf.one_hot(y, split.classes)
+        return (x, encoded, *weight)
 
     outputs = 1 if targets == "binary" else split.classes
     return replace(split.map(rows), classes=outputs)

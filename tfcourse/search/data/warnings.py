@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 
 from tfcourse.data.splits import Part, Split
+from tfcourse.data.streams import Stream
 from tfcourse.search.config.metrics import Targets, metric_names
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import fold_split
@@ -82,6 +83,8 @@ def _sets(split: Split, config: SearchConfig, name: str) -> Iterator[tuple[str, 
 
 def _only_target(part: Part, metric: str, targets: Targets) -> str | None:
     """Return the only target of the examples, if the metric is then the same for every model."""
+    if isinstance(part, Stream):
+        return None
     useless, first = _useless_targets(metric, targets), part.y[0]
     if not useless or not (part.y == first).all():
         return None

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from itertools import count
 
 from tfcourse.console import one_line
-from tfcourse.data.nested import array_items
 from tfcourse.data.splits import Part
+from tfcourse.data.streams import Stream
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import rank
@@ -22,7 +22,7 @@ from tfcourse.search.store.journal import SearchJournal
 from tfcourse.search.store.summary import Measurement, Summary
 from tfcourse.search.strategies.stopping import Stop, trials_that_count
 from tfcourse.search.strategies.study import Records
-from tfcourse.types import KerasModel, TrainingData
+from tfcourse.types import KerasModel
 
 __all__ = ["complete_record", "conclude", "measure_best", "write_seconds"]
 
@@ -127,7 +127,8 @@ def measure_best(
     measurements = [] if stored is None else list(stored.measurements)
     if test is not None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        measurements.append(Measurement(best, len(trials), _metrics(model, test), now))
+        metrics = _metrics(model, test, config.training.batch_size)
+        measurements.append(Measurement(best, len(trials), metrics, now))
     seconds = 0.0 if stored is None else stored.seconds
     directory.write_summary(_summary(config, trials, best, measurements, stop, seconds))
 
@@ -176,25 +177,14 @@ def _summary(
     )
 
 
-def _metrics(model: KerasModel, test: Part) -> dict[str, float]:
+def _metrics(model: KerasModel, test: Part, size: int) -> dict[str, float]:
     """Return the metrics on the test set; one batch is computed sooner than a program is traced."""
-    import numpy as np
-    import tensorflow as tf
-
-    from tfcourse.search.trials.trial import LARGEST_BATCH
+    from tfcourse.search.trials.feeding import LARGEST_BATCH, evaluation_arguments
     from tfcourse.training.evaluate import evaluate
 
-    if test.count <= LARGEST_BATCH:
+    if test.count <= LARGEST_BATCH and not isinstance(test, Stream):
         model.run_eagerly = True
-    x: TrainingData = test.x
-    y: TrainingData | None = test.y
-    weight = test.weight
-    # Arrays of float64 would become float32 before the model can scale them.
-    if any(array.dtype == np.float64 for _, array in array_items(x)):
-        examples = (x, y) if weight is None else (x, y, weight)
-        x = tf.data.Dataset.from_tensor_slices(examples).batch(LARGEST_BATCH)
-        y = weight = None
     metrics: dict[str, float] = evaluate(
-        model, x, y, LARGEST_BATCH, verbose=0, sample_weight=weight, return_dict=True
+        model, **evaluation_arguments(test, size), verbose=0, return_dict=True
     )
     return metrics

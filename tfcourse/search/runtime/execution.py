@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from tfcourse.data.splits import Split
+from tfcourse.data.streams import Stream
 from tfcourse.notices import notice
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle
@@ -102,7 +103,9 @@ def run_trials(
     propose = Proposer(config.study, finished, directory.read_trial)
     runner = TrialRunner(config, split, name, directory.checkpoints, propose.limits)
     write = TrialWriter(config, directory).add
-    if should_vectorize(config, runner.steps_of_epoch, workers=workers):
+    if not isinstance(split.train, Stream) and should_vectorize(
+        config, runner.steps_of_epoch, workers=workers
+    ):
         sizes = group_sizes(config, workers)
         groups = GroupRunner(runner, sizes.group_size, workers)
         run_groups(source, propose, groups, sizes, write, name, on_begin, alone)

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from tfcourse.data.splits import Split
+from tfcourse.data.streams import Stream
 from tfcourse.errors import InputError, error_line, error_text, one_of
 from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
@@ -34,6 +35,8 @@ __all__ = ["preflight"]
 
 LOG = logging.getLogger("tfcourse")
 
+# The examples of a stream whose ids are checked.
+FIRST = 1024
 # The number of trials whose values are tried while the builder fails.
 MOST_TRIED = 16
 
@@ -144,7 +147,8 @@ def _check_ids(config: SearchConfig, model: KerasModel, split: Split) -> None:
         return
     split, _ = normalize(split, config.data.normalize)
     for name, part in split.parts.items():
-        x = Arrays.of(part.x).data
+        examples = part.rows(slice(FIRST)) if isinstance(part, Stream) else part
+        x = Arrays.of(examples.x).data
         check_embedded_ids(model, x, f" of the {name} set")
 
 

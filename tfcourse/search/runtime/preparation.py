@@ -9,6 +9,7 @@ from tfcourse.data.splits import Split
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import check_folds
 from tfcourse.search.data.loading import load_split
+from tfcourse.search.data.streaming import check_files
 from tfcourse.search.data.warnings import data_warnings
 from tfcourse.search.records.satisficing import judge
 from tfcourse.search.runtime.preflight import preflight
@@ -18,7 +19,12 @@ from tfcourse.search.store.code_record import (
     is_damaged,
     write_code_record,
 )
-from tfcourse.search.store.data_record import check_unchanged, data_record, write_data_record
+from tfcourse.search.store.data_record import (
+    check_unchanged,
+    data_record,
+    read_data_record,
+    write_data_record,
+)
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.strategies.study import Records
 
@@ -58,6 +64,8 @@ def prepare(
     record = data_record(split)
     if not fresh:
         check_unchanged(directory.path, record, config)
+    if (stored := read_data_record(directory.path)) is None or stored != record:
+        check_files(config)
     begins("model")
     code = preflight(config, split)
     missing = [number for number in range(config.trials) if number not in finished]

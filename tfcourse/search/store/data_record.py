@@ -9,6 +9,7 @@ import numpy as np
 
 from tfcourse.data.nested import array_items
 from tfcourse.data.splits import Split
+from tfcourse.data.streams import Stream
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
@@ -24,7 +25,7 @@ __all__ = [
 
 _NAME = "data.json"
 # The shape and type of each array by its name, and the hash.
-_Stored = dict[str, dict[str, list[int] | str] | str]
+_Stored = dict[str, dict[str, list[int] | int | str] | str]
 
 
 def data_record(split: Split) -> dict[str, Any]:
@@ -32,6 +33,10 @@ def data_record(split: Split) -> dict[str, Any]:
     digest = hashlib.sha256()
     record: dict[str, Any] = {}
     for name, part in split.parts.items():
+        if isinstance(part, Stream):
+            record |= {f"{name}_{key}": entry for key, entry in part.record.items()}
+            digest.update(f"{name} {part.digest} ".encode())
+            continue
         for side in ("x", "y", "weight"):
             arrays = getattr(part, side)
             for key, values in [] if arrays is None else array_items(arrays):

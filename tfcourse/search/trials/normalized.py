@@ -9,8 +9,9 @@ import keras
 
 from tfcourse.data.input_scaling import InputScaling, fit_input_scaling
 from tfcourse.data.nested import Arrays
-from tfcourse.data.scaling import Scaling, fit_scaling
+from tfcourse.data.scaling import Method, Scaling, fit_scaling
 from tfcourse.data.splits import Split
+from tfcourse.data.streams import Stream
 from tfcourse.internals.models import compile_arguments
 from tfcourse.models.saving import save_model
 from tfcourse.search.trials.normalized_inputs import (
@@ -18,12 +19,13 @@ from tfcourse.search.trials.normalized_inputs import (
     scaling_layers,
     with_input_scaling,
 )
+from tfcourse.search.trials.normalized_streams import normalize_streams
 from tfcourse.types import KerasModel
 
 __all__ = ["AnyScaling", "Normalization", "ScaledModel", "normalize", "scaling_of", "with_scaling"]
 
 
-Normalization = Literal["none", "standardize", "min_max"]
+Normalization = Method | Literal["none"]
 # The scaling of one input, or of several.
 AnyScaling: TypeAlias = Scaling | InputScaling
 
@@ -40,6 +42,8 @@ def normalize(
     """
     if method == "none":
         return split, None
+    if isinstance(split.train, Stream):
+        return normalize_streams(split, split.train, method)
     scaling = scaling_of(split.train.x, method)
     return split if scaling is None else scaling.apply_to(split), scaling
 

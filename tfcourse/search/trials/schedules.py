@@ -15,7 +15,7 @@ from tfcourse.optimizers.schedule import TrainingSchedule, schedule_of
 from tfcourse.search.config import optimizers
 from tfcourse.search.config.schedules import is_scheduled, is_smoothed, training_value
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.training.data.arrays import Arrays
+from tfcourse.search.trials.feeding import Examples
 from tfcourse.types import Callback, Hyperparameters, LearningRate, Optimizer
 
 __all__ = [
@@ -43,7 +43,7 @@ def _default_rate(name: str) -> float:
 
 
 def schedule_parameters(
-    config: SearchConfig, values: Hyperparameters, train: Arrays
+    config: SearchConfig, values: Hyperparameters, train: Examples
 ) -> dict[str, float | str]:
     """Return the parameters of a trial's `TrainingSchedule`; none if the config has no schedule.
 
@@ -78,7 +78,7 @@ def assign_schedule(optimizer: Optimizer, parameters: Mapping[str, float | str])
 
 
 def schedule_callbacks(
-    config: SearchConfig, values: Hyperparameters, train: Arrays
+    config: SearchConfig, values: Hyperparameters, train: Examples
 ) -> list[Callback]:
     """Return callbacks that set a trial's schedule and its label smoothing in the training."""
     parameters = schedule_parameters(config, values, train)

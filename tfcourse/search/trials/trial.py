@@ -20,6 +20,7 @@ from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
+from tfcourse.search.trials.feeding import LARGEST_BATCH, Examples, fit_arguments, of_part
 from tfcourse.search.trials.normalized import AnyScaling, ScaledModel, normalize, with_scaling
 from tfcourse.search.trials.resumption import resume_or_restart
 from tfcourse.search.trials.schedules import schedule_callbacks
@@ -28,7 +29,6 @@ from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.search.trials.trainings import Training, trainings, with_origin
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.checkpoints.errors import CheckpointError
-from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.fit import fit
 from tfcourse.training.programs.jit import Auto
 from tfcourse.training.reuse.pool import ModelPool
@@ -39,8 +39,6 @@ __all__ = ["LARGEST_BATCH", "TrialRunner"]
 SAVE_EVERY = datetime.timedelta(seconds=10)
 # Seconds of a trial from which on checkpoints pay.
 WORTH_SAVING = 5.0
-# The batch size for data that a model is only evaluated on.
-LARGEST_BATCH = 1024
 MAX_CHECKPOINTS = 3
 
 
@@ -58,7 +56,7 @@ class TrialRunner:
             None if there are none; without it no trial is pruned.
 
     Attributes:
-        data: Returns the train and dev set of a fold as `Arrays`, and their scaling.
+        data: Returns the train and dev set of a fold as `Examples`, and their scaling.
     """
 
     def __init__(
@@ -164,22 +162,15 @@ class TrialRunner:
         trained: list[KerasModel] = []
 
         def fit_once(model: KerasModel) -> dict[str, list[float]]:
-            x, y, weight = train.parts
             return fit(
                 model,
-                x,
-                y,
-                batch_size=size,
+                **fit_arguments(train, dev, size, training.seed, config.training.batch_size),
                 epochs=self._epochs_of(values),
                 verbose=0,
                 callbacks=[
                     *trial_callbacks(config, limits),
                     *schedule_callbacks(config, values, train),
                 ],
-                validation_data=dev.data,
-                validation_batch_size=min(dev.count, LARGEST_BATCH),
-                sample_weight=weight,
-                seed=training.seed,
                 jit_compile=self._jit_compile_of(model),
                 on_nan="ignore",  # the record of a failed trial has its history up to the NaN
                 checkpoint_dir=None if saved is None else saved.path,
@@ -239,10 +230,9 @@ class TrialRunner:
         is_alone = isinstance(jit_compile, Auto) and not self.pool.can_share(model)
         return Auto() if is_alone else jit_compile
 
-    def _fold_data(self, fold: int) -> tuple[Arrays, Arrays, AnyScaling | None]:
+    def _fold_data(self, fold: int) -> tuple[Examples, Examples, AnyScaling | None]:
         """Return train and dev set of a fold, normalized by its train set, and the scaling."""
         split = fold_split(self.split, self.config, fold)
         split, scaling = normalize(split, self.config.data.normalize)
-        parts = with_class_weights(self.config, split.train), split.dev
-        train, dev = (Arrays.of(part.x, part.y, part.weight) for part in parts)
-        return train, dev, scaling
+        train = with_class_weights(self.config, split.train)
+        return of_part(train), of_part(split.dev), scaling

@@ -1,8 +1,12 @@
 """Data of any kind that Keras takes, as a stream of batches, through Keras's adapters."""
 
+from collections.abc import Callable
+from functools import partial
+
 import keras
 import tensorflow as tf
 
+from tfcourse.data.streams import EpochBatches
 from tfcourse.errors import InputError
 from tfcourse.internals.data import can_convert_arrays, get_data_adapter
 from tfcourse.training.data.arrays import refuse_lists, sparse_by_rows
@@ -10,7 +14,7 @@ from tfcourse.training.data.distributed import whole_batches
 from tfcourse.training.data.feeds import StreamFeed
 from tfcourse.types import ClassWeight, Nested
 
-__all__ = ["stream_of"]
+__all__ = ["epoch_stream", "stream_of"]
 
 
 def stream_of(
@@ -22,6 +26,7 @@ def stream_of(
     reset: bool = True,
     once: bool = False,
     batch_size: int | None = None,
+    begin: Callable[[int], None] | None = None,
 ) -> StreamFeed:
     """Return a feed of any data that Keras takes, except for dense arrays in memory.
 
@@ -35,6 +40,7 @@ def stream_of(
             ``model.fit`` and ``model.evaluate`` do; ``model.predict`` does not.
         once: Whether there is one epoch only.
         batch_size: The examples of a step, for sparse arrays.
+        begin: Brings the data into the order of an epoch, from its number.
 
     Raises:
         InputError: Keras does not take such data, it is empty, a list of numbers or a dataset
@@ -68,10 +74,37 @@ def stream_of(
         raise InputError(str(error)) from error
     if adapter.num_batches == 0:
         raise InputError("x holds no batches: its length is 0.")
-    feed = StreamFeed(adapter, steps, reset, once)
+    feed = StreamFeed(adapter, steps, reset, once, begin)
     if isinstance(x, keras.utils.PyDataset):
         _refuse_none(feed.sample)
     return feed
+
+
+def epoch_stream(
+    batches: EpochBatches,
+    steps: int | None,
+    steps_argument: str,
+    seed: int | None = None,
+    class_weight: ClassWeight | None = None,
+    once: bool = False,
+) -> StreamFeed:
+    """Return a feed of batches that are in another order in each epoch.
+
+    Args:
+        batches: The batches.
+        steps: The steps of an epoch; None for those that the batches have.
+        steps_argument: The name of the caller's argument for ``steps``, for the message.
+        seed: The seed of the order; None for the order of the data.
+        class_weight: A weight for every class.
+        once: Whether there is one epoch only.
+
+    Raises:
+        InputError: As from `stream_of`.
+    """
+    begin = None if batches.begin is None or seed is None else partial(batches.begin, seed)
+    data = batches.dataset, None, None
+    steps = steps or batches.steps
+    return stream_of(data, steps, steps_argument, class_weight=class_weight, once=once, begin=begin)
 
 
 def _refuse_none(batch: Nested) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.data.frames import as_examples, is_scipy_sparse
+from tfcourse.data.streams import shuffled_rows
 from tfcourse.errors import InputError, shown
 from tfcourse.internals.data import can_slice, split_arrays
 from tfcourse.training.programs.tree import first_leaf, map_leaves, tree_leaves
@@ -104,8 +105,7 @@ def epoch_order(count: int, shuffle: bool, seed: int, epoch: int) -> Tensor:
     """Return the order of an epoch's examples, a permutation drawn from (seed, epoch) alone."""
     if not shuffle:
         return tf.range(count)
-    order = np.random.default_rng([seed, epoch]).permutation(count)
-    return tf.constant(order, tf.int32)
+    return tf.constant(shuffled_rows(count, seed, epoch), tf.int32)
 
 
 def split_off_validation(parts: Nested, fraction: float) -> tuple[Nested, Nested]:

@@ -144,8 +144,9 @@ class StreamFeed(Feed):
         steps_per_epoch: int | None = None,
         reset: bool = True,
         once: bool = False,
+        begin: Callable[[int], None] | None = None,
     ) -> None:
-        self.adapter = adapter
+        self.adapter, self.begin = adapter, begin
         dataset = adapter.get_tf_dataset()
         self.sample = _symbols(dataset.element_spec)
         self.known_shapes = all(map(_is_static, tf.nest.flatten(dataset.element_spec)))
@@ -157,13 +158,13 @@ class StreamFeed(Feed):
         self.repeated = (
             isinstance(dataset, tf.data.Dataset)
             and steps_per_epoch is None
-            and not once
+            and not (once or begin)
             and int(dataset.cardinality()) > 0
             and is_pure(dataset)
         )
         if self.repeated:
             dataset = dataset.repeat()
-        self.continued = self.repeated or steps_per_epoch is not None
+        self.continued = self.repeated or (steps_per_epoch is not None and begin is None)
         self.endless = (
             isinstance(dataset, tf.data.Dataset)
             and int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
@@ -178,6 +179,8 @@ class StreamFeed(Feed):
 
     def chunks(self, epoch: int, stride: int, start: int = 0) -> Iterator[Chunk]:
         """Yield the epoch in chunks of at most ``stride`` steps; ``start`` must be 0."""
+        if self.begin is not None:
+            self.begin(epoch)
         self.adapter.on_epoch_begin()
         self._used = True
         continues = self._iterator is not None and self.continued

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from tfcourse.data.streams import EpochBatches
 from tfcourse.errors import InputError, shown, warn
-from tfcourse.training.data.adapters import stream_of
+from tfcourse.training.data.adapters import epoch_stream, stream_of
 from tfcourse.training.data.arrays import Arrays, in_memory
 from tfcourse.training.data.feeds import ArrayFeed, Feed
 from tfcourse.training.programs.jit import seconds_of_step
@@ -64,21 +65,28 @@ def train_feed(
     """
     steps = limit_by_config("steps_per_epoch", steps)
     if not in_memory(*data):
-        if order.seed is not None:
+        if order.seed is not None and not isinstance(data[0], EpochBatches):
             raise InputError(
                 "seed is for arrays in memory: data of other kinds has its own order. Leave it "
                 "out, and seed the data (a dataset's .shuffle(buffer_size, seed))."
             )
+        if isinstance(data[0], EpochBatches):
+            return epoch_stream(data[0], steps, "steps_per_epoch", _seed_of(order), class_weight)
         return stream_of(
             data, steps, "steps_per_epoch", order.shuffle, class_weight, batch_size=batch_size
         )
     x, y, sample_weight = data
     arrays = Arrays.of(x, y, sample_weight, class_weight)
-    seed = order.seed or 0
-    if order.shuffle and order.seed is None:
-        seed = int(np.random.randint(2**31 - 1))
+    seed = _seed_of(order) or 0
     size = arrays.batch_size(batch_size, steps)
     return ArrayFeed(arrays, size, order.shuffle, seed, steps, order.first_epoch)
+
+
+def _seed_of(order: Order) -> int | None:
+    """Return the seed of the shuffling, drawn if there is none; None without shuffling."""
+    if order.shuffle and order.seed is None:
+        return int(np.random.randint(2**31 - 1))
+    return order.seed if order.shuffle else None
 
 
 def evaluation_feed(
@@ -98,6 +106,8 @@ def evaluation_feed(
         once: Whether it is used once only.
     """
     steps = limit_by_config("steps_per_epoch", steps)
+    if isinstance(data[0], EpochBatches):
+        return epoch_stream(data[0], steps, steps_argument, once=once)
     if not in_memory(*data):
         return stream_of(data, steps, steps_argument, once=once, batch_size=batch_size)
     arrays = Arrays.of(*data)

@@ -12,13 +12,15 @@ __all__ = ["impurity", "traced_functions"]
 
 # The operations with state that a program may contain: reading and writing variables, and control
 # flow, whose bodies are examined by themselves. cuDNN's recurrent kernels have state for their
-# dropout, which Keras does not use.
+# dropout, which Keras does not use. An iterator is the program's argument: one of the program's own
+# would be a captured resource.
 ALLOWED = {
     "ReadVariableOp", "AssignVariableOp", "AssignAddVariableOp", "AssignSubVariableOp",
     "VariableShape", "VarIsInitializedOp", "ResourceGather", "ResourceGatherNd",
     "ResourceScatterAdd", "ResourceScatterSub", "ResourceScatterUpdate",
     "While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase",
     "PartitionedCall", "StatefulPartitionedCall",
+    "IteratorGetNext", "IteratorGetNextAsOptional", "IteratorGetNextSync",
     "Assert", "Print", "PrintV2", "NoOp", "Placeholder",
     "TensorArrayV3", "CudnnRNNV2", "CudnnRNNV3", "CudnnRNNBackpropV2", "CudnnRNNBackpropV3",
 }  # fmt: skip

@@ -23,6 +23,7 @@ from tfcourse.search.trials.vectorized.group_size import slot_count
 from tfcourse.search.trials.vectorized.member_model import MemberModel
 from tfcourse.search.trials.vectorized.rule import should_vectorize
 from tfcourse.search.trials.vectorized.time_shares import TimeShares
+from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.early_stopping import BestEpoch
 from tfcourse.training.non_finite.rule import logs_fault
 from tfcourse.training.population.fit import fit_population
@@ -98,6 +99,8 @@ class GroupRunner:
         config = self.config
         size = int(group[0][1].get("batch_size", config.training.batch_size))
         train, dev, _ = self.runner.data(0)
+        assert isinstance(train, Arrays)  # streams train no population
+        assert isinstance(dev, Arrays)
         members = [self._member(*of) for of in group]
         x, y, weight = train.parts
         trained = fit_population(

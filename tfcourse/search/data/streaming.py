@@ -1,0 +1,87 @@
+"""The sets of a search whose examples are read batch by batch."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tfcourse.data.image_files import (
+    CHANNELS,
+    ImageFiles,
+    check_readable,
+    image_files,
+    sets_of_folder,
+)
+from tfcourse.data.splits import Part, Split, stratified_split
+from tfcourse.errors import InputError
+from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.config.tables import DataTable
+
+__all__ = ["check_files", "is_streamed", "load_streams"]
+
+
+def is_streamed(config: SearchConfig) -> bool:
+    """Return True if the examples are read batch by batch."""
+    return config.data.source == "images"
+
+
+def load_streams(config: SearchConfig) -> Split:
+    """Return the sets, of which no example has been read yet.
+
+    Raises:
+        InputError: The files are not as the source needs them, or a setting needs arrays.
+    """
+    _check_settings(config)
+    sets = _image_sets(config.data)
+    train = sets["train"]
+    streams = {name: images.stream() for name, images in sets.items()}
+    return Split(streams["train"], streams["dev"], streams.get("test"), len(train.classes))
+
+
+def check_files(config: SearchConfig) -> None:
+    """Read all files of the sets once.
+
+    Raises:
+        InputError: Some are damaged; it names them.
+    """
+    if config.data.source == "images":
+        try:
+            for images in _image_sets(config.data).values():
+                check_readable(images)
+        except InputError as error:
+            raise InputError(f"{config.origin}: [data] {error}") from error
+
+
+def _check_settings(config: SearchConfig) -> None:
+    """Raise InputError for a setting that needs all examples in memory."""
+    if config.training.folds > 1:
+        raise InputError(
+            f"folds of streamed data are not supported. Received: [training] folds = "
+            f"{config.training.folds}; leave it out, or give a source in memory."
+        )
+    if config.search.caviar == "population":
+        raise InputError(
+            'streamed data can\'t train a population. Leave out [search] caviar = "population", '
+            "or give a source in memory."
+        )
+
+
+def _image_sets(data: DataTable) -> dict[str, ImageFiles]:
+    """Return the images of each set: those of its folder, or its share of all."""
+    assert data.path is not None  # checked with the config
+    assert data.image_size is not None
+    root, channels = Path(data.path), CHANNELS[data.color_mode or "rgb"]
+    height, width = data.image_size
+    folders = sets_of_folder(root)
+    if folders is None:
+        images = image_files(root, (height, width), channels)
+        numbers = np.arange(len(images.names))[:, None]
+        whole = Part(numbers, images.labels)
+        split = stratified_split(whole, data.split, len(images.classes), data.seed)
+        return {name: images.rows(part.x[:, 0]) for name, part in split.parts.items()}
+    train = image_files(folders["train"], (height, width), channels)
+    others: dict[str, ImageFiles] = {
+        name: image_files(folders[name], (height, width), channels, train.classes)
+        for name in ("dev", "test")
+        if name in folders
+    }
+    return {"train": train, **others}
