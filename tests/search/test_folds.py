@@ -206,8 +206,8 @@ class TestErrors:
             ("[training]\nrepeats = 0", r"\[training\] repeats: must be greater .* Received: 0\."),
             (
                 "[data]\nnormalize = 'standardise'",
-                r'\[data\] normalize must be one of "none", "standardize", "min_max"\. .*'
-                r'Did you mean "standardize"\?',
+                r'\[data\] normalize must be one of "none", "standardize", "min_max", "rescale"\. '
+                r'.*Did you mean "standardize"\?',
             ),
         ],
     )

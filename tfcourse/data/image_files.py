@@ -187,19 +187,19 @@ def image_files(
             lacks, or a file that is no image.
     """
     folders = [folder.name for folder in _folders(root)]
-    known = tuple(folders) if classes is None else classes
-    if len(known) < 2:
+    wanted = tuple(folders) if classes is None else classes
+    if len(wanted) < 2:
         raise InputError(
             f"path: {root} must hold at least 2 folders, one for each class, with images in them. "
             f"Received: {_listed(folders) or 'none'}."
         )
-    if unknown := [name for name in folders if name not in known]:
+    if unknown := [name for name in folders if name not in wanted]:
         raise InputError(
             f"path: {root} has a class that the train set lacks: {_listed(unknown)}. Add images "
             "of it to the train set, or take the folder out."
         )
     names, labels = list[str](), list[int]()
-    for label, name in enumerate(known):
+    for label, name in enumerate(wanted):
         images = _images(root / name) if name in folders else []
         if not images and classes is None:
             raise InputError(
@@ -211,7 +211,7 @@ def image_files(
     if not names:
         raise InputError(f"path: {root} holds no image ({', '.join(_SUFFIXES)}).")
     _check_begins(root, names)
-    return ImageFiles(root, names, np.asarray(labels, np.int64), known, image_size, channels)
+    return ImageFiles(root, names, np.asarray(labels, np.int64), wanted, image_size, channels)
 
 
 def check_readable(images: ImageFiles) -> None:
@@ -247,8 +247,8 @@ def _folders(path: Path) -> list[Path]:
 
 def _images(folder: Path) -> list[Path]:
     """Return the images of a folder and those inside it, in Keras's order."""
-    found = [path for path in folder.rglob("*") if path.name.lower().endswith(_SUFFIXES)]
-    return sorted(found, key=lambda path: (path.parent, path.name))
+    images = [path for path in folder.rglob("*") if path.name.lower().endswith(_SUFFIXES)]
+    return sorted(images, key=lambda path: (path.parent, path.name))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -71,7 +71,7 @@ class Stream(Part):
             digest=digest,
             steps=steps,
             transform=transform,
-            made={},
+            by_size={},
         )
 
     source: Callable[[int, Transform | None], EpochBatches]
@@ -81,7 +81,7 @@ class Stream(Part):
     digest: str
     steps: int | None
     transform: Transform | None
-    made: dict[int, EpochBatches]
+    by_size: dict[int, EpochBatches]
 
     @property
     def x(self) -> NoReturn:
@@ -114,9 +114,9 @@ class Stream(Part):
 
     def of_size(self, size: int) -> EpochBatches:
         """Return the batches of a size; the same object for every training."""
-        if size not in self.made:
-            self.made[size] = self.source(size, self.transform)
-        return self.made[size]
+        if size not in self.by_size:
+            self.by_size[size] = self.source(size, self.transform)
+        return self.by_size[size]
 
     def first(self, size: int) -> Nested:
         """Return the first batch of a size, before any shuffling."""

@@ -20,8 +20,8 @@ from tfcourse.search.config.metrics import METRICS
 from tfcourse.search.config.parts import is_own
 from tfcourse.search.config.schedules import is_scheduled, is_smoothed, training_value
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.records.score_at import BEST, averaged_epochs
 from tfcourse.search.data.streaming import is_streamed
+from tfcourse.search.records.score_at import BEST, averaged_epochs
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.trials.trainings import trainings, with_origin
 from tfcourse.types import Hyperparameters

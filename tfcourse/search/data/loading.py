@@ -31,11 +31,10 @@ def load_split(config: SearchConfig) -> Split:
     Raises:
         InputError: The source, its file, its shapes, values or labels are wrong.
     """
+    if is_streamed(config):
+        return load_streams(config)
     data, arrays, numbers = config.data, config.arrays, config.targets == "numbers"
     try:
-        if is_streamed(config):
-            split = load_streams(config)
-            return encode_targets(split, config.training.loss, config.targets)
         if arrays is None:
             with chdir("."):  # a function of the user's may change the working directory
                 apart = () if data.sample_weight is None else (data.sample_weight,)

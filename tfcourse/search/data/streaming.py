@@ -13,8 +13,10 @@ from tfcourse.data.image_files import (
 )
 from tfcourse.data.splits import Part, Split, stratified_split
 from tfcourse.errors import InputError
+from tfcourse.quiet import quiet_start
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
+from tfcourse.search.data.targets import encode_targets
 
 __all__ = ["check_files", "is_streamed", "load_streams"]
 
@@ -25,16 +27,20 @@ def is_streamed(config: SearchConfig) -> bool:
 
 
 def load_streams(config: SearchConfig) -> Split:
-    """Return the sets, of which no example has been read yet.
+    """Return the sets, of which no example has been read yet; y is what the loss takes.
 
     Raises:
         InputError: The files are not as the source needs them, or a setting needs arrays.
     """
-    _check_settings(config)
-    sets = _image_sets(config.data)
-    train = sets["train"]
-    streams = {name: images.stream() for name, images in sets.items()}
-    return Split(streams["train"], streams["dev"], streams.get("test"), len(train.classes))
+    try:
+        _check_settings(config)
+        sets = _image_sets(config.data)
+        streams = {name: images.stream() for name, images in sets.items()}
+        classes = len(sets["train"].classes)
+        split = Split(streams["train"], streams["dev"], streams.get("test"), classes)
+        return encode_targets(split, config.training.loss, config.targets)
+    except InputError as error:
+        raise InputError(f"{config.origin}: [data] {error}") from error
 
 
 def check_files(config: SearchConfig) -> None:
@@ -45,7 +51,10 @@ def check_files(config: SearchConfig) -> None:
     """
     if config.data.source == "images":
         try:
-            for images in _image_sets(config.data).values():
+            sets = _image_sets(config.data)
+            with quiet_start():
+                import tensorflow  # noqa: F401  # quietly, before the files need it
+            for images in sets.values():
                 check_readable(images)
         except InputError as error:
             raise InputError(f"{config.origin}: [data] {error}") from error
@@ -57,6 +66,11 @@ def _check_settings(config: SearchConfig) -> None:
         raise InputError(
             f"folds of streamed data are not supported. Received: [training] folds = "
             f"{config.training.folds}; leave it out, or give a source in memory."
+        )
+    if config.training.class_weight is not None:
+        raise InputError(
+            "class_weight of streamed data is not supported. Leave out [training] class_weight, "
+            "or give a source in memory."
         )
     if config.search.caviar == "population":
         raise InputError(
