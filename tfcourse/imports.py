@@ -64,7 +64,8 @@ def _exit_if_unguarded(status: int) -> NoReturn:
 def load_function(name: str, key: str) -> Any:
     """Import the function ``package.module:function``, also from the current folder.
 
-    It may also be an object that builds models, such as keras-tuner's ``HyperModel``.
+    It may also be an object that builds models, such as keras-tuner's ``HyperModel``, or a
+    callback.
 
     Args:
         name: The module and the function.
@@ -94,7 +95,8 @@ def load_function(name: str, key: str) -> Any:
             "the installed packages."
         ) from error
     function: Any = getattr(module, function_name, None)
-    if not callable(function) and not callable(getattr(function, "build", None)):
+    has_use = any(callable(getattr(function, name, None)) for name in ("build", "set_model"))
+    if not callable(function) and not has_use:
         functions = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
         raise InputError(
             f'{key}: the module "{module_name}" has no function "{function_name}".'

@@ -80,7 +80,7 @@ def retest(
     # Trials that were trained in a population are the same only up to rounding.
     alone = searched.search.caviar == "reuse"
     repeats = bool(same) and alone and seeds == 1 and seed in (None, searched.search.seed)
-    runner = TrialRunner(config, split, worker="retest")
+    runner = TrialRunner(config, split, worker="retest", files=directory.callbacks / "retest")
     new = _train(runner, old, config.direction, verbose)
     places = {r.trial: place for place, r in enumerate(rank(new, config.direction), 1)}
     if not places:

@@ -96,7 +96,7 @@ def training_script(config: SearchConfig, directory: Path, record: TrialRecord) 
     every = trainings(origin, config.search.seed, plan.folds, plan.repeats)
     pairs = [(training.fold, training.seed) for training in every]
     pairs = pairs[: max(len(record.scores), 1)] if pruned else pairs
-    written_out = is_builtin(config.builder) and not is_streamed(config)
+    written_out = is_builtin(config.builder) and not (plan.callbacks or is_streamed(config))
     begin = _begin_written_out() if written_out else ["runner = TrialRunner(config, sets)"]
     step = _written_out(config, values) if written_out else _with_runner(record.trial)
     # Its last epoch, if that was not the end of a training.

@@ -91,20 +91,24 @@ def config_from_arguments(
 
 
 def _by_name(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, object]]:
-    """Return the settings with names in the place of losses and metrics, and these by name."""
+    """Return the settings with names in the place of objects, and these by name."""
     objects: dict[str, object] = {}
 
     def named(value: object) -> object:
-        if not callable(value):  # a name, or an error
+        if not callable(value) and not hasattr(value, "set_model"):  # a name, or an error
             return value
-        name = part_name(value)
+        first = name = part_name(value)
+        number = 1
+        while objects.get(name, value) is not value:  # two lambdas have the same name
+            number += 1
+            name = f"{first}_{number}"
         objects[name] = value
         return name
 
     named_settings = dict(settings)
     if "loss" in settings:
         named_settings["loss"] = named(settings["loss"])
-    for key in ("metrics",):
+    for key in ("metrics", "callbacks"):
         if isinstance(settings.get(key), list | tuple):
             named_settings[key] = [named(value) for value in settings[key]]
     return named_settings, objects

@@ -67,6 +67,12 @@ def part_name(value: object) -> str:
     """
     if inspect.isfunction(value):
         return f"{value.__module__}:{value.__name__}"
+    if not isinstance(value, type) and hasattr(value, "set_model"):  # a callback
+        plain = (bool, int, float, str)
+        public = {k: v for k, v in vars(value).items() if not k.startswith("_")}
+        simple = {k: v for k, v in public.items() if isinstance(v, plain)}
+        text = ", ".join(f"{key}={simple[key]!r}" for key in sorted(simple))
+        return without_addresses(f"{object_name(value)}({text})")
     if isinstance(value, type) or not hasattr(value, "get_config"):
         return object_name(value)
     from tfcourse.internals.models import function_arguments

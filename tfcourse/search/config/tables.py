@@ -160,6 +160,8 @@ class _TrainingTable(Table):
         loss: Keras's name, or ``package.module:name``.
         metrics: Likewise.
         targets: The targets that the loss takes; not set: those that it is known to take.
+        callbacks: The names of callbacks, or their tables of arguments by name, see
+            `tfcourse.search.trials.own_callbacks.make_callbacks`.
         folds: The number of folds of train and dev set together, each the dev set of one
             training; with 1 the sets stay as they are.
         repeats: The number of trainings on each fold, each with a seed of its own.
@@ -182,6 +184,7 @@ class _TrainingTable(Table):
     loss: str = "sparse_categorical_crossentropy"
     metrics: Annotated[tuple[str, ...], Strict(False)] = ("accuracy",)
     targets: Literal["labels", "one_hot", "binary", "numbers"] | None = None
+    callbacks: list[str] | dict[str, dict[str, Any]] | None = None
     folds: int = Field(default=1, ge=1, le=1_000_000)
     repeats: int = Field(default=1, ge=1, le=1_000_000)
     early_stopping: EarlyStoppingTable | None = None

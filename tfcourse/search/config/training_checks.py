@@ -1,6 +1,7 @@
-"""The check of the loss and the metrics of a config; those of Keras's without Keras."""
+"""The check of the loss, metrics and callbacks of a config; Keras's own without importing Keras."""
 
 from tfcourse.errors import InputError, either, one_of, shown
+from tfcourse.search.config.callbacks import validate_callbacks
 from tfcourse.search.config.metrics import (
     LOSSES,
     METRICS,
@@ -17,15 +18,15 @@ __all__ = ["loss_problems", "metric_problems", "validate_training"]
 def validate_training(
     training: TrainingTable, objects: Objects, recorded: bool = False
 ) -> list[str]:
-    """Return a line for each error of the loss and the metrics.
+    """Return a line for each error of the loss, the metrics and the callbacks.
 
     Args:
         training: ``[training]``.
         objects: The objects that `tfcourse.Search` was passed, by their names.
         recorded: True to import no module of the user's.
     """
-    where = "[training] loss"
-    problems = loss_problems(where, training.loss, training.targets, objects, recorded)
+    where, problems = "[training] loss", validate_callbacks(training, objects, recorded)
+    problems += loss_problems(where, training.loss, training.targets, objects, recorded)
     targets = training.targets or targets_of_loss(training.loss)
     if problems or targets is None:
         return problems

@@ -39,6 +39,8 @@ def vectorization_obstacles(
             f"[search] trial_timeout = {search.trial_timeout:g}: its members are trained together, "
             "and end together."
         )
+    if training.callbacks:
+        obstacles.append("[training] callbacks: each would see all members.")
     if not search.reuse_models:
         obstacles.append("[search] reuse_models = 0: its members share a compiled program.")
     if builder.compiles:

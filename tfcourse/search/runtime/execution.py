@@ -101,7 +101,9 @@ def run_trials(
         WorkFailedError: The scheduler can't be reached.
     """
     propose = Proposer(config.study, finished, directory.read_trial)
-    runner = TrialRunner(config, split, name, directory.checkpoints, propose.limits)
+    runner = TrialRunner(
+        config, split, name, directory.checkpoints, propose.limits, directory.callbacks
+    )
     write = TrialWriter(config, directory).add
     if not isinstance(split.train, Stream) and should_vectorize(
         config, runner.steps_of_epoch, workers=workers

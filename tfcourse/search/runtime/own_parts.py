@@ -1,6 +1,8 @@
-"""The check of one's own loss and metrics on the first examples, before any training."""
+"""The check of one's own loss, metrics and callbacks before any training."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,21 +12,44 @@ from tfcourse.errors import InputError, error_text
 from tfcourse.search.config.parts import is_own
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.trials.compilation import create_loss, keras_metrics
-from tfcourse.types import KerasModel, Tensor
+from tfcourse.search.trials.own_callbacks import TrialPlace, check_callbacks
+from tfcourse.types import Hyperparameters, KerasModel, Tensor
 
-__all__ = ["check_own_parts"]
+__all__ = ["check_own_training"]
 
 # The examples of the check; a prime, so that it is rarely the length of another axis.
 ROWS = 7
 
 
-def check_own_parts(config: SearchConfig, model: KerasModel, split: Split) -> None:
-    """Call one's own loss and metrics with targets and the model's predictions.
+def check_own_training(
+    config: SearchConfig, model: KerasModel, split: Split, values: Hyperparameters
+) -> None:
+    """Call one's own loss and metrics on a few examples, and make the callbacks.
+
+    Args:
+        config: The search.
+        model: The first model.
+        split: The data.
+        values: The model's hyperparameters.
 
     Raises:
-        InputError: One raises an error, a loss gives something else than a number for each example
-            or one for all, or a metric something else than one number.
+        InputError: One of them fails, or is not what it must be.
     """
+    try:
+        _check_parts(config, model, split)
+        if config.training.callbacks:
+            with tempfile.TemporaryDirectory() as folder:
+                check_callbacks(config, model, TrialPlace(0, values, Path(folder)))
+    except InputError as error:
+        raise InputError(f"{config.origin}: [training] {error}") from error
+
+
+def _check_parts(config: SearchConfig, model: KerasModel, split: Split) -> None:
+    """Refuse a loss that gives other than a number for each example, and a metric that gives other
+    than one number.
+    """
+    if not any(map(is_own, (config.training.loss, *config.training.metrics))):
+        return
     rows = split.train.rows(slice(ROWS))
     predictions = model(
         keras.tree.map_structure(keras.ops.convert_to_tensor, rows.x), training=False

@@ -18,7 +18,7 @@ from tfcourse.models.saving import load_model, save_model, why_not_loadable
 from tfcourse.search.config.parts import is_own
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.satisficing import PARAMETERS
-from tfcourse.search.runtime.own_parts import check_own_parts
+from tfcourse.search.runtime.own_parts import check_own_training
 from tfcourse.search.store.code_record import CodeRecord, code_record
 from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.trials.building import build_for, build_trial
@@ -54,14 +54,13 @@ def preflight(config: SearchConfig, split: Split) -> CodeRecord:
     """
     values, model = _first_model(config, split)
     code = code_record(config, values, model)
+    own_parts = any(map(is_own, (config.training.loss, *config.training.metrics)))
+    check_own_training(config, model, split, values)
     try:
-        own_parts = any(map(is_own, (config.training.loss, *config.training.metrics)))
         if config.builder.name not in BUILDERS:
             _check_output(config.builder.name, model)
         if config.builder.compiles:
             _check_compilation(config, model, split)
-        if own_parts:
-            check_own_parts(config, model, split)
         whole = _normalized(config, model, split)
         _check_ids(config, model, split)
         if config.builder.name not in BUILDERS or own_parts:

@@ -9,6 +9,7 @@ from typing import Any
 from tfcourse.errors import InputError
 from tfcourse.search.code.model_config import hash_of_config
 from tfcourse.search.code.sources import sources_of
+from tfcourse.search.config.callbacks import callback_entries
 from tfcourse.search.config.parts import is_own, load_part
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.store.reading import read_json_as, write_json
@@ -55,7 +56,7 @@ def code_record(
     model: KerasModel | None = None,
     complete: bool = True,
 ) -> CodeRecord:
-    """Return hashes of the source of builder, loss and metrics, and of a model's configuration.
+    """Return hashes of the source of all parts of one's own, and of a model's configuration.
 
     It has nothing for tfcourse's own builders and metrics, nor for installed packages, whose
     versions are in ``versions.json``.
@@ -66,7 +67,9 @@ def code_record(
         model: The first model that can be built.
         complete: As for `tfcourse.search.code.sources.sources_of`.
     """
-    entries = [("loss", config.training.loss), *(("metrics", m) for m in config.training.metrics)]
+    training = config.training
+    entries = [("loss", training.loss), *(("metrics", metric) for metric in training.metrics)]
+    entries += [("callbacks", entry) for entry, _ in callback_entries(training)]
     functions = [load_part(entry, key, config.objects) for key, entry in entries if is_own(entry)]
     source: dict[str, str] = {}
     for source_object in (config.builder.source_object, *functions):
@@ -110,7 +113,7 @@ def quick_code_changes(directory: Path, config: SearchConfig) -> list[str]:
     """
     try:
         record = code_record(config, complete=False)
-    except InputError:  # a loss or metric of the user's is missing
+    except InputError:  # a module of the user's is missing
         return []
     return code_changes(directory, record, complete=False)
 

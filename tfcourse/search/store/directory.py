@@ -34,7 +34,8 @@ class RunDirectory:
     `tfcourse.search.store.code_record`), ``trials/0007.json`` (a `TrialRecord` each),
     ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, ``rounds.json`` of a search
     from coarse to fine, ``models/0007.keras`` with ``checkpoints = "all"``, and ``logs/w1.log``
-    (the output of a worker). The trials' files are the record, from which the tables are made.
+    (the output of a worker); ``callbacks/0007/`` has what callbacks of one's own write. The trials'
+    files are the record, from which the tables are made.
 
     During the search also ``checkpoints/`` (of long trials), ``models/`` (that may become the
     best), ``trials/0007.forgotten`` (the earlier record of a trial that runs again) and, of a
@@ -54,6 +55,7 @@ class RunDirectory:
         self.rounds = path / "rounds.json"
         self.leases = path / "claims.json"
         self.checkpoints = path / "checkpoints"
+        self.callbacks = path / "callbacks"
         self.logs = path / "logs"
         self._search: str | None = None
 

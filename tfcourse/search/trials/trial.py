@@ -1,6 +1,7 @@
 """One trial, from its hyperparameters to its record."""
 
 import datetime
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -22,6 +23,11 @@ from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.feeding import LARGEST_BATCH, Examples, fit_arguments, of_part
 from tfcourse.search.trials.normalized import AnyScaling, ScaledModel, normalize, with_scaling
+from tfcourse.search.trials.own_callbacks import (
+    make_callbacks,
+    reason_for_new_model,
+    trial_place,
+)
 from tfcourse.search.trials.resumption import resume_or_restart
 from tfcourse.search.trials.schedules import schedule_callbacks
 from tfcourse.search.trials.scoring import combine, failure, score_history
@@ -54,6 +60,7 @@ class TrialRunner:
         checkpoints: The folder for the checkpoints of trials; None writes none.
         limits: Returns, from a trial's number and epochs, the limits below which it is pruned,
             None if there are none; without it no trial is pruned.
+        files: The folder for files of callbacks of one's own.
 
     Attributes:
         data: Returns the train and dev set of a fold as `Examples`, and their scaling.
@@ -66,9 +73,10 @@ class TrialRunner:
         worker: str = "main",
         checkpoints: Path | None = None,
         limits: Callable[[int, int], TrialLimits | None] | None = None,
+        files: Path = Path("callbacks"),
     ) -> None:
         self.config, self.split, self.worker = config, split, worker
-        self.checkpoints, self._limits = checkpoints, limits
+        self.checkpoints, self._limits, self.files = checkpoints, limits, files
         self.pool = ModelPool(config.search.reuse_models)
         # The data of one fold at a time; without folds it is computed only once.
         self.data = lru_cache(maxsize=1)(self._fold_data)
@@ -160,6 +168,11 @@ class TrialRunner:
         size = int(values.get("batch_size", config.training.batch_size))
         saved = self._checkpoints(number, training)
         trained: list[KerasModel] = []
+        place = trial_place(config, self.files, number, values, training)
+        if saved is None or not saved.files():
+            shutil.rmtree(place.folder, ignore_errors=True)
+        own = [make_callbacks(config, place)]
+        alone = reason_for_new_model(own[0])
 
         def fit_once(model: KerasModel) -> dict[str, list[float]]:
             return fit(
@@ -168,10 +181,12 @@ class TrialRunner:
                 epochs=self._epochs_of(values),
                 verbose=0,
                 callbacks=[
+                    # First: what they add to an epoch's logs may be the objective.
+                    *(own.pop() if own else make_callbacks(config, place)),
                     *trial_callbacks(config, limits),
                     *schedule_callbacks(config, values, train),
                 ],
-                jit_compile=self._jit_compile_of(model),
+                jit_compile=self._jit_compile_of(model, alone),
                 on_nan="ignore",  # the record of a failed trial has its history up to the NaN
                 checkpoint_dir=None if saved is None else saved.path,
                 save_every=SAVE_EVERY,
@@ -185,7 +200,7 @@ class TrialRunner:
             return fit_once(model) if saved is None else resume_or_restart(fit_once, model, saved)
 
         build = build_function(config, self.split, values, training.seed)
-        return self.pool.train(build, run, train.first(size))
+        return self.pool.train(build, run, train.first(size), alone)
 
     def _epochs_of(self, values: Hyperparameters) -> int:
         return int(values.get("epochs", self.config.training.epochs))
@@ -224,11 +239,12 @@ class TrialRunner:
         setting = self.config.training.jit_compile
         return Auto(trials_per_program(self.config)) if setting == "auto" else setting
 
-    def _jit_compile_of(self, model: KerasModel) -> bool | Auto:
+    def _jit_compile_of(self, model: KerasModel, alone: str | None) -> bool | Auto:
         """Return `jit_compile` for a model, whose program may serve its own training alone."""
         jit_compile = self.jit_compile
-        is_alone = isinstance(jit_compile, Auto) and not self.pool.can_share(model)
-        return Auto() if is_alone else jit_compile
+        if isinstance(jit_compile, Auto) and (alone or not self.pool.can_share(model)):
+            return Auto()
+        return jit_compile
 
     def _fold_data(self, fold: int) -> tuple[Examples, Examples, AnyScaling | None]:
         """Return train and dev set of a fold, normalized by its train set, and the scaling."""

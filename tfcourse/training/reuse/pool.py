@@ -67,7 +67,11 @@ class ModelPool:
         self._reasons: set[str] = set()
 
     def train(
-        self, build: Build, train: Callable[[KerasModel], Result], sample: Nested
+        self,
+        build: Build,
+        train: Callable[[KerasModel], Result],
+        sample: Nested,
+        alone: str | None = None,
     ) -> tuple[KerasModel, Result]:
         """Train the model that ``build`` returns, or one of the pool in its state.
 
@@ -77,10 +81,15 @@ class ModelPool:
             build: Returns a new compiled model, the same one at every call.
             train: Trains a model with `tfcourse.fit`, on data of the same shapes every time.
             sample: A batch of the data, as the model's step takes it.
+            alone: The reason why the new model itself must be trained; None if there is none.
 
         Returns:
             The trained model, and what ``train`` returned.
         """
+        if alone is not None:
+            self._warn_once(alone)
+            model = build()
+            return model, self._train_new(None, model, train, sample, build)
         key = self._reset_without_build(build)
         if key is None:
             model = build()

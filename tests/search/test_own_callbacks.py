@@ -1,0 +1,240 @@
+"""Callbacks of one's own in a search: made anew for each trial, with files of its own."""
+
+import csv
+import re
+from inspect import signature
+
+import keras
+import numpy as np
+import pytest
+
+import tfcourse
+from tests.search.conftest import RATE
+from tests.search.test_config import errors_of
+from tfcourse.errors import InputError
+from tfcourse.search.config.callbacks import KERAS_CALLBACKS
+from tfcourse.search.data.loading import load_split
+from tfcourse.search.space.sampling import trial_seed
+from tfcourse.search.trials.building import build_trial
+
+X = np.random.default_rng(1).normal(size=(60, 3)).astype("float32")
+# Any loss is worse by less than this: the rate falls in every epoch but the first.
+PLATEAU = {"factor": 0.5, "patience": 1, "min_delta": 100.0}
+
+
+@pytest.fixture
+def regression(tmp_path):
+    """A search over arrays whose epochs are one step, so that the order of examples is nothing."""
+
+    def make(out="runs", **settings):
+        return tfcourse.Search(
+            data=(X, X.sum(axis=1) ** 2),
+            arguments={"layers": 1, "units": 4},
+            loss="mse",
+            out=tmp_path / out,
+            **{"batch_size": 64, "trials": 2, "epochs": 4, "space": RATE, **settings},
+        )
+
+    return make
+
+
+def same(result):
+    return {n: (r.values, r.score, r.history) for n, r in result.trials.items()}
+
+
+OWN = """
+import csv
+
+def cube(y_true, y_pred):
+    return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** 3, axis=-1)
+
+def offset(y_true, y_pred):
+    return keras.ops.abs(keras.ops.mean(y_true - y_pred, axis=-1))
+
+class Log(keras.callbacks.CSVLogger):
+    def __init__(self, trial, values):
+        super().__init__("log.csv")
+        self.first = f"{trial} {values['learning_rate']}"
+
+    def on_train_end(self, logs=None):
+        super().on_train_end(logs)
+        with open(self.filename, "a") as file:
+            file.write(self.first)
+
+def plateau():
+    return keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=1, min_delta=100.0)
+"""
+
+
+@pytest.mark.slow
+def test_a_search_with_parts_of_ones_own_and_two_workers(quick, tmp_path):
+    """The same trials as in one process, and each trial's file beside its record."""
+    search = quick(
+        OWN,
+        search={"objective": "val_offset", "direction": "min", "trials": 4},
+        training={
+            "loss": "SOURCE:cube",
+            "targets": "one_hot",
+            "metrics": ["SOURCE:offset"],
+            "callbacks": ["SOURCE:plateau", "SOURCE:Log"],
+            "epochs": 3,
+        },
+    )
+    result = search.run(verbose=False, workers=2)
+    assert {record.status for record in result.trials.values()} == {"completed"}
+    alone = tfcourse.Search(search.config, tmp_path / "alone").run(verbose=False)
+    assert same(result) == same(alone)
+    for number, record in result.trials.items():
+        path = result.directory / "callbacks" / f"{number:04d}" / "log.csv"
+        *table, last = path.read_text().splitlines()
+        assert last == f"{number} {record.values['learning_rate']}"
+        rows = list(csv.DictReader(table))
+        for name in ("loss", "val_offset"):
+            np.testing.assert_allclose([float(r[name]) for r in rows], record.history[name])
+        rates = record.history["learning_rate"]
+        assert rates[2] == pytest.approx(rates[0] / 2)
+    assert not list(tmp_path.glob("*.csv"))
+
+
+def test_keras_own_by_name_give_the_numbers_of_model_fit(regression):
+    """Trials that share a compiled model begin with their own learning rates all the same."""
+    tables = {
+        "ReduceLROnPlateau": PLATEAU,
+        "ModelCheckpoint": {"filepath": "{trial}-{epoch}.keras"},
+        "TerminateOnNaN": {},
+    }
+    search = regression(callbacks=tables, trials=3)
+    result = search.run(verbose=False)
+    split = load_split(search.config)
+    assert result.efforts["main"].reused == 2
+    for number, record in result.trials.items():
+        model = build_trial(search.config, split, record.values, trial_seed(0, number))
+        expected = model.fit(
+            split.train.x,
+            split.train.y,
+            batch_size=64,
+            epochs=4,
+            shuffle=False,
+            verbose=0,
+            validation_data=(split.dev.x, split.dev.y),
+            callbacks=[keras.callbacks.ReduceLROnPlateau(**PLATEAU)],
+        )
+        for name, values in expected.history.items():
+            np.testing.assert_allclose(record.history[name], values, rtol=1e-4, err_msg=name)
+        folder = result.directory / "callbacks" / f"{number:04d}"
+        names = [f"{number:04d}-{epoch}.keras" for epoch in (1, 2, 3, 4)]
+        assert sorted(path.name for path in folder.iterdir()) == names
+        saved = keras.models.load_model(folder / names[-1])
+        np.testing.assert_allclose(saved.get_weights()[0], model.get_weights()[0], rtol=1e-5)
+
+
+class Batches(keras.callbacks.Callback):
+    """Counts the batches of a training in the logs and in a file."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder, self.count = folder, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.count += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["batches"] = float(self.count)
+        (self.folder / f"{epoch}.txt").write_text(str(self.count))
+
+
+def test_one_that_acts_on_batches_in_every_fold(regression, caplog):
+    halves = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    search = regression(callbacks=[Batches, halves], batch_size=8, folds=2, trials=1, epochs=2)
+    result = search.run(verbose=False)
+    assert result.best.history["batches"] == [3, 6]  # 24 examples in a fold
+    files = sorted((result.directory / "callbacks" / "0000").glob("*/*.txt"))
+    assert [path.read_text() for path in files] == ["3", "6"] * 2
+    lines = [m for m in caplog.messages if "is built and compiled again" in m]
+    assert len(lines) == 1
+    assert "the callback tests.search.test_own_callbacks.Batches is your own" in lines[0]
+
+
+class Raises(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 1 and self.model.optimizer.learning_rate > 0.05:
+            raise KeyError("mine")
+
+
+def test_a_trial_whose_callback_raises_has_failed(regression):
+    space = {"learning_rate": {"values": [0.01, 0.1]}}
+    result = regression(callbacks=[Raises], space=space).run(verbose=False)
+    by_rate = {r.values["learning_rate"]: r for r in result.trials.values()}
+    assert by_rate[0.01].status == "completed"
+    assert (by_rate[0.1].status, by_rate[0.1].message) == ("failed", "KeyError: 'mine'")
+    assert "on_epoch_end" in by_rate[0.1].traceback
+
+
+WRONG = {
+    "another object": (
+        {"callbacks": [lambda: 3]},
+        r'\[training\] callbacks: "tests.*:<lambda>" must make a keras\.callbacks\.Callback\. '
+        r"Received: 3\.",
+    ),
+    "a shared file": (
+        {"callbacks": [keras.callbacks.CSVLogger("/tmp/log.csv")]},
+        r'"keras.*" writes /tmp/log\.csv, which all trials would share\. Give a relative path, ',
+    ),
+    "an argument": (
+        {"callbacks": {"CSVLogger": {}}},
+        r"\[training\] callbacks: \"CSVLogger\" can't be made \(TypeError: .*filename.*\)\.",
+    ),
+    "another resumption": (
+        {"callbacks": [keras.callbacks.BackupAndRestore("backup")]},
+        r"a search resumes its trials itself\. Leave it out\.",
+    ),
+    "a schedule": (
+        {"callbacks": ["ReduceLROnPlateau"], "schedule": "cosine"},
+        r"callbacks: ReduceLROnPlateau sets the learning rate, which has a schedule: leave out ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "said"), WRONG.values(), ids=WRONG)
+def test_what_can_not_be_a_callback_is_refused_before_the_first_trial(settings, said, regression):
+    search = regression(**settings)
+    with pytest.raises(InputError, match=said):
+        search.run(verbose=False)
+    assert not search.directory.exists()
+
+
+ERRORS = {
+    "name": (
+        "callbacks = ['ReduceLRonPlateau']",
+        r'\[training\] callbacks must be one of "CSVLogger", .*Did you mean "ReduceLROnPlateau"\?',
+    ),
+    "function": (
+        "callbacks = ['math:pi']",
+        r'\[training\] callbacks: the module "math" has no function "pi"\..*',
+    ),
+    "population": (
+        "callbacks = ['TerminateOnNaN']\n[search]\ncaviar = 'population'",
+        r'\[search\] caviar = "population" is not possible with \[training\] callbacks: .*',
+    ),
+}
+
+
+@pytest.mark.parametrize(("fragment", "said"), ERRORS.values(), ids=ERRORS)
+def test_an_error_of_a_name(fragment, said, tmp_path):
+    text = f"[training]\n{fragment}"
+    if "[search]" in text:
+        training, search = text.split("[search]\n")
+        text = f"[search]\nname = 'a'\ntrials = 2\n{search}\n{training}"
+    (line,) = errors_of(text + "\n[space.learning_rate]\nlow = 0.1\nhigh = 0.2\n", tmp_path)
+    assert re.fullmatch(said, line), line
+
+
+def test_the_names_are_keras_own():
+    for name in KERAS_CALLBACKS:
+        assert issubclass(getattr(keras.callbacks, name), keras.callbacks.Callback)
+    others = {n for n in dir(keras.callbacks) if n[0].isupper()} - {*KERAS_CALLBACKS}
+    bare = {"Callback", "CallbackList", "History", "ProgbarLogger", "BackupAndRestore"}
+    functions = {"LambdaCallback", "LearningRateScheduler"}
+    assert others <= bare | functions | {"OrbaxCheckpoint"}
+    for name in functions:
+        assert signature(getattr(keras.callbacks, name)).parameters
