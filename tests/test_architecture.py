@@ -38,7 +38,7 @@ FLOORS = [
     {"layers", "losses", "optimizers", "toy"},
     {"models", "training", "toy_plot"},
     {"search"},
-    {"babysit", "bench", "course", "report", "strategy"},
+    {"babysit", "bench", "course", "report", "sklearn", "strategy"},
     {"terminal"},
     {"cli"},
     {"__main__"},

@@ -32,6 +32,7 @@ ROOMS = [
     "models",
     "optimizers",
     "search",
+    "sklearn",
     "strategy",
     "training",
 ]

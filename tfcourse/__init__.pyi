@@ -7,6 +7,7 @@ from . import layers as layers
 from . import models as models
 from . import optimizers as optimizers
 from . import search as search
+from . import sklearn as sklearn
 from . import strategy as strategy
 from . import training as training
 from .babysit.babysitter import Babysitter as Babysitter

@@ -15,9 +15,9 @@ from tfcourse.search.config.metrics import Targets
 from tfcourse.search.data.targets import encode_labels
 from tfcourse.training.evaluate import evaluate
 from tfcourse.training.predict import predict
-from tfcourse.types import DataFrame, KerasModel, SampleWeight, TensorLike, TrainingData
+from tfcourse.types import Array, DataFrame, KerasModel, SampleWeight, TensorLike, TrainingData
 
-__all__ = ["Predictor"]
+__all__ = ["Predictor", "class_probabilities", "predict_outputs"]
 
 # The rows of a batch; the results do not depend on it.
 BATCH_SIZE = 1024
@@ -63,7 +63,7 @@ class Predictor:
         Raises:
             InputError: The examples do not suit the model.
         """
-        return predict(self.model, _examples(self.model, x), BATCH_SIZE, verbose=0)
+        return predict_outputs(self.model, x)
 
     def predict_classes(self, x: TrainingData | DataFrame) -> npt.NDArray[Any]:
         """Return the most probable class of each example: its name, or its number without names.
@@ -79,14 +79,8 @@ class Predictor:
                 f"{self.directory} is the search of a regression, which has no classes: "
                 ".predict(x) returns its numbers."
             )
-        outputs = self.predict(x)
-        numbers = (
-            (outputs[:, 0] > 0.5).astype(np.int64)
-            if outputs.shape[-1] == 1
-            else outputs.argmax(axis=-1)
-        )
-        names: npt.NDArray[Any] = numbers
-        return names if self.classes is None else np.asarray(self.classes)[numbers]
+        numbers: npt.NDArray[Any] = class_probabilities(self.predict(x)).argmax(axis=-1)
+        return numbers if self.classes is None else np.asarray(self.classes)[numbers]
 
     def evaluate(
         self, x: TrainingData | DataFrame, y: TensorLike, sample_weight: SampleWeight = None
@@ -128,6 +122,16 @@ class Predictor:
             raise InputError(f"evaluate: {one_of('y', unknown[0], known)}")
         numbers = np.array([number_of[label] for label in labels], np.int64)
         return encode_labels(numbers, count, self.targets)
+
+
+def predict_outputs(model: KerasModel, x: TrainingData | DataFrame) -> Any:
+    """Return the outputs of a trained model, see `Predictor.predict`."""
+    return predict(model, _examples(model, x), BATCH_SIZE, verbose=0)
+
+
+def class_probabilities(outputs: Array) -> Array:
+    """Return the probabilities of all classes; a single column is that of class 1 of two."""
+    return np.hstack([1 - outputs, outputs]) if outputs.shape[-1] == 1 else outputs
 
 
 def _is_in(label: object, known: Mapping[Any, int]) -> bool:

@@ -1,0 +1,18 @@
+"""Searches as estimators of scikit-learn, for its pipelines, cross-validation and grids.
+
+``from tfcourse.sklearn import SearchClassifier`` needs scikit-learn. Each name is loaded on first
+use.
+"""
+
+import importlib.util
+
+import lazy_loader
+
+if importlib.util.find_spec("sklearn") is None:
+    raise ModuleNotFoundError(
+        "tfcourse.sklearn needs scikit-learn. Install it: pip install scikit-learn, or tfcourse "
+        "with its extra data.",
+        name="sklearn",
+    )
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,2 @@
+from .estimators import SearchClassifier as SearchClassifier
+from .estimators import SearchRegressor as SearchRegressor
