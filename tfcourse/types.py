@@ -44,6 +44,7 @@ __all__ = [
     "Optimizer",
     "OptimizerLike",
     "Optional",
+    "PyDataset",
     "Regularizer",
     "RegularizerLike",
     "SampleWeight",
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     ConcreteFunction: TypeAlias = tf.types.experimental.ConcreteFunction
     Graph: TypeAlias = tf.Graph
     Dataset: TypeAlias = tf.data.Dataset
+    PyDataset: TypeAlias = keras.utils.PyDataset
     DatasetIterator: TypeAlias = tf.data.Iterator
     Strategy: TypeAlias = tf.distribute.Strategy
 
@@ -114,7 +116,7 @@ if TYPE_CHECKING:
 else:
     Tensor = TensorArray = KerasTensor = Variable = Array = Any
     TensorFunction = ConcreteFunction = Optional = Any
-    Graph = Dataset = DatasetIterator = Strategy = Any
+    Graph = Dataset = PyDataset = DatasetIterator = Strategy = Any
     KerasModel = Layer = Optimizer = Metric = Callback = CallbackList = Callbacks = Loss = Any
     Initializer = Regularizer = Constraint = Any
     OptimizerLike = LossLike = MetricLike = InitializerLike = RegularizerLike = ConstraintLike = Any

@@ -20,7 +20,14 @@ from tfcourse.errors import InputError, error_text, one_of
 from tfcourse.imports import exit_as_error, load_function
 from tfcourse.types import Array
 
-__all__ = ["KERAS_DATASETS", "SKLEARN_DATASETS", "check_source", "load"]
+__all__ = [
+    "KERAS_DATASETS",
+    "SKLEARN_DATASETS",
+    "check_source",
+    "is_function",
+    "load",
+    "returned_by",
+]
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 # Those that are part of scikit-learn, and need no download.
@@ -33,6 +40,7 @@ def load(
     label: str | None = None,
     numbers: bool = False,
     apart: Collection[str] = (),
+    returned: tuple[Any, ...] | None = None,
 ) -> Examples:
     """Return the examples of a source.
 
@@ -48,6 +56,7 @@ def load(
             it becomes one row for each example, and ``outputs`` is the rows' length.
         apart: The columns of ``"csv"``, or arrays of ``"npz"``, that are no features but serve
             another purpose, such as the groups of a split.
+        returned: What the function returned, if it has been called.
 
     Raises:
         InputError: The source, its file or its contents are not usable.
@@ -66,7 +75,7 @@ def load(
     elif source.startswith("keras:"):
         x, y = _keras(source.removeprefix("keras:"))
     else:
-        x, y, *weights = _function(source)
+        x, y, *weights = returned_by(source) if returned is None else returned
         weight = weights[0] if weights else None
     missing = [name for name in apart if name not in others]
     if missing:
@@ -109,10 +118,11 @@ def check_source(source: str, path: Path | None) -> None:
         _check_name(source, "keras:", KERAS_DATASETS)
     elif ":" in source:
         load_function(source, "source")
-    elif source == "arrays":
+    elif source in ("arrays", "datasets"):
+        call = "data=(x, y)" if source == "arrays" else "train=train, dev=dev"
         raise InputError(
-            'source "arrays" stands for arrays in Python, which no file holds: '
-            "tfcourse.Search(data=(x, y), ...)."
+            f'source "{source}" stands for {source} in Python, which no file holds: '
+            f"tfcourse.Search({call}, ...)."
         )
     else:
         choices = (
@@ -195,7 +205,17 @@ def _keras(name: str) -> tuple[Array, Array]:
     return x / np.float32(255), y.reshape(-1)
 
 
-def _function(source: str) -> tuple[Any, ...]:
+def is_function(source: str) -> bool:
+    """Return True if a source is a function of the user's."""
+    return ":" in source and not source.startswith(("sklearn:", "keras:"))
+
+
+def returned_by(source: str) -> tuple[Any, ...]:
+    """Return what a function of the user's returns as data.
+
+    Raises:
+        InputError: It can't be called, or returns something else.
+    """
     function: Callable[[], Any] = load_function(source, "source")
     try:
         with exit_as_error():
@@ -204,7 +224,7 @@ def _function(source: str) -> tuple[Any, ...]:
         raise InputError(f"{source} failed: {error_text(error)}") from error
     if not isinstance(result, tuple) or len(result) not in (2, 3):
         raise InputError(
-            f"{source} must return (x, y) or (x, y, sample_weight). Received: "
-            f"{type(result).__name__}."
+            f"{source} must return (x, y) or (x, y, sample_weight), or datasets, (train, dev) or "
+            f"(train, dev, test). Received: {type(result).__name__}."
         )
     return result

@@ -33,11 +33,13 @@ class EpochBatches:
         steps: The batches of an epoch, of a dataset that never ends; None for all of them.
         begin: Brings the dataset into the order of an epoch, from its seed and number; the next
             iterator has it. None if the order is the dataset's own.
+        transform: A function for each batch, for a ``PyDataset``; others have it as a ``map``.
     """
 
     dataset: Dataset
     steps: int | None = None
     begin: Callable[[int, int], None] | None = None
+    transform: Transform | None = None
 
 
 class Stream(Part):
@@ -152,8 +154,8 @@ def batches_of(batches: EpochBatches) -> Iterator[Nested]:
     """Yield the batches of an epoch as ``(x, y)`` or ``(x, y, sample_weight)``."""
     dataset = batches.dataset
     if hasattr(dataset, "num_batches"):  # a PyDataset
-        numbers = range(batches.steps or dataset.num_batches)
-        return (tuple(dataset[number]) for number in numbers)
+        own = (dataset[number] for number in range(batches.steps or dataset.num_batches))
+        return own if batches.transform is None else (batches.transform(*batch) for batch in own)
     return iter(dataset if batches.steps is None else dataset.take(batches.steps))
 
 

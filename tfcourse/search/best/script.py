@@ -20,9 +20,9 @@ from tfcourse.search.config.metrics import METRICS
 from tfcourse.search.config.parts import is_own
 from tfcourse.search.config.schedules import is_scheduled, is_smoothed, training_value
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.data.streaming import is_streamed
 from tfcourse.search.records.score_at import BEST, averaged_epochs
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.store.data_record import is_stream_record, read_data_record
 from tfcourse.search.trials.trainings import trainings, with_origin
 from tfcourse.types import Hyperparameters
 
@@ -96,9 +96,11 @@ def training_script(config: SearchConfig, directory: Path, record: TrialRecord) 
     every = trainings(origin, config.search.seed, plan.folds, plan.repeats)
     pairs = [(training.fold, training.seed) for training in every]
     pairs = pairs[: max(len(record.scores), 1)] if pruned else pairs
-    written_out = is_builtin(config.builder) and not (plan.callbacks or is_streamed(config))
+    streamed = is_stream_record(read_data_record(directory))
+    written_out = is_builtin(config.builder) and not (plan.callbacks or streamed)
     begin = _begin_written_out() if written_out else ["runner = TrialRunner(config, sets)"]
-    step = _written_out(config, values) if written_out else _with_runner(record.trial)
+    train = f'model, history = runner.train({record.trial}, values, Training(fold, seed, ""))'
+    step = _written_out(config, values) if written_out else [train]
     # Its last epoch, if that was not the end of a training.
     epochs = f"[:{len(record.history['loss'])}]" if pruned and not record.scores else ""
     objective = config.search.objective
@@ -140,10 +142,6 @@ def _import_lines(text: str) -> list[str]:
 
 def _begin_written_out() -> list[str]:
     return ["trials = trials_per_program(config)  # as XLA pays for many trials of one program"]
-
-
-def _with_runner(trial: int) -> list[str]:
-    return [f'model, history = runner.train({trial}, values, Training(fold, seed, ""))']
 
 
 def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.data.arrays import array_data
+from tfcourse.data.datasets import datasets_of
 from tfcourse.errors import InputError, nearest
 from tfcourse.search.config.builders import object_name
 from tfcourse.search.config.load import parse_config
@@ -58,7 +59,8 @@ def config_from_arguments(
             "the third of data=(x, y, sample_weight), or of train, dev and test."
         )
     try:
-        examples = array_data(**arrays)
+        datasets = datasets_of(**arrays)
+        examples = array_data(**arrays) if datasets is None else None
     except InputError as error:
         raise InputError(f"Search: {error}") from None
     raw: dict[str, Any] = {"search": {"name": "search"}, "data": {}, "training": {}}
@@ -70,12 +72,13 @@ def config_from_arguments(
     if examples is not None:
         raw["data"] |= {"source": "arrays"}
         raw["data"] |= {} if examples.shares is None else {"split": examples.shares}
+    raw["data"] |= {} if datasets is None else {"source": "datasets"}
     name = build if isinstance(build, str) else object_name(build)
     raw["model"] = {**(arguments or {}), "builder": name}
     raw["space"] = {name: _table(entry) for name, entry in (space or {}).items()}
     try:
         builder = None if isinstance(build, str) else build
-        config = parse_config(raw, "Search", Path.cwd(), builder, examples, objects)
+        config = parse_config(raw, "Search", Path.cwd(), builder, examples, objects, datasets)
         if examples is not None:
             check_named_data(config, examples.x, examples.y)
     except InputError as error:

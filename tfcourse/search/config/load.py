@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
 
 from tfcourse.data.arrays import ArrayData
+from tfcourse.data.datasets import Datasets
 from tfcourse.errors import InputError, nearest
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.builders import Builder, deferred_builder, find_builder, merge_space
@@ -142,6 +143,7 @@ def parse_config(
     build: object = None,
     arrays: ArrayData | None = None,
     objects: Objects = MappingProxyType({}),
+    datasets: Datasets | None = None,
     recorded: bool = False,
     is_search: bool = True,
 ) -> SearchConfig:
@@ -154,6 +156,7 @@ def parse_config(
         build: The builder as an object; ``[model] builder`` is then only its name.
         arrays: The data as arrays; ``[data] source`` is then only a name.
         objects: Losses, metrics and callbacks as objects, by their names in ``[training]``.
+        datasets: The data as datasets; ``[data] source`` is then only a name.
         recorded: True to read only the record of the search: the data and the user's builder may
             be missing, and no code of the user's is run.
         is_search: False for a single training, which has an empty space.
@@ -171,10 +174,8 @@ def parse_config(
     with limited_preparation(parsed["search"]):
         if parsed["training"] is not None:
             errors += validate_training(parsed["training"], objects, recorded)
-        if parsed["data"] is not None:
-            exists = recorded or arrays is not None
-            parsed["data"], lines = validate_data(parsed["data"], folder, exists)
-            errors += lines
+        exists = recorded or (arrays or datasets) is not None
+        parsed["data"] = _check_data(parsed["data"], folder, exists, errors)
         builder = _load_builder(parsed["model"], build, recorded, errors)
     any_metric = recorded or (builder is not None and builder.compiles)
     errors += validate_objective(tables["search"], tables["training"], any_metric=any_metric)
@@ -205,7 +206,8 @@ def parse_config(
         origin=origin,
         arrays=arrays,
         objects=objects,
-        in_memory=build is not None or arrays is not None or bool(objects),
+        datasets=datasets,
+        in_memory=any(part is not None for part in (build, arrays, datasets, objects or None)),
     )
 
 
@@ -232,6 +234,16 @@ def _problems_of_pairs(parsed: Mapping[str, Any], any_metric: bool) -> list[str]
     if search is None or search.limits is None or training is None:
         return problems
     return problems + limits_problems(search.limits, objectives(training.metrics), any_metric)
+
+
+def _check_data(
+    table: DataTable | None, folder: Path, exists: bool, errors: list[str]
+) -> DataTable | None:
+    if table is None:
+        return None
+    table, lines = validate_data(table, folder, exists)
+    errors += lines
+    return table
 
 
 def _load_builder(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import tomli_w
 
 from tfcourse.data.arrays import ArrayData
+from tfcourse.data.datasets import Datasets
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.metrics import Targets, direction_of, targets_of_loss
 from tfcourse.search.config.parts import Objects
@@ -38,6 +39,7 @@ class SearchConfig:
         raw_space: The tables of ``[space]`` by name.
         origin: The name of the file, for error messages.
         arrays: The data, if it was passed as arrays.
+        datasets: The data, if it was passed as datasets.
         objects: The losses, metrics and callbacks that were passed as objects, by their names.
         in_memory: True if data, builder or others were passed as objects, which another process
             can't read from a file.
@@ -53,6 +55,7 @@ class SearchConfig:
     raw_space: Mapping[str, Any]
     origin: str = field(compare=False)
     arrays: ArrayData | None = field(default=None, compare=False, repr=False)
+    datasets: Datasets | None = field(default=None, compare=False, repr=False)
     objects: Objects = field(default_factory=dict, compare=False, repr=False)
     in_memory: bool = field(default=False, compare=False)
 

@@ -113,6 +113,10 @@ class DataTable(Table):
     Attributes:
         image_size: Height and width to which images are scaled.
         color_mode: The channels of images: 1, 3 (by default) or 4.
+        steps_per_epoch: The batches of an epoch of a dataset, as in Keras's ``fit``.
+        validation_steps: Those of the dev and the test set.
+        shuffle_buffer: The examples (of a dataset of batches, the batches) among which the next
+            one is drawn, from (seed, epoch); without it a dataset has its own order.
     """
 
     source: str = "digits"
@@ -123,6 +127,9 @@ class DataTable(Table):
     sample_weight: str | None = None
     image_size: Annotated[tuple[Size, Size], Strict(False)] | None = None
     color_mode: Literal["grayscale", "rgb", "rgba"] | None = None
+    steps_per_epoch: int | None = Field(default=None, ge=1)
+    validation_steps: int | None = Field(default=None, ge=1)
+    shuffle_buffer: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
 
 

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tfcourse.data.arrays import ArrayData
 from tfcourse.data.csv_file import feature_names
+from tfcourse.data.datasets import datasets_of_function
 from tfcourse.data.examples import check_examples
-from tfcourse.data.sources import load
+from tfcourse.data.sources import is_function, load, returned_by
 from tfcourse.data.splits import Split, split_at, stratified_split
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
@@ -34,11 +36,14 @@ def load_split(config: SearchConfig) -> Split:
     if is_streamed(config):
         return load_streams(config)
     data, arrays, numbers = config.data, config.arrays, config.targets == "numbers"
+    returned = _returned(config)
+    if returned is not None and (datasets := datasets_of_function(*returned)) is not None:
+        return load_streams(config, datasets)
     try:
         if arrays is None:
             with chdir("."):  # a function of the user's may change the working directory
                 apart = () if data.sample_weight is None else (data.sample_weight,)
-                examples = load(data.source, data_path(data), data.label, numbers, apart)
+                examples = load(data.source, data_path(data), data.label, numbers, apart, returned)
             whole, outputs = examples.part, examples.outputs
             if data.sample_weight is not None:
                 weight = weight_column(examples.apart[data.sample_weight], data.sample_weight)
@@ -61,6 +66,17 @@ def load_split(config: SearchConfig) -> Split:
     except InputError as error:
         raise InputError(f"{config.origin}: [training] {error}") from error
     return split
+
+
+def _returned(config: SearchConfig) -> tuple[Any, ...] | None:
+    """Return what the function of the data returns; None for another source."""
+    if config.arrays is not None or not is_function(config.data.source):
+        return None
+    try:
+        with chdir("."):  # it may change the working directory
+            return returned_by(config.data.source)
+    except InputError as error:
+        raise InputError(f"{config.origin}: [data] {error}") from error
 
 
 def is_local(data: DataTable, arrays: ArrayData | None) -> bool:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfcourse.data.datasets import Datasets
 from tfcourse.data.image_files import (
     CHANNELS,
     ImageFiles,
@@ -16,6 +17,7 @@ from tfcourse.errors import InputError
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
+from tfcourse.search.data.own_datasets import split_of_datasets
 from tfcourse.search.data.targets import encode_targets
 
 __all__ = ["check_files", "is_streamed", "load_streams"]
@@ -23,17 +25,24 @@ __all__ = ["check_files", "is_streamed", "load_streams"]
 
 def is_streamed(config: SearchConfig) -> bool:
     """Return True if the examples are read batch by batch."""
-    return config.data.source == "images"
+    return config.data.source == "images" or config.datasets is not None
 
 
-def load_streams(config: SearchConfig) -> Split:
-    """Return the sets, of which no example has been read yet; y is what the loss takes.
+def load_streams(config: SearchConfig, datasets: Datasets | None = None) -> Split:
+    """Return the sets; y is what the loss takes.
+
+    Args:
+        config: The search.
+        datasets: The datasets that a function of the user's returned; None for the config's.
 
     Raises:
         InputError: The files are not as the source needs them, or a setting needs arrays.
     """
     try:
         _check_settings(config)
+        datasets = datasets or config.datasets
+        if datasets is not None:
+            return split_of_datasets(config, datasets)
         sets = _image_sets(config.data)
         streams = {name: images.stream() for name, images in sets.items()}
         classes = len(sets["train"].classes)

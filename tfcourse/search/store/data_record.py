@@ -19,6 +19,7 @@ __all__ = [
     "check_same_data",
     "check_unchanged",
     "data_record",
+    "is_stream_record",
     "read_data_record",
     "write_data_record",
 ]
@@ -46,6 +47,11 @@ def data_record(split: Split) -> dict[str, Any]:
                 digest.update(f"{name} {full} {array.shape} {array.dtype} ".encode())
                 digest.update(array.data)
     return {**record, "sha256": digest.hexdigest()}
+
+
+def is_stream_record(record: Mapping[str, Any] | None) -> bool:
+    """Return True if the data of a record was streamed."""
+    return record is not None and "train_stream" in record
 
 
 def write_data_record(directory: Path, record: Mapping[str, Any]) -> None:

@@ -27,6 +27,7 @@ def stream_of(
     once: bool = False,
     batch_size: int | None = None,
     begin: Callable[[int], None] | None = None,
+    transform: Callable[..., Nested] | None = None,
 ) -> StreamFeed:
     """Return a feed of any data that Keras takes, except for dense arrays in memory.
 
@@ -40,7 +41,8 @@ def stream_of(
             ``model.fit`` and ``model.evaluate`` do; ``model.predict`` does not.
         once: Whether there is one epoch only.
         batch_size: The examples of a step, for sparse arrays.
-        begin: Brings the data into the order of an epoch, from its number.
+        begin: Brings the data into the order of an epoch, from its number; None for none.
+        transform: A function for each batch; None for none.
 
     Raises:
         InputError: Keras does not take such data, it is empty, a list of numbers or a dataset
@@ -74,7 +76,7 @@ def stream_of(
         raise InputError(str(error)) from error
     if adapter.num_batches == 0:
         raise InputError("x holds no batches: its length is 0.")
-    feed = StreamFeed(adapter, steps, reset, once, begin)
+    feed = StreamFeed(adapter, steps, reset, once, begin, transform)
     if isinstance(x, keras.utils.PyDataset):
         _refuse_none(feed.sample)
     return feed
@@ -102,9 +104,15 @@ def epoch_stream(
         InputError: As from `stream_of`.
     """
     begin = None if batches.begin is None or seed is None else partial(batches.begin, seed)
-    data = batches.dataset, None, None
-    steps = steps or batches.steps
-    return stream_of(data, steps, steps_argument, class_weight=class_weight, once=once, begin=begin)
+    return stream_of(
+        (batches.dataset, None, None),
+        steps or batches.steps,
+        steps_argument,
+        class_weight=class_weight,
+        once=once,
+        begin=begin,
+        transform=batches.transform,
+    )
 
 
 def _refuse_none(batch: Nested) -> None:

@@ -145,9 +145,13 @@ class StreamFeed(Feed):
         reset: bool = True,
         once: bool = False,
         begin: Callable[[int], None] | None = None,
+        transform: Callable[..., Nested] | None = None,
     ) -> None:
-        self.adapter, self.begin = adapter, begin
+        self.adapter = adapter
+        self.begin = begin
         dataset = adapter.get_tf_dataset()
+        if transform is not None:
+            dataset = dataset.map(transform)
         self.sample = _symbols(dataset.element_spec)
         self.known_shapes = all(map(_is_static, tf.nest.flatten(dataset.element_spec)))
         self.batch_size = adapter.batch_size
@@ -158,13 +162,13 @@ class StreamFeed(Feed):
         self.repeated = (
             isinstance(dataset, tf.data.Dataset)
             and steps_per_epoch is None
-            and not (once or begin)
+            and not (once or self.begin)
             and int(dataset.cardinality()) > 0
             and is_pure(dataset)
         )
         if self.repeated:
             dataset = dataset.repeat()
-        self.continued = self.repeated or (steps_per_epoch is not None and begin is None)
+        self.continued = self.repeated or (steps_per_epoch is not None and self.begin is None)
         self.endless = (
             isinstance(dataset, tf.data.Dataset)
             and int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
