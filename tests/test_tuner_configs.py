@@ -14,6 +14,7 @@ import tfcourse
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.advice import advice
 from tfcourse.search.config.budget import hints
+from tfcourse.search.config.column_tables import ColumnTable
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.pruning import PruningTable
 from tfcourse.search.config.satisficing import LimitsTable
@@ -71,7 +72,7 @@ def test_a_header_says_how_long_it_takes_and_what_to_expect(path):
 # Two of the digits have tests of their own, and the toy one below.
 RUN = (
     *("digits_coarse_to_fine", "digits_cross_validation", "momentum", "convnet"),
-    *("breast_cancer", "regression", "text", "mnist", "template"),
+    *("breast_cancer", "regression", "text", "mnist", "template", "messy_csv"),
 )
 
 
@@ -110,13 +111,19 @@ def text_of(table, key):
 
 
 # The tables within other tables, apart from those of strategies.
-NESTED = {"early_stopping": EarlyStoppingTable, "pruning": PruningTable, "limits": LimitsTable}
+NESTED = {
+    "early_stopping": EarlyStoppingTable,
+    "pruning": PruningTable,
+    "limits": LimitsTable,
+    "columns": ColumnTable,
+}
 TABLES = {
     "search": SearchTable,
     **{f"search.{name}": table for name, table in STRATEGIES.items()},
     "search.pruning": NESTED["pruning"],
     "search.limits": NESTED["limits"],
     "data": DataTable,
+    "data.columns.NAME": NESTED["columns"],
     "training": TrainingTable,
     "training.early_stopping": NESTED["early_stopping"],
 }

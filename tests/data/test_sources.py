@@ -94,7 +94,7 @@ class TestNpz:
         said = error(load, "npz", tmp_path / "data.npz", apart=["place"])
         assert said.endswith("must have one value for each example, shape (6,). Received: (6, 6).")
         said = error(load, "digits", apart=["patient"])
-        assert said.startswith('"patient" must be a column of source "csv", or an array of')
+        assert said.startswith('"patient" must be a column of a table, or an array of')
 
     def test_x_and_y(self, npz):
         assert_is_x_and_y(npz(x=X, y=Y))
@@ -182,22 +182,21 @@ class TestCsv:
     @pytest.mark.parametrize(
         ("bad", "why"),
         [
-            ("1,2,three,4,0", r"could not convert string 'three' to float64 in line 9, column 3\."),
-            ("1,2,,4,0", r"could not convert string '' to float64 in line 9, column 3\."),
-            ("1,2,3,0", r"line 9 has 4, the header 5 names\."),
-            ("# 1,2,3,4,0", r"could not convert string '# 1' to float64 in line 9, column 1\."),
-            ("1,2,3,4,0 # good", r"could not convert string '0 # good' to float64 in line 9, .*"),
+            ("1,2,three,4,0", r': the column "c" .* not in 2 of 8 rows, .* line 9: "three"\. .*'),
+            ("1,2,,4,0", r': values are missing: "c" 2 of 8 rows, the first in line 9\. .*'),
+            ("1,2,3,0", r" is not .*: line 9 has 4 values, the header 5 names\. .*"),
+            ("# 1,2,3,4,0", r': the column "a" .* in line 9: "# 1"\. .*'),
+            ("1,2,3,4,0 # good", r': the column "y" .* in line 9: "0 # good"\. .*'),
         ],
         ids=["word", "gap", "short row", "number sign", "number sign at the end"],
     )
     def test_rows_that_are_no_numbers(self, csv, bad, why):
         """The line is the file's, of which an empty one is no row."""
-        said = error(csv, f"{self.text()}\n{bad}\n{bad}\n")
-        remedy = r" Write numbers for words and gaps; classes are 0 to C-1\."
-        assert re.fullmatch(rf".*data\.csv must hold numbers below its header: {why}{remedy}", said)
+        assert re.fullmatch(rf".*data\.csv{why}", error(csv, f"{self.text()}\n{bad}\n{bad}\n"))
 
     def test_a_header_of_another_length(self, csv):
-        assert "data.csv: 4 names in the header, 5 columns." in error(csv, self.text("a,b,c,y"))
+        said = error(csv, self.text("a,b,c,y"))
+        assert "data.csv is not a readable csv file: line 2 has 5 values, the header 4" in said
 
     def test_numbers_are_no_header(self, csv):
         """The first example would be lost without a word."""
@@ -231,7 +230,7 @@ class TestCsv:
 
     def test_a_label_without_features(self, csv):
         said = error(csv, "y\n0\n1\n")
-        assert "at least one example, and a number in each. Received: x of shape (2, 0)" in said
+        assert said.endswith('data.csv has no column of features beside the label "y".')
 
     @pytest.mark.parametrize(
         "text", ["", "a,b,y\n", "\n1,2,0\n"], ids=["empty", "header only", "no header"]

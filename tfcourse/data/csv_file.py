@@ -1,134 +1,217 @@
-"""Examples from a CSV file: a header, numbers, and one column that is the label."""
+"""Tables from CSV files, read by pyarrow."""
 
 import csv
+import itertools
+import re
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
-import numpy as np
+from tfcourse.data.table_options import TableOptions
+from tfcourse.errors import InputError
 
-from tfcourse.data.precision import check_whole_numbers
-from tfcourse.errors import InputError, one_of
-from tfcourse.types import Array
+if TYPE_CHECKING:
+    import pyarrow
 
-__all__ = ["feature_names", "read_csv"]
+__all__ = ["CsvFormat", "csv_format", "csv_line", "read_csv", "unnamed"]
+
+SEPARATORS = (",", ";", "\t", "|")
+# The characters in which the separator and the decimal point are looked for.
+SAMPLE = 1 << 16
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """The format of a CSV file.
+
+    Attributes:
+        names: The names in its header.
+        separator: The separator.
+        decimal: The decimal point.
+        encoding: The encoding, without a byte order mark.
+        header_lines: The lines up to the end of the header.
+    """
+
+    names: tuple[str, ...]
+    separator: str
+    decimal: str
+    encoding: str
+    header_lines: int
 
 
 def read_csv(
-    path: Path, label: str | None, apart: Collection[str] = ()
-) -> tuple[Array, Array, dict[str, Array]]:
-    """Return the columns of a UTF-8 file as x and y; its cells may be in double quotes.
+    path: Path, form: CsvFormat, options: TableOptions, wanted: Sequence[str]
+) -> "pyarrow.Table":
+    """Return columns of a file.
+
+    A column that is declared a category is read as text, others as pyarrow infers them.
 
     Args:
         path: The file.
-        label: The column that is y; None is the last one that is not in ``apart``.
-        apart: Columns that belong neither to x nor to y; they may hold texts. They are the third
-            result, by name.
+        form: Its format.
+        options: The choices.
+        wanted: The columns to read.
 
     Raises:
-        InputError: The file has no header, no rows, no such column, or a cell that is no number.
+        InputError: The file has no rows, or some of other lengths, or is not in its encoding.
     """
-    try:
-        # Not splitlines: that also cuts at characters that a name may hold, such as U+2028.
-        header, *lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a UTF-8 file: {error}.") from None
-    rows = {number: line for number, line in enumerate(lines, start=2) if line.strip()}
-    if not rows:
-        raise InputError(f"{path} has no rows below its header.")
-    names = _names(header, path)
-    for name in apart:
-        if name not in names:
-            raise InputError(one_of(f"a column of {path}", name, names))
-    rows, others = _without(rows, names, apart) if apart else (rows, {})
-    names = [name for name in names if name not in apart]
-    column = label if label is not None or not names else names[-1]
-    if column not in names:
-        raise InputError(one_of(f"label: the column of {path}", column, names))
-    try:
-        table = _numbers(list(rows.values()))
-    except ValueError as error:
-        problem = _first_problem(rows, len(names)) or str(error)
-        remedy = " Write numbers for words and gaps; classes are 0 to C-1."
-        raise InputError(f"{path} must hold numbers below its header: {problem}{remedy}") from None
-    index = names.index(column)
-    if table.shape[1] != len(names):
-        raise InputError(f"{path}: {len(names)} names in the header, {table.shape[1]} columns.")
-    _check_large(table, list(rows.values()), names, path)
-    return np.delete(table, index, axis=1), table[:, index], others
+    import pyarrow
+    from pyarrow import csv as arrow_csv
 
-
-def _without(
-    rows: dict[int, str], names: list[str], apart: Collection[str]
-) -> tuple[dict[int, str], dict[str, Array]]:
-    """Return the lines without some columns, and the texts of these."""
-    cells = {number: next(csv.reader([line])) for number, line in rows.items()}
-    others = {}
-    for name in apart:
-        index = names.index(name)
-        values = [row[index].strip() if index < len(row) else "" for row in cells.values()]
-        others[name] = np.array(values)
-    features = [index for index, name in enumerate(names) if name not in apart]
-    lines = {n: ",".join(row[i] for i in features if i < len(row)) for n, row in cells.items()}
-    return lines, others
-
-
-def feature_names(path: Path, label: str | None, apart: Collection[str] = ()) -> list[str]:
-    """Return the names of the columns of x in a file that `read_csv` can read."""
-    with path.open(encoding="utf-8-sig", newline="\n") as file:
-        names = [name for name in _names(file.readline().rstrip("\n"), path) if name not in apart]
-    names.remove(names[-1] if label is None else label)
-    return names
-
-
-def _check_large(table: Array, lines: list[str], names: list[str], path: Path) -> None:
-    """Raise InputError if float64, the type of the table, merges whole numbers of the file."""
-    large = [int(i) for i in np.flatnonzero((np.abs(table) > 2**53).any(axis=0))]
-    if not large:
-        return
-    cells = np.loadtxt(
-        lines, dtype=str, delimiter=",", ndmin=2, comments=None, quotechar='"', usecols=large
+    as_text = [name for name, column in options.columns.items() if column.type == "category"]
+    convert = arrow_csv.ConvertOptions(
+        decimal_point=form.decimal,
+        strings_can_be_null=True,
+        column_types={name: pyarrow.string() for name in as_text if name in form.names},
+        include_columns=list(wanted),
     )
-    for number, column in zip(large, cells.T, strict=True):
-        try:
-            whole = np.array([int(cell) for cell in column], dtype=object)
-        except ValueError:  # such as 1e300, which is meant as a float
-            continue
-        check_whole_numbers([whole], str(path), [f'the column "{names[number]}"'])
+    convert.null_values = [*convert.null_values, *options.missing_values]
+    # With skip_rows and names pyarrow does not depend on blanks in the header.
+    read = arrow_csv.ReadOptions(
+        encoding="utf8" if form.encoding == "utf-8-sig" else form.encoding,
+        column_names=list(form.names),
+        skip_rows=form.header_lines,
+    )
+    parse = arrow_csv.ParseOptions(delimiter=form.separator, newlines_in_values=True)
+    try:
+        table = arrow_csv.read_csv(path, read, parse, convert)
+    except UnicodeDecodeError as error:
+        raise _not_in(path, form.encoding, error) from None
+    except pyarrow.ArrowInvalid as error:
+        if str(error).startswith("Empty CSV"):
+            raise InputError(f"{path} has no rows below its header.") from None
+        problem = _length_problem(path, form) or str(error)
+        raise InputError(f"{path} is not a readable csv file: {problem}") from None
+    if not len(table):
+        raise InputError(f"{path} has no rows below its header.")
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        if pyarrow.types.is_binary(kind):
+            raise _not_in(path, form.encoding, f'the column "{name}"')
+    return table
 
 
-def _names(header: str, path: Path) -> list[str]:
-    """Return the names of the columns, which must be a header of names that differ."""
-    cells = next(csv.reader([header], skipinitialspace=True), None) or [""]
-    names = [cell.strip() for cell in cells]
+def csv_line(path: Path, form: CsvFormat, row: int) -> int:
+    """Return the line of a file in which a row begins; row 0 is the first below the header."""
+    with _opened(path, form.encoding) as file:
+        for number, (line, _) in enumerate(_rows(file, form)):
+            if number == row:
+                return line
+    raise ValueError(f"{path} has no row {row}")
+
+
+def unnamed(place: int) -> str:
+    """Return the name of a column that has none in the header."""
+    return f"column {place + 1}"
+
+
+def _rows(file: TextIO, form: CsvFormat) -> Iterator[tuple[int, list[str]]]:
+    """Yield the first line of each row below the header, and the row."""
+    reader = csv.reader(file, delimiter=form.separator)
+    line = 0
+    for row in reader:
+        if row and line >= form.header_lines:
+            yield line + 1, row
+        line = reader.line_num
+
+
+def _length_problem(path: Path, form: CsvFormat) -> str | None:
+    """Return the reason why the first row of another length than the header is wrong."""
+    names = len(form.names)
+    with _opened(path, form.encoding) as file:
+        for line, row in _rows(file, form):
+            if len(row) != names:
+                remedy = "Quote texts that hold the separator, or correct the line."
+                return f"line {line} has {len(row)} values, the header {names} names. {remedy}"
+    return None
+
+
+def _opened(path: Path, encoding: str) -> TextIO:
+    return path.open(encoding=encoding, newline="")
+
+
+def _not_in(path: Path, encoding: str, what: object) -> InputError:
+    name = "UTF-8" if encoding == "utf-8-sig" else encoding
+    other = "cp1252" if name == "UTF-8" else "utf-8"
+    return InputError(
+        f"{path} is not a file in {name}: {what}. Name its encoding, such as encoding = "
+        f'"{other}"'
+        + (" of files from Windows in Western languages." if other == "cp1252" else ".")
+    )
+
+
+def csv_format(path: Path, options: TableOptions) -> CsvFormat:
+    """Return the format of a file, from its first lines.
+
+    Raises:
+        InputError: The file has no header, two columns of a name, or is not in its encoding.
+    """
+    encoding = options.encoding
+    if encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig"):
+        encoding = "utf-8-sig"
+    try:
+        with _opened(path, encoding) as file:
+            sample = file.read(SAMPLE)
+    except UnicodeDecodeError as error:
+        raise _not_in(path, encoding, error) from None
+    except LookupError:
+        raise InputError(
+            f'encoding must be one that Python has, such as "utf-8", "cp1252" or "latin-1". '
+            f'Received: "{encoding}".'
+        ) from None
+    whole = sample if len(sample) < SAMPLE else sample[: max(sample.rfind("\n"), 1)]
+    separator = options.separator or _separator(whole)
+    reader = csv.reader(StringIO(whole, ""), delimiter=separator, skipinitialspace=True)
+    names = tuple(cell.strip() for cell in next(filter(None, reader), [""]))
+    _check_names(names, path)
+    names = tuple(name or unnamed(place) for place, name in enumerate(names))
+    lines = reader.line_num
+    rows = list(itertools.islice(reader, 100))
+    decimal = options.decimal or _decimal(rows, separator)
+    return CsvFormat(names, separator, decimal, encoding, lines)
+
+
+def _separator(sample: str) -> str:
+    """Return the separator that gives the rows of a sample the most columns of one number."""
+
+    def columns(separator: str) -> int:
+        reader = csv.reader(StringIO(sample, ""), delimiter=separator)
+        rows = itertools.islice(filter(None, reader), 20)
+        counts = {len(row) for row in rows}
+        return counts.pop() if len(counts) == 1 else 0
+
+    counts = {separator: columns(separator) for separator in SEPARATORS}
+    best = max(counts.values())
+    return next(separator for separator, count in counts.items() if count == best or best < 2)
+
+
+def _decimal(rows: list[list[str]], separator: str) -> str:
+    """Return a comma if numbers are written with it, as where the separator is a semicolon."""
+    if separator == ",":
+        return "."
+    cells = [cell.strip() for row in rows for cell in row]
+    commas = sum(re.fullmatch(r"[+-]?\d*,\d+", cell) is not None for cell in cells)
+    points = sum(re.fullmatch(r"[+-]?\d*\.\d+", cell) is not None for cell in cells)
+    return "," if commas > points else "."
+
+
+def _check_names(names: tuple[str, ...], path: Path) -> None:
+    """Raise InputError if a header is none, or has a name twice."""
+    if names == ("",):
+        raise InputError(f"{path} has no rows below its header.")
     if all(map(_is_number, names)):
         raise InputError(
             f"{path} must begin with a header, the names of its columns. Received numbers: "
             f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
         )
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    twice = [name for name, count in Counter(names).items() if name and count > 1]
     if twice:
         raise InputError(
             f"{path}: the names in the header must differ from each other. Received more than "
             f'once: "{twice[0]}".'
         )
-    return names
-
-
-def _numbers(lines: list[str]) -> Array:
-    return np.loadtxt(lines, delimiter=",", ndmin=2, comments=None, quotechar='"')
-
-
-def _first_problem(rows: dict[int, str], columns: int) -> str | None:
-    """Return the reason why the first wrong line of the file is wrong, with its number."""
-    for number, line in rows.items():
-        try:
-            count = _numbers([line]).size
-        except ValueError as error:
-            return str(error).replace("at row 0", f"in line {number}")
-        if count != columns:
-            return f"line {number} has {count}, the header {columns} names."
-    return None
 
 
 def _is_number(cell: str) -> bool:

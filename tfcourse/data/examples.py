@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tfcourse.data.columns import Columns
 from tfcourse.data.frames import as_array
 from tfcourse.data.nested import Arrays, array_items, named
 from tfcourse.data.precision import check_whole_numbers, coarse_columns
@@ -13,7 +14,7 @@ from tfcourse.data.splits import Part
 from tfcourse.errors import InputError
 from tfcourse.types import Array, TensorLike
 
-__all__ = ["Examples", "check_examples"]
+__all__ = ["Examples", "check_examples", "check_targets"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,17 @@ class Examples:
             outputs.
         apart: Columns or arrays that are no features, by name, such as the groups of a split: one
             value for each example, numbers or texts.
+        columns: The columns of x, if it comes from a table in a file.
+        classes: The names of the classes 0 … C-1; None if they are these numbers.
+        notes: Warnings, a line each.
     """
 
     part: Part
     outputs: Any
     apart: Mapping[str, Array] = field(default_factory=dict)
+    columns: Columns | None = None
+    classes: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check_examples(
@@ -71,11 +78,11 @@ def check_examples(
     else:
         inputs = {name: _input(a, named("x", name), origin) for name, a in inputs.items()}
     if not isinstance(y, Mapping):
-        labels, classes = _targets(outputs, "y", origin, bool(numbers))
+        labels, classes = check_targets(outputs, "y", origin, bool(numbers))
         return Part(inputs, labels), classes
     kinds = numbers if isinstance(numbers, Mapping) else dict.fromkeys(outputs, numbers)
     pairs = {
-        name: _targets(array, named("y", name), origin, kinds.get(name, False))
+        name: check_targets(array, named("y", name), origin, kinds.get(name, False))
         for name, array in outputs.items()
     }
     rows = {name: array for name, (array, _) in pairs.items()}
@@ -134,7 +141,7 @@ def _float_input(array: Array, title: str, origin: str) -> Array:
     return _floats(array, title, origin)
 
 
-def _targets(y: Array, title: str, origin: str, numbers: bool) -> tuple[Array, int]:
+def check_targets(y: Array, title: str, origin: str, numbers: bool) -> tuple[Array, int]:
     """Return targets and the number of their classes, or with ``numbers`` of their columns."""
     if not numbers and y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -180,7 +187,7 @@ def _single(x: Array, y: Array, origin: str, numbers: bool) -> tuple[Part, int]:
             + remedy * (y.dtype.kind in "OUST")
         )
     _check_large(x, "x", origin)
-    targets, classes = _targets(y, "y", origin, numbers)
+    targets, classes = check_targets(y, "y", origin, numbers)
     return Part(_floats(x, "x", origin), targets), classes
 
 

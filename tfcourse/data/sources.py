@@ -13,25 +13,39 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.data.csv_file import read_csv
+from tfcourse.data.column_files import part_files
 from tfcourse.data.examples import Examples, check_examples
+from tfcourse.data.table import TABLE_SOURCES, check_reader, read_table
+from tfcourse.data.table_options import TableOptions
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError, error_text, one_of
 from tfcourse.imports import exit_as_error, load_function
 from tfcourse.types import Array
 
 __all__ = [
+    "FILE_SOURCES",
     "KERAS_DATASETS",
     "SKLEARN_DATASETS",
     "check_source",
     "is_function",
     "load",
     "returned_by",
+    "source_files",
 ]
 
 KERAS_DATASETS = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 # Those that are part of scikit-learn, and need no download.
 SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
+
+# Those that are read from files.
+FILE_SOURCES = ("npz", *TABLE_SOURCES)
+
+
+def source_files(source: str, path: Path) -> list[Path]:
+    """Return the files of a source at a path; Parquet and Arrow may have several."""
+    if source in ("parquet", "arrow"):
+        return part_files(path, source)
+    return [path] if path.is_file() else []
 
 
 def load(
@@ -41,35 +55,37 @@ def load(
     numbers: bool = False,
     apart: Collection[str] = (),
     returned: tuple[Any, ...] | None = None,
+    options: TableOptions | None = None,
 ) -> Examples:
     """Return the examples of a source.
 
     Args:
         source: ``"digits"`` (1797 handwritten digits of 8×8, flat, in [0, 1]), ``"npz"`` (arrays
-            x and y), ``"csv"`` (a header, numbers, one label column), ``"sklearn:NAME"`` (a data
-            set of scikit-learn's, as its ``load_NAME`` returns it), ``"keras:NAME"`` (one that
-            Keras downloads) or ``"package.module:function"`` (gives x and y, and sample weights
-            if it likes).
-        path: The file of ``"npz"`` and ``"csv"``.
-        label: The label column of ``"csv"``; None is the last one.
+            x and y), ``"csv"``, ``"parquet"`` or ``"arrow"`` (columns, see
+            `tfcourse.data.table.read_table`), ``"sklearn:NAME"`` (a data set of scikit-learn's,
+            as its ``load_NAME`` returns it), ``"keras:NAME"`` (one that Keras downloads) or
+            ``"package.module:function"`` (gives x and y, and sample weights if it likes).
+        path: The file of ``"npz"`` and of tables.
+        label: The label column of a table; None is the last one.
         numbers: Whether y is no class but numbers to predict, (examples,) or (examples, outputs):
             it becomes one row for each example, and ``outputs`` is the rows' length.
-        apart: The columns of ``"csv"``, or arrays of ``"npz"``, that are no features but serve
+        apart: The columns of a table, or arrays of ``"npz"``, that are no features but serve
             another purpose, such as the groups of a split.
         returned: What the function returned, if it has been called.
+        options: The choices for a table.
 
     Raises:
         InputError: The source, its file or its contents are not usable.
     """
     check_source(source, path)
+    if source in TABLE_SOURCES:
+        return read_table(source, path or Path(), label, options or TableOptions(), numbers, apart)
     others: Mapping[str, Array] = {}
     weight = None
     if source == "digits":
         x, y = _digits()
     elif source == "npz":
         x, y, others = _npz(path or Path(), apart)
-    elif source == "csv":
-        x, y, others = read_csv(path or Path(), label, apart)
     elif source.startswith("sklearn:"):
         x, y = _sklearn(source.removeprefix("sklearn:"))
     elif source.startswith("keras:"):
@@ -80,8 +96,8 @@ def load(
     missing = [name for name in apart if name not in others]
     if missing:
         raise InputError(
-            f'"{missing[0]}" must be a column of source "csv", or an array of source "npz" beside '
-            f'x and y. Received: source "{source}".'
+            f'"{missing[0]}" must be a column of a table, or an array of source "npz" beside x '
+            f'and y. Received: source "{source}".'
         )
     origin = str(path) if path else source
     part, outputs = check_examples(x, y, origin, numbers)
@@ -103,11 +119,14 @@ def check_source(source: str, path: Path | None) -> None:
                 f'source "images" needs the key path, a folder with a folder of images for each '
                 f"class. Received: {received}."
             )
-    elif source in ("npz", "csv"):
+    elif source in FILE_SOURCES:
         if path is None:
             raise InputError(f'source "{source}" needs the key path, the file to read.')
-        if not path.is_file():
-            raise InputError(f"path: no such file: {path}.")
+        if not source_files(source, path):
+            what = f"no {source} file in" if path.is_dir() else "no such file:"
+            raise InputError(f"path: {what} {path}.")
+        if source != "npz":
+            check_reader(source)
     elif source == "digits" or source.startswith("sklearn:"):
         _check_name(source, "sklearn:", SKLEARN_DATASETS)
         if importlib.util.find_spec("sklearn") is None:
@@ -127,8 +146,7 @@ def check_source(source: str, path: Path | None) -> None:
     else:
         choices = (
             "digits",
-            "npz",
-            "csv",
+            *FILE_SOURCES,
             "images",
             "sklearn:NAME",
             "keras:NAME",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tfcourse.data.columns import Columns
 from tfcourse.data.nested import Arrays, count_of, map_arrays
 from tfcourse.errors import InputError
 from tfcourse.types import Array
@@ -75,6 +76,9 @@ class Split:
         classes: The number of classes, or of a regression's outputs, in all of them; a dict by
             name for several outputs.
         notes: Warnings about the data, a line each.
+        columns: The columns of x, if it comes from a table in a file. If they are not all numbers,
+            `tfcourse.data.encoding.fit_encoding` makes of x what a model takes.
+        class_names: The names of the classes; None if they are 0 … C-1.
     """
 
     train: Part
@@ -82,10 +86,19 @@ class Split:
     test: Part | None
     classes: Any
     notes: tuple[str, ...] = ()
+    columns: Columns | None = None
+    class_names: tuple[str, ...] | None = None
+
+    @property
+    def is_encoded(self) -> bool:
+        """True if a model takes x as it is; False for a table that is not a matrix of numbers."""
+        return self.columns is None or self.columns.is_ready
 
     @property
     def shape(self) -> Any:
         """The shape of one example, a tuple; a dict of them by name for several inputs."""
+        if self.columns is not None and not self.is_encoded:
+            return self.columns.shape
         return self.train.shape
 
     @property
@@ -93,6 +106,17 @@ class Split:
         """The sets by name, without a test set if there is none."""
         parts = {"train": self.train, "dev": self.dev, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
+
+    def raw(self, part: Part) -> Part:
+        """Return examples as the best model takes them: of a table, a dict of its columns."""
+        if self.columns is None or self.is_encoded:
+            return part
+        return replace(part, x=self.columns.raw(part.x))
+
+    @property
+    def raw_test(self) -> Part | None:
+        """The test set as the best model takes it; None if there is none."""
+        return None if self.test is None else self.raw(self.test)
 
     def map(self, function: Callable[[Part], Part]) -> "Split":
         """Return the split with the results of a function for each of its sets."""

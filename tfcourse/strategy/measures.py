@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tfcourse.data.nested import Arrays, map_arrays
 from tfcourse.errors import InputError, error_line
 from tfcourse.search.code.model_config import hash_of_config
 from tfcourse.search.config.hyperparameters import builder_arguments, hyperparameters_of
@@ -16,7 +17,7 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.store.directory import RunDirectory
-from tfcourse.types import Array, KerasModel
+from tfcourse.types import KerasModel
 
 __all__ = ["MEASURES", "ModelMeasures", "latency"]
 
@@ -75,8 +76,12 @@ class ModelMeasures:
     def _latency_of(self, model: KerasModel, config: str) -> float:
         """Return the latency, of models with equal configurations that of the first."""
         if config not in self._latencies:
-            self._latencies[config] = latency(model, self.split.dev.rows(slice(1)).x)
+            self._latencies[config] = latency(model, self._example)
         return self._latencies[config]
+
+    @property
+    def _example(self) -> Arrays:
+        return self.split.raw(self.split.dev.rows(slice(1))).x
 
     def _values(self, record: TrialRecord) -> Mapping[str, Any]:
         from tfcourse.search.trials.trainings import with_origin
@@ -100,7 +105,7 @@ class ModelMeasures:
             scaling = normalize(self.split, self.config.data.normalize)[1]
             model = with_scaling(model, scaling, self.split.shape)
             if not model.built:
-                model(self.split.dev.rows(slice(1)).x)
+                model(self._example)
         except Exception as error:
             raise InputError(
                 f"select: the model of trial {record.trial} can't be built: {error_line(error)}. "
@@ -109,7 +114,7 @@ class ModelMeasures:
         return config, model
 
 
-def latency(model: KerasModel, example: Array, repeats: int = REPEATS) -> float:
+def latency(model: KerasModel, example: Arrays, repeats: int = REPEATS) -> float:
     """Return the median time of a prediction for one example, in milliseconds.
 
     Measured here and now: in this process, on its devices and with its threads, as calls of the
@@ -119,17 +124,17 @@ def latency(model: KerasModel, example: Array, repeats: int = REPEATS) -> float:
 
     Args:
         model: A built model.
-        example: One example, shape ``(1, ...)``.
+        example: One example, shape ``(1, ...)``, or a dict of those of each input.
         repeats: The number of calls.
     """
     import tensorflow as tf
 
     call: Any = tf.function(lambda x: model(x, training=False), autograph=False)
-    inputs = np.ascontiguousarray(example)
+    inputs = map_arrays(np.ascontiguousarray, example)
     seconds = []
     for number in range(WARM_UP + repeats):
         start = time.perf_counter()
-        call(tf.constant(inputs)).numpy()
+        call(map_arrays(tf.constant, inputs)).numpy()
         if number >= WARM_UP:
             seconds.append(time.perf_counter() - start)
     return 1000 * statistics.median(seconds)

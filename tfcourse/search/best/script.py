@@ -152,7 +152,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
     loss = "create_loss(config)" if is_own(training.loss) else f"{training.loss!r}"
     split = "fold_split(sets, config, fold)" if training.folds > 1 else "sets"
     set_lines = [f"split = {split}"]
-    if config.data.normalize != "none":
+    if config.data.is_prepared:
         set_lines = [f"split, scaling = normalize({split}, {config.data.normalize!r})"]
     callbacks = "trial_callbacks(config)"
     by_class = training.class_weight is not None

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from tfcourse.data.sources import check_source
+from tfcourse.data.table import TABLE_SOURCES
 from tfcourse.errors import InputError, error_line, shown
+from tfcourse.search.config.column_tables import table_problems
 from tfcourse.search.config.tables import DataTable
 
 __all__ = ["absolute_path", "validate_data"]
@@ -30,8 +32,11 @@ def validate_data(
         if lines:
             return None, [*errors, *lines]
         table = table.model_copy(update={"path": path})
-    if table.label is not None and table.source != "csv":
-        errors.append(f'[data] label is for source "csv" only. Received: "{table.source}".')
+    if table.label is not None and table.source not in TABLE_SOURCES:
+        errors.append(
+            f'[data] label is for source "csv", "parquet" or "arrow". Received: "{table.source}".'
+        )
+    errors += table_problems(table.source, table)
     errors += _image_problems(table)
     if table.source == "images" and "normalize" not in table.model_fields_set:
         table = table.model_copy(update={"normalize": "rescale"})

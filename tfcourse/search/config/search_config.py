@@ -10,6 +10,7 @@ import tomli_w
 from tfcourse.data.arrays import ArrayData
 from tfcourse.data.datasets import Datasets
 from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.column_tables import without_defaults
 from tfcourse.search.config.metrics import Targets, direction_of, targets_of_loss
 from tfcourse.search.config.parts import Objects
 from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
@@ -135,7 +136,7 @@ class SearchConfig:
         without |= {"score_at"} if search.score_at == BEST else set()
         tables = {
             "search": search.model_dump(exclude_none=True, exclude=without) | of_strategy,
-            "data": self.data.model_dump(exclude_none=True) | {"split": list(self.data.split)},
+            "data": without_defaults(self.data.model_dump(exclude_none=True), self.data),
             "model": self.model.model_dump(exclude_none=True),
             "training": self.training.model_dump(exclude_none=True),
         }

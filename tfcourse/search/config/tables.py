@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, Strict, create_model, field_validator
 from pydantic_core import PydanticCustomError
 
+from tfcourse.data.table import TABLE_SOURCES
+from tfcourse.search.config.column_tables import TableKeys
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
 from tfcourse.search.config.pruning import PruningTable
@@ -101,7 +103,7 @@ class SearchTable(Table):
     tensorboard: str | None = None
 
 
-class DataTable(Table):
+class DataTable(TableKeys):
     """``[data]``: the source of the examples, and their split into train, dev and test set.
 
     ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model begins with it. A table
@@ -131,6 +133,11 @@ class DataTable(Table):
     validation_steps: int | None = Field(default=None, ge=1)
     shuffle_buffer: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
+
+    @property
+    def is_prepared(self) -> bool:
+        """True if x may differ from what a model is trained on: it is scaled, or of a table."""
+        return self.normalize != "none" or self.source in TABLE_SOURCES
 
 
 class ModelTable(Table):

@@ -1,24 +1,24 @@
 """The data of a search, as its config describes it."""
 
-from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tfcourse.data.arrays import ArrayData
-from tfcourse.data.csv_file import feature_names
 from tfcourse.data.datasets import datasets_of_function
-from tfcourse.data.examples import check_examples
-from tfcourse.data.sources import is_function, load, returned_by
+from tfcourse.data.examples import Examples, check_examples
+from tfcourse.data.sources import FILE_SOURCES, is_function, load, returned_by, source_files
 from tfcourse.data.splits import Split, split_at, stratified_split
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
+from tfcourse.search.config.column_tables import table_options
 from tfcourse.search.config.named_data import check_named_data
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.precision import in_precision
 from tfcourse.search.data.streaming import is_streamed, load_streams
+from tfcourse.search.data.table_sizes import with_sizes
 from tfcourse.search.data.targets import encode_targets
 from tfcourse.search.data.weights import check_class_weights, check_set_weights, weight_column
 
@@ -43,21 +43,31 @@ def load_split(config: SearchConfig) -> Split:
         if arrays is None:
             with chdir("."):  # a function of the user's may change the working directory
                 apart = () if data.sample_weight is None else (data.sample_weight,)
-                examples = load(data.source, data_path(data), data.label, numbers, apart, returned)
+                path, options = data_path(data), table_options(data)
+                examples = load(data.source, path, data.label, numbers, apart, returned, options)
             whole, outputs = examples.part, examples.outputs
             if data.sample_weight is not None:
                 weight = weight_column(examples.apart[data.sample_weight], data.sample_weight)
                 whole = replace(whole, weight=check_weight(weight, whole.y, data.sample_weight))
         else:
-            whole, outputs = check_examples(arrays.x, arrays.y, "the arrays", numbers)
-            whole = replace(whole, weight=arrays.weight)
-        whole, notes = in_precision(whole, data.normalize != "none", _column_names(data, arrays))
+            examples = Examples(*check_examples(arrays.x, arrays.y, "the arrays", numbers))
+            whole, outputs = replace(examples.part, weight=arrays.weight), examples.outputs
+        columns = examples.columns
+        names = arrays.names if arrays is not None else None if columns is None else columns.names
+        is_table = columns is not None and not columns.is_ready
+        whole, notes = in_precision(whole, is_table or data.normalize != "none", names)
         if arrays is not None and arrays.starts is not None:
             split = split_at(whole, arrays.starts, outputs)
         else:
             split = stratified_split(whole, data.split, outputs, data.seed)
-        split = replace(encode_targets(split, config.training.loss, config.targets), notes=notes)
+        split = replace(
+            encode_targets(split, config.training.loss, config.targets),
+            notes=(*examples.notes, *notes),
+            columns=columns,
+            class_names=examples.classes,
+        )
         check_set_weights(split)
+        split = with_sizes(split, config)
     except InputError as error:
         raise InputError(f"{config.origin}: [data] {error}") from error
     check_named_data(config, split.train.x, split.train.y)
@@ -81,25 +91,17 @@ def _returned(config: SearchConfig) -> tuple[Any, ...] | None:
 
 def is_local(data: DataTable, arrays: ArrayData | None) -> bool:
     """Return True if the data is in memory or in a file: quickly read, and without others' code."""
-    return arrays is not None or data.source in ("npz", "csv", "images")
+    return arrays is not None or data.source in (*FILE_SOURCES, "images")
 
 
 def is_missing(data: DataTable, arrays: ArrayData | None) -> bool:
     """Return True if the data is to come from a file that does not exist."""
     path = data_path(data)
-    return arrays is None and path is not None and not path.exists()
+    if arrays is not None or path is None:
+        return False
+    return not (path.is_dir() if data.source == "images" else source_files(data.source, path))
 
 
 def data_path(data: DataTable) -> Path | None:
     """Return the file of the data; None for a source without a file."""
     return Path(data.path) if data.path else None
-
-
-def _column_names(data: DataTable, arrays: ArrayData | None) -> Sequence[str] | None:
-    if arrays is not None:
-        return arrays.names
-    path = data_path(data)
-    if data.source != "csv" or path is None:
-        return None
-    apart = () if data.sample_weight is None else (data.sample_weight,)
-    return feature_names(path, data.label, apart)

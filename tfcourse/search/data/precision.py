@@ -47,9 +47,10 @@ def _of_targets(title: str, y: Array) -> str | None:
 
 
 def _of_inputs(key: str, x: Array, scaled: bool, names: Sequence[str] | None) -> str | None:
-    if x.dtype != np.float64:
+    coarse = [] if x.dtype != np.float64 else coarse_columns(x)
+    if not coarse:  # also of a table that lacks values, whose encoding scales in float64
         return None
-    first, *others = coarse_columns(x)
+    first, *others = coarse
     name = column_title(first, names) + (f" of {named('x', key)}" if key else "")
     more = f" (and {len(others)} more)" if others else ""
     need = f"{name}{more} needs more digits than float32 has: {describe_merging(x[..., first])}."

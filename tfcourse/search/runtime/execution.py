@@ -69,7 +69,7 @@ def execute(
         except BaseException:
             journal.break_off()
             raise
-    conclude(journal, scheduler, split.test)
+    conclude(journal, scheduler, split.raw_test)
     return efforts
 
 

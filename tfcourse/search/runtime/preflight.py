@@ -126,6 +126,8 @@ def _check_compilation(config: SearchConfig, model: KerasModel, split: Split) ->
             f'"{getattr(own, "__name__", own)}". Received: [training] loss = "{loss}", which says '
             "what the targets are; give both the same, or say targets."
         )
+    if not split.is_encoded:
+        split, _ = normalize(split, config.data.normalize)
     first = split.train.rows(slice(2))
     measured = evaluate(model, first.x, first.y, verbose=0, return_dict=True)
     names = [*(f"val_{metric}" for metric in measured), *measured]
@@ -154,10 +156,11 @@ def _check_ids(config: SearchConfig, model: KerasModel, split: Split) -> None:
 def _normalized(config: SearchConfig, model: KerasModel, split: Split) -> KerasModel:
     """Return the model as a trial saves it: with the scaling in front, if there is one."""
     how, x = config.data.normalize, split.train.rows(slice(2)).x
-    if how == "none":
+    if how == "none" and split.is_encoded:
         return model
+    scaling = scaling_of(x, how) if split.is_encoded else normalize(split, how)[1]
     try:
-        return with_scaling(model, scaling_of(x, how), split.shape)
+        return with_scaling(model, scaling, split.shape)
     except Exception as error:
         reason = error_line(error)
         raise InputError(

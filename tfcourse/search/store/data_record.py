@@ -1,6 +1,8 @@
 """The shapes and the hash of the data of a search: ``data.json`` in its run directory."""
 
+import dataclasses
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,12 +27,15 @@ __all__ = [
 ]
 
 _NAME = "data.json"
-# The shape and type of each array by its name, and the hash.
-_Stored = dict[str, dict[str, list[int] | int | str] | str]
+# The shape and type of each array by its name, the names of the classes, and the hash.
+_Stored = dict[str, dict[str, list[int] | int | str] | list[str] | str]
 
 
 def data_record(split: Split) -> dict[str, Any]:
-    """Return the shapes and types of train, dev and test set, and a hash of their contents."""
+    """Return the shapes and types of train, dev and test set, and a hash of their contents.
+
+    If the classes have names in a table, ``classes`` are these in the order of their numbers.
+    """
     digest = hashlib.sha256()
     record: dict[str, Any] = {}
     for name, part in split.parts.items():
@@ -46,6 +51,13 @@ def data_record(split: Split) -> dict[str, Any]:
                 record[f"{name}_{full}"] = {"shape": list(array.shape), "dtype": str(array.dtype)}
                 digest.update(f"{name} {full} {array.shape} {array.dtype} ".encode())
                 digest.update(array.data)
+    if not split.is_encoded:
+        # The numbers of levels say nothing without their names.
+        features = [dataclasses.asdict(column) for column in getattr(split.columns, "features", ())]
+        digest.update(json.dumps(features).encode())
+    if split.class_names is not None:
+        digest.update(json.dumps(split.class_names).encode())
+        record["classes"] = list(split.class_names)
     return {**record, "sha256": digest.hexdigest()}
 
 
@@ -117,6 +129,8 @@ def check_unchanged(directory: Path, record: Mapping[str, Any], config: SearchCo
 
 
 def _described(entry: object) -> str:
+    if isinstance(entry, list):
+        return ", ".join(map(str, entry))
     if not isinstance(entry, dict):
         return "not known"
     return f"{entry.get('dtype')} {tuple(entry.get('shape', ()))}"

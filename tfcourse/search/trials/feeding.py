@@ -55,8 +55,9 @@ def evaluation_arguments(part: Part, size: int) -> dict[str, Any]:
     """Return the arguments of `tfcourse.evaluate` for a set; ``size`` is a stream's batch size."""
     if isinstance(part, Stream):
         return {"x": part.of_size(size)}
-    # Arrays of float64 would become float32 before the model can scale them.
-    if any(array.dtype == np.float64 for _, array in array_items(part.x)):
+    # Arrays of float64 would become float32 before the model can scale them; texts among other
+    # inputs are taken only in a dataset.
+    if any(array.dtype in (np.float64, object) for _, array in array_items(part.x)):
         examples = (part.x, part.y) if part.weight is None else (part.x, part.y, part.weight)
         return {"x": tf.data.Dataset.from_tensor_slices(examples).batch(LARGEST_BATCH)}
     sides = {"x": part.x, "y": part.y, "sample_weight": part.weight}

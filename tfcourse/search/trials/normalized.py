@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import keras
 
+from tfcourse.data.encoding import TableEncoding, fit_encoding
 from tfcourse.data.input_scaling import InputScaling, fit_input_scaling
 from tfcourse.data.nested import Arrays
 from tfcourse.data.scaling import Method, Scaling, fit_scaling
@@ -20,14 +21,15 @@ from tfcourse.search.trials.normalized_inputs import (
     with_input_scaling,
 )
 from tfcourse.search.trials.normalized_streams import normalize_streams
+from tfcourse.search.trials.table_inputs import with_table_inputs
 from tfcourse.types import KerasModel
 
 __all__ = ["AnyScaling", "Normalization", "ScaledModel", "normalize", "scaling_of", "with_scaling"]
 
 
 Normalization = Method | Literal["none"]
-# The scaling of one input, or of several.
-AnyScaling: TypeAlias = Scaling | InputScaling
+# The scaling of one input, or of several, or the encoding of a table.
+AnyScaling: TypeAlias = Scaling | InputScaling | TableEncoding
 
 
 def normalize(
@@ -35,11 +37,16 @@ def normalize(
 ) -> tuple[Split, AnyScaling | None]:
     """Return all three sets scaled by the statistics of the train set, and the scaling.
 
+    A table that is not a matrix of numbers is encoded, by what its train set holds.
+
     Args:
         split: The data.
         method: As `tfcourse.data.scaling.fit_scaling` takes it, or as `fit_input_scaling` does for
             several inputs; ``"none"`` returns the split itself and None.
     """
+    if split.columns is not None and not split.is_encoded:
+        encoding = fit_encoding(split.columns, split.train.x, str(method))
+        return encoding.apply_to(split), encoding
     if method == "none":
         return split, None
     if isinstance(split.train, Stream):
@@ -73,7 +80,9 @@ def with_scaling(model: KerasModel, scaling: AnyScaling | None, shape: Any) -> K
     """
     if scaling is None:
         return model
-    if isinstance(scaling, InputScaling):
+    if isinstance(scaling, TableEncoding):
+        whole = with_table_inputs(model, scaling)
+    elif isinstance(scaling, InputScaling):
         whole = with_input_scaling(model, scaling, shape)
     else:
         inputs = keras.Input(shape, dtype=input_dtype(scaling))

@@ -1,0 +1,131 @@
+"""The columns of a table of numbers and categories, as a matrix, and as a model takes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfcourse.data.table_options import ColumnKind, Encoding, Missing
+from tfcourse.types import Array
+
+__all__ = ["NUMBERS", "Column", "Columns"]
+
+# The input of the numbers and one-hot levels of a table that has other inputs too.
+NUMBERS = "features"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of features.
+
+    Attributes:
+        name: Its name.
+        kind: Its type; a date is the number of days since 1970-01-01.
+        levels: The texts of a category, sorted. The matrix has their places in it, or -1.
+        encoding: The encoding of a category; None for others.
+    """
+
+    name: str
+    kind: ColumnKind
+    levels: tuple[str, ...] = ()
+    encoding: Encoding | None = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The features of a table, whose raw values are a matrix of a column for each of them.
+
+    Attributes:
+        features: The columns.
+        label: The name of the label's column.
+        missing: The rule for missing values, which are NaN in the matrix.
+        sizes: The number of levels of each category that a model has inputs for, by name.
+        origin: Lines about the file, for people to read.
+        encoded: Whether x is no longer the matrix but what a model takes.
+    """
+
+    features: tuple[Column, ...]
+    label: str
+    missing: Missing = "error"
+    sizes: Mapping[str, int] | None = None
+    origin: tuple[str, ...] = ()
+    encoded: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(column.name for column in self.features)
+
+    @property
+    def is_matrix(self) -> bool:
+        """True if there are only numbers, and all are there: a model takes the matrix as it is."""
+        plain = all(column.kind == "number" for column in self.features)
+        return plain and self.missing in ("error", "drop")
+
+    @property
+    def is_ready(self) -> bool:
+        """True if a model takes x as it is."""
+        return self.encoded or self.is_matrix
+
+    @property
+    def numbers(self) -> list[int]:
+        """The places of the columns that are numbers to a model."""
+        return [n for n, column in enumerate(self.features) if column.kind != "category"]
+
+    def categories(self, encoding: Encoding) -> list[int]:
+        """Return the places of the categories of an encoding."""
+        return [n for n, column in enumerate(self.features) if column.encoding == encoding]
+
+    @property
+    def shape(self) -> Any:
+        """The shape of an example as a model takes it; a dict by input if a column is an index."""
+        if self.is_matrix:
+            return (len(self.features),)
+        one_hot = [self.features[place] for place in self.categories("one_hot")]
+        width = len(self.numbers) + sum(self.size(column) for column in one_hot)
+        indices = [self.features[place].name for place in self.categories("index")]
+        if not indices:
+            return (width,)
+        return {**({NUMBERS: (width,)} if width else {}), **dict.fromkeys(indices, (1,))}
+
+    def size(self, column: Column) -> int:
+        """Return the number of levels of a category that a model has inputs for."""
+        return len(column.levels) if self.sizes is None else self.sizes[column.name]
+
+    @property
+    def index_sizes(self) -> dict[str, int]:
+        """The ``input_dim`` of an ``Embedding`` of each index: its levels, and 0 for others."""
+        indices = (self.features[place] for place in self.categories("index"))
+        return {column.name: self.size(column) + 1 for column in indices}
+
+    def sized(self, matrix: Array) -> "Columns":
+        """Return the columns with the levels that occur in a matrix as `sizes`."""
+        sizes = {
+            column.name: len(present(matrix[:, place]))
+            for place, column in enumerate(self.features)
+            if column.kind == "category"
+        }
+        return replace(self, sizes=sizes)
+
+    def raw(self, matrix: Array) -> dict[str, npt.NDArray[np.generic]]:
+        """Return the columns of a matrix as texts and numbers, as the file has them.
+
+        A missing text is "", a missing number NaN.
+        """
+        columns: dict[str, npt.NDArray[np.generic]] = {}
+        for place, column in enumerate(self.features):
+            values = matrix[:, place]
+            if column.kind == "category":
+                texts = np.array([*column.levels, ""], dtype=object)
+                columns[column.name] = texts[values.astype(np.int64)]
+            else:
+                columns[column.name] = np.ascontiguousarray(values)
+        return columns
+
+
+def present(codes: Array) -> "npt.NDArray[np.int64]":
+    """Return the places of the levels that occur in a column, in order."""
+    places = np.unique(codes).astype(np.int64)
+    return np.asarray(places[places >= 0])

@@ -1,0 +1,212 @@
+"""Examples from a table in a file: features, label and columns apart."""
+
+import importlib.util
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfcourse.data.column_files import column_names, read_columns
+from tfcourse.data.column_values import feature, is_coarse, plain_values
+from tfcourse.data.columns import Column, Columns
+from tfcourse.data.csv_file import CsvFormat, csv_format, csv_line, read_csv, unnamed
+from tfcourse.data.examples import Examples, check_targets
+from tfcourse.data.splits import Part
+from tfcourse.data.table_labels import class_labels, numeric_labels
+from tfcourse.data.table_options import TableOptions
+from tfcourse.errors import InputError, one_of
+from tfcourse.types import Array
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["TABLE_SOURCES", "check_reader", "read_table"]
+
+TABLE_SOURCES = ("csv", "parquet", "arrow")
+
+
+def check_reader(source: str) -> None:
+    """Raise InputError if the package that reads tables is missing."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise InputError(f'source "{source}" needs pyarrow. Install it: pip install pyarrow.')
+
+
+def read_table(
+    source: str,
+    path: Path,
+    label: str | None,
+    options: TableOptions,
+    numbers: bool = False,
+    apart: Collection[str] = (),
+) -> Examples:
+    """Return the examples of a file.
+
+    Args:
+        source: One of `TABLE_SOURCES`.
+        path: The file; of Parquet and Arrow also a folder of parts or a pattern.
+        label: The column that is y; None is the last one.
+        options: The choices.
+        numbers: Whether the label is a number to predict, not a class.
+        apart: Columns that are no features.
+
+    Raises:
+        InputError: The file, a column or a value is not usable.
+    """
+    form = csv_format(path, options) if source == "csv" else None
+    names = list(form.names) if form is not None else column_names(path, source)
+    features, label = _choose(path, names, label, options, apart)
+    wanted = [*dict.fromkeys([*features, label, *apart])]
+    if form is not None:
+        table = read_csv(path, form, options, wanted)
+    else:
+        table = read_columns(path, source, wanted)
+    count = len(table)
+    row = _row_namer(path, form)
+    table, notes = _without_missing(table, features, label, options, path, row)
+    others = {name: plain_values(table.column(name)) for name in apart}
+    y, classes = (numeric_labels if numbers else class_labels)(
+        table.column(label), label, options.of(label).type, str(path), row
+    )
+    # From here on a column is released as soon as it is in the matrix.
+    by_name = {name: table.column(name) for name in features}
+    del table
+    matrix, schema = _matrix(by_name, options, str(path), row)
+    targets, outputs = check_targets(y, "y", str(path), numbers)
+    origin = (f"{path}: {count} rows", *_format_lines(form), *notes)
+    columns = Columns(schema, label, options.missing, origin=origin)
+    warnings = tuple(note for note in notes if "left out" in note)
+    return Examples(Part(matrix, targets), outputs, others, columns, classes, warnings)
+
+
+def _choose(
+    path: Path,
+    names: Sequence[str],
+    label: str | None,
+    options: TableOptions,
+    apart: Collection[str],
+) -> tuple[list[str], str]:
+    """Return the columns of features and the label's.
+
+    Raises:
+        InputError: A column that the config names does not exist, or none is left.
+    """
+    roles = [("features", options.features), ("drop", options.drop), ("columns", options.columns)]
+    for key, listed in [*roles, ("a column", apart)]:
+        for name in listed:
+            if name not in names:
+                raise InputError(one_of(f"{key}: the columns of {path}", name, names))
+    free = [name for name in names if name not in apart and name not in options.drop]
+    label = label if label is not None else (free or [*names])[-1]
+    if label not in free:
+        raise InputError(one_of(f"label: the column of {path}", label, free))
+    features = [name for name in options.features or free if name in free and name != label]
+    if not features:
+        raise InputError(f'{path} has no column of features beside the label "{label}".')
+    for place, name in enumerate(names):
+        if name == unnamed(place) and name in features and name not in options.features:
+            raise InputError(
+                f"{path}: {name} has no name in the header, such as the index that pandas writes. "
+                f'Leave it out with drop = ["{name}"], or give it a name.'
+            )
+    return features, label
+
+
+def _row_namer(path: Path, form: CsvFormat | None) -> Callable[[int], str]:
+    """Return a function that names the place of a row in messages."""
+
+    def name(row: int) -> str:
+        return f"row {row}" if form is None else f"line {csv_line(path, form, row)}"
+
+    return name
+
+
+def _format_lines(form: CsvFormat | None) -> list[str]:
+    if form is None:
+        return []
+    separators = {"\t": "tab", " ": "blank"}
+    separator = separators.get(form.separator, form.separator)
+    encoding = "utf-8" if form.encoding == "utf-8-sig" else form.encoding
+    return [f'separator "{separator}", decimal point "{form.decimal}", encoding {encoding}']
+
+
+def _missing_mask(column: "pyarrow.ChunkedArray") -> npt.NDArray[np.bool_]:
+    import pyarrow
+    from pyarrow import compute
+
+    nan_too = pyarrow.types.is_floating(column.type)
+    mask: npt.NDArray[np.bool_] = compute.is_null(column, nan_is_null=nan_too).to_numpy()
+    return mask
+
+
+def _without_missing(
+    table: "pyarrow.Table",
+    features: Sequence[str],
+    label: str,
+    options: TableOptions,
+    path: Path,
+    row: Callable[[int], str],
+) -> "tuple[pyarrow.Table, list[str]]":
+    """Return the table without rows that lack a value which nothing can replace, and notes.
+
+    Raises:
+        InputError: A column has no value at all, or values are missing and are to be an error.
+    """
+    counts: dict[str, int] = {}
+    first = len(table)
+    incomplete = np.zeros(len(table), dtype=np.bool_)
+    for name in [*features, label]:
+        mask = _missing_mask(table.column(name))
+        if mask.all():
+            remedy = f'Leave it out with drop = ["{name}"].' if name != label else "Name another."
+            what = "the label" if name == label else "the column"
+            raise InputError(f'{path}: {what} "{name}" has no value in any row. {remedy}')
+        if mask.any():
+            counts[name] = int(mask.sum())
+            first = min(first, int(mask.argmax()))
+            if options.missing in ("error", "drop") or name == label:
+                incomplete |= mask
+    if not counts:
+        return table, []
+    text = ", ".join(f'"{name}" {count}' for name, count in counts.items())
+    if options.missing == "error":
+        others = ', "mean" or "median" fill them' if set(counts) != {label} else ""
+        raise InputError(
+            f"{path}: values are missing: {text} of {len(table)} rows, the first in {row(first)}. "
+            f'missing = "drop" leaves the rows out{others}.'
+        )
+    note = f"values are missing: {text}"
+    if not incomplete.any():
+        return table, [note]
+    if incomplete.all():
+        raise InputError(f"{path}: every row lacks a value: {text}. Leave a column out with drop.")
+    lacking = int(incomplete.sum())
+    note += f"; {lacking} of {len(table)} rows are left out"
+    if options.missing != "drop":
+        note += f', which lack the label "{label}"'
+    return table.filter(~incomplete), [note]
+
+
+def _matrix(
+    columns: "dict[str, pyarrow.ChunkedArray]",
+    options: TableOptions,
+    origin: str,
+    row: Callable[[int], str],
+) -> tuple[Array, tuple[Column, ...]]:
+    """Return the columns as a matrix, float64 if float32 would merge numbers of one.
+
+    Args:
+        columns: The columns by name, which are removed one by one.
+        options: The choices.
+        origin: Names the file in messages.
+        row: Names a row in messages.
+    """
+    names, count = [*columns], len(next(iter(columns.values())))
+    wide = any(is_coarse(column) for column in columns.values())
+    matrix: Any = np.empty((count, len(names)), np.float64 if wide else np.float32)
+    features = []
+    for place, name in enumerate(names):
+        column, matrix[:, place] = feature(columns.pop(name), name, options, origin, row)
+        features.append(column)
+    return matrix, tuple(features)

@@ -1,0 +1,91 @@
+"""The label of a table: classes of any names, or numbers."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfcourse.data.column_texts import check_no_numbers, distinct_texts
+from tfcourse.data.column_values import number_values
+from tfcourse.data.table_options import ColumnKind
+from tfcourse.errors import InputError, shortened
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["class_labels", "numeric_labels"]
+
+# Texts of more classes than this share of the rows are names.
+MOST_CLASSES = 0.5
+
+
+def numeric_labels(
+    values: "pyarrow.ChunkedArray",
+    name: str,
+    declared: ColumnKind | None,
+    origin: str,
+    row: Callable[[int], str],
+) -> tuple[npt.NDArray[np.floating[Any]], None]:
+    """Return labels that are numbers to predict.
+
+    Raises:
+        InputError: They are no numbers.
+    """
+    if declared not in (None, "number"):
+        raise InputError(
+            f'{origin}: the label "{name}" is of the type "{declared}", but the loss takes numbers.'
+        )
+    return number_values(values, f'{origin}: the column "{name}"', row), None
+
+
+def class_labels(
+    values: "pyarrow.ChunkedArray",
+    name: str,
+    declared: ColumnKind | None,
+    origin: str,
+    row: Callable[[int], str],
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...] | None]:
+    """Return labels as classes 0 … C-1 in the order of their values, and the classes' names.
+
+    The names are None if the labels are 0 … C-1 in the file.
+
+    Raises:
+        InputError: They are no classes.
+    """
+    from pyarrow import types
+
+    title = f'{origin}: the label "{name}"'
+    kind = values.type.value_type if types.is_dictionary(values.type) else values.type
+    is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    if not is_number or declared == "category":
+        names, codes = distinct_texts(values)
+        if declared != "category":
+            check_no_numbers(values, names, codes, f'{origin}: the column "{name}"', row)
+        if len(names) > max(2, MOST_CLASSES * len(codes)):
+            raise InputError(
+                f"{title} holds {len(names)} different texts in {len(codes)} rows, as names do, "
+                f'such as "{shortened(names[0], 40)}". Name the column of the classes.'
+            )
+    else:
+        numbers = number_values(values, f'{origin}: the column "{name}"', row)
+        distinct, codes = np.unique(numbers, return_inverse=True)
+        if (distinct != np.round(distinct)).any():
+            fraction = float(distinct[distinct != np.round(distinct)][0])
+            raise InputError(
+                f"{title} holds numbers such as {fraction:g}. A regression? [training] loss = "
+                f'"mse". Of classes, give type = "category" in [data.columns].'
+            )
+        names = tuple(str(int(number)) for number in distinct)
+        if np.array_equal(distinct, np.arange(len(distinct))):
+            _check_classes(names, title)
+            return codes.astype(np.int64), None
+    _check_classes(names, title)
+    return codes, names
+
+
+def _check_classes(names: tuple[str, ...], title: str) -> None:
+    if len(names) < 2:
+        raise InputError(
+            f'{title} is "{shortened(names[0], 40)}" in all rows; at least 2 classes are needed.'
+        )
