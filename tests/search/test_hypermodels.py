@@ -74,10 +74,6 @@ class Wide(keras_tuner.HyperModel):
 
 wide = Wide(7)
 
-class Fits(Model):
-    def fit(self, hp, model, *args, **kwargs):
-        return model.fit(*args, **kwargs)
-
 def reversed_log(hp):
     hp.Float("beta", 0.9, 0.999, sampling="reverse_log")
     return plain(hp)
@@ -369,7 +365,6 @@ def test_what_keras_names_is_called_the_same_in_every_trial(search, reuse_models
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("Fits", r'"\w+:Fits" has a fit of its own, which a search does not call: .*train_step.*'),
         ("Wide", r'"\w+:Wide" can\'t be made without arguments \(TypeError: .*\)\. Name an inst.*'),
         ("reversed_log", r'"\w+:reversed_log" registers "beta" with .* tfcourse\.one_minus_log.*'),
         (

@@ -47,6 +47,8 @@ class Builder:
         takes_any: True if it takes arguments of any name (``**kwargs``).
         compiles: True if it returns compiled models.
         space: The tables of ``[space]`` that it registers itself, by name.
+        fit: ``fit(model, x, y, ...)`` of keras-tuner's ``HyperModel`` that trains its models
+            itself; None of others.
         source_object: The object that the name or the argument refers to, whose code is
             recorded; None for a builder that is only on record.
     """
@@ -57,6 +59,7 @@ class Builder:
     takes_any: bool
     compiles: bool = False
     space: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fit: Callable[..., object] | None = field(default=None, compare=False)
     source_object: Any = field(default=None, compare=False, repr=False)
 
 
@@ -94,7 +97,14 @@ def find_builder(source: object) -> Builder:
         model = explore_hypermodel(function, name)
         arguments = {n: Argument(annotation, None) for n, annotation in model.annotations.items()}
         return Builder(
-            name, model.function, arguments, False, model.compiles, model.space, function
+            name,
+            model.function,
+            arguments,
+            False,
+            model.compiles,
+            model.space,
+            model.fit,
+            function,
         )
     if len(positional) < 2:
         names = ", ".join(p.name for p in parameters)

@@ -177,7 +177,7 @@ def parse_config(
         exists = recorded or (arrays or datasets) is not None
         parsed["data"] = _check_data(parsed["data"], folder, exists, errors)
         builder = _load_builder(parsed["model"], build, recorded, errors)
-    any_metric = recorded or (builder is not None and builder.compiles)
+    any_metric = recorded or (builder is not None and (builder.compiles or builder.fit is not None))
     errors += validate_objective(tables["search"], tables["training"], any_metric=any_metric)
     errors += _problems_of_pairs(parsed, any_metric)
     fixed = {} if parsed["model"] is None else parsed["model"].arguments

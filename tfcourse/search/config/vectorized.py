@@ -43,6 +43,8 @@ def vectorization_obstacles(
         obstacles.append("[training] callbacks: each would see all members.")
     if not search.reuse_models:
         obstacles.append("[search] reuse_models = 0: its members share a compiled program.")
+    if builder.fit is not None:
+        obstacles.append(f'the builder "{builder.name}": its own fit trains one model at a time.')
     if builder.compiles:
         obstacles.append(
             f'the builder "{builder.name}": it compiles its models itself, so that each trial\'s '

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import keras
 import keras_tuner
@@ -15,6 +16,7 @@ from keras_tuner.engine import hyperparameters as kinds
 from tfcourse.errors import InputError, error_text
 from tfcourse.imports import exit_as_error
 from tfcourse.internals.layers import reset_automatic_names
+from tfcourse.search.engine.hypermodel_fit import explore_fit, fit_of
 from tfcourse.search.engine.registrations import (
     CheckedHyperParameters,
     Registration,
@@ -38,12 +40,15 @@ class HyperModelBuilder:
         annotations: The type of each hyperparameter, ``inspect.Parameter.empty`` for a choice.
         compiles: Whether its models come compiled.
         space: The tables of ``[space]`` by name, without hyperparameters of one value.
+        fit: ``fit(model, x, y, ...)`` of the ``HyperModel``'s own, with the ``hp`` that built the
+            model; None if it has none.
     """
 
     function: Callable[..., KerasModel]
     annotations: Mapping[str, object]
     compiles: bool
     space: Mapping[str, Mapping[str, Any]]
+    fit: Callable[..., object] | None = None
 
 
 def explore_hypermodel(source_object: object, name: str) -> HyperModelBuilder:
@@ -60,32 +65,62 @@ def explore_hypermodel(source_object: object, name: str) -> HyperModelBuilder:
     Raises:
         InputError: It always fails, gives no model, or registers what can't be searched.
     """
-    build = _build_of(source_object, name)
+    build, own_fit = _methods_of(source_object, name)
     first_registrations: dict[str, Registration] = {}
-    entries_of, compiled = _explore(build, name, first_registrations)
+    refused = set[str]()
+
+    def after_build(hp: CheckedHyperParameters, model: KerasModel) -> None:
+        if own_fit is not None:
+            refused.update(explore_fit(own_fit, hp, model))
+
+    entries_of, compiled = _explore(build, name, first_registrations, after_build)
     if len(compiled) > 1:
         raise InputError(f'builder: "{name}" must compile all of its models, or none of them.')
     annotations = {n: _annotation(entries[0]) for n, entries in entries_of.items()}
+    hps: WeakKeyDictionary[KerasModel, CheckedHyperParameters] = WeakKeyDictionary()
 
     def function(input_shape: Shape, classes: int, **values: Hyperparameter) -> KerasModel:
         hp = CheckedHyperParameters(name, {**first_registrations}, values)
         model: KerasModel = build(hp)
-        if unknown := [n for n in hp.values if n not in annotations]:
-            raise InputError(
-                f'builder: "{name}" registers "{unknown[0]}" with {values} and did not when the '
-                "search began. Register it in every call, or within hp.conditional_scope."
-            )
+        _check_found(hp, annotations, name, values)
+        if own_fit is not None:
+            hps[model] = hp
         return model
+
+    def fit(model: KerasModel, *args: object, **kwargs: object) -> object:
+        assert own_fit is not None
+        keywords = {n: value for n, value in kwargs.items() if n not in refused}
+        result = own_fit(hps[model], model, *args, **keywords)
+        _check_found(hps[model], annotations, name, {})
+        return result
 
     tables = {n: _table(entries, entries_of, name) for n, entries in entries_of.items()}
     space = {n: table for n, table in tables.items() if table}
-    return HyperModelBuilder(function, annotations, compiled == {True}, space)
+    own = None if own_fit is None else fit
+    return HyperModelBuilder(function, annotations, compiled == {True}, space, own)
 
 
-def _build_of(source_object: Any, name: str) -> Callable[[Any], Any]:
+def _check_found(
+    hp: CheckedHyperParameters,
+    annotations: Mapping[str, object],
+    name: str,
+    values: Mapping[str, Any],
+) -> None:
+    """Refuse a hyperparameter that was not found when the search began."""
+    if unknown := [n for n in hp.values if n not in annotations]:
+        raise InputError(
+            f'builder: "{name}" registers "{unknown[0]}" with {values or "its fit"} and did not '
+            "when the search began. Register it in every call of build, or within "
+            "hp.conditional_scope."
+        )
+
+
+def _methods_of(
+    source_object: Any, name: str
+) -> tuple[Callable[[Any], Any], Callable[..., object] | None]:
+    """Return the ``build`` of an object, and its ``fit`` if it has one of its own."""
     if inspect.isfunction(source_object) or not hasattr(source_object, "build"):
-        function: Callable[[Any], Any] = source_object
-        return function
+        return source_object, None
     try:
         with limited("builder", f'"{name}", called without arguments,'), exit_as_error():
             model = source_object() if isinstance(source_object, type) else source_object
@@ -96,18 +131,14 @@ def _build_of(source_object: Any, name: str) -> Callable[[Any], Any]:
             f'builder: "{name}" can\'t be made without arguments ({error_text(error)}).'
             ' Name an instance of it: "package.module:instance".'
         ) from error
-    own_fit = getattr(type(model), "fit", None)
-    if own_fit not in (None, keras_tuner.HyperModel.fit):
-        raise InputError(
-            f'builder: "{name}" has a fit of its own, which a search does not call: it trains with '
-            "tfcourse.fit. Override the model's train_step, or use keras-tuner's own tuners."
-        )
-    build: Callable[[Any], Any] = model.build
-    return build
+    return model.build, fit_of(model)
 
 
 def _explore(
-    build: Callable[[Any], Any], name: str, first_registrations: dict[str, Registration]
+    build: Callable[[Any], Any],
+    name: str,
+    first_registrations: dict[str, Registration],
+    after_build: Callable[[CheckedHyperParameters, KerasModel], None],
 ) -> tuple[dict[str, list[Any]], set[bool]]:
     """Return what the builder registers, by name, and whether its models come compiled.
 
@@ -115,6 +146,7 @@ def _explore(
         build: The builder.
         name: Its name, for the messages.
         first_registrations: The first registration of each name is added to it.
+        after_build: Called with the ``hp`` and the model of each call that gives one.
     """
     entries_of: dict[str, list[Any]] = {}
     compiled: set[bool] = set()
@@ -128,7 +160,9 @@ def _explore(
         values = waiting.pop(0)
         hp = CheckedHyperParameters(name, first_registrations, values)
         try:
-            compiled.add(_compiled(build, hp, name, values))
+            model = _built(build, hp, name, values)
+            compiled.add(bool(model.compiled))
+            after_build(hp, model)
         except _CallError as error:
             failure = failure or InputError(str(error))
             failure.__cause__ = failure.__cause__ or error.__cause__
@@ -148,10 +182,10 @@ class _CallError(Exception):
     """A call of the builder failed; others may not."""
 
 
-def _compiled(
+def _built(
     build: Callable[[Any], Any], hp: CheckedHyperParameters, name: str, values: Mapping[str, Any]
-) -> bool:
-    """Call the builder once, and return whether its model comes compiled."""
+) -> KerasModel:
+    """Call the builder once, and return its model."""
     call = (
         f'"{name}", which takes one argument, was called as build(hp) with '
         f"{values or 'the defaults'} and"
@@ -169,7 +203,7 @@ def _compiled(
         raise _CallError(f"{called}failed: {error_text(error)}") from error
     if not isinstance(model, keras.Model):
         raise InputError(f"{called}gave no model. Received: {type(model).__name__}.")
-    return bool(model.compiled)
+    return model
 
 
 def _ends(entry: kinds.HyperParameter) -> list[Any]:

@@ -56,6 +56,13 @@ def preflight(config: SearchConfig, split: Split) -> CodeRecord:
     code = code_record(config, values, model)
     own_parts = any(map(is_own, (config.training.loss, *config.training.metrics)))
     check_own_training(config, model, split, values)
+    if config.builder.fit is not None:
+        LOG.warning(
+            '%s: the builder "%s" has a fit of its own: it trains the models, outside of '
+            "tfcourse.fit's compiled loop.",
+            config.origin,
+            config.builder.name,
+        )
     try:
         if config.builder.name not in BUILDERS:
             _check_output(config.builder.name, model)

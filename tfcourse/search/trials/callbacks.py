@@ -12,9 +12,9 @@ from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.training.early_stopping import EarlyStopping, Objective
 from tfcourse.training.non_finite.rule import logs_fault
 from tfcourse.training.programs.state import values_of
-from tfcourse.types import Array, Callback
+from tfcourse.types import Array, Callback, KerasModel
 
-__all__ = ["early_stopping", "trial_callbacks"]
+__all__ = ["BestWeights", "early_stopping", "trial_callbacks"]
 
 
 def trial_callbacks(config: SearchConfig, limits: TrialLimits | None = None) -> list[Callback]:
@@ -28,7 +28,7 @@ def trial_callbacks(config: SearchConfig, limits: TrialLimits | None = None) -> 
     """
     callbacks: list[Callback] = [_StopIfNotFinite()]
     if config.search.score_at == BEST:
-        callbacks.insert(0, _BestWeights(Objective(config.search.objective, config.direction)))
+        callbacks.insert(0, BestWeights(Objective(config.search.objective, config.direction)))
     if limits is not None:
         callbacks.append(_EndIfBehind(limits))
     rule = early_stopping(config)
@@ -78,12 +78,14 @@ class _EndIfBehind(keras.callbacks.Callback):
         self.scores: list[float] = []  # trials' checkpoints hold them
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        self.scores.append(float((logs or {})[self.limits.objective]))
+        if self.limits.objective not in (logs := logs or {}):
+            return  # of a loop of the user's own
+        self.scores.append(float(logs[self.limits.objective]))
         if self.limits.verdict(self.scores) is not None:
             self.model.stop_training = True
 
 
-class _BestWeights(keras.callbacks.Callback):
+class BestWeights(keras.callbacks.Callback):
     """A callback that restores the weights of the best epoch, kept in memory until the end.
 
     Keras's ``EarlyStopping`` does the same, and takes as long for it as some epochs do.
@@ -96,13 +98,22 @@ class _BestWeights(keras.callbacks.Callback):
         self.weights: list[Array] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        value, sign = (logs or {})[self.objective.name], self.objective.sign
+        """Keep the weights if the epoch is the best so far."""
+        if self.objective.name not in (logs := logs or {}):
+            return  # of a loop of the user's own
+        value, sign = logs[self.objective.name], self.objective.sign
         improved = self.objective.improves(value, sign * self.best)
         if improved or self.weights is None:
             self.best = sign * value if improved else -math.inf
             self.weights = [value.numpy() for value in values_of(self.model.weights)]
 
     def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
-        assert self.weights is not None
-        for weight, best in zip(self.model.weights, self.weights, strict=True):
+        """Restore the weights of the best epoch."""
+        self.restore(self.model)
+
+    def restore(self, model: KerasModel) -> None:
+        """Set the weights of the best epoch, if there was one."""
+        if self.weights is None:
+            return
+        for weight, best in zip(model.weights, self.weights, strict=True):
             weight.value.assign(best, read_value=False)

@@ -88,7 +88,10 @@ def with_scaling(model: KerasModel, scaling: AnyScaling | None, shape: Any) -> K
         inputs = keras.Input(shape, dtype=input_dtype(scaling))
         layers = scaling_layers(scaling, model.name)
         whole = keras.Sequential([inputs, *layers, model], name=model.name)
-    # Not from the config, in which functions are lost and Huber has no delta.
+    if type(model).get_compile_config is not keras.Model.get_compile_config:
+        whole.compile_from_config(model.get_compile_config())
+        return whole
+    # Not from Keras's config, in which functions are lost and Huber has no delta.
     optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
     whole.compile(**{**compile_arguments(model), "optimizer": optimizer})
     whole.optimizer.build(whole.trainable_variables)

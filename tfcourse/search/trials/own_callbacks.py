@@ -64,12 +64,15 @@ def make_callbacks(config: SearchConfig, place: TrialPlace) -> list[Callback]:
     return callbacks
 
 
-def reason_for_new_model(callbacks: Iterable[Callback]) -> str | None:
+def reason_for_new_model(config: SearchConfig, callbacks: Iterable[Callback]) -> str | None:
     """Return why a training with these callbacks needs a model of its own; None if it does not.
 
     Keras's callbacks change no more than a model's variables. What one's own do is not known: they
-    may freeze a layer, or give the model another one.
+    may freeze a layer, or give the model another one. Nor is it of a builder's own fit, of which
+    the preflight says so: the reason is then empty.
     """
+    if config.builder.fit is not None:
+        return ""
     for callback in callbacks:
         kind = type(callback)
         if isinstance(callback, keras.callbacks.LambdaCallback):

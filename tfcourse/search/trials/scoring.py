@@ -108,7 +108,7 @@ def _at_score(result: Mapping[str, Any], name: str) -> float:
 
 
 def _mean_history(histories: Sequence[History]) -> dict[str, list[float]]:
-    epochs = range(max(len(history["loss"]) for history in histories))
+    epochs = range(max(len(values) for history in histories for values in history.values()))
     return {
         metric: [
             float(np.mean([h[metric][epoch] for h in histories if epoch < len(h[metric])]))

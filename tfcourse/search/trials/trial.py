@@ -28,6 +28,7 @@ from tfcourse.search.trials.own_callbacks import (
     reason_for_new_model,
     trial_place,
 )
+from tfcourse.search.trials.own_fit import fit_by_builder
 from tfcourse.search.trials.resumption import resume_or_restart
 from tfcourse.search.trials.schedules import schedule_callbacks
 from tfcourse.search.trials.scoring import combine, failure, score_history
@@ -166,26 +167,30 @@ class TrialRunner:
         """Return the trained model, with the weights that its score is of, and its history."""
         config, (train, dev, _) = self.config, self.data(training.fold)
         size = int(values.get("batch_size", config.training.batch_size))
-        saved = self._checkpoints(number, training)
+        saved = None if config.builder.fit else self._checkpoints(number, training)
         trained: list[KerasModel] = []
         place = trial_place(config, self.files, number, values, training)
         if saved is None or not saved.files():
             shutil.rmtree(place.folder, ignore_errors=True)
         own = [make_callbacks(config, place)]
-        alone = reason_for_new_model(own[0])
+        alone = reason_for_new_model(config, own[0])
 
         def fit_once(model: KerasModel) -> dict[str, list[float]]:
+            arguments = fit_arguments(train, dev, size, training.seed, config.training.batch_size)
+            arguments["epochs"] = self._epochs_of(values)
+            callbacks = [
+                # First: what they add to an epoch's logs may be the objective.
+                *(own.pop() if own else make_callbacks(config, place)),
+                *trial_callbacks(config, limits),
+                *schedule_callbacks(config, values, train),
+            ]
+            if config.builder.fit:
+                return fit_by_builder(config, model, arguments, callbacks)
             return fit(
                 model,
-                **fit_arguments(train, dev, size, training.seed, config.training.batch_size),
-                epochs=self._epochs_of(values),
+                **arguments,
                 verbose=0,
-                callbacks=[
-                    # First: what they add to an epoch's logs may be the objective.
-                    *(own.pop() if own else make_callbacks(config, place)),
-                    *trial_callbacks(config, limits),
-                    *schedule_callbacks(config, values, train),
-                ],
+                callbacks=callbacks,
                 jit_compile=self._jit_compile_of(model, alone),
                 on_nan="ignore",  # the record of a failed trial has its history up to the NaN
                 checkpoint_dir=None if saved is None else saved.path,

@@ -81,13 +81,15 @@ class ModelPool:
             build: Returns a new compiled model, the same one at every call.
             train: Trains a model with `tfcourse.fit`, on data of the same shapes every time.
             sample: A batch of the data, as the model's step takes it.
-            alone: The reason why the new model itself must be trained; None if there is none.
+            alone: The reason why the new model itself must be trained, empty if it is not to be
+                said; None if there is none.
 
         Returns:
             The trained model, and what ``train`` returned.
         """
         if alone is not None:
-            self._warn_once(alone)
+            if alone:
+                self._warn_once(alone)
             model = build()
             return model, self._train_new(None, model, train, sample, build)
         key = self._reset_without_build(build)
