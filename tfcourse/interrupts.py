@@ -1,6 +1,7 @@
 """A Ctrl-C that Python drops, given again."""
 
 import _thread
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def redeliver_interrupts() -> Iterator[None]:
         if not issubclass(dropped.exc_type, KeyboardInterrupt):
             before(dropped)
             return
-        timer = threading.Timer(SECONDS_BEFORE, _thread.interrupt_main)
+        timer = threading.Timer(SECONDS_BEFORE, _interrupt)
         timer.daemon = True
         timer.start()
 
@@ -39,3 +40,11 @@ def redeliver_interrupts() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
+
+
+def _interrupt() -> None:
+    """Interrupt the main thread, also one that sleeps or waits where the system can do that."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()  # a thread that sleeps sees it at the end of its sleep

@@ -49,9 +49,10 @@ def test_the_table_compares_the_times_to_the_worse_loss(monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_the_searches_train():
+def test_the_searches_train(monkeypatch):
     pytest.importorskip("optuna")
-    (figures,) = bench(repeats=1, trials=3, epochs=2)
+    monkeypatch.setattr(score_per_second, "_warm_up", lambda: None)
+    (figures,) = bench(repeats=1, trials=2, epochs=1)
     losses = [float(str(cell)) for cell in figures.table.columns[1].cells]
     assert len(losses) == 3
-    assert all(0.05 < loss < 2.5 for loss in losses)
+    assert all(0.05 < loss < 4 for loss in losses)
