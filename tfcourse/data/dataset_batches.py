@@ -23,11 +23,13 @@ class Reading:
         rebatch: Whether a dataset of batches is put into batches of other sizes.
         shuffle_buffer: The examples, or batches, of which the next one is drawn; None for the
             dataset's own order.
+        begin: Brings the dataset itself into the order of an epoch, from (seed, epoch).
     """
 
     steps: int | None = None
     rebatch: bool = False
     shuffle_buffer: int | None = None
+    begin: Callable[[int, int], None] | None = None
 
 
 class TensorBatches:
@@ -53,19 +55,25 @@ class TensorBatches:
 
     def batches(self, size: int, transform: Transform | None = None) -> EpochBatches:
         """Return the batches of a size, which a dataset of batches keeps if it may."""
-
-        dataset, begin, reading = self.dataset, None, self.reading
+        dataset, reading = self.dataset, self.reading
+        begin, length = reading.begin, int(dataset.cardinality())
         if self.batched and reading.rebatch:
             dataset = dataset.unbatch()
         if reading.shuffle_buffer is not None:
-            dataset, begin = shuffled(dataset, reading.shuffle_buffer)
+            dataset, begin = shuffled(dataset, reading.shuffle_buffer, reading.begin)
+            if length > 0 and not (self.batched and reading.rebatch):
+                import tensorflow as tf
+
+                dataset = dataset.apply(tf.data.experimental.assert_cardinality(length))
         if not self.batched or reading.rebatch:
             dataset = dataset.batch(size)
         dataset = dataset if transform is None else dataset.map(transform)
         return EpochBatches(dataset.prefetch(1), reading.steps, begin)
 
 
-def shuffled(dataset: Dataset, buffer: int) -> tuple[Dataset, Callable[[int, int], None]]:
+def shuffled(
+    dataset: Dataset, buffer: int, first: Callable[[int, int], None] | None = None
+) -> tuple[Dataset, Callable[[int, int], None]]:
     """Return a dataset in an order drawn from (seed, epoch), and what brings it into that order.
 
     ``Dataset.shuffle`` takes a number as its seed when it is made; its operation also takes one
@@ -74,6 +82,7 @@ def shuffled(dataset: Dataset, buffer: int) -> tuple[Dataset, Callable[[int, int
     Args:
         dataset: The dataset, whose order it is before the first epoch.
         buffer: The elements among which the next one is drawn.
+        first: Brings the dataset itself into the order of an epoch.
     """
     import tensorflow as tf
 
@@ -84,6 +93,8 @@ def shuffled(dataset: Dataset, buffer: int) -> tuple[Dataset, Callable[[int, int
     def begin(number: int, epoch: int) -> None:
         seed.assign(np.random.default_rng([number, epoch]).integers(2**31))
         size.assign(buffer)
+        if first is not None:
+            first(number, epoch)
 
     def in_order(_: Tensor) -> Dataset:
         variant = tf.raw_ops.ShuffleDataset(

@@ -119,6 +119,9 @@ def check_source(source: str, path: Path | None) -> None:
                 f'source "images" needs the key path, a folder with a folder of images for each '
                 f"class. Received: {received}."
             )
+    elif source == "tfrecord":
+        if path is None:
+            raise InputError('source "tfrecord" needs the key path, a folder or a pattern.')
     elif source in FILE_SOURCES:
         if path is None:
             raise InputError(f'source "{source}" needs the key path, the file to read.')
@@ -148,6 +151,7 @@ def check_source(source: str, path: Path | None) -> None:
             "digits",
             *FILE_SOURCES,
             "images",
+            "tfrecord",
             "sklearn:NAME",
             "keras:NAME",
             "package.module:function",

@@ -139,6 +139,18 @@ class Stream(Part):
                 break
         return _cut(parts, which.stop)
 
+    def identified(self, record: Mapping[str, Any], digest: str) -> "Stream":
+        """Return the set with another record and digest."""
+        return Stream(
+            self.source,
+            self.example_shape,
+            self.number,
+            record,
+            digest,
+            self.steps,
+            self.transform,
+        )
+
     def with_transform(self, transform: Transform) -> "Stream":
         """Return the set with a function applied to each batch, after those it has."""
         first = self.transform

@@ -205,7 +205,7 @@ class Search:
             write_events(config, directory, result.trials)
             return result
         if not in_process:  # errors that a worker would find only once it has TensorFlow
-            check_data(config)
+            check_data(config, decode=False)
         with lock_directory(self.directory), redeliver_interrupts():
             directory.remove_leftovers()
             if not fresh:

@@ -6,6 +6,7 @@ from tfcourse.data.sources import check_source
 from tfcourse.data.table import TABLE_SOURCES
 from tfcourse.errors import InputError, error_line, shown
 from tfcourse.search.config.column_tables import table_problems
+from tfcourse.search.config.stream_tables import stream_problems
 from tfcourse.search.config.tables import DataTable
 
 __all__ = ["absolute_path", "validate_data"]
@@ -32,12 +33,13 @@ def validate_data(
         if lines:
             return None, [*errors, *lines]
         table = table.model_copy(update={"path": path})
-    if table.label is not None and table.source not in TABLE_SOURCES:
+    if table.label is not None and table.source not in (*TABLE_SOURCES, "tfrecord"):
         errors.append(
-            f'[data] label is for source "csv", "parquet" or "arrow". Received: "{table.source}".'
+            '[data] label is for source "csv", "parquet", "arrow" or "tfrecord". Received: '
+            f'"{table.source}".'
         )
     errors += table_problems(table.source, table)
-    errors += _image_problems(table)
+    errors += stream_problems(table.source, table.label, table, exists)
     if table.source == "images" and "normalize" not in table.model_fields_set:
         table = table.model_copy(update={"normalize": "rescale"})
     if not exists:
@@ -46,21 +48,6 @@ def validate_data(
         except InputError as error:
             errors.append(f"[data] {error}")
     return table, errors
-
-
-def _image_problems(table: DataTable) -> list[str]:
-    if table.source != "images":
-        return [
-            f'[data] {key} is for source "images" only. Received: "{table.source}".'
-            for key in ("image_size", "color_mode")
-            if getattr(table, key) is not None
-        ]
-    if table.image_size is None:
-        return [
-            '[data] image_size is required by source "images": the height and width to which all '
-            "images are scaled, such as [64, 64]."
-        ]
-    return []
 
 
 def absolute_path(where: str, text: str, folder: Path) -> tuple[str, list[str]]:

@@ -11,6 +11,7 @@ from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
 from tfcourse.search.config.pruning import PruningTable
 from tfcourse.search.config.satisficing import LimitsTable
+from tfcourse.search.config.stream_tables import StreamKeys
 from tfcourse.search.config.table import Table
 from tfcourse.search.records.score_at import BEST, is_score_at
 
@@ -27,8 +28,6 @@ __all__ = [
 Number = int | float
 Weight = Annotated[float, Field(ge=0)]
 Method = Literal["none", "standardize", "min_max", "rescale"]
-# Height or width of an image.
-Size = Annotated[int, Field(ge=1, le=100_000)]
 
 
 def _score_at(value: str) -> str:
@@ -103,7 +102,7 @@ class SearchTable(Table):
     tensorboard: str | None = None
 
 
-class DataTable(TableKeys):
+class DataTable(TableKeys, StreamKeys):
     """``[data]``: the source of the examples, and their split into train, dev and test set.
 
     ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model begins with it. A table
@@ -111,14 +110,6 @@ class DataTable(TableKeys):
     ``sample_weight``: a column of a csv or an array of an npz with the weight of each example in
     the losses, of the training as of the dev and the test set. Metrics are not weighed. Both as
     Keras's ``fit`` does it with ``sample_weight`` and ``validation_data=(x, y, sample_weight)``.
-
-    Attributes:
-        image_size: Height and width to which images are scaled.
-        color_mode: The channels of images: 1, 3 (by default) or 4.
-        steps_per_epoch: The batches of an epoch of a dataset, as in Keras's ``fit``.
-        validation_steps: Those of the dev and the test set.
-        shuffle_buffer: The examples (of a dataset of batches, the batches) among which the next
-            one is drawn, from (seed, epoch); without it a dataset has its own order.
     """
 
     source: str = "digits"
@@ -127,11 +118,6 @@ class DataTable(TableKeys):
     split: Annotated[tuple[float, ...], Strict(False)] = (0.6, 0.2, 0.2)
     normalize: dict[str, Method] | Method = "none"
     sample_weight: str | None = None
-    image_size: Annotated[tuple[Size, Size], Strict(False)] | None = None
-    color_mode: Literal["grayscale", "rgb", "rgba"] | None = None
-    steps_per_epoch: int | None = Field(default=None, ge=1)
-    validation_steps: int | None = Field(default=None, ge=1)
-    shuffle_buffer: int | None = Field(default=None, ge=1)
     seed: int = Field(default=0, ge=0)
 
     @property

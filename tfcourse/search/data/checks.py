@@ -10,8 +10,12 @@ from tfcourse.search.data.warnings import data_warnings
 __all__ = ["check_data"]
 
 
-def check_data(config: SearchConfig) -> tuple[str, ...]:
+def check_data(config: SearchConfig, decode: bool = True) -> tuple[str, ...]:
     """Load data that is in memory or in a file and check it; look only for the source of others.
+
+    Args:
+        config: The search.
+        decode: Whether to decode files that are read later, such as images.
 
     Returns:
         Warnings about the data that was loaded, a line each.
@@ -23,7 +27,8 @@ def check_data(config: SearchConfig) -> tuple[str, ...]:
     if is_local(config.data, config.arrays):
         split = load_split(config)
         check_folds(split, config.training.folds, config.origin)
-        check_files(config)
+        if decode:
+            check_files(config)
         return data_warnings(split, config)
     check_source(config.data.source, data_path(config.data))
     return ()

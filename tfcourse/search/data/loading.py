@@ -97,7 +97,7 @@ def is_local(data: DataTable, arrays: ArrayData | None) -> bool:
 def is_missing(data: DataTable, arrays: ArrayData | None) -> bool:
     """Return True if the data is to come from a file that does not exist."""
     path = data_path(data)
-    if arrays is not None or path is None:
+    if arrays is not None or path is None or data.source == "tfrecord":
         return False
     return not (path.is_dir() if data.source == "images" else source_files(data.source, path))
 

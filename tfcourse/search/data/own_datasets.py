@@ -1,5 +1,6 @@
 """The sets of a search that are the user's own datasets."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -18,8 +19,15 @@ from tfcourse.types import Nested
 __all__ = ["split_of_datasets"]
 
 
-def split_of_datasets(config: SearchConfig, datasets: Datasets) -> Split:
+def split_of_datasets(
+    config: SearchConfig, datasets: Datasets, begin: Callable[[int, int], None] | None = None
+) -> Split:
     """Return the sets of datasets, after one pass over each; y is what the loss takes.
+
+    Args:
+        config: The search.
+        datasets: The datasets.
+        begin: Brings the train set into the order of an epoch, from (seed, epoch).
 
     Raises:
         InputError: As from `tfcourse.data.datasets.read_dataset`, or the targets are not those of
@@ -27,7 +35,7 @@ def split_of_datasets(config: SearchConfig, datasets: Datasets) -> Split:
     """
     targets = config.targets
     sets = {
-        name: read_dataset(name, dataset, _reading(config, name), targets != "numbers")
+        name: read_dataset(name, dataset, _reading(config, name, begin), targets != "numbers")
         for name, dataset in datasets.parts.items()
     }
     first, *others = sets
@@ -42,12 +50,13 @@ def split_of_datasets(config: SearchConfig, datasets: Datasets) -> Split:
     return replace(split, notes=notes)
 
 
-def _reading(config: SearchConfig, name: str) -> Reading:
+def _reading(config: SearchConfig, name: str, begin: Callable[[int, int], None] | None) -> Reading:
     data, train = config.data, name == "train"
     return Reading(
         data.steps_per_epoch if train else data.validation_steps,
         rebatch=train and "batch_size" in config.space,
         shuffle_buffer=data.shuffle_buffer if train else None,
+        begin=begin if train else None,
     )
 
 

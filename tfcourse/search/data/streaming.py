@@ -18,6 +18,7 @@ from tfcourse.quiet import quiet_start
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.own_datasets import split_of_datasets
+from tfcourse.search.data.records import split_of_records
 from tfcourse.search.data.targets import encode_targets
 
 __all__ = ["check_files", "is_streamed", "load_streams"]
@@ -25,7 +26,7 @@ __all__ = ["check_files", "is_streamed", "load_streams"]
 
 def is_streamed(config: SearchConfig) -> bool:
     """Return True if the examples are read batch by batch."""
-    return config.data.source == "images" or config.datasets is not None
+    return config.data.source in ("images", "tfrecord") or config.datasets is not None
 
 
 def load_streams(config: SearchConfig, datasets: Datasets | None = None) -> Split:
@@ -43,6 +44,8 @@ def load_streams(config: SearchConfig, datasets: Datasets | None = None) -> Spli
         datasets = datasets or config.datasets
         if datasets is not None:
             return split_of_datasets(config, datasets)
+        if config.data.source == "tfrecord":
+            return split_of_records(config)
         sets = _image_sets(config.data)
         streams = {name: images.stream() for name, images in sets.items()}
         classes = len(sets["train"].classes)
