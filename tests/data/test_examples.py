@@ -66,5 +66,5 @@ def test_ids_that_need_more_than_32_bits_stay_whole():
 )
 def test_what_is_wrong_is_named(x, y, words):
     with pytest.raises(InputError) as caught:
-        check_examples(x, y, "data", KINDS)
+        check_examples(x, y, "data", {name: KINDS[name] for name in y})
     assert words in str(caught.value)

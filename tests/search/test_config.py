@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tfcourse import InputError
 from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.load import load_config, parse_config
-from tfcourse.search.config.metrics import objectives
+from tfcourse.search.config.outputs import objectives, outputs_of
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.store.identity import differences
 
-OBJECTIVES = objectives(("accuracy",))
+OBJECTIVES = objectives(outputs_of("sparse_categorical_crossentropy", ("accuracy",)))
 
 BASE = """
 [search]

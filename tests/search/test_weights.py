@@ -139,10 +139,10 @@ def test_the_program_of_a_trial_weighs_the_classes(tmp_path):
 
 NAN = np.where(np.arange(60) == 7, "", W.astype(str))
 FILES = {
-    "an empty cell": ({"values": NAN}, r".*\[data\] .*the column \"w\" must hold.* '' in row 7\."),
-    "a NaN": (
-        {"values": np.where(NAN == "", "nan", NAN)},
-        r".*must be finite and >= 0\. Received: nan in row 7.*",
+    "an empty cell": ({"values": NAN}, r".*must be finite and >= 0\. Received: nan in row 7.*"),
+    "a text": (
+        {"values": np.where(NAN == "", "one", NAN)},
+        r".*\[data\] .*the column \"w\" must hold numbers >= 0\. Received: 'one' in row 7\.",
     ),
     "no column": ({"sample_weight": "v"}, r'.*\[data\] .* must be one of .*"w".* \'v\'.*'),
     "both": (

@@ -14,7 +14,7 @@ from tfcourse.data.splits import Part
 from tfcourse.errors import InputError
 from tfcourse.types import Array, TensorLike
 
-__all__ = ["Examples", "check_examples", "check_targets"]
+__all__ = ["Examples", "check_examples", "check_output_names", "check_targets"]
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,10 @@ def check_examples(
     Raises:
         InputError: Their shapes, types or values are not usable.
     """
+    kinds = check_output_names(y, numbers)
     if not isinstance(x, Mapping) and not isinstance(y, Mapping):
         examples, targets = as_array(x, f"{origin}: x"), as_array(y, f"{origin}: y")
-        return _single(examples, targets, origin, bool(numbers))
+        return _single(examples, targets, origin, kinds[""])
     inputs = _named_arrays(x, "x", origin)
     outputs = _named_arrays(y, "y", origin)
     counts = {
@@ -78,15 +79,51 @@ def check_examples(
     else:
         inputs = {name: _input(a, named("x", name), origin) for name, a in inputs.items()}
     if not isinstance(y, Mapping):
-        labels, classes = check_targets(outputs, "y", origin, bool(numbers))
+        labels, classes = check_targets(outputs, "y", origin, kinds[""])
         return Part(inputs, labels), classes
-    kinds = numbers if isinstance(numbers, Mapping) else dict.fromkeys(outputs, numbers)
     pairs = {
-        name: check_targets(array, named("y", name), origin, kinds.get(name, False))
+        name: check_targets(array, named("y", name), origin, kinds[name])
         for name, array in outputs.items()
     }
     rows = {name: array for name, (array, _) in pairs.items()}
     return Part(inputs, rows), {name: count for name, (_, count) in pairs.items()}
+
+
+def check_output_names(y: Arrays, numbers: bool | Mapping[str, bool]) -> Mapping[str, bool]:
+    """Return whether each output is numbers, as `check_examples` takes it, by the names in y.
+
+    Raises:
+        InputError: The names are others than in y, or only one of both has names.
+    """
+    received = f"y as {_described(y)}"
+    if isinstance(numbers, Mapping) and not isinstance(y, Mapping):
+        wanted = ", ".join(numbers)
+        raise InputError(
+            f"the loss is a table by output, and y must be a dict of them: {wanted}. Received: "
+            f"{received}."
+        )
+    if isinstance(y, Mapping) and not isinstance(numbers, Mapping):
+        example = ", ".join(f'{name} = "mse"' for name in y)
+        raise InputError(
+            f"y as a dict needs a table of losses by output, such as loss = {{ {example} }}. "
+            f"Received: {received}."
+        )
+    if not isinstance(numbers, Mapping):
+        return {"": numbers}
+    missing = [name for name in numbers if name not in y]
+    unknown = [name for name in y if name not in numbers]
+    if missing or unknown:
+        raise InputError(
+            f"y must have the outputs that loss, metrics and targets name: {', '.join(numbers)}. "
+            f"Received: {received}."
+            + f' "{next(iter(unknown), "")}" needs a loss or a metric, or leave it out of y.'
+            * bool(unknown)
+        )
+    return {name: numbers[name] for name in y}
+
+
+def _described(y: Arrays) -> str:
+    return f"a dict of {', '.join(map(str, y))}" if isinstance(y, Mapping) else "an array"
 
 
 def _named_arrays(arrays: Arrays, side: str, origin: str) -> Arrays:

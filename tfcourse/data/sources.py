@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tfcourse.data.column_files import part_files
-from tfcourse.data.examples import Examples, check_examples
+from tfcourse.data.examples import Examples, check_examples, check_output_names
 from tfcourse.data.table import TABLE_SOURCES, check_reader, read_table
 from tfcourse.data.table_options import TableOptions
 from tfcourse.data.weights import check_weight
@@ -52,7 +52,7 @@ def load(
     source: str,
     path: Path | None = None,
     label: str | None = None,
-    numbers: bool = False,
+    numbers: bool | Mapping[str, bool] = False,
     apart: Collection[str] = (),
     returned: tuple[Any, ...] | None = None,
     options: TableOptions | None = None,
@@ -68,7 +68,8 @@ def load(
         path: The file of ``"npz"`` and of tables.
         label: The label column of a table; None is the last one.
         numbers: Whether y is no class but numbers to predict, (examples,) or (examples, outputs):
-            it becomes one row for each example, and ``outputs`` is the rows' length.
+            it becomes one row for each example, and ``outputs`` is the rows' length. A dict says
+            it by output.
         apart: The columns of a table, or arrays of ``"npz"``, that are no features but serve
             another purpose, such as the groups of a split.
         returned: What the function returned, if it has been called.
@@ -79,7 +80,9 @@ def load(
     """
     check_source(source, path)
     if source in TABLE_SOURCES:
-        return read_table(source, path or Path(), label, options or TableOptions(), numbers, apart)
+        of_label = check_output_names((), numbers)[""]  # a table has one column of targets
+        options = options or TableOptions()
+        return read_table(source, path or Path(), label, options, of_label, apart)
     others: Mapping[str, Array] = {}
     weight = None
     if source == "digits":

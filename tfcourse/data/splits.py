@@ -1,6 +1,6 @@
 """Stratified train, dev and test sets (course 6.2)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -128,7 +128,8 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
     """Split the examples of each class into train, dev and test by ``fractions``.
 
     The choice comes from (seed, class) alone; each set keeps the original order. Examples whose y
-    is no label but a row of numbers are split as if all were of one class.
+    is no label but a row of numbers, or that of several outputs, are split as if all were of one
+    class.
 
     Args:
         whole: All examples.
@@ -139,8 +140,9 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
     Raises:
         InputError: A set would be empty.
     """
-    labels = whole.y if whole.y.ndim == 1 else np.zeros(len(whole.y), dtype=np.int64)
-    which = np.empty(len(whole.y), dtype=np.int64)
+    has_labels = not isinstance(whole.y, Mapping) and whole.y.ndim == 1
+    labels = whole.y if has_labels else np.zeros(whole.count, dtype=np.int64)
+    which = np.empty(whole.count, dtype=np.int64)
     edges = np.cumsum(fractions)[:-1]
     for order in shuffled_classes(labels, seed):
         for number, rows in enumerate(np.split(order, np.round(edges * len(order)).astype(int))):
@@ -150,7 +152,7 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
         if part.count == 0:
             raise InputError(
                 f"split: the {name} set is empty. Received: {list(fractions)} of "
-                f"{len(whole.y)} examples; give it a larger share or more data."
+                f"{whole.count} examples; give it a larger share or more data."
             )
     return _split_of(parts, classes)
 

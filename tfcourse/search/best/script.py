@@ -149,7 +149,8 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
     training = config.training
     every = hyperparameters_of(config.model, training, values)
     arguments = _keywords(builder_arguments(config.builder, every))
-    loss = "create_loss(config)" if is_own(training.loss) else f"{training.loss!r}"
+    (output,) = config.outputs  # such a builder makes models of one output
+    loss = "create_loss(config)" if is_own(output.loss or "") else f"{output.loss!r}"
     split = "fold_split(sets, config, fold)" if training.folds > 1 else "sets"
     set_lines = [f"split = {split}"]
     if config.data.is_prepared:
@@ -168,7 +169,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
         "model.compile(",
         f"    {_optimizer(config, every)},",
         f"    loss={f'SmoothedCrossentropy({loss})' if is_smoothed(config) else loss},",
-        f"    metrics={_metrics(training.metrics)},",
+        f"    metrics={_metrics(output.metrics)},",
         ")",
         "history = tfcourse.fit(",
         "    model,",

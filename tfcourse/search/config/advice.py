@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.config.schedules import schedule_advice
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.strategy_tables import CoarseToFineTable, SamplerTable
@@ -106,7 +105,7 @@ def _of_strategy(config: SearchConfig) -> list[str]:
 
 def _of_training(config: SearchConfig) -> list[str]:
     lines, stopping = [], config.training.early_stopping
-    objective, better = config.search.objective, direction_of(config.search.objective)
+    objective, better = config.search.objective, config.direction_of(config.search.objective)
     if better not in (None, config.direction):
         lines.append(
             f'[search] direction "{config.direction}" looks for the worst {objective}: "{better}" '

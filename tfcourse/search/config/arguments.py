@@ -109,11 +109,17 @@ def _by_name(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, obj
         return name
 
     named_settings = dict(settings)
-    if "loss" in settings:
-        named_settings["loss"] = named(settings["loss"])
-    for key in ("metrics", "callbacks"):
-        if isinstance(settings.get(key), list | tuple):
-            named_settings[key] = [named(value) for value in settings[key]]
+
+    def every(value: object) -> object:
+        if isinstance(value, Mapping):
+            return {output: every(each) for output, each in value.items()}
+        return list(map(named, value)) if isinstance(value, list | tuple) else named(value)
+
+    for key in ("loss", "metrics"):
+        if key in settings:
+            named_settings[key] = every(settings[key])
+    if isinstance(settings.get("callbacks"), list | tuple):
+        named_settings["callbacks"] = every(settings["callbacks"])
     return named_settings, objects
 
 

@@ -15,11 +15,8 @@ from tfcourse.search.config.builders import Builder, deferred_builder, find_buil
 from tfcourse.search.config.checks import check_fixed, parse_space
 from tfcourse.search.config.data import absolute_path, validate_data
 from tfcourse.search.config.limits import error_lines, unwritable
-from tfcourse.search.config.metrics import (
-    objectives,
-    validate_objective,
-    with_defaults,
-)
+from tfcourse.search.config.metrics import with_defaults
+from tfcourse.search.config.outputs import objectives, outputs_of, validate_objective
 from tfcourse.search.config.parsing import parse
 from tfcourse.search.config.parts import Objects
 from tfcourse.search.config.satisficing import limits_problems
@@ -233,7 +230,8 @@ def _problems_of_pairs(parsed: Mapping[str, Any], any_metric: bool) -> list[str]
     problems = weight_problems(training, parsed["data"])
     if search is None or search.limits is None or training is None:
         return problems
-    return problems + limits_problems(search.limits, objectives(training.metrics), any_metric)
+    outputs = outputs_of(training.loss, training.metrics, training.targets)
+    return problems + limits_problems(search.limits, objectives(outputs), any_metric)
 
 
 def _check_data(

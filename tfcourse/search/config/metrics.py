@@ -6,26 +6,29 @@ A config is checked without Keras.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from tfcourse.errors import one_of
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.parts import metric_name, snake_case
 
 __all__ = [
     "LOSSES",
     "METRICS",
+    "AnyTargets",
+    "Losses",
     "Metric",
     "Targets",
     "direction_of",
     "metric_names",
-    "objectives",
+    "split_name",
     "targets_of_loss",
-    "validate_objective",
     "with_defaults",
 ]
 
 Targets = Literal["labels", "one_hot", "binary", "numbers"]
+# A loss or targets, or those of several outputs by their names.
+Losses: TypeAlias = str | Mapping[str, str]
+AnyTargets: TypeAlias = Targets | Mapping[str, Targets]
 Direction = Literal["max", "min"]
 
 # The targets that a loss takes: class numbers, one-hot rows, 0 or 1, or numbers (a regression).
@@ -96,15 +99,25 @@ def metric_names(metrics: Iterable[str]) -> tuple[str, ...]:
     return tuple(metric_name(metric) for metric in metrics)
 
 
-def objectives(metrics: Iterable[str]) -> tuple[str, ...]:
-    """Return the objectives that a search with these metrics can have."""
-    names = metric_names(metrics)
-    return (*(f"val_{name}" for name in names), "val_loss", *names, "loss")
+def split_name(name: str, outputs: Iterable[str]) -> tuple[str, str]:
+    """Return the output and the metric of a name in a history of several outputs.
+
+    The output is empty if it is of none, such as ``loss``; ``val_`` is left out.
+    """
+    name = name.removeprefix("val_")
+    fitting = [output for output in outputs if output and name.startswith(f"{output}_")]
+    output = max(fitting, key=len, default="")
+    return output, name.removeprefix(f"{output}_") if output else name
 
 
-def direction_of(objective: str) -> Direction | None:
-    """Return the better direction of the objective; None if its metric is not known."""
-    name = objective.removeprefix("val_")
+def direction_of(objective: str, outputs: Iterable[str] = ()) -> Direction | None:
+    """Return the better direction of the objective; None if its metric is not known.
+
+    Args:
+        objective: Its name in a history.
+        outputs: The names of several outputs, with which names of metrics then begin.
+    """
+    _, name = split_name(objective, outputs)
     if name == "loss":
         return "min"
     metric = METRICS.get(name) or METRICS.get(snake_case(name))
@@ -133,13 +146,15 @@ def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
     training, search, model = (tables[name] for name in ("training", "search", "model"))
     if not all(isinstance(table, Mapping) for table in (training, search, model)):
         return dict(tables)
-    targets = training.get("targets") or targets_of_loss(
-        training.get("loss", "sparse_categorical_crossentropy")
-    )
+    loss = training.get("loss", "sparse_categorical_crossentropy")
+    targets = training.get("targets") or targets_of_loss(loss)
+    if isinstance(loss, Mapping):  # of several outputs, whose metrics don't follow from it
+        targets, training = None, {"metrics": {}, **training}
     if targets == "numbers":
         training = {"metrics": ["mean_absolute_error"], **training}
     metrics = training.get("metrics", ["accuracy"])
-    if isinstance(metrics, list | tuple) and "accuracy" not in metrics:
+    lists = isinstance(metrics, list | tuple | Mapping)
+    if lists and (isinstance(loss, Mapping) or "accuracy" not in metrics):
         search = {"objective": "val_loss", **search}
     builder = model.get("builder", "mlp")
     is_known = isinstance(builder, str) and builder in BUILDERS
@@ -147,39 +162,3 @@ def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
     if takes_output and targets in ("binary", "numbers"):
         model = {"output": "sigmoid" if targets == "binary" else "linear", **model}
     return {**tables, "training": training, "search": search, "model": model}
-
-
-def validate_objective(search: object, training: object, any_metric: bool) -> list[str]:
-    """Return a line for each error of the objective and of the monitor.
-
-    Args:
-        search: The value of ``[search]``, in which other keys may be wrong.
-        training: The value of ``[training]``, likewise.
-        any_metric: True if the model may have metrics of its own, which are not known yet.
-    """
-    searches, trains = (t if isinstance(t, Mapping) else {} for t in (search, training))
-    objective = searches.get("objective", "val_accuracy")
-    metrics = trains.get("metrics", ["accuracy"])
-    stopping = trains.get("early_stopping")
-    if not isinstance(metrics, list | tuple) or not all(isinstance(m, str) for m in metrics):
-        return []
-    choices, problems = objectives(metrics), []
-    monitor = stopping.get("monitor") if isinstance(stopping, Mapping) else None
-    if isinstance(monitor, str):
-        where = "[training.early_stopping] monitor"
-        if monitor not in choices and not any_metric:
-            problems.append(one_of(where, monitor, choices))
-        elif monitor != objective and direction_of(monitor) is None:
-            problems.append(
-                f"{where} must be the objective, or a loss or metric whose better direction is "
-                f'known. Received: "{monitor}".'
-            )
-    if not isinstance(objective, str):
-        return problems  # its type is an error of its own
-    if objective not in choices and not any_metric:
-        problems.append(one_of("[search] objective", objective, choices))
-    elif searches.get("direction") is None and direction_of(objective) is None:
-        problems.append(
-            f'[search] direction is required for the objective "{objective}": "max" or "min".'
-        )
-    return problems

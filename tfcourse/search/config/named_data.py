@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from tfcourse.data.nested import Arrays
+from tfcourse.data.examples import check_output_names
+from tfcourse.data.nested import Arrays, map_arrays
 from tfcourse.errors import InputError, one_of
 from tfcourse.search.config.architecture import is_builtin
 from tfcourse.search.config.limits import error_lines
@@ -18,6 +19,7 @@ def check_named_data(config: SearchConfig, x: Arrays, y: Arrays) -> None:
         InputError: They don't suit the builder, or ``[data] normalize``, a line each.
     """
     problems = [*_builder_problems(config, x, y), *_normalize_problems(config.data.normalize, x)]
+    problems += [] if problems else _output_problems(config, y)
     if problems:
         raise InputError(error_lines(config.origin, problems))
 
@@ -33,6 +35,14 @@ def _builder_problems(config: SearchConfig, x: Arrays, y: Arrays) -> list[str]:
         for side, what, arrays in (("x", "input", x), ("y", "output", y))
         if isinstance(arrays, Mapping)
     ]
+
+
+def _output_problems(config: SearchConfig, y: Arrays) -> list[str]:
+    try:
+        check_output_names(y, map_arrays(lambda targets: targets == "numbers", config.targets))
+    except InputError as error:
+        return [f"[data] {error}"]
+    return []
 
 
 def _normalize_problems(normalize: str | Mapping[str, str], x: Arrays) -> list[str]:

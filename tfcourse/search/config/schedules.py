@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tfcourse.errors import either
+from tfcourse.errors import either, shown
 from tfcourse.hyperparameters import SCHEDULE_ARGUMENTS, SMOOTHED_LOSSES
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.tables import TrainingTable
@@ -72,10 +72,11 @@ def validate_schedules(
     places += [(name, f"[space.{name}]") for name in searched]
     errors = []
     for name, place in places:
-        if name == "label_smoothing" and training.loss not in SMOOTHED_LOSSES:
+        by_output = isinstance(training.loss, Mapping)
+        if name == "label_smoothing" and (by_output or training.loss not in SMOOTHED_LOSSES):
             errors.append(
                 f"{place} is for {either(SMOOTHED_LOSSES, '')}. Received: loss "
-                f'"{training.loss}". Take one of these, or leave label_smoothing out.'
+                f"{_quoted(training.loss)}. Take one of these, or leave label_smoothing out."
             )
         schedules = _schedules_with_decay(training, searched)
         if name == "decay_rate" and "inverse_time" not in schedules:
@@ -132,3 +133,7 @@ def _schedules_with_decay(training: TrainingTable, searched: Mapping[str, Parame
         condition = dict(searched["decay_rate"].when).get("schedule", tuple(choices))
         choices = [choice for choice in choices if choice in any_of(condition)]
     return choices
+
+
+def _quoted(loss: object) -> str:
+    return f'"{loss}"' if isinstance(loss, str) else shown(loss)

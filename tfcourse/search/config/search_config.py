@@ -11,7 +11,8 @@ from tfcourse.data.arrays import ArrayData
 from tfcourse.data.datasets import Datasets
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.column_tables import without_defaults
-from tfcourse.search.config.metrics import Targets, direction_of, targets_of_loss
+from tfcourse.search.config.metrics import direction_of
+from tfcourse.search.config.outputs import Output, outputs_of
 from tfcourse.search.config.parts import Objects
 from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
 from tfcourse.search.config.tables import DataTable, ModelTable, SearchTable, TrainingTable
@@ -63,9 +64,13 @@ class SearchConfig:
     @property
     def direction(self) -> Literal["max", "min"]:
         """The better direction of the objective."""
-        direction = self.search.direction or direction_of(self.search.objective)
+        direction = self.search.direction or self.direction_of(self.search.objective)
         assert direction is not None, "checked with the config"
         return direction
+
+    def direction_of(self, name: str) -> Literal["max", "min"] | None:
+        """Return the better direction of a name in a history; None if it is not known."""
+        return direction_of(name, [output.name for output in self.outputs])
 
     @cached_property
     def trials(self) -> int:
@@ -113,11 +118,17 @@ class SearchConfig:
         return () if self.search.limits is None else self.search.limits.bounds
 
     @property
-    def targets(self) -> Targets:
-        """The targets that the loss takes."""
-        targets = self.training.targets or targets_of_loss(self.training.loss)
-        assert targets is not None, "checked with the config"
-        return targets
+    def outputs(self) -> tuple[Output, ...]:
+        """The outputs of the models; one without a name, unless the loss is a table."""
+        training = self.training
+        return outputs_of(training.loss, training.metrics, training.targets)
+
+    @property
+    def targets(self) -> Any:
+        """The targets that the loss takes, see `AnyTargets`; a dict for outputs with names."""
+        kinds = {output.name: output.targets for output in self.outputs}
+        assert None not in kinds.values(), "checked with the config"
+        return kinds.get("", kinds)
 
     @property
     def columns(self) -> list[str]:

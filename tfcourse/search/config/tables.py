@@ -27,6 +27,8 @@ __all__ = [
 
 Number = int | float
 Weight = Annotated[float, Field(ge=0)]
+Names = Annotated[tuple[str, ...], Strict(False)]
+Kind = Literal["labels", "one_hot", "binary", "numbers"]
 Method = Literal["none", "standardize", "min_max", "rescale"]
 
 
@@ -157,11 +159,13 @@ class _TrainingTable(Table):
     """``[training]``: the loss, the optimizer, its fixed hyperparameters, epochs and batch size.
 
     Attributes:
-        loss: Keras's name, or ``package.module:name``.
+        loss: Keras's name, or ``package.module:name``; of several outputs a table of them by
+            output, in which one may be missing.
         metrics: Likewise.
         targets: The targets that the loss takes; not set: those that it is known to take.
         callbacks: The names of callbacks, or their tables of arguments by name, see
             `tfcourse.search.trials.own_callbacks.make_callbacks`.
+        loss_weights: The weights of the losses of several outputs in their sum; 1 if not set.
         folds: The number of folds of train and dev set together, each the dev set of one
             training; with 1 the sets stay as they are.
         repeats: The number of trainings on each fold, each with a seed of its own.
@@ -181,9 +185,10 @@ class _TrainingTable(Table):
 
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=64, ge=1, le=LARGEST["batch_size"])
-    loss: str = "sparse_categorical_crossentropy"
-    metrics: Annotated[tuple[str, ...], Strict(False)] = ("accuracy",)
-    targets: Literal["labels", "one_hot", "binary", "numbers"] | None = None
+    loss: dict[str, str] | str = "sparse_categorical_crossentropy"
+    metrics: dict[str, Names] | Names = ("accuracy",)
+    targets: dict[str, Kind] | Kind | None = None
+    loss_weights: dict[str, Weight] | None = None
     callbacks: list[str] | dict[str, dict[str, Any]] | None = None
     folds: int = Field(default=1, ge=1, le=1_000_000)
     repeats: int = Field(default=1, ge=1, le=1_000_000)

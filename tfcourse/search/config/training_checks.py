@@ -1,5 +1,7 @@
 """The check of the loss, metrics and callbacks of a config; Keras's own without importing Keras."""
 
+from collections.abc import Mapping
+
 from tfcourse.errors import InputError, either, one_of, shown
 from tfcourse.search.config.callbacks import validate_callbacks
 from tfcourse.search.config.metrics import (
@@ -9,6 +11,7 @@ from tfcourse.search.config.metrics import (
     metric_names,
     targets_of_loss,
 )
+from tfcourse.search.config.outputs import Output, outputs_of
 from tfcourse.search.config.parts import Objects, is_own, resolve_loss, resolve_metric
 from tfcourse.search.config.tables import TrainingTable
 
@@ -25,17 +28,76 @@ def validate_training(
         objects: The objects that `tfcourse.Search` was passed, by their names.
         recorded: True to import no module of the user's.
     """
-    where, problems = "[training] loss", validate_callbacks(training, objects, recorded)
-    problems += loss_problems(where, training.loss, training.targets, objects, recorded)
-    targets = training.targets or targets_of_loss(training.loss)
-    if problems or targets is None:
-        return problems
-    for metric in training.metrics:
-        problems += metric_problems(metric, training.loss, targets, objects, recorded)
-    if len(set(metric_names(training.metrics))) < len(training.metrics):
-        received = shown(list(training.metrics))
-        problems.append(f"[training] metrics must differ. Received: {received}.")
+    problems = validate_callbacks(training, objects, recorded)
+    if of_tables := _table_problems(training):
+        return problems + of_tables
+    for output in outputs_of(training.loss, training.metrics, training.targets):
+        problems += _output_problems(output, training, objects, recorded)
     return problems
+
+
+def _table_problems(training: TrainingTable) -> list[str]:
+    """Return a line for each key that is no table by output though the loss is one, or is one."""
+    by_output = isinstance(training.loss, Mapping)
+    tables = {"metrics": training.metrics, "targets": training.targets}
+    problems = [
+        f"[training] {key} must be a table by output if loss is one, and only then. Received: "
+        f"loss = {shown(training.loss)}, {key} = {shown(_plain(value))}."
+        for key, value in tables.items()
+        if value and isinstance(value, Mapping) != by_output
+    ]
+    if isinstance(training.loss, Mapping) and not training.loss:
+        problems.append("[training] loss must have at least one output. Received: {}.")
+    weights = training.loss_weights
+    if weights is None or problems:
+        return problems
+    if not isinstance(training.loss, Mapping):
+        return [
+            "[training] loss_weights is for a loss by output, such as loss = { price = "
+            f'"mse", … }}. Received: loss = {shown(training.loss)}.'
+        ]
+    return [
+        one_of("[training] loss_weights: the output", name, training.loss)
+        for name in weights
+        if name not in training.loss
+    ]
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _output_problems(
+    output: Output, training: TrainingTable, objects: Objects, recorded: bool
+) -> list[str]:
+    """Return a line for each error of the loss and metrics of an output."""
+    where, problems = "[training] loss", list[str]()
+    if output.name:
+        where = f"{where}{output.place}"
+    if output.loss is not None:
+        problems = loss_problems(
+            where, output.loss, _own_targets(output, training), objects, recorded
+        )
+    if output.loss is None and output.targets is None:
+        problems = [
+            f"[training] targets{output.place}, which has no loss, are not known. Set targets = "
+            f'{{ {output.name} = "labels" }}, or "one_hot", "binary" or "numbers".'
+        ]
+    if problems or output.targets is None:
+        return problems
+    for metric in output.metrics:
+        loss = output.loss or "none"
+        problems += metric_problems(metric, loss, output.targets, objects, recorded)
+    if len(set(metric_names(output.metrics))) < len(output.metrics):
+        received = shown(list(output.metrics))
+        problems.append(f"[training] metrics{output.place} must differ. Received: {received}.")
+    return problems
+
+
+def _own_targets(output: Output, training: TrainingTable) -> Targets | None:
+    """Return the targets that the config says of an output."""
+    targets = training.targets
+    return targets.get(output.name) if isinstance(targets, Mapping) else targets
 
 
 def loss_problems(
@@ -56,7 +118,7 @@ def loss_problems(
         except InputError as error:
             if not is_own(loss):
                 return [one_of(where, loss, [*LOSSES, "package.module:function"])]
-            return [f"{where.removesuffix('loss')}{error}"]
+            return [f"[training] {error}"]
     if targets is None and targets_of_loss(loss) is None:
         return [
             f'{where} "{loss}": what it takes is not known. Set targets to "labels" (class '

@@ -1,5 +1,7 @@
 """Checks of ``[training] class_weight`` and ``[data] sample_weight``."""
 
+from collections.abc import Mapping
+
 from tfcourse.errors import shown
 from tfcourse.search.config.metrics import targets_of_loss
 from tfcourse.search.config.tables import DataTable, TrainingTable
@@ -29,7 +31,13 @@ def weight_problems(training: TrainingTable | None, data: DataTable | None) -> l
             "[training] class_weight and [data] sample_weight exclude each other, as in Keras's "
             "fit. Multiply the column by the weights of the classes, and leave class_weight out."
         )
-    if (training.targets or targets_of_loss(training.loss)) == "numbers":
+    if isinstance(training.loss, Mapping):
+        problems.append(
+            "[training] class_weight is for one output, as in Keras's fit. Received: a loss by "
+            "output; give the examples weights by output, sample_weight as a dict: "
+            "np.where(labels == 1, 5.0, 1.0)."
+        )
+    elif (training.targets or targets_of_loss(training.loss)) == "numbers":
         problems.append(
             f'[training] class_weight is for classes, and the loss "{training.loss}" is of a '
             "regression. Use [data] sample_weight."

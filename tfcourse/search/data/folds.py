@@ -26,8 +26,8 @@ def fold_split(split: Split, config: SearchConfig, fold: int) -> Split:
     order = np.concatenate(
         list(shuffled_classes(as_labels(y, config.targets), config.data.seed + 1))
     )
-    fold_of = np.empty(len(y), dtype=np.int64)
-    fold_of[order] = np.arange(len(y)) % folds
+    fold_of = np.empty(len(order), dtype=np.int64)
+    fold_of[order] = np.arange(len(order)) % folds
     return replace(split, train=both.rows(fold_of != fold), dev=both.rows(fold_of == fold))
 
 

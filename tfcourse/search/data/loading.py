@@ -8,6 +8,7 @@ from typing import Any
 from tfcourse.data.arrays import ArrayData
 from tfcourse.data.datasets import datasets_of_function
 from tfcourse.data.examples import Examples, check_examples
+from tfcourse.data.nested import map_arrays
 from tfcourse.data.sources import FILE_SOURCES, is_function, load, returned_by, source_files
 from tfcourse.data.splits import Split, split_at, stratified_split
 from tfcourse.data.weights import check_weight
@@ -35,7 +36,8 @@ def load_split(config: SearchConfig) -> Split:
     """
     if is_streamed(config):
         return load_streams(config)
-    data, arrays, numbers = config.data, config.arrays, config.targets == "numbers"
+    data, arrays = config.data, config.arrays
+    numbers = map_arrays(lambda targets: targets == "numbers", config.targets)
     returned = _returned(config)
     if returned is not None and (datasets := datasets_of_function(*returned)) is not None:
         return load_streams(config, datasets)

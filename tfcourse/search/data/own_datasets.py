@@ -41,12 +41,14 @@ def split_of_datasets(
     first, *others = sets
     for name in others:
         _check_same(sets[first], sets[name], name)
-    outputs, encoded = _outputs(sets, targets, config.training.loss)
+    loss = config.training.loss
+    assert isinstance(loss, str), "checked with the settings of streamed data"
+    outputs, encoded = _outputs(sets, targets, loss)
     streams = {name: _flat(part.stream, targets, encoded) for name, part in sets.items()}
     split = Split(streams["train"], streams["dev"], streams.get("test"), outputs)
     notes = tuple(_order_note(name) for name, part in sets.items() if not part.repeats)
     if not encoded:
-        split = encode_targets(split, config.training.loss, targets)
+        split = encode_targets(split, loss, targets)
     return replace(split, notes=notes)
 
 

@@ -74,6 +74,11 @@ def check_files(config: SearchConfig) -> None:
 
 def _check_settings(config: SearchConfig) -> None:
     """Raise InputError for a setting that needs all examples in memory."""
+    if not isinstance(config.training.loss, str):
+        raise InputError(
+            "several outputs of streamed data are not supported. Received: [training] loss as a "
+            "table by output; give one loss, or a source in memory."
+        )
     if config.training.folds > 1:
         raise InputError(
             f"folds of streamed data are not supported. Received: [training] folds = "

@@ -1,11 +1,13 @@
 """Warnings about data that makes the results of a search worthless, before any training."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
 from tfcourse.data.splits import Part, Split
 from tfcourse.data.streams import Stream
-from tfcourse.search.config.metrics import Targets, metric_names
+from tfcourse.search.config.metrics import Targets, split_name
+from tfcourse.search.config.outputs import history_names
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.folds import fold_split
 
@@ -38,7 +40,7 @@ def data_warnings(split: Split, config: SearchConfig) -> tuple[str, ...]:
     return (
         *split.notes,
         *_of_objective(split, config),
-        *_of_test(split.test, config.training.metrics, config.targets),
+        *_of_test(split.test, config),
     )
 
 
@@ -49,9 +51,10 @@ def _of_objective(split: Split, config: SearchConfig) -> Iterator[str]:
         wanted.setdefault(stopping.monitor, ("the monitor of early_stopping", ""))
     for metric, (role, effect) in wanted.items():
         name = "dev" if metric.startswith("val_") else "train"
-        sets = _sets(split, config, name) if _useless_targets(metric, config.targets) else ()
-        for place, part in sets:
-            target = _only_target(part, metric, config.targets)
+        measured = _measured(metric, config)
+        useless = _useless_targets(measured.metric, measured.targets)
+        for place, part in _sets(split, config, name) if useless else ():
+            target = _only_target(part, measured)
             if target is not None:
                 yield (
                     f"{place} holds {target} alone, {part.count} examples: {metric}, {role}, is "
@@ -61,11 +64,11 @@ def _of_objective(split: Split, config: SearchConfig) -> Iterator[str]:
                 break
 
 
-def _of_test(test: Part | None, metrics: Iterable[str], targets: Targets) -> Iterator[str]:
+def _of_test(test: Part | None, config: SearchConfig) -> Iterator[str]:
     if test is None:
         return
-    for metric in metric_names(metrics):
-        target = _only_target(test, metric, targets)
+    for metric in history_names(config.outputs):
+        target = _only_target(test, _measured(metric, config))
         if target is not None:
             yield (
                 f"the test set holds {target} alone, {test.count} examples: {metric} is the "
@@ -81,25 +84,45 @@ def _sets(split: Split, config: SearchConfig, name: str) -> Iterator[tuple[str, 
         yield f"the {name} set{of_fold}", getattr(fold_split(split, config, fold), name)
 
 
-def _only_target(part: Part, metric: str, targets: Targets) -> str | None:
+class _Measured(NamedTuple):
+    """The metric and the output that a name in a history is of, and the targets of the output."""
+
+    output: str
+    metric: str
+    targets: Targets | None
+
+
+def _measured(name: str, config: SearchConfig) -> _Measured:
+    outputs = config.outputs
+    output, metric = split_name(name, [each.name for each in outputs])
+    if len(outputs) == 1:
+        output, metric = outputs[0].name, name.removeprefix("val_")
+    targets = {each.name: each.targets for each in outputs}
+    return _Measured(output, metric, targets.get(output))
+
+
+def _only_target(part: Part, measured: _Measured) -> str | None:
     """Return the only target of the examples, if the metric is then the same for every model."""
-    if isinstance(part, Stream):
+    output, metric, targets = measured
+    useless = _useless_targets(metric, targets)
+    if isinstance(part, Stream) or not useless:
         return None
-    useless, first = _useless_targets(metric, targets), part.y[0]
-    if not useless or not (part.y == first).all():
+    y = part.y[output] if output else part.y
+    first = y[0]
+    if not (y == first).all():
         return None
     if targets == "numbers":
         return "the target " + ", ".join(f"{number:g}" for number in first)
     return f"class {int(first[0])}" if int(first[0]) in useless else None
 
 
-def _useless_targets(metric: str, targets: Targets) -> Collection[int]:
+def _useless_targets(metric: str, targets: Targets | None) -> Collection[int]:
     """Return the targets that, if the only ones, make the metric the same for every model.
 
     For r2_score any target does.
     """
     # Keras numbers the metrics of one name.
-    name = re.sub(r"_\d+$", "", metric.removeprefix("val_"))
+    name = re.sub(r"_\d+$", "", metric)
     if targets == "numbers":
         return range(1) if name == "r2_score" else ()
     return SAME_FOR_ALL.get(name, ()) if targets == "binary" else ()

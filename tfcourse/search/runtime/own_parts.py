@@ -1,7 +1,7 @@
 """The check of one's own loss, metrics and callbacks before any training."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import keras
 
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError, error_text
+from tfcourse.search.config.outputs import Output
 from tfcourse.search.config.parts import is_own
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.trials.compilation import create_loss, keras_metrics
@@ -48,26 +49,35 @@ def _check_parts(config: SearchConfig, model: KerasModel, split: Split) -> None:
     """Refuse a loss that gives other than a number for each example, and a metric that gives other
     than one number.
     """
-    if not any(map(is_own, (config.training.loss, *config.training.metrics))):
+    if not any(output.has_own for output in config.outputs):
         return
     rows = split.train.rows(slice(ROWS))
     predictions = model(
         keras.tree.map_structure(keras.ops.convert_to_tensor, rows.x), training=False
     )
-    y = keras.ops.convert_to_tensor(rows.y)
+    losses: Any = create_loss(config)
+    metrics: Any = keras_metrics(config.training, config.objects)
+    for output in config.outputs:
+        name = output.name
+        of_output = (each[name] if name else each for each in (rows.y, predictions, metrics))
+        y, y_pred, its_metrics = of_output
+        loss = losses.get(name) if isinstance(losses, Mapping) else losses
+        _check_output(output, loss, its_metrics, keras.ops.convert_to_tensor(y), y_pred)
+
+
+def _check_output(output: Output, loss: Any, metrics: Any, y: Tensor, predictions: Tensor) -> None:
+    """Call the loss and the metrics of an output that are one's own."""
     shapes = f"y_true of shape {tuple(y.shape)} and y_pred of shape {tuple(predictions.shape)}"
-    entry = config.training.loss
-    if is_own(entry):
-        loss = create_loss(config)
+    count, entry = int(y.shape[0]), output.loss
+    if entry is not None and is_own(entry):
         function: Any = loss.call if isinstance(loss, keras.losses.Loss) else loss
         value = _call(f'loss: "{entry}"', function, y, predictions, shapes)
-        if value.shape not in [(), *((rows.count, *value.shape[1:]),) * bool(value.shape)]:
+        if value.shape not in [(), *((count, *value.shape[1:]),) * bool(value.shape)]:
             raise InputError(
                 f'loss: "{entry}" must give a number for each example, or one for all. Received: '
                 f"shape {tuple(value.shape)} for {shapes}. Average over the last axis (axis=-1)."
             )
-    metrics: list[Any] = keras_metrics(config.training, config.objects)
-    for metric_entry, metric in zip(config.training.metrics, metrics, strict=True):
+    for metric_entry, metric in zip(output.metrics, metrics, strict=True):
         if not is_own(metric_entry):
             continue
         value = _call(f'metrics: "{metric_entry}"', metric, y, predictions, shapes)

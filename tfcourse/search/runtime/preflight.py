@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from inspect import isfunction
 from pathlib import Path
@@ -11,11 +12,10 @@ import keras
 
 from tfcourse.data.splits import Split
 from tfcourse.data.streams import Stream
-from tfcourse.errors import InputError, error_line, error_text, one_of
+from tfcourse.errors import InputError, error_line, error_text, one_of, shown
 from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model, save_model, why_not_loadable
-from tfcourse.search.config.parts import is_own
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.satisficing import PARAMETERS
 from tfcourse.search.runtime.own_parts import check_own_training
@@ -54,7 +54,7 @@ def preflight(config: SearchConfig, split: Split) -> CodeRecord:
     """
     values, model = _first_model(config, split)
     code = code_record(config, values, model)
-    own_parts = any(map(is_own, (config.training.loss, *config.training.metrics)))
+    own_parts = any(output.has_own for output in config.outputs)
     check_own_training(config, model, split, values)
     if config.builder.fit is not None:
         LOG.warning(
@@ -123,16 +123,9 @@ def _check_output(name: str, model: KerasModel) -> None:
 
 def _check_compilation(config: SearchConfig, model: KerasModel, split: Split) -> None:
     """Refuse a model that came compiled with another loss, or without a metric that is needed."""
-    name, loss = config.builder.name, config.training.loss
-    own, named = keras.losses.get(model.loss), keras.losses.get(create_loss(config))
-    own, named = (getattr(each, "fn", each) for each in (own, named))
-    is_same = own is named or (not isfunction(own) and type(own) is type(named))
-    if config.training.targets is None and not is_same:
-        raise InputError(
-            f'builder "{name}" compiles its models with the loss '
-            f'"{getattr(own, "__name__", own)}". Received: [training] loss = "{loss}", which says '
-            "what the targets are; give both the same, or say targets."
-        )
+    name = config.builder.name
+    if config.training.targets is None:
+        _check_losses(config, model)
     if not split.is_encoded:
         split, _ = normalize(split, config.data.normalize)
     first = split.train.rows(slice(2))
@@ -147,6 +140,29 @@ def _check_compilation(config: SearchConfig, model: KerasModel, split: Split) ->
         if bound.name not in (PARAMETERS, *names):
             what = f'metric of the builder "{name}" in [search.limits]'
             raise InputError(one_of(what, bound.name, [PARAMETERS, *names]))
+
+
+def _check_losses(config: SearchConfig, model: KerasModel) -> None:
+    """Refuse a model that came compiled with other losses than the config names."""
+    own_losses, losses = (
+        loss if isinstance(loss, Mapping) else {"": loss}
+        for loss in (model.loss, create_loss(config))
+    )
+    for output, loss in {**dict.fromkeys(own_losses), **losses}.items():
+        own, named = (keras.losses.get(each) for each in (own_losses.get(output), loss))
+        own, named = (getattr(each, "fn", each) for each in (own, named))
+        if own is not named and (isfunction(own) or type(own) is not type(named)):
+            of_output = f' of the output "{output}"' if output else ""
+            raise InputError(
+                f'builder "{config.builder.name}" compiles its models with the loss '
+                f'"{getattr(own, "__name__", own)}"{of_output}. Received: [training] loss = '
+                f"{_quoted(config.training.loss)}, which says what the targets are; give both the "
+                "same, or say targets."
+            )
+
+
+def _quoted(loss: object) -> str:
+    return f'"{loss}"' if isinstance(loss, str) else shown(loss)
 
 
 def _check_ids(config: SearchConfig, model: KerasModel, split: Split) -> None:

@@ -67,9 +67,9 @@ def code_record(
         model: The first model that can be built.
         complete: As for `tfcourse.search.code.sources.sources_of`.
     """
-    training = config.training
-    entries = [("loss", training.loss), *(("metrics", metric) for metric in training.metrics)]
-    entries += [("callbacks", entry) for entry, _ in callback_entries(training)]
+    entries = [("loss", output.loss) for output in config.outputs if output.loss is not None]
+    entries += [("metrics", metric) for output in config.outputs for metric in output.metrics]
+    entries += [("callbacks", entry) for entry, _ in callback_entries(config.training)]
     functions = [load_part(entry, key, config.objects) for key, entry in entries if is_own(entry)]
     source: dict[str, str] = {}
     for source_object in (config.builder.source_object, *functions):

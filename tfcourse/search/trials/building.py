@@ -22,7 +22,8 @@ from tfcourse.search.config.hyperparameters import (
 )
 from tfcourse.search.config.schedules import is_scheduled
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.trials.compilation import create_loss, keras_metrics
+from tfcourse.search.trials.compilation import compile_options
+from tfcourse.search.trials.model_outputs import check_outputs
 from tfcourse.search.trials.schedules import create_optimizer
 from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
@@ -64,18 +65,9 @@ def compiled_model(config: SearchConfig, split: Split, values: Hyperparameters) 
         raise InputError(
             f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'
         )
-    each = "number" if config.targets == "numbers" else "class"
-    if model.built and tuple(model.output_shape) != (None, classes):
-        raise InputError(
-            f'builder "{builder.name}" must give one output a {each}, shape '
-            f"{(None, classes)}. Received: {model.output_shape}."
-        )
+    check_outputs(config, model, classes)
     if not builder.compiles:
-        model.compile(
-            _create_optimizer(config, hyperparameters),
-            loss=create_loss(config),
-            metrics=keras_metrics(config.training, config.objects),
-        )
+        model.compile(_create_optimizer(config, hyperparameters), **compile_options(config))
     return model
 
 
@@ -99,9 +91,7 @@ def compile_loaded(model: KerasModel, config: SearchConfig, values: Hyperparamet
         return
     hyperparameters = hyperparameters_of(config.model, config.training, values)
     optimizer = _create_optimizer(config, hyperparameters)
-    model.compile(
-        optimizer, loss=create_loss(config), metrics=keras_metrics(config.training, config.objects)
-    )
+    model.compile(optimizer, **compile_options(config))
 
 
 def build_function(

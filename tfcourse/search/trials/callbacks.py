@@ -5,7 +5,6 @@ from collections.abc import Mapping
 
 import keras
 
-from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.score_at import BEST
 from tfcourse.search.strategies.pruning import TrialLimits
@@ -50,7 +49,7 @@ def early_stopping(config: SearchConfig) -> EarlyStopping | None:
     if table is None:
         return None
     monitor = table.monitor or objective
-    direction = config.direction if monitor == objective else direction_of(monitor)
+    direction = config.direction if monitor == objective else config.direction_of(monitor)
     assert direction is not None  # checked with the config
     return EarlyStopping(
         Objective(monitor, direction, table.min_delta), table.patience, table.start_from_epoch

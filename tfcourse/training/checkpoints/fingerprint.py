@@ -22,7 +22,8 @@ def fingerprint(model: KerasModel, feed: Feed) -> dict[str, str]:
     texts = {
         "the model's class": type(model).__name__,
         "the optimizer": type(model.optimizer).__name__,
-        "the loss": json.dumps(keras.tree.map_structure(_name, model.loss)),
+        # TensorFlow wraps a dict of losses, in a class that json does not know.
+        "the loss": json.dumps(keras.tree.map_structure(_name, model.loss), default=dict),
     }
     for number, layer in enumerate(flatten_layers(model, include_self=False), 1):
         texts[f"layer {number}"] = type(layer).__name__

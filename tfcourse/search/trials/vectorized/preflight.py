@@ -32,10 +32,14 @@ def preflight_population(
     Raises:
         InputError: Such models can't be trained in a population.
     """
-    x, y = split.train.x[:ROWS], split.train.y[:ROWS]
+    rows = split.train.rows(slice(ROWS))
+    x, y = rows.x, rows.y
     try:
         check_model(model)
-        is_known = {*config.training.metrics} <= KNOWN_METRICS and config.training.loss in LOSSES
+        is_known = all(
+            output.loss in LOSSES and {*output.metrics} <= KNOWN_METRICS
+            for output in config.outputs
+        )
         if not is_builtin(config.builder) or not is_known:
             fit_population(
                 lambda: compiled_model(config, split, values),
