@@ -247,7 +247,7 @@ class TestCheck:
         result = run("check", tmp_path / "csv.toml")
         assert result.exit_code == 2
         assert f"{tmp_path / 'csv.toml'}: [data] " in result.stderr
-        assert "the labels y must be 0, 1" in result.stderr
+        assert 'values are missing: "y" 1 of 2 rows, the first in line 3.' in result.stderr
 
     def test_more_folds_than_examples(self, tmp_path):
         rows = "".join(f"{i},{i % 2}\n" for i in range(20))

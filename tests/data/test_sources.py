@@ -258,9 +258,8 @@ class TestFunction:
     @pytest.mark.parametrize(("returned", "kind"), [("None", "NoneType"), ("{}", "dict")])
     def test_something_else(self, function, returned, kind):
         said = error(function, returned)
-        assert said == "data_of_a_test:points must return (x, y) or (x, y, sample_weight). " + (
-            f"Received: {kind}."
-        )
+        wanted = "(x, y) or (x, y, sample_weight), or datasets, (train, dev) or (train, dev, test)"
+        assert said == f"data_of_a_test:points must return {wanted}. Received: {kind}."
 
     def test_a_function_that_fails(self, function):
         """It is the user's code, but the message must say that it was the data's function."""

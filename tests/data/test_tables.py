@@ -23,7 +23,7 @@ def csv(tmp_path):
         content = text if isinstance(text, bytes) else text.encode()
         (tmp_path / "data.csv").write_bytes(content)
         options = TableOptions(**options)
-        return load("csv", tmp_path / "data.csv", label, numbers, apart, options)
+        return load("csv", tmp_path / "data.csv", label, numbers, apart, options=options)
 
     return load_text
 
@@ -161,7 +161,8 @@ class TestCsv:
         examples = csv(text, missing="drop", apart=("id",))
         assert raw(examples) == {"a": [2, 4], "b": ["x", "x"]}
         assert examples.apart["id"].tolist() == [8, 5]
-        assert examples.notes == ('values are missing: "b" 1, "y" 1; 2 of 4 rows are left out',)
+        note = 'values are missing: "b" 1, "y" 1; 2 of 4 rows are left out'
+        assert (examples.columns.origin[-1], examples.notes) == (note, ())
         examples = csv(text, missing="median", apart=("id",))
         assert examples.apart["id"].tolist() == [7, 8, 5]
         assert examples.notes[0].endswith('1 of 4 rows are left out, which lack the label "y"')
@@ -169,9 +170,9 @@ class TestCsv:
     @pytest.mark.parametrize(
         ("labels", "names", "codes"),
         [
-            ("5 7 5 9", ("5", "7", "9"), [0, 1, 0, 2]),
-            ("1 2 1 2", ("1", "2"), [0, 1, 0, 1]),
-            ("-1 1 1 -1", ("-1", "1"), [0, 1, 1, 0]),
+            ("5 7 5 9", (5, 7, 9), [0, 1, 0, 2]),
+            ("1 2 1 2", (1, 2), [0, 1, 0, 1]),
+            ("-1 1 1 -1", (-1, 1), [0, 1, 1, 0]),
             ("true false true true", ("false", "true"), [1, 0, 1, 1]),
             ("no yes no no", ("no", "yes"), [0, 1, 0, 0]),
             ("0 1.0 1 0", None, [0, 1, 1, 0]),

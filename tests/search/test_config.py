@@ -250,7 +250,7 @@ SINGLE_ERRORS = {
     ),
     "a label of another source": (
         "[data]\nlabel = 'y'",
-        r'\[data\] label is for source "csv" only\. Received: "digits"\.',
+        r'\[data\] label is for source "csv", "parquet" or "arrow"\. Received: "digits"\.',
     ),
     # [space]
     "empty space": ("[space]", r"\[space\] must hold at least one table, such as .*"),

@@ -83,10 +83,14 @@ def check_babysit(config: Path, as_json: bool, quiet: bool) -> None:
     from tfcourse.search.data.checks import check_data
 
     checked = load_babysit_config(config)
-    notes = [f"[data] {note}" for note in check_data(checked.training)]
+    data, warnings = check_data(checked.training)
+    notes = [f"[data] {note}" for note in warnings]
     if as_json:
-        print_json({"config": config, "name": checked.babysit.name, "warnings": notes})
+        entry = {"config": config, "name": checked.babysit.name}
+        print_json({**entry, "data": None if data is None else data.as_json(), "warnings": notes})
         return
+    for line in [] if data is None or quiet else data.lines():
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     for note in notes:
         console.print(f"Warning: {note}", highlight=False, soft_wrap=True)
     if not quiet:

@@ -18,7 +18,7 @@ def check(
         bool,
         json_option(
             *("config", "name", "strategy", "trials", "objective", "direction", "space"),
-            *("warnings", "hints"),
+            *("data", "warnings", "hints"),
         ),
     ] = False,
     quiet: Quiet = False,
@@ -40,7 +40,7 @@ def check(
             return
         with working("Checking the data", disable=quiet):
             checked = load_config(config)
-            notes = check_data(checked)
+            data, notes = check_data(checked)
         warnings = [*advice(checked), *(f"[data] {note}" for note in notes)]
         if as_json:
             search = checked.search
@@ -48,10 +48,13 @@ def check(
             entry |= {"trials": checked.trials, "objective": search.objective}
             space = {name: asdict(parameter) for name, parameter in checked.space.items()}
             entry |= {"direction": checked.direction, "space": space}
+            entry["data"] = None if data is None else data.as_json()
             print_json({**entry, "warnings": warnings, "hints": hints(checked)})
             return
         if not quiet:
             console.print(space_table(checked))
+            for line in [] if data is None else data.lines():
+                console.print(line, highlight=False, soft_wrap=True, markup=False)
         for line in warnings:
             console.print(f"Warning: {line}", highlight=False, soft_wrap=True)
         for line in hints(checked):

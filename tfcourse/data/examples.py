@@ -11,6 +11,7 @@ from tfcourse.data.frames import as_array
 from tfcourse.data.nested import Arrays, array_items, named
 from tfcourse.data.precision import check_whole_numbers, coarse_columns
 from tfcourse.data.splits import Part
+from tfcourse.data.table_options import ClassNames
 from tfcourse.errors import InputError
 from tfcourse.types import Array, TensorLike
 
@@ -36,7 +37,7 @@ class Examples:
     outputs: Any
     apart: Mapping[str, Array] = field(default_factory=dict)
     columns: Columns | None = None
-    classes: tuple[str, ...] | None = None
+    classes: ClassNames | None = None
     notes: tuple[str, ...] = ()
 
 

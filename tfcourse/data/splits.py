@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tfcourse.data.columns import Columns
 from tfcourse.data.nested import Arrays, count_of, map_arrays
+from tfcourse.data.table_options import ClassNames
 from tfcourse.errors import InputError
 from tfcourse.types import Array
 
@@ -87,7 +88,7 @@ class Split:
     classes: Any
     notes: tuple[str, ...] = ()
     columns: Columns | None = None
-    class_names: tuple[str, ...] | None = None
+    class_names: ClassNames | None = None
 
     @property
     def is_encoded(self) -> bool:

@@ -74,9 +74,10 @@ def read_table(
     del table
     matrix, schema = _matrix(by_name, options, str(path), row)
     targets, outputs = check_targets(y, "y", str(path), numbers)
-    origin = (f"{path}: {count} rows", *_format_lines(form), *notes)
+    warnings = tuple(note for note in notes if options.missing != "drop" and "left out" in note)
+    quiet_notes = [note for note in notes if note not in warnings]
+    origin = (f"{path}: {count} rows", *_format_lines(form), *quiet_notes)
     columns = Columns(schema, label, options.missing, origin=origin)
-    warnings = tuple(note for note in notes if "left out" in note)
     return Examples(Part(matrix, targets), outputs, others, columns, classes, warnings)
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from tfcourse.data.column_texts import check_no_numbers, distinct_texts
 from tfcourse.data.column_values import number_values
-from tfcourse.data.table_options import ColumnKind
+from tfcourse.data.table_options import ClassNames, ColumnKind
 from tfcourse.errors import InputError, shortened
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def class_labels(
     declared: ColumnKind | None,
     origin: str,
     row: Callable[[int], str],
-) -> tuple[npt.NDArray[np.int64], tuple[str, ...] | None]:
+) -> tuple[npt.NDArray[np.int64], ClassNames | None]:
     """Return labels as classes 0 … C-1 in the order of their values, and the classes' names.
 
     The names are None if the labels are 0 … C-1 in the file.
@@ -59,14 +59,15 @@ def class_labels(
     kind = values.type.value_type if types.is_dictionary(values.type) else values.type
     is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     if not is_number or declared == "category":
-        names, codes = distinct_texts(values)
+        texts, codes = distinct_texts(values)
         if declared != "category":
-            check_no_numbers(values, names, codes, f'{origin}: the column "{name}"', row)
-        if len(names) > max(2, MOST_CLASSES * len(codes)):
+            check_no_numbers(values, texts, codes, f'{origin}: the column "{name}"', row)
+        if len(texts) > max(2, MOST_CLASSES * len(codes)):
             raise InputError(
-                f"{title} holds {len(names)} different texts in {len(codes)} rows, as names do, "
-                f'such as "{shortened(names[0], 40)}". Name the column of the classes.'
+                f"{title} holds {len(texts)} different texts in {len(codes)} rows, as names do, "
+                f'such as "{shortened(texts[0], 40)}". Name the column of the classes.'
             )
+        names: ClassNames = texts
     else:
         numbers = number_values(values, f'{origin}: the column "{name}"', row)
         distinct, codes = np.unique(numbers, return_inverse=True)
@@ -76,7 +77,7 @@ def class_labels(
                 f"{title} holds numbers such as {fraction:g}. A regression? [training] loss = "
                 f'"mse". Of classes, give type = "category" in [data.columns].'
             )
-        names = tuple(str(int(number)) for number in distinct)
+        names = tuple(int(number) for number in distinct)
         if np.array_equal(distinct, np.arange(len(distinct))):
             _check_classes(names, title)
             return codes.astype(np.int64), None
@@ -84,8 +85,9 @@ def class_labels(
     return codes, names
 
 
-def _check_classes(names: tuple[str, ...], title: str) -> None:
+def _check_classes(names: ClassNames, title: str) -> None:
     if len(names) < 2:
         raise InputError(
-            f'{title} is "{shortened(names[0], 40)}" in all rows; at least 2 classes are needed.'
+            f'{title} is "{shortened(str(names[0]), 40)}" in all rows; at least 2 classes are '
+            "needed."
         )

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-__all__ = ["ColumnKind", "ColumnOptions", "Encoding", "Missing", "TableOptions"]
+__all__ = ["ClassNames", "ColumnKind", "ColumnOptions", "Encoding", "Missing", "TableOptions"]
 
 ColumnKind: TypeAlias = Literal["number", "category", "boolean", "date"]
 Encoding: TypeAlias = Literal["one_hot", "index"]
+# Of a label: its texts, or its numbers if these are not 0 … C-1.
+ClassNames: TypeAlias = tuple[str | int, ...]
 Missing: TypeAlias = Literal["error", "mean", "median", "drop"]
 
 

@@ -12,6 +12,7 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.search_record import read_record
 from tfcourse.search.store.errors import lost_model
+from tfcourse.search.store.reading import class_names
 from tfcourse.types import KerasModel
 
 if TYPE_CHECKING:
@@ -61,9 +62,8 @@ def load_run(directory: str | Path, trial: int | None = None) -> "Predictor":
     from tfcourse.search.best.predictor import Predictor
 
     model = _load(file, config)
-    return Predictor(
-        path, record.trial, dict(record.values), record.score, config.targets, None, model
-    )
+    values, classes = dict(record.values), class_names(path)
+    return Predictor(path, record.trial, values, record.score, config.targets, classes, model)
 
 
 def _without_model(path: Path, record: TrialRecord) -> str:

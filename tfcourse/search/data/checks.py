@@ -2,6 +2,7 @@
 
 from tfcourse.data.sources import check_source
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.data.description import DataDescription, describe
 from tfcourse.search.data.folds import check_folds
 from tfcourse.search.data.loading import data_path, is_local, load_split
 from tfcourse.search.data.streaming import check_files
@@ -10,7 +11,9 @@ from tfcourse.search.data.warnings import data_warnings
 __all__ = ["check_data"]
 
 
-def check_data(config: SearchConfig, decode: bool = True) -> tuple[str, ...]:
+def check_data(
+    config: SearchConfig, decode: bool = True
+) -> tuple[DataDescription | None, tuple[str, ...]]:
     """Load data that is in memory or in a file and check it; look only for the source of others.
 
     Args:
@@ -18,7 +21,7 @@ def check_data(config: SearchConfig, decode: bool = True) -> tuple[str, ...]:
         decode: Whether to decode files that are read later, such as images.
 
     Returns:
-        Warnings about the data that was loaded, a line each.
+        The description of the data that was loaded, None of others, and warnings, a line each.
 
     Raises:
         InputError: As from `tfcourse.search.data.loading.load_split`, or there are fewer examples
@@ -29,6 +32,6 @@ def check_data(config: SearchConfig, decode: bool = True) -> tuple[str, ...]:
         check_folds(split, config.training.folds, config.origin)
         if decode:
             check_files(config)
-        return data_warnings(split, config)
+        return describe(split, config), data_warnings(split, config)
     check_source(config.data.source, data_path(config.data))
-    return ()
+    return None, ()

@@ -28,7 +28,7 @@ __all__ = [
 
 _NAME = "data.json"
 # The shape and type of each array by its name, the names of the classes, and the hash.
-_Stored = dict[str, dict[str, list[int] | int | str] | list[str] | str]
+_Stored = dict[str, dict[str, list[int] | int | str] | list[str | int] | str]
 
 
 def data_record(split: Split) -> dict[str, Any]:

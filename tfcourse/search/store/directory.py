@@ -14,8 +14,8 @@ from tfcourse.files import remove_abandoned, replace_atomically, write_atomicall
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, csv_tables, parse_record, without_nan
 from tfcourse.search.store.identity import identity
-from tfcourse.search.store.model_file import sign_model, trial_of_model
-from tfcourse.search.store.reading import read_json, read_text, read_toml, write_json
+from tfcourse.search.store.model_file import add_classes, sign_model, trial_of_model
+from tfcourse.search.store.reading import class_names, read_json, read_text, read_toml, write_json
 from tfcourse.search.store.recognition import is_run_directory
 from tfcourse.search.store.summary import Summary, read_summary
 
@@ -201,11 +201,15 @@ class RunDirectory:
 
         from tfcourse.models.saving import save_model
 
+        classes = class_names(self.path)
+
         def save(path: Path) -> None:
             if isinstance(model, keras.Model):
                 save_model(model, path)
             else:
                 model.save(path)
+            if classes is not None:
+                add_classes(path, classes)
             sign_model(path, trial)
 
         self.models.mkdir(exist_ok=True)

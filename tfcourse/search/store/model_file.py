@@ -1,15 +1,26 @@
 """The file of a saved model, with its trial and a hash to find damage."""
 
 import hashlib
+import json
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["sign_model", "trial_of_model"]
+__all__ = ["add_classes", "sign_model", "trial_of_model"]
 
 # The comment of the archive: ``trial 7 sha256 HASH``, the hash of all bytes of the file before it.
 _HASH, _DIGITS = b" sha256 ", 64
 _BLOCK = 2**20
+
+
+def add_classes(path: Path, classes: Sequence[str | int]) -> None:
+    """Write the names of the classes, in the order of the outputs, into the file of a model.
+
+    They are its entry ``classes.json``; Keras passes over it.
+    """
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("classes.json", json.dumps(classes, ensure_ascii=False))
 
 
 def sign_model(path: Path, trial: int) -> None:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tfcourse.files import write_atomically
 
-__all__ = ["read_json", "read_json_as", "read_text", "read_toml", "write_json"]
+__all__ = ["class_names", "read_json", "read_json_as", "read_text", "read_toml", "write_json"]
 
 T = TypeVar("T")
 
@@ -48,6 +48,16 @@ def read_json_as(path: Path, kind: type[T]) -> T | None:
         return TypeAdapter(kind).validate_python(read_json(path))
     except ValidationError:
         return None
+
+
+def class_names(directory: Path) -> tuple[str | int, ...] | None:
+    """Return the names of the classes in ``data.json`` of a run directory; None if there are none.
+
+    They are in the order of the classes' numbers.
+    """
+    record = read_json(directory / "data.json")
+    classes = record.get("classes") if isinstance(record, dict) else None
+    return tuple(classes) if isinstance(classes, list) else None
 
 
 def write_json(path: Path, value: object, durable: bool = True) -> None:
