@@ -26,9 +26,9 @@ PLATEAU = {"factor": 0.5, "patience": 1, "min_delta": 100.0}
 def regression(tmp_path):
     """A search over arrays whose epochs are one step, so that the order of examples is nothing."""
 
-    def make(out="runs", **settings):
+    def make(out="runs", scale=1.0, **settings):
         return tfcourse.Search(
-            data=(X, X.sum(axis=1) ** 2),
+            data=(X, scale * X.sum(axis=1) ** 2),
             arguments={"layers": 1, "units": 4},
             loss="mse",
             out=tmp_path / out,

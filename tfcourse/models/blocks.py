@@ -73,13 +73,16 @@ def hidden(layer: Any, activation: Activation, batch_norm: Placement) -> list[An
 
 
 def head(output: Output, classes: int, **options: Any) -> Any:
-    """Return the output layer."""
+    """Return the output layer, whose output is float32 also under mixed precision."""
     import keras
 
     from tfcourse.layers import SoftmaxHead
 
     if output == "softmax":
         return SoftmaxHead(classes, **options)
+    # As `SoftmaxHead`: predictions of float16 have three digits.
+    is_mixed = keras.config.dtype_policy().name.startswith("mixed")
+    options |= {"dtype": "float32"} if is_mixed else {}
     return keras.layers.Dense(classes, activation=output, **options)
 
 

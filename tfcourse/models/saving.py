@@ -6,7 +6,7 @@ import logging
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +68,8 @@ def save_model(model: KerasModel, path: str | Path) -> None:
         model: A built model.
         path: The ``.keras`` file to write.
     """
-    if _has_loadable_compilation(model):
-        _save(model, path)
-        return
-    with uncompiled(model):
+    loadable = _has_loadable_compilation(model)
+    with _in_its_precision(model), nullcontext() if loadable else uncompiled(model):
         _save(model, path)
 
 
@@ -137,6 +135,27 @@ def _has_loadable_compilation(model: KerasModel) -> bool:
         if function_arguments(part) != function_arguments(loaded):
             return False
     return True
+
+
+@contextmanager
+def _in_its_precision(model: KerasModel) -> Iterator[None]:
+    """Set Keras's global policy to the model's inside, and save an optimizer that scales the loss.
+
+    Keras saves the optimizer that ``compile`` was passed, and wraps it on loading only under a
+    global policy of float16.
+    """
+    before, compiled = keras.config.dtype_policy(), bool(model.compiled)
+    scales = compiled and isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    arguments = compile_arguments(model) if scales else {}
+    keras.config.set_dtype_policy(model.dtype_policy)
+    try:
+        if scales:
+            set_compile_arguments(model, {**arguments, "optimizer": model.optimizer})
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+        if scales:
+            set_compile_arguments(model, arguments)
 
 
 @contextmanager

@@ -97,7 +97,8 @@ def training_script(config: SearchConfig, directory: Path, record: TrialRecord) 
     pairs = [(training.fold, training.seed) for training in every]
     pairs = pairs[: max(len(record.scores), 1)] if pruned else pairs
     streamed = is_stream_record(read_data_record(directory))
-    written_out = is_builtin(config.builder) and not (plan.callbacks or streamed)
+    by_runner = streamed or plan.callbacks or plan.dtype_policy
+    written_out = is_builtin(config.builder) and not by_runner
     begin = _begin_written_out() if written_out else ["runner = TrialRunner(config, sets)"]
     train = f'model, history = runner.train({record.trial}, values, Training(fold, seed, ""))'
     step = _written_out(config, values) if written_out else [train]

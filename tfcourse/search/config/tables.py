@@ -166,6 +166,7 @@ class _TrainingTable(Table):
         callbacks: The names of callbacks, or their tables of arguments by name, see
             `tfcourse.search.trials.own_callbacks.make_callbacks`.
         loss_weights: The weights of the losses of several outputs in their sum; 1 if not set.
+        dtype_policy: Keras's global policy for the models; not set: the one at the time.
         folds: The number of folds of train and dev set together, each the dev set of one
             training; with 1 the sets stay as they are.
         repeats: The number of trainings on each fold, each with a seed of its own.
@@ -190,6 +191,7 @@ class _TrainingTable(Table):
     targets: dict[str, Kind] | Kind | None = None
     loss_weights: dict[str, Weight] | None = None
     callbacks: list[str] | dict[str, dict[str, Any]] | None = None
+    dtype_policy: Literal["float32", "mixed_float16", "mixed_bfloat16"] | None = None
     folds: int = Field(default=1, ge=1, le=1_000_000)
     repeats: int = Field(default=1, ge=1, le=1_000_000)
     early_stopping: EarlyStoppingTable | None = None

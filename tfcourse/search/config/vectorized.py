@@ -39,6 +39,11 @@ def vectorization_obstacles(
             f"[search] trial_timeout = {search.trial_timeout:g}: its members are trained together, "
             "and end together."
         )
+    if training.dtype_policy not in (None, "float32"):
+        obstacles.append(
+            f'[training] dtype_policy = "{training.dtype_policy}": its members are trained in '
+            "float32."
+        )
     if training.callbacks:
         obstacles.append("[training] callbacks: each would see all members.")
     if not search.reuse_models:

@@ -24,6 +24,7 @@ from tfcourse.search.config.schedules import is_scheduled
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.trials.compilation import compile_options
 from tfcourse.search.trials.model_outputs import check_outputs
+from tfcourse.search.trials.precision import dtype_policy
 from tfcourse.search.trials.schedules import create_optimizer
 from tfcourse.training.reuse.recipe import PureBuild
 from tfcourse.training.reuse.seeding import set_seed
@@ -57,7 +58,7 @@ def compiled_model(config: SearchConfig, split: Split, values: Hyperparameters) 
     builder, classes = config.builder, split.classes
     hyperparameters = hyperparameters_of(config.model, config.training, values)
     # A builder of the user's may change the working directory, or call sys.exit.
-    with chdir("."), exit_as_error():
+    with chdir("."), exit_as_error(), dtype_policy(config.training):
         model = builder.function(
             split.shape, classes, **builder_arguments(builder, hyperparameters)
         )
@@ -105,7 +106,8 @@ def build_function(
     def build() -> KerasModel:
         return build_trial(config, split, values, seed)
 
-    policy = keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()
+    with dtype_policy(config.training):
+        policy = keras.config.dtype_policy().name, keras.config.floatx(), keras.config.epsilon()
     # Where ``compile`` wraps the optimizer to scale the loss, it has more variables than alone.
     if not is_builtin(config.builder) or policy[0] == "mixed_float16":
         return build

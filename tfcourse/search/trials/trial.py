@@ -19,16 +19,13 @@ from tfcourse.search.records.satisficing import judge
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.strategies.pruning import TrialLimits
+from tfcourse.search.trials import own_callbacks
 from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.feeding import LARGEST_BATCH, Examples, fit_arguments, of_part
 from tfcourse.search.trials.normalized import AnyScaling, ScaledModel, normalize, with_scaling
-from tfcourse.search.trials.own_callbacks import (
-    make_callbacks,
-    reason_for_new_model,
-    trial_place,
-)
 from tfcourse.search.trials.own_fit import fit_by_builder
+from tfcourse.search.trials.precision import dtype_policy
 from tfcourse.search.trials.resumption import resume_or_restart
 from tfcourse.search.trials.schedules import schedule_callbacks
 from tfcourse.search.trials.scoring import combine, failure, score_history
@@ -169,18 +166,18 @@ class TrialRunner:
         size = int(values.get("batch_size", config.training.batch_size))
         saved = None if config.builder.fit else self._checkpoints(number, training)
         trained: list[KerasModel] = []
-        place = trial_place(config, self.files, number, values, training)
+        place = own_callbacks.trial_place(config, self.files, number, values, training)
         if saved is None or not saved.files():
             shutil.rmtree(place.folder, ignore_errors=True)
-        own = [make_callbacks(config, place)]
-        alone = reason_for_new_model(config, own[0])
+        own = [own_callbacks.make_callbacks(config, place)]
+        alone = own_callbacks.reason_for_new_model(config, own[0])
 
         def fit_once(model: KerasModel) -> dict[str, list[float]]:
             arguments = fit_arguments(train, dev, size, training.seed, config.training.batch_size)
             arguments["epochs"] = self._epochs_of(values)
             callbacks = [
                 # First: what they add to an epoch's logs may be the objective.
-                *(own.pop() if own else make_callbacks(config, place)),
+                *(own.pop() if own else own_callbacks.make_callbacks(config, place)),
                 *trial_callbacks(config, limits),
                 *schedule_callbacks(config, values, train),
             ]
@@ -205,7 +202,8 @@ class TrialRunner:
             return fit_once(model) if saved is None else resume_or_restart(fit_once, model, saved)
 
         build = build_function(config, self.split, values, training.seed)
-        return self.pool.train(build, run, train.first(size), alone)
+        with dtype_policy(config.training):
+            return self.pool.train(build, run, train.first(size), alone)
 
     def _epochs_of(self, values: Hyperparameters) -> int:
         return int(values.get("epochs", self.config.training.epochs))
