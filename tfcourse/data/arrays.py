@@ -1,16 +1,18 @@
 """Examples as arrays in memory, to be split or already split."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from tfcourse.data.array_columns import joined_columns, without_columns
 from tfcourse.data.frames import as_array
 from tfcourse.data.nested import Arrays, array_items, count_of, map_arrays, named
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
+from tfcourse.types import Array
 
 __all__ = ["ArrayData", "Pair", "array_data"]
 
@@ -31,6 +33,7 @@ class ArrayData:
         names: The names of the columns of a ``DataFrame``.
         weight: The weights of the examples, or a dict of those by output; None if there are none.
             A set without weights has the weight 1 where another set has some.
+        apart: Columns of x, or arrays, that are no features, such as the groups of a split.
     """
 
     x: Arrays
@@ -38,6 +41,7 @@ class ArrayData:
     starts: tuple[int, ...] | None
     names: tuple[str, ...] | None = None
     weight: Arrays | None = None
+    apart: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def shares(self) -> tuple[float, ...] | None:
@@ -48,11 +52,20 @@ class ArrayData:
         return tuple(last - first for first, last in pairwise(edges))
 
 
-def array_data(data: Pair, train: Pair, dev: Pair, test: Pair) -> ArrayData | None:
+def array_data(
+    data: Pair, train: Pair, dev: Pair, test: Pair, columns: Mapping[str, str] | None = None
+) -> ArrayData | None:
     """Return pairs (x, y) as arrays: ``data``, or all of ``train``, ``dev`` and ``test``.
 
+    Args:
+        data: The examples to be split.
+        train: Those of the train set.
+        dev: Those of the dev set.
+        test: Those of the test set.
+        columns: Columns of x that are no features, by the setting that names each.
+
     Returns:
-        The arrays; None if all four arguments are None.
+        The arrays; None if all four pairs are None.
 
     Raises:
         InputError: Some are missing, are no pairs, or differ in their shapes or columns.
@@ -70,8 +83,9 @@ def array_data(data: Pair, train: Pair, dev: Pair, test: Pair) -> ArrayData | No
             "to have it split."
         )
     pairs = {"data": data} if data is not None else sets
-    arrays = {name: _arrays(name, pair) for name, pair in pairs.items()}
-    names = _column_names(pairs)
+    rest = {name: without_columns(name, pair, columns or {}) for name, pair in pairs.items()}
+    arrays = {name: _arrays(name, pair) for name, pair in rest.items()}
+    names = _column_names(rest)
     _fill_weights(arrays)
     for side in range(3):
         _check_names(SIDES[side], {name: part[side] for name, part in arrays.items()})
@@ -82,7 +96,8 @@ def array_data(data: Pair, train: Pair, dev: Pair, test: Pair) -> ArrayData | No
         raise InputError(f"All sets must have the same shapes: {shapes}.") from None
     counts = [count_of(part[1]) for part in arrays.values()]
     starts = None if data is not None else tuple(accumulate(counts))[:-1]
-    return ArrayData(x, y, starts, names, weight)
+    apart = joined_columns(pairs.values(), columns or {})
+    return ArrayData(x, y, starts, names, weight, apart)
 
 
 def _fill_weights(arrays: dict[str, tuple[Arrays, Arrays, Arrays | None]]) -> None:

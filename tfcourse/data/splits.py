@@ -1,6 +1,6 @@
-"""Stratified train, dev and test sets (course 6.2)."""
+"""Train, dev and test sets (course 6.2)."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tfcourse.data.assignment import RowKeys, assign_sets
 from tfcourse.data.columns import Columns
 from tfcourse.data.nested import Arrays, count_of, map_arrays
 from tfcourse.data.table_options import ClassNames
-from tfcourse.errors import InputError
-from tfcourse.types import Array
 
-__all__ = ["Part", "Split", "joined", "shuffled_classes", "split_at", "stratified_split"]
+__all__ = ["Part", "Split", "joined", "split_at", "split_by_sets", "stratified_split"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,10 @@ class Split:
         columns: The columns of x, if it comes from a table in a file. If they are not all numbers,
             `tfcourse.data.encoding.fit_encoding` makes of x what a model takes.
         class_names: The names of the classes; None if they are 0 … C-1.
+        groups: The group of each example of train and dev, in this order, 0 … G-1; None without
+            groups.
+        times: The place of the time of each of them among the times that differ; None if the
+            examples have no order.
     """
 
     train: Part
@@ -89,6 +92,8 @@ class Split:
     notes: tuple[str, ...] = ()
     columns: Columns | None = None
     class_names: ClassNames | None = None
+    groups: "npt.NDArray[np.int64] | None" = None
+    times: "npt.NDArray[np.int64] | None" = None
 
     @property
     def is_encoded(self) -> bool:
@@ -143,22 +148,15 @@ def stratified_split(whole: Part, fractions: Sequence[float], classes: int, seed
     """
     has_labels = not isinstance(whole.y, Mapping) and whole.y.ndim == 1
     labels = whole.y if has_labels else np.zeros(whole.count, dtype=np.int64)
-    which = np.empty(whole.count, dtype=np.int64)
-    edges = np.cumsum(fractions)[:-1]
-    for order in shuffled_classes(labels, seed):
-        for number, rows in enumerate(np.split(order, np.round(edges * len(order)).astype(int))):
-            which[rows] = number
-    parts = [whole.rows(which == number) for number in range(len(fractions))]
-    for name, part in zip(("train", "dev", "test"), parts, strict=False):
-        if part.count == 0:
-            raise InputError(
-                f"split: the {name} set is empty. Received: {list(fractions)} of "
-                f"{whole.count} examples; give it a larger share or more data."
-            )
-    return _split_of(parts, classes)
+    return split_by_sets(whole, assign_sets(RowKeys(labels), fractions, seed), classes)
 
 
-def split_at(whole: Part, starts: Sequence[int], classes: int) -> Split:
+def split_by_sets(whole: Part, sets: "npt.NDArray[np.integer[Any]]", classes: Any) -> Split:
+    """Return the split of examples by the number of each one's set: 0 train, 1 dev, 2 test."""
+    return _split_of([whole.rows(sets == number) for number in range(int(sets.max()) + 1)], classes)
+
+
+def split_at(whole: Part, starts: Sequence[int], classes: Any) -> Split:
     """Split examples that are in the order train, dev, test before the rows ``starts``.
 
     One start, that of dev, splits them into train and dev alone.
@@ -168,12 +166,6 @@ def split_at(whole: Part, starts: Sequence[int], classes: int) -> Split:
     return _split_of(parts, classes)
 
 
-def _split_of(parts: Sequence[Part], classes: int) -> Split:
+def _split_of(parts: Sequence[Part], classes: Any) -> Split:
     train, dev, *test = parts
     return Split(train, dev, test[0] if test else None, classes)
-
-
-def shuffled_classes(labels: Array, seed: int) -> Iterator["npt.NDArray[np.intp]"]:
-    """Yield the rows of each class, from class 0 on, in an order drawn from (seed, class)."""
-    for label in range(int(labels.max()) + 1):
-        yield np.random.default_rng([seed, label]).permutation(np.flatnonzero(labels == label))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfcourse.data.arrays import array_data
+from tfcourse.data.array_splits import split_arguments
 from tfcourse.data.datasets import datasets_of
 from tfcourse.errors import InputError, nearest
 from tfcourse.search.config.builders import object_name
@@ -60,7 +60,7 @@ def config_from_arguments(
         )
     try:
         datasets = datasets_of(**arrays)
-        examples = array_data(**arrays) if datasets is None else None
+        examples, settings = (None, settings) if datasets else split_arguments(arrays, settings)
     except InputError as error:
         raise InputError(f"Search: {error}") from None
     raw: dict[str, Any] = {"search": {"name": "search"}, "data": {}, "training": {}}

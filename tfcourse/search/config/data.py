@@ -6,6 +6,7 @@ from tfcourse.data.sources import check_source
 from tfcourse.data.table import TABLE_SOURCES
 from tfcourse.errors import InputError, error_line, shown
 from tfcourse.search.config.column_tables import table_problems
+from tfcourse.search.config.split_tables import split_problems
 from tfcourse.search.config.stream_tables import stream_problems
 from tfcourse.search.config.tables import DataTable
 
@@ -39,6 +40,7 @@ def validate_data(
             f'"{table.source}".'
         )
     errors += table_problems(table.source, table)
+    errors += split_problems(table.source, table.label, table)
     errors += stream_problems(table.source, table.label, table, exists)
     if table.source == "images" and "normalize" not in table.model_fields_set:
         table = table.model_copy(update={"normalize": "rescale"})

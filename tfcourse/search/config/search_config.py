@@ -147,11 +147,17 @@ class SearchConfig:
         without |= {"score_at"} if search.score_at == BEST else set()
         tables = {
             "search": search.model_dump(exclude_none=True, exclude=without) | of_strategy,
-            "data": without_defaults(self.data.model_dump(exclude_none=True), self.data),
+            "data": self._data_table(),
             "model": self.model.model_dump(exclude_none=True),
             "training": self.training.model_dump(exclude_none=True),
         }
         return {**tables, "space": {name: dict(table) for name, table in self.raw_space.items()}}
+
+    def _data_table(self) -> dict[str, Any]:
+        table = without_defaults(self.data.model_dump(exclude_none=True), self.data)
+        if self.data.split_by is not None:
+            del table["split"]
+        return table
 
     def as_toml(self) -> str:
         """Return `as_tables` as the text of a TOML file, which `load_config` reads."""

@@ -11,6 +11,7 @@ from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
 from tfcourse.search.config.pruning import PruningTable
 from tfcourse.search.config.satisficing import LimitsTable
+from tfcourse.search.config.split_tables import SplitKeys
 from tfcourse.search.config.stream_tables import StreamKeys
 from tfcourse.search.config.table import Table
 from tfcourse.search.records.score_at import BEST, is_score_at
@@ -104,7 +105,7 @@ class SearchTable(Table):
     tensorboard: str | None = None
 
 
-class DataTable(TableKeys, StreamKeys):
+class DataTable(TableKeys, StreamKeys, SplitKeys):
     """``[data]``: the source of the examples, and their split into train, dev and test set.
 
     ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model begins with it. A table
@@ -117,7 +118,6 @@ class DataTable(TableKeys, StreamKeys):
     source: str = "digits"
     path: str | None = None
     label: str | None = None
-    split: Annotated[tuple[float, ...], Strict(False)] = (0.6, 0.2, 0.2)
     normalize: dict[str, Method] | Method = "none"
     sample_weight: str | None = None
     seed: int = Field(default=0, ge=0)

@@ -29,7 +29,7 @@ def check_data(
     """
     if is_local(config.data, config.arrays):
         split = load_split(config)
-        check_folds(split, config.training.folds, config.origin)
+        check_folds(split, config)
         if decode:
             check_files(config)
         return describe(split, config), data_warnings(split, config)

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from tfcourse.data.splits import Split, joined, shuffled_classes
+from tfcourse.data.assignment import RowKeys, fold_masks
+from tfcourse.data.nested import Arrays, count_of, map_arrays
+from tfcourse.data.splits import Split, joined
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.targets import as_labels
@@ -15,33 +17,31 @@ __all__ = ["check_folds", "fold_split"]
 def fold_split(split: Split, config: SearchConfig, fold: int) -> Split:
     """Return the split whose dev set is fold number ``fold`` of train and dev set together.
 
-    The examples of each class are dealt to the folds in turn, in an order that depends on
-    ``[data] seed`` and the class. The test set stays the same; with one fold all sets do.
+    See `tfcourse.data.assignment.fold_masks`; the folds depend on ``[data] seed``. The test set
+    stays the same; with one fold all sets do.
     """
     folds = config.training.folds
     if folds == 1:
         return split
     both = joined(split.train, split.dev)
-    y = both.y
-    order = np.concatenate(
-        list(shuffled_classes(as_labels(y, config.targets), config.data.seed + 1))
-    )
-    fold_of = np.empty(len(order), dtype=np.int64)
-    fold_of[order] = np.arange(len(order)) % folds
-    return replace(split, train=both.rows(fold_of != fold), dev=both.rows(fold_of == fold))
+    train, dev = fold_masks(_keys(split, both.y, config), folds, fold, config.data.seed + 1)
+    return replace(split, train=both.rows(train), dev=both.rows(dev))
 
 
-def check_folds(split: Split, folds: int, origin: str) -> None:
-    """Raise InputError if there are fewer examples than folds.
+def check_folds(split: Split, config: SearchConfig) -> None:
+    """Raise InputError if there are fewer examples, groups or times than folds."""
+    folds = config.training.folds
+    if folds == 1:
+        return
+    y = map_arrays(lambda *each: np.concatenate(each), split.train.y, split.dev.y)
+    try:
+        fold_masks(_keys(split, y, config), folds, 0, config.data.seed + 1)
+    except InputError as error:
+        raise InputError(f"{config.origin}: [training] {error}") from None
 
-    Args:
-        split: The data.
-        folds: The number of folds.
-        origin: Names the config in the message.
-    """
-    examples = split.train.count + split.dev.count
-    if folds > examples:
-        raise InputError(
-            f"{origin}: [training] folds must be <= {examples}, the examples in train and dev. "
-            f"Received: {folds}."
-        )
+
+def _keys(split: Split, y: Arrays, config: SearchConfig) -> RowKeys:
+    """Return the keys of the examples of train and dev, whose targets are y."""
+    counts = config.data.stratify is not False
+    strata = as_labels(y, config.targets) if counts else np.zeros(count_of(y), dtype=np.int64)
+    return RowKeys(strata, split.groups, split.times)

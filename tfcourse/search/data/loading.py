@@ -10,7 +10,7 @@ from tfcourse.data.datasets import datasets_of_function
 from tfcourse.data.examples import Examples, check_examples
 from tfcourse.data.nested import map_arrays
 from tfcourse.data.sources import FILE_SOURCES, is_function, load, returned_by, source_files
-from tfcourse.data.splits import Split, split_at, stratified_split
+from tfcourse.data.splits import Split
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
 from tfcourse.search.config.column_tables import table_options
@@ -18,6 +18,7 @@ from tfcourse.search.config.named_data import check_named_data
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.precision import in_precision
+from tfcourse.search.data.splitting import columns_apart, split_examples
 from tfcourse.search.data.streaming import is_streamed, load_streams
 from tfcourse.search.data.table_sizes import with_sizes
 from tfcourse.search.data.targets import encode_targets
@@ -44,24 +45,23 @@ def load_split(config: SearchConfig) -> Split:
     try:
         if arrays is None:
             with chdir("."):  # a function of the user's may change the working directory
-                apart = () if data.sample_weight is None else (data.sample_weight,)
                 path, options = data_path(data), table_options(data)
+                apart = columns_apart(data)
                 examples = load(data.source, path, data.label, numbers, apart, returned, options)
-            whole, outputs = examples.part, examples.outputs
             if data.sample_weight is not None:
                 weight = weight_column(examples.apart[data.sample_weight], data.sample_weight)
-                whole = replace(whole, weight=check_weight(weight, whole.y, data.sample_weight))
+                weight = check_weight(weight, examples.part.y, data.sample_weight)
+                examples = replace(examples, part=replace(examples.part, weight=weight))
         else:
             examples = Examples(*check_examples(arrays.x, arrays.y, "the arrays", numbers))
-            whole, outputs = replace(examples.part, weight=arrays.weight), examples.outputs
+            part = replace(examples.part, weight=arrays.weight)
+            examples = replace(examples, part=part, apart=arrays.apart)
         columns = examples.columns
         names = arrays.names if arrays is not None else None if columns is None else columns.names
         is_table = columns is not None and not columns.is_ready
-        whole, notes = in_precision(whole, is_table or data.normalize != "none", names)
-        if arrays is not None and arrays.starts is not None:
-            split = split_at(whole, arrays.starts, outputs)
-        else:
-            split = stratified_split(whole, data.split, outputs, data.seed)
+        part, notes = in_precision(examples.part, is_table or data.normalize != "none", names)
+        starts = None if arrays is None else arrays.starts
+        split = split_examples(replace(examples, part=part), data, starts)
         split = replace(
             encode_targets(split, config.training.loss, config.targets),
             notes=(*examples.notes, *notes),

@@ -58,7 +58,7 @@ def prepare(
     """
     begins("data")
     split = load_split(config)
-    check_folds(split, config.training.folds, config.origin)
+    check_folds(split, config)
     for warning in data_warnings(split, config):
         LOG.warning("%s: [data] %s", config.origin, printable(warning))
     record = data_record(split)

@@ -58,6 +58,10 @@ def data_record(split: Split) -> dict[str, Any]:
     if split.class_names is not None:
         digest.update(json.dumps(split.class_names).encode())
         record["classes"] = list(split.class_names)
+    for name in ("groups", "times"):  # of the folds
+        if (keys := getattr(split, name)) is not None:
+            digest.update(f"{name} {keys.shape} ".encode())
+            digest.update(np.ascontiguousarray(keys, dtype="<i8").data)
     return {**record, "sha256": digest.hexdigest()}
 
 
