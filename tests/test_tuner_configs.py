@@ -3,6 +3,7 @@
 import inspect
 import math
 import re
+import tempfile
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,12 +73,13 @@ def test_a_header_says_how_long_it_takes_and_what_to_expect(path):
 # Two of the digits have tests of their own, and the toy one below.
 RUN = (
     *("digits_coarse_to_fine", "digits_cross_validation", "momentum", "convnet"),
-    *("breast_cancer", "regression", "text", "mnist", "template", "messy_csv"),
+    *("breast_cancer", "regression", "text", "mnist", "template", "messy_csv", "images"),
 )
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_a_config_runs(name, tmp_path, mnist):
+def test_a_config_runs(name, tmp_path, mnist, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # the images are written there
     search = tfcourse.Search.from_toml(
         f"tuner_configs/{name}.toml", trials=2, epochs=1, out=tmp_path
     )

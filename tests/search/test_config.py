@@ -250,7 +250,8 @@ SINGLE_ERRORS = {
     ),
     "a label of another source": (
         "[data]\nlabel = 'y'",
-        r'\[data\] label is for source "csv", "parquet" or "arrow"\. Received: "digits"\.',
+        r'\[data\] label is for source "csv", "parquet", "arrow" or "tfrecord"\. '
+        r'Received: "digits"\.',
     ),
     # [space]
     "empty space": ("[space]", r"\[space\] must hold at least one table, such as .*"),

@@ -84,6 +84,28 @@ def test_the_best_model_takes_pixels_in_plain_keras(tmp_path, images, untrained)
         search(tmp_path, "images", IMAGES, search={"trials": 3}).run(verbose=False)
 
 
+def test_a_function_may_return_the_folder(tmp_path, images, module, untrained):
+    name = module(f"""
+        from pathlib import Path
+
+        def folder():
+            return Path({str(tmp_path)!r}) / "images"
+
+        def number():
+            return 3
+    """)
+    found = search(tmp_path, "images", {**IMAGES, "path": f"{name}:folder"})
+    result = found.run(verbose=False)
+    assert f'path = "{name}:folder"' in (found.directory / "config.toml").read_text()
+    again = search(tmp_path, "images", {**IMAGES, "path": f"{name}:folder"}).run(verbose=False)
+    assert again.was_complete and len(again.trials) == len(result.trials)
+    wrong = search(tmp_path, "wrong", {**IMAGES, "path": f"{name}:number"})
+    with pytest.raises(InputError, match=r"path: .*:number must return a path.*Received: int"):
+        wrong.run(verbose=False)
+    with pytest.raises(InputError, match=r'path: the module .* has no function "nothing"'):
+        search(tmp_path, "wrong", {**IMAGES, "path": f"{name}:nothing"})
+
+
 def test_damaged_images_are_named_before_any_training(tmp_path, images):
     broken = search(tmp_path, "images", IMAGES)
     file = tmp_path / "images" / "b" / "021.png"

@@ -1,16 +1,18 @@
 """Checks of ``[data]``."""
 
+import re
 from pathlib import Path
 
 from tfcourse.data.sources import check_source
 from tfcourse.data.table import TABLE_SOURCES
 from tfcourse.errors import InputError, error_line, shown
+from tfcourse.imports import load_function
 from tfcourse.search.config.column_tables import table_problems
 from tfcourse.search.config.split_tables import split_problems
 from tfcourse.search.config.stream_tables import stream_problems
 from tfcourse.search.config.tables import DataTable
 
-__all__ = ["absolute_path", "validate_data"]
+__all__ = ["absolute_path", "is_function_name", "validate_data"]
 
 
 def validate_data(
@@ -29,7 +31,8 @@ def validate_data(
             "[data] split must be shares > 0 that sum to 1: of train, dev and test, or without a "
             f"test set of train and dev. Received: {shown(list(table.split))}."
         )
-    if table.path is not None:
+    by_function = table.path is not None and is_function_name(table.path)
+    if table.path is not None and not by_function:
         path, lines = absolute_path("[data] path", table.path, folder)
         if lines:
             return None, [*errors, *lines]
@@ -46,10 +49,18 @@ def validate_data(
         table = table.model_copy(update={"normalize": "rescale"})
     if not exists:
         try:
-            check_source(table.source, None if table.path is None else Path(table.path))
+            if by_function:
+                load_function(str(table.path), "path")  # called when the data is loaded
+            else:
+                check_source(table.source, None if table.path is None else Path(table.path))
         except InputError as error:
             errors.append(f"[data] {error}")
     return table, errors
+
+
+def is_function_name(text: str) -> bool:
+    """Return True if a path is ``package.module:function``, which returns the path."""
+    return re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", text) is not None
 
 
 def absolute_path(where: str, text: str, folder: Path) -> tuple[str, list[str]]:

@@ -4,7 +4,8 @@ from tfcourse.data.sources import check_source
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.description import DataDescription, describe
 from tfcourse.search.data.folds import check_folds
-from tfcourse.search.data.loading import data_path, is_local, load_split
+from tfcourse.search.data.loading import is_local, load_split
+from tfcourse.search.data.paths import data_path
 from tfcourse.search.data.streaming import check_files
 from tfcourse.search.data.warnings import data_warnings
 

@@ -2,7 +2,6 @@
 
 from contextlib import chdir
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from tfcourse.data.arrays import ArrayData
@@ -14,9 +13,11 @@ from tfcourse.data.splits import Split
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
 from tfcourse.search.config.column_tables import table_options
+from tfcourse.search.config.data import is_function_name
 from tfcourse.search.config.named_data import check_named_data
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
+from tfcourse.search.data.paths import data_path
 from tfcourse.search.data.precision import in_precision
 from tfcourse.search.data.splitting import columns_apart, split_examples
 from tfcourse.search.data.streaming import is_streamed, load_streams
@@ -24,7 +25,7 @@ from tfcourse.search.data.table_sizes import with_sizes
 from tfcourse.search.data.targets import encode_targets
 from tfcourse.search.data.weights import check_class_weights, check_set_weights, weight_column
 
-__all__ = ["data_path", "is_local", "is_missing", "load_split"]
+__all__ = ["is_local", "is_missing", "load_split"]
 
 
 def load_split(config: SearchConfig) -> Split:
@@ -93,6 +94,8 @@ def _returned(config: SearchConfig) -> tuple[Any, ...] | None:
 
 def is_local(data: DataTable, arrays: ArrayData | None) -> bool:
     """Return True if the data is in memory or in a file: quickly read, and without others' code."""
+    if data.path is not None and is_function_name(data.path):
+        return False
     return arrays is not None or data.source in (*FILE_SOURCES, "images")
 
 
@@ -102,8 +105,3 @@ def is_missing(data: DataTable, arrays: ArrayData | None) -> bool:
     if arrays is not None or path is None or data.source == "tfrecord":
         return False
     return not (path.is_dir() if data.source == "images" else source_files(data.source, path))
-
-
-def data_path(data: DataTable) -> Path | None:
-    """Return the file of the data; None for a source without a file."""
-    return Path(data.path) if data.path else None

@@ -16,6 +16,7 @@ from tfcourse.quiet import quiet_start
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.own_datasets import split_of_datasets
+from tfcourse.search.data.paths import data_path
 from tfcourse.types import Tensor
 
 __all__ = ["split_of_records"]
@@ -31,8 +32,9 @@ def split_of_records(config: SearchConfig) -> Split:
         InputError: As from `split_of_datasets`, or a file or record can't be read.
     """
     data = config.data
-    assert data.path is not None  # checked with the config
-    files = record_sets(data.path, data.split, data.seed)
+    path = data_path(data)
+    assert path is not None  # checked with the config
+    files = record_sets(str(path), data.split, data.seed)
     with quiet_start():
         import tensorflow as tf
     parse = _parse(data)

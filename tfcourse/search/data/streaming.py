@@ -1,7 +1,5 @@
 """The sets of a search whose examples are read batch by batch."""
 
-from pathlib import Path
-
 import numpy as np
 
 from tfcourse.data.datasets import Datasets
@@ -18,6 +16,7 @@ from tfcourse.quiet import quiet_start
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.own_datasets import split_of_datasets
+from tfcourse.search.data.paths import data_path
 from tfcourse.search.data.records import split_of_records
 from tfcourse.search.data.targets import encode_targets
 
@@ -98,9 +97,10 @@ def _check_settings(config: SearchConfig) -> None:
 
 def _image_sets(data: DataTable) -> dict[str, ImageFiles]:
     """Return the images of each set: those of its folder, or its share of all."""
-    assert data.path is not None  # checked with the config
+    root = data_path(data)
+    assert root is not None  # checked with the config
     assert data.image_size is not None
-    root, channels = Path(data.path), CHANNELS[data.color_mode or "rgb"]
+    channels = CHANNELS[data.color_mode or "rgb"]
     height, width = data.image_size
     folders = sets_of_folder(root)
     if folders is None:
