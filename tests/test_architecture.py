@@ -48,7 +48,7 @@ TRAINING = ["programs", "data", "non_finite", "checkpoints"]
 # And within the search: its packages, and above them its own modules.
 SEARCH = [
     *("code", "space", "records", "engine", "strategies", "config", "data", "trials"),
-    *("scheduler", "store", "results", "best", "runtime"),
+    *("scheduler", "store", "results", "best", "runtime", "ray"),
 ]
 # The public names are loaded from everywhere, on first use; whoever imports it is at the top.
 PUBLIC = "tfcourse"
@@ -201,6 +201,12 @@ def test_one_door_to_optuna_which_only_its_strategies_open():
         "tfcourse.search.strategies.optuna_samplers",
     }
     assert not any(doors & imports_on_import(user) for user in users)
+
+
+def test_one_door_to_ray_which_opens_only_for_a_search_on_it():
+    doors = {m for m in FILES if any(n.split(".")[0] == "ray" for n in all_imports(m))}
+    assert {door.rpartition(".")[0] for door in doors} == {"tfcourse.search.ray"}
+    assert not any("ray" in imports_on_import(m) for m in loaded_with("tfcourse.search.run"))
 
 
 BENCH, REPORT = "tfcourse.bench", "tfcourse.report"

@@ -18,6 +18,7 @@ from tfcourse.search.config.budget import hints
 from tfcourse.search.config.column_tables import ColumnTable
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.pruning import PruningTable
+from tfcourse.search.config.ray import RayTable
 from tfcourse.search.config.satisficing import LimitsTable
 from tfcourse.search.config.strategy_tables import STRATEGIES
 from tfcourse.search.config.tables import (
@@ -117,6 +118,7 @@ NESTED = {
     "early_stopping": EarlyStoppingTable,
     "pruning": PruningTable,
     "limits": LimitsTable,
+    "ray": RayTable,
     "columns": ColumnTable,
 }
 TABLES = {
@@ -124,6 +126,7 @@ TABLES = {
     **{f"search.{name}": table for name, table in STRATEGIES.items()},
     "search.pruning": NESTED["pruning"],
     "search.limits": NESTED["limits"],
+    "search.ray": NESTED["ray"],
     "data": DataTable,
     "data.columns.NAME": NESTED["columns"],
     "training": TrainingTable,

@@ -85,6 +85,7 @@ def worker(
     with reporting(debug, quiet, as_json), signals_interrupt():
         from tfcourse.search.config.load import load_config
         from tfcourse.search.runtime.conductor import Conductor
+        from tfcourse.search.runtime.processes import Processes
         from tfcourse.search.runtime.supervisor import Supervisor
         from tfcourse.search.runtime.worker_pool import Chief, WorkerPool
         from tfcourse.search.store.resume import as_recorded
@@ -99,7 +100,7 @@ def worker(
             "otherwise the chief assigns the trial again."
         ):
             lines = _Lines(quiet)
-            supervisor = Supervisor(pool, Conductor(), lines)
+            supervisor = Supervisor(pool, Conductor(), lines, Processes(pool))
             supervisor.run()
         place = supervisor.directory.path
         # A worker without an effort did not reach the chief, and read a finished record.

@@ -52,6 +52,10 @@ def search(
     workers: Annotated[
         str | None, typer.Option(help='The number of processes that train, or "auto".', metavar="N")
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help='A Ray cluster: "ray" or ray://HOST:PORT.', metavar="CLUSTER"),
+    ] = None,
     start_from: Annotated[
         Path | None,
         typer.Option(
@@ -103,6 +107,7 @@ def search(
                 fresh=fresh,
                 workers=_workers(workers),
                 accept_changes=accept_changes,
+                on=on,
             )
         if not as_json:
             print_result(result, verbose, quiet=quiet)

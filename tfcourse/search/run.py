@@ -13,8 +13,8 @@ from tfcourse.notices import tensorflow_start
 from tfcourse.search.config.arguments import config_from_arguments
 from tfcourse.search.config.load import Overrides
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.data.checks import check_data
 from tfcourse.search.data.loading import is_local, is_missing, load_split
+from tfcourse.search.engines import find_engine
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results import completion
 from tfcourse.search.results.search_record import read_result
@@ -22,9 +22,7 @@ from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.starting_points import load_with_start
 from tfcourse.search.results.tensorboard import write_events
 from tfcourse.search.runtime.beginning import begin
-from tfcourse.search.runtime.local import supervise
 from tfcourse.search.runtime.parameter_counts import count_parameters
-from tfcourse.search.runtime.resources import worker_count
 from tfcourse.search.runtime.service import Service
 from tfcourse.search.store.code_record import quick_code_changes
 from tfcourse.search.store.data_record import check_same_data, data_record
@@ -167,6 +165,7 @@ class Search:
         fresh: bool = False,
         workers: int | Literal["auto"] | None = None,
         accept_changes: bool = False,
+        on: str | None = None,
     ) -> SearchResult:
         """Run the trials that are not in the run directory yet, and measure the best one.
 
@@ -176,11 +175,14 @@ class Search:
             verbose: True to show a progress bar (on stderr).
             fresh: True to start over; the record is deleted once data and builder are checked.
             workers: The number of processes that train; ``"auto"``: one for each GPU, or one for
-                each ``threads`` cores. None is the config's, 1 by default. The trials do not
+                each ``threads`` cores. None is the config's, 1 by default; on Ray it is as many
+                as the cluster has places for. The trials do not
                 depend on it (except for rounding in convolutional models, if TensorFlow already
                 runs in this process with another number of ``threads`` than the config's).
             accept_changes: True to continue a search although the code of its models changed;
                 ``code.json`` then has the changes, and the first trial with the new code.
+            on: The Ray cluster that trains: ``"ray"`` or ``"ray://HOST:PORT"``, see the page
+                "workers". None is the config's engine.
 
         Raises:
             InputError: The data, the builder or an existing run directory does not fit, the code of
@@ -191,36 +193,20 @@ class Search:
         config = as_recorded(self.config, None if fresh else self.directory)
         object.__setattr__(self, "config", config)
         directory = RunDirectory(self.directory)
-        workers = config.search.workers if workers is None else workers
-        workers = worker_count(workers, config.search.threads)
-        in_process = workers == 1 and config.search.trial_timeout is None
-        if config.in_memory and not in_process:
-            raise InputError(
-                "Search: data and build given as objects stay in this process; workers and "
-                "trial_timeout need others. Name them: a file, or package.module:function."
-            )
+        engine = find_engine(config, workers, on)
         begin(config, directory, {} if fresh else self.finished())
         if fresh:
             check_path(directory)
         elif result := self.completed():
             write_events(config, directory, result.trials)
             return result
-        if not in_process:  # errors that a worker would find only once it has TensorFlow
-            check_data(config, decode=False)
+        engine.check(config)
         with lock_directory(self.directory), redeliver_interrupts():
             directory.remove_leftovers()
             if not fresh:
                 count_parameters(config, directory)
             finished = {} if fresh else finished_trials(config, directory, forget=True)
-            options = (verbose, fresh, accept_changes)
-            if in_process:
-                # A finished search is shown without TensorFlow.
-                with tensorflow_start(config.search.name, disable=not verbose):
-                    from tfcourse.search.runtime.execution import execute
-
-                efforts = execute(config, directory, finished, *options)
-            else:
-                efforts = supervise(config, directory, finished, workers, *options)
+            efforts = engine.run(config, directory, finished, verbose, fresh, accept_changes)
             return replace(completion.final_result(config, directory), efforts=efforts)
 
     @translate_disk_errors()

@@ -202,6 +202,6 @@ def test_an_interruption_while_the_workers_import_is_no_traceback():
 def test_the_data_is_checked_before_a_worker_starts(quick, tmp_path, monkeypatch):
     (tmp_path / "data.csv").write_text("a,y\n1,0\n2,nan\n")
     search = quick(data={"source": "csv", "path": "data.csv"})
-    monkeypatch.setattr("tfcourse.search.run.supervise", None)
+    monkeypatch.setattr("tfcourse.search.engines.supervise", None)
     with pytest.raises(InputError, match=r"the labels y must be 0, 1"):
         search.run(workers=2)

@@ -8,9 +8,10 @@ import pytest
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.files import translate_disk_errors
-from tfcourse.search.runtime import supervisor
+from tfcourse.search.runtime import processes, supervisor
 from tfcourse.search.runtime.conductor import Conductor
 from tfcourse.search.runtime.deadlines import Preparing, Running
+from tfcourse.search.runtime.process import how_it_ended
 from tfcourse.search.runtime.worker_pool import WorkerPool
 
 
@@ -26,19 +27,19 @@ class Process:
     def kill(self):
         self.killed = True
 
-    def wait(self):
-        return -signal.SIGKILL
+    def how_it_ended(self):
+        return how_it_ended(-signal.SIGKILL)
 
 
 @pytest.fixture
 def pool(quick, tmp_path, monkeypatch):
     """A supervisor of one worker, and the lines that it shows."""
-    monkeypatch.setattr(supervisor, "Child", Process)
+    monkeypatch.setattr(processes, "Child", Process)
     said = []
     display = SimpleNamespace(ended=lambda *of: None, say=said.append)
     config = quick(search={"trial_timeout": 5.0}).config
     pool = WorkerPool(config, tmp_path, ("w1",))
-    made = supervisor.Supervisor(pool, Conductor(), display)
+    made = supervisor.Supervisor(pool, Conductor(), display, processes.Processes(pool))
     made.logs = tmp_path
     made._start("w1")
     return made, said

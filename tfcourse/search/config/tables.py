@@ -10,6 +10,7 @@ from tfcourse.search.config.column_tables import TableKeys
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
 from tfcourse.search.config.pruning import PruningTable
+from tfcourse.search.config.ray import RayTable
 from tfcourse.search.config.satisficing import LimitsTable
 from tfcourse.search.config.split_tables import SplitKeys
 from tfcourse.search.config.stream_tables import StreamKeys
@@ -47,6 +48,7 @@ class SearchTable(Table):
         score_at: The epochs of a training that its score is of, see
             `tfcourse.search.records.score_at`. With ``"best"`` the model has the weights of the
             best epoch, otherwise those of the last one, at which early stopping may have ended it.
+        engine: Where the workers are: processes of this machine, or those of a Ray cluster.
         workers: The number of processes that train.
         trial_timeout: The seconds after which a trial counts as failed. The data, the first model
             and the import of their modules are refused if they take longer (for imports see
@@ -68,6 +70,7 @@ class SearchTable(Table):
         checkpoints: ``"all"`` keeps every trial's model on disk, ``"best"`` only the best one's.
         pruning: ``[search.pruning]``; without it all trials train to their last epoch.
         limits: ``[search.limits]``; without it the score alone decides which trial is the best.
+        ray: ``[search.ray]``, of the engine ``"ray"``.
         tensorboard: A folder for event files, see `tfcourse.search.results.tensorboard`.
     """
 
@@ -89,6 +92,7 @@ class SearchTable(Table):
     ] = "random"
     trials: int = Field(ge=1, le=1_000_000)
     seed: int = Field(default=0, ge=0)
+    engine: Literal["processes", "ray"] = "processes"
     workers: Literal["auto"] | Annotated[int, Field(ge=1, le=1000)] = 1
     trial_timeout: float | None = Field(default=None, gt=0)
     max_seconds: float | None = Field(default=None, gt=0)
@@ -102,6 +106,7 @@ class SearchTable(Table):
     checkpoints: Literal["best", "all"] = "best"
     pruning: PruningTable | None = None
     limits: LimitsTable | None = None
+    ray: RayTable | None = None
     tensorboard: str | None = None
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.runtime.conclusion import complete_record, write_seconds
-from tfcourse.search.runtime.process import Child
 from tfcourse.search.runtime.scheduling import scheduler_by_program
+from tfcourse.search.runtime.worker_pool import Worker
 from tfcourse.search.store.journal import SearchJournal
 from tfcourse.search.strategies.study import Records
 
@@ -27,10 +27,10 @@ class Conductor:
     prepared = True
     concluded_at = math.inf
 
-    def started(self, child: Child) -> None:
+    def started(self, child: Worker) -> None:
         """Begin to conduct a worker, or conduct it again after its death."""
 
-    def receive(self, child: Child, message: Mapping[str, Any]) -> None:
+    def receive(self, child: Worker, message: Mapping[str, Any]) -> None:
         """React to a message of a worker."""
 
     def give_up(self, worker: str) -> bool:
@@ -64,11 +64,11 @@ class LocalConductor(Conductor):
         self.scheduler = scheduler_by_program(config, finished, journal)
         self.prepared = False
         self._preparing: str | None = None
-        self._waiting: dict[str, Child] = {}  # for the preparation, or idle at the end
+        self._waiting: dict[str, Worker] = {}  # for the preparation, or idle at the end
         self._measuring: str | None = None
         self._to_measure: int | None = None  # the best trial, once it is known and not measured
 
-    def started(self, child: Child) -> None:
+    def started(self, child: Worker) -> None:
         """Let a worker prepare the search if none does; else let it wait, or train."""
         if self._measuring == child.name:
             self._measuring = None
@@ -78,7 +78,7 @@ class LocalConductor(Conductor):
         else:
             self._let_wait(child)
 
-    def receive(self, child: Child, message: Mapping[str, Any]) -> None:
+    def receive(self, child: Worker, message: Mapping[str, Any]) -> None:
         """React to what a worker asks for or has done."""
         match message["what"]:
             case "prepared":
@@ -110,7 +110,7 @@ class LocalConductor(Conductor):
         self._continue()
         return True
 
-    def _let_wait(self, child: Child) -> None:
+    def _let_wait(self, child: Worker) -> None:
         self._waiting[child.name] = child
         self._continue()
 

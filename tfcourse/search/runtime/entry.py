@@ -12,7 +12,15 @@ from tfcourse.errors import InputError, WorkFailedError, error_text
 from tfcourse.files import disk_error
 from tfcourse.search.runtime.child import Parent, redirect_output
 
-__all__ = ["run_child"]
+__all__ = ["run_child", "sendable"]
+
+
+def sendable(error: Exception) -> InputError | WorkFailedError:
+    """Return the error as one that the parent can raise."""
+    error = (isinstance(error, OSError) and disk_error(error)) or error
+    if isinstance(error, InputError):
+        return InputError(str(error))
+    return WorkFailedError(str(error) if isinstance(error, WorkFailedError) else error_text(error))
 
 
 def run_child(settings: Mapping[str, Any], connection: Connection, log: Path) -> None:
@@ -35,11 +43,9 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: Path) ->
         from tfcourse.search.runtime.roles import work
 
         work(settings, parent)
-    except Exception as raised:
-        error = (isinstance(raised, OSError) and disk_error(raised)) or raised
-        expected = isinstance(error, InputError | WorkFailedError)
-        kind = InputError if isinstance(error, InputError) else WorkFailedError
-        parent.send("error", error=kind(str(error) if expected else error_text(error)))
-        if not expected:
+    except Exception as error:
+        parent.send("error", error=sendable(error))
+        is_expected = isinstance(error, InputError | WorkFailedError)
+        if not is_expected and not (isinstance(error, OSError) and disk_error(error)):
             raise
         sys.exit(1)

@@ -6,6 +6,7 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.results.tensorboard import writing_events
 from tfcourse.search.runtime.conductor import LocalConductor
+from tfcourse.search.runtime.processes import Processes
 from tfcourse.search.runtime.progress import SearchProgress
 from tfcourse.search.runtime.supervisor import Supervisor
 from tfcourse.search.runtime.worker_pool import WorkerPool
@@ -52,7 +53,8 @@ def supervise(
     # With all trials on record, one worker checks the data and measures the best model.
     count = 1 if conductor.scheduler.complete else workers
     names = tuple(f"w{number + 1}" for number in range(count))
-    supervisor = Supervisor(WorkerPool(config, Path(directory.path).parent, names), conductor, bar)
+    pool = WorkerPool(config, Path(directory.path).parent, names)
+    supervisor = Supervisor(pool, conductor, bar, Processes(pool))
     try:
         with bar:
             supervisor.run()

@@ -77,6 +77,10 @@ class Child:
         self._process.join()
         return int(self._process.exitcode)
 
+    def how_it_ended(self) -> str:
+        """Wait for its end, and return how it ended, in words."""
+        return how_it_ended(self.wait())
+
 
 def _start_server() -> None:
     """Start the process that the children are forked from, if it does not run.

@@ -2,14 +2,12 @@
 
 import logging
 import math
-import os
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.config.time_limits import preparation_limit
@@ -17,9 +15,7 @@ from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.runtime.conductor import Conductor
 from tfcourse.search.runtime.deadlines import Preparing, Running, preparation_error
-from tfcourse.search.runtime.process import Child, how_it_ended
-from tfcourse.search.runtime.resources import WorkerSlot, cores, environment, gpus
-from tfcourse.search.runtime.worker_pool import Display, WorkerPool
+from tfcourse.search.runtime.worker_pool import Display, Launcher, W, WorkerPool
 from tfcourse.search.store.directory import RunDirectory
 
 __all__ = ["Supervisor"]
@@ -31,7 +27,7 @@ SHUTDOWN_GRACE_SECONDS = 1.0
 MAX_RESTARTS = 3
 
 
-class Supervisor:
+class Supervisor(Generic[W]):
     """Runs worker processes until the search is over, or none of them is left.
 
     A worker that dies is started again under its name, with the same trial. A trial in which
@@ -41,12 +37,16 @@ class Supervisor:
         pool: The workers.
         conductor: Tells them what to do.
         display: Shows what they do.
+        launcher: Starts them.
     """
 
-    def __init__(self, pool: WorkerPool, conductor: Conductor, display: Display) -> None:
+    def __init__(
+        self, pool: WorkerPool, conductor: Conductor, display: Display, launcher: Launcher[W]
+    ) -> None:
         self.pool, self.conductor, self.display = pool, conductor, display
+        self.launcher = launcher
         self.directory = RunDirectory(pool.out / pool.config.search.name)
-        self.children: dict[str, Child] = {}
+        self.children: dict[str, W] = {}
         self.running: dict[str, list[Running]] = {}
         self.preparing: dict[str, Preparing] = {}
         self.too_slow: dict[str, InputError] = {}  # of those that were ended for it
@@ -96,33 +96,26 @@ class Supervisor:
         return time.monotonic() > self.conductor.concluded_at + SHUTDOWN_GRACE_SECONDS
 
     def _start(self, name: str) -> None:
-        config, workers, chief = self.pool.config, self.pool.workers, self.pool.chief
-        # Workers that were started on a machine one by one for a chief do not know the others.
-        slot = WorkerSlot(
-            workers.index(name), len(workers), cores(), [] if chief else gpus(os.environ)
-        )
         settings = {
             "name": name,
-            "chief": chief,
-            "config": config.as_toml(),
-            "origin": config.origin,
+            "chief": self.pool.chief,
+            "config": self.pool.config.as_toml(),
+            "origin": self.pool.config.origin,
             "out": str(self.pool.out),
-            "workers": len(workers),
+            "workers": len(self.pool.workers),
             # One of the trials that were trained together when a worker died was the cause.
             "alone": [cause for cause in self.deaths if isinstance(cause, int)],
-            "environ": environment(slot, config.search.threads, os.environ),
         }
-        child = Child(name, settings, self.logs / f"{name}.log")
+        child = self.launcher.start(settings, self.logs / f"{name}.log")
         self.children[name] = child
         self.conductor.started(child)
 
     def _receive(self) -> None:
-        child_of = {sign: child for child in self.children.values() for sign in child.signs}
-        for child in {child_of[sign] for sign in wait(child_of, timeout=TICK)}:
+        for child in self.launcher.ready(self.children.values(), TICK):
             if child.name in self.children:  # the end of another may have been that of all
                 self._handle(child, child.receive())
 
-    def _handle(self, child: Child, message: Mapping[str, Any] | None) -> None:
+    def _handle(self, child: W, message: Mapping[str, Any] | None) -> None:
         """React to a message of a process, or to its end."""
         if message is None:
             self._ended(child)
@@ -158,7 +151,7 @@ class Supervisor:
         del self.deaths[name], self.deaths[trial]
         self.display.ended(name, trial)
 
-    def _ended(self, child: Child) -> None:
+    def _ended(self, child: W) -> None:
         """Handle the end of a process: by itself, by an error that it sent, or without a word."""
         name = child.name
         running = self._remove(child)
@@ -167,7 +160,7 @@ class Supervisor:
             return
         if name in self.errors:
             raise self.errors[name]
-        reason = how_it_ended(child.wait()) if slow is None else "after too long a preparation"
+        reason = child.how_it_ended() if slow is None else "after too long a preparation"
         causes: list[str | int] = [r.trial for r in running] or [name]
         self.deaths.update(causes)
         for trial in [r for r in running if self.deaths[r.trial] >= MAX_RESTARTS]:
@@ -183,16 +176,16 @@ class Supervisor:
             if not self.conductor.give_up(name):
                 self._end_all()
 
-    def _remove(self, child: Child) -> list[Running]:
+    def _remove(self, child: W) -> list[Running]:
         """Wait for the end of a process, show its last lines, and return the trials that it ran."""
-        child.wait()
+        child.how_it_ended()
         del self.children[child.name]
         self.preparing.pop(child.name, None)
         self._show_output(child, ended=True)
         self.display.ended(child.name)
         return self.running.pop(child.name, [])
 
-    def _record_failure(self, child: Child, running: Running, message: str) -> None:
+    def _record_failure(self, child: W, running: Running, message: str) -> None:
         """Write the record of a trial that ended without one."""
         if self.directory.read_trial(running.trial) is not None:
             return  # it ended in the last moment
@@ -231,7 +224,7 @@ class Supervisor:
                     raise self.too_slow[name]
                 self.children[name].kill()
 
-    def _show_output(self, child: Child, ended: bool = False) -> None:
+    def _show_output(self, child: W, ended: bool = False) -> None:
         for line in child.output.new_lines(ended):
             self.display.say(f"{child.name}: {line}")
 
@@ -239,6 +232,6 @@ class Supervisor:
         for child in self.children.values():
             child.kill()
         for child in self.children.values():
-            child.wait()
+            child.how_it_ended()
             self._show_output(child, ended=True)
         self.children.clear()

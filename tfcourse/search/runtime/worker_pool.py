@@ -1,12 +1,14 @@
-"""The worker processes of a search on this machine, and the display of what they do."""
+"""The workers of a search, what starts them, and the display of what they do."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.runtime.output import Output
 
-__all__ = ["Chief", "Display", "WorkerPool"]
+__all__ = ["Chief", "Display", "Launcher", "Worker", "WorkerPool"]
 
 
 class Display(Protocol):
@@ -20,6 +22,48 @@ class Display(Protocol):
 
     def say(self, line: str) -> None:
         """Show a line that a worker printed, or about one."""
+
+
+class Worker(Protocol):
+    """A process that runs trials, as its supervisor sees it.
+
+    Attributes:
+        name: Its name.
+        output: What it prints.
+    """
+
+    name: str
+    output: Output
+
+    def send(self, what: str, **message: object) -> None:
+        """Send it a message, unless it has ended."""
+
+    def receive(self) -> Mapping[str, Any] | None:
+        """Return its next message; None if it has ended."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    def how_it_ended(self) -> str:
+        """Wait for its end, and return how it ended, in words."""
+
+
+W = TypeVar("W", bound=Worker)
+
+
+class Launcher(Protocol[W]):
+    """Starts the workers of a search."""
+
+    def start(self, settings: Mapping[str, Any], log: Path) -> W:
+        """Start a worker.
+
+        Args:
+            settings: Its "name", and what it is to do.
+            log: The file for what it prints at first.
+        """
+
+    def ready(self, workers: Collection[W], timeout: float) -> Collection[W]:
+        """Return those that have a message or have ended, after at most `timeout` seconds."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +83,7 @@ class Chief:
 
 @dataclass(frozen=True)
 class WorkerPool:
-    """The worker processes of a search on this machine.
+    """The worker processes of a search.
 
     Attributes:
         config: The search.

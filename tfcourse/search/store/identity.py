@@ -13,6 +13,7 @@ __all__ = ["EARLIER", "differences", "identity"]
 # The data is identified by its hash, and not by its path.
 MAY_CHANGE = (
     "search.trials",
+    "search.engine",
     "search.workers",
     "search.trial_timeout",
     "search.max_seconds",
@@ -22,7 +23,7 @@ MAY_CHANGE = (
     "search.tensorboard",
     "data.path",
 )
-MAY_CHANGE_WITHIN = ("search.limits.",)
+MAY_CHANGE_WITHIN = ("search.limits.", "search.ray.")
 # The values that searches had before there were the keys, by strategy; the newest keys first.
 EARLIER: dict[str, dict[str, str]] = {
     "coarse_to_fine": {"rounds": "equal", "rule": "halving"},

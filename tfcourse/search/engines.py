@@ -1,0 +1,143 @@
+"""The engines of a search: this process, others of this machine, or a Ray cluster."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from tfcourse.errors import InputError
+from tfcourse.notices import notice, tensorflow_start
+from tfcourse.search.config.ray import RayTable
+from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.data.checks import check_data
+from tfcourse.search.ray.cluster import Share, check_address, check_package, connected
+from tfcourse.search.records.effort import Effort
+from tfcourse.search.runtime.local import supervise
+from tfcourse.search.runtime.resources import worker_count
+from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.strategies.study import Records
+
+__all__ = ["Engine", "find_engine"]
+
+
+class Engine(Protocol):
+    """Runs the trials of a search that are not finished, and concludes the search."""
+
+    def check(self, config: SearchConfig) -> None:
+        """Find errors in the data before TensorFlow is imported.
+
+        Raises:
+            InputError: It is not usable.
+        """
+
+    def run(
+        self,
+        config: SearchConfig,
+        directory: RunDirectory,
+        finished: Records,
+        verbose: bool,
+        fresh: bool,
+        accept_changes: bool,
+    ) -> dict[str, Effort]:
+        """Run the trials and conclude the search, see `tfcourse.search.runtime.local.supervise`."""
+
+
+@dataclass(frozen=True)
+class _OneProcess:
+    def check(self, config: SearchConfig) -> None:
+        """Leave the data to the search, which begins with it."""
+
+    def run(
+        self,
+        config: SearchConfig,
+        directory: RunDirectory,
+        finished: Records,
+        verbose: bool,
+        fresh: bool,
+        accept_changes: bool,
+    ) -> dict[str, Effort]:
+        # A finished search is shown without TensorFlow.
+        with tensorflow_start(config.search.name, disable=not verbose):
+            from tfcourse.search.runtime.execution import execute
+
+        return execute(config, directory, finished, verbose, fresh, accept_changes)
+
+
+@dataclass(frozen=True)
+class _Processes:
+    workers: int
+
+    def check(self, config: SearchConfig) -> None:
+        """Find what a worker would find only once it has TensorFlow."""
+        check_data(config, decode=False)
+
+    def run(
+        self,
+        config: SearchConfig,
+        directory: RunDirectory,
+        finished: Records,
+        verbose: bool,
+        fresh: bool,
+        accept_changes: bool,
+    ) -> dict[str, Effort]:
+        return supervise(config, directory, finished, self.workers, verbose, fresh, accept_changes)
+
+
+@dataclass(frozen=True)
+class _Ray:
+    address: str | None
+    workers: int | None
+    share: Share
+
+    def check(self, config: SearchConfig) -> None:
+        """Leave the data to the search, which begins with it."""
+
+    def run(
+        self,
+        config: SearchConfig,
+        directory: RunDirectory,
+        finished: Records,
+        verbose: bool,
+        fresh: bool,
+        accept_changes: bool,
+    ) -> dict[str, Effort]:
+        with ExitStack() as connection:
+            with notice(f"{config.search.name}: connecting to Ray", disable=not verbose):
+                connection.enter_context(connected(self.address))
+            with tensorflow_start(config.search.name, disable=not verbose):
+                from tfcourse.search.ray.driver import search_on_ray
+
+            options = (self.workers, self.share, verbose, fresh, accept_changes)
+            return search_on_ray(config, directory, finished, *options)
+
+
+def find_engine(
+    config: SearchConfig, workers: int | Literal["auto"] | None, on: str | None
+) -> Engine:
+    """Return the engine of a search.
+
+    Args:
+        config: The search.
+        workers: The number of workers; None for the config's.
+        on: The Ray cluster; None for the config's engine.
+
+    Raises:
+        InputError: There is no such number of workers or cluster, or the engine can't run it.
+    """
+    search = config.search
+    if on is not None or search.engine == "ray":
+        table = search.ray or RayTable()
+        address = check_address(on or table.address, "--on" if on else "[search.ray] address")
+        check_package()
+        if workers is None and "workers" in search.model_fields_set:
+            workers = search.workers
+        count = None if workers in (None, "auto") else worker_count(workers, search.threads)
+        return _Ray(address, count, Share(table.cpus or search.threads, table.gpus))
+    count = worker_count(search.workers if workers is None else workers, search.threads)
+    if count == 1 and search.trial_timeout is None:
+        return _OneProcess()
+    if config.in_memory:
+        raise InputError(
+            "Search: data and build given as objects stay in this process; workers and "
+            "trial_timeout need others. Name them: a file, or package.module:function."
+        )
+    return _Processes(count)

@@ -1,0 +1,159 @@
+"""The connection to a Ray cluster, its places for workers, and the check of its software."""
+
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from tfcourse.errors import InputError, error_line, shown
+
+__all__ = ["Share", "check_address", "check_package", "check_software", "connected", "places"]
+
+PACKAGES = ("tfcourse", "tensorflow", "keras", "numpy")
+
+
+@dataclass(frozen=True)
+class Share:
+    """The share of a node that each worker gets.
+
+    Attributes:
+        cpus: Its CPUs.
+        gpus: Its GPUs; several workers may share one.
+    """
+
+    cpus: float
+    gpus: float
+
+
+def check_package() -> None:
+    """Raise InputError if Ray is not installed."""
+    if importlib.util.find_spec("ray") is None:
+        raise InputError('A search on Ray needs the package ray. Install it: pip install "ray".')
+
+
+def check_address(address: str, key: str) -> str | None:
+    """Return an address as Ray takes it: None for ``"ray"``, by Ray's own rules.
+
+    Raises:
+        InputError: It is none.
+    """
+    if address == "ray":
+        return None
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not address.startswith("ray://") or not colon or not host or not port.isdecimal():
+        raise InputError(
+            f'{key} must be "ray" (the cluster that runs on this machine, or RAY_ADDRESS, or else '
+            f"one that is started for the search) or ray://HOST:PORT. Received: {shown(address)}."
+        )
+    return address
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Be connected to a cluster inside; a connection that the caller has is used and stays.
+
+    Raises:
+        InputError: The cluster can't be reached, or has another version of Ray or Python.
+    """
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    # What Ray tells about the programs that use it is left to the cluster's owner.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        # Outputs are shown as those of other workers; errors are raised here.
+        ray.init(address, log_to_driver=False, logging_level="ERROR", include_dashboard=None)
+    except Exception as error:
+        raise InputError(_unreachable(address, error)) from error
+    finally:
+        for number, handler in handlers.items():  # Ray's would end the process at once
+            signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _unreachable(address: str | None, error: Exception) -> str:
+    where = address or os.environ.get("RAY_ADDRESS") or "on this machine"
+    here = f"Here: Ray {version('ray')}, Python {sys.version.partition(' ')[0]}."
+    if "ersion" in str(error):
+        return (
+            f"The Ray cluster {where} has other versions: {error_line(error)} {here} Install the "
+            "same on both."
+        )
+    return (
+        f"The Ray cluster {where} can't be reached: {error_line(error)} Start one "
+        "(ray start --head), or correct the address: ray:// goes to the port of Ray's client "
+        f"server, 10001 by default. {here}"
+    )
+
+
+def places(share: Share) -> int:
+    """Return the number of workers that the cluster's nodes have room for."""
+    import ray
+
+    def fit(resources: Mapping[str, float]) -> int:
+        cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+        counts = [cpus // share.cpus] if share.cpus else []
+        counts += [_per_gpu(gpus, share.gpus)] if share.gpus else []
+        return int(min(counts))
+
+    return sum(fit(node["Resources"]) for node in ray.nodes() if node["Alive"])
+
+
+def _per_gpu(gpus: float, share: float) -> float:
+    """Return the number of workers for a number of GPUs: a part of one is never of two."""
+    return gpus // share if share >= 1 else gpus * (1 // share)
+
+
+def check_software() -> None:
+    """Compare the versions on the cluster's nodes with those here.
+
+    Raises:
+        InputError: They differ.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    names = PACKAGES
+
+    def versions() -> dict[str, str | None]:  # sent as code, as tfcourse may be missing there
+        from importlib.metadata import version
+
+        installed: dict[str, str | None] = {}
+        for name in names:
+            try:
+                installed[name] = version(name)
+            except PackageNotFoundError:
+                installed[name] = None
+        return installed
+
+    here = versions()
+    remote: Any = ray.remote(versions)
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    answers = {
+        node["NodeManagerAddress"]: remote.options(
+            num_cpus=0,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=True),
+        ).remote()
+        for node in nodes
+    }
+    for address, reference in answers.items():
+        there = ray.get(reference)
+        wrong = [name for name in names if there[name] != here[name]]
+        if wrong:
+            others = ", ".join(f"{name} {there[name] or 'is missing'}" for name in wrong)
+            own = ", ".join(f"{name} {here[name]}" for name in wrong)
+            raise InputError(
+                f"The Ray node {address} has other software, with which trials would differ: "
+                f"{others}. Here: {own}. Install the same there."
+            )
