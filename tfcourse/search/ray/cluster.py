@@ -33,7 +33,7 @@ class Share:
 def check_package() -> None:
     """Raise InputError if Ray is not installed."""
     if importlib.util.find_spec("ray") is None:
-        raise InputError('A search on Ray needs the package ray. Install it: pip install "ray".')
+        raise InputError("A search on Ray needs the package ray. Install it: pip install ray.")
 
 
 def check_address(address: str, key: str) -> str | None:

@@ -9,6 +9,8 @@ from typing import Any
 import ray
 from ray import cloudpickle
 
+from tfcourse.data.splits import Split
+from tfcourse.data.streams import Stream
 from tfcourse.errors import InputError, WorkFailedError, error_line
 from tfcourse.notices import notice
 from tfcourse.search.config.search_config import SearchConfig
@@ -80,7 +82,7 @@ def search_on_ray(
                 if count > room:
                     bar.say(_waiting(count, room, share))
                 # In the object store, once a machine; the workers' arrays are views of it.
-                references = ray.put(_job(config, finished)), ray.put(split)
+                references = ray.put(_job(config, finished, directory)), _put(split, config)
                 launcher = RayActors(share, config.search.threads, *references, directory)
                 supervisor = Supervisor(pool, conductor, bar, launcher)
                 supervisor.run()
@@ -100,7 +102,23 @@ def _waiting(count: int, room: int, share: Share) -> str:
     )
 
 
-def _job(config: SearchConfig, finished: Records) -> Job:
+def _put(split: Split, config: SearchConfig) -> Any:
+    """Return a reference of the data without the test set; None if each worker is to load it.
+
+    Raises:
+        InputError: It is read batch by batch, from an object that can't be sent.
+    """
+    if not isinstance(split.train, Stream):
+        return ray.put(replace(split, test=None))
+    if config.datasets is not None:
+        raise InputError(
+            "Search: a dataset that is an object stays in this process, and can't train on Ray. "
+            "Name a function that makes it: source = package.module:function."
+        )
+    return None
+
+
+def _job(config: SearchConfig, finished: Records, directory: RunDirectory) -> Job:
     """Return what is sent to the workers.
 
     Raises:
@@ -113,7 +131,8 @@ def _job(config: SearchConfig, finished: Records) -> Job:
             f"{config.origin}: the builder can't be sent to the workers on Ray: "
             f"{error_line(error)} Name it: package.module:function."
         ) from error
-    return Job(pickled, finished, project_files(config), str(Path.cwd()))
+    data = directory.path / "data.json"
+    return Job(pickled, finished, project_files(config), str(Path.cwd()), data.read_bytes())
 
 
 @contextmanager

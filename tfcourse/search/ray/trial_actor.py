@@ -7,6 +7,7 @@ that began the search, which writes the search's run directory.
 import os
 import pickle
 import queue
+import socket
 import sys
 import tempfile
 import threading
@@ -20,11 +21,14 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from tfcourse.data.splits import Split
+from tfcourse.errors import InputError
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.data.loading import load_split
 from tfcourse.search.ray.project_files import place_files
 from tfcourse.search.runtime.child import redirect_output
 from tfcourse.search.runtime.entry import sendable
+from tfcourse.search.store.data_record import check_unchanged, data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.strategies.study import Records
 from tfcourse.types import Hyperparameters
@@ -47,12 +51,14 @@ class Job(NamedTuple):
         finished: The trials on record when the search began.
         files: The user's modules, see `tfcourse.search.ray.project_files`.
         folder: The folder of the process that began the search.
+        data: ``data.json`` of the run directory, for a worker that loads the data itself.
     """
 
     config: bytes
     finished: Records
     files: Mapping[str, bytes]
     folder: str
+    data: bytes
 
 
 class TrialActor:
@@ -67,13 +73,13 @@ class TrialActor:
         self._log: Path | None = None
         self._read = 0
 
-    def begin(self, settings: Mapping[str, Any], job: Job, split: Split) -> None:
+    def begin(self, settings: Mapping[str, Any], job: Job, split: Split | None) -> None:
         """Begin to train.
 
         Args:
             settings: See `tfcourse.search.runtime.supervisor`.
             job: The search.
-            split: Its data.
+            split: Its data; None for data that is read batch by batch, which each worker loads.
         """
         arguments = (settings, job, split)
         threading.Thread(target=self._work, args=arguments, daemon=True).start()
@@ -108,10 +114,11 @@ class TrialActor:
         self._read += len(new)
         return new
 
-    def _work(self, settings: Mapping[str, Any], job: Job, split: Split) -> None:
+    def _work(self, settings: Mapping[str, Any], job: Job, split: Split | None) -> None:
         try:
             with own_folder() as folder:
                 config = self._start(job, folder)
+                split = load_same(config, job.data, folder) if split is None else split
                 self._train(settings, config, job.finished, split, folder)
         except Exception as raised:
             self.send("error", error=sendable(raised))
@@ -183,6 +190,30 @@ class _DriversScheduler:
         path.unlink(missing_ok=True)
         record = self.directory.read_trial(trial)
         self.actor.send("recorded", trial=trial, record=record, model=model)
+
+
+def load_same(config: SearchConfig, record: bytes, folder: Path) -> Split:
+    """Load the data on this machine.
+
+    Args:
+        config: The search.
+        record: ``data.json`` of the search.
+        folder: A folder of this process.
+
+    Raises:
+        InputError: It can't be loaded here, or it is not that of the search.
+    """
+    where = f"The worker on {socket.gethostname()}"
+    try:
+        split = load_split(config)
+    except InputError as error:
+        raise InputError(f"{where} can't load the data: {error}") from error
+    (folder / "data.json").write_bytes(record)
+    try:
+        check_unchanged(folder, data_record(split), config)
+    except InputError as error:
+        raise InputError(f"{where} finds other data than the search's: {error}") from error
+    return split
 
 
 @contextmanager
