@@ -32,7 +32,7 @@ class RayWorker:
         call: The reference of the call that waits for its messages.
     """
 
-    def __init__(self, name: str, actor: Any, log: Path) -> None:
+    def __init__(self, name: str, actor: ray.actor.ActorHandle, log: Path) -> None:
         self.name, self.output, self._actor, self._log = name, Output(log), actor, log
         self.output.move(log, log.stat().st_size if log.exists() else 0)
         self._messages: deque[Mapping[str, Any]] = deque()
@@ -98,12 +98,17 @@ class RayActors:
         share: The share of a node of each.
         threads: The threads of an operation.
         job: Ray's reference of the `tfcourse.search.ray.trial_actor.Job`.
-        split: Ray's reference of the data.
+        split: Ray's reference of the data; None if each worker is to load it.
         directory: The run directory, with the logs.
     """
 
     def __init__(
-        self, share: Share, threads: int, job: Any, split: Any, directory: RunDirectory
+        self,
+        share: Share,
+        threads: int,
+        job: ray.ObjectRef,
+        split: ray.ObjectRef | None,
+        directory: RunDirectory,
     ) -> None:
         self.job, self.split, self.directory = job, split, directory
         self.options = {

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
@@ -59,7 +58,7 @@ def place_files(files: Mapping[str, bytes], folder: Path) -> None:
 def _names(config: SearchConfig) -> Iterator[str]:
     """Return the modules that the config names."""
 
-    def texts(value: Any) -> Iterator[str]:
+    def texts(value: object) -> Iterator[str]:
         if isinstance(value, str):
             yield value
         elif isinstance(value, Mapping):
