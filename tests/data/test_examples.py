@@ -5,6 +5,7 @@ import pytest
 
 from tfcourse import InputError
 from tfcourse.data.examples import check_examples
+from tfcourse.data.sources import load
 
 X = {
     "ids": np.arange(12).reshape(6, 2),
@@ -68,3 +69,28 @@ def test_what_is_wrong_is_named(x, y, words):
     with pytest.raises(InputError) as caught:
         check_examples(x, y, "data", {name: KINDS[name] for name in y})
     assert words in str(caught.value)
+
+
+def test_a_file_has_them_by_the_names_of_its_arrays(tmp_path):
+    path = tmp_path / "data.npz"
+    arrays = {f"x.{name}": array for name, array in X.items()}
+    np.savez(path, **arrays, **{f"y.{name}": array for name, array in Y.items()}, w=np.arange(6))
+    examples = load("npz", path, numbers=KINDS, apart=["w"])
+    assert examples.outputs == {"price": 1, "kind": 3}
+    for name, array in X.items():
+        np.testing.assert_array_equal(examples.part.x[name].reshape(array.shape), array)
+    np.testing.assert_array_equal(examples.apart["w"], np.arange(6))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"x": X["ids"], "x.ids": X["ids"]}, "must hold x, or x.NAME for each of several"),
+        ({"x_ids": X["ids"]}, "Received: x_ids, y. Write x_ids as x.ids."),
+    ],
+)
+def test_a_file_with_other_names(tmp_path, arrays, said):
+    np.savez(tmp_path / "data.npz", **arrays, y=Y["kind"])
+    with pytest.raises(InputError) as caught:
+        load("npz", tmp_path / "data.npz")
+    assert said in str(caught.value)

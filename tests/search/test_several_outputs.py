@@ -106,6 +106,13 @@ def test_the_trials_and_the_test_are_those_of_model_fit(tmp_path):
     predictions = result.best_model().predict(x, verbose=0)
     for name, expected in model.predict(x, verbose=0).items():
         np.testing.assert_allclose(predictions[name], expected, rtol=1e-4, atol=1e-6)
+    predictor = tfcourse.load_run(search.directory)
+    x, y = rows(TEST)
+    measured = model.evaluate(x, encoded(TEST)[1], verbose=0, return_dict=True)
+    assert predictor.evaluate(x, y) == pytest.approx(measured, rel=1e-4)
+    assert {*predictor.predict_classes(x)} == {"kind", "fraud"}
+    with pytest.raises(InputError, match="y must be a dict of the outputs"):
+        predictor.evaluate(x, y["kind"])
     # The next search finds the record, with the tables as they were.
     assert search_of(tmp_path, W, loss_weights=weights, objective="val_fraud_auc").completed()
 

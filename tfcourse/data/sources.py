@@ -4,8 +4,6 @@ Everything is checked here, before any training: shapes, NaN, labels.
 """
 
 import importlib.util
-import zipfile
-import zlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 
 from tfcourse.data.column_files import part_files
 from tfcourse.data.examples import Examples, check_examples, check_output_names
+from tfcourse.data.npz_file import read_npz
 from tfcourse.data.table import TABLE_SOURCES, check_reader, read_table
 from tfcourse.data.table_options import TableOptions
 from tfcourse.data.weights import check_weight
@@ -61,10 +60,11 @@ def load(
 
     Args:
         source: ``"digits"`` (1797 handwritten digits of 8×8, flat, in [0, 1]), ``"npz"`` (arrays
-            x and y), ``"csv"``, ``"parquet"`` or ``"arrow"`` (columns, see
-            `tfcourse.data.table.read_table`), ``"sklearn:NAME"`` (a data set of scikit-learn's,
-            as its ``load_NAME`` returns it), ``"keras:NAME"`` (one that Keras downloads) or
-            ``"package.module:function"`` (gives x and y, and sample weights if it likes).
+            x and y, or ``x.NAME`` and ``y.NAME`` of several inputs and outputs), ``"csv"``,
+            ``"parquet"`` or ``"arrow"`` (columns, see `tfcourse.data.table.read_table`),
+            ``"sklearn:NAME"`` (a data set of scikit-learn's, as its ``load_NAME`` returns it),
+            ``"keras:NAME"`` (one that Keras downloads) or ``"package.module:function"`` (gives x
+            and y, and sample weights if it likes).
         path: The file of ``"npz"`` and of tables.
         label: The label column of a table; None is the last one.
         numbers: Whether y is no class but numbers to predict, (examples,) or (examples, outputs):
@@ -88,7 +88,7 @@ def load(
     if source == "digits":
         x, y = _digits()
     elif source == "npz":
-        x, y, others = _npz(path or Path(), apart)
+        x, y, others = read_npz(path or Path(), apart)
     elif source.startswith("sklearn:"):
         x, y = _sklearn(source.removeprefix("sklearn:"))
     elif source.startswith("keras:"):
@@ -181,39 +181,6 @@ def _digits() -> tuple[Array, Array]:
 
     x, y = load_digits(return_X_y=True)
     return x / 16.0, y
-
-
-def _npz(path: Path, apart: Collection[str]) -> tuple[Array, Array, dict[str, Array]]:
-    """Return the arrays x and y of a file, and those in ``apart``."""
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is not a whole .npz file; numpy.savez(path, x=x, y=y) makes one.")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [name for name in ("x", "y") if name not in arrays]
-            if missing:
-                raise InputError(
-                    f"{path} must hold the arrays x and y. Received: {', '.join(arrays)}."
-                )
-            x, y = arrays["x"], arrays["y"]
-            others = [name for name in arrays if name not in ("x", "y")]
-            for name in apart:
-                if name not in others:
-                    raise InputError(one_of(f"an array of {path} beside x and y", name, others))
-            return x, y, {name: _for_each(arrays[name], name, y, path) for name in apart}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
-
-
-def _for_each(array: Array, name: str, y: Array, path: Path) -> Array:
-    """Return an array of one value for each example; raise InputError for another."""
-    if array.shape != y.shape[:1]:
-        raise InputError(
-            f'{path}: the array "{name}" must have one value for each example, shape '
-            f"{y.shape[:1]}. Received: {array.shape}."
-        )
-    return array
 
 
 def _keras(name: str) -> tuple[Array, Array]:

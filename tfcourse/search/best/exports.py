@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tfcourse.data.nested import map_arrays
 from tfcourse.errors import InputError, WorkFailedError, error_line
 from tfcourse.files import translate_disk_errors
 from tfcourse.models.fold import fold_report
@@ -156,7 +157,8 @@ def _examples(directory: Path) -> tuple[Array | None, str]:
     if split.test is None:
         return split.dev.rows(slice(MOST_EXAMPLES)).x, "examples of the dev set"
     parts = [part.rows(slice(MOST_EXAMPLES)).x for part in (split.dev, split.test)]
-    return np.concatenate(parts)[:MOST_EXAMPLES], "examples of the dev and test sets"
+    x = map_arrays(lambda *both: np.concatenate(both)[:MOST_EXAMPLES], *parts)
+    return x, "examples of the dev and test sets"
 
 
 def _inputs(model: KerasModel, examples: Array | None, source: str) -> tuple[Array, str]:

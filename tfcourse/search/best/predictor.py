@@ -10,8 +10,9 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfcourse.data.frames import as_array
+from tfcourse.data.nested import named
 from tfcourse.errors import InputError, one_of, shown
-from tfcourse.search.config.metrics import Targets
+from tfcourse.search.config.metrics import AnyTargets, Targets
 from tfcourse.search.data.targets import encode_labels
 from tfcourse.training.evaluate import evaluate
 from tfcourse.training.predict import predict
@@ -33,7 +34,7 @@ class Predictor:
         values: The trial's hyperparameters.
         score: The trial's score, of the search's objective.
         targets: The targets of the loss: ``"labels"``, ``"one_hot"``, ``"binary"`` (0 or 1) or
-            ``"numbers"`` (a regression).
+            ``"numbers"`` (a regression); a dict of them by output.
         classes: The names of the classes in the order of the outputs; None if the data has
             class numbers, or if it is a regression.
         model: The compiled model, which takes the examples as the data has them: normalization is
@@ -44,7 +45,7 @@ class Predictor:
     trial: int
     values: Mapping[str, Any]
     score: float | None
-    targets: Targets
+    targets: AnyTargets
     classes: tuple[Any, ...] | None
     model: KerasModel = field(repr=False)
 
@@ -58,15 +59,17 @@ class Predictor:
 
         Returns:
             An array of shape ``(examples, classes)``, ``(examples, 1)`` for the probability of
-            class 1 alone, or ``(examples, outputs)`` for a regression.
+            class 1 alone, or ``(examples, outputs)`` for a regression; a dict of arrays by output.
 
         Raises:
             InputError: The examples do not suit the model.
         """
         return predict_outputs(self.model, x)
 
-    def predict_classes(self, x: TrainingData | DataFrame) -> npt.NDArray[Any]:
+    def predict_classes(self, x: TrainingData | DataFrame) -> Any:
         """Return the most probable class of each example: its name, or its number without names.
+
+        Of several outputs a dict, without those that are numbers.
 
         Args:
             x: As for `predict`.
@@ -79,7 +82,14 @@ class Predictor:
                 f"{self.directory} is the search of a regression, which has no classes: "
                 ".predict(x) returns its numbers."
             )
-        numbers: npt.NDArray[Any] = class_probabilities(self.predict(x)).argmax(axis=-1)
+        outputs = self.predict(x)
+        if isinstance(self.targets, Mapping):
+            return {
+                name: class_probabilities(outputs[name]).argmax(axis=-1)
+                for name, targets in self.targets.items()
+                if targets != "numbers"
+            }
+        numbers: npt.NDArray[Any] = class_probabilities(outputs).argmax(axis=-1)
         return numbers if self.classes is None else np.asarray(self.classes)[numbers]
 
     def evaluate(
@@ -90,13 +100,13 @@ class Predictor:
         Args:
             x: As for `predict`.
             y: Their targets as the search's data has them: class names or numbers, or numbers to
-                predict.
+                predict; a dict of them by output.
             sample_weight: A weight for each example, or None.
 
         Raises:
             InputError: x or y does not suit the model, or y holds another class.
         """
-        targets = self._encoded(as_array(y, "y"))
+        targets = self._encoded(y)
         x = _examples(self.model, x)
         if isinstance(x, tf.data.Dataset):
             parts = (targets,) if sample_weight is None else (targets, np.asarray(sample_weight))
@@ -108,20 +118,43 @@ class Predictor:
         )
         return metrics
 
-    def _encoded(self, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return targets as the loss takes them."""
-        if self.targets == "numbers":
-            return y.reshape(len(y), -1)
-        outputs = int(self.model.output_shape[-1])
-        count = 2 if self.targets == "binary" else outputs
-        known: tuple[Any, ...] = self.classes or tuple(range(count))
-        number_of = {name: number for number, name in enumerate(known)}
-        labels = (y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y).tolist()
-        unknown = [label for label in labels if not _is_in(label, number_of)]
-        if unknown:
-            raise InputError(f"evaluate: {one_of('y', unknown[0], known)}")
-        numbers = np.array([number_of[label] for label in labels], np.int64)
-        return encode_labels(numbers, count, self.targets)
+    def _encoded(self, y: TensorLike) -> Any:
+        """Return targets as the loss takes them; a dict of them by output."""
+        if not isinstance(self.targets, Mapping):
+            outputs = int(self.model.output_shape[-1])
+            return _encoded(as_array(y, "y"), "y", self.targets, outputs, self.classes)
+        if not isinstance(y, Mapping) or {*y} != {*self.targets}:
+            received = list(y) if isinstance(y, Mapping) else type(y).__name__
+            raise InputError(
+                f"y must be a dict of the outputs {shown(list(self.targets))}. Received: "
+                f"{shown(received)}."
+            )
+        encoded = {}
+        for name, targets in self.targets.items():
+            array, outputs = as_array(y[name], named("y", name)), self.model.output[name].shape[-1]
+            encoded[name] = _encoded(array, named("y", name), targets, outputs)
+        return encoded
+
+
+def _encoded(
+    y: npt.NDArray[Any],
+    title: str,
+    targets: Targets,
+    outputs: int,
+    classes: tuple[Any, ...] | None = None,
+) -> npt.NDArray[Any]:
+    """Return the targets of one output as its loss takes them."""
+    if targets == "numbers":
+        return y.reshape(len(y), -1)
+    count = 2 if targets == "binary" else outputs
+    known: tuple[Any, ...] = classes or tuple(range(count))
+    number_of = {name: number for number, name in enumerate(known)}
+    labels = (y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y).tolist()
+    unknown = [label for label in labels if not _is_in(label, number_of)]
+    if unknown:
+        raise InputError(f"evaluate: {one_of(title, unknown[0], known)}")
+    numbers = np.array([number_of[label] for label in labels], np.int64)
+    return encode_labels(numbers, count, targets)
 
 
 def predict_outputs(model: KerasModel, x: TrainingData | DataFrame) -> Any:

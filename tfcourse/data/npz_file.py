@@ -1,0 +1,72 @@
+"""Examples in a file of arrays that ``numpy.savez`` writes."""
+
+import zipfile
+import zlib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tfcourse.data.nested import Arrays, count_of
+from tfcourse.errors import InputError, one_of
+from tfcourse.types import Array
+
+__all__ = ["read_npz"]
+
+
+def read_npz(path: Path, apart: Collection[str] = ()) -> tuple[Arrays, Arrays, dict[str, Array]]:
+    """Return the arrays x and y of a file, and those in ``apart`` by name.
+
+    Arrays ``x.NAME`` are those of several inputs, and ``y.NAME`` of several outputs, in a dict.
+
+    Args:
+        path: The file.
+        apart: Arrays of one value for each example, which belong neither to x nor to y.
+
+    Raises:
+        InputError: It is not a whole file of numbers, or lacks an array.
+    """
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is not a whole .npz file; numpy.savez(path, x=x, y=y) makes one.")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            x, y = (_side(arrays, side, path) for side in "xy")
+            others = [name for name in arrays if name[:2] not in ("x", "y", "x.", "y.")]
+            for name in apart:
+                if name not in others:
+                    raise InputError(one_of(f"an array of {path} beside x and y", name, others))
+            count = count_of(y)
+            return x, y, {name: _for_each(arrays[name], name, count, path) for name in apart}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
+
+
+def _side(arrays: Mapping[str, Array], side: str, path: Path) -> Arrays:
+    """Return the array of x or y, or a dict of those whose names begin with it and a dot."""
+    of_names = [name for name in arrays if name.startswith(f"{side}.")]
+    if of_names and side in arrays:
+        raise InputError(
+            f"{path} must hold {side}, or {side}.NAME for each of several. Received: {side} and "
+            f"{of_names[0]}."
+        )
+    if of_names:
+        return {name.removeprefix(f"{side}."): arrays[name] for name in of_names}
+    if side not in arrays:
+        several = [name for name in arrays if name.startswith(("x_", "y_"))]
+        hint = f" Write {several[0]} as {several[0].replace('_', '.', 1)}." if several else ""
+        raise InputError(
+            f"{path} must hold the arrays x and y. Received: {', '.join(arrays)}.{hint}"
+        )
+    return arrays[side]
+
+
+def _for_each(array: Array, name: str, count: int, path: Path) -> Array:
+    """Return an array of one value for each example; raise InputError for another."""
+    if array.shape != (count,):
+        raise InputError(
+            f'{path}: the array "{name}" must have one value for each example, shape ({count},). '
+            f"Received: {array.shape}."
+        )
+    return array
