@@ -16,6 +16,6 @@ class RayTable(Table):
         gpus: The GPUs of each worker; with 0.5 two workers share one.
     """
 
-    address: str = "ray"
+    address: str = Field(default="ray", pattern=r"^ray(://[^:]+:\d+)?$")
     cpus: float | None = Field(default=None, gt=0)
     gpus: float = Field(default=0, ge=0)

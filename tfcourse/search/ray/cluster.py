@@ -10,9 +10,20 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from tfcourse.errors import InputError, error_line, shown
+from tfcourse.console import one_line
+from tfcourse.errors import InputError, shown
 
-__all__ = ["Share", "check_address", "check_package", "check_software", "connected", "places"]
+__all__ = [
+    "Share",
+    "check_address",
+    "check_package",
+    "check_software",
+    "connected",
+    "places",
+    "room_of",
+    "software_problem",
+    "unreachable",
+]
 
 PACKAGES = ("tfcourse", "tensorflow", "keras", "numpy")
 
@@ -72,7 +83,7 @@ def connected(address: str | None) -> Iterator[None]:
         # Outputs are shown as those of other workers; errors are raised here.
         ray.init(address, log_to_driver=False, logging_level="ERROR", include_dashboard=None)
     except Exception as error:
-        raise InputError(_unreachable(address, error)) from error
+        raise InputError(unreachable(address, error)) from error
     finally:
         for number, handler in handlers.items():  # Ray's would end the process at once
             signal.signal(number, handler)
@@ -82,16 +93,17 @@ def connected(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _unreachable(address: str | None, error: Exception) -> str:
+def unreachable(address: str | None, error: Exception) -> str:
+    """Return the message about a cluster that a connection failed to, with Ray's error."""
     where = address or os.environ.get("RAY_ADDRESS") or "on this machine"
     here = f"Here: Ray {version('ray')}, Python {sys.version.partition(' ')[0]}."
-    if "ersion" in str(error):
+    reason = one_line(" ".join(str(error).split())).rstrip(".") + "."
+    if "ersion" in reason:
         return (
-            f"The Ray cluster {where} has other versions: {error_line(error)} {here} Install the "
-            "same on both."
+            f"The Ray cluster {where} has other versions: {reason} {here} Install the same on both."
         )
     return (
-        f"The Ray cluster {where} can't be reached: {error_line(error)} Start one "
+        f"The Ray cluster {where} can't be reached: {reason} Start one "
         "(ray start --head), or correct the address: ray:// goes to the port of Ray's client "
         f"server, 10001 by default. {here}"
     )
@@ -101,13 +113,15 @@ def places(share: Share) -> int:
     """Return the number of workers that the cluster's nodes have room for."""
     import ray
 
-    def fit(resources: Mapping[str, float]) -> int:
-        cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
-        counts = [cpus // share.cpus] if share.cpus else []
-        counts += [_per_gpu(gpus, share.gpus)] if share.gpus else []
-        return int(min(counts))
+    return sum(room_of(node["Resources"], share) for node in ray.nodes() if node["Alive"])
 
-    return sum(fit(node["Resources"]) for node in ray.nodes() if node["Alive"])
+
+def room_of(resources: Mapping[str, float], share: Share) -> int:
+    """Return the number of workers that a node with these resources has room for."""
+    count = resources.get("CPU", 0.0) // share.cpus
+    if share.gpus:
+        count = min(count, _per_gpu(resources.get("GPU", 0.0), share.gpus))
+    return int(count)
 
 
 def _per_gpu(gpus: float, share: float) -> float:
@@ -148,12 +162,20 @@ def check_software() -> None:
         for node in nodes
     }
     for address, reference in answers.items():
-        there = ray.get(reference)
-        wrong = [name for name in names if there[name] != here[name]]
-        if wrong:
-            others = ", ".join(f"{name} {there[name] or 'is missing'}" for name in wrong)
-            own = ", ".join(f"{name} {here[name]}" for name in wrong)
-            raise InputError(
-                f"The Ray node {address} has other software, with which trials would differ: "
-                f"{others}. Here: {own}. Install the same there."
-            )
+        if problem := software_problem(address, here, ray.get(reference)):
+            raise InputError(problem)
+
+
+def software_problem(
+    address: str, here: Mapping[str, str | None], there: Mapping[str, str | None]
+) -> str | None:
+    """Return the message about a node that has other versions; None if it has the same."""
+    wrong = [name for name in here if there[name] != here[name]]
+    if not wrong:
+        return None
+    others = ", ".join(f"{name} {there[name] or 'is missing'}" for name in wrong)
+    own = ", ".join(f"{name} {here[name]}" for name in wrong)
+    return (
+        f"The Ray node {address} has other software, with which trials would differ: {others}. "
+        f"Here: {own}. Install the same there."
+    )
