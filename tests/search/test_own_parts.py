@@ -53,15 +53,16 @@ def regression(tmp_path, rng):
     return make
 
 
-def test_objects_give_the_numbers_of_model_fit(regression):
+def test_objects_give_the_numbers_of_model_fit(regression, caplog):
     """A lambda and a metric with state and an argument, which Keras can't load again."""
-    search = regression(
-        loss=lambda y_true, y_pred: keras.ops.mean(keras.ops.abs(y_true - y_pred) ** 3, axis=-1),
-        targets="numbers",
-        metrics=[Within(1.5), "mae"],
-        objective="val_within",
-        direction="max",
-    )
+    parts = {
+        "loss": lambda y_true, y_pred: keras.ops.mean(keras.ops.abs(y_true - y_pred) ** 3, axis=-1),
+        "targets": "numbers",
+        "metrics": [Within(1.5), "mae"],
+        "objective": "val_within",
+        "direction": "max",
+    }
+    search = regression(**parts)
     result = search.run(verbose=False)
     split = load_split(search.config)
     for number, record in result.trials.items():
@@ -83,6 +84,11 @@ def test_objects_give_the_numbers_of_model_fit(regression):
     assert result.summary.test["loss"] == pytest.approx(np.mean(errors**3), rel=1e-5)
     measured = best.evaluate(split.test.x, split.test.y, verbose=0, return_dict=True)
     assert measured == pytest.approx(result.summary.test, rel=1e-5)
+    record = tfcourse.Search.read_result(result.directory)
+    assert not record.best_model().compiled  # where the objects are not
+    assert "is not compiled: " in caplog.text
+    with pytest.raises(InputError, match="loss, metrics and callbacks given as objects stay in"):
+        regression(**parts, name="another").run(workers=2)
     plain = keras.models.load_model(result.directory / "best.keras")
     assert not plain.compiled
     np.testing.assert_array_equal(
@@ -139,6 +145,22 @@ def test_names_of_a_module(quick):
     assert test.y.shape == (12, 3)
     differences = result.best_model().predict(test.x, verbose=0) - test.y
     assert result.summary.test["loss"] == pytest.approx(np.mean(differences**4), rel=1e-5)
+
+
+def cube(y_true, y_pred):
+    return keras.ops.mean(keras.ops.abs(y_true - y_pred) ** 3, axis=-1)
+
+
+def test_objects_that_another_process_can_import_are_named(regression):
+    config = regression(
+        loss=cube, targets="numbers", metrics=[keras.metrics.MeanSquaredError], trials=1
+    ).config
+    assert config.training.loss == "tests.search.test_own_parts:cube"
+    assert dict(config.objects) == {}
+    two = [lambda y_true, y_pred: y_true - y_pred, lambda y_true, y_pred: y_true + y_pred]
+    config = regression(loss="mse", metrics=two, trials=1).config
+    assert [*config.objects.values()] == two
+    assert [*config.objects] == [*config.training.metrics]
 
 
 def test_targets_of_classes_and_instances_of_keras():

@@ -137,7 +137,8 @@ def find_engine(
         return _OneProcess()
     if config.in_memory:
         raise InputError(
-            "Search: data and build given as objects stay in this process; workers and "
-            "trial_timeout need others. Name them: a file, or package.module:function."
+            "Search: data, build, loss, metrics and callbacks given as objects stay in this "
+            "process; workers and trial_timeout need others. Name them: a file, or "
+            "package.module:function."
         )
     return _Processes(count)

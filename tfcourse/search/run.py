@@ -60,7 +60,8 @@ class Search:
         settings: Every key of ``[search]``, ``[data]`` and ``[training]``, with its default there:
             ``trials`` (required), ``name`` (``"search"``), ``objective``, ``strategy``, ``seed``,
             ``epochs``, ``batch_size``, ``optimizer``, ``loss``, ``metrics``, ``folds``, ``source``,
-            ``normalize`` and so on; ``data_seed`` is ``[data] seed``.
+            ``normalize`` and so on; ``data_seed`` is ``[data] seed``. Losses, metrics and
+            callbacks may also be objects.
 
     Raises:
         InputError: Every error, a line each.

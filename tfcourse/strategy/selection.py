@@ -11,6 +11,7 @@ from tfcourse.errors import InputError, WorkFailedError, one_of, shown
 from tfcourse.hyperparameters import is_number
 from tfcourse.notices import working
 from tfcourse.search.config.metrics import direction_of
+from tfcourse.search.results.compilation import compile_as_searched
 from tfcourse.search.results.layout import Printable, table_of
 from tfcourse.search.results.search_record import SearchRecord, read_record
 from tfcourse.search.run import Search
@@ -80,7 +81,9 @@ class Selection(Printable):
                 f"that tfcourse best {self.directory} --trial {self.trial} prints trains it again; "
                 'a search with [search] checkpoints = "all" keeps every model.'
             )
-        return load_model(path)
+        model = load_model(path)
+        compile_as_searched(model, self.directory, self.values)
+        return model
 
     def rich_tables(self, top: int | None = None) -> Sequence[RenderableType]:
         """Return the table of the candidates."""

@@ -10,6 +10,7 @@ from tfcourse.search.best.trial import model_file, trial_on_record
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.results.compilation import compile_as_searched
 from tfcourse.search.results.search_record import read_record
 from tfcourse.search.store.errors import lost_model
 from tfcourse.search.store.reading import class_names
@@ -62,6 +63,7 @@ def load_run(directory: str | Path, trial: int | None = None) -> "Predictor":
     from tfcourse.search.best.predictor import Predictor
 
     model = _load(file, config)
+    compile_as_searched(model, path, record.values, config)
     values, classes = dict(record.values), class_names(path)
     return Predictor(path, record.trial, values, record.score, config.targets, classes, model)
 

@@ -11,7 +11,7 @@ from tfcourse.errors import InputError, nearest
 from tfcourse.search.config.builders import object_name
 from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.named_data import check_named_data
-from tfcourse.search.config.parts import part_name
+from tfcourse.search.config.parts import is_importable, part_name
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.strategy_tables import STRATEGIES
 from tfcourse.search.config.tables import DataTable, SearchTable, TrainingTable
@@ -101,6 +101,8 @@ def _by_name(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, obj
         if not callable(value) and not hasattr(value, "set_model"):  # a name, or an error
             return value
         first = name = part_name(value)
+        if is_importable(name, value):
+            return name
         number = 1
         while objects.get(name, value) is not value:  # two lambdas have the same name
             number += 1

@@ -5,6 +5,7 @@ One's own are ``package.module:name``, or objects that `tfcourse.Search` was pas
 
 import inspect
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from tfcourse.types import LossLike, MetricLike
 
 __all__ = [
     "Objects",
+    "is_importable",
     "is_own",
     "load_part",
     "metric_name",
@@ -58,6 +60,13 @@ def load_part(entry: str, key: str, objects: Objects) -> Any:
         InputError: As from `tfcourse.imports.load_function`.
     """
     return objects[entry] if entry in objects else load_function(entry, key)
+
+
+def is_importable(name: str, value: object) -> bool:
+    """Return True if another process finds the object by its name, ``package.module:name``."""
+    module, _, attribute = name.partition(":")
+    is_module = module in sys.modules and module != "__main__"
+    return is_module and getattr(sys.modules[module], attribute, None) is value
 
 
 def part_name(value: object) -> str:

@@ -1,5 +1,6 @@
 """The record of a search, finished or not, from its run directory alone."""
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -108,10 +109,12 @@ class SearchRecord(Printable):
 
     @property
     def is_from_objects(self) -> bool:
-        """True if data or builder were objects in Python, which no command has."""
+        """True if data, builder or others were objects in Python, which no command has."""
         builder = str(self.tables.get("model", {}).get("builder", ""))
-        is_local = "<" in builder or builder.startswith("__main__:")
-        return is_local or self.tables.get("data", {}).get("source") == "arrays"
+        training = self.tables.get("training", {})
+        parts = str([training.get(key) for key in ("loss", "metrics", "callbacks")])
+        is_local = re.search(r"<|^__main__:", builder) or re.search(r"<|\(|__main__:", parts)
+        return bool(is_local) or self.tables.get("data", {}).get("source") == "arrays"
 
     def command(self, out: Path | None = None) -> str:
         """Return the command that continues the search, or repeats it in another folder ``out``."""

@@ -8,10 +8,10 @@ from typing import Any
 from rich.console import RenderableType
 
 from tfcourse.console import one_line
-from tfcourse.search.config.load import load_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.records.trial_record import TrialRecord
+from tfcourse.search.results.compilation import compile_as_searched
 from tfcourse.search.results.findings import with_run_directory
 from tfcourse.search.results.layout import Printable
 from tfcourse.search.results.outcomes import LONGEST_REASON, infeasible_lines
@@ -91,12 +91,9 @@ class SearchResult(Printable):
             raise lost_model(directory.best, self.best.trial)
         # A result is shown without TensorFlow.
         from tfcourse.models.saving import load_model
-        from tfcourse.search.trials.building import compile_loaded
 
         model = load_model(directory.best)
-        if not model.compiled:
-            config = self.config or load_config(directory.config, recorded=True)
-            compile_loaded(model, config, self.best.values)
+        compile_as_searched(model, self.directory, self.best.values, self.config)
         return model
 
     def rich_tables(self, top: int | None = None) -> list[RenderableType]:

@@ -58,10 +58,7 @@ def make_callbacks(config: SearchConfig, place: TrialPlace) -> list[Callback]:
     Raises:
         InputError: One can't be made, is no callback, or writes a file that trials would share.
     """
-    callbacks = [_make(config, place, *entry) for entry in callback_entries(config.training)]
-    if callbacks:
-        place.folder.mkdir(parents=True, exist_ok=True)
-    return callbacks
+    return [_make(config, place, *entry) for entry in callback_entries(config.training)]
 
 
 def reason_for_new_model(config: SearchConfig, callbacks: Iterable[Callback]) -> str | None:
@@ -128,6 +125,8 @@ def _of_place(source: Any, place: TrialPlace) -> dict[str, Any]:
         names = inspect.signature(source).parameters
     except ValueError:  # no signature, as of a function in C
         return {}
+    if "folder" in names:
+        place.folder.mkdir(parents=True, exist_ok=True)
     return {name: value for name, value in vars(place).items() if name in names}
 
 
@@ -144,4 +143,5 @@ def _set_path(callback: Callback, where: str, place: TrialPlace) -> None:
             f"{where} writes {text}, which all trials would share. Give a relative path, "
             'which is in the trial\'s own folder, or one with "{trial}".'
         )
+    place.folder.mkdir(parents=True, exist_ok=True)
     setattr(callback, names[0], str(path))
