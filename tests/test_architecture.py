@@ -20,6 +20,7 @@ FILES = {
 # every floor stands on; its modules are one package here.
 FLOORS = [
     {
+        "backend",
         "console",
         "errors",
         "figures",

@@ -60,7 +60,8 @@ def test_a_value_that_cannot_be_shown():
     [
         (KeyError("units"), "KeyError: 'units'", "KeyError: 'units'", "'units'"),
         (ValueError("one\ntwo"), "ValueError: one\ntwo", "ValueError: one", "one"),
-        (ValueError(), "ValueError", "ValueError", "ValueError"),
+        (ValueError(), *["ValueError without a message"] * 3),
+        (ValueError("\n  a\nb"), "ValueError: a\nb", "ValueError: a", "a"),
         (ValueError("a\udcff"), r"ValueError: a\udcff", r"ValueError: a\udcff", r"a\udcff"),
         (
             BrokenError(),
@@ -68,7 +69,7 @@ def test_a_value_that_cannot_be_shown():
             "(its message can't be shown)",
         ),
     ],
-    ids=["key", "lines", "empty", "surrogate", "broken"],
+    ids=["key", "lines", "empty", "blank line", "surrogate", "broken"],
 )
 def test_the_text_of_an_error(error, text, line, message):
     assert (error_text(error), error_line(error), message_line(error)) == (text, line, message)

@@ -20,4 +20,10 @@ def __getattr__(name: str) -> Any:
         return version("tfcourse")
     if name not in __all__:
         raise AttributeError(f"module 'tfcourse' has no attribute {name!r}")
-    return _load(name)
+    try:
+        return _load(name)
+    except (ImportError, ValueError):  # as where Keras's backend is not installed
+        from tfcourse.backend import check_backend
+
+        check_backend()
+        raise

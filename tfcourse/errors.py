@@ -103,25 +103,24 @@ def _length(value: Sized) -> int:
 
 def error_text(error: BaseException) -> str:
     """Return ``KeyError: 'units'`` for an error, also where its message itself raises an error."""
-    message, name = _message(error), type(error).__name__
-    return encodable(f"{name}: {message}" if message else name)
+    message, name = _message(error).strip(), type(error).__name__
+    return encodable(f"{name}: {message}" if message else f"{name} without a message")
 
 
 def error_line(error: BaseException) -> str:
     """Return the type and `message_line` of an error, shortened where it is too long."""
-    first = error_text(error).splitlines()[0]
-    if first.endswith(GRAPH_ERROR):
-        first = f"{type(error).__name__}: {message_line(error)}"
-    return shortened(first, LONGEST_REASON)
+    if not _message(error).strip():
+        return error_text(error)
+    return shortened(f"{type(error).__name__}: {message_line(error)}", LONGEST_REASON)
 
 
 def message_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type if it has none.
+    """Return the first line of an error's message, or its type and that it has none.
 
     An error in a TensorFlow graph begins with a call stack; its reason is at the end, before the
     name of the node.
     """
-    lines = _message(error).strip().splitlines() or [type(error).__name__]
+    lines = _message(error).strip().splitlines() or [error_text(error)]
     nodes = [number for number, line in enumerate(lines) if "[[{{node" in line]
     if lines[0].strip() == GRAPH_ERROR and nodes:
         return encodable(re.sub(r"\{\{function_node [^}]*\}\} ", "", lines[nodes[0] - 1]).strip())

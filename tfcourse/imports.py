@@ -13,7 +13,7 @@ from tfcourse.errors import InputError, error_text, nearest
 from tfcourse.quiet import quiet_start
 from tfcourse.time_limits import TimeLimitError, limited, limits_now
 
-__all__ = ["exit_as_error", "load_function"]
+__all__ = ["exit_as_error", "load_function", "search_modules_in"]
 
 
 @contextmanager
@@ -61,8 +61,17 @@ def _exit_if_unguarded(status: int) -> NoReturn:
     raise _ProcessExit(f"os._exit({status!r}) was called, which ends the process")
 
 
+def search_modules_in(folder: Path) -> None:
+    """Let Python find modules in a folder too, after all others: no module hides another's."""
+    path = str(folder.resolve())
+    if path not in sys.path:
+        sys.path.append(path)
+
+
 def load_function(name: str, key: str) -> Any:
     """Import the function ``package.module:function``, also from the current folder.
+
+    For other folders see `search_modules_in`.
 
     It may also be an object that builds models, such as keras-tuner's ``HyperModel``, or a
     callback.
@@ -91,8 +100,8 @@ def load_function(name: str, key: str) -> Any:
     except Exception as error:
         raise InputError(
             f'{key}: the module "{module_name}" can\'t be imported '
-            f"({error_text(error)}). It is searched in the current folder and among "
-            "the installed packages."
+            f"({error_text(error)}). It is searched in the current folder, beside "
+            "the config, and among the installed packages."
         ) from error
     function: Any = getattr(module, function_name, None)
     has_use = any(callable(getattr(function, name, None)) for name in ("build", "set_model"))

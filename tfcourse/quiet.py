@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tfcourse.backend import check_backend
+
 __all__ = ["quiet_logger", "quiet_optuna", "quiet_start", "silent_stderr"]
 
 
@@ -17,10 +19,14 @@ def quiet_start() -> Iterator[None]:
     Garbage is not collected meanwhile: the 650 000 objects of the import stay, and collections took
     a quarter of its time. If TensorFlow is already imported, nothing changes; a closed stderr is
     not touched.
+
+    Raises:
+        InputError: Keras's backend is another one.
     """
     if "tensorflow" in sys.modules:
         yield
         return
+    check_backend()
     with _no_garbage_collection(), silent_stderr():
         yield
 

@@ -76,6 +76,12 @@ def test_digits_are_scikit_learns_in_0_to_1():
     assert (part.x.shape, classes, part.x.min(), part.x.max()) == ((1797, 64), 10, 0, 1)
 
 
+# The remedies for labels.
+NUMBER_THEM = "Number them: np.unique(y, return_inverse=True)[1]."
+REGRESSION = 'If they are numbers to predict, a regression, give loss = "mse".'
+ONE_CLASS = "All examples are of one class: a model needs others to learn from."
+
+
 class TestNpz:
     @pytest.mark.parametrize("dtype", ["float64", "float16", "int64", "uint8"])
     def test_arrays_of_any_number_type(self, npz, dtype):
@@ -417,21 +423,27 @@ class TestChecks:
     @pytest.mark.parametrize(
         ("y", "shown"),
         [
-            ([0, 1, 3, 0, 1, 3], "0, 1, 3"),
-            ([-1, 0, 1, -1, 0, 1], "-1, 0, 1"),
-            ([0, 0.5, 1, 0, 0.5, 1], "0, 0.5, 1"),
-            ([1, 2, 3, 1, 2, 3], "1, 2, 3"),
-            ([0, 0, 0, 0, 0, 0], "0"),
-            ([0, 1, np.nan, 0, 1, 0], "0, 1, nan"),
-            ([0, 1, np.inf, 0, 1, 0], "0, 1, inf"),
+            ([0, 1, 3, 0, 1, 3], f"0, 1, 3. {NUMBER_THEM}"),
+            ([-1, 0, 1, -1, 0, 1], f"-1, 0, 1. {NUMBER_THEM}"),
+            ([0, 0.5, 1, 0, 0.5, 1], f"0, 0.5, 1. {REGRESSION}"),
+            ([1, 2, 3, 1, 2, 3], f"1, 2, 3. {NUMBER_THEM}"),
+            ([0, 0, 0, 0, 0, 0], f"0. {ONE_CLASS}"),
+            (
+                [0, 1, np.nan, 0, 1, 0],
+                "0, 1, nan. 1 of 6 are not finite, the first in row 2: leave out their rows.",
+            ),
+            (
+                [0, 1, np.inf, 0, 1, 0],
+                "0, 1, inf. 1 of 6 are not finite, the first in row 2: leave out their rows.",
+            ),
         ],
         ids=["gap", "negative", "fraction", "from 1", "one class", "nan", "inf"],
     )
     def test_labels(self, npz, y, shown):
         said = error(npz, x=X, y=np.array(y))
         assert "the labels y must be 0, 1, … C-1, each of at least 2 classes present." in said
-        assert said.endswith(f"Received: {shown}.")
+        assert said.endswith(f"Received: {shown}")
 
     def test_many_wrong_labels_are_not_all_listed(self, npz):
         said = error(npz, x=np.zeros((20, 1)), y=np.arange(20) * 2)
-        assert said.endswith("Received: 0, 2, 4, 6, 8, 10, 12, 14, ….")
+        assert said.endswith(f"Received: 0, 2, 4, 6, 8, 10, 12, 14, …. {NUMBER_THEM}")

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from tfcourse.babysit.rule import OnExplosion, Rule
 from tfcourse.errors import InputError
+from tfcourse.imports import search_modules_in
 from tfcourse.search.config.limits import LONGEST_NAME, error_lines
 from tfcourse.search.config.load import parse_config, read_tables, unknown_tables
 from tfcourse.search.config.parsing import parse
@@ -120,6 +121,7 @@ def load_babysit_config(path: Path) -> BabysitConfig:
         search |= {"name": table.name, "seed": table.seed, "threads": table.threads}
     tables = {name: raw.get(name, {}) for name in _TABLES[1:]} | {"search": search}
     try:
+        search_modules_in(path.parent)
         training = parse_config(tables, str(path), path.parent, is_search=False)
     except InputError as error:
         raise InputError("\n".join([*errors, str(error)])) from None

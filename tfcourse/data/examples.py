@@ -8,6 +8,7 @@ import numpy as np
 
 from tfcourse.data.columns import Columns
 from tfcourse.data.frames import as_array
+from tfcourse.data.label_hints import label_hint, shape_hint
 from tfcourse.data.nested import Arrays, array_items, named
 from tfcourse.data.precision import check_whole_numbers, coarse_columns
 from tfcourse.data.splits import Part
@@ -200,7 +201,7 @@ def check_targets(y: Array, title: str, origin: str, numbers: bool) -> tuple[Arr
         which = "the labels y" if title == "y" else f"the labels {title}"
         raise InputError(
             f"{origin}: {which} must be 0, 1, … C-1, each of at least 2 classes present. "
-            f"Received: {first}."
+            f"Received: {first}.{label_hint(y)}"
         )
     return y.astype(np.int64), classes
 
@@ -216,7 +217,7 @@ def _single(x: Array, y: Array, origin: str, numbers: bool) -> tuple[Part, int]:
         raise InputError(
             f"{origin}: x must have the shape (examples, ...) and y {wanted}, with at least one "
             f"example, and a number in each. Received: x of shape {x.shape}, y of shape {y.shape}."
-            + (" Of rows with a 1 for the class, give y.argmax(axis=1)." * (y.ndim == 2))
+            + shape_hint(x, y)
         )
     if x.dtype.kind not in "iuf" or y.dtype.kind not in "iuf":
         remedy = " Number the classes: np.unique(y, return_inverse=True)[1]."

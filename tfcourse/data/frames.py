@@ -37,10 +37,22 @@ def as_array(value: TensorLike, name: str) -> npt.NDArray[np.generic]:
     # A table of pandas exists only where pandas has been imported.
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(value, pandas.DataFrame | pandas.Series):
-        return np.asarray(value)
+        return _as_numpy(value, name)
     frame = value.to_frame() if isinstance(value, pandas.Series) else value
     array = _frame_to_array(frame, name, pandas)
     return array[:, 0] if isinstance(value, pandas.Series) else array
+
+
+def _as_numpy(value: TensorLike, name: str) -> npt.NDArray[np.generic]:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        if not isinstance(value, list | tuple):
+            raise
+        raise InputError(
+            f"{name} is a {type(value).__name__} of lists of different lengths, which is no array. "
+            "Pad them, as with keras.utils.pad_sequences."
+        ) from error
 
 
 def as_examples(value: TensorLike, name: str) -> npt.NDArray[np.generic]:

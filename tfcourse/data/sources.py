@@ -159,7 +159,14 @@ def check_source(source: str, path: Path | None) -> None:
             "keras:NAME",
             "package.module:function",
         )
-        raise InputError(one_of("source", source, choices))
+        raise InputError(one_of("source", source, choices) + _path_hint(source))
+
+
+def _path_hint(source: str) -> str:
+    """Return the keys to give for a path, with a blank before; nothing for another text."""
+    ending = Path(source).suffix.removeprefix(".")
+    kind = ending if ending in FILE_SOURCES else "csv"
+    return f' Give source = "{kind}" and path = "{source}".' if ending else ""
 
 
 def _check_name(source: str, prefix: str, names: tuple[str, ...]) -> None:

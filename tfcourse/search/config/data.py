@@ -69,10 +69,10 @@ def absolute_path(where: str, text: str, folder: Path) -> tuple[str, list[str]]:
     Args:
         where: The table and key.
         text: The path.
-        folder: The folder to which it is relative.
+        folder: The folder to which it is relative, unless it begins with ``~``.
     """
     try:
-        path = (folder / text).resolve()
+        path = (folder / Path(text).expanduser()).resolve()
         path.exists()  # a name that is too long is an error only here
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL
         return text, [f"{where} {shown(text)} can't be used: {error_line(error)}."]

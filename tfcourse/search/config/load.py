@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 from tfcourse.data.arrays import ArrayData
 from tfcourse.data.datasets import Datasets
 from tfcourse.errors import InputError, nearest
+from tfcourse.imports import search_modules_in
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.builders import Builder, deferred_builder, find_builder, merge_space
 from tfcourse.search.config.checks import check_fixed, parse_space
@@ -106,15 +107,13 @@ def load_config(
             table[key] = value
     if start and isinstance(raw.get("search"), dict):
         raw["search"]["start"] = [*raw["search"].get("start", []), *map(dict, start)]
+    if not recorded:
+        search_modules_in(path.parent)
     return parse_config(raw, str(path), path.parent, recorded=recorded)
 
 
 def read_tables(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file.
-
-    Raises:
-        InputError: The file can't be read, or is no TOML.
-    """
+    """Return the tables of a TOML file; raise InputError if it can't be read, or is no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:

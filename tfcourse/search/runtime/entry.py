@@ -20,7 +20,9 @@ def sendable(error: Exception) -> InputError | WorkFailedError:
     error = (isinstance(error, OSError) and disk_error(error)) or error
     if isinstance(error, InputError):
         return InputError(str(error))
-    return WorkFailedError(str(error) if isinstance(error, WorkFailedError) else error_text(error))
+    if isinstance(error, WorkFailedError):
+        return WorkFailedError(str(error))
+    return WorkFailedError(f"A process of the search failed: {error_text(error)}")
 
 
 def run_child(settings: Mapping[str, Any], connection: Connection, log: Path) -> None:
