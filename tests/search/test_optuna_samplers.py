@@ -321,7 +321,7 @@ def test_each_parameter_has_all_its_values(parameter):
     """A value that a trial has is the one that Optuna is told of, to rounding."""
     from tfcourse.search.engine.optuna_study import OptunaStudy
 
-    study = OptunaStudy({"x": parameter}, "min", "RandomSampler", {}, 0)
+    study = OptunaStudy({"x": parameter}, ["min"], "RandomSampler", {}, 0)
     values = [study.ask().values["x"] for _ in range(200)]
     if parameter.count is not None and parameter.count < 20:
         every = parameter.values if isinstance(parameter, Choice) else None

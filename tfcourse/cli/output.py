@@ -18,7 +18,8 @@ __all__ = ["SEARCH_KEYS", "finished_trials_of", "print_json", "print_result", "p
 
 # The keys of a search's JSON object.
 SEARCH_KEYS = (
-    *("directory", "finished", "objective", "direction", "planned", "counts", "ended_by"),
+    *("directory", "finished", "objective", "direction", "objectives", "pareto_set"),
+    *("planned", "counts", "ended_by"),
     *("summary", "findings", "problems", "continue", "trials"),
 )
 

@@ -82,7 +82,8 @@ def retest(
     repeats = bool(same) and alone and seeds == 1 and seed in (None, searched.search.seed)
     runner = TrialRunner(config, split, worker="retest", files=directory.callbacks / "retest")
     new = _train(runner, old, config.direction, verbose)
-    places = {r.trial: place for place, r in enumerate(rank(new, config.direction), 1)}
+    ranking = rank(new, config.direction, config.objectives[1:])
+    places = {r.trial: place for place, r in enumerate(ranking, 1)}
     if not places:
         raise WorkFailedError(
             f"All {len(new)} trials that were run again failed; the first, trial {new[0].trial}, "

@@ -17,10 +17,10 @@ from tfcourse.search.config.checks import check_fixed, parse_space
 from tfcourse.search.config.data import absolute_path, validate_data
 from tfcourse.search.config.limits import error_lines, unwritable
 from tfcourse.search.config.metrics import with_defaults
-from tfcourse.search.config.outputs import objectives, outputs_of, validate_objective
+from tfcourse.search.config.outputs import validate_objective
+from tfcourse.search.config.pairs import problems_of_pairs
 from tfcourse.search.config.parsing import parse
 from tfcourse.search.config.parts import Objects
-from tfcourse.search.config.satisficing import limits_problems
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import strategy_settings, validate_strategy
 from tfcourse.search.config.start import validate_start
@@ -35,7 +35,6 @@ from tfcourse.search.config.tables import (
 from tfcourse.search.config.time_limits import limited_preparation
 from tfcourse.search.config.training_checks import validate_training
 from tfcourse.search.config.vectorized import validate_vectorized
-from tfcourse.search.config.weights import weight_problems
 from tfcourse.types import Hyperparameters
 
 __all__ = ["Overrides", "load_config", "parse_config", "read_tables", "unknown_tables"]
@@ -175,7 +174,7 @@ def parse_config(
         builder = _load_builder(parsed["model"], build, recorded, errors)
     any_metric = recorded or (builder is not None and (builder.compiles or builder.fit is not None))
     errors += validate_objective(tables["search"], tables["training"], any_metric=any_metric)
-    errors += _problems_of_pairs(parsed, any_metric)
+    errors += problems_of_pairs(tables["search"], parsed, any_metric)
     fixed = {} if parsed["model"] is None else parsed["model"].arguments
     tables["space"] = merge_space(builder, tables["space"], fixed)
     # A table with errors of its own must not cause others here.
@@ -220,17 +219,6 @@ def _parse_tables(tables: Mapping[str, object], folder: Path) -> tuple[dict[str,
         parsed["search"] = search.model_copy(update={"tensorboard": path})
         errors += lines
     return parsed, errors
-
-
-def _problems_of_pairs(parsed: Mapping[str, Any], any_metric: bool) -> list[str]:
-    """Return a line for each error of keys in one table that depends on another table."""
-    search: SearchTable | None = parsed["search"]
-    training: TrainingTable | None = parsed["training"]
-    problems = weight_problems(training, parsed["data"])
-    if search is None or search.limits is None or training is None:
-        return problems
-    outputs = outputs_of(training.loss, training.metrics, training.targets)
-    return problems + limits_problems(search.limits, objectives(outputs), any_metric)
 
 
 def _check_data(

@@ -154,7 +154,8 @@ def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
         training = {"metrics": ["mean_absolute_error"], **training}
     metrics = training.get("metrics", ["accuracy"])
     lists = isinstance(metrics, list | tuple | Mapping)
-    if lists and (isinstance(loss, Mapping) or "accuracy" not in metrics):
+    lacks_accuracy = lists and (isinstance(loss, Mapping) or "accuracy" not in metrics)
+    if lacks_accuracy and "objectives" not in search:
         search = {"objective": "val_loss", **search}
     builder = model.get("builder", "mlp")
     is_known = isinstance(builder, str) and builder in BUILDERS

@@ -21,7 +21,7 @@ TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 def sampler_problems(
-    strategy: str, settings: SamplerTable, space: Mapping[str, Parameter]
+    strategy: str, settings: SamplerTable, space: Mapping[str, Parameter], objectives: int = 1
 ) -> list[str]:
     """Return a line if packages are missing, or a line for each wrong argument of the sampler.
 
@@ -29,6 +29,7 @@ def sampler_problems(
         strategy: ``[search] strategy``.
         settings: The strategy's table.
         space: The parameters by name.
+        objectives: The number of objectives.
     """
     sampler = settings.sampler_settings.name
     packages = ("optuna", *PACKAGES.get(sampler, ()))
@@ -45,7 +46,7 @@ def sampler_problems(
 
     types = argument_types(sampler)
     lines = [_line(name, value, sampler, types) for name, value in settings.arguments.items()]
-    return [line for line in lines if line] or _refusal(settings, space)
+    return [line for line in lines if line] or _refusal(settings, space, objectives)
 
 
 def _line(name: str, value: object, sampler: str, types: Mapping[str, str]) -> str | None:
@@ -64,7 +65,7 @@ def _line(name: str, value: object, sampler: str, types: Mapping[str, str]) -> s
     return None
 
 
-def _refusal(settings: OptunaTable, space: Mapping[str, Parameter]) -> list[str]:
+def _refusal(settings: OptunaTable, space: Mapping[str, Parameter], objectives: int) -> list[str]:
     """Return an error if the sampler refuses its arguments, when it is built or when it samples."""
     from tfcourse.search.engine.optuna_study import OptunaStudy
 
@@ -74,9 +75,9 @@ def _refusal(settings: OptunaTable, space: Mapping[str, Parameter]) -> list[str]
     if startup == "n_startup_trials" and settings.sampler != "GPSampler":
         arguments[startup] = 1
     try:
-        study = OptunaStudy(space, "min", settings.sampler, arguments, 0)
+        study = OptunaStudy(space, ["min"] * objectives, settings.sampler, arguments, 0)
         for trial in range(3):
-            study.tell(study.ask().number, float(trial))
+            study.tell(study.ask().number, [float(trial)] * objectives)
     except Exception as error:  # asserts, empty arrays: Optuna does not check every argument
         listed = ", ".join(f"{name} = {shown(v)}" for name, v in settings.arguments.items())
         return [

@@ -9,7 +9,8 @@ from pydantic import ConfigDict, Field
 from tfcourse.errors import one_of, shown
 from tfcourse.hyperparameters import is_number
 from tfcourse.search.config.table import Table
-from tfcourse.search.records.satisficing import PARAMETERS, Bound
+from tfcourse.search.records.objective import PARAMETERS
+from tfcourse.search.records.satisficing import Bound
 
 __all__ = ["LimitsTable", "limits_problems"]
 

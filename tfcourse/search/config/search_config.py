@@ -1,7 +1,7 @@
 """The checked config of a search."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,10 +12,12 @@ from tfcourse.data.datasets import Datasets
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.column_tables import without_defaults
 from tfcourse.search.config.metrics import direction_of
+from tfcourse.search.config.objectives import objectives_of
 from tfcourse.search.config.outputs import Output, outputs_of
 from tfcourse.search.config.parts import Objects
 from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
 from tfcourse.search.config.tables import DataTable, ModelTable, SearchTable, TrainingTable
+from tfcourse.search.records.objective import Objective
 from tfcourse.search.records.satisficing import Bound
 from tfcourse.search.records.score_at import BEST
 from tfcourse.search.space.parameters import Parameter
@@ -73,6 +75,11 @@ class SearchConfig:
         return direction_of(name, [output.name for output in self.outputs])
 
     @cached_property
+    def objectives(self) -> tuple[Objective, ...]:
+        """The objectives, of which the first one is the score."""
+        return objectives_of(self.search, self.direction, self.direction_of)
+
+    @cached_property
     def trials(self) -> int:
         """The number of trials, see `trials_of`."""
         return trials_of(self.search, self.space)
@@ -90,6 +97,7 @@ class SearchConfig:
             self.training.epochs,
             self.search.start,
             self._pruning,
+            self.objectives,
         )
 
     @property
@@ -141,9 +149,11 @@ class SearchConfig:
         if self.settings is not None:
             of_strategy[self.search.strategy] = self.settings.model_dump(exclude_none=True)
         search = self.search.model_copy(update={"direction": self.direction})
-        # Searches without a start, patience or score_at have the config of earlier versions.
+        if search.objectives:
+            of_strategy["objectives"] = [asdict(objective) for objective in self.objectives]
+        # Searches without these keys have the config of earlier versions.
         of_strategy |= {"start": [dict(table) for table in search.start]} if search.start else {}
-        without = {"start", *(["min_delta"] if search.patience is None else [])}
+        without = {"start", "objectives", *(["min_delta"] if search.patience is None else [])}
         without |= {"score_at"} if search.score_at == BEST else set()
         tables = {
             "search": search.model_dump(exclude_none=True, exclude=without) | of_strategy,

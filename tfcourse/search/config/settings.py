@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, get_args
 
 from tfcourse.errors import shown
+from tfcourse.search.config.objectives import several_problems, with_objectives
 from tfcourse.search.config.parsing import parse
 from tfcourse.search.config.samplers import sampler_problems
 from tfcourse.search.config.strategy_tables import STRATEGIES, HyperbandTable, SamplerTable
@@ -25,6 +26,8 @@ def strategy_settings(raw: object) -> tuple[object, Table | None, list[str]]:
     if not isinstance(raw, Mapping):
         return raw, None, []
     raw, errors = with_sampler(raw)
+    raw, lines = with_objectives(raw)
+    errors += lines
     rest = {key: value for key, value in raw.items() if key not in STRATEGIES}
     strategy = raw.get("strategy", "random")
     if strategy not in get_args(SearchTable.model_fields["strategy"].annotation):
@@ -81,8 +84,10 @@ def validate_strategy(
     """Return a line for each way in which the space or the pruning does not suit the strategy."""
     pruning = _validate_pruning(search, training, space)
     if search.strategy == "grid":
-        return pruning + grid_problems(space, search.trials)
-    errors = pruning + [
+        several = several_problems(search, settings)
+        return [*several, *pruning, *grid_problems(space, search.trials)]
+    errors = several_problems(search, settings) + pruning
+    errors += [
         f'[space.{name}] points is for strategy "grid" only. Received: "{search.strategy}".'
         for name, parameter in space.items()
         if isinstance(parameter, Range) and parameter.points is not None
@@ -92,7 +97,8 @@ def validate_strategy(
             '[search] strategy "bayesian" needs scikit-learn. Install it: pip install scikit-learn.'
         )
     if isinstance(settings, SamplerTable):
-        errors += sampler_problems(search.strategy, settings, space)
+        count = len(search.objectives or [search.objective])
+        errors += sampler_problems(search.strategy, settings, space, count)
     if search.strategy == "hyperband":
         if search.patience is not None:
             errors.append(

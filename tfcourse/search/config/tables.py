@@ -45,6 +45,8 @@ class SearchTable(Table):
     """``[search]``: the objective, the strategy and the extent of the search.
 
     Attributes:
+        objectives: Several objectives, see `tfcourse.search.config.objectives`: as tables with
+            ``name`` and perhaps ``direction``. ``objective`` is the first of them.
         score_at: The epochs of a training that its score is of, see
             `tfcourse.search.records.score_at`. With ``"best"`` the model has the weights of the
             best epoch, otherwise those of the last one, at which early stopping may have ended it.
@@ -77,6 +79,7 @@ class SearchTable(Table):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=LONGEST_NAME)
     objective: str = "val_accuracy"
     direction: Literal["max", "min"] | None = None
+    objectives: Annotated[tuple[dict[str, Any], ...], Strict(False)] | None = None
     score_at: Annotated[str, AfterValidator(_score_at)] = BEST
     strategy: Literal[
         "random",

@@ -5,7 +5,7 @@ module.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class OptunaStudy:
 
     Args:
         space: The parameters by name.
-        direction: ``"max"`` or ``"min"``.
+        directions: ``"max"`` or ``"min"`` of each objective.
         sampler: The name of the sampler's class.
         arguments: The sampler's arguments, without ``seed``.
         seed: The search's seed: the sampler's is ``seed`` mod 2³².
@@ -50,7 +50,7 @@ class OptunaStudy:
     def __init__(
         self,
         space: Mapping[str, Parameter],
-        direction: str,
+        directions: Sequence[str],
         sampler: str,
         arguments: Mapping[str, Any],
         seed: int,
@@ -60,7 +60,7 @@ class OptunaStudy:
         self._variables = {name: _variable(name, space[name]) for name in parents_first(space)}
         with quiet_optuna():
             self._study = optuna.create_study(
-                direction="maximize" if direction == "max" else "minimize",
+                directions=["maximize" if each == "max" else "minimize" for each in directions],
                 sampler=getattr(optuna.samplers, sampler)(**arguments, seed=seed % SEEDS),
             )
 
@@ -88,18 +88,18 @@ class OptunaStudy:
         ordered = {name: proposal[name] for name in self.space if name in proposal}
         return Proposal(trial.number, ordered if values is None else dict(values))
 
-    def tell(self, number: int, score: float | None) -> None:
-        """End a trial with its finite score; with None it has failed.
+    def tell(self, number: int, scores: Sequence[float] | None) -> None:
+        """End a trial with its value of each objective; with None it has failed.
 
         Args:
             number: Optuna's number of the trial.
-            score: The score.
+            scores: The values.
         """
         with quiet_optuna():
-            if score is None:
+            if scores is None:
                 self._study.tell(number, state=TrialState.FAIL)
             else:
-                self._study.tell(number, score)
+                self._study.tell(number, scores)
 
 
 def argument_types(sampler: str) -> dict[str, str]:

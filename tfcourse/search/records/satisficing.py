@@ -8,12 +8,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tfcourse.search.records.objective import PARAMETERS
 from tfcourse.search.records.trial_record import TrialRecord
 
-__all__ = ["PARAMETERS", "Bound", "broken", "judge", "judge_all", "lacks_parameters"]
+__all__ = ["Bound", "broken", "judge", "judge_all", "lacks_parameters"]
 
-# The bound on the number of parameters of a trial's model; other bounds are on metrics.
-PARAMETERS = "parameters"
 # The statuses of trials that ended as planned.
 ENDED = ("completed", "infeasible")
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from tfcourse.errors import encodable
+from tfcourse.search.records.objective import COSTS, PARAMETERS, Objective
 from tfcourse.types import Hyperparameters
 
 __all__ = ["TrialRecord", "as_csv", "csv_tables", "parse_record", "rank", "without_nan"]
@@ -92,6 +93,12 @@ class TrialRecord:
         parts = {name: curve[start : self.best_epoch] for name, curve in self.history.items()}
         return {name: _mean(part) for name, part in parts.items() if part}
 
+    def value_of(self, objective: Objective) -> float | None:
+        """Return the value of an objective: a cost, or a metric at the epochs of the score."""
+        if objective.name in COSTS:
+            return self.parameters if objective.name == PARAMETERS else self.seconds
+        return self.metrics_at_score.get(objective.name)
+
     @property
     def epochs_trained(self) -> int:
         """The epochs of its trainings; of several only those of the longest without ``curves``."""
@@ -134,11 +141,25 @@ def parse_record(text: str | None, trial: int) -> TrialRecord | None:
     return TrialRecord(**{name: value for name, value in vars(stored).items() if name != "search"})
 
 
-def rank(records: Iterable[TrialRecord], direction: str) -> list[TrialRecord]:
-    """Return the completed trials, best first; of equal ones the earlier first."""
+def rank(
+    records: Iterable[TrialRecord], direction: str, others: Sequence[Objective] = ()
+) -> list[TrialRecord]:
+    """Return the completed trials, best first.
+
+    Args:
+        records: The trials.
+        direction: The better direction of the score, ``"max"`` or ``"min"``.
+        others: Further objectives, which order trials of equal scores; of equal trials the earlier
+            one is first.
+    """
     sign = -1 if direction == "max" else 1
     completed = [r for r in records if r.status == "completed" and r.score is not None]
-    return sorted(completed, key=lambda r: (sign * (r.score or 0.0), r.trial))
+
+    def key(record: TrialRecord) -> tuple[float, ...]:
+        losses = [objective.loss(record.value_of(objective)) for objective in others]
+        return (sign * (record.score or 0.0), *losses, record.trial)
+
+    return sorted(completed, key=key)
 
 
 def csv_tables(records: Iterable[TrialRecord], names: Sequence[str]) -> tuple[str, str]:

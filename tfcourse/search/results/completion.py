@@ -17,7 +17,7 @@ from tfcourse.search.store.code_record import is_damaged
 from tfcourse.search.store.data_record import read_data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.earlier_runs import stop_on_record
-from tfcourse.search.store.resume import as_recorded, finished_trials
+from tfcourse.search.store.resume import as_recorded, finished_trials, lost_models
 from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
 from tfcourse.search.strategies.stopping import mark_after, trials_that_count
 
@@ -33,7 +33,7 @@ def result_on_record(
     """Return the result of finished trials; None if a part of the record is missing or damaged."""
     stop = stop_on_record(config, directory, records)
     trials = trials_that_count(records, stop)
-    ranking = rank(trials.values(), config.direction)
+    ranking = rank(trials.values(), config.direction, config.objectives[1:])
     summary = directory.read_summary()
     if not ranking or summary is None:
         return None
@@ -42,6 +42,7 @@ def result_on_record(
         (summary.trial, summary.objective, summary.score) == best
         and _is_close(directory.read_rounds(), rounds_on_record(config.study, records))
         and directory.best_trial() == summary.trial
+        and (len(config.objectives) == 1 or not lost_models(config, directory, ranking))
         and directory.has_tables(mark_after(records.values(), stop), config.columns)
         and directory.has_whole_config()
         and read_data_record(directory.path) is not None
@@ -67,6 +68,7 @@ def result_on_record(
         findings=lines,
         stop=stop,
         config=config,
+        objectives=config.objectives,
     )
 
 

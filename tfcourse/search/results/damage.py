@@ -1,13 +1,16 @@
 """The parts of a search's record that are lost or damaged."""
 
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
+from tfcourse.errors import InputError
+from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.summary import Summary
 
-__all__ = ["damage_lines"]
+__all__ = ["damage_lines", "objective_on_record"]
 
 
 def damage_lines(
@@ -26,3 +29,22 @@ def damage_lines(
     if summary is not None and directory.best_trial() != summary.trial:
         lines.append("best.keras is lost or damaged.")
     return lines
+
+
+def objective_on_record(
+    path: Path, tables: Mapping[str, Any], summary: Summary | None
+) -> tuple[str, Literal["max", "min"]]:
+    """Return the name of the score and its better direction.
+
+    Raises:
+        InputError: Nothing in the run directory says them.
+    """
+    search = tables.get("search", {})
+    name = search.get("objective", None if summary is None else summary.objective)
+    direction = search.get("direction") or (direction_of(name) if isinstance(name, str) else None)
+    if not isinstance(name, str) or direction not in ("max", "min"):
+        raise InputError(
+            f"{path}: config.toml and summary.json are lost or damaged, and with them the name of "
+            "the score. The search's own command writes them again; trials/ has the trials."
+        )
+    return name, direction

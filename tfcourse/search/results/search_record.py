@@ -13,14 +13,16 @@ from rich.console import RenderableType
 
 from tfcourse.errors import InputError
 from tfcourse.search.config.load import load_config
-from tfcourse.search.config.metrics import direction_of
+from tfcourse.search.records.objective import Objective
+from tfcourse.search.records.pareto import pareto_set
 from tfcourse.search.records.score_at import BEST
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.completion import complete_result
-from tfcourse.search.results.damage import damage_lines
+from tfcourse.search.results.damage import damage_lines, objective_on_record
 from tfcourse.search.results.findings import findings
 from tfcourse.search.results.layout import Printable
 from tfcourse.search.results.outcomes import WIDER_LIMITS, failure_lines, infeasible_lines
+from tfcourse.search.results.pareto_table import entry_of, pareto_tables
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.tables import format_score, search_tables
 from tfcourse.search.results.trials_space import space_of
@@ -52,6 +54,7 @@ class SearchRecord(Printable):
         versions: The versions of the packages that it ran with.
         problems: What is lost or damaged, a line each.
         result: The result; None if the search is not finished.
+        objectives: The objectives, of which the first one is the score.
     """
 
     directory: Path
@@ -66,6 +69,7 @@ class SearchRecord(Printable):
     versions: Mapping[str, str]
     problems: Sequence[str]
     result: SearchResult | None
+    objectives: Sequence[Objective]
 
     @property
     def name(self) -> str:
@@ -82,7 +86,12 @@ class SearchRecord(Printable):
         """The completed trials that count, best first."""
         if self.result is not None:
             return self.result.ranking
-        return rank(self.trials.values(), self.direction)
+        return rank(self.trials.values(), self.direction, self.objectives[1:])
+
+    @cached_property
+    def pareto_set(self) -> list[TrialRecord]:
+        """The trials that no other dominates, best first; none with one objective."""
+        return pareto_set(self.ranking, self.objectives) if len(self.objectives) > 1 else []
 
     @property
     def best(self) -> TrialRecord | None:
@@ -127,7 +136,8 @@ class SearchRecord(Printable):
 
     def rich_tables(self, top: int | None = None) -> list[RenderableType]:
         """Return the table of the rounds and that of the best trials, as far as there are any."""
-        return search_tables(self.trials, self.ranking, self.rounds, self.objective, top)
+        tables = search_tables(self.trials, self.ranking, self.rounds, self.objective, top)
+        return [*tables, *pareto_tables(self.pareto_set, self.objectives)]
 
     def lines(self) -> list[str]:
         """Return the lines below the tables: counts, failures, damage, and how to continue."""
@@ -166,6 +176,8 @@ class SearchRecord(Printable):
             "finished": self.result is not None,
             "objective": self.objective,
             "direction": self.direction,
+            "objectives": [asdict(objective) for objective in self.objectives],
+            "pareto_set": [entry_of(record, self.objectives) for record in self.pareto_set],
             "planned": self.planned,
             "counts": self.counts,
             "ended_by": self.result and self.result.ended_by,
@@ -191,10 +203,11 @@ def read_record(path: Path) -> SearchRecord:
     summary = directory.read_summary()
     problems = damage_lines(directory, tables, trials, summary)
     result, planned = None, None
+    objectives: Sequence[Objective] = ()
     space: Mapping[str, Parameter] = space_of(trials)
     try:
         config = as_recorded(load_config(directory.config, recorded=True), path)
-        space, planned = config.space, config.trials
+        space, planned, objectives = config.space, config.trials, config.objectives
         within = {n: r for n, r in trials.items() if fits(r.values, space, config.columns)}
         if len(within) < len(trials):
             count = len(trials) - len(within)
@@ -204,7 +217,7 @@ def read_record(path: Path) -> SearchRecord:
     except InputError as error:
         if tables and planned is None:
             problems.append(str(error).splitlines()[-1].strip())
-    objective, direction = _objective(path, tables, summary)
+    objective, direction = objective_on_record(path, tables, summary)
     versions = read_json(directory.versions)
     return SearchRecord(
         path,
@@ -219,6 +232,7 @@ def read_record(path: Path) -> SearchRecord:
         versions if isinstance(versions, dict) else {},
         problems,
         result,
+        objectives or (Objective(objective, direction),),
     )
 
 
@@ -233,16 +247,3 @@ def read_result(path: Path) -> SearchResult:
         problems = " ".join([f"{path} holds no finished search.", *record.problems])
         raise InputError(f"{problems} {record.command()} continues it.")
     return record.result
-
-
-def _objective(path: Path, tables: Mapping[str, Any], summary: Summary | None) -> tuple[str, str]:
-    """Return the name of the score and its better direction."""
-    search = tables.get("search", {})
-    name = search.get("objective", None if summary is None else summary.objective)
-    direction = search.get("direction") or (direction_of(name) if isinstance(name, str) else None)
-    if not isinstance(name, str) or direction not in ("max", "min"):
-        raise InputError(
-            f"{path}: config.toml and summary.json are lost or damaged, and with them the name of "
-            "the score. The search's own command writes them again; trials/ has the trials."
-        )
-    return name, direction

@@ -10,11 +10,14 @@ from rich.console import RenderableType
 from tfcourse.console import one_line
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.effort import Effort
+from tfcourse.search.records.objective import Objective
+from tfcourse.search.records.pareto import pareto_set
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.compilation import compile_as_searched
 from tfcourse.search.results.findings import with_run_directory
 from tfcourse.search.results.layout import Printable
 from tfcourse.search.results.outcomes import LONGEST_REASON, infeasible_lines
+from tfcourse.search.results.pareto_table import pareto_tables
 from tfcourse.search.results.tables import epochs_in_words, format_score, search_tables
 from tfcourse.search.store.code_record import changes_in_words
 from tfcourse.search.store.directory import RunDirectory
@@ -42,6 +45,7 @@ class SearchResult(Printable):
             `tfcourse.search.results.findings`.
         stop: The limit that has ended it before its last trial, if any.
         config: The search; None reads the one on record where it is needed.
+        objectives: The objectives, of which the first one is the score.
     """
 
     directory: Path
@@ -54,6 +58,7 @@ class SearchResult(Printable):
     findings: Sequence[str] = ()
     stop: Stop | None = None
     config: SearchConfig | None = field(default=None, compare=False)
+    objectives: Sequence[Objective] = ()
 
     def __repr__(self) -> str:
         summary = self.summary
@@ -66,6 +71,11 @@ class SearchResult(Printable):
     def best(self) -> TrialRecord:
         """The best trial."""
         return self.ranking[0]
+
+    @property
+    def pareto_set(self) -> list[TrialRecord]:
+        """The trials that no other dominates, best first; none with one objective."""
+        return pareto_set(self.ranking, self.objectives) if len(self.objectives) > 1 else []
 
     @property
     def ended_by(self) -> str | None:
@@ -99,7 +109,8 @@ class SearchResult(Printable):
     def rich_tables(self, top: int | None = None) -> list[RenderableType]:
         """Return the table of the rounds, if there are any, and that of the best trials."""
         objective = self.summary.objective
-        return search_tables(self.trials, self.ranking, self.rounds, objective, top)
+        tables = search_tables(self.trials, self.ranking, self.rounds, objective, top)
+        return [*tables, *pareto_tables(self.pareto_set, self.objectives)]
 
     def lines(self) -> list[str]:
         """Return the lines below the tables: failures, scores, files, findings and warnings."""

@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import RenderableType
 
 from tfcourse.console import one_line
-from tfcourse.search.records.trial_record import TrialRecord, rank, without_nan
+from tfcourse.search.records.pareto import leaders
+from tfcourse.search.records.trial_record import TrialRecord, without_nan
 from tfcourse.search.results.layout import FirstThatFits, Printable, table_of
 from tfcourse.search.results.outcomes import infeasible_lines
 from tfcourse.search.results.search_record import SearchRecord
@@ -70,8 +71,8 @@ class Snapshot(Printable):
     @cached_property
     def best(self) -> TrialRecord | None:
         """The best trial so far."""
-        ranking = rank(self.trials.values(), self.record.direction)
-        return ranking[0] if ranking else None
+        first = leaders(self.trials.values(), self.record.objectives)[:1]
+        return first[0] if first else None
 
     @property
     def counts(self) -> dict[str, int]:

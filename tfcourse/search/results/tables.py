@@ -1,6 +1,6 @@
 """The tables of a search: its space, its rounds and its best trials."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -22,6 +22,7 @@ __all__ = [
     "rounds_table",
     "search_tables",
     "space_table",
+    "upright_or_transposed",
 ]
 
 # The number of best trials that are shown.
@@ -57,9 +58,6 @@ def best_table(
 ) -> FirstThatFits:
     """Return the trials as a table of number, score, epoch and hyperparameters.
 
-    A trial is a row. If that is too wide for the terminal, a trial is a column, and the last ones
-    are left out if there are too many.
-
     Args:
         records: The trials, best first.
         objective: The name of the score.
@@ -73,11 +71,26 @@ def best_table(
             score += f" ± {record.score_std:.4f}"
         values = [format_value(record.values.get(name), LONGEST_VALUE) for name in names]
         rows.append([str(record.trial), score, str(record.best_epoch), *values])
-    forms = [table_of(rows, _title_of_best(len(records)))]
-    for count in range(len(records), 0, -1):
+    return upright_or_transposed(rows, _title_of_best)
+
+
+def upright_or_transposed(
+    rows: Sequence[Sequence[str]], title_of: Callable[[int], str]
+) -> FirstThatFits:
+    """Return a table with a trial a row, or a column where that is too wide for the terminal.
+
+    The last ones are left out if there are too many columns.
+
+    Args:
+        rows: The heading, and the cells of each trial.
+        title_of: Returns the title for a number of trials.
+    """
+    trials = len(rows) - 1
+    forms = [table_of(rows, title_of(trials))]
+    for count in range(trials, 0, -1):
         columns = list(zip(*rows[: count + 1], strict=True))
-        caption = "All trials are in results.csv." if count < len(records) else None
-        forms.append(table_of(columns, _title_of_best(count), caption))
+        caption = "All trials are in results.csv." if count < trials else None
+        forms.append(table_of(columns, title_of(count), caption))
         forms[-1].columns[0].justify = "left"
     return FirstThatFits(forms)
 
@@ -114,7 +127,7 @@ def space_table(config: SearchConfig) -> Table:
     """Return the values and scale of each hyperparameter of a search."""
     search = config.search
     title = f"{search.name}: {search.strategy} search, {config.trials} trials, "
-    title += f"{search.objective} ({config.direction})"
+    title += ", ".join(f"{each.name} ({each.direction})" for each in config.objectives)
     table = Table(title=title, min_width=len(title), box=SIMPLE_HEAD)
     if search.strategy == "grid" and search.trials < (size := grid_size(config.space)):
         table.caption = f"{search.trials} of the grid's {size} points, chosen by the seed"

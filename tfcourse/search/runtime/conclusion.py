@@ -151,7 +151,7 @@ def _summary(
         stop: The limit that has ended the search, if any.
         seconds: The seconds that the search took.
     """
-    ranking = rank(records.values(), config.direction)
+    ranking = rank(records.values(), config.direction, config.objectives[1:])
     return Summary(
         best,
         config.search.objective,

@@ -17,7 +17,7 @@ from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model, save_model, why_not_loadable
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.records.satisficing import PARAMETERS
+from tfcourse.search.records.objective import PARAMETERS
 from tfcourse.search.runtime.own_parts import check_own_training
 from tfcourse.search.store.code_record import CodeRecord, code_record
 from tfcourse.search.strategies.proposals import propose

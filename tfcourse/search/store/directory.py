@@ -3,7 +3,7 @@
 import re
 import shutil
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -33,9 +33,10 @@ class RunDirectory:
     hash, see `tfcourse.search.store.data_record`), ``code.json`` (hashes of the models' code, see
     `tfcourse.search.store.code_record`), ``trials/0007.json`` (a `TrialRecord` each),
     ``results.csv``, ``history.csv``, ``best.keras``, ``summary.json``, ``rounds.json`` of a search
-    from coarse to fine, ``models/0007.keras`` with ``checkpoints = "all"``, and ``logs/w1.log``
-    (the output of a worker); ``callbacks/0007/`` has what callbacks of one's own write. The trials'
-    files are the record, from which the tables are made.
+    from coarse to fine, ``models/0007.keras`` with ``checkpoints = "all"`` or, with several
+    objectives, of the Pareto set, and ``logs/w1.log`` (the output of a worker);
+    ``callbacks/0007/`` has what callbacks of one's own write. The trials' files are the record,
+    from which the tables are made.
 
     During the search also ``checkpoints/`` (of long trials), ``models/`` (that may become the
     best), ``trials/0007.forgotten`` (the earlier record of a trial that runs again) and, of a
@@ -159,12 +160,19 @@ class RunDirectory:
         """Remove the checkpoints of all trials."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
-    def forget_running(self, all_models: bool) -> None:
-        """Remove the files that only a running search needs."""
+    def forget_running(self, keeps: Callable[[int], bool]) -> None:
+        """Remove the files that only a running search needs.
+
+        Args:
+            keeps: Returns True for a trial whose model stays in ``models/``.
+        """
         self.leases.unlink(missing_ok=True)
         self.forget_all_checkpoints()
-        if not all_models:
-            shutil.rmtree(self.models, ignore_errors=True)
+        for model in self.models.glob("*.keras"):
+            if not (model.stem.isdecimal() and keeps(int(model.stem))):
+                model.unlink()
+        with suppress(OSError):  # there are some, or no folder
+            self.models.rmdir()
 
     def write_tables(self, records: Iterable[TrialRecord], names: Sequence[str]) -> None:
         """Write ``results.csv``, a row a trial, and ``history.csv``, a row a trial and epoch."""
@@ -219,18 +227,18 @@ class RunDirectory:
         """Return the file of a trial's model before the trial has ended."""
         return self.models / f"{trial:04d}.keras"
 
-    def keep_model(self, trial: int, best: bool, all_models: bool) -> None:
+    def keep_model(self, trial: int, best: bool, beside: bool) -> None:
         """Make the model of a trial that has ended the best one, or delete it.
 
-        With ``all_models`` it is not deleted.
+        With ``beside`` it stays in ``models/`` in any case.
         """
         model = self.model_of(trial)
         if best and trial_of_model(model) == trial:
-            if all_models:
+            if beside:
                 replace_atomically(self.best, lambda path: shutil.copyfile(model, path))
             else:
                 model.replace(self.best)
-        elif not all_models:
+        elif not beside:
             model.unlink(missing_ok=True)
 
     def best_trial(self) -> int | None:
@@ -239,7 +247,7 @@ class RunDirectory:
 
     def has_model(self, trial: int) -> bool:
         """Return True if there is a model of the trial, as the best one or before it has ended."""
-        return trial in (self.best_trial(), trial_of_model(self.model_of(trial)))
+        return trial in map(trial_of_model, (self.model_of(trial), self.best))
 
     def write_summary(self, summary: Summary) -> None:
         """Write the summary."""

@@ -48,4 +48,4 @@ def ranking_on_record(
 ) -> list[TrialRecord]:
     """Return the completed trials that count, best first."""
     trials = trials_that_count(records, stop_on_record(config, directory, records))
-    return rank(trials.values(), config.direction)
+    return rank(trials.values(), config.direction, config.objectives[1:])

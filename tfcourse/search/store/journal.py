@@ -9,8 +9,9 @@ from itertools import takewhile
 from tfcourse.errors import traceback_text
 from tfcourse.search.config.architecture import architecture_of, is_builtin
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.records.pareto import leaders
 from tfcourse.search.records.savable_model import SavableModel
-from tfcourse.search.records.trial_record import TrialRecord, rank
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.scheduler.leases import Lease
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.earlier_runs import earlier_runs
@@ -34,7 +35,7 @@ class TrialWriter:
         directory: Its run directory.
 
     Attributes:
-        good: The trials of which each was better than those before it.
+        good: The trials of which each may have been the best, or in the Pareto set, when it ended.
     """
 
     def __init__(self, config: SearchConfig, directory: RunDirectory) -> None:
@@ -63,19 +64,18 @@ class TrialWriter:
             record = self._with_loadable_model(record, model)
         if model is not None and record.status != "failed":
             self._loadable.add(kind)
-        is_wanted = self._may_be_best(record) or self.config.search.checkpoints == "all"
+        is_wanted = self._may_lead(record) or self.config.search.checkpoints == "all"
         if model is not None and is_loadable and is_wanted:
             self.directory.write_model(model, record.trial)
         self.directory.write_trial(record)
         self.directory.forget_checkpoints(record.trial)
-        if self._may_be_best(record):
+        if self._may_lead(record):
             self.good.append(record)
 
-    def _may_be_best(self, record: TrialRecord) -> bool:
+    def _may_lead(self, record: TrialRecord) -> bool:
         in_order = self.config.limits.by_score
         others = [r for r in self.good if r.trial < record.trial or not in_order]
-        ranking = rank([*others, record], self.config.direction)
-        return bool(ranking) and ranking[0] is record
+        return any(r is record for r in leaders([*others, record], self.config.objectives))
 
     def _with_loadable_model(self, record: TrialRecord, model: SavableModel) -> TrialRecord:
         """Write a trial's model, load it again, and return its record: failed if that failed."""
@@ -126,12 +126,16 @@ class SearchJournal:
         self.writes_leases = writes_leases
         self.earlier = earlier_runs(directory, finished)
         self.stop: Stop | None = None
-        self.best: TrialRecord | None = None
+        self.leaders: list[TrialRecord] = []  # the best one first
         self._next = 0  # the first trial that does not count yet, with a target or a patience
         self._count(finished)
         self.tables_due = 0.0
         self._memo = Memo()
-        self._all_models = config.search.checkpoints == "all"
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best trial of those that count."""
+        return self.leaders[0] if self.leaders else None
 
     @property
     def trials_that_count(self) -> dict[int, TrialRecord]:
@@ -152,15 +156,24 @@ class SearchJournal:
     def ended(self, record: TrialRecord) -> None:
         """Take note of a trial that has ended: its model is kept if it is the best.
 
-        With a target or a patience, a trial counts once all before it have ended.
+        With a target or a patience, a trial counts once all before it have ended. With several
+        objectives the models of the Pareto set are kept.
         """
         self.by_number[record.trial] = record
-        for number in self._count([record.trial]):
+        earlier = self.leaders
+        ended = self._count([record.trial])
+        for number in [*ended, *(leader.trial for leader in earlier if leader not in self.leaders)]:
             is_best = self.best is self.by_number[number]
-            self.directory.keep_model(number, is_best, self._all_models)
+            self.directory.keep_model(number, is_best, self._keeps(number))
         if time.monotonic() > self.tables_due:
             self.write_tables()
         self.on_end(record, None if self.best is None else self.best.score)
+
+    def _keeps(self, trial: int) -> bool:
+        """Return True for a trial whose model is kept beside the best one."""
+        if self.config.search.checkpoints == "all":
+            return True
+        return len(self.config.objectives) > 1 and trial in [r.trial for r in self.leaders]
 
     def _count(self, trials: Iterable[int]) -> list[int]:
         """Let trials on record count for the best, and return those that do now."""
@@ -172,7 +185,7 @@ class SearchJournal:
         numbers = list(trials)
         self._next += len(numbers)
         for number in numbers:
-            self.best = _better(self.best, self.by_number[number], direction)
+            self.leaders = leaders([*self.leaders, self.by_number[number]], self.config.objectives)
         return numbers
 
     def write_tables(self) -> None:
@@ -198,14 +211,8 @@ class SearchJournal:
             stop: The limit that has ended the search; None if all trials have ended.
         """
         self.stop = stop
-        ranking = rank(self.trials_that_count.values(), self.config.direction)
-        self.best = ranking[0] if ranking else None
+        self.leaders = leaders(self.trials_that_count.values(), self.config.objectives)
         self.write_tables()  # also where a kill came between the last trial and them
         if self.best is not None:
-            self.directory.keep_model(self.best.trial, True, self._all_models)
-        self.directory.forget_running(self._all_models)
-
-
-def _better(best: TrialRecord | None, record: TrialRecord, direction: str) -> TrialRecord | None:
-    ranking = rank([record] if best is None else [best, record], direction)
-    return ranking[0] if ranking else None
+            self.directory.keep_model(self.best.trial, True, self._keeps(self.best.trial))
+        self.directory.forget_running(self._keeps)

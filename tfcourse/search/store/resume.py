@@ -1,7 +1,7 @@
 """The trials of a run directory that need not be run again."""
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from tfcourse.errors import InputError, error_line, shown
 from tfcourse.files import is_temporary
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import trials_of
+from tfcourse.search.records.pareto import leaders
 from tfcourse.search.records.satisficing import judge_all
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.discrete import Configuration, configuration_of, is_discrete
@@ -112,8 +113,8 @@ def finished_trials(
         forget: True to take trials off the record that must be run again.
 
     Raises:
-        InputError: The run directory is another search's, or not a run directory; or its best
-            model is lost, and its trial is not among the config's.
+        InputError: The run directory is another search's, or not a run directory; or a model that
+            it keeps is lost, and its trial is not among the config's.
     """
     check_path(directory)
     if not directory.exists():
@@ -128,28 +129,47 @@ def finished_trials(
     off_record = judge_all(directory.read_trials(OFF_RECORD), config.bounds)
     every = _valid(off_record, space, names) | records
     ranking = ranking_on_record(config, directory, every)
-    if not ranking or directory.has_model(best := ranking[0].trial):
-        return records
-    stored = directory.best_trial()
-    if stored is not None and stored not in every and stored < config.trials:
-        return records  # the record of a better trial is lost, and not its model: it is run again
-    if best >= config.trials:
-        # The trials of a discrete space are limited; a record with repetitions may have more.
-        longer = config.search.model_copy(update={"trials": best + 1})
-        advice = "Start over with --fresh."
-        if trials_of(longer, config.space) > best:
-            advice = (
-                f"Give --trials {best + 1} (in Python trials={best + 1}), or start over with "
-                "--fresh."
-            )
-        raise InputError(
-            f"{directory.path}: the model of the best trial, {best}, is lost or damaged, and of "
-            f"{config.trials} trials it can't be run again. {advice}"
-        )
-    # The best model is lost; its trial is run again and gives the same one.
-    if records.pop(best, None) is not None and forget:
-        directory.forget_trial(best)
+    lost = lost_models(config, directory, ranking)
+    if lost and lost[0] == ranking[0].trial:
+        stored = directory.best_trial()
+        if stored is not None and stored not in every and stored < config.trials:
+            lost = lost[1:]  # the record of a better trial is lost, not its model: it is run again
+    for number in lost:
+        if number >= config.trials:
+            raise InputError(_without_model(config, directory, number, ranking[0].trial))
+        # A trial whose model is lost is run again and gives the same one.
+        if records.pop(number, None) is not None and forget:
+            directory.forget_trial(number)
     return records
+
+
+def lost_models(
+    config: SearchConfig, directory: RunDirectory, ranking: Sequence[TrialRecord]
+) -> list[int]:
+    """Return the trials whose models a search keeps and which are lost or damaged.
+
+    Args:
+        config: The search.
+        directory: Its run directory.
+        ranking: The completed trials that count.
+    """
+    kept_models = leaders(ranking, config.objectives)
+    return [r.trial for r in kept_models if not directory.has_model(r.trial)]
+
+
+def _without_model(config: SearchConfig, directory: RunDirectory, trial: int, best: int) -> str:
+    # The trials of a discrete space are limited; a record with repetitions may have more.
+    longer = config.search.model_copy(update={"trials": trial + 1})
+    advice = "Start over with --fresh."
+    if trials_of(longer, config.space) > trial:
+        advice = (
+            f"Give --trials {trial + 1} (in Python trials={trial + 1}), or start over with --fresh."
+        )
+    which = "the best trial" if trial == best else "a trial of the Pareto set"
+    return (
+        f"{directory.path}: the model of {which}, {trial}, is lost or damaged, and of "
+        f"{config.trials} trials it can't be run again. {advice}"
+    )
 
 
 def repetitions(

@@ -75,7 +75,7 @@ class Replay:
     first: int = 0
     batch: list["Proposal"] = field(default_factory=list)
     repetitions: list["Proposal"] = field(default_factory=list)
-    scores: dict[Configuration, float | None] = field(default_factory=dict)
+    scores: dict[Configuration, list[float] | None] = field(default_factory=dict)
 
 
 def _values(study: Study, trial: int, finished: Records, memo: Memo) -> Hyperparameters:
@@ -107,7 +107,10 @@ def _begin(study: Study, seed: int) -> Replay:
     from tfcourse.search.engine.optuna_study import OptunaStudy
 
     sampler = _sampler(study)
-    return Replay(OptunaStudy(study.space, study.direction, sampler.name, sampler.arguments, seed))
+    others = [objective.direction for objective in study.objectives[1:]]
+    return Replay(
+        OptunaStudy(study.space, [study.direction, *others], sampler.name, sampler.arguments, seed)
+    )
 
 
 def _ask(study: Study, replay: Replay, memo: Memo) -> None:
@@ -143,26 +146,30 @@ def _tell(study: Study, replay: Replay, proposal: "Proposal", record: TrialRecor
 
     A trial with other values on record, those of another version of Optuna, counts with the latter.
     """
-    values, score = _values_on_record(study, record), _score(study, record)
+    values, scores = _values_on_record(study, record), _scores(study, record)
     if not _is_close(values, proposal.values):
         replay.optuna.tell(proposal.number, None)
         proposal = replay.optuna.ask(values)
-    replay.optuna.tell(proposal.number, score)
-    replay.scores.setdefault(configuration_of(study.space, values), score)
+    replay.optuna.tell(proposal.number, scores)
+    replay.scores.setdefault(configuration_of(study.space, values), scores)
 
 
 def _values_on_record(study: Study, record: TrialRecord) -> dict[str, Any]:
     return {name: value for name, value in record.values.items() if name in study.space}
 
 
-def _score(study: Study, record: TrialRecord) -> float | None:
-    """Return the score that the study gets; None for a failure, such as a score of infinity."""
-    score = record.comparable_score
-    if score is not None and math.isfinite(score):
-        return score
+def _scores(study: Study, record: TrialRecord) -> list[float] | None:
+    """Return the value of each objective that the study gets.
+
+    None for a failure, such as a score of infinity.
+    """
+    values = [record.comparable_score, *(record.value_of(o) for o in study.objectives[1:])]
+    if all(value is not None and math.isfinite(value) for value in values):
+        return [value for value in values if value is not None]
     if study.settings.failures == "ignore":
         return None
-    return math.inf if study.direction == "min" else -math.inf
+    directions = [study.direction, *(objective.direction for objective in study.objectives[1:])]
+    return [math.inf if direction == "min" else -math.inf for direction in directions]
 
 
 def _is_close(values: Hyperparameters, others: Hyperparameters) -> bool:

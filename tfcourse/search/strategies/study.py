@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tfcourse.search.records.objective import Objective
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.discrete import Configuration
 from tfcourse.search.space.parameters import Parameter
@@ -30,6 +31,7 @@ class Study:
         epochs: The most epochs that a trial trains.
         start: Values of the first trials; the others of these trials are drawn.
         pruning: The pruning of trials; None if all train to their last epoch.
+        objectives: The objectives, of which the first one is the score.
     """
 
     strategy: str
@@ -41,6 +43,7 @@ class Study:
     epochs: int
     start: Sequence[Hyperparameters] = ()
     pruning: Pruning | None = None
+    objectives: Sequence[Objective] = ()
 
 
 @dataclass
