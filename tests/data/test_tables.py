@@ -192,6 +192,21 @@ class TestCsv:
             'the column "price" holds numbers, but not in 1 of 3 rows, the first in line 4' in said
         )
 
+    def test_a_large_file_is_read_block_by_block(self, csv, monkeypatch):
+        """Whatever the types are that later blocks need."""
+        rows = [f"{n},{n % 3},{n},{n % 2}" for n in range(60)]
+        rows += [f'{n + 0.5},"w, {n % 3}\n",,{n % 2}' for n in range(60, 90)]
+        for number in (60, 90):
+            text = "\n".join(["a,b,c,y", *rows[:number], ""])
+            own = {"b": ColumnOptions("category")}
+            expected = raw(csv(text, missing="mean", columns=own))
+            with monkeypatch.context() as patch:
+                patch.setattr("tfcourse.data.csv_file.LARGE", 0)
+                patch.setattr("tfcourse.data.csv_file.BLOCK", 200)
+                streamed = raw(csv(text, missing="mean", columns=own))
+            for name, values in expected.items():
+                np.testing.assert_array_equal(streamed[name], values)
+
 
 class TestParquetAndArrow:
     TABLE = pa.table(

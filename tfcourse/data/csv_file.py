@@ -5,10 +5,11 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tfcourse.data.table_options import TableOptions
 from tfcourse.errors import InputError
@@ -21,6 +22,9 @@ __all__ = ["CsvFormat", "csv_format", "csv_line", "read_csv", "unnamed"]
 SEPARATORS = (",", ";", "\t", "|")
 # The characters in which the separator and the decimal point are looked for.
 SAMPLE = 1 << 16
+# The bytes from which on a file is large, and those that are parsed at a time in such a file.
+LARGE = 1 << 26
+BLOCK = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def read_csv(
     )
     parse = arrow_csv.ParseOptions(delimiter=form.separator, newlines_in_values=True)
     try:
-        table = arrow_csv.read_csv(path, read, parse, convert)
+        table = _read(path, read, parse, convert)
     except UnicodeDecodeError as error:
         raise _not_in(path, form.encoding, error) from None
     except pyarrow.ArrowInvalid as error:
@@ -91,6 +95,22 @@ def read_csv(
         if pyarrow.types.is_binary(kind):
             raise _not_in(path, form.encoding, f'the column "{name}"')
     return table
+
+
+def _read(path: Path, read: Any, parse: Any, convert: Any) -> "pyarrow.Table":
+    """Return the table of a file, a large one in little more memory than the table's own.
+
+    ``read_csv`` widens a type when a later row needs it, and holds the whole text for that.
+    ``open_csv`` has the types of the first block, and fails where a row needs another.
+    """
+    import pyarrow
+    from pyarrow import csv as arrow_csv
+
+    if path.stat().st_size > LARGE:
+        read.block_size = BLOCK
+        with suppress(pyarrow.ArrowInvalid), arrow_csv.open_csv(path, read, parse, convert) as rows:
+            return rows.read_all()
+    return arrow_csv.read_csv(path, read, parse, convert)
 
 
 def csv_line(path: Path, form: CsvFormat, row: int) -> int:
