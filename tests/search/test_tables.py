@@ -17,6 +17,8 @@ import tfcourse
 from tfcourse import InputError
 from tfcourse.data.columns import Column, Columns
 from tfcourse.data.encoding import fit_encoding
+from tfcourse.search.best.exports import export_model
+from tfcourse.search.best.trial import read_trial
 from tfcourse.search.config.load import load_config
 from tfcourse.search.data.folds import fold_split
 from tfcourse.search.data.loading import load_split
@@ -42,6 +44,16 @@ def wine():
     return frame
 
 
+BUILDER = """
+import keras
+
+
+def build(shape, classes, levels):
+    inputs = {name: keras.Input(of_one, name=name) for name, of_one in shape.items()}
+    town = keras.layers.Embedding(levels["town"], 4)(inputs["town"])
+    both = keras.layers.Concatenate()([inputs["features"], keras.layers.Flatten()(town)])
+    return keras.Model(inputs, keras.layers.Dense(classes, "softmax")(both))
+"""
 DATA = 'source = "csv"\npath = "wine.csv"\nmissing = "mean"\nnormalize = "standardize"\n'
 DAY = '[data.columns.day]\ntype = "date"\n'
 
@@ -199,6 +211,27 @@ class TestSearch:
         assert set(loaded.predict_classes(x)) <= {"Barbera", "Barolo", "Grignolino"}
         everywhere = loaded.evaluate(x, wine["kind"])["accuracy"]
         assert everywhere == pytest.approx((loaded.predict_classes(x) == wine["kind"]).mean())
+
+    def test_many_levels_are_an_index_for_an_embedding(self, config, tmp_path, monkeypatch):
+        """The builder is told how many; the program of the best trial trains it again."""
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "towns.py").write_text(BUILDER)
+        random = np.random.default_rng(0)
+        town = random.integers(0, 200, 1200)
+        frame = pd.DataFrame({"size": random.random(1200), "town": [f"town {n}" for n in town]})
+        frame["kind"] = np.where(town % 2 == 0, "even", "odd")
+        data = 'source = "csv"\npath = "wine.csv"\n'
+        path = config(data, "epochs = 12\n", "towns:build", frame, "trials = 1\n")
+        text = path.read_text().replace("epochs = 3\n", "").replace("trials = 2\n", "")
+        path.write_text(text)
+        result = tfcourse.Search.from_toml(path, out=tmp_path).run(verbose=False)
+        assert result.summary.test["accuracy"] > 0.9
+        model = tfcourse.load_run(tmp_path / "wine")
+        x = {"size": np.float32([0.5, 0.5]), "town": np.array(["town 4", "nowhere"], object)}
+        assert model.predict(x).shape == (2, 2)
+        assert model.predict_classes(x)[0] == "even"
+        with pytest.raises(InputError, match="takes the columns of a table, texts and numbers"):
+            export_model(read_trial(tmp_path / "wine"), [])
 
     def test_numbers_alone_are_searched_as_arrays(self, config, wine, tmp_path):
         """Their hash is that of the arrays, by which directories of earlier versions resume."""

@@ -66,7 +66,7 @@ def export_model(view: TrialView, targets: Sequence[Target]) -> list[Export]:
         targets: The formats and paths, as `check_targets` returns them.
 
     Raises:
-        InputError: The model is not on disk, or has several inputs.
+        InputError: The model is not on disk, or takes several inputs or the columns of a table.
         WorkFailedError: The model can't be written in a format, or predicts something else there.
     """
     number = view.trial.trial
@@ -154,6 +154,12 @@ def _examples(directory: Path) -> tuple[Array | None, str]:
     except (InputError, WorkFailedError) as error:
         reason = str(error).splitlines()[-1].removeprefix(f"{config}: ").strip().rstrip(".")
         return None, f"random inputs, as the data is missing: {reason}"
+    if not split.is_encoded:
+        raise InputError(
+            f"{directory}: the model takes the columns of a table, texts and numbers, and models "
+            "of one array are exported. Export the model behind them yourself, "
+            "tfcourse.load_run(...).model.layers[-1], and encode the columns before it."
+        )
     if split.test is None:
         return split.dev.rows(slice(MOST_EXAMPLES)).x, "examples of the dev set"
     parts = [part.rows(slice(MOST_EXAMPLES)).x for part in (split.dev, split.test)]

@@ -9,6 +9,7 @@ from tfcourse.errors import InputError, either, nearest, one_of, shown
 from tfcourse.formulas.scales import SCALES
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.hyperparameters import LEVELS
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS
 from tfcourse.search.config.parsing import parse
 from tfcourse.search.config.schedules import TRAINING_ARGUMENTS, validate_schedules
@@ -97,7 +98,7 @@ def check_fixed(
         *(training.model_dump(exclude_none=True) if training else ()),
     }
     for name, argument in builder.arguments.items():
-        if argument.default is inspect.Parameter.empty and name not in present:
+        if argument.default is inspect.Parameter.empty and name not in (*present, LEVELS):
             errors.append(f'[model] {name} is required by the builder "{builder.name}".')
     return errors
 

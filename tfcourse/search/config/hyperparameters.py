@@ -8,7 +8,11 @@ from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.tables import ModelTable, TrainingTable
 from tfcourse.types import Hyperparameters
 
-__all__ = ["builder_arguments", "hyperparameters_of", "optimizer_arguments"]
+__all__ = ["LEVELS", "builder_arguments", "hyperparameters_of", "optimizer_arguments"]
+
+# The argument of a builder that gets the number of indices of each index column of a table: the
+# ``input_dim`` of its ``Embedding``, by the column's name.
+LEVELS = "levels"
 
 
 def hyperparameters_of(

@@ -16,6 +16,7 @@ from tfcourse.internals.layers import reset_automatic_names
 from tfcourse.optimizers.schedule import schedule_variables
 from tfcourse.search.config.architecture import is_builtin
 from tfcourse.search.config.hyperparameters import (
+    LEVELS,
     builder_arguments,
     hyperparameters_of,
     optimizer_arguments,
@@ -57,11 +58,12 @@ def compiled_model(config: SearchConfig, split: Split, values: Hyperparameters) 
     """Return the model of `build_trial` without setting a seed."""
     builder, classes = config.builder, split.classes
     hyperparameters = hyperparameters_of(config.model, config.training, values)
+    arguments = builder_arguments(builder, hyperparameters)
+    if split.columns is not None and LEVELS in builder.arguments:
+        arguments.setdefault(LEVELS, split.columns.index_sizes)
     # A builder of the user's may change the working directory, or call sys.exit.
     with chdir("."), exit_as_error(), dtype_policy(config.training):
-        model = builder.function(
-            split.shape, classes, **builder_arguments(builder, hyperparameters)
-        )
+        model = builder.function(split.shape, classes, **arguments)
     if not isinstance(model, keras.Model):
         raise InputError(
             f'builder "{builder.name}" must return a keras.Model. Received: {type(model).__name__}.'
