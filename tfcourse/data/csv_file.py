@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tfcourse.data.table_options import TableOptions
 from tfcourse.errors import InputError
 
 if TYPE_CHECKING:
     import pyarrow
+    from pyarrow import csv as arrow_csv
 
 __all__ = ["CsvFormat", "csv_format", "csv_line", "read_csv", "unnamed"]
 
@@ -97,7 +98,12 @@ def read_csv(
     return table
 
 
-def _read(path: Path, read: Any, parse: Any, convert: Any) -> "pyarrow.Table":
+def _read(
+    path: Path,
+    read: "arrow_csv.ReadOptions",
+    parse: "arrow_csv.ParseOptions",
+    convert: "arrow_csv.ConvertOptions",
+) -> "pyarrow.Table":
     """Return the table of a file, a large one in little more memory than the table's own.
 
     ``read_csv`` widens a type when a later row needs it, and holds the whole text for that.
