@@ -74,7 +74,16 @@ def test_a_header_says_how_long_it_takes_and_what_to_expect(path):
 # Two of the digits have tests of their own, and the toy one below.
 RUN = (
     *("digits_coarse_to_fine", "digits_cross_validation", "momentum", "convnet"),
-    *("breast_cancer", "regression", "text", "mnist", "template", "messy_csv", "images"),
+    *(
+        "breast_cancer",
+        "regression",
+        "text",
+        "mnist",
+        "template",
+        "messy_csv",
+        "images",
+        "time_series",
+    ),
 )
 
 
