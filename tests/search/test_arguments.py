@@ -237,14 +237,6 @@ def test_labels_are_checked_before_any_training(search):
         search(data=(X, Y + 1)).run(verbose=False)
 
 
-@pytest.mark.parametrize("given", [{"build": linear}, {"data": (X, Y)}], ids=["build", "data"])
-def test_objects_stay_in_this_process(search, given):
-    with pytest.raises(InputError, match="workers and trial_timeout need others"):
-        search(**given).run(verbose=False, workers=2)
-    with pytest.raises(InputError, match="workers and trial_timeout need others"):
-        search(**given, trial_timeout=5.0).run(verbose=False)
-
-
 @pytest.mark.parametrize(
     "more", [{"trials": 3}, {"build": linear}, {"test": (X, Y)}], ids=["setting", "build", "test"]
 )

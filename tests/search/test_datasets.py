@@ -225,7 +225,7 @@ def test_a_function_gives_datasets_to_workers(quick):
             {"train": Batches("train"), "space": {**RATE, "batch_size": {"values": [4, 8]}}},
             r"train is a PyDataset, which makes its own batches: batch_size can't be searched",
         ),
-        ({"workers": 2}, r"given as objects stay in this process"),
+        ({"workers": 2}, r"Search: datasets stay in this process"),
     ],
 )
 def test_errors(tmp_path, settings, message):

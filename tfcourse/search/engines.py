@@ -4,7 +4,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from tfcourse.errors import InputError
 from tfcourse.notices import notice, tensorflow_start
 from tfcourse.search.config.ray import RayTable
 from tfcourse.search.config.search_config import SearchConfig
@@ -13,6 +12,7 @@ from tfcourse.search.ray.cluster import Share, check_address, check_package, con
 from tfcourse.search.records.effort import Effort
 from tfcourse.search.runtime.local import supervise
 from tfcourse.search.runtime.resources import worker_count
+from tfcourse.search.runtime.shared_objects import check_shareable
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.strategies.study import Records
 
@@ -135,10 +135,5 @@ def find_engine(
     count = worker_count(search.workers if workers is None else workers, search.threads)
     if count == 1 and search.trial_timeout is None:
         return _OneProcess()
-    if config.in_memory:
-        raise InputError(
-            "Search: data, build, loss, metrics and callbacks given as objects stay in this "
-            "process; workers and trial_timeout need others. Name them: a file, or "
-            "package.module:function."
-        )
+    check_shareable(config)
     return _Processes(count)

@@ -9,6 +9,7 @@ from typing import Any, TypedDict, Unpack
 
 from tfcourse.data.arrays import ArrayData
 from tfcourse.data.datasets import Datasets
+from tfcourse.data.stored_split import StoredSplit
 from tfcourse.errors import InputError, nearest
 from tfcourse.imports import search_modules_in
 from tfcourse.models.build import BUILDERS
@@ -136,7 +137,7 @@ def parse_config(
     origin: str,
     folder: Path,
     build: object = None,
-    arrays: ArrayData | None = None,
+    arrays: ArrayData | StoredSplit | None = None,
     objects: Objects = MappingProxyType({}),
     datasets: Datasets | None = None,
     recorded: bool = False,
@@ -149,7 +150,7 @@ def parse_config(
         origin: Their name in error messages.
         folder: The folder to which paths in them are relative.
         build: The builder as an object; ``[model] builder`` is then only its name.
-        arrays: The data as arrays; ``[data] source`` is then only a name.
+        arrays: The data as arrays, or in a file; ``[data] source`` is then only a name.
         objects: Losses, metrics and callbacks as objects, by their names in ``[training]``.
         datasets: The data as datasets; ``[data] source`` is then only a name.
         recorded: True to read only the record of the search: the data and the user's builder may

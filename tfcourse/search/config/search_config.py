@@ -9,6 +9,7 @@ import tomli_w
 
 from tfcourse.data.arrays import ArrayData
 from tfcourse.data.datasets import Datasets
+from tfcourse.data.stored_split import StoredSplit
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.column_tables import without_defaults
 from tfcourse.search.config.metrics import direction_of
@@ -42,7 +43,7 @@ class SearchConfig:
         builder: The builder of the models.
         raw_space: The tables of ``[space]`` by name.
         origin: The name of the file, for error messages.
-        arrays: The data, if it was passed as arrays.
+        arrays: The data, if it was passed as arrays; in a worker the file with it.
         datasets: The data, if it was passed as datasets.
         objects: The losses, metrics and callbacks that were passed as objects, by their names.
         in_memory: True if data, builder or others were passed as objects, which another process
@@ -58,7 +59,7 @@ class SearchConfig:
     builder: Builder
     raw_space: Mapping[str, Any]
     origin: str = field(compare=False)
-    arrays: ArrayData | None = field(default=None, compare=False, repr=False)
+    arrays: ArrayData | StoredSplit | None = field(default=None, compare=False, repr=False)
     datasets: Datasets | None = field(default=None, compare=False, repr=False)
     objects: Objects = field(default_factory=dict, compare=False, repr=False)
     in_memory: bool = field(default=False, compare=False)

@@ -10,6 +10,7 @@ from tfcourse.data.examples import Examples, check_examples
 from tfcourse.data.nested import map_arrays
 from tfcourse.data.sources import FILE_SOURCES, is_function, load, returned_by, source_files
 from tfcourse.data.splits import Split
+from tfcourse.data.stored_split import StoredSplit
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
 from tfcourse.search.config.column_tables import table_options
@@ -36,6 +37,8 @@ def load_split(config: SearchConfig) -> Split:
     Raises:
         InputError: The source, its file, its shapes, values or labels are wrong.
     """
+    if isinstance(config.arrays, StoredSplit):
+        return config.arrays.read()
     if is_streamed(config):
         return load_streams(config)
     data, arrays = config.data, config.arrays
@@ -92,14 +95,14 @@ def _returned(config: SearchConfig) -> tuple[Any, ...] | None:
         raise InputError(f"{config.origin}: [data] {error}") from error
 
 
-def is_local(data: DataTable, arrays: ArrayData | None) -> bool:
+def is_local(data: DataTable, arrays: ArrayData | StoredSplit | None) -> bool:
     """Return True if the data is in memory or in a file: quickly read, and without others' code."""
     if data.path is not None and is_function_name(data.path):
         return False
     return arrays is not None or data.source in (*FILE_SOURCES, "images")
 
 
-def is_missing(data: DataTable, arrays: ArrayData | None) -> bool:
+def is_missing(data: DataTable, arrays: ArrayData | StoredSplit | None) -> bool:
     """Return True if the data is to come from a file that does not exist."""
     path = data_path(data)
     if arrays is not None or path is None or data.source == "tfrecord":

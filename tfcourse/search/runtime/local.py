@@ -8,6 +8,7 @@ from tfcourse.search.results.tensorboard import writing_events
 from tfcourse.search.runtime.conductor import LocalConductor
 from tfcourse.search.runtime.processes import Processes
 from tfcourse.search.runtime.progress import SearchProgress
+from tfcourse.search.runtime.shared_objects import sharing
 from tfcourse.search.runtime.supervisor import Supervisor
 from tfcourse.search.runtime.worker_pool import WorkerPool
 from tfcourse.search.store.directory import RunDirectory
@@ -53,10 +54,11 @@ def supervise(
     # With all trials on record, one worker checks the data and measures the best model.
     count = 1 if conductor.scheduler.complete else workers
     names = tuple(f"w{number + 1}" for number in range(count))
-    pool = WorkerPool(config, Path(directory.path).parent, names)
-    supervisor = Supervisor(pool, conductor, bar, Processes(pool))
+    out = Path(directory.path).parent
     try:
-        with bar:
+        with sharing(config, directory) as shared, bar:
+            pool = WorkerPool(config, out, names, shared=shared)
+            supervisor = Supervisor(pool, conductor, bar, Processes(pool))
             supervisor.run()
     except BaseException:
         if conductor.prepared and directory.exists():

@@ -20,6 +20,7 @@ from tfcourse.search.runtime.child import Parent, redirect_output
 from tfcourse.search.runtime.conclusion import measure_best
 from tfcourse.search.runtime.execution import run_trials
 from tfcourse.search.runtime.preparation import prepare
+from tfcourse.search.runtime.shared_objects import SharedObjects
 from tfcourse.search.store.code_record import check_same_code, code_record
 from tfcourse.search.store.data_record import check_unchanged, data_record
 from tfcourse.search.store.directory import RunDirectory
@@ -40,7 +41,9 @@ class _Worker:
     def __init__(self, settings: Mapping[str, Any], parent: Parent) -> None:
         self.settings, self.parent, self.name = settings, parent, str(settings["name"])
         raw = tomllib.loads(settings["config"])
-        self.config: SearchConfig = parse_config(raw, settings["origin"], Path.cwd())
+        shared: SharedObjects | None = settings["shared"]
+        objects = {} if shared is None else shared.arguments()
+        self.config: SearchConfig = parse_config(raw, settings["origin"], Path.cwd(), **objects)
         self.directory = RunDirectory(Path(settings["out"]) / self.config.search.name)
 
     def log_output(self) -> None:

@@ -101,6 +101,7 @@ class Supervisor(Generic[W]):
             "chief": self.pool.chief,
             "config": self.pool.config.as_toml(),
             "origin": self.pool.config.origin,
+            "shared": self.pool.shared,
             "out": str(self.pool.out),
             "workers": len(self.pool.workers),
             # One of the trials that were trained together when a worker died was the cause.

@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.runtime.output import Output
+from tfcourse.search.runtime.shared_objects import SharedObjects
 
 __all__ = ["Chief", "Display", "Launcher", "Worker", "WorkerPool"]
 
@@ -90,9 +91,11 @@ class WorkerPool:
         out: The folder of the run directory.
         workers: The workers' names.
         chief: Their chief; None where the parent has the scheduler.
+        shared: The objects of the search; None if all that it needs has names.
     """
 
     config: SearchConfig
     out: Path
     workers: tuple[str, ...]
     chief: Chief | None = None
+    shared: SharedObjects | None = None

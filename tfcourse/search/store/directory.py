@@ -17,6 +17,7 @@ from tfcourse.search.store.identity import identity
 from tfcourse.search.store.model_file import add_classes, sign_model, trial_of_model
 from tfcourse.search.store.reading import class_names, read_json, read_text, read_toml, write_json
 from tfcourse.search.store.recognition import is_run_directory
+from tfcourse.search.store.shared_data import shared_data
 from tfcourse.search.store.summary import Summary, read_summary
 
 __all__ = ["OFF_RECORD", "RunDirectory"]
@@ -92,6 +93,7 @@ class RunDirectory:
         """Remove the temporary files of killed processes, while no process is writing."""
         for folder in (self.path, self.trials, self.models):
             remove_abandoned(folder)
+        shared_data(self.path).unlink(missing_ok=True)
         self.forget_empty_logs()
         remove_deleted(self.path)
 
