@@ -75,13 +75,24 @@ def test_the_best_model_takes_pixels_in_plain_keras(tmp_path, images, untrained)
         model.predict(x, verbose=0), inner.predict(x / np.float32(255), verbose=0), rtol=1e-5
     )
     record = json.loads((found.directory / "data.json").read_text())
-    assert record["train_files"] == {"a": 12, "b": 12, "c": 12}
+    assert record["train_classes"] == {"a": 12, "b": 12, "c": 12}
+    assert record["classes"] == ["a", "b", "c"]
     assert record["test_x"] == {"shape": [12, 4, 4, 1], "dtype": "float32"}
     assert found.run(verbose=False).was_complete
     assert retest(found, verbose=False).same_data
     (tmp_path / "images" / "a" / "000.png").rename(tmp_path / "images" / "b" / "000.png")
     with pytest.raises(InputError, match="the data is another than when the search began"):
         search(tmp_path, "images", IMAGES, search={"trials": 3}).run(verbose=False)
+
+
+def test_check_says_what_is_streamed(tmp_path, images):
+    data, warnings = check_data(search(tmp_path, "images", IMAGES).config)
+    assert warnings == ()
+    assert data.lines() == [
+        "streamed: images, 60 files, x float32",
+        "classes: a 20, b 20, c 20 (3 classes)",
+        "split: train 36, dev 12, test 12; an example has the shape (4, 4, 1)",
+    ]
 
 
 def test_a_function_may_return_the_folder(tmp_path, images, module, untrained):
@@ -120,6 +131,7 @@ def test_damaged_images_are_named_before_any_training(tmp_path, images):
     [
         ({"training": {"folds": 2}}, r"folds of streamed data .*folds = 2; leave it out"),
         ({"search": {"caviar": "population"}, "space": RATE}, "can't train a population"),
+        ({"training": {"class_weight": "balanced"}}, "class_weight of streamed data"),
     ],
 )
 def test_what_needs_arrays_is_refused(tmp_path, images, tables, message):

@@ -14,11 +14,15 @@ from tfcourse.search.data.loading import load_split
 from tfcourse.search.data.weights import with_class_weights
 from tfcourse.search.store.data_record import data_record
 from tfcourse.search.trials.building import build_trial
+from tfcourse.search.trials.feeding import (
+    LARGEST_BATCH,
+    evaluation_arguments,
+    fit_arguments,
+    of_part,
+)
 from tfcourse.search.trials.normalized import AnyScaling, normalize, with_scaling
 from tfcourse.search.trials.schedules import schedule_callbacks
 from tfcourse.search.trials.threads import use_threads
-from tfcourse.search.trials.trial import LARGEST_BATCH
-from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.evaluate import evaluate
 
 __all__ = ["Work", "prepare", "save_and_test"]
@@ -51,19 +55,11 @@ def prepare(config: BabysitConfig) -> Work:
     split = load_split(config.training)
     record = data_record(split)
     split, scaling = normalize(split, config.training.data.normalize)
-    parts = with_class_weights(config.training, split.train), split.dev
-    train, dev = (Arrays.of(part.x, part.y, part.weight) for part in parts)
-    model = build_trial(config.training, split, {}, config.babysit.seed)
-    x, y, weight = train.parts
+    train = of_part(with_class_weights(config.training, split.train))
+    size, seed = config.training.training.batch_size, config.babysit.seed
     training = Training(
-        model,
-        x,
-        y,
-        validation_data=dev.data,
-        sample_weight=weight,
-        batch_size=config.training.training.batch_size,
-        validation_batch_size=min(dev.count, LARGEST_BATCH),
-        seed=config.babysit.seed,
+        build_trial(config.training, split, {}, seed),
+        **fit_arguments(train, of_part(split.dev), size, seed, size),
         jit_compile=config.training.training.jit_compile,
         callbacks=schedule_callbacks(config.training, {}, train),
         keep=config.babysit.keep,
@@ -81,8 +77,6 @@ def save_and_test(work: Work, path: Path) -> dict[str, float]:
     replace_atomically(path, lambda temporary: save_model(whole, temporary))
     if test is None:
         return {}
-    size = min(test.count, LARGEST_BATCH)
-    logs = evaluate(
-        model, test.x, test.y, size, verbose=0, sample_weight=test.weight, return_dict=True
-    )
+    size = work.training.batch_size or LARGEST_BATCH
+    logs = evaluate(model, **evaluation_arguments(test, size), verbose=0, return_dict=True)
     return {name: float(value) for name, value in logs.items()}

@@ -42,7 +42,7 @@ class Training:
 
     model: KerasModel
     x: TrainingData
-    y: TrainingData
+    y: TrainingData = None
     validation_data: TrainingData = None
     sample_weight: SampleWeight = None
     batch_size: int | None = None

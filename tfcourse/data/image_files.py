@@ -72,8 +72,8 @@ class ImageFiles:
         record = {
             "x": {"shape": [len(self.names), *self.shape], "dtype": "float32"},
             "y": {"shape": [len(self.names)], "dtype": str(self.labels.dtype)},
-            "stream": {"kind": "images"},
-            "files": {name: int(n) for name, n in zip(self.classes, counts, strict=True)},
+            "stream": {"kind": "images", "files": len(self.names)},
+            "classes": {name: int(n) for name, n in zip(self.classes, counts, strict=True)},
         }
         return Stream(self.batches, self.shape, len(self.names), record, self.digest())
 

@@ -80,6 +80,7 @@ def describe(split: Split, config: SearchConfig) -> DataDescription:
         rows = np.concatenate([part.x for part in split.parts.values()])
         for place, column in enumerate(split.columns.features):
             columns[one_line(column.name)] = _column(column, rows[:, place])
+    origin = (*origin, *_stream_lines(split))
     label = None if split.columns is None else split.columns.label
     counts = {name: part.count for name, part in split.parts.items()}
     return DataDescription(
@@ -105,10 +106,31 @@ def _some(names: list[str]) -> str:
 def _class_counts(split: Split, config: SearchConfig) -> dict[str, int] | None:
     """Return the number of examples of each class; None if the targets are no classes."""
     parts: list[Part] = list(split.parts.values())
-    several = any(isinstance(part, Stream) or isinstance(part.y, Mapping) for part in parts)
+    if isinstance(split.train, Stream):
+        return _stream_counts([part for part in parts if isinstance(part, Stream)])
+    several = any(isinstance(part.y, Mapping) for part in parts)
     if several or config.targets not in ("labels", "one_hot", "binary"):
         return None
     labels = np.concatenate([as_labels(part.y, config.targets) for part in parts])
     counts = np.bincount(labels)
     names = split.class_names or tuple(range(len(counts)))
     return {str(name): int(count) for name, count in zip(names, counts, strict=False)}
+
+
+def _stream_counts(parts: list[Stream]) -> dict[str, int] | None:
+    """Return the number of examples of each class as the sets' records have it."""
+    if not all("classes" in part.record for part in parts):
+        return None
+    names = parts[0].record["classes"]
+    return {name: sum(part.record["classes"][name] for part in parts) for name in names}
+
+
+def _stream_lines(split: Split) -> list[str]:
+    """Return a line about the data if it is streamed."""
+    parts = [part for part in split.parts.values() if isinstance(part, Stream)]
+    files = [part.record["stream"].get("files", 0) for part in parts]
+    if not parts:
+        return []
+    kind = parts[0].record["stream"]["kind"]
+    dtype = map_arrays(str, parts[0].record.get("x", {}).get("dtype", "several inputs"))
+    return [f"streamed: {kind}{f', {sum(files)} files' if any(files) else ''}, x {dtype}"]

@@ -75,5 +75,6 @@ def _with_files(part: Part, files: RecordFiles) -> Part:
     """Return a set whose identity is also that of its files."""
     assert isinstance(part, Stream)
     both = f"{part.digest} {files.digest()}".encode()
-    record = {**part.record, "files": {"number": len(files.paths)}}
+    stream = {**part.record["stream"], "kind": "tfrecord", "files": len(files.paths)}
+    record = {**part.record, "stream": stream}
     return part.identified(record, hashlib.sha256(both).hexdigest())

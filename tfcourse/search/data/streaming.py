@@ -1,8 +1,11 @@
 """The sets of a search whose examples are read batch by batch."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tfcourse.data.datasets import Datasets
+from tfcourse.data.examples import Examples
 from tfcourse.data.image_files import (
     CHANNELS,
     ImageFiles,
@@ -10,14 +13,15 @@ from tfcourse.data.image_files import (
     image_files,
     sets_of_folder,
 )
-from tfcourse.data.splits import Part, Split, stratified_split
-from tfcourse.errors import InputError
+from tfcourse.data.splits import Part, Split
+from tfcourse.errors import InputError, shown
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.own_datasets import split_of_datasets
 from tfcourse.search.data.paths import data_path
 from tfcourse.search.data.records import split_of_records
+from tfcourse.search.data.splitting import split_examples
 from tfcourse.search.data.targets import encode_targets
 
 __all__ = ["check_files", "is_streamed", "load_streams"]
@@ -47,9 +51,10 @@ def load_streams(config: SearchConfig, datasets: Datasets | None = None) -> Spli
             return split_of_records(config)
         sets = _image_sets(config.data)
         streams = {name: images.stream() for name, images in sets.items()}
-        classes = len(sets["train"].classes)
-        split = Split(streams["train"], streams["dev"], streams.get("test"), classes)
-        return encode_targets(split, config.training.loss, config.targets)
+        classes = sets["train"].classes
+        split = Split(streams["train"], streams["dev"], streams.get("test"), len(classes))
+        split = encode_targets(split, config.training.loss, config.targets)
+        return replace(split, class_names=classes)
     except InputError as error:
         raise InputError(f"{config.origin}: [data] {error}") from error
 
@@ -83,6 +88,14 @@ def _check_settings(config: SearchConfig) -> None:
             f"folds of streamed data are not supported. Received: [training] folds = "
             f"{config.training.folds}; leave it out, or give a source in memory."
         )
+    data = config.data
+    unused = ["order"] * (data.order is not None)
+    unused += ["stratify"] * (data.stratify is not None and data.source != "images")
+    if unused:
+        raise InputError(
+            f"{unused[0]} has no effect on streamed data, whose sets come as files or datasets. "
+            f"Leave it out. Received: {unused[0]} = {shown(getattr(data, unused[0]))}."
+        )
     if config.training.class_weight is not None:
         raise InputError(
             "class_weight of streamed data is not supported. Leave out [training] class_weight, "
@@ -107,7 +120,7 @@ def _image_sets(data: DataTable) -> dict[str, ImageFiles]:
         images = image_files(root, (height, width), channels)
         numbers = np.arange(len(images.names))[:, None]
         whole = Part(numbers, images.labels)
-        split = stratified_split(whole, data.split, len(images.classes), data.seed)
+        split = split_examples(Examples(whole, len(images.classes)), data)
         return {name: images.rows(part.x[:, 0]) for name, part in split.parts.items()}
     train = image_files(folders["train"], (height, width), channels)
     others: dict[str, ImageFiles] = {
