@@ -4,10 +4,13 @@ import importlib.util
 import os
 import signal
 import sys
+import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from tfcourse.console import one_line
@@ -71,17 +74,20 @@ def connected(address: str | None) -> Iterator[None]:
     Raises:
         InputError: The cluster can't be reached, or has another version of Ray or Python.
     """
+    for name, value in _settings(address).items():  # Ray reads them when it is imported
+        os.environ.setdefault(name, value)
     import ray
 
     if ray.is_initialized():
         yield
         return
-    # What Ray tells about the programs that use it is left to the cluster's owner.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    is_main = threading.current_thread() is threading.main_thread()
+    signals = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+    handlers = {number: signal.getsignal(number) for number in signals}
     try:
-        # Outputs are shown as those of other workers; errors are raised here.
-        ray.init(address, log_to_driver=False, logging_level="ERROR", include_dashboard=None)
+        with warnings.catch_warnings(action="ignore"):  # before an error that says the same
+            # The workers' output is shown as that of other workers.
+            ray.init(address, log_to_driver=False, logging_level="ERROR")
     except Exception as error:
         raise InputError(unreachable(address, error)) from error
     finally:
@@ -91,6 +97,14 @@ def connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _settings(address: str | None) -> dict[str, str]:
+    """Return the environment variables of Ray for a connection, where they are not set."""
+    settings = {"RAY_USAGE_STATS_ENABLED": "0"}  # for the owner of a cluster to decide
+    has_token = "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").is_file()
+    # Ray itself uses a token that it finds, but not for ray:// (2.60).
+    return settings | ({"RAY_AUTH_MODE": "token"} if address and has_token else {})
 
 
 def unreachable(address: str | None, error: Exception) -> str:
@@ -105,7 +119,7 @@ def unreachable(address: str | None, error: Exception) -> str:
     return (
         f"The Ray cluster {where} can't be reached: {reason} Start one "
         "(ray start --head), or correct the address: ray:// goes to the port of Ray's client "
-        f"server, 10001 by default. {here}"
+        f"server, 10001 by default. A cluster with a token wants it in RAY_AUTH_TOKEN. {here}"
     )
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -70,8 +70,7 @@ class TrialActor:
     def __init__(self) -> None:
         self.from_driver: queue.Queue[Message] = queue.Queue()
         self._to_driver: queue.Queue[Message] = queue.Queue()
-        self._log: Path | None = None
-        self._read = 0
+        self._log: BinaryIO | None = None
 
     def begin(self, settings: Mapping[str, Any], job: Job, split: Split | None) -> None:
         """Begin to train.
@@ -99,20 +98,11 @@ class TrialActor:
             while True:
                 messages.append(self._to_driver.get_nowait())
         except queue.Empty:
-            return messages, self._new_output()
+            return messages, b"" if self._log is None else self._log.read()
 
     def send(self, what: str, **message: object) -> None:
         """Send a message to the driver."""
         self._to_driver.put({"what": what, **message})
-
-    def _new_output(self) -> bytes:
-        if self._log is None:
-            return b""
-        with self._log.open("rb") as file:
-            file.seek(self._read)
-            new = file.read()
-        self._read += len(new)
-        return new
 
     def _work(self, settings: Mapping[str, Any], job: Job, split: Split | None) -> None:
         try:
@@ -134,7 +124,7 @@ class TrialActor:
             import tfcourse.search.runtime.execution  # noqa: F401  (before the log begins)
         log = folder / "output.log"
         redirect_output(log)
-        self._log = log
+        self._log = log.open("rb")  # open, as the last output is read when the folder is gone
         config: SearchConfig = pickle.loads(job.config)
         return config
 
