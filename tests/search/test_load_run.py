@@ -1,6 +1,7 @@
 """A finished search's model, loaded to predict: `tfcourse.load_run`, and plain Keras."""
 
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from tests import processes
 from tests.search.run_directories import completed, failed, write_run
 from tfcourse.search.data.loading import load_split
 
+ROOT = Path(__file__).parent.parent.parent
 RATE = {"learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"}}
 RNG = np.random.default_rng(3)
 LABELS = np.arange(60) % 3
@@ -111,6 +113,45 @@ print(json.dumps([model.predict(x, verbose=0).tolist(), metrics]))
     assert any(type(layer) is tfcourse.BatchNorm for layer in run.model.layers[-1].layers)
     np.testing.assert_allclose(predictions, run.predict(test.x), rtol=1e-5)
     assert metrics == pytest.approx(result.summary.test, rel=1e-5)
+
+
+def test_a_csv_of_texts_and_dates(untrained, tmp_path):
+    """The table as pandas reads it gives what the rows of the search's sets give."""
+    config = ROOT / "tuner_configs" / "messy_csv.toml"
+    made = tfcourse.Search.from_toml(config, trials=1, epochs=1, out=tmp_path)
+    result = made.run(verbose=False)
+    run = tfcourse.load_run(result.directory)
+    assert run.classes == ("buys more", "leaves", "stays")
+    file = config.with_name("messy.csv")
+    frame = pandas.read_csv(file, sep=";", decimal=",", encoding="utf-8-sig")
+    frame["since"] = pandas.to_datetime(frame["since"])
+    split = load_split(made.config)
+    parts = [run.predict(split.columns.raw(part.x)) for part in split.parts.values()]
+    found = run.predict(frame[frame.columns[::-1]])
+    order, expected = np.lexsort(found.T), np.concatenate(parts)
+    np.testing.assert_allclose(found[order], expected[np.lexsort(expected.T)], rtol=1e-5)
+    names = np.array(run.classes)[split.test.y]
+    metrics = run.evaluate(split.columns.raw(split.test.x), names)
+    assert metrics == pytest.approx(result.summary.test, rel=1e-5)
+    assert {*run.predict_classes(frame)} <= {*run.classes}
+    with pytest.raises(tfcourse.InputError, match=r"must have the columns .* Missing: \['since'\]"):
+        run.predict(frame.drop(columns="since"))
+
+
+def test_columns_of_numbers_in_another_order(untrained, tmp_path):
+    frame = pandas.DataFrame(np.c_[X, LABELS + 1], columns=[*"abcd", "kind"])
+    frame.astype({"kind": int}).to_csv(tmp_path / "points.csv", index=False)
+    data = {"source": "csv", "path": str(tmp_path / "points.csv"), "label": "kind"}
+    made = tfcourse.Search(space=RATE, trials=1, epochs=1, out=tmp_path, **data)
+    run = tfcourse.load_run(made.run(verbose=False).directory)
+    assert (run.features, run.classes) == (("a", "b", "c", "d"), (1, 2, 3))
+    expected = run.predict(X)
+    for table in (frame[["kind", *"dcba"]], frame.to_dict("series")):
+        np.testing.assert_array_equal(run.predict(table), expected)
+    right = np.mean(expected.argmax(axis=1) == LABELS)
+    assert run.evaluate(frame, LABELS + 1)["accuracy"] == pytest.approx(right)
+    with pytest.raises(tfcourse.InputError, match=r"Missing: \['b'\]"):
+        run.predict(frame[["a", "c", "d"]])
 
 
 OWN = """

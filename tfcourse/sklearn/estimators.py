@@ -24,6 +24,8 @@ _SETTINGS = (
     *("trials", "strategy", "objective", "epochs", "batch_size", "optimizer", "loss", "metrics"),
     *("normalize", "split", "folds", "early_stopping"),
 )
+# The shares of train and dev set by default: scikit-learn scores on examples of its own.
+SHARES = (0.8, 0.2)
 # The space without one, for tfcourse's own builders.
 _RATE = {"learning_rate": {"low": 1e-4, "high": 0.1, "scale": "log"}}
 
@@ -89,7 +91,7 @@ class _SearchEstimator(BaseEstimator):
         if twice:
             name = {"seed": "random_state", "data": "X and y of fit"}.get(twice[0], twice[0])
             raise ValueError(f"settings: give {twice[0]!r} as the argument {name} instead.")
-        return {"loss": loss, **own, **settings}
+        return {"loss": loss, "split": SHARES, **own, **settings}
 
     def _search(self, x: Array, y: Array, weight: TensorLike, loss: str | None = None) -> None:
         """Run the search, and set its result and its best model."""
@@ -166,7 +168,8 @@ class SearchClassifier(ClassifierMixin, _SearchEstimator):
         arguments: Fixed arguments of ``build``.
         trials: The number of trials.
         strategy, objective, epochs, batch_size, optimizer, loss, metrics, normalize, split, folds,
-            early_stopping: Settings of `tfcourse.Search`; None is its default.
+            early_stopping: Settings of `tfcourse.Search`; None is its default, but that of
+            ``split`` is (0.8, 0.2), a train and a dev set.
         settings: Further settings of `tfcourse.Search` by name.
         random_state: The seed of the search; None draws another one for every ``fit``.
         out: A folder for the run directory; by default a temporary one is deleted when ``fit``

@@ -13,7 +13,7 @@ from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.compilation import compile_as_searched
 from tfcourse.search.results.search_record import read_record
 from tfcourse.search.store.errors import lost_model
-from tfcourse.search.store.reading import class_names
+from tfcourse.search.store.reading import class_names, column_names
 from tfcourse.types import KerasModel
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ def load_run(directory: str | Path, trial: int | None = None) -> "Predictor":
 
     model = _load(file, config)
     compile_as_searched(model, path, record.values, config)
-    values, classes = dict(record.values), class_names(path)
-    return Predictor(path, record.trial, values, record.score, config.targets, classes, model)
+    names = class_names(path), column_names(path)
+    values, score = dict(record.values), record.score
+    return Predictor(path, record.trial, values, score, config.targets, *names, model)
 
 
 def _without_model(path: Path, record: TrialRecord) -> str:

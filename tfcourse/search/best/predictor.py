@@ -1,6 +1,6 @@
 """A trained model of a search, for examples as the search's data has them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfcourse.data.frames import as_array
 from tfcourse.data.nested import named
 from tfcourse.errors import InputError, one_of, shown
+from tfcourse.search.best.model_inputs import model_inputs
 from tfcourse.search.config.metrics import AnyTargets, Targets
 from tfcourse.search.data.targets import encode_labels
 from tfcourse.training.evaluate import evaluate
@@ -37,6 +38,7 @@ class Predictor:
             ``"numbers"`` (a regression); a dict of them by output.
         classes: The names of the classes in the order of the outputs; None if the data has
             class numbers, or if it is a regression.
+        features: The columns of x in the order of the model; None if the data was no table.
         model: The compiled model, which takes the examples as the data has them: normalization is
             a part of it.
     """
@@ -46,16 +48,17 @@ class Predictor:
     values: Mapping[str, Any]
     score: float | None
     targets: AnyTargets
-    classes: tuple[Any, ...] | None
+    classes: tuple[str | int, ...] | None
+    features: tuple[str, ...] | None
     model: KerasModel = field(repr=False)
 
     def predict(self, x: TrainingData | DataFrame) -> Any:
         """Return the outputs of the model: probabilities of the classes, or numbers.
 
         Args:
-            x: The examples as the search's data has them: an array, a table of pandas, a
-                ``tf.data.Dataset`` of batches, or, for a model with several inputs, a dict of
-                arrays or a table by their names.
+            x: The examples as the search's data has them: an array, a ``tf.data.Dataset`` of
+                batches, a table of pandas or a dict of columns, or a dict of arrays for a model
+                with several inputs. A table's columns may be in another order, or more than x had.
 
         Returns:
             An array of shape ``(examples, classes)``, ``(examples, 1)`` for the probability of
@@ -64,7 +67,7 @@ class Predictor:
         Raises:
             InputError: The examples do not suit the model.
         """
-        return predict_outputs(self.model, x)
+        return predict_outputs(self.model, x, self.features)
 
     def predict_classes(self, x: TrainingData | DataFrame) -> Any:
         """Return the most probable class of each example: its name, or its number without names.
@@ -107,7 +110,7 @@ class Predictor:
             InputError: x or y does not suit the model, or y holds another class.
         """
         targets = self._encoded(y)
-        x = _examples(self.model, x)
+        x = model_inputs(self.model, x, self.features)
         if isinstance(x, tf.data.Dataset):
             parts = (targets,) if sample_weight is None else (targets, np.asarray(sample_weight))
             rest = tf.data.Dataset.from_tensor_slices(parts).batch(BATCH_SIZE)
@@ -157,9 +160,11 @@ def _encoded(
     return encode_labels(numbers, count, targets)
 
 
-def predict_outputs(model: KerasModel, x: TrainingData | DataFrame) -> Any:
+def predict_outputs(
+    model: KerasModel, x: TrainingData | DataFrame, features: Sequence[str] | None = None
+) -> Any:
     """Return the outputs of a trained model, see `Predictor.predict`."""
-    return predict(model, _examples(model, x), BATCH_SIZE, verbose=0)
+    return predict(model, model_inputs(model, x, features), BATCH_SIZE, verbose=0)
 
 
 def class_probabilities(outputs: Array) -> Array:
@@ -172,24 +177,3 @@ def _is_in(label: object, known: Mapping[Any, int]) -> bool:
         return label in known
     except TypeError:  # a row of a one-hot y
         return False
-
-
-def _examples(model: KerasModel, x: TrainingData | DataFrame) -> TrainingData:
-    """Return examples as Keras takes them, without the loss of digits that a model can use."""
-    if isinstance(x, tf.data.Dataset):
-        return x
-    # A Sequential has none, nor has a subclassed model that was never called.
-    inputs = getattr(model, "input", None)
-    if isinstance(inputs, Mapping):
-        missing = [name for name in inputs if name not in x]
-        if missing:
-            raise InputError(
-                f"x must have the inputs {shown(list(inputs))}. Missing: {shown(missing)}."
-            )
-        x = {name: as_array(x[name], f"x[{name!r}]") for name in inputs}
-    elif not isinstance(x, Mapping):
-        x = as_array(x, "x")
-    if any(str(entry.dtype) == "float64" for entry in model.inputs or ()):
-        # Keras makes float32 of arrays of float64 before any layer sees them.
-        return tf.data.Dataset.from_tensor_slices(x).batch(BATCH_SIZE)
-    return x

@@ -34,7 +34,8 @@ _Stored = dict[str, dict[str, list[int] | int | str] | list[str | int] | str]
 def data_record(split: Split) -> dict[str, Any]:
     """Return the shapes and types of train, dev and test set, and a hash of their contents.
 
-    If the classes have names in a table, ``classes`` are these in the order of their numbers.
+    If the classes have names in a table, ``classes`` are these in the order of their numbers;
+    ``features`` are the columns of x.
     """
     digest = hashlib.sha256()
     record: dict[str, Any] = {}
@@ -58,6 +59,8 @@ def data_record(split: Split) -> dict[str, Any]:
     if split.class_names is not None:
         digest.update(json.dumps(split.class_names).encode())
         record["classes"] = list(split.class_names)
+    if split.columns is not None:
+        record["features"] = list(split.columns.names)
     for name in ("groups", "times"):  # of the folds
         if (keys := getattr(split, name)) is not None:
             digest.update(f"{name} {keys.shape} ".encode())

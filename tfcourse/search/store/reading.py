@@ -10,7 +10,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from tfcourse.files import write_atomically
 
-__all__ = ["class_names", "read_json", "read_json_as", "read_text", "read_toml", "write_json"]
+__all__ = [
+    "class_names",
+    "column_names",
+    "read_json",
+    "read_json_as",
+    "read_text",
+    "read_toml",
+    "write_json",
+]
 
 T = TypeVar("T")
 
@@ -55,9 +63,19 @@ def class_names(directory: Path) -> tuple[str | int, ...] | None:
 
     They are in the order of the classes' numbers.
     """
+    return _names_in(directory, "classes")
+
+
+def column_names(directory: Path) -> tuple[str, ...] | None:
+    """Return the columns of x in ``data.json`` of a run directory; None if they have no names."""
+    names = _names_in(directory, "features")
+    return None if names is None else tuple(map(str, names))
+
+
+def _names_in(directory: Path, key: str) -> tuple[str | int, ...] | None:
     record = read_json(directory / "data.json")
-    classes = record.get("classes") if isinstance(record, dict) else None
-    return tuple(classes) if isinstance(classes, list) else None
+    names = record.get(key) if isinstance(record, dict) else None
+    return tuple(names) if isinstance(names, list) else None
 
 
 def write_json(path: Path, value: object, durable: bool = True) -> None:
