@@ -219,7 +219,7 @@ def test_a_function_gives_datasets_to_workers(quick):
             {"train": tensors().map(lambda x, y: (x / 0.0, y))},
             r"train: x holds numbers that are not finite in batch 0",
         ),
-        ({"stratify": True}, r"stratify has no effect on streamed data.*Received: stratify = true"),
+        ({"stratify": True}, r"stratify has no effect on streamed data.*Received: stratify = True"),
         ({"folds": 3}, r"folds of streamed data are not supported"),
         ({"class_weight": "balanced"}, r"class_weight of streamed data is not supported"),
         (

@@ -151,3 +151,48 @@ def test_errors_of_the_config(tmp_path, images, change, message):
     data = {key: value for key, value in {**IMAGES, **change}.items() if value is not None}
     with pytest.raises(InputError, match=message):
         search(tmp_path, "images", data)
+
+
+def test_a_builders_own_fit_has_the_same_order_of_the_images(tmp_path, images, module):
+    name = module("""
+        import keras
+        import keras_tuner
+
+        def model(classes=3):
+            return keras.Sequential(
+                [keras.Input((4, 4, 1)), keras.layers.Flatten(),
+                 keras.layers.Dense(classes, activation="softmax", kernel_initializer="ones")]
+            )
+
+        def linear(input_shape, classes):
+            return model()
+
+        class Own(keras_tuner.HyperModel):
+            def build(self, hp):
+                made = model()
+                made.compile(
+                    keras.optimizers.SGD(hp.Float("learning_rate", 0.01, 0.1, sampling="log")),
+                    "sparse_categorical_crossentropy", metrics=["accuracy"],
+                )
+                return made
+
+            def fit(self, hp, model, *args, **kwargs):
+                return model.fit(*args, **kwargs)
+
+        own = Own()
+    """)
+    runs = []
+    for builder in ("linear", "own"):
+        raw = {
+            "search": {"name": builder, "trials": 1, "seed": 3},
+            "data": IMAGES,
+            "model": {"builder": f"{name}:{builder}"},
+            "training": {"epochs": 2, "batch_size": 16},
+        }
+        raw["training"] |= {"optimizer": "keras:sgd"} if builder == "linear" else {}
+        raw |= {"space": RATE if builder == "linear" else {}}
+        runs.append(Search(load(tmp_path, raw), tmp_path / "runs").run(verbose=False))
+    one, other = (result.trials[0] for result in runs)
+    assert one.values == other.values
+    for metric in one.history:
+        np.testing.assert_allclose(one.history[metric], other.history[metric], rtol=2e-5)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.trials.callbacks import BestWeights
+from tfcourse.search.trials.plain_datasets import plain_datasets
 from tfcourse.types import Callback, KerasModel
 
 __all__ = ["fit_by_builder"]
@@ -36,6 +37,8 @@ def fit_by_builder(
     seed = arguments.pop("seed")
     if seed is not None:
         keras.utils.set_random_seed(seed)
+    arguments, order = plain_datasets(arguments, seed)
+    callbacks = [*order, *callbacks]
     sides = [
         keras.tree.map_structure(_array, arguments.pop(n)) for n in ("x", "y") if n in arguments
     ]
