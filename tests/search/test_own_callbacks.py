@@ -1,6 +1,7 @@
 """Callbacks of one's own in a search: made anew for each trial, with files of its own."""
 
 import csv
+import datetime
 import re
 from inspect import signature
 
@@ -15,7 +16,10 @@ from tfcourse.errors import InputError
 from tfcourse.search.config.callbacks import KERAS_CALLBACKS
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.space.sampling import trial_seed
+from tfcourse.search.trials import trial
 from tfcourse.search.trials.building import build_trial
+from tfcourse.search.trials.trainings import trainings
+from tfcourse.search.trials.trial import TrialRunner
 
 X = np.random.default_rng(1).normal(size=(60, 3)).astype("float32")
 # Any loss is worse by less than this: the rate falls in every epoch but the first.
@@ -238,3 +242,33 @@ def test_the_names_are_keras_own():
     assert others <= bare | functions | {"OrbaxCheckpoint"}
     for name in functions:
         assert signature(getattr(keras.callbacks, name)).parameters
+
+
+# The interrupted CSVLogger has not closed its file, as a killed process has not.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_file_continues_where_its_trial_does(quick, tmp_path, monkeypatch):
+    """After an interruption a CSVLogger has each epoch once, and the rate is what it was."""
+    plateau = {"factor": 0.5, "patience": 1, "min_delta": 100.0}
+    tables = {"CSVLogger": {"filename": "log.csv"}, "ReduceLROnPlateau": plateau}
+    config = quick(training={"callbacks": tables, "epochs": 5}).config
+    (training,) = trainings(0, 0, 1, 1)
+
+    def train(last, checkpoints, files):
+        def on_epoch_begin(epoch, logs):
+            if epoch == last:
+                raise KeyboardInterrupt
+
+        end = keras.callbacks.LambdaCallback(on_epoch_begin=on_epoch_begin)
+        monkeypatch.setattr(trial, "trial_callbacks", lambda *args: [end])
+        runner = TrialRunner(config, load_split(config), checkpoints=checkpoints, files=files)
+        history = runner.train(0, {"learning_rate": 0.1}, training)[1]
+        return history, (files / "0000" / "log.csv").read_text()
+
+    whole = train(None, None, tmp_path / "whole")
+    assert len(whole[1].splitlines()) == 6
+    monkeypatch.setattr(trial, "SAVE_EVERY", datetime.timedelta(microseconds=1))
+    with pytest.raises(KeyboardInterrupt):
+        train(3, tmp_path / "checkpoints", tmp_path / "part")
+    assert train(None, tmp_path / "checkpoints", tmp_path / "part") == whole
+    # A trial that begins again has no rows of before.
+    assert train(None, None, tmp_path / "part") == whole

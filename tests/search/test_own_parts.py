@@ -41,10 +41,10 @@ def regression(tmp_path, rng):
     x = rng.normal(size=(60, 3)).astype("float32")
 
     def make(**settings):
-        settings = {"trials": 2, "epochs": 4, "space": RATE, **settings}
+        arguments = {"layers": 1, "units": 4, **settings.pop("arguments", {})}
+        settings = {"trials": 2, "epochs": 4, "space": RATE, "arguments": arguments, **settings}
         return tfcourse.Search(
             data=(x, x.sum(axis=1) ** 2),
-            arguments={"layers": 1, "units": 4},
             batch_size=64,
             out=tmp_path / "runs",
             **settings,
@@ -207,6 +207,13 @@ WRONG = {
     "an error": (
         {"loss": lambda y_true, y_pred: y_true @ y_pred @ y_pred},
         r'loss: "tests.*:<lambda>" failed for y_true of shape .*: InvalidArgumentError',
+    ),
+    "logits that are none": (
+        {
+            "loss": keras.losses.BinaryCrossentropy(from_logits=True),
+            "arguments": {"output": "sigmoid"},
+        },
+        r'builder "mlp" and the loss must fit: \[output_and_loss\] .* from_logits=True and takes',
     ),
     "a metric of rows": (
         {"loss": "mse", "metrics": [keras.metrics.R2Score(class_aggregation=None)]},

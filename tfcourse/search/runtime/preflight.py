@@ -64,8 +64,8 @@ def preflight(config: SearchConfig, split: Split) -> CodeRecord:
             config.builder.name,
         )
     try:
-        if config.builder.name not in BUILDERS:
-            _check_output(config.builder.name, model)
+        if config.builder.name not in BUILDERS or own_parts:
+            _check_output(config.builder.name, model, own_parts)
         if config.builder.compiles:
             _check_compilation(config, model, split)
         whole = _normalized(config, model, split)
@@ -113,12 +113,13 @@ def _failed(config: SearchConfig, values: Hyperparameters, shape: Any, error: Ex
     )
 
 
-def _check_output(name: str, model: KerasModel) -> None:
+def _check_output(name: str, model: KerasModel, own_parts: bool) -> None:
     """Refuse a model whose output the loss misreads."""
     wrong = ("output_and_loss", "loss_and_labels", "sigmoid_classes")
     findings = [str(finding) for finding in lint(model) if finding.rule in wrong]
     if findings:
-        raise InputError(f'builder "{name}" must end in probabilities, one a class: {findings[0]}')
+        demand = "and the loss must fit" if own_parts else "must end in probabilities, one a class"
+        raise InputError(f'builder "{name}" {demand}: {findings[0]}')
 
 
 def _check_compilation(config: SearchConfig, model: KerasModel, split: Split) -> None:
