@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfcourse.internals.versions import uses
@@ -21,6 +22,7 @@ __all__ = [
     "seed_state",
     "set_global_seeds",
     "set_seed_generator_state",
+    "tensor_of",
 ]
 
 
@@ -147,3 +149,27 @@ def set_seed_generator_state(state: Array | None) -> None:
         global_state.set_global_attribute(name, None)
     else:
         global_state.get_global_attribute(name).state.assign(state)
+
+
+@uses("tensorflow.python.framework.ops.EagerTensor")
+def tensor_of(array: Array) -> Tensor:
+    """Return ``tf.convert_to_tensor(array)``, a view where nothing can write to the memory.
+
+    Such memory is a file that several processes map. The public functions copy every array, as it
+    may be written to later.
+    """
+    if not _is_read_only(array):
+        return tf.convert_to_tensor(array)
+    from tensorflow.python.framework import ops
+
+    dtype, device = tf.as_dtype(array.dtype), tf.zeros(()).device
+    return ops.EagerTensor(array, device=device, dtype=dtype.as_datatype_enum)
+
+
+def _is_read_only(array: object) -> bool:
+    """Return True if an array's memory is one that even its owner can't write to."""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable or not array.flags.c_contiguous:
+            return False
+        array = array.base
+    return isinstance(array, memoryview) and array.readonly

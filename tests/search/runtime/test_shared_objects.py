@@ -18,6 +18,7 @@ from tfcourse.search.runtime.shared_objects import check_shareable, sharing
 from tfcourse.search.store.data_record import data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.shared_data import shared_data
+from tfcourse.training.data.arrays import Arrays
 
 Y = np.arange(60) % 3
 X = np.random.default_rng(0).normal(size=(60, 4)) + 3 * Y[:, None]
@@ -49,6 +50,11 @@ class TestStoredSplit:
         x = pickle.loads(pickle.dumps(stored)).read().train.x
         assert not x.flags.writeable and not x.flags.owndata
         assert x.ctypes.data % 64 == 0
+        tensor, again = Arrays.of(x).parts[0], Arrays.of(x[8:]).parts[0]
+        assert np.asarray(memoryview(tensor)).ctypes.data == x.ctypes.data  # no copy for a training
+        np.testing.assert_array_equal(again, X.astype(np.float32)[8:])
+        copied = Arrays.of(x.copy()).parts[0]
+        assert np.asarray(memoryview(copied)).ctypes.data != x.ctypes.data
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from tfcourse.data.frames import as_examples, is_scipy_sparse
 from tfcourse.data.streams import shuffled_rows
 from tfcourse.errors import InputError, shown
 from tfcourse.internals.data import can_slice, split_arrays
+from tfcourse.internals.tensorflow import tensor_of
 from tfcourse.training.programs.tree import first_leaf, map_leaves, tree_leaves
 from tfcourse.types import ClassWeight, Nested, SampleWeight, Tensor, TensorLike, TrainingData
 
@@ -165,7 +166,7 @@ def _tensors(name: str, part: Nested) -> Nested:
     def convert(leaf: TensorLike) -> Tensor:
         array = leaf if isinstance(leaf, tf.Tensor) else as_examples(leaf, name)
         try:
-            tensor = tf.convert_to_tensor(array)
+            tensor = tensor_of(array)
         except (TypeError, ValueError) as error:
             raise InputError(
                 f"{name} can't be a tensor: it is of dtype {array.dtype}. Make it numbers, as with "
