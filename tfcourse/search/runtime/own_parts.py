@@ -1,6 +1,7 @@
 """The check of one's own loss, metrics and callbacks before any training."""
 
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,8 @@ def _call(
 ) -> Tensor:
     """Return the result of a loss or metric as a tensor; raise InputError if that fails."""
     try:
-        return keras.ops.convert_to_tensor(function(y, predictions))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of logits that are none, which the preflight refuses
+            return keras.ops.convert_to_tensor(function(y, predictions))
     except Exception as error:
         raise InputError(f"{name} failed for {shapes}: {error_text(error)}") from error
