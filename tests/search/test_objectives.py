@@ -1,5 +1,7 @@
 """Several objectives of a search: its Pareto set, the models of which it keeps."""
 
+import csv
+import json
 import math
 import re
 import tomllib
@@ -7,9 +9,15 @@ from dataclasses import replace
 
 import optuna
 import pytest
+from typer.testing import CliRunner
 
 from tests.search.conftest import RATE, load
+from tests.search.run_directories import completed, failed, write_run
 from tfcourse import InputError
+from tfcourse.cli import app
+from tfcourse.report.figures.pareto import pareto_panels
+from tfcourse.report.page.pareto import pareto_section
+from tfcourse.report.page.parts import header
 from tfcourse.search.best.trial import read_trial
 from tfcourse.search.records.objective import Objective
 from tfcourse.search.records.pareto import leaders, pareto_set, values_of
@@ -269,6 +277,61 @@ class TestSearch:
             elif number >= first:
                 study.tell(own, [record.score, record.parameters])
         assert {t.number for t in study.best_trials} == {r.trial for r in result.pareto_set}
+
+
+class TestOutput:
+    @pytest.fixture
+    def run(self, tmp_path):
+        values = {"learning_rate": 0.05}
+        points = [(0.9, 50), (0.8, 10), (0.9, 40), (0.7, 10), (0.95, 5)]
+        records = [completed(n, s, values, parameters=p) for n, (s, p) in enumerate(points)]
+        records[4] = replace(records[4], status="infeasible", message="Breaks val_loss 1 > 0.")
+        tables = [{"name": each.name, "direction": each.direction} for each in BOTH]
+        records.append(failed(5, values))
+        return write_run(tmp_path / "run", RATE, records, objectives=tables, direction="max")
+
+    def test_json_csv_and_an_optuna_study(self, run, tmp_path):
+        shown = CliRunner().invoke(app, ["show", str(run), "--json"])
+        entry = json.loads(shown.output)
+        assert entry["objectives"] == [each.__dict__ for each in BOTH]
+        assert entry["pareto_set"] == [
+            {"trial": 2, "val_accuracy": 0.9, "parameters": 40},
+            {"trial": 1, "val_accuracy": 0.8, "parameters": 10},
+        ]
+        assert [trial["trial"] for trial in entry["trials"][:2]] == [2, 0]
+        file, url = tmp_path / "t.csv", f"sqlite:///{tmp_path / 's.db'}"
+        arguments = ["export", str(run), "--csv", str(file), "--optuna", url]
+        assert CliRunner().invoke(app, arguments).exit_code == 0
+        rows = list(csv.DictReader(file.read_text().splitlines()))
+        assert [row["pareto_set"] == "True" for row in rows] == [n in (1, 2) for n in range(6)]
+        assert [row["parameters"] for row in rows] == ["50", "10", "40", "10", "5", ""]
+        study = optuna.load_study(study_name="run", storage=url)
+        assert [each.name for each in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+        assert {trial.number for trial in study.best_trials} == {1, 2}
+
+    def test_the_report(self, run):
+        record = read_record(run)
+        (panel,) = pareto_panels(record)
+        *_, front = panel.figure.data
+        assert [*zip(front.x, front.y, strict=True)] == [(10, 0.8), (40, 0.9)]
+        html = pareto_section(record, [panel])
+        assert "2 of the 2 trials of the set" in html
+        assert html.index('<td class="number">40</td>') < html.index(">10</td>")
+        assert "higher is better; and parameters, lower is better" in header(record)
+        three = replace(record, objectives=[*record.objectives, Objective("seconds", "min")])
+        assert [each.title for each in pareto_panels(three)] == [
+            "val_accuracy and parameters",
+            "val_accuracy and seconds",
+            "parameters and seconds",
+        ]
+        one = replace(record, objectives=record.objectives[:1])
+        assert (pareto_panels(one), pareto_section(one, [])) == ([], "")
+
+    def test_the_table_in_the_terminal(self, run):
+        text = CliRunner().invoke(app, ["show", str(run)]).output
+        _, _, table = text.partition("The Pareto set")
+        assert "val_accuracy (max) parameters (min) learning_rate" in table
+        assert re.search(r"2 +0.9000 +40 +0.05\s+1 +0.8000 +10 +0.05\s", table)
 
 
 def test_two_workers_end_with_the_same_set(quick):

@@ -12,6 +12,7 @@ from tfcourse.report.figures.history import history_panel
 from tfcourse.report.figures.importance_bars import importance_panel
 from tfcourse.report.figures.panel import Panel
 from tfcourse.report.figures.parallel import parallel_panel
+from tfcourse.report.figures.pareto import pareto_panels
 from tfcourse.report.figures.points import axis_of_scores
 from tfcourse.report.figures.rounds import round_panels
 from tfcourse.report.figures.slices import slice_panels
@@ -74,6 +75,7 @@ def _save_pictures(panels: Panels, folder: Path) -> list[Path]:
     pictures: dict[str, Sequence[Panel]] = {
         "hyperparameters": panels.slices,
         "rounds": panels.rounds,
+        "pareto": panels.pareto,
         **{p.name: [p] for p in panels.single if p.figure is not None},
     }
     folder.mkdir(exist_ok=True)
@@ -96,4 +98,5 @@ def panels_of(record: SearchRecord) -> Panels:
         parallel_panel(record),
         curves_panel(record),
         round_panels(record),
+        pareto_panels(record),
     )

@@ -7,11 +7,12 @@ continuous.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from tfcourse.quiet import quiet_optuna
+from tfcourse.search.records.objective import Objective
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.parameters import Choice, Parameter, Range, admits
 from tfcourse.types import Hyperparameter
@@ -31,6 +32,7 @@ def as_study(
     name: str | None = None,
     storage: str | None = None,
     metric: str | None = None,
+    others: Sequence[Objective] = (),
 ) -> "Study":
     """Return a new study of the trials, in memory by default.
 
@@ -44,6 +46,7 @@ def as_study(
             for none. Those of a trial of several trainings in a search with pruning are what it
             was compared by: the epochs of its first training, and after each training the mean of
             the scores so far; they are numbered by the epochs of all trainings.
+        others: Further objectives: the study has a direction for each.
     """
     import optuna
 
@@ -51,14 +54,20 @@ def as_study(
         study = optuna.create_study(
             study_name=name,
             storage=storage,
-            direction="maximize" if direction == "max" else "minimize",
+            directions=[
+                "maximize" if each == "max" else "minimize"
+                for each in (direction, *(objective.direction for objective in others))
+            ],
         )
-        study.add_trials(as_trials(space, records, metric))
+        study.add_trials(as_trials(space, records, metric, others))
     return study
 
 
 def as_trials(
-    space: Mapping[str, Parameter], records: Iterable[TrialRecord], metric: str | None = None
+    space: Mapping[str, Parameter],
+    records: Iterable[TrialRecord],
+    metric: str | None = None,
+    others: Sequence[Objective] = (),
 ) -> "list[FrozenTrial]":
     """Return the trials as Optuna has them, in the order of their numbers.
 
@@ -70,6 +79,7 @@ def as_trials(
         space: The parameters by name.
         records: The trials.
         metric: As for `as_study`.
+        others: As for `as_study`.
     """
     from optuna.trial import TrialState, create_trial
 
@@ -96,7 +106,7 @@ def as_trials(
         trials.append(
             create_trial(
                 state=state,
-                value=record.score if has_ended else None,
+                values=_values(record, others) if has_ended else None,
                 constraints=broken if is_limited and has_ended else None,
                 params={name: _value(space[name], values[name]) for name in names},
                 distributions={name: distributions[name] for name in names},
@@ -105,6 +115,16 @@ def as_trials(
             )
         )
     return trials
+
+
+def _values(record: TrialRecord, others: Sequence[Objective]) -> list[float]:
+    """Return a trial's value of each objective; one that is not known is the worst."""
+    known = [(objective, record.value_of(objective)) for objective in others]
+    worst = {"max": -math.inf, "min": math.inf}
+    return [
+        record.score or 0.0,
+        *(worst[o.direction] if value is None else float(value) for o, value in known),
+    ]
 
 
 def _by_epoch(record: TrialRecord, metric: str | None) -> dict[int, float]:

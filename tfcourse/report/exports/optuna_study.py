@@ -41,7 +41,13 @@ class OptunaExporter:
         name, trials = record.name, record.trials
         try:
             as_study(
-                record.space, trials.values(), record.direction, name, storage, record.objective
+                record.space,
+                trials.values(),
+                record.direction,
+                name,
+                storage,
+                record.objective,
+                record.objectives[1:],
             )
         except DuplicatedStudyError:
             raise InputError(

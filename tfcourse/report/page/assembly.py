@@ -10,6 +10,7 @@ from string import Template
 from tfcourse.page.markup import element, style, text
 from tfcourse.report.figures.panel import Panel
 from tfcourse.report.page.markup import figure, figures
+from tfcourse.report.page.pareto import pareto_section
 from tfcourse.report.page.parts import (
     best_section,
     failures_section,
@@ -34,6 +35,7 @@ class Panels:
         parallel: Parallel coordinates.
         curves: Learning curves.
         rounds: The boxes of a search from coarse to fine; empty for others.
+        pareto: Pairs of objectives; empty for a search with one.
     """
 
     history: Panel
@@ -43,6 +45,7 @@ class Panels:
     parallel: Panel
     curves: Panel
     rounds: Sequence[Panel] = ()
+    pareto: Sequence[Panel] = ()
 
     @property
     def single(self) -> list[Panel]:
@@ -52,7 +55,7 @@ class Panels:
     @property
     def all(self) -> list[Panel]:
         """All of them."""
-        return [*self.single, *self.slices, *self.rounds]
+        return [*self.single, *self.slices, *self.rounds, *self.pareto]
 
 
 def page(record: SearchRecord, panels: Panels, config: str, plotly: str) -> str:
@@ -100,6 +103,7 @@ def _sections(record: SearchRecord, panels: Panels, config: str) -> list[tuple[s
     sections = [
         ("findings", "Findings", findings_section(record)),
         ("best", "Best trials", best_section(record)),
+        ("pareto", "Pareto set", pareto_section(record, panels.pareto)),
         ("section-history", "Scores", single(panels.history)),
         ("slices", "Hyperparameters",
          figures("slices", "Each hyperparameter against score", note, panels.slices)),

@@ -23,6 +23,9 @@ def header(record: SearchRecord) -> str:
     order = "higher" if record.direction == "max" else "lower"
     named = "" if not strategy else f" ({strategy})"
     kind = f"A search{named} for {record.objective}, {order} is better"
+    for objective in record.objectives[1:]:
+        order = "higher" if objective.direction == "max" else "lower"
+        kind += f"; and {objective.name}, {order} is better"
     state = "" if record.result is not None else f" {record.counts_in_words()} It is not finished."
     cards = [_best_card(record), *_test_card(record), _trials_card(record), _time_card(record)]
     return (

@@ -35,7 +35,7 @@ def pareto_tables(
     named = [f"{format_value(each.name, LONGEST_VALUE)} ({each.direction})" for each in objectives]
     rows = [["trial", *named, *(format_value(name, LONGEST_VALUE) for name in names)]]
     for record in records[:MAX_SHOWN]:
-        cells = map(format_objective, objectives, values_of(record, objectives))
+        cells = map(format_objective, values_of(record, objectives))
         values = [format_value(record.values.get(name), LONGEST_VALUE) for name in names]
         rows.append([str(record.trial), *cells, *values])
 
@@ -55,6 +55,6 @@ def entry_of(record: TrialRecord, objectives: Sequence[Objective]) -> dict[str, 
     return {"trial": record.trial, **dict(zip(names, values_of(record, objectives), strict=True))}
 
 
-def format_objective(objective: Objective, value: float | None) -> str:
+def format_objective(value: float | None) -> str:
     """Return a value of an objective for people; a number of parameters is whole."""
     return str(value) if isinstance(value, int) else format_score(value)

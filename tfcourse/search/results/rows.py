@@ -21,7 +21,8 @@ def results(directory: str | Path) -> list[Row]:
     by default polars looks for types in the first 100 rows alone, where values may be missing.
     All rows have the same columns, each of one type, or None where a trial has no value: a choice
     between values of several types is a column of texts. A hyperparameter with the name of another
-    column has ``values.`` before its own.
+    column has ``values.`` before its own. Of several objectives each further one has a column, and
+    ``pareto_set`` is True for the trials in it.
 
     Args:
         directory: The run directory; the search may be unfinished, and neither its data nor
@@ -39,8 +40,15 @@ def rows_of(record: SearchRecord) -> list[Row]:
     columns: dict[str, list[Hyperparameter | None]] = {}
     for name in _FIELDS:
         columns[name] = [asdict(trial)[name] for trial in trials]
+    if len(record.objectives) > 1:
+        front = {trial.trial for trial in record.pareto_set}
+        for objective in record.objectives[1:]:
+            if objective.name not in _FIELDS:
+                columns[objective.name] = [trial.value_of(objective) for trial in trials]
+        columns["pareto_set"] = [trial.trial in front for trial in trials]
+    others = {*columns}
     for name in dict.fromkeys([*record.space, *(n for trial in trials for n in trial.values)]):
-        column = f"values.{name}" if name in _FIELDS else name
+        column = f"values.{name}" if name in others else name
         columns[column] = [trial.values.get(name) for trial in trials]
     columns = {name: _of_one_type(values) for name, values in columns.items()}
     return [{name: values[row] for name, values in columns.items()} for row in range(len(trials))]
