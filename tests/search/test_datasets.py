@@ -52,7 +52,7 @@ class Endless(Batches):
 
 
 def search(tmp_path, name="sets", **settings):
-    settings = {"space": RATE, "build": "linear", "trials": 2, "epochs": 2, **settings}
+    settings = {"space": RATE, "build": "linear", "trials": 1, "epochs": 2, **settings}
     settings = {"batch_size": 8, "optimizer": "gradient_descent", **settings}
     return Search(out=tmp_path, name=name, **settings)
 
@@ -62,13 +62,13 @@ def run(tmp_path, name="sets", **settings):
 
 
 def history(result):
-    return result.trials[1].history
+    return result.trials[0].history
 
 
 def reference(searched, result, **arguments):
-    """The history of trial 1's model trained by ``model.fit``."""
-    config, values = searched.config, result.trials[1].values
-    model = build_trial(config, load_split(config), values, trial_seed(config.search.seed, 1))
+    """The history of trial 0's model trained by ``model.fit``."""
+    config, values = searched.config, result.trials[0].values
+    model = build_trial(config, load_split(config), values, trial_seed(config.search.seed, 0))
     return model.fit(epochs=2, verbose=0, shuffle=False, **arguments).history
 
 
@@ -143,7 +143,7 @@ def test_normalize_is_that_of_the_arrays(tmp_path):
 def test_a_py_dataset_has_its_batches_in_an_order_of_seed_and_epoch(tmp_path):
     sets = {name: Batches(name) for name in PARTS}
     one = run(tmp_path, "one", normalize="min_max", **sets)
-    assert sets["train"].epochs >= 4
+    assert sets["train"].epochs >= 2
     two = {name: Batches(name, workers=2) for name in PARTS}
     other = run(tmp_path, "two", normalize="min_max", **two)
     same(history(one), history(other))
