@@ -10,9 +10,10 @@ import numpy as np
 from tfcourse.data.array_columns import joined_columns, without_columns
 from tfcourse.data.frames import as_array
 from tfcourse.data.nested import Arrays, array_items, count_of, map_arrays, named
+from tfcourse.data.sparse import sparse_rows
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
-from tfcourse.types import Array
+from tfcourse.types import Array, TensorLike
 
 __all__ = ["ArrayData", "Pair", "array_data"]
 
@@ -195,9 +196,13 @@ def _arrays(name: str, pair: Pair) -> tuple[Arrays, Arrays, Arrays | None]:
 
 
 def _as_arrays(side: Arrays, title: str) -> Arrays:
+    def convert(value: TensorLike, name: str) -> Any:
+        rows = sparse_rows(value, name) if title.startswith("x") else None
+        return as_array(value, name) if rows is None else rows
+
     if not isinstance(side, Mapping):
-        return as_array(side, title)
-    return {key: as_array(value, named(title, key)) for key, value in side.items()}
+        return convert(side, title)
+    return {key: convert(value, named(title, key)) for key, value in side.items()}
 
 
 def _refuse_list(title: str, side: str, value: object, other: object) -> None:

@@ -10,13 +10,15 @@ from tfcourse.data.columns import Columns
 from tfcourse.data.frames import as_array
 from tfcourse.data.label_hints import label_hint, shape_hint
 from tfcourse.data.nested import Arrays, array_items, named
+from tfcourse.data.output_names import check_output_names
 from tfcourse.data.precision import check_whole_numbers, coarse_columns
+from tfcourse.data.sparse import has_sparse, sparse_rows
 from tfcourse.data.splits import Part
 from tfcourse.data.table_options import ClassNames
 from tfcourse.errors import InputError
 from tfcourse.types import Array, TensorLike
 
-__all__ = ["Examples", "check_examples", "check_output_names", "check_targets"]
+__all__ = ["Examples", "check_examples", "check_targets"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def check_examples(
         InputError: Their shapes, types or values are not usable.
     """
     kinds = check_output_names(y, numbers)
-    if not isinstance(x, Mapping) and not isinstance(y, Mapping):
+    is_sparse = sparse_rows(x, f"{origin}: x") is not None
+    if not is_sparse and not isinstance(x, Mapping) and not isinstance(y, Mapping):
         examples, targets = as_array(x, f"{origin}: x"), as_array(y, f"{origin}: y")
         return _single(examples, targets, origin, kinds[""])
     inputs = _named_arrays(x, "x", origin)
@@ -91,43 +94,6 @@ def check_examples(
     return Part(inputs, rows), {name: count for name, (_, count) in pairs.items()}
 
 
-def check_output_names(y: Arrays, numbers: bool | Mapping[str, bool]) -> Mapping[str, bool]:
-    """Return whether each output is numbers, as `check_examples` takes it, by the names in y.
-
-    Raises:
-        InputError: The names are others than in y, or only one of both has names.
-    """
-    received = f"y as {_described(y)}"
-    if isinstance(numbers, Mapping) and not isinstance(y, Mapping):
-        wanted = ", ".join(numbers)
-        raise InputError(
-            f"the loss is a table by output, and y must be a dict of them: {wanted}. Received: "
-            f"{received}."
-        )
-    if isinstance(y, Mapping) and not isinstance(numbers, Mapping):
-        example = ", ".join(f'{name} = "mse"' for name in y)
-        raise InputError(
-            f"y as a dict needs a table of losses by output, such as loss = {{ {example} }}. "
-            f"Received: {received}."
-        )
-    if not isinstance(numbers, Mapping):
-        return {"": numbers}
-    missing = [name for name in numbers if name not in y]
-    unknown = [name for name in y if name not in numbers]
-    if missing or unknown:
-        raise InputError(
-            f"y must have the outputs that loss, metrics and targets name: {', '.join(numbers)}. "
-            f"Received: {received}."
-            + f' "{next(iter(unknown), "")}" needs a loss or a metric, or leave it out of y.'
-            * bool(unknown)
-        )
-    return {name: numbers[name] for name in y}
-
-
-def _described(y: Arrays) -> str:
-    return f"a dict of {', '.join(map(str, y))}" if isinstance(y, Mapping) else "an array"
-
-
 def _named_arrays(arrays: Arrays, side: str, origin: str) -> Arrays:
     """Return arrays of numbers; raise InputError if one is none, or there are no examples."""
     what = "inputs" if side == "x" else "outputs"
@@ -141,7 +107,10 @@ def _named_arrays(arrays: Arrays, side: str, origin: str) -> Arrays:
                 else f"{origin}: {side} must hold at least one of its {what}. Received: {{}}."
             )
 
-    def convert(title: str, value: TensorLike) -> Array:
+    def convert(title: str, value: TensorLike) -> Any:
+        rows = sparse_rows(value, f"{origin}: {title}") if side == "x" else None
+        if rows is not None:
+            return rows
         array = as_array(value, f"{origin}: {title}")
         array = array.astype(np.int8) if array.dtype == bool else array
         if array.dtype.kind not in "iuf" or not array.ndim or not array.size:
@@ -158,6 +127,8 @@ def _named_arrays(arrays: Arrays, side: str, origin: str) -> Arrays:
 
 def _input(array: Array, title: str, origin: str) -> Array:
     """Return the examples of one of several inputs."""
+    if has_sparse(array):
+        return array
     if array.ndim == 1:
         array = array[:, None]
     if array.dtype.kind == "f":
@@ -172,6 +143,8 @@ def _fits(array: Array) -> bool:
 
 
 def _float_input(array: Array, title: str, origin: str) -> Array:
+    if has_sparse(array):
+        return array
     if array.ndim < 2:
         raise InputError(
             f"{origin}: {title} must have the shape (examples, ...). Received: {array.shape}."

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from tfcourse.data.column_files import part_files
-from tfcourse.data.examples import Examples, check_examples, check_output_names
+from tfcourse.data.examples import Examples, check_examples
 from tfcourse.data.npz_file import read_npz
+from tfcourse.data.output_names import check_output_names
 from tfcourse.data.table import TABLE_SOURCES, check_reader, read_table
 from tfcourse.data.table_options import TableOptions
 from tfcourse.data.weights import check_weight

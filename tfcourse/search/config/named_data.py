@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from tfcourse.data.examples import check_output_names
 from tfcourse.data.nested import Arrays, map_arrays
-from tfcourse.errors import InputError, one_of
+from tfcourse.data.output_names import check_output_names
+from tfcourse.data.sparse import sparse_names
+from tfcourse.errors import InputError, one_of, shown
 from tfcourse.search.config.architecture import is_builtin
 from tfcourse.search.config.limits import error_lines
 from tfcourse.search.config.search_config import SearchConfig
@@ -19,7 +20,7 @@ def check_named_data(config: SearchConfig, x: Arrays, y: Arrays) -> None:
         InputError: They don't suit the builder, or ``[data] normalize``, a line each.
     """
     problems = [*_builder_problems(config, x, y), *_normalize_problems(config.data.normalize, x)]
-    problems += [] if problems else _output_problems(config, y)
+    problems += [] if problems else [*_output_problems(config, y), *_sparse_problems(config, x)]
     if problems:
         raise InputError(error_lines(config.origin, problems))
 
@@ -43,6 +44,26 @@ def _output_problems(config: SearchConfig, y: Arrays) -> list[str]:
     except InputError as error:
         return [f"[data] {error}"]
     return []
+
+
+def _sparse_problems(config: SearchConfig, x: Arrays) -> list[str]:
+    """Return a line for each setting that needs x as a dense array."""
+    sparse = sparse_names(x)
+    if not sparse:
+        return []
+    problems, normalize = [], config.data.normalize
+    methods = normalize if isinstance(normalize, Mapping) else dict.fromkeys(sparse, normalize)
+    if any(methods.get(name, "none") != "none" for name in sparse):
+        problems.append(
+            f"[data] normalize = {shown(normalize)} would make a sparse x dense. Leave it out, and "
+            "scale without shifting, as scikit-learn's MaxAbsScaler does."
+        )
+    if config.search.caviar == "population":
+        problems.append(
+            '[search] caviar = "population" needs dense arrays in memory. Received: a sparse x; '
+            'leave it out, or use caviar = "auto".'
+        )
+    return problems
 
 
 def _normalize_problems(normalize: str | Mapping[str, str], x: Arrays) -> list[str]:

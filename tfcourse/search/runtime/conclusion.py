@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 from tfcourse.console import one_line
+from tfcourse.data.sparse import has_sparse
 from tfcourse.data.splits import Part
 from tfcourse.data.streams import Stream
 from tfcourse.errors import WorkFailedError
@@ -182,7 +183,7 @@ def _metrics(model: KerasModel, test: Part, size: int) -> dict[str, float]:
     from tfcourse.search.trials.feeding import LARGEST_BATCH, evaluation_arguments
     from tfcourse.training.evaluate import evaluate
 
-    if test.count <= LARGEST_BATCH and not isinstance(test, Stream):
+    if test.count <= LARGEST_BATCH and not isinstance(test, Stream) and not has_sparse(test.x):
         model.run_eagerly = True
     metrics: dict[str, float] = evaluate(
         model, **evaluation_arguments(test, size), verbose=0, return_dict=True

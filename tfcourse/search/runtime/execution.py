@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from tfcourse.data.sparse import has_sparse
 from tfcourse.data.splits import Split
 from tfcourse.data.streams import Stream
 from tfcourse.notices import notice
@@ -105,9 +106,8 @@ def run_trials(
         config, split, name, directory.checkpoints, propose.limits, directory.callbacks
     )
     write = TrialWriter(config, directory).add
-    if not isinstance(split.train, Stream) and should_vectorize(
-        config, runner.steps_of_epoch, workers=workers
-    ):
+    in_memory = not isinstance(split.train, Stream) and not has_sparse(split.train.x)
+    if in_memory and should_vectorize(config, runner.steps_of_epoch, workers=workers):
         sizes = group_sizes(config, workers)
         groups = GroupRunner(runner, sizes.group_size, workers)
         run_groups(source, propose, groups, sizes, write, name, on_begin, alone)

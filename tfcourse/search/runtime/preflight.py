@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from tfcourse.data.sparse import has_sparse
 from tfcourse.data.splits import Split
 from tfcourse.data.streams import Stream
 from tfcourse.errors import InputError, error_line, error_text, one_of, shown
@@ -172,7 +173,8 @@ def _check_ids(config: SearchConfig, model: KerasModel, split: Split) -> None:
         return
     split, _ = normalize(split, config.data.normalize)
     for name, part in split.parts.items():
-        examples = part.rows(slice(FIRST)) if isinstance(part, Stream) else part
+        in_memory = not isinstance(part, Stream) and not has_sparse(part.x)
+        examples = part if in_memory else part.rows(slice(FIRST))
         x = Arrays.of(examples.x).data
         check_embedded_ids(model, x, f" of the {name} set")
 

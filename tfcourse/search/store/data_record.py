@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tfcourse.data.nested import array_items
+from tfcourse.data.sparse import stored_arrays
 from tfcourse.data.splits import Split
 from tfcourse.data.streams import Stream
 from tfcourse.errors import InputError
@@ -47,11 +48,12 @@ def data_record(split: Split) -> dict[str, Any]:
         for side in ("x", "y", "weight"):
             arrays = getattr(part, side)
             for key, values in [] if arrays is None else array_items(arrays):
-                array = np.ascontiguousarray(values)
                 full = f"{side}.{key}" if key else side
-                record[f"{name}_{full}"] = {"shape": list(array.shape), "dtype": str(array.dtype)}
-                digest.update(f"{name} {full} {array.shape} {array.dtype} ".encode())
-                digest.update(array.data)
+                shape, dtype = tuple(values.shape), str(values.dtype)
+                record[f"{name}_{full}"] = {"shape": list(shape), "dtype": dtype}
+                digest.update(f"{name} {full} {shape} {dtype} ".encode())
+                for array in stored_arrays(values):
+                    digest.update(np.ascontiguousarray(array).data)
     if not split.is_encoded:
         # The numbers of levels say nothing without their names.
         features = [dataclasses.asdict(column) for column in getattr(split.columns, "features", ())]

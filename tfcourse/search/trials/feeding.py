@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.data.nested import array_items
+from tfcourse.data.sparse import has_sparse
+from tfcourse.data.sparse_stream import stream_of_sparse
 from tfcourse.data.splits import Part
 from tfcourse.data.streams import Stream
 from tfcourse.training.data.arrays import Arrays
@@ -20,8 +22,12 @@ Examples: TypeAlias = Arrays | Stream
 
 
 def of_part(part: Part) -> Examples:
-    """Return a set as tensors; a stream as it is."""
-    return part if isinstance(part, Stream) else Arrays.of(part.x, part.y, part.weight)
+    """Return a set as tensors; a stream as it is, and one with sparse inputs as a stream."""
+    if isinstance(part, Stream):
+        return part
+    if has_sparse(part.x):
+        return stream_of_sparse(part)
+    return Arrays.of(part.x, part.y, part.weight)
 
 
 def fit_arguments(
@@ -55,6 +61,8 @@ def evaluation_arguments(part: Part, size: int) -> dict[str, Any]:
     """Return the arguments of `tfcourse.evaluate` for a set; ``size`` is a stream's batch size."""
     if isinstance(part, Stream):
         return {"x": part.of_size(size)}
+    if has_sparse(part.x):
+        return {"x": stream_of_sparse(part).of_size(LARGEST_BATCH)}
     # Arrays of float64 would become float32 before the model can scale them; texts among other
     # inputs are taken only in a dataset.
     if any(array.dtype in (np.float64, object) for _, array in array_items(part.x)):

@@ -62,18 +62,19 @@ class BufferedProgram:
         """Run at most ``limit`` steps; fewer where the iterator ends."""
         capacity = min(limit, BUFFER_STEPS, batches_in(BUFFER_BYTES, iterator.element_spec))
         total, reads = ProgramResult(0, True, None), []
+        guarded = self.program.step.loss is not None  # only then may steps be repeated
         while total.steps < limit and total.finite:
             count = min(capacity, limit - total.steps)
             data, sizes = self._read(iterator, tf.constant(count), tf.constant(capacity))
             sizes = sizes.numpy()
             if not len(sizes):
                 break
-            reads.append((data, sizes))
+            if guarded:
+                reads.append((data, sizes))
             result = self._train(data, sizes, capacity)
             total = ProgramResult(total.steps + result.steps, result.finite, result.logs)
             if len(sizes) < count:
                 break
-        guarded = self.program.step.loss is not None
         return total._replace(replay_buffer=RowReplayBuffer(self, reads)) if guarded else total
 
     def replay(self, batch: Nested) -> ProgramResult:
