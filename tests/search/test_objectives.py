@@ -333,6 +333,20 @@ class TestOutput:
         assert "val_accuracy (max) parameters (min) learning_rate" in table
         assert re.search(r"2 +0.9000 +40 +0.05\s+1 +0.8000 +10 +0.05\s", table)
 
+    def test_a_comparison_has_the_set_of_all_trials(self, run, tmp_path):
+        tables = [{"name": each.name, "direction": each.direction} for each in BOTH]
+        points = [(0.85, 20), (0.8, 10), (0.8, 11), (0.9, 41)]
+        records = [
+            completed(n, s, {"learning_rate": 0.05}, parameters=p)
+            for n, (s, p) in enumerate(points)
+        ]
+        other = write_run(tmp_path / "other", RATE, records, objectives=tables, direction="max")
+        text = CliRunner().invoke(app, ["compare", str(run), str(other)]).output
+        assert "Trials in the Pareto set of all: run 2, 1; other 0, 1." in text
+        alone = write_run(tmp_path / "alone", RATE, records)
+        text = CliRunner().invoke(app, ["compare", str(run), str(alone)]).output
+        assert "quartiles" in text and "Pareto" not in text
+
 
 def test_two_workers_end_with_the_same_set(quick):
     options = {"objectives": ["val_accuracy", "parameters"], "trials": 6}

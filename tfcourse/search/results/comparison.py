@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from tfcourse.errors import InputError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.records.trial_record import without_nan
+from tfcourse.search.results.joint_pareto import joint_lines, joint_pareto_set
 from tfcourse.search.results.layout import FirstThatFits, Printable, table_of
 from tfcourse.search.results.search_record import SearchRecord, read_record
 from tfcourse.search.results.sets import has_test_set
@@ -105,7 +106,8 @@ class Comparison(Printable):
 
     def lines(self) -> list[str]:
         """Return the lines below the tables: hints, and that no setting differs."""
-        lines = [f"Hint: {line}" for line in self.hints]
+        lines = joint_lines(self.names, self.records)
+        lines += [f"Hint: {line}" for line in self.hints]
         return lines if self.differences else ["Their settings do not differ.", *lines]
 
     def _short_names(self) -> list[str]:
@@ -160,12 +162,13 @@ class Comparison(Printable):
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures, the settings that differ and the hints, as JSON has them."""
-        entries = zip(self.names, map(self._entry, self.records), strict=True)
+        joint = joint_pareto_set(self.records)
+        entries = zip(self.names, map(self._entry, self.records), joint, strict=True)
         entry = {
             "objective": self.records[0].objective,
             "direction": self.records[0].direction,
             "fewest_trials": self.fewest,
-            "searches": [{"name": name, **figures} for name, figures in entries],
+            "searches": [{"name": n, **figures, "pareto_set": own} for n, figures, own in entries],
             "differences": self.differences,
             "hints": self.hints,
         }
