@@ -36,7 +36,7 @@ def worker(monkeypatch, tmp_path):
     monkeypatch.setattr(actors.ray, "kill", lambda actor, no_restart: killed.append(actor))
 
     def make(*results):
-        made = RayWorker("w1", Actor(*results), tmp_path / "logs" / "w1.log")
+        made = RayWorker("w1", Actor(*results), tmp_path / "logs" / "w1.log", "values of {}".format)
         made.killed = killed
         return made
 
@@ -44,7 +44,7 @@ def worker(monkeypatch, tmp_path):
 
 
 def test_messages_come_one_by_one_and_output_is_kept(worker, tmp_path):
-    made = worker(([{"what": "began"}, {"what": "next"}], b"a li"), ([], b"ne\n"))
+    made = worker(([{"what": "began", "trial": 0}, {"what": "next"}], b"a li"), ([], b"ne\n"))
     assert not made.has_news
     made.fetch()
     assert [made.receive()["what"] for _ in range(2)] == ["began", "next"]
@@ -76,6 +76,18 @@ def test_the_end_of_a_node_is_told_in_ray_s_words(worker):
     assert made.how_it_ended() == "as Ray tells: The actor died because its node has died."
 
 
+def test_a_trial_that_ended_its_worker_before_a_word_is_told(worker):
+    made = worker(([{"what": "began", "trial": 4}], b""), ray.exceptions.RayActorError())
+    for trial in (4, 7):
+        made.send("trial", trial=trial, complete=False, records=[])
+    made.send("trial", trial=None, complete=False, records=[])
+    made.fetch()
+    assert made.receive()["trial"] == 4
+    made.fetch()
+    assert made.receive() == {"what": "began", "trial": 7, "values": "values of 7"}
+    assert made.receive() is None
+
+
 @pytest.mark.parametrize(
     ("share", "variables"),
     [
@@ -85,7 +97,7 @@ def test_the_end_of_a_node_is_told_in_ray_s_words(worker):
     ],
 )
 def test_the_environment_of_a_worker(share, variables):
-    options = RayActors(share, 3, None, None, None).options
+    options = RayActors(share, 3, None, None, None, None).options
     threads = {"TF_NUM_INTRAOP_THREADS": "3", "OMP_NUM_THREADS": "3"}
     assert options["runtime_env"]["env_vars"] == threads | variables
     assert (options["num_cpus"], options["num_gpus"]) == (share.cpus, share.gpus)

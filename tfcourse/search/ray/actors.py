@@ -1,7 +1,7 @@
 """The workers of a search on Ray, as the driver sees them: actors, their messages and ends."""
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from tfcourse.search.ray.cluster import Share
 from tfcourse.search.ray.trial_actor import TrialActor
 from tfcourse.search.runtime.output import Output
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.types import Hyperparameters
 
 __all__ = ["RayActors", "RayWorker"]
 
 # A call that waits for messages, one that brings one, and one to spare.
 CALLS_AT_A_TIME = 3
+LONGEST_REASON = 200
 
 
 class RayWorker:
@@ -27,13 +29,22 @@ class RayWorker:
         name: Its name.
         actor: Ray's handle of its `TrialActor`.
         log: The file here for what it prints.
+        values_of: Returns the values of a trial.
 
     Attributes:
         call: The reference of the call that waits for its messages.
     """
 
-    def __init__(self, name: str, actor: ray.actor.ActorHandle, log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        actor: ray.actor.ActorHandle,
+        log: Path,
+        values_of: Callable[[int], Hyperparameters],
+    ) -> None:
         self.name, self.output, self._actor, self._log = name, Output(log), actor, log
+        self._values_of = values_of
+        self._assigned: set[int] = set()  # the trials that it may have begun without a word
         self.output.move(log, log.stat().st_size if log.exists() else 0)
         self._messages: deque[Mapping[str, Any]] = deque()
         self._end: str | None = None
@@ -41,6 +52,8 @@ class RayWorker:
 
     def send(self, what: str, **message: object) -> None:
         """Send it a message, unless it has ended."""
+        if what == "trial" and isinstance(trial := message["trial"], int):
+            self._assigned.add(trial)
         self._actor.put.remote({"what": what, **message})
 
     @property
@@ -54,12 +67,18 @@ class RayWorker:
             messages, printed = ray.get(self.call)
         except ray.exceptions.RayError as error:
             self._end = _in_words(error)
+            # Its last messages are lost with it, but not the trial that may be the cause.
+            self._messages.extend(
+                {"what": "began", "trial": trial, "values": self._values_of(trial)}
+                for trial in sorted(self._assigned)
+            )
             return
         if printed:
             self._log.parent.mkdir(exist_ok=True)
             with self._log.open("ab") as file:
                 file.write(printed)
         self._messages.extend(messages)
+        self._assigned -= {m["trial"] for m in messages if m["what"] == "began"}
         if any(message["what"] in ("done", "error") for message in messages):
             self._end = "by itself"
         else:
@@ -88,7 +107,8 @@ def _in_words(error: Exception) -> str:
     text = str(error)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     reasons = [line for line in lines if "node" in line.lower() or "memory" in line.lower()]
-    return f"as Ray tells: {one_line((reasons or lines or [type(error).__name__])[-1])}"
+    last = (reasons or lines or [type(error).__name__])[-1]
+    return f"as Ray tells: {one_line(last, LONGEST_REASON)}"
 
 
 class RayActors:
@@ -100,6 +120,7 @@ class RayActors:
         job: Ray's reference of the `tfcourse.search.ray.trial_actor.Job`.
         split: Ray's reference of the data; None if each worker is to load it.
         directory: The run directory, with the logs.
+        values_of: Returns the values of a trial.
     """
 
     def __init__(
@@ -109,8 +130,10 @@ class RayActors:
         job: ray.ObjectRef,
         split: ray.ObjectRef | None,
         directory: RunDirectory,
+        values_of: Callable[[int], Hyperparameters],
     ) -> None:
         self.job, self.split, self.directory = job, split, directory
+        self.values_of = values_of
         self.options = {
             "num_cpus": share.cpus,
             "num_gpus": share.gpus,
@@ -124,7 +147,8 @@ class RayActors:
         """Start a worker where the cluster has a place; it may have to wait for one."""
         actor = ray.remote(TrialActor).options(**self.options).remote()
         actor.begin.remote(settings, self.job, self.split)
-        return RayWorker(settings["name"], actor, self.directory.log_of(settings["name"]))
+        name = settings["name"]
+        return RayWorker(name, actor, self.directory.log_of(name), self.values_of)
 
     def ready(self, workers: Collection[RayWorker], timeout: float) -> Collection[RayWorker]:
         """Return those that have a message or have ended, after at most `timeout` seconds."""

@@ -11,8 +11,9 @@ from tfcourse.search.runtime.conductor import Conductor
 from tfcourse.search.runtime.scheduling import scheduler_by_program
 from tfcourse.search.runtime.worker_pool import Worker
 from tfcourse.search.store.journal import SearchJournal
-from tfcourse.search.strategies.proposals import dependencies
+from tfcourse.search.strategies.proposals import dependencies, propose
 from tfcourse.search.strategies.study import Records
+from tfcourse.types import Hyperparameters
 
 __all__ = ["RayConductor"]
 
@@ -53,6 +54,12 @@ class RayConductor(Conductor):
                 self._continue()
             case "trained":
                 self._let_wait(child)
+
+    def values_of(self, trial: int) -> Hyperparameters:
+        """Return the values of a trial that a worker was told to begin."""
+        values = propose(self.scheduler.study, trial, self.scheduler.finished)
+        assert values is not None, "the scheduler gives no trial before those it depends on"
+        return values
 
     def give_up(self, worker: str) -> bool:
         """Let others do the work of a worker."""

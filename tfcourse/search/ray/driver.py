@@ -83,7 +83,9 @@ def search_on_ray(
                     bar.say(_waiting(count, room, share))
                 # In the object store, once a machine; the workers' arrays are views of it.
                 references = ray.put(_job(config, finished, directory)), _put(split, config)
-                launcher = RayActors(share, config.search.threads, *references, directory)
+                launcher = RayActors(
+                    share, config.search.threads, *references, directory, conductor.values_of
+                )
                 supervisor = Supervisor(pool, conductor, bar, launcher)
                 supervisor.run()
         except BaseException:
