@@ -186,10 +186,17 @@ class TestSearch:
         options = {"objectives": ["val_accuracy", "parameters"], "trials": 9, **search}
         return quick(WIDE, builder="net", space=SPACE, search=options)
 
-    def test_the_models_of_the_set_are_kept_and_found(self, quick):
-        search = self.make(quick)
-        result = search.run(verbose=False)
+    def test_the_models_of_the_set_are_kept_and_found(self, quick, monkeypatch):
+        search, before_the_end = self.make(quick), []
+
+        def forget_running(directory, keeps):
+            before_the_end.append(models_of(search))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RunDirectory, "forget_running", forget_running)
+            result = search.run(verbose=False)
         front = front_of(result.trials)
+        assert before_the_end == [front], "others are removed as soon as they are dominated"
         assert {r.trial for r in result.pareto_set} == front == models_of(search)
         assert 1 < len(front) < 9
         assert result.best is result.pareto_set[0]
