@@ -203,5 +203,5 @@ def test_the_data_is_checked_before_a_worker_starts(quick, tmp_path, monkeypatch
     (tmp_path / "data.csv").write_text("a,y\n1,0\n2,nan\n")
     search = quick(data={"source": "csv", "path": "data.csv"})
     monkeypatch.setattr("tfcourse.search.engines.supervise", None)
-    with pytest.raises(InputError, match=r"the labels y must be 0, 1"):
+    with pytest.raises(InputError, match=r"values are missing: \"y\" 1 of 2 rows"):
         search.run(workers=2)
