@@ -167,6 +167,14 @@ class TestCsv:
         assert examples.apart["id"].tolist() == [7, 8, 5]
         assert examples.notes[0].endswith('1 of 4 rows are left out, which lack the label "y"')
 
+    def test_lines_count_the_rows_that_are_left_out(self, csv):
+        """Messages name the line in the file, whichever rows before it are incomplete."""
+        text = "a,b,y\n,1,u\n2,3,u\n,4,v\n5,{},v\n6,7,u\n"
+        assert "in line 5" in error(csv, text.format("oops"), missing="drop")
+        assert "in line 5" in error(csv, text.format("inf"), missing="drop")
+        labels = "a,y\n1,\n2,3\n3,\n4,none\n5,7\n6,8\n"
+        assert "in line 5" in error(csv, labels, missing="mean")
+
     @pytest.mark.parametrize(
         ("labels", "names", "codes"),
         [

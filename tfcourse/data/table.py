@@ -64,7 +64,9 @@ def read_table(
         table = read_columns(path, source, wanted)
     count = len(table)
     row = _row_namer(path, form)
-    table, notes = _without_missing(table, features, label, options, path, row)
+    complete, notes = _complete_rows(table, features, label, options, path, row)
+    if not complete.all():
+        table, row = table.filter(complete), _row_namer(path, form, np.flatnonzero(complete))
     others = {name: plain_values(table.column(name)) for name in apart}
     y, classes = (numeric_labels if numbers else class_labels)(
         table.column(label), label, options.of(label).type, str(path), row
@@ -114,10 +116,19 @@ def _choose(
     return features, label
 
 
-def _row_namer(path: Path, form: CsvFormat | None) -> Callable[[int], str]:
-    """Return a function that names the place of a row in messages."""
+def _row_namer(
+    path: Path, form: CsvFormat | None, rows: "npt.NDArray[np.int64] | None" = None
+) -> Callable[[int], str]:
+    """Return a function that names the place of a row in messages.
+
+    Args:
+        path: The file.
+        form: Its format, if it is a csv.
+        rows: The places in the file of the rows that the function is called with; None for all.
+    """
 
     def name(row: int) -> str:
+        row = row if rows is None else int(rows[row])
         return f"row {row}" if form is None else f"line {csv_line(path, form, row)}"
 
     return name
@@ -141,15 +152,15 @@ def _missing_mask(column: "pyarrow.ChunkedArray") -> npt.NDArray[np.bool_]:
     return mask
 
 
-def _without_missing(
+def _complete_rows(
     table: "pyarrow.Table",
     features: Sequence[str],
     label: str,
     options: TableOptions,
     path: Path,
     row: Callable[[int], str],
-) -> "tuple[pyarrow.Table, list[str]]":
-    """Return the table without rows that lack a value which nothing can replace, and notes.
+) -> tuple[npt.NDArray[np.bool_], list[str]]:
+    """Return which rows lack no value, but those that can be replaced, and notes.
 
     Raises:
         InputError: A column has no value at all, or values are missing and are to be an error.
@@ -169,7 +180,7 @@ def _without_missing(
             if options.missing in ("error", "drop") or name == label:
                 incomplete |= mask
     if not counts:
-        return table, []
+        return ~incomplete, []
     text = ", ".join(f'"{name}" {count}' for name, count in counts.items())
     if options.missing == "error":
         others = ', "mean" or "median" fill them' if set(counts) != {label} else ""
@@ -179,14 +190,14 @@ def _without_missing(
         )
     note = f"values are missing: {text}"
     if not incomplete.any():
-        return table, [note]
+        return ~incomplete, [note]
     if incomplete.all():
         raise InputError(f"{path}: every row lacks a value: {text}. Leave a column out with drop.")
     lacking = int(incomplete.sum())
     note += f"; {lacking} of {len(table)} rows are left out"
     if options.missing != "drop":
         note += f', which lack the label "{label}"'
-    return table.filter(~incomplete), [note]
+    return ~incomplete, [note]
 
 
 def _matrix(
