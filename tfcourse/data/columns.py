@@ -1,7 +1,7 @@
 """The columns of a table of numbers and categories, as a matrix, and as a model takes them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class Columns:
         missing: The rule for missing values, which are NaN in the matrix.
         sizes: The number of levels of each category that a model has inputs for, by name.
         origin: Lines about the file, for people to read.
+        ranges: The least and the largest number of each column by name, of rows that are streamed.
         encoded: Whether x is no longer the matrix but what a model takes.
     """
 
@@ -51,6 +52,7 @@ class Columns:
     missing: Missing = "error"
     sizes: Mapping[str, int] | None = None
     origin: tuple[str, ...] = ()
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     encoded: bool = False
 
     @property

@@ -22,7 +22,7 @@ from tfcourse.types import Array
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["TABLE_SOURCES", "check_reader", "read_table"]
+__all__ = ["TABLE_SOURCES", "check_reader", "choose_columns", "read_table"]
 
 TABLE_SOURCES = ("csv", "parquet", "arrow")
 
@@ -56,7 +56,7 @@ def read_table(
     """
     form = csv_format(path, options) if source == "csv" else None
     names = list(form.names) if form is not None else column_names(path, source)
-    features, label = _choose(path, names, label, options, apart)
+    features, label = choose_columns(path, names, label, options, apart)
     wanted = [*dict.fromkeys([*features, label, *apart])]
     if form is not None:
         table = read_csv(path, form, options, wanted)
@@ -83,7 +83,7 @@ def read_table(
     return Examples(Part(matrix, targets), outputs, others, columns, classes, warnings)
 
 
-def _choose(
+def choose_columns(
     path: Path,
     names: Sequence[str],
     label: str | None,

@@ -14,6 +14,18 @@ from tfcourse.search.config.tables import DataTable
 
 __all__ = ["absolute_path", "is_function_name", "validate_data"]
 
+# The keys that rows of Parquet files can have only in memory.
+IN_MEMORY = (
+    "group",
+    "order",
+    "order_by",
+    "split_by",
+    "stratify",
+    "sample_weight",
+    "steps_per_epoch",
+    "validation_steps",
+)
+
 
 def validate_data(
     table: DataTable, folder: Path, exists: bool
@@ -45,6 +57,7 @@ def validate_data(
     errors += table_problems(table.source, table)
     errors += split_problems(table.source, table.label, table)
     errors += stream_problems(table.source, table.label, table, exists)
+    errors += _row_stream_problems(table) if table.stream else []
     if table.source == "images" and "normalize" not in table.model_fields_set:
         table = table.model_copy(update={"normalize": "rescale"})
     if not exists:
@@ -56,6 +69,30 @@ def validate_data(
         except InputError as error:
             errors.append(f"[data] {error}")
     return table, errors
+
+
+def _row_stream_problems(table: DataTable) -> list[str]:
+    """Return a line for each key that streamed rows of Parquet files can't have."""
+    if table.source != "parquet":
+        return [f'[data] stream is for source "parquet" only. Received: "{table.source}".']
+    values = {key: getattr(table, key) for key in IN_MEMORY}
+    lines = [
+        f"[data] {key} of streamed rows is not supported. Leave it out, or give stream = false, "
+        f"which reads all into memory. Received: {key} = {shown(value)}."
+        for key, value in values.items()
+        if value is not None
+    ]
+    if table.missing in ("mean", "median"):
+        lines.append(
+            '[data] missing of streamed rows must be "error" or "drop"; "mean" and "median" need '
+            f'stream = false. Received: "{table.missing}".'
+        )
+    if table.columns:
+        lines.append(
+            "[data.columns] has no effect on streamed rows, which are numbers and booleans. Leave "
+            f'"{next(iter(table.columns))}" out, or give stream = false.'
+        )
+    return lines
 
 
 def is_function_name(text: str) -> bool:

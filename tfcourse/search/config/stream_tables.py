@@ -37,6 +37,7 @@ class StreamKeys(Table):
         validation_steps: Those of the dev and the test set.
         shuffle_buffer: The examples (of a dataset of batches, the batches) among which the next
             one is drawn, from (seed, epoch); without it a dataset has its own order.
+        stream: Whether the rows of Parquet files are read batch by batch; None is false.
     """
 
     image_size: Annotated[tuple[Size, Size], Strict(False)] | None = None
@@ -46,6 +47,7 @@ class StreamKeys(Table):
     steps_per_epoch: int | None = Field(default=None, ge=1)
     validation_steps: int | None = Field(default=None, ge=1)
     shuffle_buffer: int | None = Field(default=None, ge=1)
+    stream: bool | None = None
 
 
 def stream_problems(source: str, label: str | None, keys: StreamKeys, exists: bool) -> list[str]:

@@ -76,7 +76,10 @@ def describe(split: Split, config: SearchConfig) -> DataDescription:
     """
     columns: dict[str, str] = {}
     origin = () if split.columns is None else split.columns.origin
-    if split.columns is not None:
+    if split.columns is not None and isinstance(split.train, Stream):
+        for name, (low, high) in split.columns.ranges.items():
+            columns[one_line(name)] = f"number, {low:g} to {high:g}"
+    elif split.columns is not None:
         rows = np.concatenate([part.x for part in split.parts.values()])
         for place, column in enumerate(split.columns.features):
             columns[one_line(column.name)] = _column(column, rows[:, place])

@@ -99,7 +99,9 @@ def is_local(data: DataTable, arrays: ArrayData | StoredSplit | None) -> bool:
     """Return True if the data is in memory or in a file: quickly read, and without others' code."""
     if data.path is not None and is_function_name(data.path):
         return False
-    return arrays is not None or data.source in (*FILE_SOURCES, "images")
+    if arrays is not None:
+        return True
+    return data.source in (*FILE_SOURCES, "images") and not data.stream
 
 
 def is_missing(data: DataTable, arrays: ArrayData | StoredSplit | None) -> bool:

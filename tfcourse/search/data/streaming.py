@@ -21,6 +21,7 @@ from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.own_datasets import split_of_datasets
 from tfcourse.search.data.paths import data_path
 from tfcourse.search.data.records import split_of_records
+from tfcourse.search.data.row_groups import split_of_row_groups
 from tfcourse.search.data.splitting import split_examples
 from tfcourse.search.data.targets import encode_targets
 
@@ -29,7 +30,8 @@ __all__ = ["check_files", "is_streamed", "load_streams"]
 
 def is_streamed(config: SearchConfig) -> bool:
     """Return True if the examples are read batch by batch."""
-    return config.data.source in ("images", "tfrecord") or config.datasets is not None
+    streamed = config.data.source in ("images", "tfrecord") or config.data.stream
+    return bool(streamed) or config.datasets is not None
 
 
 def load_streams(config: SearchConfig, datasets: Datasets | None = None) -> Split:
@@ -49,6 +51,8 @@ def load_streams(config: SearchConfig, datasets: Datasets | None = None) -> Spli
             return split_of_datasets(config, datasets)
         if config.data.source == "tfrecord":
             return split_of_records(config)
+        if config.data.source == "parquet":
+            return split_of_row_groups(config)
         sets = _image_sets(config.data)
         streams = {name: images.stream() for name, images in sets.items()}
         classes = sets["train"].classes

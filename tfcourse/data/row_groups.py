@@ -1,0 +1,232 @@
+"""Rows of Parquet files, which are read in chunks, row group by row group."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tfcourse.data.assignment import SET_NAMES
+from tfcourse.data.column_files import part_files
+from tfcourse.data.image_files import sets_of_folder
+from tfcourse.data.table import choose_columns
+from tfcourse.data.table_options import TableOptions
+from tfcourse.errors import InputError, error_line
+from tfcourse.types import Array
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["Chunk", "RowGroup", "RowGroups", "row_groups"]
+
+# The rows that are decoded at once.
+CHUNK = 8192
+# The bytes of a column that are read at once.
+BUFFER = 1 << 18
+
+
+class RowGroup(NamedTuple):
+    """A row group of a file.
+
+    Attributes:
+        path: The file.
+        number: The number of the group in it.
+        first: The number of its first row in the file.
+        rows: The number of its rows.
+        set: The number of the set that all its rows are in; None if they are drawn.
+    """
+
+    path: Path
+    number: int
+    first: int
+    rows: int
+    set: int | None
+
+
+class Chunk(NamedTuple):
+    """Rows that follow each other in a row group.
+
+    Attributes:
+        group: The row group.
+        first: The number of the first row in the group.
+        x: The features, (rows, features), NaN where a value is missing.
+        y: The label's column: numbers as float64, others as texts; null if missing.
+        sets: The number of the set of each row.
+    """
+
+    group: RowGroup
+    first: int
+    x: Array
+    y: "pyarrow.Array"
+    sets: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RowGroups:
+    """The row groups of all files of a table.
+
+    The set of a row is drawn from the seed and the number of its row group: a share of [0, 1)
+    belongs to each set, and a uniform number to each row.
+
+    Attributes:
+        path: The path of the config, for messages.
+        groups: The row groups, in the order of the files' names.
+        features: The columns of x.
+        label: The column of y.
+        split: The shares of train, dev and perhaps test.
+        seed: The seed of the sets.
+    """
+
+    path: Path
+    groups: tuple[RowGroup, ...]
+    features: tuple[str, ...]
+    label: str
+    split: tuple[float, ...]
+    seed: int
+
+    @property
+    def files(self) -> int:
+        """The number of files."""
+        return len({group.path for group in self.groups})
+
+    @property
+    def set_names(self) -> list[str]:
+        """The names of the sets by their numbers."""
+        numbers = {group.set for group in self.groups}
+        if None in numbers:
+            return list(SET_NAMES[: len(self.split)])
+        return [name for number, name in enumerate(SET_NAMES) if number in numbers]
+
+    def sets(self, place: int) -> npt.NDArray[np.int64]:
+        """Return the number of the set of each row of a row group."""
+        group = self.groups[place]
+        if group.set is not None:
+            return np.full(group.rows, group.set)
+        uniform = np.random.default_rng([self.seed, place]).random(group.rows)
+        return np.searchsorted(np.cumsum(self.split)[:-1], uniform, side="right")
+
+    def chunks(self, place: int, dtype: Any = np.float32) -> Iterator[Chunk]:
+        """Yield the rows of a row group.
+
+        Args:
+            place: The number of the row group among all.
+            dtype: The type of x, float32 or float64.
+
+        Raises:
+            InputError: The file can't be read.
+        """
+        import pyarrow
+        from pyarrow import parquet
+
+        group, sets, first = self.groups[place], self.sets(place), 0
+        try:
+            with parquet.ParquetFile(group.path, buffer_size=BUFFER) as file:
+                batches = file.iter_batches(
+                    CHUNK, [group.number], [*self.features, self.label], use_threads=False
+                )
+                for batch in batches:
+                    x: Any = np.empty((len(batch), len(self.features)), dtype)
+                    for column, name in enumerate(self.features):
+                        x[:, column] = _numbers(batch.column(name), dtype)
+                    y = _label(batch.column(self.label))
+                    yield Chunk(group, first, x, y, sets[first : first + len(batch)])
+                    first += len(batch)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise InputError(f"{group.path} can't be read: {error_line(error)}") from None
+
+
+def row_groups(
+    path: Path, label: str | None, options: TableOptions, split: Sequence[float], seed: int
+) -> RowGroups:
+    """Return the row groups of a file, a pattern, a folder, or one with folders of the sets.
+
+    Args:
+        path: The path.
+        label: The column that is y; None is the last one.
+        options: The choices for the table.
+        split: The shares of train, dev and perhaps test, if there are no folders of sets.
+        seed: The seed of the sets.
+
+    Raises:
+        InputError: A file can't be read, or a column is missing or holds no numbers.
+    """
+    folders = sets_of_folder(path) if path.is_dir() else None
+    places = {None: path} if folders is None else folders
+    groups, schemas = list[RowGroup](), dict[Path, Any]()
+    for name, place in places.items():
+        for file in part_files(place, "parquet"):
+            schemas[file], sizes = _opened(file)
+            first = np.cumsum([0, *sizes])
+            number = None if name is None else SET_NAMES.index(name)
+            groups += [
+                RowGroup(file, n, int(first[n]), size, number) for n, size in enumerate(sizes)
+            ]
+    if not any(group.rows for group in groups):
+        raise InputError(f"{path} has no rows.")
+    (first_file, schema), *_ = schemas.items()
+    features, label = choose_columns(first_file, list(schema.names), label, options, ())
+    for file, schema in schemas.items():
+        _check_columns(file, schema, features, label)
+    return RowGroups(path, tuple(groups), tuple(features), label, tuple(split), seed)
+
+
+def _opened(file: Path) -> "tuple[pyarrow.Schema, list[int]]":
+    """Return the schema of a file and the numbers of rows of its row groups."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(file) as opened:
+            footer = opened.metadata
+            sizes = [footer.row_group(n).num_rows for n in range(footer.num_row_groups)]
+            return opened.schema_arrow, sizes
+    except (pyarrow.ArrowException, OSError) as error:
+        raise InputError(f"{file} can't be read as parquet: {error_line(error)}") from None
+
+
+def _check_columns(file: Path, schema: "pyarrow.Schema", features: list[str], label: str) -> None:
+    from pyarrow import types
+
+    for name in [*features, label]:
+        if schema.names.count(name) != 1:
+            raise InputError(
+                f'{file} must have the column "{name}" once, as the first part has. Received: '
+                f"{', '.join(schema.names)}."
+            )
+    for name in features:
+        kind = schema.field(name).type
+        numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+        if not (numeric or types.is_boolean(kind)):
+            raise InputError(
+                f'{file}: the column "{name}" is of the type {kind}, and stream = true takes '
+                f'numbers and booleans. Leave it out with drop = ["{name}"], write it as numbers, '
+                "or give stream = false, which reads all into memory."
+            )
+
+
+def _numbers(column: "pyarrow.Array", dtype: Any) -> Array:
+    """Return numbers and booleans as floats, NaN where they are missing."""
+    import pyarrow
+    from pyarrow import compute, types
+
+    if types.is_decimal(column.type):
+        column = compute.cast(column, pyarrow.float64(), safe=False)
+    kind = pyarrow.from_numpy_dtype(dtype)
+    numbers: Array = compute.cast(column, kind, safe=False).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _label(column: "pyarrow.Array") -> "pyarrow.Array":
+    """Return numbers as float64, NaN as missing, and others as texts."""
+    import pyarrow
+    from pyarrow import compute, types
+
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        numbers = compute.cast(column, pyarrow.float64(), safe=False)
+        return compute.if_else(compute.is_nan(numbers), None, numbers)
+    return compute.cast(column, pyarrow.string())

@@ -1,0 +1,226 @@
+"""One pass over the rows of Parquet files, before they are streamed."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tfcourse.data.precision import SHARE, is_constant
+from tfcourse.data.row_groups import Chunk, RowGroups
+from tfcourse.data.table_options import ClassNames
+from tfcourse.errors import InputError, shortened
+from tfcourse.types import Array
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["RowSurvey", "complete_rows", "survey_rows"]
+
+# Labels of more different values are no classes.
+MOST_CLASSES = 10_000
+
+
+def complete_rows(chunk: Chunk) -> npt.NDArray[np.bool_]:
+    """Return which rows of a chunk lack no value."""
+    present: npt.NDArray[np.bool_] = chunk.y.is_valid().to_numpy(zero_copy_only=False)
+    return present & ~np.isnan(chunk.x).any(axis=1)
+
+
+@dataclass
+class RowSurvey:
+    """The result of a pass over the rows.
+
+    Attributes:
+        rows: The row groups.
+        numbers: Whether the label is a number to predict, not a class.
+        counts: The rows of each set that lack no value.
+        classes: The rows of each label of each set; empty for numbers to predict.
+        digests: A hash of the numbers and labels of each set.
+        missing: The number of missing values of each feature, and last of the label.
+        incomplete: The number of rows that lack a value.
+        low: The least number of each feature.
+        high: The largest number of each feature.
+        rounding: The most by which float32 rounds a number of each feature.
+    """
+
+    rows: RowGroups
+    numbers: bool
+
+    def __post_init__(self) -> None:
+        sets, features = self.rows.set_names, len(self.rows.features)
+        self.counts = [0 for _ in sets]
+        self.classes: list[Counter[str | float]] = [Counter() for _ in sets]
+        self.digests = [hashlib.sha256(f"{self.rows.features} ".encode()) for _ in sets]
+        self.missing = np.zeros(features + 1, np.int64)
+        self.incomplete = 0
+        self.first_missing = ""
+        self.low, self.high = np.full(features, np.inf), np.full(features, -np.inf)
+        self.rounding = np.zeros(features)
+
+    def add(self, chunk: Chunk) -> None:
+        """Count the rows of a chunk, whose x is float64.
+
+        Raises:
+            InputError: A number is not finite in float32, or a label is no class or number.
+        """
+        complete = complete_rows(chunk)
+        if not complete.all():
+            self.missing[:-1] += np.isnan(chunk.x).sum(axis=0)
+            self.missing[-1] += chunk.y.null_count
+            self.incomplete += int((~complete).sum())
+            self.first_missing = self.first_missing or _place(chunk, int(complete.argmin()))
+        with np.errstate(over="ignore"):
+            single = chunk.x.astype(np.float32)
+        self._check_finite(chunk, single)
+        self._check_label(chunk)
+        if complete.any():
+            x, nearest = chunk.x[complete], single[complete]
+            self.low = np.minimum(self.low, x.min(axis=0))
+            self.high = np.maximum(self.high, x.max(axis=0))
+            self.rounding = np.maximum(self.rounding, np.abs(x - nearest).max(axis=0))
+        for number in range(len(self.counts)):
+            mask = complete & (chunk.sets == number)
+            self.counts[number] += int(mask.sum())
+            self.digests[number].update(np.ascontiguousarray(single[mask]).data)
+            self._add_labels(number, chunk.y.filter(mask))
+
+    def _add_labels(self, number: int, y: "pyarrow.Array") -> None:
+        labels = y.dictionary_encode()
+        self.digests[number].update(f"{labels.dictionary.to_pylist()} ".encode())
+        self.digests[number].update(labels.indices.to_numpy().data)
+        if not self.numbers:
+            table = y.value_counts()
+            pairs = zip(table.field(0).to_pylist(), table.field(1).to_pylist(), strict=True)
+            self.classes[number].update(dict(pairs))
+            if len(self.classes[number]) > MOST_CLASSES:
+                raise InputError(
+                    f'{self.rows.path}: the label "{self.rows.label}" has more than {MOST_CLASSES} '
+                    'different values, which are no classes. A regression? [training] loss = "mse".'
+                )
+
+    def _check_finite(self, chunk: Chunk, single: Array) -> None:
+        infinite = np.isinf(single)
+        if infinite.any():
+            row, column = np.argwhere(infinite)[0]
+            raise InputError(
+                f'{self.rows.path}: the column "{self.rows.features[column]}" holds a number that '
+                f"is not finite in float32: {chunk.x[row, column]} in {_place(chunk, row)}. "
+                "Correct it, or leave the column out with drop."
+            )
+
+    def _check_label(self, chunk: Chunk) -> None:
+        from pyarrow import types
+
+        title = f'{self.rows.path}: the label "{self.rows.label}"'
+        if types.is_string(chunk.y.type):
+            if self.numbers:
+                raise InputError(f"{title} holds texts, but the loss takes numbers.")
+            return
+        values: Any = chunk.y.drop_null().to_numpy()
+        with np.errstate(over="ignore"):
+            single = values.astype(np.float32)
+        other = np.isinf(single) if self.numbers else values != np.round(values)
+        if other.any() and self.numbers:
+            raise InputError(f"{title} holds a number that is not finite in float32.")
+        if other.any():
+            raise InputError(
+                f"{title} holds numbers such as {values[other][0]:g}. A regression? [training] "
+                'loss = "mse".'
+            )
+
+    def check(self, drop: bool) -> None:
+        """Check the whole.
+
+        Args:
+            drop: Whether rows that lack a value are left out; else they are an error.
+
+        Raises:
+            InputError: Values are missing, float32 merges numbers, a set is empty, or there are
+                fewer than two classes, or some that the train set lacks.
+        """
+        path, names = self.rows.path, (*self.rows.features, self.rows.label)
+        total = sum(group.rows for group in self.rows.groups)
+        if self.incomplete and not drop:
+            counts = zip(names, self.missing, strict=True)
+            text = ", ".join(f'"{name}" {count}' for name, count in counts if count)
+            raise InputError(
+                f"{path}: values are missing: {text} of {total} rows, the first in "
+                f'{self.first_missing}. missing = "drop" leaves the rows out; to fill them with '
+                '"mean" or "median" give stream = false.'
+            )
+        if not all(self.counts):
+            empty = self.rows.set_names[self.counts.index(0)]
+            left = total - self.incomplete
+            raise InputError(f"{path}: the {empty} set is empty, of {left} rows. Add rows.")
+        coarse = self.rounding > SHARE * (self.high - self.low)
+        coarse &= ~is_constant(self.low, self.high)
+        if coarse.any():
+            name = names[int(coarse.argmax())]
+            raise InputError(
+                f'{path}: the column "{name}" needs more digits than float32 has, in which '
+                "streamed rows are read. Subtract a constant from it, such as "
+                f"{self.low[coarse][0]:.17g}, leave it out with drop, or give stream = false."
+            )
+        if not self.numbers:
+            self._check_classes()
+
+    def _check_classes(self) -> None:
+        title = f'{self.rows.path}: the label "{self.rows.label}"'
+        train = self.classes[0]
+        for name, other in zip(self.rows.set_names, self.classes, strict=True):
+            if names := sorted(str(label) for label in other.keys() - train.keys()):
+                raise InputError(
+                    f"{title} has classes in the {name} set that the train set lacks: "
+                    f"{shortened(', '.join(names), 80)}. Add examples of them, or take them out."
+                )
+        if len(train) < 2:
+            raise InputError(
+                f'{title} is "{shortened(str(next(iter(train))), 40)}" in all rows; at least 2 '
+                "classes are needed."
+            )
+
+    @property
+    def levels(self) -> list[str | float]:
+        """The different labels, sorted; none of numbers to predict."""
+        return sorted(self.classes[0])
+
+    @property
+    def class_names(self) -> ClassNames | None:
+        """The names of the classes; None if they are 0 … C-1."""
+        levels = self.levels
+        if not levels or levels == list(range(len(levels))):
+            return None
+        return tuple(level if isinstance(level, str) else int(level) for level in levels)
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """The least and the largest number of each feature by name."""
+        pairs = zip(self.low.tolist(), self.high.tolist(), strict=True)
+        return dict(zip(self.rows.features, pairs, strict=True))
+
+
+def survey_rows(rows: RowGroups, numbers: bool, drop: bool) -> RowSurvey:
+    """Return the checked result of a pass over all rows.
+
+    Args:
+        rows: The row groups.
+        numbers: Whether the label is a number to predict, not a class.
+        drop: Whether rows that lack a value are left out.
+
+    Raises:
+        InputError: As from `RowSurvey.check`, or a file can't be read.
+    """
+    survey = RowSurvey(rows, numbers)
+    for place in range(len(rows.groups)):
+        for chunk in rows.chunks(place, np.float64):
+            survey.add(chunk)
+    survey.check(drop)
+    return survey
+
+
+def _place(chunk: Chunk, row: int) -> str:
+    number = chunk.group.first + chunk.first + row
+    return f"row {number} of {chunk.group.path.name}"
