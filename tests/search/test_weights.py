@@ -4,6 +4,7 @@ import re
 
 import keras
 import numpy as np
+import pandas
 import pytest
 import tomli_w
 from sklearn.utils.class_weight import compute_class_weight
@@ -126,6 +127,16 @@ def test_a_column_of_weights_is_no_feature(tmp_path, monkeypatch):
     assert names["scores"] == [result.best.score]
 
 
+def test_a_column_of_a_parquet_file(tmp_path):
+    path = file_of(tmp_path)
+    of_csv = load_split(load_config(path)).train
+    pandas.read_csv(tmp_path / "data.csv").to_parquet(tmp_path / "data.parquet")
+    path.write_text(path.read_text().replace("csv", "parquet"), encoding="utf-8")
+    part = load_split(load_config(path)).train
+    np.testing.assert_array_equal(part.x, of_csv.x)
+    np.testing.assert_array_equal(part.weight, of_csv.weight)
+
+
 def test_the_program_of_a_trial_weighs_the_classes(tmp_path):
     path = file_of(tmp_path)
     text = path.read_text().replace('sample_weight = "w"\n', "")
@@ -168,7 +179,10 @@ ARGUMENTS = {
     "a regression": ({"class_weight": "balanced", "loss": "mse"}, r".* is for classes, and .*"),
     "both": ({"class_weight": "balanced", "weights": True}, r".*exclude each other, as in Keras.*"),
     "the weights themselves": ({"sample_weight": W}, r".*Give weights as the third of data=.*"),
-    "no column": ({"sample_weight": "w"}, r".*is a column of source \"csv\".* \"arrays\"; .*"),
+    "no column": (
+        {"sample_weight": "w"},
+        r".*is a column or array of source \"csv\".* \"arrays\"; .*",
+    ),
     "a set of zeros": (
         {"weights": True, "dev": (X[DEV], Y[DEV], np.zeros(10))},
         r".*dev: sample_weight is 0 in all 10 examples; .*",

@@ -118,7 +118,7 @@ class DataTable(TableKeys, StreamKeys, SplitKeys):
 
     ``normalize``: see `tfcourse.data.scaling.fit_scaling`; the best model begins with it. A table
     names the inputs that are scaled, of several; without one those of floats are.
-    ``sample_weight``: a column of a csv or an array of an npz with the weight of each example in
+    ``sample_weight``: a column of a table or an array of an npz with the weight of each example in
     the losses, of the training as of the dev and the test set. Metrics are not weighed. Both as
     Keras's ``fit`` does it with ``sample_weight`` and ``validation_data=(x, y, sample_weight)``.
     """

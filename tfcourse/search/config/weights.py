@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from tfcourse.errors import shown
+from tfcourse.data.table import TABLE_SOURCES
+from tfcourse.errors import either, shown
 from tfcourse.search.config.metrics import targets_of_loss
 from tfcourse.search.config.tables import DataTable, TrainingTable
 
@@ -16,10 +17,10 @@ def weight_problems(training: TrainingTable | None, data: DataTable | None) -> l
         training: ``[training]``; None if it has errors of its own.
         data: ``[data]``, likewise.
     """
-    problems = []
-    if data is not None and data.sample_weight is not None and data.source not in ("csv", "npz"):
+    problems, sources = [], (*TABLE_SOURCES, "npz")
+    if data is not None and data.sample_weight is not None and data.source not in sources:
         problems.append(
-            '[data] sample_weight is a column of source "csv" or an array of "npz". Received: '
+            f"[data] sample_weight is a column or array of source {either(sources)}. Received: "
             f'source "{data.source}"; a function returns (x, y, sample_weight), and Search takes '
             "data=(x, y, sample_weight)."
         )
