@@ -130,13 +130,22 @@ class TestConfig:
         assert line.startswith(f"{tmp_path / 'search.toml'}: [search.limits]")
         assert said in line
 
-    def test_from_python(self):
+    @pytest.mark.parametrize(
+        ("limits", "said"),
+        [
+            ({"val_recall": 0.9}, 'Search: limits["val_recall"] must be { min'),
+            ({"val_recal": {"min": 0.9}}, 'Search: limits must be one of "parameters", '),
+            (7, "Search: limits must be a table. Received: 7."),
+        ],
+        ids=str,
+    )
+    def test_from_python(self, limits, said):
         space = {"learning_rate": {"low": 0.1, "high": 0.2}}
-        with pytest.raises(InputError, match=re.escape('limits["val_recall"] must be { min')):
+        with pytest.raises(InputError, match=re.escape(said)):
             tfcourse.Search(
                 space=space,
                 trials=2,
-                limits={"val_recall": 0.9},
+                limits=limits,
                 loss="binary_crossentropy",
                 metrics=["recall"],
             )

@@ -55,8 +55,8 @@ def config_from_arguments(
         )
     if not isinstance(settings.get("sample_weight"), str | None):
         raise InputError(
-            "Search: sample_weight names a column of a csv or an array of an npz. Give weights as "
-            "the third of data=(x, y, sample_weight), or of train, dev and test."
+            "Search: sample_weight names a column of a table or an array of an npz. Give weights "
+            "as the third of data=(x, y, sample_weight), or of train, dev and test."
         )
     try:
         datasets = datasets_of(**arrays)
@@ -136,6 +136,7 @@ def _by_argument(line: str) -> str:
     """Return an error of the config by its argument: ``[search] trials`` becomes ``trials``."""
     line = line.replace("[data] seed", "data_seed").replace("[model] builder", "build")
     line = re.sub(r"\[space\.([^\]]+)\]", r'space["\1"]', line)
+    line = re.sub(r"\[(?:training|search)\.(\w+)\] must be ", r"\1 must be ", line)
     line = re.sub(r"\[(?:training|search)\.(\w+)\] (\w+)", r'\1["\2"]', line)
     line = re.sub(r"\[model\] (\w+)", r'arguments["\1"]', line)
     line = re.sub(r"\[(?:search|data|training)\] (\w+)", r"\1", line)
