@@ -198,6 +198,18 @@ def test_an_error_of_a_name(fragment, said, tmp_path):
     assert re.fullmatch(said, first), first
 
 
+class Unmade(keras.metrics.Mean):
+    def __init__(self, name):
+        super().__init__(name=name)
+        raise ValueError("no shape")
+
+
+def test_the_error_of_a_metric_that_can_not_be_made(regression):
+    said = r'Search: metrics: ".*:Unmade" can\'t be made .*ValueError: no shape\)\.'
+    with pytest.raises(InputError, match=said):
+        regression(metrics=[Unmade], loss="mse")
+
+
 WRONG = {
     "another axis": (
         {"loss": lambda y_true, y_pred: keras.ops.mean(y_true - y_pred, axis=0)},

@@ -140,7 +140,7 @@ def resolve_metric(entry: str, objects: Objects) -> MetricLike:
         return _keras_metric(entry)
     value, name = load_part(entry, "metrics", objects), metric_name(entry)
     if isinstance(value, type) and "name" in inspect.signature(value).parameters:
-        metric: Any = value(name=name)
+        metric: Any = _instance(value, entry, "metrics", name=name)
     else:
         metric = _instance(value, entry, "metrics")
     if _is_metric(metric):
@@ -181,12 +181,12 @@ def _check_keras_name(entry: str, kind: str) -> None:
         raise InputError(f'{kind}: Keras has no "{entry}".') from error
 
 
-def _instance(value: object, entry: str, key: str) -> Any:
-    """Return a new instance of a class; other objects as they are."""
+def _instance(value: object, entry: str, key: str, **arguments: str) -> Any:
+    """Return a new instance of a class, made with the arguments; other objects as they are."""
     if not isinstance(value, type):
         return value
     try:
-        return value()
+        return value(**arguments)
     except Exception as error:
         raise InputError(
             f'{key}: "{entry}" can\'t be made without arguments ({error_text(error)}). Name an '
