@@ -188,6 +188,11 @@ WRONG = {
         {"callbacks": {"CSVLogger": {}}},
         r"\[training\] callbacks: \"CSVLogger\" can't be made \(TypeError: .*filename.*\)\.",
     ),
+    "an argument that Keras would ignore": (
+        {"callbacks": {"ReduceLROnPlateau": {"facto": 0.5}}},
+        r'\[training\] callbacks: the argument of "ReduceLROnPlateau" must be one of "monitor", .*'
+        r"Received: 'facto'\. Did you mean \"factor\"\?",
+    ),
     "another resumption": (
         {"callbacks": [keras.callbacks.BackupAndRestore("backup")]},
         r"a search resumes its trials itself\. Leave it out\.",

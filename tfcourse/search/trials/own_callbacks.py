@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from tfcourse.errors import InputError, error_text, shown
+from tfcourse.errors import InputError, error_text, one_of, shown
 from tfcourse.optimizers.schedule import schedule_of
 from tfcourse.search.config.callbacks import callback_entries
 from tfcourse.search.config.parts import is_own, load_part
@@ -101,6 +101,7 @@ def _make(
         source = load_part(entry, "callbacks", config.objects)
     else:
         source = getattr(keras.callbacks, entry)
+        _check_arguments(source, entry, arguments)
     where = f'callbacks: "{entry}"'
     try:
         if isinstance(source, keras.callbacks.Callback):
@@ -117,6 +118,15 @@ def _make(
         raise InputError(f"{where}: a search resumes its trials itself. Leave it out.")
     _set_path(callback, where, place)
     return callback
+
+
+def _check_arguments(source: Any, entry: str, arguments: Iterable[str]) -> None:
+    """Raise InputError for an argument that Keras's callback lacks; ``**kwargs`` take any name."""
+    parameters = inspect.signature(source).parameters.values()
+    names = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
+    for name in arguments:
+        if name not in names:
+            raise InputError(one_of(f'callbacks: the argument of "{entry}"', name, names))
 
 
 def _of_place(source: Any, place: TrialPlace) -> dict[str, Any]:
