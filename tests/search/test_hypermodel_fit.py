@@ -158,5 +158,15 @@ def test_errors_of_a_fit(fits):
         WorkFailedError, match=r"must return what model\.fit returns, the objective"
     ):
         fits("Nothing").run(verbose=False)
+    for settings in (
+        {"objectives": ["val_accuracy", "parameters", "val_loss"], "name": "objectives"},
+        {"limits": {"val_loss": {"max": 9.0}, "parameters": 999}, "name": "limits"},
+    ):
+        key = settings["name"]
+        said = rf'{key} with the fit of ".*:Short" must be one of "val_accuracy"\..*\'val_loss\''
+        with pytest.raises(WorkFailedError, match=said):
+            fits("Short", search={"trials": 1, **settings}).run(verbose=False)
+    settings = {"objectives": ["val_accuracy", "seconds"], "name": "costs"}
+    fits("Short", search={"trials": 1, **settings}).run(False)
     with pytest.raises(InputError, match=r"population.*: its own fit trains one model at a time"):
         fits("Sizes", search={"caviar": "population"})

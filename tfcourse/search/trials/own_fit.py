@@ -1,12 +1,14 @@
 """A training by a builder's own ``fit``, called as keras-tuner calls it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from tfcourse.errors import InputError, one_of
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.records.objective import COSTS
 from tfcourse.search.trials.callbacks import BestWeights
 from tfcourse.search.trials.plain_datasets import plain_datasets
 from tfcourse.types import Callback, KerasModel
@@ -29,6 +31,9 @@ def fit_by_builder(
         model: The model that the builder has just built.
         arguments: Those of `tfcourse.fit` that are about the data, and ``epochs``.
         callbacks: The callbacks, which ``fit`` is passed.
+
+    Raises:
+        InputError: ``fit`` returns something else, or nothing of an objective or a limit.
     """
     from tfcourse.search.engine.hypermodel_fit import history_of_result
 
@@ -50,7 +55,21 @@ def fit_by_builder(
     for callback in callbacks:
         if isinstance(callback, BestWeights):
             callback.restore(model)
-    return history_of_result(result, config.search.objective, config.direction, config.builder.name)
+    history = history_of_result(
+        result, config.search.objective, config.direction, config.builder.name
+    )
+    _check_complete(config, history)
+    return history
+
+
+def _check_complete(config: SearchConfig, history: Iterable[str]) -> None:
+    """Raise InputError if the history lacks another objective, or a metric that has a limit."""
+    named = [("objectives", objective.name) for objective in config.objectives]
+    named += [("limits", each.name) for each in config.bounds]
+    for key, name in named:
+        if name not in (*history, *COSTS):
+            where = f'[search] {key} with the fit of "{config.builder.name}"'
+            raise InputError(one_of(where, name, history))
 
 
 def _array(value: object) -> object:
