@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from tests.search.run_directories import completed, failed, write_run
 from tfcourse.cli import app
 from tfcourse.report.comparison import best_so_far, end_times
-from tfcourse.search.results.comparison import setting_differences
 from tfcourse.search.results.search_record import read_record
+from tfcourse.search.results.setting_differences import setting_differences
 from tfcourse.search.strategies.stopping import seconds_on_record
 
 SPACE = {"learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"}}
@@ -183,3 +183,19 @@ def test_a_strategys_defaults_are_settings(tmp_path):
     assert "search.gp.initial" not in said
     others = json.loads(compare(*paths[1:], "--json")[1])["differences"]
     assert others["search.gp.parallel"] == [1, "not set"]
+
+
+def test_other_epochs_of_the_score_and_other_objectives(tmp_path):
+    records = [completed(0, 0.5, {"learning_rate": 0.02})]
+    run = write_run(tmp_path / "first", SPACE, records)
+    tables = [
+        {"name": "val_accuracy", "direction": "max"},
+        {"name": "val_loss", "direction": "min"},
+    ]
+    other = write_run(tmp_path / "second", SPACE, records, score_at="last", objectives=tables)
+    text = compare(run, other)[1]
+    line = (
+        "search.score_at differs: the scores are measured at other epochs, and are not comparable."
+    )
+    assert f"Hint: {line}" in text.splitlines()
+    assert " val_accuracy (max), val_loss (min)" in text

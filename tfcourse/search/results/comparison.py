@@ -1,6 +1,5 @@
 """The comparison of searches, finished or not, from their run directories alone."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,18 +17,17 @@ from tfcourse.search.results.joint_pareto import joint_lines, joint_pareto_set
 from tfcourse.search.results.layout import FirstThatFits, Printable, table_of
 from tfcourse.search.results.search_record import SearchRecord, read_record
 from tfcourse.search.results.sets import has_test_set
+from tfcourse.search.results.setting_differences import format_setting, setting_differences
 from tfcourse.search.results.tables import LONGEST_VALUE, format_score, format_value
 from tfcourse.search.store.data_record import read_data_record
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.resume import as_recorded
 from tfcourse.search.strategies.stopping import seconds_on_record
 
-__all__ = ["Comparison", "compare", "setting_differences"]
+__all__ = ["Comparison", "compare"]
 
-# The table of the config shortens longer values in the middle; JSON has all of them.
-LONGEST_SETTING = 40
-NOT_SET = "not set"
-OWN = ("search.name", "search.tensorboard")
+# The settings with which the scores are others, and in what.
+OTHER_SCORES = {"training.folds": "on other examples", "search.score_at": "at other epochs"}
 
 
 @dataclass(frozen=True)
@@ -60,11 +58,11 @@ class Comparison(Printable):
     def hints(self) -> list[str]:
         """Reasons not to compare the scores, and damage, a line each."""
         lines = self._hints_of_data()
-        if "training.folds" in self.differences:
-            lines.append(
-                "training.folds differs: the scores are measured on other examples, and are not "
-                "comparable."
-            )
+        for setting, other in OTHER_SCORES.items():
+            if setting in self.differences:
+                lines.append(
+                    f"{setting} differs: the scores are measured {other}, and are not comparable."
+                )
         for name, record in zip(self.names, self.records, strict=True):
             if record.result is None:
                 lines.append(f"{name} is not finished: {record.counts_in_words()}")
@@ -96,9 +94,9 @@ class Comparison(Printable):
         narrow = table_of(list(zip(*rows, strict=True)), title)
         wide.columns[0].justify = narrow.columns[0].justify = "left"
         tables: list[RenderableType] = [FirstThatFits([wide, narrow])]
-        if self.differences:
+        if differences := self.differences.items():
             cells = [["setting", *self._short_names()]]
-            cells += [[k, *map(_format_setting, v)] for k, v in self.differences.items()]
+            cells += [[k, *(format_setting(k, v) for v in each)] for k, each in differences]
             settings = table_of(cells, "Settings that differ", wrap=True)
             settings.columns[0].justify = "left"
             tables.append(FirstThatFits([settings]))
@@ -210,21 +208,6 @@ def _names(paths: Sequence[Path]) -> list[str]:
     return [f"{number} {name}" for number, name in enumerate(whole, 1)]
 
 
-def setting_differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Return the values of each setting that differs, by ``table.key``.
-
-    Without the names, and the folders for TensorBoard: every search has its own.
-
-    Args:
-        tables: The tables of each config.
-    """
-    settings = [_settings(each) for each in tables]
-    keys = dict.fromkeys(key for each in settings for key in each if key not in OWN)
-    values = {key: [each.get(key, NOT_SET) for each in settings] for key in keys}
-    # As texts, in which 1, 1.0 and true are different values.
-    return {k: v for k, v in values.items() if len(set(map(_as_text, v))) > 1}
-
-
 def _with_defaults(record: SearchRecord) -> Mapping[str, Any]:
     """Return the tables of a config with the settings that its strategy has by default.
 
@@ -240,20 +223,3 @@ def _with_defaults(record: SearchRecord) -> Mapping[str, Any]:
         return record.tables
     defaults = settings.model_dump(exclude_none=True)
     return {**record.tables, "search": {**search, search["strategy"]: defaults}}
-
-
-def _settings(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    for key, value in tables.items():
-        name = f"{prefix}{key}"
-        settings |= _settings(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return settings
-
-
-def _as_text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _format_setting(value: object) -> str:
-    """Return a setting exactly as its config has it, shortened if it is long."""
-    return format_value(value if isinstance(value, str) else _as_text(value), LONGEST_SETTING)
