@@ -109,6 +109,12 @@ class TestConfig:
         first = self.load(tmp_path, training, objectives=[own, "parameters"])
         assert (first.search.objective, first.direction) == ("val_own", "max")
 
+    @pytest.mark.parametrize("entries", [["val_mae", "val_mae"], "val_mae"], ids=str)
+    def test_one_error_is_one_line(self, entries, tmp_path):
+        with pytest.raises(InputError) as raised:
+            self.load(tmp_path, {"loss": "mse", "metrics": ["mae"]}, objectives=entries)
+        assert len(str(raised.value).splitlines()) == 1
+
     @pytest.mark.parametrize(
         ("search", "said"),
         [

@@ -18,6 +18,8 @@ DirectionOf = Callable[[str], Direction | None]
 # The strategies, and the samplers of Optuna's, whose trials don't depend on a single score.
 STRATEGIES = ("random", "quasi_random", "grid", "tpe", "optuna")
 SINGLE_SAMPLERS = ("CmaEsSampler",)
+# In the place of objectives that can't be read: every history has it, which is no second error.
+LOSS_ALONE = {"objective": "val_loss"}
 FORM = 'names such as "val_loss", or tables { name = "val_loss", direction = "min" }'
 
 
@@ -33,10 +35,12 @@ def with_objectives(search: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[
     entries = list(received) if isinstance(received, list | tuple) else []
     tables = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
     if not tables or not all(map(_is_entry, tables)):
-        return rest, [f"[search] objectives must be a list of {FORM}. Received: {shown(received)}."]
+        line = f"[search] objectives must be a list of {FORM}. Received: {shown(received)}."
+        return {**LOSS_ALONE, **rest}, [line]
     names = [table["name"] for table in tables]
     if len(set(names)) < len(names):
-        return rest, [f"[search] objectives must differ. Received: {shown(names)}."]
+        line = f"[search] objectives must differ. Received: {shown(names)}."
+        return {**LOSS_ALONE, **rest}, [line]
     errors = [
         f"[search] {key} = {shown(rest[key])}, and the first of objectives has {shown(first)}: "
         "name one of them."
