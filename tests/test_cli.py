@@ -256,7 +256,7 @@ class TestCheck:
         (tmp_path / "csv.toml").write_text(f"{text}[data]\nsource = 'csv'\npath = 'data.csv'\n")
         result = run("check", tmp_path / "csv.toml")
         assert result.exit_code == 2
-        assert "[training] folds must be <= 16, the examples in train and dev." in result.stderr
+        assert "folds must be <= 16, the number of examples in train and dev." in result.stderr
 
     def test_square_brackets_are_shown(self, tmp_path):
         (tmp_path / "mine.py").write_text("def build(shape, classes, kind, **arguments): ...\n")
@@ -518,7 +518,7 @@ class TestSearch:
     def test_overrides_reach_the_search(self, small, tmp_path, monkeypatch):
         asked = []
 
-        def stop(search, verbose, fresh, workers, accept_changes):
+        def stop(search, verbose, fresh, workers, accept_changes, on):
             asked.append((search, workers))
             raise WorkFailedError("stopped by the test")
 
@@ -553,7 +553,7 @@ class TestSearch:
         ],
     )
     def test_an_interruption_ends_with_130(self, small, tmp_path, monkeypatch, has_begun, said):
-        def interrupted(search, verbose, fresh, workers, accept_changes):
+        def interrupted(search, verbose, fresh, workers, accept_changes, on):
             if has_begun:
                 (search.directory / "trials").mkdir(parents=True)
             raise KeyboardInterrupt
@@ -566,7 +566,7 @@ class TestSearch:
 
     @pytest.mark.parametrize(("error", "code"), [(InputError, 2), (WorkFailedError, 1)])
     def test_exit_codes(self, small, tmp_path, monkeypatch, error, code):
-        def fail(search, verbose, fresh, workers, accept_changes):
+        def fail(search, verbose, fresh, workers, accept_changes, on):
             raise error("what was wrong")
 
         monkeypatch.setattr(Search, "run", fail)

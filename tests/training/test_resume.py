@@ -29,6 +29,13 @@ ROOT = Path(__file__).parents[2]
 KILLS = 10
 
 
+# pandas imports pyarrow where it is installed, whose allocator has a thread of its own.
+WITHOUT_THREADS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+
+
 @contextmanager
 def trainer(forked):
     """What starts a process that trains in a folder, and gives its id; and what waits for it.
@@ -43,7 +50,7 @@ def trainer(forked):
         else:
             process = subprocess.Popen(
                 [sys.executable, *module], stdin=lines, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+                env={**os.environ, **WITHOUT_THREADS},
             )  # fmt: skip
 
         def begin(folder):

@@ -1,7 +1,9 @@
 """The engines of a search: this process, others of this machine, or a Ray cluster."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 from tfcourse.notices import notice, tensorflow_start
@@ -16,11 +18,27 @@ from tfcourse.search.runtime.shared_objects import check_shareable
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.strategies.study import Records
 
-__all__ = ["Engine", "find_engine"]
+__all__ = ["Engine", "RunFunction", "find_engine"]
+
+
+class RunFunction(Protocol):
+    """Runs the trials and concludes the search, see `tfcourse.search.runtime.local.supervise`."""
+
+    def __call__(
+        self,
+        config: SearchConfig,
+        directory: RunDirectory,
+        finished: Records,
+        *,
+        verbose: bool,
+        fresh: bool,
+        accept_changes: bool,
+    ) -> dict[str, Effort]:
+        """Return what the trials took, by process."""
 
 
 class Engine(Protocol):
-    """Runs the trials of a search that are not finished, and concludes the search."""
+    """An engine runs the trials of a search that are not finished, and concludes the search."""
 
     def check(self, config: SearchConfig) -> None:
         """Find errors in the data before TensorFlow is imported.
@@ -29,16 +47,8 @@ class Engine(Protocol):
             InputError: It is not usable.
         """
 
-    def run(
-        self,
-        config: SearchConfig,
-        directory: RunDirectory,
-        finished: Records,
-        verbose: bool,
-        fresh: bool,
-        accept_changes: bool,
-    ) -> dict[str, Effort]:
-        """Run the trials and conclude the search, see `tfcourse.search.runtime.local.supervise`."""
+    def runner(self, config: SearchConfig, verbose: bool) -> AbstractContextManager[RunFunction]:
+        """Import and connect what the engine needs, and return the function that runs a search."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +56,13 @@ class _OneProcess:
     def check(self, config: SearchConfig) -> None:
         """Leave the data to the search, which begins with it."""
 
-    def run(
-        self,
-        config: SearchConfig,
-        directory: RunDirectory,
-        finished: Records,
-        verbose: bool,
-        fresh: bool,
-        accept_changes: bool,
-    ) -> dict[str, Effort]:
+    @contextmanager
+    def runner(self, config: SearchConfig, verbose: bool) -> Iterator[RunFunction]:
         # A finished search is shown without TensorFlow.
         with tensorflow_start(config.search.name, disable=not verbose):
             from tfcourse.search.runtime.execution import execute
 
-        return execute(config, directory, finished, verbose, fresh, accept_changes)
+        yield execute
 
 
 @dataclass(frozen=True)
@@ -70,16 +73,9 @@ class _Processes:
         """Find what a worker would find only once it has TensorFlow."""
         check_data(config, decode=False)
 
-    def run(
-        self,
-        config: SearchConfig,
-        directory: RunDirectory,
-        finished: Records,
-        verbose: bool,
-        fresh: bool,
-        accept_changes: bool,
-    ) -> dict[str, Effort]:
-        return supervise(config, directory, finished, self.workers, verbose, fresh, accept_changes)
+    @contextmanager
+    def runner(self, config: SearchConfig, verbose: bool) -> Iterator[RunFunction]:
+        yield partial(supervise, workers=self.workers)
 
 
 @dataclass(frozen=True)
@@ -91,23 +87,15 @@ class _Ray:
     def check(self, config: SearchConfig) -> None:
         """Leave the data to the search, which begins with it."""
 
-    def run(
-        self,
-        config: SearchConfig,
-        directory: RunDirectory,
-        finished: Records,
-        verbose: bool,
-        fresh: bool,
-        accept_changes: bool,
-    ) -> dict[str, Effort]:
+    @contextmanager
+    def runner(self, config: SearchConfig, verbose: bool) -> Iterator[RunFunction]:
         with ExitStack() as connection:
             with notice(f"{config.search.name}: connecting to Ray", disable=not verbose):
                 connection.enter_context(connected(self.address))
             with tensorflow_start(config.search.name, disable=not verbose):
                 from tfcourse.search.ray.driver import search_on_ray
 
-            options = (self.workers, self.share, verbose, fresh, accept_changes)
-            return search_on_ray(config, directory, finished, *options)
+            yield partial(search_on_ray, workers=self.workers, share=self.share)
 
 
 def find_engine(

@@ -207,7 +207,9 @@ class Search:
             if not fresh:
                 count_parameters(config, directory)
             finished = {} if fresh else finished_trials(config, directory, forget=True)
-            efforts = engine.run(config, directory, finished, verbose, fresh, accept_changes)
+            options = {"verbose": verbose, "fresh": fresh, "accept_changes": accept_changes}
+            with engine.runner(config, verbose) as run_trials:
+                efforts = run_trials(config, directory, finished, **options)
             return replace(completion.final_result(config, directory), efforts=efforts)
 
     @translate_disk_errors()
