@@ -63,6 +63,9 @@ def test_it_takes_the_data_as_they_are(tmp_path, y, settings):
         return
     outputs = np.c_[1 - expected, expected] if expected.shape[1] == 1 else expected
     np.testing.assert_array_equal(run.predict_classes(X), outputs.argmax(axis=1))
+    gap = np.where(np.arange(len(X))[:, None] == 3, np.nan, X)
+    with pytest.raises(tfcourse.InputError, match=rf"1 of {len(X)} examples is NaN, .* row 3\. Fi"):
+        run.predict_classes(gap)
     with pytest.raises(tfcourse.InputError, match=r"evaluate: y must be one of 0, 1.* Received: 7"):
         run.evaluate(X, y + 7)
 

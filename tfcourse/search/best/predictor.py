@@ -78,7 +78,8 @@ class Predictor:
             x: As for `predict`.
 
         Raises:
-            InputError: It is a regression, or the examples do not suit the model.
+            InputError: It is a regression, or the examples do not suit the model, or a prediction
+                is NaN: the largest of its numbers would name a class all the same.
         """
         if self.targets == "numbers":
             raise InputError(
@@ -88,11 +89,11 @@ class Predictor:
         outputs = self.predict(x)
         if isinstance(self.targets, Mapping):
             return {
-                name: class_probabilities(outputs[name]).argmax(axis=-1)
+                name: _most_probable(outputs[name])
                 for name, targets in self.targets.items()
                 if targets != "numbers"
             }
-        numbers: npt.NDArray[Any] = class_probabilities(outputs).argmax(axis=-1)
+        numbers: npt.NDArray[Any] = _most_probable(outputs)
         return numbers if self.classes is None else np.asarray(self.classes)[numbers]
 
     def evaluate(
@@ -170,6 +171,18 @@ def predict_outputs(
 def class_probabilities(outputs: Array) -> Array:
     """Return the probabilities of all classes; a single column is that of class 1 of two."""
     return np.hstack([1 - outputs, outputs]) if outputs.shape[-1] == 1 else outputs
+
+
+def _most_probable(outputs: Array) -> npt.NDArray[np.int64]:
+    """Return the number of the most probable class; raise InputError if a row has a NaN."""
+    rows = np.flatnonzero(np.isnan(outputs.reshape(len(outputs), -1)).any(axis=1))
+    if len(rows):
+        raise InputError(
+            f"x: the prediction for {len(rows)} of {len(outputs)} examples is NaN, the first in "
+            f"row {rows[0]}. Fill or leave out the values that are missing there."
+        )
+    numbers: npt.NDArray[np.int64] = class_probabilities(outputs).argmax(axis=-1)
+    return numbers
 
 
 def _is_in(label: object, known: Mapping[Any, int]) -> bool:
