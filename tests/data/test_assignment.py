@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, TimeSeriesSplit
 
 from tfcourse import InputError
-from tfcourse.data.assignment import RowKeys, assign_sets, fold_masks
+from tfcourse.data.splitting.assignment import RowKeys, assign_sets, fold_masks
 
 SHARES = [(0.6, 0.2, 0.2), (0.8, 0.2), (0.5, 0.25, 0.25), (0.1, 0.9)]
 

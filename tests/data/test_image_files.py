@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcourse.data.image_files import check_readable, image_files, sets_of_folder
-from tfcourse.data.moments import stream_scaling
 from tfcourse.data.scaling import fit_scaling
+from tfcourse.data.streams.image_files import check_readable, image_files, sets_of_folder
+from tfcourse.data.streams.moments import stream_scaling
 from tfcourse.errors import InputError
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tfcourse import InputError
 from tfcourse.data.sources import load
-from tfcourse.data.table_options import ColumnOptions, TableOptions
+from tfcourse.data.tables.table_options import ColumnOptions, TableOptions
 
 
 @pytest.fixture
@@ -209,8 +209,8 @@ class TestCsv:
             own = {"b": ColumnOptions("category")}
             expected = raw(csv(text, missing="mean", columns=own))
             with monkeypatch.context() as patch:
-                patch.setattr("tfcourse.data.csv_file.LARGE", 0)
-                patch.setattr("tfcourse.data.csv_file.BLOCK", 200)
+                patch.setattr("tfcourse.data.tables.csv_file.LARGE", 0)
+                patch.setattr("tfcourse.data.tables.csv_file.BLOCK", 200)
                 streamed = raw(csv(text, missing="mean", columns=own))
             for name, values in expected.items():
                 np.testing.assert_array_equal(streamed[name], values)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests.search.conftest import RATE, load
 from tfcourse import Search
-from tfcourse.data.record_files import record_sets
+from tfcourse.data.streams.record_files import record_sets
 from tfcourse.errors import InputError
 from tfcourse.search.data.loading import load_split
 

@@ -11,8 +11,8 @@ from pyarrow import parquet
 
 from tests.search.conftest import RATE, load
 from tfcourse import Search
-from tfcourse.data import row_groups
-from tfcourse.data.parquet_streams import shuffled_pieces
+from tfcourse.data.streams import row_groups
+from tfcourse.data.streams.parquet_streams import shuffled_pieces
 from tfcourse.errors import InputError
 from tfcourse.search.data.checks import check_data
 from tfcourse.search.data.loading import load_split

@@ -15,8 +15,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import tfcourse
 from tfcourse import InputError
-from tfcourse.data.columns import Column, Columns
-from tfcourse.data.encoding import fit_encoding
+from tfcourse.data.tables.columns import Column, Columns
+from tfcourse.data.tables.encoding import fit_encoding
 from tfcourse.search.best.exports import export_model
 from tfcourse.search.best.trial import read_trial
 from tfcourse.search.config.load import load_config

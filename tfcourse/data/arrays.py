@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tfcourse.data.array_columns import joined_columns, without_columns
 from tfcourse.data.frames import as_array
 from tfcourse.data.nested import Arrays, array_items, count_of, map_arrays, named
 from tfcourse.data.sparse import sparse_rows
+from tfcourse.data.splitting.array_columns import joined_columns, without_columns
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
 from tfcourse.types import Array, TensorLike

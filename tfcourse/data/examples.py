@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.data.columns import Columns
 from tfcourse.data.frames import as_array
 from tfcourse.data.label_hints import label_hint, shape_hint
 from tfcourse.data.nested import Arrays, array_items, named
@@ -14,7 +13,8 @@ from tfcourse.data.output_names import check_output_names
 from tfcourse.data.precision import check_whole_numbers, coarse_columns
 from tfcourse.data.sparse import has_sparse, sparse_rows
 from tfcourse.data.splits import Part
-from tfcourse.data.table_options import ClassNames
+from tfcourse.data.tables.columns import Columns
+from tfcourse.data.tables.table_options import ClassNames
 from tfcourse.errors import InputError
 from tfcourse.types import Array, TensorLike
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.data.column_files import part_files
 from tfcourse.data.examples import Examples, check_examples
 from tfcourse.data.npz_file import read_npz
 from tfcourse.data.output_names import check_output_names
-from tfcourse.data.table import TABLE_SOURCES, check_reader, read_table
-from tfcourse.data.table_options import TableOptions
+from tfcourse.data.tables.column_files import part_files
+from tfcourse.data.tables.table import TABLE_SOURCES, check_reader, read_table
+from tfcourse.data.tables.table_options import TableOptions
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError, error_text, one_of
 from tfcourse.imports import exit_as_error, load_function
@@ -62,7 +62,7 @@ def load(
     Args:
         source: ``"digits"`` (1797 handwritten digits of 8×8, flat, in [0, 1]), ``"npz"`` (arrays
             x and y, or ``x.NAME`` and ``y.NAME`` of several inputs and outputs), ``"csv"``,
-            ``"parquet"`` or ``"arrow"`` (columns, see `tfcourse.data.table.read_table`),
+            ``"parquet"`` or ``"arrow"`` (columns, see `tfcourse.data.tables.table.read_table`),
             ``"sklearn:NAME"`` (a data set of scikit-learn's, as its ``load_NAME`` returns it),
             ``"keras:NAME"`` (one that Keras downloads) or ``"package.module:function"`` (gives x
             and y, and sample weights if it likes).

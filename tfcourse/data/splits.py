@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.assignment import RowKeys, assign_sets
-from tfcourse.data.columns import Columns
 from tfcourse.data.nested import Arrays, count_of, map_arrays
-from tfcourse.data.table_options import ClassNames
+from tfcourse.data.splitting.assignment import RowKeys, assign_sets
+from tfcourse.data.tables.columns import Columns
+from tfcourse.data.tables.table_options import ClassNames
 
 __all__ = ["Part", "Split", "joined", "split_at", "split_by_sets", "stratified_split"]
 
@@ -77,7 +77,7 @@ class Split:
             name for several outputs.
         notes: Warnings about the data, a line each.
         columns: The columns of x, if it comes from a table in a file. If they are not all numbers,
-            `tfcourse.data.encoding.fit_encoding` makes of x what a model takes.
+            `tfcourse.data.tables.encoding.fit_encoding` makes of x what a model takes.
         class_names: The names of the classes; None if they are 0 … C-1.
         groups: The group of each example of train and dev, in this order, 0 … G-1; None without
             groups.

@@ -53,7 +53,7 @@ class Search:
             itself.
         arguments: Fixed arguments of ``build``.
         data: The examples (x, y), to be split, also by columns or rows of their own, see
-            `tfcourse.data.array_splits.split_arguments`.
+            `tfcourse.data.splitting.array_splits.split_arguments`.
         train: The examples (x, y) of the train set, with ``dev``, and ``test`` if there are any.
         dev: Those of the dev set.
         test: Those of the test set, on which the best model is measured.

@@ -12,7 +12,7 @@ import pytest
 from tests.search.conftest import RATE
 from tfcourse import InputError, Search
 from tfcourse.data.splits import Part, Split
-from tfcourse.data.stored_split import StoredSplit
+from tfcourse.data.splitting.stored_split import StoredSplit
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.runtime.shared_objects import check_shareable, sharing
 from tfcourse.search.store.data_record import data_record

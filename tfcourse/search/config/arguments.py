@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tfcourse.data.array_splits import split_arguments
-from tfcourse.data.datasets import datasets_of
+from tfcourse.data.splitting.array_splits import split_arguments
+from tfcourse.data.streams.datasets import datasets_of
 from tfcourse.errors import InputError, nearest
 from tfcourse.search.config.builders import object_name
 from tfcourse.search.config.load import parse_config

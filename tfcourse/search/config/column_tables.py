@@ -5,8 +5,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict
 
-from tfcourse.data.table import TABLE_SOURCES
-from tfcourse.data.table_options import ColumnKind, ColumnOptions, Encoding, Missing, TableOptions
+from tfcourse.data.tables.table import TABLE_SOURCES
+from tfcourse.data.tables.table_options import (
+    ColumnKind,
+    ColumnOptions,
+    Encoding,
+    Missing,
+    TableOptions,
+)
 from tfcourse.search.config.table import Table
 
 __all__ = ["ColumnTable", "TableKeys", "table_options", "table_problems", "without_defaults"]
@@ -22,7 +28,7 @@ class ColumnTable(Table):
 
 
 class TableKeys(Table):
-    """The keys for tables, see `tfcourse.data.table_options.TableOptions`."""
+    """The keys for tables, see `tfcourse.data.tables.table_options.TableOptions`."""
 
     features: Names = ()
     drop: Names = ()

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
 
 from tfcourse.data.arrays import ArrayData
-from tfcourse.data.datasets import Datasets
-from tfcourse.data.stored_split import StoredSplit
+from tfcourse.data.splitting.stored_split import StoredSplit
+from tfcourse.data.streams.datasets import Datasets
 from tfcourse.errors import InputError, nearest
 from tfcourse.imports import search_modules_in
 from tfcourse.models.build import BUILDERS

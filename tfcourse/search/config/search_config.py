@@ -8,8 +8,8 @@ from typing import Any, Literal
 import tomli_w
 
 from tfcourse.data.arrays import ArrayData
-from tfcourse.data.datasets import Datasets
-from tfcourse.data.stored_split import StoredSplit
+from tfcourse.data.splitting.stored_split import StoredSplit
+from tfcourse.data.streams.datasets import Datasets
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.column_tables import without_defaults
 from tfcourse.search.config.metrics import direction_of

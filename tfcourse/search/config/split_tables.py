@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Strict
 
-from tfcourse.data.array_columns import COLUMN_KEYS
+from tfcourse.data.splitting.array_columns import COLUMN_KEYS
 from tfcourse.errors import shown
 from tfcourse.search.config.table import Table
 

@@ -18,7 +18,7 @@ OF_SOURCES = {"images": ("image_size", "color_mode"), "tfrecord": ("feature_spec
 class FeatureTable(Table):
     """``[data.feature_spec.NAME]``: a feature of the examples in TFRecord files.
 
-    See `tfcourse.data.record_files.Feature`.
+    See `tfcourse.data.streams.record_files.Feature`.
     """
 
     shape: Annotated[tuple[Size, ...], Strict(False)] = ()

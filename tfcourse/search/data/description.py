@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from tfcourse.console import one_line
-from tfcourse.data.columns import Column
 from tfcourse.data.nested import map_arrays
 from tfcourse.data.splits import Part, Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.stream import Stream
+from tfcourse.data.tables.columns import Column
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.targets import as_labels
 from tfcourse.types import Array

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from tfcourse.data.assignment import RowKeys, fold_masks
 from tfcourse.data.nested import Arrays, count_of, map_arrays
 from tfcourse.data.splits import Split, joined
+from tfcourse.data.splitting.assignment import RowKeys, fold_masks
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.targets import as_labels
@@ -17,8 +17,8 @@ __all__ = ["check_folds", "fold_split"]
 def fold_split(split: Split, config: SearchConfig, fold: int) -> Split:
     """Return the split whose dev set is fold number ``fold`` of train and dev set together.
 
-    See `tfcourse.data.assignment.fold_masks`; the folds depend on ``[data] seed``. The test set
-    stays the same; with one fold all sets do.
+    See `tfcourse.data.splitting.assignment.fold_masks`; the folds depend on ``[data] seed``. The
+    test set stays the same; with one fold all sets do.
     """
     folds = config.training.folds
     if folds == 1:

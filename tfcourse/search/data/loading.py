@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from tfcourse.data.arrays import ArrayData
-from tfcourse.data.datasets import datasets_of_function
 from tfcourse.data.examples import Examples, check_examples
 from tfcourse.data.nested import map_arrays
 from tfcourse.data.sources import FILE_SOURCES, is_function, load, returned_by, source_files
 from tfcourse.data.splits import Split
-from tfcourse.data.stored_split import StoredSplit
+from tfcourse.data.splitting.stored_split import StoredSplit
+from tfcourse.data.streams.datasets import datasets_of_function
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
 from tfcourse.search.config.column_tables import table_options

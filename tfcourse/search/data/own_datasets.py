@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.data.dataset_batches import Reading
-from tfcourse.data.datasets import Datasets, SetOfDataset, read_dataset
 from tfcourse.data.splits import Part, Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.dataset_batches import Reading
+from tfcourse.data.streams.datasets import Datasets, SetOfDataset, read_dataset
+from tfcourse.data.streams.stream import Stream
 from tfcourse.errors import InputError
 from tfcourse.search.config.metrics import Targets
 from tfcourse.search.config.search_config import SearchConfig
@@ -30,8 +30,8 @@ def split_of_datasets(
         begin: Brings the train set into the order of an epoch, from (seed, epoch).
 
     Raises:
-        InputError: As from `tfcourse.data.datasets.read_dataset`, or the targets are not those of
-            the loss, or differ between the sets.
+        InputError: As from `tfcourse.data.streams.datasets.read_dataset`, or the targets are not
+            those of the loss, or differ between the sets.
     """
     targets = config.targets
     sets = {

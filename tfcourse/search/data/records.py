@@ -6,10 +6,10 @@ from contextlib import chdir
 from dataclasses import replace
 from typing import Any
 
-from tfcourse.data.datasets import Datasets
-from tfcourse.data.record_files import Feature, RecordFiles, parse_features, record_sets
 from tfcourse.data.splits import Part, Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.datasets import Datasets
+from tfcourse.data.streams.record_files import Feature, RecordFiles, parse_features, record_sets
+from tfcourse.data.streams.stream import Stream
 from tfcourse.errors import InputError, message_line
 from tfcourse.imports import load_function
 from tfcourse.quiet import quiet_start

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from tfcourse.data.columns import Column, Columns
-from tfcourse.data.parquet_streams import streams_of
-from tfcourse.data.row_groups import row_groups
-from tfcourse.data.row_survey import survey_rows
 from tfcourse.data.splits import Split
+from tfcourse.data.streams.parquet_streams import streams_of
+from tfcourse.data.streams.row_groups import row_groups
+from tfcourse.data.streams.row_survey import survey_rows
+from tfcourse.data.tables.columns import Column, Columns
 from tfcourse.search.config.column_tables import table_options
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.paths import data_path

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.array_columns import COLUMN_KEYS
-from tfcourse.data.assignment import SET_NAMES, RowKeys, assign_sets
 from tfcourse.data.examples import Examples
 from tfcourse.data.nested import Arrays, count_of
-from tfcourse.data.split_columns import group_numbers, set_numbers, time_numbers
 from tfcourse.data.splits import Split, split_at, split_by_sets
+from tfcourse.data.splitting.array_columns import COLUMN_KEYS
+from tfcourse.data.splitting.assignment import SET_NAMES, RowKeys, assign_sets
+from tfcourse.data.splitting.split_columns import group_numbers, set_numbers, time_numbers
 from tfcourse.errors import InputError
 from tfcourse.search.config.tables import DataTable
 from tfcourse.types import Array

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from tfcourse.data.datasets import Datasets
 from tfcourse.data.examples import Examples
-from tfcourse.data.image_files import (
+from tfcourse.data.splits import Part, Split
+from tfcourse.data.streams.datasets import Datasets
+from tfcourse.data.streams.image_files import (
     CHANNELS,
     ImageFiles,
     check_readable,
     image_files,
     sets_of_folder,
 )
-from tfcourse.data.splits import Part, Split
 from tfcourse.errors import InputError, shown
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.search_config import SearchConfig

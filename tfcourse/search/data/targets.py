@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from tfcourse.data.nested import Arrays, count_of, named
 from tfcourse.data.splits import Part, Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.stream import Stream
 from tfcourse.errors import InputError
 from tfcourse.search.config.metrics import AnyTargets, Losses, Targets
 from tfcourse.types import Array, Nested

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from tfcourse.data.splits import Part, Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.stream import Stream
 from tfcourse.search.config.metrics import Targets, split_name
 from tfcourse.search.config.outputs import history_names
 from tfcourse.search.config.search_config import SearchConfig

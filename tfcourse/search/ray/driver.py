@@ -10,7 +10,7 @@ import ray
 from ray import cloudpickle
 
 from tfcourse.data.splits import Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.stream import Stream
 from tfcourse.errors import InputError, WorkFailedError, error_line
 from tfcourse.notices import notice
 from tfcourse.search.config.search_config import SearchConfig

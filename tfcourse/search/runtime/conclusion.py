@@ -8,7 +8,7 @@ from itertools import count
 from tfcourse.console import one_line
 from tfcourse.data.sparse import has_sparse
 from tfcourse.data.splits import Part
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.stream import Stream
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.trial_record import rank

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from tfcourse.data.sparse import has_sparse
 from tfcourse.data.splits import Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.stream import Stream
 from tfcourse.notices import notice
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.engine.oracle import SearchOracle

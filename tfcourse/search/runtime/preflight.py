@@ -12,7 +12,7 @@ import keras
 
 from tfcourse.data.sparse import has_sparse
 from tfcourse.data.splits import Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.stream import Stream
 from tfcourse.errors import InputError, error_line, error_text, one_of, shown
 from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint

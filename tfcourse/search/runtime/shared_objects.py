@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tfcourse.data.stored_split import StoredSplit
+from tfcourse.data.splitting.stored_split import StoredSplit
 from tfcourse.errors import InputError, error_line
 from tfcourse.imports import load_function
 from tfcourse.models.build import BUILDERS

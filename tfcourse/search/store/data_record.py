@@ -12,7 +12,7 @@ import numpy as np
 from tfcourse.data.nested import array_items
 from tfcourse.data.sparse import stored_arrays
 from tfcourse.data.splits import Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.stream import Stream
 from tfcourse.errors import InputError
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split

@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from tfcourse.data.nested import array_items
 from tfcourse.data.sparse import has_sparse
-from tfcourse.data.sparse_stream import stream_of_sparse
 from tfcourse.data.splits import Part
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.sparse_stream import stream_of_sparse
+from tfcourse.data.streams.stream import Stream
 from tfcourse.training.data.arrays import Arrays
 
 __all__ = ["LARGEST_BATCH", "Examples", "evaluation_arguments", "fit_arguments", "of_part"]

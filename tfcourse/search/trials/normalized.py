@@ -7,12 +7,12 @@ from typing import Any, Literal, TypeAlias
 
 import keras
 
-from tfcourse.data.encoding import TableEncoding, fit_encoding
 from tfcourse.data.input_scaling import InputScaling, fit_input_scaling
 from tfcourse.data.nested import Arrays
 from tfcourse.data.scaling import Method, Scaling, fit_scaling
 from tfcourse.data.splits import Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.stream import Stream
+from tfcourse.data.tables.encoding import TableEncoding, fit_encoding
 from tfcourse.internals.models import compile_arguments
 from tfcourse.models.saving import save_model
 from tfcourse.search.trials.normalized_inputs import (

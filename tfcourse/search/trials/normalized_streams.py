@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import tensorflow as tf
 
-from tfcourse.data.moments import stream_scaling
 from tfcourse.data.scaling import Method, Scaling
 from tfcourse.data.splits import Part, Split
-from tfcourse.data.streams import Stream
+from tfcourse.data.streams.moments import stream_scaling
+from tfcourse.data.streams.stream import Stream
 from tfcourse.errors import InputError
 from tfcourse.types import Nested
 

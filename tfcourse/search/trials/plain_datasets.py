@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfcourse.data.streams import EpochBatches
+from tfcourse.data.streams.stream import EpochBatches
 from tfcourse.errors import InputError
 from tfcourse.types import Callback
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import keras
 from keras.layers import CategoryEncoding, Concatenate, StringLookup
 
-from tfcourse.data.columns import NUMBERS, Column
-from tfcourse.data.encoding import TableEncoding
+from tfcourse.data.tables.columns import NUMBERS, Column
+from tfcourse.data.tables.encoding import TableEncoding
 from tfcourse.search.trials.normalized_inputs import scaling_layers
 from tfcourse.types import KerasModel, KerasTensor
 

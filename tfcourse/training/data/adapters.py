@@ -6,7 +6,7 @@ from functools import partial
 import keras
 import tensorflow as tf
 
-from tfcourse.data.streams import EpochBatches
+from tfcourse.data.streams.stream import EpochBatches
 from tfcourse.errors import InputError
 from tfcourse.internals.data import can_convert_arrays, get_data_adapter
 from tfcourse.training.data.arrays import refuse_lists, sparse_by_rows

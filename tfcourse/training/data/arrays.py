@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.data.frames import as_examples, is_scipy_sparse
-from tfcourse.data.streams import shuffled_rows
+from tfcourse.data.streams.stream import shuffled_rows
 from tfcourse.errors import InputError, shown
 from tfcourse.internals.data import can_slice, split_arrays
 from tfcourse.internals.tensorflow import tensor_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from tfcourse.data.streams import EpochBatches
+from tfcourse.data.streams.stream import EpochBatches
 from tfcourse.errors import InputError, shown, warn
 from tfcourse.training.data.adapters import epoch_stream, stream_of
 from tfcourse.training.data.arrays import Arrays, in_memory

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.assignment import SET_NAMES
-from tfcourse.data.column_files import part_files
-from tfcourse.data.image_files import sets_of_folder
-from tfcourse.data.table import choose_columns
-from tfcourse.data.table_options import TableOptions
+from tfcourse.data.splitting.assignment import SET_NAMES
+from tfcourse.data.streams.image_files import sets_of_folder
+from tfcourse.data.tables.column_files import part_files
+from tfcourse.data.tables.table import choose_columns
+from tfcourse.data.tables.table_options import TableOptions
 from tfcourse.errors import InputError, error_line
 from tfcourse.types import Array
 

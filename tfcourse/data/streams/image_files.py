@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfcourse.data.streams import EpochBatches, Stream, Transform, shuffled_rows
+from tfcourse.data.streams.stream import EpochBatches, Stream, Transform, shuffled_rows
 from tfcourse.errors import InputError
 from tfcourse.types import Array, Dataset, Tensor
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.columns import NUMBERS, Columns, present
 from tfcourse.data.nested import Arrays
 from tfcourse.data.scaling import Scaling, fit_scaling
 from tfcourse.data.splits import Split
+from tfcourse.data.tables.columns import NUMBERS, Columns, present
 from tfcourse.errors import InputError
 from tfcourse.types import Array
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tfcourse.data.nested import map_arrays
 from tfcourse.data.splits import Part
-from tfcourse.data.streams import EpochBatches, Stream, Transform, shuffled_rows
+from tfcourse.data.streams.stream import EpochBatches, Stream, Transform, shuffled_rows
 from tfcourse.types import Array, Nested, Tensor
 
 __all__ = ["stream_of_sparse"]

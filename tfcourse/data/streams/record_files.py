@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.data.image_files import HASHED, sets_of_folder
-from tfcourse.data.streams import shuffled_rows
+from tfcourse.data.streams.image_files import HASHED, sets_of_folder
+from tfcourse.data.streams.stream import shuffled_rows
 from tfcourse.errors import InputError, message_line
 from tfcourse.types import Dataset, Tensor
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfcourse.data.precision import is_constant
 from tfcourse.data.scaling import Method, Scaling, fit_scaling
-from tfcourse.data.streams import Stream, batches_of
+from tfcourse.data.streams.stream import Stream, batches_of
 from tfcourse.types import Array
 
 __all__ = ["stream_scaling", "streamed_moments"]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.array_columns import COLUMN_KEYS
 from tfcourse.data.arrays import ArrayData, Pair, array_data
-from tfcourse.data.assignment import SET_NAMES
 from tfcourse.data.nested import Arrays, count_of, map_arrays
+from tfcourse.data.splitting.array_columns import COLUMN_KEYS
+from tfcourse.data.splitting.assignment import SET_NAMES
 from tfcourse.errors import InputError
 from tfcourse.types import Array
 

@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tfcourse.data.dataset_batches import PyBatches, Reading, TensorBatches, sides_of
 from tfcourse.data.nested import array_items, count_of, map_arrays
-from tfcourse.data.streams import Stream, batches_of
+from tfcourse.data.streams.dataset_batches import PyBatches, Reading, TensorBatches, sides_of
+from tfcourse.data.streams.stream import Stream, batches_of
 from tfcourse.errors import InputError
 from tfcourse.types import Array, Nested
 

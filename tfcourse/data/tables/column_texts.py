@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.table_options import TableOptions
+from tfcourse.data.tables.table_options import TableOptions
 from tfcourse.errors import InputError, shortened
 
 if TYPE_CHECKING:

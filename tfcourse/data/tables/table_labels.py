@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.column_texts import check_no_numbers, distinct_texts
-from tfcourse.data.column_values import number_values
-from tfcourse.data.table_options import ClassNames, ColumnKind
+from tfcourse.data.tables.column_texts import check_no_numbers, distinct_texts
+from tfcourse.data.tables.column_values import number_values
+from tfcourse.data.tables.table_options import ClassNames, ColumnKind
 from tfcourse.errors import InputError, shortened
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.table_options import ColumnKind, Encoding, Missing
+from tfcourse.data.tables.table_options import ColumnKind, Encoding, Missing
 from tfcourse.types import Array
 
 __all__ = ["NUMBERS", "Column", "Columns"]

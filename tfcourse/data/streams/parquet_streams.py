@@ -9,9 +9,9 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from tfcourse.data.row_groups import RowGroups
-from tfcourse.data.row_survey import RowSurvey, complete_rows
-from tfcourse.data.streams import EpochBatches, Stream, Transform, shuffled_rows
+from tfcourse.data.streams.row_groups import RowGroups
+from tfcourse.data.streams.row_survey import RowSurvey, complete_rows
+from tfcourse.data.streams.stream import EpochBatches, Stream, Transform, shuffled_rows
 from tfcourse.types import Array
 
 __all__ = ["RowSet", "shuffled_pieces", "streams_of"]

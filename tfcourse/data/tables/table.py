@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.column_files import column_names, read_columns
-from tfcourse.data.column_values import feature, is_coarse, plain_values
-from tfcourse.data.columns import Column, Columns
-from tfcourse.data.csv_file import CsvFormat, csv_format, csv_line, read_csv, unnamed
 from tfcourse.data.examples import Examples, check_targets
 from tfcourse.data.splits import Part
-from tfcourse.data.table_labels import class_labels, numeric_labels
-from tfcourse.data.table_options import TableOptions
+from tfcourse.data.tables.column_files import column_names, read_columns
+from tfcourse.data.tables.column_values import feature, is_coarse, plain_values
+from tfcourse.data.tables.columns import Column, Columns
+from tfcourse.data.tables.csv_file import CsvFormat, csv_format, csv_line, read_csv, unnamed
+from tfcourse.data.tables.table_labels import class_labels, numeric_labels
+from tfcourse.data.tables.table_options import TableOptions
 from tfcourse.errors import InputError, one_of
 from tfcourse.types import Array
 

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.column_texts import (
+from tfcourse.data.precision import check_whole_numbers, coarse_columns
+from tfcourse.data.tables.column_texts import (
     check_levels,
     check_no_numbers,
     distinct_texts,
     no_number,
     toml_key,
 )
-from tfcourse.data.columns import Column
-from tfcourse.data.precision import check_whole_numbers, coarse_columns
-from tfcourse.data.table_options import ColumnKind, Encoding, TableOptions
+from tfcourse.data.tables.columns import Column
+from tfcourse.data.tables.table_options import ColumnKind, Encoding, TableOptions
 from tfcourse.errors import InputError, shortened
 from tfcourse.types import Array
 

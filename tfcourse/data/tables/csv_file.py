@@ -11,7 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from tfcourse.data.table_options import TableOptions
+from tfcourse.data.tables.table_options import TableOptions
 from tfcourse.errors import InputError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tfcourse.data.nested import array_items
-from tfcourse.data.streams import EpochBatches, Transform
+from tfcourse.data.streams.stream import EpochBatches, Transform
 from tfcourse.errors import InputError
 from tfcourse.types import Dataset, Nested, PyDataset, Tensor
 
@@ -133,7 +133,7 @@ class PyBatches:
 
     def batches(self, size: int, transform: Transform | None = None) -> EpochBatches:
         """Return the batches; ``size`` is not used."""
-        from tfcourse.data.ordered_batches import OrderedBatches
+        from tfcourse.data.streams.ordered_batches import OrderedBatches
 
         steps = self.reading.steps
         if self.dataset.num_batches is None:

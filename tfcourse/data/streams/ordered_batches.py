@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tfcourse.data.streams import shuffled_rows
+from tfcourse.data.streams.stream import shuffled_rows
 from tfcourse.types import Nested
 
 __all__ = ["OrderedBatches"]

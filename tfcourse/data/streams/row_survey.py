@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcourse.data.precision import SHARE, is_constant
-from tfcourse.data.row_groups import Chunk, RowGroups
-from tfcourse.data.table_options import ClassNames
+from tfcourse.data.streams.row_groups import Chunk, RowGroups
+from tfcourse.data.tables.table_options import ClassNames
 from tfcourse.errors import InputError, shortened
 from tfcourse.types import Array
 

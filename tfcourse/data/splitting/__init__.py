@@ -1,0 +1,1 @@
+"""The rows of train, dev and test set, and of folds."""
