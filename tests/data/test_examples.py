@@ -75,7 +75,7 @@ def test_a_file_has_them_by_the_names_of_its_arrays(tmp_path):
     path = tmp_path / "data.npz"
     arrays = {f"x.{name}": array for name, array in X.items()}
     np.savez(path, **arrays, **{f"y.{name}": array for name, array in Y.items()}, w=np.arange(6))
-    examples = load("npz", path, numbers=KINDS, apart=["w"])
+    examples = load("npz", path, numbers=KINDS, apart={"sample_weight": "w"})
     assert examples.outputs == {"price": 1, "kind": 3}
     for name, array in X.items():
         np.testing.assert_array_equal(examples.part.x[name].reshape(array.shape), array)

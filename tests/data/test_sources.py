@@ -92,15 +92,15 @@ class TestNpz:
 
     def test_an_array_apart(self, npz, tmp_path):
         npz(x=X, y=Y, patient=list("aabbcc"), place=np.eye(6))
-        examples = load("npz", tmp_path / "data.npz", apart=["patient"])
+        examples = load("npz", tmp_path / "data.npz", apart={"group": "patient"})
         np.testing.assert_array_equal(examples.part.x, X)
         assert "".join(examples.apart["patient"]) == "aabbcc"
-        said = error(load, "npz", tmp_path / "data.npz", apart=["patients"])
-        assert 'beside x and y must be one of "patient", "place". Received' in said
-        said = error(load, "npz", tmp_path / "data.npz", apart=["place"])
+        said = error(load, "npz", tmp_path / "data.npz", apart={"group": "patients"})
+        assert re.match(r'group: the array of .* beside x and y must be one of "patient", "', said)
+        said = error(load, "npz", tmp_path / "data.npz", apart={"group": "place"})
         assert said.endswith("must have one value for each example, shape (6,). Received: (6, 6).")
-        said = error(load, "digits", apart=["patient"])
-        assert said.startswith('"patient" must be a column of a table, or an array of')
+        said = error(load, "digits", apart={"group": "patient"})
+        assert said.startswith('group: "patient" must be a column of a table, or an array of')
 
     def test_x_and_y(self, npz):
         assert_is_x_and_y(npz(x=X, y=Y))
@@ -170,12 +170,13 @@ class TestCsv:
         rows = [f'{a},"{p}, of {day}",{c},{y},{day}' for a, p, c, day, y in self.TABLE]
         text = "\n".join(["a,patient,c,y,day", *rows])
         (tmp_path / "data.csv").write_text(text, encoding="utf-8")
-        examples = load("csv", tmp_path / "data.csv", apart=["day", "patient"])
+        examples = load("csv", tmp_path / "data.csv", apart={"order_by": "day", "group": "patient"})
         np.testing.assert_array_equal(examples.part.x, X[:, [0, 2]])
         np.testing.assert_array_equal(examples.part.y, Y)
         np.testing.assert_array_equal(examples.apart["day"].astype(float), X[:, 3])
         assert examples.apart["patient"].tolist() == [f"{p}, of {d}" for p, d in X[:, [1, 3]]]
-        assert "Did you mean" in error(load, "csv", tmp_path / "data.csv", apart=["patients"])
+        said = error(load, "csv", tmp_path / "data.csv", apart={"group": "patients"})
+        assert re.fullmatch(r"group: the columns of .*data\.csv must .* mean \"patient\"\?", said)
 
     def test_an_unknown_label_column(self, csv):
         said = error(csv, self.text("a,b,c,d,kind"), label="kinds")
@@ -365,6 +366,18 @@ class TestSourceNames:
     def test_no_file(self, tmp_path):
         said = error(check_source, "npz", tmp_path / "no.npz")
         assert said == f"path: no such file: {tmp_path / 'no.npz'}."
+        assert error(check_source, "parquet", tmp_path) == f"path: no parquet file in {tmp_path}."
+
+    def test_a_folder_or_pattern_of_files(self, tmp_path):
+        (tmp_path / "1.csv").write_text("a,y\n1,0\n")
+        said = error(check_source, "csv", tmp_path)
+        assert said == (
+            f'path: source "csv" is read from one file. Received a folder: {tmp_path}. Join its '
+            'files, or write them as Parquet, of which source = "parquet" reads all parts.'
+        )
+        said = error(check_source, "csv", tmp_path / "*.csv")
+        assert f"Received a pattern: {tmp_path / '*.csv'}. Join its files, or" in said
+        assert error(check_source, "npz", tmp_path).endswith(f": {tmp_path}. Join its files.")
 
     def test_without_scikit_learn(self, monkeypatch):
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -1,7 +1,10 @@
 """Tables in files: what is read, and what is found wrong with them before any training."""
 
+import bz2
 import datetime
 import decimal
+import gzip
+import lzma
 import re
 
 import numpy as np
@@ -19,7 +22,7 @@ from tfcourse.data.tables.table_options import ColumnOptions, TableOptions
 def csv(tmp_path):
     """Loads text, or bytes, as a csv file."""
 
-    def load_text(text, label=None, numbers=False, apart=(), **options):
+    def load_text(text, label=None, numbers=False, apart=None, **options):
         content = text if isinstance(text, bytes) else text.encode()
         (tmp_path / "data.csv").write_bytes(content)
         options = TableOptions(**options)
@@ -80,6 +83,49 @@ class TestCsv:
         assert 'encoding = "cp1252"' in error(csv, text)
         assert raw(csv(text, encoding="latin-1"))["a"] == ["ä", "ö", "ä"]
         assert "encoding must be one that Python has" in error(csv, text, encoding="latin-17")
+
+    @pytest.mark.parametrize("large", [False, True])
+    def test_gzip_and_utf_16(self, csv, monkeypatch, large):
+        """Found by the first bytes, whatever the file's name is."""
+        text = "größe,ort,y\n" + "".join(f"{n}.5,Z{n % 2}ü𝄞,{n % 2}\n" for n in range(9000))
+        expected = raw(csv(text))
+        if large:
+            monkeypatch.setattr("tfcourse.data.tables.csv_file.LARGE", 0)
+            monkeypatch.setattr("tfcourse.data.tables.csv_file.BLOCK", 2000)
+        plain, wide = text.encode(), text.encode("utf-16")
+        big = text.encode("utf-16-be")
+        for content in (
+            gzip.compress(plain),
+            gzip.compress(plain[:999]) + gzip.compress(plain[999:]),
+            wide,
+            gzip.compress(wide),
+            b"\xfe\xff" + big,
+        ):
+            assert raw(csv(content)) == expected
+        assert raw(csv(big, encoding="utf-16-be")) == expected
+        assert csv(wide).columns.origin[1].endswith("encoding utf-16")
+        assert 'it has zero bytes. Name its encoding, such as encoding = "utf-16-be"' in error(
+            csv, big
+        )
+        assert 'encoding = "utf-16-le".' in error(csv, wide[2:])
+        for part in (1, 12, 5000):
+            said = error(csv, gzip.compress(plain)[:-part] if part < 20 else wide[: part - 1])
+            assert ("Is the file whole?" if part < 20 else "truncated data") in said
+        assert "can't be read to its end: " in error(csv, gzip.compress(plain)[:5])
+
+    @pytest.mark.parametrize(
+        ("start", "said"),
+        [
+            (b"PK\x03\x04", "is no text but a zip file, as those of Excel are. Unpack it, or save"),
+            (bz2.compress(b"a,y\n1,0\n"), "is no text but compressed by bzip2. Unpack it, or"),
+            (lzma.compress(b"a,y\n1,0\n"), "is no text but compressed by xz. Unpack it, or"),
+            (b"\x28\xb5\x2f\xfd", "is no text but compressed by Zstandard."),
+            (b"PAR1", 'is no text but a Parquet file. Give source = "parquet".'),
+            (b"ARROW1", 'is no text but an Arrow file. Give source = "arrow".'),
+        ],
+    )
+    def test_what_is_no_text(self, csv, start, said):
+        assert said in error(csv, start)
 
     def test_a_late_byte_that_is_no_utf_8(self, csv):
         text = b"a,y\n" + b"x,0\nz,1\n" * 20000 + b"\xe4,1\n"
@@ -158,12 +204,12 @@ class TestCsv:
 
     def test_rows_that_lack_a_value_are_left_out(self, csv):
         text = "a,b,id,y\n1,,7,u\n2,x,8,v\n3,z,9,\n4,x,5,u\n"
-        examples = csv(text, missing="drop", apart=("id",))
+        examples = csv(text, missing="drop", apart={"group": "id"})
         assert raw(examples) == {"a": [2, 4], "b": ["x", "x"]}
         assert examples.apart["id"].tolist() == [8, 5]
         note = 'values are missing: "b" 1, "y" 1; 2 of 4 rows are left out'
         assert (examples.columns.origin[-1], examples.notes) == (note, ())
-        examples = csv(text, missing="median", apart=("id",))
+        examples = csv(text, missing="median", apart={"group": "id"})
         assert examples.apart["id"].tolist() == [7, 8, 5]
         assert examples.notes[0].endswith('1 of 4 rows are left out, which lack the label "y"')
 

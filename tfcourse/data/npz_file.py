@@ -2,7 +2,7 @@
 
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +14,15 @@ from tfcourse.types import Array
 __all__ = ["read_npz"]
 
 
-def read_npz(path: Path, apart: Collection[str] = ()) -> tuple[Arrays, Arrays, dict[str, Array]]:
+def read_npz(path: Path, apart: Mapping[str, str]) -> tuple[Arrays, Arrays, dict[str, Array]]:
     """Return the arrays x and y of a file, and those in ``apart`` by name.
 
     Arrays ``x.NAME`` are those of several inputs, and ``y.NAME`` of several outputs, in a dict.
 
     Args:
         path: The file.
-        apart: Arrays of one value for each example, which belong neither to x nor to y.
+        apart: Arrays of one value for each example, which belong neither to x nor to y, by the
+            setting that names each.
 
     Raises:
         InputError: It is not a whole file of numbers, or lacks an array.
@@ -32,11 +33,12 @@ def read_npz(path: Path, apart: Collection[str] = ()) -> tuple[Arrays, Arrays, d
         with np.load(path, allow_pickle=False) as arrays:
             x, y = (_side(arrays, side, path) for side in "xy")
             others = [name for name in arrays if name[:2] not in ("x", "y", "x.", "y.")]
-            for name in apart:
+            for key, name in apart.items():
                 if name not in others:
-                    raise InputError(one_of(f"an array of {path} beside x and y", name, others))
-            count = count_of(y)
-            return x, y, {name: _for_each(arrays[name], name, count, path) for name in apart}
+                    what = f"{key}: the array of {path} beside x and y"
+                    raise InputError(one_of(what, name, others))
+            count, names = count_of(y), apart.values()
+            return x, y, {name: _for_each(arrays[name], name, count, path) for name in names}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, InputError):
             raise

@@ -4,7 +4,7 @@ Everything is checked here, before any training: shapes, NaN, labels.
 """
 
 import importlib.util
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def load(
     path: Path | None = None,
     label: str | None = None,
     numbers: bool | Mapping[str, bool] = False,
-    apart: Collection[str] = (),
+    apart: Mapping[str, str] | None = None,
     returned: tuple[Any, ...] | None = None,
     options: TableOptions | None = None,
 ) -> Examples:
@@ -72,7 +72,7 @@ def load(
             it becomes one row for each example, and ``outputs`` is the rows' length. A dict says
             it by output.
         apart: The columns of a table, or arrays of ``"npz"``, that are no features but serve
-            another purpose, such as the groups of a split.
+            another purpose, by the setting that names each, such as ``group``.
         returned: What the function returned, if it has been called.
         options: The choices for a table.
 
@@ -83,8 +83,9 @@ def load(
     if source in TABLE_SOURCES:
         of_label = check_output_names((), numbers)[""]  # a table has one column of targets
         options = options or TableOptions()
-        return read_table(source, path or Path(), label, options, of_label, apart)
+        return read_table(source, path or Path(), label, options, of_label, apart or {})
     others: Mapping[str, Array] = {}
+    apart = apart or {}
     weight = None
     if source == "digits":
         x, y = _digits()
@@ -97,10 +98,11 @@ def load(
     else:
         x, y, *weights = returned_by(source) if returned is None else returned
         weight = weights[0] if weights else None
-    missing = [name for name in apart if name not in others]
+    missing = [(key, name) for key, name in apart.items() if name not in others]
     if missing:
+        key, name = missing[0]
         raise InputError(
-            f'"{missing[0]}" must be a column of a table, or an array of source "npz" beside x '
+            f'{key}: "{name}" must be a column of a table, or an array of source "npz" beside x '
             f'and y. Received: source "{source}".'
         )
     origin = str(path) if path else source
@@ -130,8 +132,7 @@ def check_source(source: str, path: Path | None) -> None:
         if path is None:
             raise InputError(f'source "{source}" needs the key path, the file to read.')
         if not source_files(source, path):
-            what = f"no {source} file in" if path.is_dir() else "no such file:"
-            raise InputError(f"path: {what} {path}.")
+            raise InputError(_no_file(source, path))
         if source != "npz":
             check_reader(source)
     elif source == "digits" or source.startswith("sklearn:"):
@@ -161,6 +162,20 @@ def check_source(source: str, path: Path | None) -> None:
             "package.module:function",
         )
         raise InputError(one_of("source", source, choices) + _path_hint(source))
+
+
+def _no_file(source: str, path: Path) -> str:
+    """Return the message for a path at which a source has no file."""
+    if source in ("parquet", "arrow") and path.is_dir():
+        return f"path: no {source} file in {path}."
+    if path.is_dir() or (path.parent.is_dir() and any(path.parent.glob(path.name))):
+        what = "a folder" if path.is_dir() else "a pattern"
+        parts = ', or write them as Parquet, of which source = "parquet" reads all parts'
+        return (
+            f'path: source "{source}" is read from one file. Received {what}: {path}. Join its '
+            f"files{parts * (source in TABLE_SOURCES)}."
+        )
+    return f"path: no such file: {path}."
 
 
 def _path_hint(source: str) -> str:

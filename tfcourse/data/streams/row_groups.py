@@ -166,7 +166,7 @@ def row_groups(
     if not any(group.rows for group in groups):
         raise InputError(f"{path} has no rows.")
     (first_file, schema), *_ = schemas.items()
-    features, label = choose_columns(first_file, list(schema.names), label, options, ())
+    features, label = choose_columns(first_file, list(schema.names), label, options, {})
     for file, schema in schemas.items():
         _check_columns(file, schema, features, label)
     return RowGroups(path, tuple(groups), tuple(features), label, tuple(split), seed)

@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from tfcourse.data.tables.csv_text import byte_stream, not_in, opened, sample_text, unreadable
 from tfcourse.data.tables.table_options import TableOptions
 from tfcourse.errors import InputError
 
@@ -36,7 +37,7 @@ class CsvFormat:
         names: The names in its header.
         separator: The separator.
         decimal: The decimal point.
-        encoding: The encoding, without a byte order mark.
+        encoding: The encoding, as Python names it; its byte order mark is no part of the text.
         header_lines: The lines up to the end of the header.
     """
 
@@ -83,18 +84,20 @@ def read_csv(
     parse = arrow_csv.ParseOptions(delimiter=form.separator, newlines_in_values=True)
     try:
         table = _read(path, read, parse, convert)
-    except UnicodeDecodeError as error:
-        raise _not_in(path, form.encoding, error) from None
+    except UnicodeError as error:
+        raise not_in(path, form.encoding, error) from None
     except pyarrow.ArrowInvalid as error:
         if str(error).startswith("Empty CSV"):
             raise InputError(f"{path} has no rows below its header.") from None
         problem = _length_problem(path, form) or str(error)
         raise InputError(f"{path} is not a readable csv file: {problem}") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
     if not len(table):
         raise InputError(f"{path} has no rows below its header.")
     for name, kind in zip(table.column_names, table.schema.types, strict=True):
         if pyarrow.types.is_binary(kind):
-            raise _not_in(path, form.encoding, f'the column "{name}"')
+            raise not_in(path, form.encoding, f'the column "{name}"')
     return table
 
 
@@ -114,14 +117,17 @@ def _read(
 
     if path.stat().st_size > LARGE:
         read.block_size = BLOCK
-        with suppress(pyarrow.ArrowInvalid), arrow_csv.open_csv(path, read, parse, convert) as rows:
+        with (
+            suppress(pyarrow.ArrowInvalid),
+            arrow_csv.open_csv(byte_stream(path), read, parse, convert) as rows,
+        ):
             return rows.read_all()
-    return arrow_csv.read_csv(path, read, parse, convert)
+    return arrow_csv.read_csv(byte_stream(path), read, parse, convert)
 
 
 def csv_line(path: Path, form: CsvFormat, row: int) -> int:
     """Return the line of a file in which a row begins; row 0 is the first below the header."""
-    with _opened(path, form.encoding) as file:
+    with opened(path, form.encoding) as file:
         for number, (line, _) in enumerate(_rows(file, form)):
             if number == row:
                 return line
@@ -146,26 +152,12 @@ def _rows(file: TextIO, form: CsvFormat) -> Iterator[tuple[int, list[str]]]:
 def _length_problem(path: Path, form: CsvFormat) -> str | None:
     """Return the reason why the first row of another length than the header is wrong."""
     names = len(form.names)
-    with _opened(path, form.encoding) as file:
+    with opened(path, form.encoding) as file:
         for line, row in _rows(file, form):
             if len(row) != names:
                 remedy = "Quote texts that hold the separator, or correct the line."
                 return f"line {line} has {len(row)} values, the header {names} names. {remedy}"
     return None
-
-
-def _opened(path: Path, encoding: str) -> TextIO:
-    return path.open(encoding=encoding, newline="")
-
-
-def _not_in(path: Path, encoding: str, what: object) -> InputError:
-    name = "UTF-8" if encoding == "utf-8-sig" else encoding
-    other = "cp1252" if name == "UTF-8" else "utf-8"
-    return InputError(
-        f"{path} is not a file in {name}: {what}. Name its encoding, such as encoding = "
-        f'"{other}"'
-        + (" of files from Windows in Western languages." if other == "cp1252" else ".")
-    )
 
 
 def csv_format(path: Path, options: TableOptions) -> CsvFormat:
@@ -174,19 +166,7 @@ def csv_format(path: Path, options: TableOptions) -> CsvFormat:
     Raises:
         InputError: The file has no header, two columns of a name, or is not in its encoding.
     """
-    encoding = options.encoding
-    if encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig"):
-        encoding = "utf-8-sig"
-    try:
-        with _opened(path, encoding) as file:
-            sample = file.read(SAMPLE)
-    except UnicodeDecodeError as error:
-        raise _not_in(path, encoding, error) from None
-    except LookupError:
-        raise InputError(
-            f'encoding must be one that Python has, such as "utf-8", "cp1252" or "latin-1". '
-            f'Received: "{encoding}".'
-        ) from None
+    encoding, sample = sample_text(path, options, SAMPLE)
     whole = sample if len(sample) < SAMPLE else sample[: max(sample.rfind("\n"), 1)]
     separator = options.separator or _separator(whole)
     reader = csv.reader(StringIO(whole, ""), delimiter=separator, skipinitialspace=True)

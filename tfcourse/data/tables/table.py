@@ -1,7 +1,7 @@
 """Examples from a table in a file: features, label and columns apart."""
 
 import importlib.util
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,8 @@ def read_table(
     path: Path,
     label: str | None,
     options: TableOptions,
-    numbers: bool = False,
-    apart: Collection[str] = (),
+    numbers: bool,
+    apart: Mapping[str, str],
 ) -> Examples:
     """Return the examples of a file.
 
@@ -49,7 +49,7 @@ def read_table(
         label: The column that is y; None is the last one.
         options: The choices.
         numbers: Whether the label is a number to predict, not a class.
-        apart: Columns that are no features.
+        apart: Columns that are no features, by the setting that names each.
 
     Raises:
         InputError: The file, a column or a value is not usable.
@@ -57,7 +57,7 @@ def read_table(
     form = csv_format(path, options) if source == "csv" else None
     names = list(form.names) if form is not None else column_names(path, source)
     features, label = choose_columns(path, names, label, options, apart)
-    wanted = [*dict.fromkeys([*features, label, *apart])]
+    wanted = [*dict.fromkeys([*features, label, *apart.values()])]
     if form is not None:
         table = read_csv(path, form, options, wanted)
     else:
@@ -67,7 +67,7 @@ def read_table(
     complete, notes = _complete_rows(table, features, label, options, path, row)
     if not complete.all():
         table, row = table.filter(complete), _row_namer(path, form, np.flatnonzero(complete))
-    others = {name: plain_values(table.column(name)) for name in apart}
+    others = {name: plain_values(table.column(name)) for name in apart.values()}
     y, classes = (numeric_labels if numbers else class_labels)(
         table.column(label), label, options.of(label).type, str(path), row
     )
@@ -88,19 +88,19 @@ def choose_columns(
     names: Sequence[str],
     label: str | None,
     options: TableOptions,
-    apart: Collection[str],
+    apart: Mapping[str, str],
 ) -> tuple[list[str], str]:
     """Return the columns of features and the label's.
 
     Raises:
         InputError: A column that the config names does not exist, or none is left.
     """
-    roles = [("features", options.features), ("drop", options.drop), ("columns", options.columns)]
-    for key, listed in [*roles, ("a column", apart)]:
+    roles = {"features": options.features, "drop": options.drop, "columns": options.columns}
+    for key, listed in {**roles, **{key: [name] for key, name in apart.items()}}.items():
         for name in listed:
             if name not in names:
                 raise InputError(one_of(f"{key}: the columns of {path}", name, names))
-    free = [name for name in names if name not in apart and name not in options.drop]
+    free = [name for name in names if name not in apart.values() and name not in options.drop]
     label = label if label is not None else (free or [*names])[-1]
     if label not in free:
         raise InputError(one_of(f"label: the column of {path}", label, free))

@@ -21,10 +21,10 @@ __all__ = ["columns_apart", "split_examples"]
 Numbers = npt.NDArray[np.int64]
 
 
-def columns_apart(table: DataTable) -> list[str]:
-    """Return the columns, or arrays, of the data that are no features."""
-    columns = [getattr(table, key) for key in (*COLUMN_KEYS, "sample_weight")]
-    return [column for column in columns if column is not None]
+def columns_apart(table: DataTable) -> dict[str, str]:
+    """Return the columns, or arrays, of the data that are no features, by their keys."""
+    columns = {key: getattr(table, key) for key in (*COLUMN_KEYS, "sample_weight")}
+    return {key: column for key, column in columns.items() if column is not None}
 
 
 def split_examples(
