@@ -6,8 +6,9 @@ import pytest
 import tensorflow as tf
 
 from tfcourse.data.scaling import fit_scaling
-from tfcourse.data.streams.image_files import check_readable, image_files, sets_of_folder
+from tfcourse.data.streams.image_files import check_readable, image_files
 from tfcourse.data.streams.moments import stream_scaling
+from tfcourse.data.streams.set_folders import sets_of_folder
 from tfcourse.errors import InputError
 
 
@@ -125,14 +126,20 @@ def test_the_identity_is_names_sizes_and_first_bytes(folder):
 
 
 def test_the_folders_of_sets(tmp_path):
-    for name in ("train", "validation", "test"):
+    for name in ("train", "test"):
         write(tmp_path / name, {"a": 2, "b": 2})
-    sets = sets_of_folder(tmp_path)
-    assert {name: path.name for name, path in sets.items()} == {
-        "train": "train",
-        "dev": "validation",
-        "test": "test",
-    }
+    with pytest.raises(InputError, match=r"dev \(or val, valid, validation\).*: test, train"):
+        sets_of_folder(tmp_path)
+    for name in ("dev", "val", "valid", "validation"):
+        (tmp_path / name).mkdir()
+        sets = sets_of_folder(tmp_path)
+        assert {name: path.name for name, path in sets.items()} == {
+            "train": "train",
+            "dev": name,
+            "test": "test",
+        }
+        (tmp_path / name).rmdir()
+    write(tmp_path / "valid", {"a": 1})
     write(tmp_path / "dev", {"a": 1})
     with pytest.raises(InputError, match="one folder for each set"):
         sets_of_folder(tmp_path)

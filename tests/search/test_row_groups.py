@@ -175,6 +175,56 @@ def test_numbers_to_predict(tmp_path):
     part = split.dev.rows(slice(300))
     np.testing.assert_array_equal(part.y[:, 0], (A + B).astype(np.float32)[rows_of(split.dev)])
     assert split.classes == 1
+    write(tmp_path / "parts", y=FLAGS)
+    dev = load_split(search(tmp_path, tables=tables).config).dev
+    np.testing.assert_array_equal(dev.rows(slice(300)).y[:, 0], FLAGS[rows_of(dev)])
+    for y, message in [
+        (1.7e9 + np.arange(300), r'column "y" needs more.*, such as 1700000000, or give stream'),
+        (2**60 + np.arange(300), r'0\.parquet: the label "y" holds whole numbers above 2\*\*53'),
+        (np.append(np.ones(299), 1e39), r'label "y" holds a number that is not finite.*: 1e\+39'),
+        (Y.astype(str), r'0\.parquet: the label "y" is of the type string, but the loss'),
+    ]:
+        write(tmp_path / "parts", y=y)
+        with pytest.raises(InputError, match=message):
+            load_split(search(tmp_path, tables=tables).config)
+
+
+def test_labels_of_several_types(tmp_path):
+    write(tmp_path / "parts", y=2**60 + Y)
+    split = load_split(search(tmp_path).config)
+    assert split.class_names == (2**60, 2**60 + 1, 2**60 + 2)
+    np.testing.assert_array_equal(split.dev.rows(slice(300)).y, Y[rows_of(split.dev)])
+    write(tmp_path / "parts")
+    for kind, y in {
+        "float": Y[:99] + 0.0,
+        "missing": [None] * 99,
+        "text": Y[:99].astype(str),
+    }.items():
+        write(tmp_path / "other", slice(99), parts=1, y=np.asarray(y))
+        (tmp_path / "other" / "0.parquet").rename(tmp_path / "parts" / "9.parquet")
+        if kind == "text":
+            with pytest.raises(InputError, match=r"int64 in 0\.parquet and string in 9\.parquet"):
+                load_split(search(tmp_path).config)
+            continue
+        split = load_split(search(tmp_path, missing="drop").config)
+        assert split.class_names is None and split.classes == 3
+        counts = [part.count for part in split.parts.values()]
+        assert sum(counts) == (399 if kind == "float" else 300)
+
+
+@pytest.mark.parametrize("name", ["train", "dev", "test"])
+def test_a_set_without_rows(tmp_path, name):
+    for folder in ("train", "dev", "test"):
+        write(tmp_path / "parts" / folder)
+    for number in range(3):
+        file = tmp_path / "parts" / name / f"{number}.parquet"
+        parquet.ParquetWriter(file, parquet.read_schema(file)).close()  # without a row group
+    with pytest.raises(InputError, match=f"the {name} set is empty, of 600 rows"):
+        load_split(search(tmp_path).config)
+    for file in (tmp_path / "parts" / name).iterdir():
+        file.unlink()
+    with pytest.raises(InputError, match=f"no parquet file: .*{name}"):
+        load_split(search(tmp_path).config)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +234,18 @@ def test_numbers_to_predict(tmp_path):
         ({"b": np.where(Y > 0, B, np.nan)}, r'missing: "b" 100 of 300 rows, .*row \d+ of 0\.parq'),
         ({"b": np.where(Y > 0, 1e300, 1)}, r'column "b" holds a number that is not finite'),
         ({"b": 1.7e9 + np.arange(300) / 10}, r'column "b" needs more digits.*Subtract a constant'),
-        ({"y": np.zeros(300)}, r'label "y" is "0\.0" in all rows; at least 2 classes'),
-        ({"y": np.append(Y[:-1], 7)}, r"classes in the (dev|test) set that the train set lacks: 7"),
+        ({"b": 2**60 + np.arange(300)}, rf'column "b" needs more.*, such as {2**60}, leave it out'),
+        ({"b": 2**60 + np.arange(300) // 100}, r'column "b" needs more digits'),
+        ({"b": np.where(np.arange(300) > 298, np.inf, 1)}, r"float32: inf in row 99 of 2\.parquet"),
+        ({"b": np.full(300, np.nan)}, r'column "b" has no value in any row'),
+        ({"y": np.zeros(300)}, r'label "y" is "0" in all rows; at least 2 classes'),
+        (
+            {"y": np.append(Y[:-1], 7)},
+            r"classes in the (dev|test) set that the train set lacks: 7\.",
+        ),
+        ({"y": np.where(Y > 1, np.inf, Y)}, r'label "y" holds a number that is not finite.*: inf'),
+        ({"y": np.uint64(2**63) + Y.astype(np.uint64)}, r'label "y" holds whole numbers above 2'),
+        ({"y": Y / 2}, r'label "y" holds numbers such as 0\.5\. A regression\?'),
     ],
 )
 def test_rows_that_can_not_be_streamed(tmp_path, columns, message):

@@ -6,9 +6,10 @@ import numpy.typing as npt
 from tfcourse.errors import InputError, shown
 from tfcourse.types import Array
 
-__all__ = ["group_numbers", "set_numbers", "time_numbers"]
+__all__ = ["SETS", "group_numbers", "set_numbers", "time_numbers"]
 
 Numbers = npt.NDArray[np.int64]
+# The numbers of the sets by the names that columns and folders have for them.
 SETS = {"train": 0, "dev": 1, "val": 1, "valid": 1, "validation": 1, "test": 2}
 
 

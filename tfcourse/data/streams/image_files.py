@@ -7,17 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tfcourse.data.streams.set_folders import folders_in, listed
 from tfcourse.data.streams.stream import EpochBatches, Stream, Transform, shuffled_rows
 from tfcourse.errors import InputError
 from tfcourse.types import Array, Dataset, Tensor
 
-__all__ = [
-    "CHANNELS",
-    "ImageFiles",
-    "check_readable",
-    "image_files",
-    "sets_of_folder",
-]
+__all__ = ["CHANNELS", "ImageFiles", "check_readable", "image_files"]
 
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 # The formats that Keras's image_dataset_from_directory reads, by the beginning of a file.
@@ -30,8 +25,6 @@ _FORMATS = {
 _SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 # The bytes of each file that its identity has, with its name and size.
 HASHED = 4096
-# The sets by the names of their folders.
-SETS = {"train": "train", "dev": "dev", "val": "dev", "validation": "dev", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -144,30 +137,6 @@ class ImageFiles:
         return load
 
 
-def sets_of_folder(path: Path) -> dict[str, Path] | None:
-    """Return the folders of train, dev and test set inside a folder; None if it has none.
-
-    Raises:
-        InputError: One is missing, or there are folders of classes beside them.
-    """
-    names = [folder.name for folder in _folders(path)]
-    if "train" not in names or not {"dev", "val", "validation", "test"} & {*names}:
-        return None
-    others = [name for name in names if name not in SETS]
-    if others:
-        raise InputError(
-            f'path: {path} has folders of sets, such as "train", and others beside them: '
-            f"{_listed(others)}. Move those, or the folders of sets, elsewhere."
-        )
-    sets = {SETS[name]: path / name for name in names}
-    if len(sets) < len(names) or "dev" not in sets:
-        raise InputError(
-            f"path: {path} must have one folder for each set: train, dev (or val, validation), and "
-            f"if you like test. Received: {_listed(names)}."
-        )
-    return sets
-
-
 def image_files(
     root: Path,
     image_size: tuple[int, int],
@@ -187,16 +156,16 @@ def image_files(
         InputError: There are fewer than two classes, one without images, one that the train set
             lacks, or a file that is no image.
     """
-    folders = [folder.name for folder in _folders(root)]
+    folders = [folder.name for folder in folders_in(root)]
     wanted = tuple(folders) if classes is None else classes
     if len(wanted) < 2:
         raise InputError(
             f"path: {root} must hold at least 2 folders, one for each class, with images in them. "
-            f"Received: {_listed(folders) or 'none'}."
+            f"Received: {listed(folders) or 'none'}."
         )
     if unknown := [name for name in folders if name not in wanted]:
         raise InputError(
-            f"path: {root} has a class that the train set lacks: {_listed(unknown)}. Add images "
+            f"path: {root} has a class that the train set lacks: {listed(unknown)}. Add images "
             "of it to the train set, or take the folder out."
         )
     names, labels = list[str](), list[int]()
@@ -241,16 +210,7 @@ def _damaged(paths: Sequence[str]) -> InputError:
     )
 
 
-def _folders(path: Path) -> list[Path]:
-    folders = (entry for entry in path.iterdir() if entry.is_dir())
-    return sorted(folder for folder in folders if not folder.name.startswith("."))
-
-
 def _images(folder: Path) -> list[Path]:
     """Return the images of a folder and those inside it, in Keras's order."""
     images = [path for path in folder.rglob("*") if path.name.lower().endswith(_SUFFIXES)]
     return sorted(images, key=lambda path: (path.parent, path.name))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:8]) + (", …" if len(names) > 8 else "")

@@ -38,7 +38,7 @@ class RowSet:
     rows: RowGroups
     number: int
     count: int
-    levels: tuple[str | float, ...]
+    levels: tuple[str | int, ...]
     shuffle_buffer: int
 
     @property

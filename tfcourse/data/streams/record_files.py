@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tfcourse.data.streams.image_files import HASHED, sets_of_folder
+from tfcourse.data.streams.image_files import HASHED
+from tfcourse.data.streams.set_folders import sets_of_folder
 from tfcourse.data.streams.stream import shuffled_rows
 from tfcourse.errors import InputError, message_line
 from tfcourse.types import Dataset, Tensor

@@ -9,7 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcourse.data.splitting.assignment import SET_NAMES
-from tfcourse.data.streams.image_files import sets_of_folder
+from tfcourse.data.streams.row_columns import (
+    check_columns,
+    label_type,
+    label_values,
+    number_values,
+)
+from tfcourse.data.streams.set_folders import sets_of_folder
 from tfcourse.data.tables.column_files import part_files
 from tfcourse.data.tables.table import choose_columns
 from tfcourse.data.tables.table_options import TableOptions
@@ -51,13 +57,15 @@ class Chunk(NamedTuple):
     Attributes:
         group: The row group.
         first: The number of the first row in the group.
+        columns: The features and last the label as the file has them.
         x: The features, (rows, features), NaN where a value is missing.
-        y: The label's column: numbers as float64, others as texts; null if missing.
+        y: The label's column, of the type `RowGroups.label_type`; null if missing.
         sets: The number of the set of each row.
     """
 
     group: RowGroup
     first: int
+    columns: "pyarrow.RecordBatch"
     x: Array
     y: "pyarrow.Array"
     sets: npt.NDArray[np.int64]
@@ -75,6 +83,8 @@ class RowGroups:
         groups: The row groups, in the order of the files' names.
         features: The columns of x.
         label: The column of y.
+        label_type: The type of the labels, see `tfcourse.data.streams.row_columns.label_type`.
+        set_names: The names of the sets by their numbers.
         split: The shares of train, dev and perhaps test.
         seed: The seed of the sets.
     """
@@ -83,6 +93,8 @@ class RowGroups:
     groups: tuple[RowGroup, ...]
     features: tuple[str, ...]
     label: str
+    label_type: "pyarrow.DataType"
+    set_names: tuple[str, ...]
     split: tuple[float, ...]
     seed: int
 
@@ -90,14 +102,6 @@ class RowGroups:
     def files(self) -> int:
         """The number of files."""
         return len({group.path for group in self.groups})
-
-    @property
-    def set_names(self) -> list[str]:
-        """The names of the sets by their numbers."""
-        numbers = {group.set for group in self.groups}
-        if None in numbers:
-            return list(SET_NAMES[: len(self.split)])
-        return [name for number, name in enumerate(SET_NAMES) if number in numbers]
 
     def sets(self, place: int) -> npt.NDArray[np.int64]:
         """Return the number of the set of each row of a row group."""
@@ -123,22 +127,27 @@ class RowGroups:
         group, sets, first = self.groups[place], self.sets(place), 0
         try:
             with parquet.ParquetFile(group.path, buffer_size=BUFFER) as file:
-                batches = file.iter_batches(
-                    CHUNK, [group.number], [*self.features, self.label], use_threads=False
-                )
-                for batch in batches:
+                names = [*self.features, self.label]
+                for stored in file.iter_batches(CHUNK, [group.number], names, use_threads=False):
+                    batch = stored.select(names)
                     x: Any = np.empty((len(batch), len(self.features)), dtype)
-                    for column, name in enumerate(self.features):
-                        x[:, column] = _numbers(batch.column(name), dtype)
-                    y = _label(batch.column(self.label))
-                    yield Chunk(group, first, x, y, sets[first : first + len(batch)])
+                    for column in range(len(self.features)):
+                        x[:, column] = number_values(batch.column(column), dtype)
+                    title = f'{group.path}: the label "{self.label}"'
+                    y = label_values(batch.column(self.label), self.label_type, title)
+                    yield Chunk(group, first, batch, x, y, sets[first : first + len(batch)])
                     first += len(batch)
         except (pyarrow.ArrowException, OSError) as error:
             raise InputError(f"{group.path} can't be read: {error_line(error)}") from None
 
 
 def row_groups(
-    path: Path, label: str | None, options: TableOptions, split: Sequence[float], seed: int
+    path: Path,
+    label: str | None,
+    options: TableOptions,
+    split: Sequence[float],
+    seed: int,
+    numbers: bool,
 ) -> RowGroups:
     """Return the row groups of a file, a pattern, a folder, or one with folders of the sets.
 
@@ -148,15 +157,19 @@ def row_groups(
         options: The choices for the table.
         split: The shares of train, dev and perhaps test, if there are no folders of sets.
         seed: The seed of the sets.
+        numbers: Whether the label is a number to predict, not a class.
 
     Raises:
-        InputError: A file can't be read, or a column is missing or holds no numbers.
+        InputError: There is no file, one can't be read, or a column is missing or holds no numbers.
     """
     folders = sets_of_folder(path) if path.is_dir() else None
     places = {None: path} if folders is None else folders
     groups, schemas = list[RowGroup](), dict[Path, Any]()
     for name, place in places.items():
-        for file in part_files(place, "parquet"):
+        files = part_files(place, "parquet")
+        if not files:
+            raise InputError(f"path: no parquet file: {place}.")
+        for file in files:
             schemas[file], sizes = _opened(file)
             first = np.cumsum([0, *sizes])
             number = None if name is None else SET_NAMES.index(name)
@@ -168,8 +181,17 @@ def row_groups(
     (first_file, schema), *_ = schemas.items()
     features, label = choose_columns(first_file, list(schema.names), label, options, {})
     for file, schema in schemas.items():
-        _check_columns(file, schema, features, label)
-    return RowGroups(path, tuple(groups), tuple(features), label, tuple(split), seed)
+        check_columns(file, schema, features, label)
+    return RowGroups(
+        path,
+        tuple(groups),
+        tuple(features),
+        label,
+        label_type(schemas, label, numbers),
+        SET_NAMES[: len(split if folders is None else folders)],
+        tuple(split),
+        seed,
+    )
 
 
 def _opened(file: Path) -> "tuple[pyarrow.Schema, list[int]]":
@@ -184,49 +206,3 @@ def _opened(file: Path) -> "tuple[pyarrow.Schema, list[int]]":
             return opened.schema_arrow, sizes
     except (pyarrow.ArrowException, OSError) as error:
         raise InputError(f"{file} can't be read as parquet: {error_line(error)}") from None
-
-
-def _check_columns(file: Path, schema: "pyarrow.Schema", features: list[str], label: str) -> None:
-    from pyarrow import types
-
-    for name in [*features, label]:
-        if schema.names.count(name) != 1:
-            raise InputError(
-                f'{file} must have the column "{name}" once, as the first part has. Received: '
-                f"{', '.join(schema.names)}."
-            )
-    for name in features:
-        kind = schema.field(name).type
-        numeric = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
-        if not (numeric or types.is_boolean(kind)):
-            raise InputError(
-                f'{file}: the column "{name}" is of the type {kind}, and stream = true takes '
-                f'numbers and booleans. Leave it out with drop = ["{name}"], write it as numbers, '
-                "or give stream = false, which reads all into memory."
-            )
-
-
-def _numbers(column: "pyarrow.Array", dtype: Any) -> Array:
-    """Return numbers and booleans as floats, NaN where they are missing."""
-    import pyarrow
-    from pyarrow import compute, types
-
-    if types.is_decimal(column.type):
-        column = compute.cast(column, pyarrow.float64(), safe=False)
-    kind = pyarrow.from_numpy_dtype(dtype)
-    numbers: Array = compute.cast(column, kind, safe=False).to_numpy(zero_copy_only=False)
-    return numbers
-
-
-def _label(column: "pyarrow.Array") -> "pyarrow.Array":
-    """Return numbers as float64, NaN as missing, and others as texts."""
-    import pyarrow
-    from pyarrow import compute, types
-
-    if types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    kind = column.type
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-        numbers = compute.cast(column, pyarrow.float64(), safe=False)
-        return compute.if_else(compute.is_nan(numbers), None, numbers)
-    return compute.cast(column, pyarrow.string())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tfcourse.data.precision import SHARE, is_constant
+from tfcourse.data.streams.column_ranges import ColumnRanges
 from tfcourse.data.streams.row_groups import Chunk, RowGroups
 from tfcourse.data.tables.table_options import ClassNames
 from tfcourse.errors import InputError, shortened
@@ -41,9 +41,7 @@ class RowSurvey:
         digests: A hash of the numbers and labels of each set.
         missing: The number of missing values of each feature, and last of the label.
         incomplete: The number of rows that lack a value.
-        low: The least number of each feature.
-        high: The largest number of each feature.
-        rounding: The most by which float32 rounds a number of each feature.
+        columns: The ranges of the features, and last of a label that is a number to predict.
     """
 
     rows: RowGroups
@@ -52,13 +50,12 @@ class RowSurvey:
     def __post_init__(self) -> None:
         sets, features = self.rows.set_names, len(self.rows.features)
         self.counts = [0 for _ in sets]
-        self.classes: list[Counter[str | float]] = [Counter() for _ in sets]
+        self.classes: list[Counter[str | int]] = [Counter() for _ in sets]
         self.digests = [hashlib.sha256(f"{self.rows.features} ".encode()) for _ in sets]
         self.missing = np.zeros(features + 1, np.int64)
         self.incomplete = 0
         self.first_missing = ""
-        self.low, self.high = np.full(features, np.inf), np.full(features, -np.inf)
-        self.rounding = np.zeros(features)
+        self.columns = ColumnRanges(features + self.numbers)
 
     def add(self, chunk: Chunk) -> None:
         """Count the rows of a chunk, whose x is float64.
@@ -77,10 +74,8 @@ class RowSurvey:
         self._check_finite(chunk, single)
         self._check_label(chunk)
         if complete.any():
-            x, nearest = chunk.x[complete], single[complete]
-            self.low = np.minimum(self.low, x.min(axis=0))
-            self.high = np.maximum(self.high, x.max(axis=0))
-            self.rounding = np.maximum(self.rounding, np.abs(x - nearest).max(axis=0))
+            numbers = np.column_stack([chunk.x, chunk.y]) if self.numbers else chunk.x
+            self.columns.add(numbers, chunk.columns, complete)
         for number in range(len(self.counts)):
             mask = complete & (chunk.sets == number)
             self.counts[number] += int(mask.sum())
@@ -88,18 +83,22 @@ class RowSurvey:
             self._add_labels(number, chunk.y.filter(mask))
 
     def _add_labels(self, number: int, y: "pyarrow.Array") -> None:
+        if self.numbers:
+            self.digests[number].update(y.to_numpy().data)
+            return
         labels = y.dictionary_encode()
-        self.digests[number].update(f"{labels.dictionary.to_pylist()} ".encode())
-        self.digests[number].update(labels.indices.to_numpy().data)
-        if not self.numbers:
-            table = y.value_counts()
-            pairs = zip(table.field(0).to_pylist(), table.field(1).to_pylist(), strict=True)
-            self.classes[number].update(dict(pairs))
-            if len(self.classes[number]) > MOST_CLASSES:
-                raise InputError(
-                    f'{self.rows.path}: the label "{self.rows.label}" has more than {MOST_CLASSES} '
-                    'different values, which are no classes. A regression? [training] loss = "mse".'
-                )
+        values: list[Any] = labels.dictionary.to_pylist()
+        levels = [value if isinstance(value, str) else int(value) for value in values]
+        places = labels.indices.to_numpy()
+        self.digests[number].update(f"{levels} ".encode())
+        self.digests[number].update(places.data)
+        counts = np.bincount(places, minlength=len(levels)).tolist()
+        self.classes[number].update(dict(zip(levels, counts, strict=True)))
+        if len(self.classes[number]) > MOST_CLASSES:
+            raise InputError(
+                f'{self.rows.path}: the label "{self.rows.label}" has more than {MOST_CLASSES} '
+                'different values, which are no classes. A regression? [training] loss = "mse".'
+            )
 
     def _check_finite(self, chunk: Chunk, single: Array) -> None:
         infinite = np.isinf(single)
@@ -114,20 +113,21 @@ class RowSurvey:
     def _check_label(self, chunk: Chunk) -> None:
         from pyarrow import types
 
-        title = f'{self.rows.path}: the label "{self.rows.label}"'
-        if types.is_string(chunk.y.type):
-            if self.numbers:
-                raise InputError(f"{title} holds texts, but the loss takes numbers.")
+        if not types.is_floating(chunk.y.type):
             return
+        title = f'{self.rows.path}: the label "{self.rows.label}"'
         values: Any = chunk.y.drop_null().to_numpy()
         with np.errstate(over="ignore"):
-            single = values.astype(np.float32)
-        other = np.isinf(single) if self.numbers else values != np.round(values)
-        if other.any() and self.numbers:
-            raise InputError(f"{title} holds a number that is not finite in float32.")
-        if other.any():
+            infinite = values[np.isinf(values.astype(np.float32))]
+        if len(infinite):
             raise InputError(
-                f"{title} holds numbers such as {values[other][0]:g}. A regression? [training] "
+                f"{title} holds a number that is not finite in float32: {infinite[0]}. Correct it, "
+                "or leave the row out."
+            )
+        fractions = values[values != np.round(values)]
+        if len(fractions) and not self.numbers:
+            raise InputError(
+                f"{title} holds numbers such as {fractions[0]:g}. A regression? [training] "
                 'loss = "mse".'
             )
 
@@ -141,10 +141,16 @@ class RowSurvey:
             InputError: Values are missing, float32 merges numbers, a set is empty, or there are
                 fewer than two classes, or some that the train set lacks.
         """
-        path, names = self.rows.path, (*self.rows.features, self.rows.label)
+        path = self.rows.path
         total = sum(group.rows for group in self.rows.groups)
+        if total in self.missing:
+            name = self.names[self.missing.tolist().index(total)]
+            raise InputError(
+                f'{path}: the column "{name}" has no value in any row. Leave it out with drop, or '
+                "write its values."
+            )
         if self.incomplete and not drop:
-            counts = zip(names, self.missing, strict=True)
+            counts = zip(self.names, self.missing, strict=True)
             text = ", ".join(f'"{name}" {count}' for name, count in counts if count)
             raise InputError(
                 f"{path}: values are missing: {text} of {total} rows, the first in "
@@ -155,17 +161,20 @@ class RowSurvey:
             empty = self.rows.set_names[self.counts.index(0)]
             left = total - self.incomplete
             raise InputError(f"{path}: the {empty} set is empty, of {left} rows. Add rows.")
-        coarse = self.rounding > SHARE * (self.high - self.low)
-        coarse &= ~is_constant(self.low, self.high)
-        if coarse.any():
-            name = names[int(coarse.argmax())]
-            raise InputError(
-                f'{path}: the column "{name}" needs more digits than float32 has, in which '
-                "streamed rows are read. Subtract a constant from it, such as "
-                f"{self.low[coarse][0]:.17g}, leave it out with drop, or give stream = false."
-            )
+        self._check_digits()
         if not self.numbers:
             self._check_classes()
+
+    def _check_digits(self) -> None:
+        """Raise InputError if float32 merges numbers of a column."""
+        for place in np.flatnonzero(self.columns.coarse).tolist():
+            name = self.names[place]
+            drop = "" if name == self.rows.label else ", leave it out with drop"
+            raise InputError(
+                f'{self.rows.path}: the column "{name}" needs more digits than float32 has, in '
+                "which streamed rows are read. Subtract a constant from it, such as "
+                f"{self.columns.least(place)}{drop}, or give stream = false."
+            )
 
     def _check_classes(self) -> None:
         title = f'{self.rows.path}: the label "{self.rows.label}"'
@@ -183,8 +192,13 @@ class RowSurvey:
             )
 
     @property
-    def levels(self) -> list[str | float]:
-        """The different labels, sorted; none of numbers to predict."""
+    def names(self) -> tuple[str, ...]:
+        """The names of the features, and last that of the label."""
+        return (*self.rows.features, self.rows.label)
+
+    @property
+    def levels(self) -> list[str | int]:
+        """The different labels, all of one type, sorted; none of numbers to predict."""
         return sorted(self.classes[0])
 
     @property
@@ -193,13 +207,13 @@ class RowSurvey:
         levels = self.levels
         if not levels or levels == list(range(len(levels))):
             return None
-        return tuple(level if isinstance(level, str) else int(level) for level in levels)
+        return tuple(levels)
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
         """The least and the largest number of each feature by name."""
-        pairs = zip(self.low.tolist(), self.high.tolist(), strict=True)
-        return dict(zip(self.rows.features, pairs, strict=True))
+        pairs = zip(self.columns.low.tolist(), self.columns.high.tolist(), strict=True)
+        return dict(zip(self.rows.features, pairs, strict=False))
 
 
 def survey_rows(rows: RowGroups, numbers: bool, drop: bool) -> RowSurvey:

@@ -28,8 +28,9 @@ def split_of_row_groups(config: SearchConfig) -> Split:
     path = data_path(data)
     assert path is not None  # checked with the config
     assert isinstance(loss, str), "checked with the settings of streamed data"
-    rows = row_groups(path, data.label, table_options(data), data.split, data.seed)
-    survey = survey_rows(rows, config.targets == "numbers", data.missing == "drop")
+    numbers = config.targets == "numbers"
+    rows = row_groups(path, data.label, table_options(data), data.split, data.seed, numbers)
+    survey = survey_rows(rows, numbers, data.missing == "drop")
     streams = streams_of(survey, data.shuffle_buffer or BUFFER)
     features = tuple(Column(name, "number") for name in rows.features)
     total = sum(group.rows for group in rows.groups)

@@ -7,13 +7,8 @@ import numpy as np
 from tfcourse.data.examples import Examples
 from tfcourse.data.splits import Part, Split
 from tfcourse.data.streams.datasets import Datasets
-from tfcourse.data.streams.image_files import (
-    CHANNELS,
-    ImageFiles,
-    check_readable,
-    image_files,
-    sets_of_folder,
-)
+from tfcourse.data.streams.image_files import CHANNELS, ImageFiles, check_readable, image_files
+from tfcourse.data.streams.set_folders import sets_of_folder
 from tfcourse.errors import InputError, shown
 from tfcourse.quiet import quiet_start
 from tfcourse.search.config.search_config import SearchConfig
