@@ -92,7 +92,7 @@ def search_on_ray(
             journal.break_off()
             raise
         efforts = dict(sorted(supervisor.efforts.items()))
-    conclude(journal, conductor.scheduler, split.test)
+    conclude(journal, conductor.scheduler, split)
     return efforts
 
 
@@ -130,8 +130,8 @@ def _job(config: SearchConfig, finished: Records, directory: RunDirectory) -> Jo
         pickled = cloudpickle.dumps(replace(config, arrays=None))
     except Exception as error:
         raise InputError(
-            f"{config.origin}: the builder can't be sent to the workers on Ray: "
-            f"{error_line(error)} Name it: package.module:function."
+            f"{config.origin}: the builder can't be sent to the workers on Ray "
+            f"({error_line(error)}). Name it: package.module:function."
         ) from error
     data = directory.path / "data.json"
     return Job(pickled, finished, project_files(config), str(Path.cwd()), data.read_bytes())
@@ -144,6 +144,6 @@ def _cluster_errors(directory: RunDirectory) -> Iterator[Any]:
         yield
     except (ray.exceptions.RayError, ConnectionError) as error:
         raise WorkFailedError(
-            f"The Ray cluster was lost: {error_line(error)} The finished trials are in "
+            f"The Ray cluster was lost ({error_line(error)}). The finished trials are in "
             f"{directory.path}; the same command continues from there."
         ) from error

@@ -64,7 +64,7 @@ def run_chief(
             _serve(scheduler, server, service.expire_after)
     finally:
         server.stop()
-    conclude(journal, scheduler, split.raw_test)
+    conclude(journal, scheduler, split)
 
 
 def _serve(scheduler: Scheduler, server: OracleServer, expire_after: float) -> None:

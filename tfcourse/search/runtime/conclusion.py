@@ -7,7 +7,7 @@ from itertools import count
 
 from tfcourse.console import one_line
 from tfcourse.data.sparse import has_sparse
-from tfcourse.data.splits import Part
+from tfcourse.data.splits import Part, Split
 from tfcourse.data.streams.stream import Stream
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.search_config import SearchConfig
@@ -28,7 +28,7 @@ from tfcourse.types import KerasModel
 __all__ = ["complete_record", "conclude", "measure_best", "write_seconds"]
 
 
-def conclude(journal: SearchJournal, scheduler: Scheduler, test: Part | None) -> None:
+def conclude(journal: SearchJournal, scheduler: Scheduler, split: Split) -> None:
     """Complete the record, and measure the best model on the test set, if any, once.
 
     Raises:
@@ -37,7 +37,7 @@ def conclude(journal: SearchJournal, scheduler: Scheduler, test: Part | None) ->
     """
     best = complete_record(journal, scheduler)
     if best is not None:
-        measure_best(journal.config, journal.directory, best, test)
+        measure_best(journal.config, journal.directory, best, split)
         write_seconds(journal, scheduler)
 
 
@@ -94,16 +94,14 @@ def write_seconds(journal: SearchJournal, scheduler: Scheduler) -> None:
         complete_record(journal, scheduler)
 
 
-def measure_best(
-    config: SearchConfig, directory: RunDirectory, best: int, test: Part | None
-) -> None:
+def measure_best(config: SearchConfig, directory: RunDirectory, best: int, split: Split) -> None:
     """Measure the best model on the test set, and write the summary.
 
     Args:
         config: The search.
         directory: Its run directory.
         best: The best trial, see `complete_record`.
-        test: The test set; None if there is none, and the model is loaded only to see that it can.
+        split: The data; without a test set the model is loaded only to see that it can.
 
     Raises:
         WorkFailedError: The best model is lost, or can't be loaded.
@@ -126,7 +124,7 @@ def measure_best(
     trials = trials_that_count(records, stop)
     stored = directory.read_summary()
     measurements = [] if stored is None else list(stored.measurements)
-    if test is not None:
+    if (test := split.raw_test) is not None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         metrics = _metrics(model, test, config.training.batch_size)
         measurements.append(Measurement(best, len(trials), metrics, now))

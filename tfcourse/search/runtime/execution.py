@@ -70,7 +70,7 @@ def execute(
         except BaseException:
             journal.break_off()
             raise
-    conclude(journal, scheduler, split.raw_test)
+    conclude(journal, scheduler, split)
     return efforts
 
 

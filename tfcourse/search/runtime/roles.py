@@ -171,7 +171,7 @@ def _work_for_parent(worker: _Worker) -> None:
         if message["what"] == "train":
             worker.train(_ParentsScheduler(worker.parent), split)
         else:
-            measure_best(worker.config, worker.directory, message["best"], split.raw_test)
+            measure_best(worker.config, worker.directory, message["best"], split)
             worker.parent.send("measured")
 
 
