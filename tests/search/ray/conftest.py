@@ -21,3 +21,4 @@ def cluster():
         ray.shutdown()
         for node in [*made.worker_nodes, made.head_node]:
             made.remove_node(node, allow_graceful=False)  # else each drains for 30 s
+        made.shutdown()  # deletes the file by which `--on ray` would look for it

@@ -1,6 +1,7 @@
 """The cluster that is asked for, and the software of its nodes; nothing is started."""
 
 import importlib.util
+import socket
 
 import pytest
 
@@ -56,6 +57,26 @@ def test_the_config_has_the_engine_and_the_shares(quick, tmp_path):
 )
 def test_the_workers_that_a_node_has_room_for(cpus, gpus, share, count):
     assert room_of({"CPU": cpus, "GPU": gpus}, share) == count
+
+
+def test_a_cluster_that_has_ended_is_told_at_once(monkeypatch, tmp_path):
+    """Ray itself waits for minutes."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    cluster.check_answer()  # there is none, so one will be started
+    file = tmp_path / "ray" / "ray_current_cluster"
+    file.parent.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        file.write_text(address)
+        cluster.check_answer()
+    with pytest.raises(InputError, match=rf"^The Ray cluster {address}, which .*; or delete that"):
+        cluster.check_answer()
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")  # Ray's client has a timeout of its own
+    cluster.check_answer()
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(InputError, match=r"which RAY_ADDRESS names, can.t be .*or unset RAY_ADD"):
+        cluster.check_answer()
 
 
 def test_other_software_is_told_with_the_node():

@@ -3,7 +3,9 @@
 import importlib.util
 import os
 import signal
+import socket
 import sys
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -14,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.console import one_line
-from tfcourse.errors import InputError, shown
+from tfcourse.errors import InputError, error_line, shown
 
 __all__ = [
     "Share",
     "check_address",
+    "check_answer",
     "check_package",
     "check_software",
     "connected",
@@ -29,6 +32,7 @@ __all__ = [
 ]
 
 PACKAGES = ("tfcourse", "tensorflow", "keras", "numpy")
+SECONDS_FOR_AN_ANSWER = 5.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ def connected(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    if address is None:
+        check_answer()
     is_main = threading.current_thread() is threading.main_thread()
     signals = (signal.SIGINT, signal.SIGTERM) if is_main else ()
     handlers = {number: signal.getsignal(number) for number in signals}
@@ -97,6 +103,31 @@ def connected(address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def check_answer() -> None:
+    """Connect to the cluster that Ray finds on this machine, as Ray waits minutes for a lost one.
+
+    Raises:
+        InputError: Nothing answers there.
+    """
+    folder = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    file = Path(folder, "ray", "ray_current_cluster")
+    source, address = "RAY_ADDRESS", os.environ.get("RAY_ADDRESS")
+    if not address and file.is_file():
+        source, address = str(file), file.read_text(encoding="utf-8").strip()
+    host, _, port = (address or "").rpartition(":")
+    if not port.isdecimal() or "/" in host:  # there is none, or it is for Ray's client
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), SECONDS_FOR_AN_ANSWER).close()
+    except OSError as error:
+        remedy = "unset RAY_ADDRESS" if source == "RAY_ADDRESS" else "delete that file"
+        raise InputError(
+            f"The Ray cluster {address}, which {source} names, can't be reached "
+            f"({error_line(error)}). Start it again; or {remedy}, and a cluster is started for the "
+            "search."
+        ) from error
 
 
 def _settings(address: str | None) -> dict[str, str]:
