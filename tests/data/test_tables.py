@@ -15,6 +15,7 @@ import pytest
 
 from tfcourse import InputError
 from tfcourse.data.sources import load
+from tfcourse.data.tables.column_texts import shared_unit
 from tfcourse.data.tables.table_options import ColumnOptions, TableOptions
 
 
@@ -195,6 +196,57 @@ class TestCsv:
             assert said.count('the column "a"') == 1
         said = error(csv, "a,y\n3,0\n1,1\n", columns={"a": ColumnOptions("boolean")})
         assert "true or false, 1 or 0. Received in line 2: 3." in said
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            (
+                "a;y\n1,5;0\n2,5;1\n3,5;0\nx;1\n",
+                'but not in 1 of 4 rows, the first in line 5: "x".',
+            ),
+            (
+                'a,y\n"1,000.50",0\n"2,000.50",1\n950,0\n951,1\n',
+                "holds numbers, but written otherwise in 2 of 4 rows, the first in line 2: "
+                '"1,000.50". Write numbers without separators of thousands, which pandas.read_csv '
+                'reads with thousands = ",", or give type = "category" in [data.columns.a].',
+            ),
+            ("a;y\n1.000,5;0\n2.000,5;1\n1,5;0\n", 'pandas.read_csv reads with thousands = "."'),
+            (
+                'a,y\n"1,000",0\n"2,000",1\n',
+                'Give decimal = ",", write 1000 if it is a separator of thousands, or',
+            ),
+            ('a,y\n"1,5",0\n"2,5",1\n', 'in line 2: "1,5". Give decimal = ",", or give type'),
+            ("a;y\n1,5;0\n2,5;1\n3,5;0\n1.25;1\n", 'in line 5: "1.25". Give decimal = ".", or'),
+            (
+                "a,y\n" + "".join(f"{n}.5%,{n % 2}\n" for n in range(40)),
+                'holds numbers with "%" beside them, such as "0.5%". Write the numbers alone, or '
+                'leave it out with drop = ["a"].',
+            ),
+        ],
+    )
+    def test_numbers_that_are_written_otherwise(self, csv, text, said):
+        assert said in error(csv, text)
+
+    def test_numbers_of_a_label_that_are_written_otherwise(self, csv):
+        text = 'a;y\n1;1,5\n2;2,5\n3;"three"\n'
+        assert 'not in 1 of 3 rows, the first in line 4: "three"' in error(csv, text, numbers=True)
+        assert 'not in 1 of 3 rows, the first in line 4: "three"' in error(csv, text)
+
+    @pytest.mark.parametrize(
+        ("levels", "unit"),
+        [
+            (("12%", "3.5 %"), "%"),
+            (("$1,000.50", "$ 20"), "$"),
+            (("20 °C", "-3 °C"), "°C"),
+            (("5 km", "6 mi"), None),
+            (("1", "2"), None),
+            (("030 123 456", "1-2"), None),
+            (("A4", "A5"), None),
+            (("first", "2nd"), None),
+        ],
+    )
+    def test_units(self, levels, unit):
+        assert shared_unit(levels) == unit
 
     def test_texts_for_missing_values(self, csv):
         examples = csv("a,b,y\n1,?,0\n?,x,1\n3,x,1\n", missing="mean", missing_values=("?",))

@@ -7,6 +7,7 @@ import pytest
 import tfcourse
 from tests.search.conftest import RATE
 from tfcourse import InputError
+from tfcourse.search.config.load import load_config
 from tfcourse.search.config.metrics import METRICS
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.data.warnings import SAME_FOR_ALL, data_warnings
@@ -97,6 +98,65 @@ def test_a_regression_on_one_target():
     assert warnings(search("val_mae", ["mae"], "mse", dev=(X[:9], one), **sets)) == ()
     one[0, 0] = 3
     assert warnings(search("val_r2_score", ["r2_score"], "mse", dev=(X[:9], one), **sets)) == ()
+
+
+def table(tmp_path, columns, data="", **arguments):
+    """The warnings about a csv of 60 rows, whose label is y."""
+    rows = ["".join(f"{make(n)}," for make in columns.values()) for n in range(60)]
+    labels = ["rare" if n == 3 else "uv"[n % 2] for n in range(60)]
+    lines = [",".join([*columns, "y"]), *map("".join, zip(rows, labels, strict=True))]
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    path = tmp_path / "search.toml"
+    path.write_text(
+        f'[search]\nname = "a"\ntrials = 1\n[data]\nsource = "csv"\npath = "data.csv"\n{data}'
+        '[model]\nbuilder = "linear"\n[space.learning_rate]\nlow = 0.01\nhigh = 0.1\n'
+    )
+    return warnings(load_config(path))
+
+
+RARE = (
+    'the class "rare" has 1 example, in train alone. No metric of the other sets sees it: give '
+    "more examples, or leave it out."
+)
+
+
+def test_columns_that_are_likely_not_as_meant(tmp_path):
+    columns = {
+        "share": lambda n: f"{n % 5}%",
+        "size": lambda n: n % 7,
+        "day": lambda n: f"2026-01-{n % 28 + 1:02}",
+        "cost": lambda n: (-1001, "", 0.5, 0.5)[n % 4],
+    }
+    day = 'missing = "mean"\n[data.columns.day]\ntype = "date"\n'
+    last = (np.datetime64("2026-01-28") - np.datetime64(0, "D")).astype(int)
+    unit = (
+        'the column "share" holds numbers with "%" beside them, such as "0%", and is a category. '
+        'Write the numbers alone, or give it type = "category".'
+    )
+    large = (
+        f'numbers are large, and normalize is not set: "day" to {last}, "cost" to 1001. '
+        'Trainings on such inputs often diverge: give normalize = "standardize".'
+    )
+    assert table(tmp_path, columns, day) == (unit, large, RARE)
+    own = f'{day}[data.columns.share]\ntype = "category"\n'
+    assert table(tmp_path, columns, f'normalize = "standardize"\n{own}') == (RARE,)
+
+
+def test_classes_with_few_examples(tmp_path):
+    y = np.r_[np.arange(30) % 3, [3, 3, 4]]
+    x = np.random.default_rng(0).normal(size=(33, 2))
+    sets = {"train": (x, y), "dev": (X, BOTH), "test": (X, BOTH)}
+    config = search("val_loss", [], "sparse_categorical_crossentropy", **sets)
+    said = (
+        'the class "3" has 2 examples, in train alone, and 1 other class is as rare. No metric of '
+        "the other sets sees it: give more examples, or leave it out."
+    )
+    assert warnings(config) == (said,)
+    config = search("val_loss", [], "categorical_crossentropy", **sets)
+    assert warnings(config) == (said,)
+    sets |= {"train": (X, BOTH), "dev": (X, BOTH), "test": (x, y % 3)}
+    (said,) = warnings(search("val_loss", [], "sparse_categorical_crossentropy", **sets))
+    assert said.startswith('the class "2" has 10 examples, in test alone. A model can\'t learn it:')
 
 
 UNSEEDED = """

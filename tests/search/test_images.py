@@ -91,6 +91,7 @@ def test_check_says_what_is_streamed(tmp_path, images):
     assert data.lines() == [
         "streamed: images, 60 files, x float32",
         "classes: a 20, b 20, c 20 (3 classes)",
+        "classes by set: train a 12, b 12, c 12; dev a 4, b 4, c 4; test a 4, b 4, c 4",
         "split: train 36, dev 12, test 12; an example has the shape (4, 4, 1)",
     ]
 

@@ -150,6 +150,11 @@ def test_check_says_what_is_streamed(tmp_path):
     complete = ~np.isnan(a)
     (split,) = [line for line in data.lines() if line.startswith("split")]
     counts = np.bincount(Y[complete])
+    by_set = [
+        f"{name} " + ", ".join(f"{label} {n}" for label, n in zip("uvw", of_set, strict=True))
+        for name, part in load_split(config).parts.items()
+        for of_set in [np.bincount(part.rows(slice(300)).y)]
+    ]
     assert data.lines() == [
         f"{tmp_path / 'parts'}: 300 rows in 12 row groups of 3 files",
         "values are missing: 3 of 300 rows are left out",
@@ -157,6 +162,7 @@ def test_check_says_what_is_streamed(tmp_path):
         f"  a  number, {np.nanmin(a):g} to {np.nanmax(a):g}",
         f"  b  number, {B[complete].min():g} to {B[complete].max():g}",
         f"label y: u {counts[0]}, v {counts[1]}, w {counts[2]} (3 classes)",
+        f"classes by set: {'; '.join(by_set)}",
         split,
     ]
     parts = [part.rows(slice(300)) for part in load_split(config).parts.values()]

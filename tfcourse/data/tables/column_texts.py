@@ -13,12 +13,26 @@ from tfcourse.errors import InputError, shortened
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["check_levels", "check_no_numbers", "distinct_texts", "no_number", "toml_key"]
+__all__ = [
+    "check_levels",
+    "check_no_numbers",
+    "distinct_texts",
+    "no_number",
+    "shared_unit",
+    "toml_key",
+]
 
 # A column of texts of which more than this share are numbers is one of numbers with errors in it.
 NUMBERS_WITH_ERRORS = 0.5
 # A column with more different texts than this share of its rows holds names or ids.
 ALL_DIFFERENT = 0.5
+# 1,000 or 1.000,50 or 1 000 or 1'000.
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}([,.' \u00a0\u202f\u2019])\d{3}(\1\d{3})*([.,]\d+)?")
+COMMA_OR_POINT = re.compile(r"[+-]?\d+[.,]\d+")
+# 12%, 3.5 kg, $1,000.
+WITH_UNIT = re.compile(
+    r"(?P<before>[$£¥€]?)\s*[+-]?\d[\d.,]*\s*(?P<after>[%‰$£¥€]|°?[^\W\d_]{1,3}[²³]?)?"
+)
 DATES = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{2,4}([ T]\d{1,2}:\d{2}.*)?")
 
 
@@ -50,8 +64,9 @@ def check_no_numbers(
     codes: npt.NDArray[np.int64],
     title: str,
     row: Callable[[int], str],
+    decimal: str,
 ) -> None:
-    """Raise InputError if the texts of a column are numbers with errors in it.
+    """Raise InputError if most texts of a column are numbers, also ones otherwise written.
 
     Args:
         values: The column.
@@ -59,10 +74,13 @@ def check_no_numbers(
         codes: The places of its rows in them.
         title: Names the column in messages.
         row: Names a row in messages.
+        decimal: The decimal point.
     """
-    numeric = np.array([_number(level) for level in levels])
-    if not numeric.all() and numeric[codes[codes >= 0]].mean() > NUMBERS_WITH_ERRORS:
-        raise no_number(values, title, row)
+    form = _number_form(decimal)
+    plain = np.array([form.fullmatch(level) is not None for level in levels])
+    numeric = plain | [_otherwise_written(level) for level in levels]
+    if not plain.all() and numeric[codes[codes >= 0]].mean() > NUMBERS_WITH_ERRORS:
+        raise no_number(values, title, row, decimal)
 
 
 def check_levels(
@@ -75,6 +93,13 @@ def check_levels(
             'write them as 2026-01-31 and give type = "date", or give type = "category".'
         )
     if len(levels) > options.max_one_hot and len(levels) > ALL_DIFFERENT * rows:
+        unit = shared_unit(levels)
+        if unit is not None:
+            raise InputError(
+                f'{title} holds numbers with "{unit}" beside them, such as '
+                f'"{shortened(levels[0], 40)}". Write the numbers alone, or leave it out with '
+                f'drop = ["{name}"].'
+            )
         raise InputError(
             f"{title} holds {len(levels)} different texts in {rows} rows, as names and ids do, "
             f'such as "{shortened(levels[0], 40)}". Leave it out with drop = ["{name}"], or give '
@@ -87,20 +112,50 @@ def toml_key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
 
 
-def _number(text: str) -> bool:
-    return re.fullmatch(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", text) is not None
+def _number_form(decimal: str) -> re.Pattern[str]:
+    point = re.escape(decimal)
+    return re.compile(rf"\s*[+-]?(\d+{point}?\d*|{point}\d+)([eE][+-]?\d+)?\s*")
 
 
-def no_number(values: "pyarrow.ChunkedArray", title: str, row: Callable[[int], str]) -> InputError:
+def _otherwise_written(text: str) -> bool:
+    return any(form.fullmatch(text.strip()) for form in (THOUSANDS, COMMA_OR_POINT))
+
+
+def no_number(
+    values: "pyarrow.ChunkedArray", title: str, row: Callable[[int], str], decimal: str
+) -> InputError:
     """Return the error for a column of numbers and other texts."""
-    texts = values.to_pylist()
-    wrong = [place for place, text in enumerate(texts) if text is not None and not _number(text)]
+    texts, form = values.to_pylist(), _number_form(decimal)
+    wrong = [
+        place for place, text in enumerate(texts) if text is not None and not form.fullmatch(text)
+    ]
     first = wrong[0]
     text = shortened(str(texts[first]), 40)
     name = title.rpartition(' "')[2].rstrip('"')
-    comma = ' (a decimal comma? decimal = ",")' * bool(re.fullmatch(r"[+-]?\d+,\d+", text))
+    how = "written otherwise" if _otherwise_written(text) else "not"
     return InputError(
-        f"{title} holds numbers, but not in {len(wrong)} of {len(texts)} rows, the first in "
-        f'{row(first)}: "{text}"{comma}. Correct it, give missing_values = ["{text}"] if it stands '
-        f'for a missing value, or type = "category" in [data.columns.{toml_key(name)}].'
+        f"{title} holds numbers, but {how} in {len(wrong)} of {len(texts)} rows, the first in "
+        f'{row(first)}: "{text}". {_remedy(text.strip(), decimal)}, or give type = "category" in '
+        f"[data.columns.{toml_key(name)}]."
     )
+
+
+def _remedy(text: str, decimal: str) -> str:
+    """Return what to do about a text that is no number."""
+    other = "." if decimal == "," else ","
+    if COMMA_OR_POINT.fullmatch(text) and other in text:
+        thousands = f", write {text.replace(other, '')} if it is a separator of thousands"
+        return f'Give decimal = "{other}"' + thousands * bool(THOUSANDS.fullmatch(text))
+    if THOUSANDS.fullmatch(text):
+        return (
+            "Write numbers without separators of thousands, which pandas.read_csv reads with "
+            f'thousands = "{re.sub(r"[+-]?[0-9]", "", text)[0]}"'
+        )
+    return f'Correct it, give missing_values = ["{text}"] if it stands for a missing value'
+
+
+def shared_unit(levels: tuple[str, ...]) -> str | None:
+    """Return the unit or currency that all texts have beside a number; None without one."""
+    found = [WITH_UNIT.fullmatch(level.strip()) for level in levels]
+    units = {None if match is None else match["before"] or match["after"] for match in found}
+    return units.pop() or None if len(units) == 1 else None

@@ -53,11 +53,13 @@ def feature(
                 f'{title} holds numbers, and encoding is for categories. Give it type = "category".'
             )
         if kind == "number":
-            return Column(name, kind), number_values(values, title, row)
-        return Column(name, kind), (_days if kind == "date" else _booleans)(values, title, row)
+            return Column(name, kind), number_values(values, title, row, options.decimal_point)
+        if kind == "date":
+            return Column(name, kind), _days(values)
+        return Column(name, kind), _booleans(values, title, row)
     levels, codes = distinct_texts(values)
     if own.type is None:
-        check_no_numbers(values, levels, codes, title, row)
+        check_no_numbers(values, levels, codes, title, row, options.decimal_point)
         check_levels(levels, len(codes), name, title, options)
     encoding: Encoding = "one_hot" if len(levels) <= options.max_one_hot else "index"
     return Column(name, kind, levels, own.encoding or encoding), codes.astype(np.float32)
@@ -100,7 +102,7 @@ def _kind(
 
 
 def number_values(
-    values: "pyarrow.ChunkedArray", title: str, row: Callable[[int], str]
+    values: "pyarrow.ChunkedArray", title: str, row: Callable[[int], str], decimal: str = "."
 ) -> npt.NDArray[np.floating[Any]]:
     """Return numbers as floats; raise InputError if one is none or not finite in float32."""
     from pyarrow import compute, float64, types
@@ -110,7 +112,7 @@ def number_values(
         whole = values.drop_null().to_numpy()
         check_whole_numbers([whole], title.partition(": ")[0], [title.partition(": ")[2]])
     elif types.is_string(kind) or types.is_large_string(kind):
-        raise no_number(values, title, row)
+        raise no_number(values, title, row, decimal)
     if types.is_dictionary(values.type):
         values = values.cast(kind)
     numbers: npt.NDArray[np.floating[Any]]
@@ -126,9 +128,7 @@ def number_values(
     return numbers
 
 
-def _days(
-    values: "pyarrow.ChunkedArray", title: str, row: Callable[[int], str]
-) -> npt.NDArray[np.float64]:
+def _days(values: "pyarrow.ChunkedArray") -> npt.NDArray[np.float64]:
     """Return the days since 1970-01-01, with the time as a fraction."""
     import pyarrow
     from pyarrow import compute

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,8 @@ def read_table(
         InputError: The file, a column or a value is not usable.
     """
     form = csv_format(path, options) if source == "csv" else None
+    if form is not None:
+        options = replace(options, decimal=form.decimal)
     names = list(form.names) if form is not None else column_names(path, source)
     features, label = choose_columns(path, names, label, options, apart)
     wanted = [*dict.fromkeys([*features, label, *apart.values()])]
@@ -69,7 +72,7 @@ def read_table(
         table, row = table.filter(complete), _row_namer(path, form, np.flatnonzero(complete))
     others = {name: plain_values(table.column(name)) for name in apart.values()}
     y, classes = (numeric_labels if numbers else class_labels)(
-        table.column(label), label, options.of(label).type, str(path), row
+        table.column(label), label, options, str(path), row
     )
     # From here on a column is released as soon as it is in the matrix.
     by_name = {name: table.column(name) for name in features}

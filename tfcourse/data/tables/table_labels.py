@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from tfcourse.data.tables.column_texts import check_no_numbers, distinct_texts
 from tfcourse.data.tables.column_values import number_values
-from tfcourse.data.tables.table_options import ClassNames, ColumnKind
+from tfcourse.data.tables.table_options import ClassNames, TableOptions
 from tfcourse.errors import InputError, shortened
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ MOST_CLASSES = 0.5
 def numeric_labels(
     values: "pyarrow.ChunkedArray",
     name: str,
-    declared: ColumnKind | None,
+    options: TableOptions,
     origin: str,
     row: Callable[[int], str],
 ) -> tuple[npt.NDArray[np.floating[Any]], None]:
@@ -32,17 +32,19 @@ def numeric_labels(
     Raises:
         InputError: They are no numbers.
     """
+    declared = options.of(name).type
     if declared not in (None, "number"):
         raise InputError(
             f'{origin}: the label "{name}" is of the type "{declared}", but the loss takes numbers.'
         )
-    return number_values(values, f'{origin}: the column "{name}"', row), None
+    title = f'{origin}: the column "{name}"'
+    return number_values(values, title, row, options.decimal_point), None
 
 
 def class_labels(
     values: "pyarrow.ChunkedArray",
     name: str,
-    declared: ColumnKind | None,
+    options: TableOptions,
     origin: str,
     row: Callable[[int], str],
 ) -> tuple[npt.NDArray[np.int64], ClassNames | None]:
@@ -55,13 +57,14 @@ def class_labels(
     """
     from pyarrow import types
 
-    title = f'{origin}: the label "{name}"'
+    title, declared = f'{origin}: the label "{name}"', options.of(name).type
     kind = values.type.value_type if types.is_dictionary(values.type) else values.type
     is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
     if not is_number or declared == "category":
         texts, codes = distinct_texts(values)
         if declared != "category":
-            check_no_numbers(values, texts, codes, f'{origin}: the column "{name}"', row)
+            column = f'{origin}: the column "{name}"'
+            check_no_numbers(values, texts, codes, column, row, options.decimal_point)
         if len(texts) > max(2, MOST_CLASSES * len(codes)):
             raise InputError(
                 f"{title} holds {len(texts)} different texts in {len(codes)} rows, as names do, "

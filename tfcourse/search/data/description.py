@@ -8,11 +8,11 @@ import numpy as np
 
 from tfcourse.console import one_line
 from tfcourse.data.nested import map_arrays
-from tfcourse.data.splits import Part, Split
+from tfcourse.data.splits import Split
 from tfcourse.data.streams.stream import Stream
 from tfcourse.data.tables.columns import Column
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.data.targets import as_labels
+from tfcourse.search.data.class_counts import class_counts
 from tfcourse.types import Array
 
 __all__ = ["DataDescription", "describe"]
@@ -31,6 +31,7 @@ class DataDescription:
         shape: The shape of an example as the model takes it.
         label: The name of the label's column; None without one.
         classes: The number of examples of each class by its name; None if they have none.
+        classes_by_set: The same in each set by its name.
         split: The number of examples of each set by its name.
     """
 
@@ -39,6 +40,7 @@ class DataDescription:
     shape: Any
     label: str | None
     classes: Mapping[str, int] | None
+    classes_by_set: Mapping[str, Mapping[str, int]] | None
     split: Mapping[str, int]
 
     def as_json(self) -> dict[str, Any]:
@@ -49,6 +51,7 @@ class DataDescription:
             "shape": map_arrays(list, self.shape),
             "label": self.label,
             "classes": None if self.classes is None else dict(self.classes),
+            "classes_by_set": self.classes_by_set and {**self.classes_by_set},
             "split": dict(self.split),
         }
 
@@ -57,10 +60,11 @@ class DataDescription:
         width = max(map(len, self.columns), default=0)
         lines = [*self.origin]
         lines += [f"  {name:<{width}}  {text}" for name, text in self.columns.items()]
-        if self.classes is not None:
-            counts = [f"{one_line(name)} {count}" for name, count in self.classes.items()]
+        if self.classes is not None and self.classes_by_set is not None:
             title = "classes" if self.label is None else f"label {self.label}"
-            lines.append(f"{title}: {_some(counts)} ({len(counts)} classes)")
+            lines.append(f"{title}: {_counts(self.classes)} ({len(self.classes)} classes)")
+            of_sets = [f"{name} {_counts(of)}" for name, of in self.classes_by_set.items()]
+            lines.append(f"classes by set: {'; '.join(of_sets)}")
         elif self.label is not None:
             lines.append(f"label {self.label}: a number to predict")
         sets = ", ".join(f"{name} {count}" for name, count in self.split.items())
@@ -86,9 +90,12 @@ def describe(split: Split, config: SearchConfig) -> DataDescription:
     origin = (*origin, *_stream_lines(split))
     label = None if split.columns is None else split.columns.label
     counts = {name: part.count for name, part in split.parts.items()}
-    return DataDescription(
-        origin, columns, split.shape, label, _class_counts(split, config), counts
-    )
+    by_set = class_counts(split, config)
+    classes = None
+    if by_set is not None:
+        names = by_set["train"]
+        classes = {name: sum(of_set[name] for of_set in by_set.values()) for name in names}
+    return DataDescription(origin, columns, split.shape, label, classes, by_set, counts)
 
 
 def _column(column: Column, values: Array) -> str:
@@ -102,30 +109,12 @@ def _column(column: Column, values: Array) -> str:
     return f"{what}; {missing} missing" if missing else what
 
 
+def _counts(of_classes: Mapping[str, int]) -> str:
+    return _some([f"{one_line(name)} {count}" for name, count in of_classes.items()])
+
+
 def _some(names: list[str]) -> str:
     return ", ".join([*names[:MOST_NAMES], *(["…"] if len(names) > MOST_NAMES else [])])
-
-
-def _class_counts(split: Split, config: SearchConfig) -> dict[str, int] | None:
-    """Return the number of examples of each class; None if the targets are no classes."""
-    parts: list[Part] = list(split.parts.values())
-    if isinstance(split.train, Stream):
-        return _stream_counts([part for part in parts if isinstance(part, Stream)])
-    several = any(isinstance(part.y, Mapping) for part in parts)
-    if several or config.targets not in ("labels", "one_hot", "binary"):
-        return None
-    labels = np.concatenate([as_labels(part.y, config.targets) for part in parts])
-    counts = np.bincount(labels)
-    names = split.class_names or tuple(range(len(counts)))
-    return {str(name): int(count) for name, count in zip(names, counts, strict=False)}
-
-
-def _stream_counts(parts: list[Stream]) -> dict[str, int] | None:
-    """Return the number of examples of each class as the sets' records have it."""
-    if not all("classes" in part.record for part in parts):
-        return None
-    names = parts[0].record["classes"]
-    return {name: sum(part.record["classes"][name] for part in parts) for name in names}
 
 
 def _stream_lines(split: Split) -> list[str]:

@@ -9,6 +9,8 @@ from tfcourse.data.streams.stream import Stream
 from tfcourse.search.config.metrics import Targets, split_name
 from tfcourse.search.config.outputs import history_names
 from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.data.class_counts import rare_class_warnings
+from tfcourse.search.data.column_warnings import column_warnings
 from tfcourse.search.data.folds import fold_split
 
 __all__ = ["data_warnings"]
@@ -32,13 +34,16 @@ SAME_FOR_ALL = {
 
 
 def data_warnings(split: Split, config: SearchConfig) -> tuple[str, ...]:
-    """Return a line for each set of the data that is not fit for the search.
+    """Return a line for each reason why the data is not fit for the search.
 
-    These are the notes on its precision, and sets whose targets are all the same, so that the
-    objective, a monitor or a metric is the same for every model.
+    These are the notes on its precision, columns that are likely not as they were meant, classes
+    with too few examples, and sets whose targets are all the same, so that the objective, a
+    monitor or a metric is the same for every model.
     """
     return (
         *split.notes,
+        *column_warnings(split, config),
+        *rare_class_warnings(split, config),
         *_of_objective(split, config),
         *_of_test(split.test, config),
     )
