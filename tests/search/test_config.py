@@ -145,12 +145,28 @@ SINGLE_ERRORS = {
     ),
     "metrics": (
         "[training]\nmetrics = 5",
-        r"\[training\] metrics: must be a valid tuple\. Received: 5\.",
+        r"\[training\] metrics: must be a table or a list\. Received: 5\.",
+    ),
+    "a metric within a list": (
+        "[training]\nmetrics = [5]",
+        r"\[training\] metrics: must be a text\. Received: 5\.",
+    ),
+    "metrics within a table": (
+        "[training]\nloss = { a = 'mse' }\nmetrics = { a = 'mae' }",
+        r"\[training\] metrics: must be a list\. Received: 'mae'\.",
+    ),
+    "class_weight": (
+        "[training]\nclass_weight = 3",
+        r"\[training\] class_weight: must be a table or 'balanced'\. Received: 3\.",
+    ),
+    "a class's weight": (
+        "[training]\nclass_weight = { 1 = -3.0 }",
+        r"\[training\] class_weight: must be greater than or equal to 0\. Received: -3\.0\.",
     ),
     # [model]
     "builder's type": (
         "[model]\nbuilder = ['mlp']",
-        r"\[model\] builder: must be a valid string\. Received: \['mlp'\]\.",
+        r"\[model\] builder: must be a text\. Received: \['mlp'\]\.",
     ),
     "builder": (
         "[model]\nbuilder = 'mpl'",
@@ -481,7 +497,7 @@ SINGLE_ERRORS = {
     },
     "no condition": (
         when("beta_1", "'adam'"),
-        r"\[space\.beta_1\] when: must be a valid dictionary\. Received: 'adam'\.",
+        r"\[space\.beta_1\] when: must be a table\. Received: 'adam'\.",
     ),
     "a condition on itself": (
         "[space.units]\nvalues = [3, 4]\nwhen = { layers = 1 }\n"

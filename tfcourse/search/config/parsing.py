@@ -2,10 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from tfcourse.errors import either, nearest, one_of, shown
 from tfcourse.search.config.table import Table
@@ -13,32 +14,62 @@ from tfcourse.search.config.table import Table
 __all__ = ["parse"]
 
 
+# The words for types that TOML has.
+KINDS = {
+    "dict_type": "a table",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "string_type": "a text",
+}
+
+
 def parse(
     model: type[Table], raw: object, name: str, also_known: Iterable[str] = ()
 ) -> tuple[Any, list[str]]:
-    """Return the table ``[name]`` as its model, or None and a line for each error."""
+    """Return the table ``[name]`` as its model, or None and a line for each key with an error."""
     if not isinstance(raw, Mapping):
         return None, [f"[{name}] must be a table. Received: {shown(raw)}."]
     try:
         return model.model_validate(dict(raw)), []
     except ValidationError as error:
         known_keys = [*model.model_fields, *also_known]
-        lines: dict[Any, str] = {}
+        places: dict[tuple[str, str], tuple[list[str], tuple[str, ...]]] = {}
+        errors: dict[tuple[str, str], list[ErrorDetails]] = {}
         for details in error.errors():
             key, *rest = details["loc"] or ("",)
             inner = _inner_table(model, str(key))
             choices: tuple[str, ...] = ()
             if details["type"] == "missing" and key in model.model_fields:
-                choices = _choices(model.model_fields[key].annotation)
+                choices = _choices(model.model_fields[str(key)].annotation)
             if inner is not None and rest:
-                place = (f"{name}.{key}", str(rest[0]), [*inner.model_fields])
+                place, names = (f"{name}.{key}", str(rest[0])), [*inner.model_fields]
             else:
-                place = (name, str(key), known_keys)
-            if isinstance(raw.get(key), Mapping) and not rest[1:] and place[:2] in lines:
-                continue  # a table in the place of a text has errors of its own
-            # One line for each key: the last error of a union (int | float) is the widest type's.
-            lines[place[:2]] = _line(details, *place, choices)
-        return None, list(lines.values())
+                place, names = (name, str(key)), known_keys
+            places[place] = names, choices
+            errors.setdefault(place, []).append(details)
+        return None, [_line(_of_union(errors[at]), *at, *places[at]) for at in places]
+
+
+def _of_union(errors: Sequence[ErrorDetails]) -> Mapping[str, Any]:
+    """Return one error for those of a value, which are several if its type is a union.
+
+    An error within a list or table comes before one of another type than that. Otherwise it is the
+    last one, of the widest type (int | float), or says all types if TOML has words for them.
+    """
+    depth = max(len(error["loc"]) for error in errors)
+    errors = [error for error in errors if len(error["loc"]) == depth]
+    last = errors[-1]
+    names = [
+        error["msg"].removeprefix("Input should be ")
+        if error["type"] == "literal_error"
+        else KINDS.get(error["type"])
+        for error in errors
+    ]
+    words = list(dict.fromkeys(name for name in names if name is not None))
+    is_choice = last["type"] == "literal_error" and isinstance(last["input"], str)
+    if is_choice or len(words) < 2 or None in names:
+        return last
+    return {**last, "type": "union", "msg": f"Input should be {' or '.join(words)}"}
 
 
 def _inner_table(model: type[Table], key: str) -> type[Table] | None:
@@ -72,6 +103,8 @@ def _line(
         return f"[{table}.{key}] must be a table. Received: {shown(received)}."
     demand = details["msg"].replace("Input should be", "must be")
     demand = demand.replace("String should have", "must have")
+    if details["type"] in KINDS:
+        demand = f"must be {KINDS[details['type']]}"
     if details["type"] == "string_pattern_mismatch":
         demand = "must be letters, digits, '.', '_' or '-', and start with a letter or digit"
     if details["type"] == "literal_error":
