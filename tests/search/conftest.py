@@ -8,6 +8,7 @@ import textwrap
 import tomllib
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import tfcourse
@@ -33,6 +34,23 @@ def linear(input_shape, classes):
 
 
 RATE = {"learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"}}
+
+
+@pytest.fixture
+def regression(tmp_path):
+    """A search over arrays whose epochs are one step, so that the order of examples is nothing."""
+    x = np.random.default_rng(1).normal(size=(60, 3)).astype("float32")
+
+    def make(out="runs", scale=1.0, **settings):
+        arguments = {"layers": 1, "units": 4, **settings.pop("arguments", {})}
+        settings = {"loss": "mse", "trials": 2, "epochs": 4, "batch_size": 64, **settings}
+        return tfcourse.Search(
+            data=(x, scale * x.sum(axis=1) ** 2),
+            out=tmp_path / out,
+            **{"space": RATE, "arguments": arguments, **settings},
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 
 import tfcourse
-from tests.search.conftest import RATE
+from tests.search.beside_keras import trained_by_keras
 from tests.search.test_config import errors_of
 from tfcourse.errors import InputError
 from tfcourse.search.config.metrics import targets_of_loss
 from tfcourse.search.config.parts import part_name
 from tfcourse.search.data.loading import load_split
-from tfcourse.search.space.sampling import trial_seed
-from tfcourse.search.trials.building import build_trial
 
 
 class Within(keras.metrics.Metric):
@@ -35,24 +33,6 @@ class Within(keras.metrics.Metric):
         return keras.ops.divide_no_nan(self.right, self.count)
 
 
-@pytest.fixture
-def regression(tmp_path, rng):
-    """A search over arrays whose epochs are one step, so that the order of examples is nothing."""
-    x = rng.normal(size=(60, 3)).astype("float32")
-
-    def make(**settings):
-        arguments = {"layers": 1, "units": 4, **settings.pop("arguments", {})}
-        settings = {"trials": 2, "epochs": 4, "space": RATE, "arguments": arguments, **settings}
-        return tfcourse.Search(
-            data=(x, x.sum(axis=1) ** 2),
-            batch_size=64,
-            out=tmp_path / "runs",
-            **settings,
-        )
-
-    return make
-
-
 def test_objects_give_the_numbers_of_model_fit(regression, caplog):
     """A lambda and a metric with state and an argument, which Keras can't load again."""
     parts = {
@@ -65,19 +45,7 @@ def test_objects_give_the_numbers_of_model_fit(regression, caplog):
     search = regression(**parts)
     result = search.run(verbose=False)
     split = load_split(search.config)
-    for number, record in result.trials.items():
-        model = build_trial(search.config, split, record.values, trial_seed(0, number))
-        expected = model.fit(
-            split.train.x,
-            split.train.y,
-            batch_size=64,
-            epochs=4,
-            shuffle=False,
-            verbose=0,
-            validation_data=(split.dev.x, split.dev.y),
-        )
-        for name, values in expected.history.items():
-            np.testing.assert_allclose(record.history[name], values, rtol=1e-4, err_msg=name)
+    assert len([*trained_by_keras(search, result)]) == 2
     best = result.best_model()
     errors = np.abs(best.predict(split.test.x, verbose=0) - split.test.y)
     assert result.summary.test["within"] == pytest.approx(np.mean(errors < 1.5))
