@@ -101,13 +101,14 @@ def _make(
         source = load_part(entry, "callbacks", config.objects)
     else:
         source = getattr(keras.callbacks, entry)
-        _check_arguments(source, entry, arguments)
     where = f'callbacks: "{entry}"'
+    of_call = {**_of_place(source, place), **arguments}
+    _check_arguments(source, entry, of_call)
     try:
         if isinstance(source, keras.callbacks.Callback):
             callback = copy.deepcopy(source)
         else:
-            callback = source(**_of_place(source, place), **arguments)
+            callback = source(**of_call)
     except Exception as error:
         raise InputError(f"{where} can't be made ({error_text(error)}).") from error
     if not isinstance(callback, keras.callbacks.Callback):
@@ -121,20 +122,43 @@ def _make(
 
 
 def _check_arguments(source: Any, entry: str, arguments: Iterable[str]) -> None:
-    """Raise InputError for an argument that Keras's callback lacks; ``**kwargs`` take any name."""
-    parameters = inspect.signature(source).parameters.values()
-    names = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
-    for name in arguments:
+    """Raise InputError for an argument that a callback lacks, or one that it needs.
+
+    ``**kwargs`` take any name; Keras's callbacks ignore theirs.
+    """
+    if isinstance(source, keras.callbacks.Callback):
+        if arguments := [*arguments]:
+            raise InputError(
+                f'callbacks: "{entry}" is an object, which takes no arguments. Received: '
+                f"{shown(arguments)}."
+            )
+        return
+    parameters = _parameters(source)
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters) and not is_from_library(source)
+    names = [each.name for each in named]
+    for name in arguments if parameters and not takes_any else ():
         if name not in names:
             raise InputError(one_of(f'callbacks: the argument of "{entry}"', name, names))
+    for each in named:
+        if each.default is each.empty and each.name not in arguments:
+            raise InputError(
+                f'callbacks: "{entry}" needs the argument "{each.name}". Give it in a table: '
+                f'callbacks = {{ "{entry}" = {{ {each.name} = … }} }}.'
+            )
+
+
+def _parameters(source: Any) -> list[inspect.Parameter]:
+    """Return the parameters of a function or class; none of one in C that has no signature."""
+    try:
+        return [*inspect.signature(source).parameters.values()]
+    except (TypeError, ValueError):
+        return []
 
 
 def _of_place(source: Any, place: TrialPlace) -> dict[str, Any]:
     """Return the parts of a place that a function or class has parameters for."""
-    try:
-        names = inspect.signature(source).parameters
-    except ValueError:  # no signature, as of a function in C
-        return {}
+    names = [each.name for each in _parameters(source)]
     if "folder" in names:
         place.folder.mkdir(parents=True, exist_ok=True)
     return {name: value for name, value in vars(place).items() if name in names}
