@@ -65,6 +65,10 @@ class Loop(keras_tuner.HyperModel):  # as keras-tuner's guide to a loop of one's
             losses.append(abs(score))
         return {"odd": score, "second": losses[1]}
 
+class Own(Model):  # a number that its compiled model does not know
+    def fit(self, hp, model, *args, **kwargs):
+        return {"mine": min(model.fit(*args, **kwargs).history["val_loss"]), "val_loss": 0.5}
+
 class Nothing(Model):
     def fit(self, hp, model, *args, **kwargs):
         model.fit(*args, **kwargs)
@@ -121,6 +125,15 @@ def test_it_ends_where_its_trial_is_pruned_and_may_return_a_number(fits):
     assert lengths["pruned"] < 4
 
 
+def test_the_objective_need_not_be_a_metric_of_a_compiled_model(fits):
+    search = {"objective": "mine", "direction": "min", "trials": 1}
+    result = fits("Own", search={**search, "limits": {"val_loss": {"max": 1.0}}}).run(verbose=False)
+    assert {name: len(values) for name, values in result.best.history.items()} == {
+        "mine": 1,
+        "val_loss": 1,
+    }
+
+
 def test_a_loop_of_ones_own(fits):
     """Its model has the weights of the best epoch, which the callbacks were told."""
     search = fits("Loop", search={"objective": "odd", "direction": "min", "trials": 2})
@@ -162,8 +175,8 @@ def test_errors_of_a_fit(fits):
         {"objectives": ["val_accuracy", "parameters", "val_loss"], "name": "objectives"},
         {"limits": {"val_loss": {"max": 9.0}, "parameters": 999}, "name": "limits"},
     ):
-        key = settings["name"]
-        said = rf'{key} with the fit of ".*:Short" must be one of "val_accuracy"\..*\'val_loss\''
+        what = {"limits": "metric", "objectives": "objective"}[settings["name"]]
+        said = rf'{what} of the fit of ".*:Short".* must be one of .*"val_accuracy"\..*\'val_loss\''
         with pytest.raises(WorkFailedError, match=said):
             fits("Short", search={"trials": 1, **settings}).run(verbose=False)
     settings = {"objectives": ["val_accuracy", "seconds"], "name": "costs"}

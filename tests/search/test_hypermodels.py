@@ -537,9 +537,25 @@ def test_one_mistake_gives_one_line(name, fragment, said, module, tmp_path):
             },
             r'metric of the builder ".*" in \[search\.limits\] must be one of "parameters", "val_l',
         ),
+        (
+            "regression",
+            {
+                "training": {"loss": "mse"},
+                "search": {"objectives": ["val_mae", {"name": "val_auc", "direction": "max"}]},
+            },
+            r'objective of the builder ".*" must be one of "parameters", "seconds", "val_loss", ',
+        ),
+        (
+            "regression",
+            {
+                "training": {"loss": "mse", "early_stopping": {"monitor": "val_auc"}},
+                "search": {"objective": "val_mae"},
+            },
+            r'monitor of the builder ".*" must be one of "val_loss", "val_mae", "loss", "mae"\. ',
+        ),
         ("late", {"search": {"trials": 1}}, r'registers "new" with .* and did not when the search'),
     ],
-    ids=["loss", "objective", "limits", "late"],
+    ids=["loss", "objective", "limits", "objectives", "monitor", "late"],
 )
 def test_what_the_rehearsal_finds(search, monkeypatch, name, tables, said):
     planned = search(name, **tables)

@@ -10,36 +10,17 @@ import numpy as np
 import pytest
 
 import tfcourse
-from tests.search.conftest import RATE
+from tests.search.beside_keras import trained_by_keras
 from tests.search.test_config import errors_of
-from tfcourse.errors import InputError
+from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.config.callbacks import KERAS_CALLBACKS
 from tfcourse.search.data.loading import load_split
-from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.trials import trial
-from tfcourse.search.trials.building import build_trial
 from tfcourse.search.trials.trainings import trainings
 from tfcourse.search.trials.trial import TrialRunner
 
-X = np.random.default_rng(1).normal(size=(60, 3)).astype("float32")
 # Any loss is worse by less than this: the rate falls in every epoch but the first.
 PLATEAU = {"factor": 0.5, "patience": 1, "min_delta": 100.0}
-
-
-@pytest.fixture
-def regression(tmp_path):
-    """A search over arrays whose epochs are one step, so that the order of examples is nothing."""
-
-    def make(out="runs", scale=1.0, **settings):
-        return tfcourse.Search(
-            data=(X, scale * X.sum(axis=1) ** 2),
-            arguments={"layers": 1, "units": 4},
-            loss="mse",
-            out=tmp_path / out,
-            **{"batch_size": 64, "trials": 2, "epochs": 4, "space": RATE, **settings},
-        )
-
-    return make
 
 
 def same(result):
@@ -109,22 +90,12 @@ def test_keras_own_by_name_give_the_numbers_of_model_fit(regression):
     }
     search = regression(callbacks=tables, trials=3)
     result = search.run(verbose=False)
-    split = load_split(search.config)
     assert result.efforts["main"].reused == 2
-    for number, record in result.trials.items():
-        model = build_trial(search.config, split, record.values, trial_seed(0, number))
-        expected = model.fit(
-            split.train.x,
-            split.train.y,
-            batch_size=64,
-            epochs=4,
-            shuffle=False,
-            verbose=0,
-            validation_data=(split.dev.x, split.dev.y),
-            callbacks=[keras.callbacks.ReduceLROnPlateau(**PLATEAU)],
-        )
-        for name, values in expected.history.items():
-            np.testing.assert_allclose(record.history[name], values, rtol=1e-4, err_msg=name)
+
+    def plateau():
+        return [keras.callbacks.ReduceLROnPlateau(**PLATEAU)]
+
+    for number, _, model, _ in trained_by_keras(search, result, callbacks=plateau):
         folder = result.directory / "callbacks" / f"{number:04d}"
         names = [f"{number:04d}-{epoch}.keras" for epoch in (1, 2, 3, 4)]
         assert sorted(path.name for path in folder.iterdir()) == names
@@ -174,6 +145,63 @@ def test_a_trial_whose_callback_raises_has_failed(regression):
     assert "on_epoch_end" in by_rate[0.1].traceback
 
 
+class Added(keras.callbacks.Callback):
+    """Adds a number to the logs of every n-th epoch: 1, 4, 9, 4, 1, in the next trial one less."""
+
+    def __init__(self, trial, every=1):
+        super().__init__()
+        self.numbers, self.every = [value - trial for value in (1, 4, 9, 4, 1)], every
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % self.every == 0:
+            logs["val_mine"] = float(self.numbers[epoch])
+
+
+ADDED = "tests.search.test_own_callbacks:Added"
+
+
+def test_what_a_callback_adds_to_the_logs_may_be_the_objective(regression):
+    """It decides which epoch's weights the model has, and which trial is the best."""
+    named = {"objective": "val_mine", "direction": "max", "epochs": 5}
+    search = regression(callbacks=[Added], **named, limits={"val_mine": {"min": 8.5}})
+    result = search.run(verbose=False)
+    scores = {n: (r.status, r.score, r.best_epoch) for n, r in result.trials.items()}
+    assert scores == {0: ("completed", 9.0, 3), 1: ("infeasible", 8.0, 3)}
+    dev = load_split(search.config).dev
+    loss, _ = result.best_model().evaluate(dev.x, dev.y, verbose=0)
+    assert loss == pytest.approx(result.best.history["val_loss"][2], rel=1e-5)
+    # Not in a search whose callbacks are all Keras's.
+    with pytest.raises(InputError, match=r"objective must be one of .* Received: 'val_mine'\."):
+        regression(callbacks=[keras.callbacks.TerminateOnNaN()], **named)
+
+
+def test_what_it_adds_in_some_epochs_alone_is_left_out_or_no_objective(regression):
+    every = {ADDED: {"every": 2}}
+    result = regression(callbacks=every, epochs=3, trials=1).run(verbose=False)
+    names = {"loss", "mean_absolute_error", "val_loss", "val_mean_absolute_error"}
+    assert {n: len(values) for n, values in result.best.history.items()} == dict.fromkeys(names, 3)
+    own = {"name": "val_mine", "direction": "max"}
+    for number, (settings, what) in enumerate(
+        (
+            ({"objective": "val_mine", "direction": "max"}, "objective"),
+            ({"objectives": ["val_loss", own]}, "objective"),
+            ({"limits": {"val_mine": {"max": 9.0}}}, "metric"),
+            ({"early_stopping": {"monitor": "val_mae"}}, "monitor"),
+        )
+    ):
+        search = regression(f"runs{number}", callbacks=every, epochs=3, trials=1, **settings)
+        epoch = 1 if what == "monitor" else 2
+        said = rf"{what} of the logs of epoch {epoch} .*must be one of .*Received: 'val_m"
+        with pytest.raises(WorkFailedError, match=said):
+            search.run(verbose=False)
+
+
+def halving(rate, trial):
+    return keras.callbacks.LearningRateScheduler(lambda epoch, now: now * rate)
+
+
+OBJECT = keras.callbacks.EarlyStopping()
+
 WRONG = {
     "another object": (
         {"callbacks": [lambda: 3]},
@@ -186,7 +214,20 @@ WRONG = {
     ),
     "an argument": (
         {"callbacks": {"CSVLogger": {}}},
-        r"\[training\] callbacks: \"CSVLogger\" can't be made \(TypeError: .*filename.*\)\.",
+        r'\[training\] callbacks: "CSVLogger" needs the argument "filename"\. Give it in a table: '
+        r'callbacks = \{ "CSVLogger" = \{ filename = … \} \}\.',
+    ),
+    "an argument of a function": (
+        {"callbacks": {"tests.search.test_own_callbacks:halving": {"trial": 3}}},
+        r'callbacks: "tests.*:halving" needs the argument "rate"\.',
+    ),
+    "another argument of a function": (
+        {"callbacks": {"tests.search.test_own_callbacks:halving": {"rat": 0.5, "rate": 0.5}}},
+        r'the argument of "tests.*:halving" must be one of "rate", "trial"\. Received: .rat.\.',
+    ),
+    "an argument of an object": (
+        {"callbacks": {"tests.search.test_own_callbacks:OBJECT": {"patience": 3}}},
+        r'callbacks: "tests.*:OBJECT" is an object, which takes no arguments\. Received: .*patien',
     ),
     "an argument that Keras would ignore": (
         {"callbacks": {"ReduceLROnPlateau": {"facto": 0.5}}},
@@ -216,6 +257,18 @@ ERRORS = {
     "name": (
         "callbacks = ['ReduceLRonPlateau']",
         r'\[training\] callbacks must be one of "CSVLogger", .*Did you mean "ReduceLROnPlateau"\?',
+    ),
+    "a number": (
+        "callbacks = 3",
+        r"\[training\] callbacks: must be a list or a table\. Received: 3\.",
+    ),
+    "a number in a list": (
+        "callbacks = [3]",
+        r"\[training\] callbacks: must be a text\. Received: 3\.",
+    ),
+    "no table": (
+        "callbacks = { CSVLogger = 'log.csv' }",
+        r"\[training\] callbacks: must be a table\. Received: 'log\.csv'\.",
     ),
     "function": (
         "callbacks = ['math:pi']",
@@ -253,8 +306,7 @@ def test_the_names_are_keras_own():
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_file_continues_where_its_trial_does(quick, tmp_path, monkeypatch):
     """After an interruption a CSVLogger has each epoch once, and the rate is what it was."""
-    plateau = {"factor": 0.5, "patience": 1, "min_delta": 100.0}
-    tables = {"CSVLogger": {"filename": "log.csv"}, "ReduceLROnPlateau": plateau}
+    tables = {"CSVLogger": {"filename": "log.csv"}, "ReduceLROnPlateau": PLATEAU}
     config = quick(training={"callbacks": tables, "epochs": 5}).config
     (training,) = trainings(0, 0, 1, 1)
 

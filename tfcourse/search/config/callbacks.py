@@ -7,7 +7,7 @@ from tfcourse.errors import InputError, one_of
 from tfcourse.search.config.parts import Objects, is_own, load_part
 from tfcourse.search.config.tables import TrainingTable
 
-__all__ = ["KERAS_CALLBACKS", "callback_entries", "validate_callbacks"]
+__all__ = ["KERAS_CALLBACKS", "adds_to_logs", "callback_entries", "validate_callbacks"]
 
 # Keras's callbacks that a config can describe; the others take functions.
 KERAS_CALLBACKS = (
@@ -28,6 +28,14 @@ def callback_entries(training: TrainingTable) -> list[tuple[str, Mapping[str, An
     if isinstance(entries, Mapping):
         return [*entries.items()]
     return [(entry, {}) for entry in entries]
+
+
+def adds_to_logs(training: TrainingTable) -> bool:
+    """Return True if a callback is not one of Keras's alone: it may add any name to the logs."""
+    return any(
+        is_own(entry) and (not entry.startswith("keras.") or "LambdaCallback" in entry)
+        for entry, _ in callback_entries(training)
+    )
 
 
 def validate_callbacks(training: TrainingTable, objects: Objects, recorded: bool) -> list[str]:

@@ -14,6 +14,7 @@ from tfcourse.errors import InputError, nearest
 from tfcourse.imports import search_modules_in
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.builders import Builder, deferred_builder, find_builder, merge_space
+from tfcourse.search.config.callbacks import adds_to_logs
 from tfcourse.search.config.checks import check_fixed, parse_space
 from tfcourse.search.config.data import absolute_path, validate_data
 from tfcourse.search.config.limits import error_lines, unwritable
@@ -173,7 +174,7 @@ def parse_config(
         exists = recorded or (arrays or datasets) is not None
         parsed["data"] = _check_data(parsed["data"], folder, exists, errors)
         builder = _load_builder(parsed["model"], build, recorded, errors)
-    any_metric = recorded or (builder is not None and (builder.compiles or builder.fit is not None))
+    any_metric = recorded or _may_have_any_metric(builder, parsed["training"])
     errors += validate_objective(tables["search"], tables["training"], any_metric=any_metric)
     errors += problems_of_pairs(tables["search"], parsed, any_metric)
     fixed = {} if parsed["model"] is None else parsed["model"].arguments
@@ -230,6 +231,13 @@ def _check_data(
     table, lines = validate_data(table, folder, exists)
     errors += lines
     return table
+
+
+def _may_have_any_metric(builder: Builder | None, training: TrainingTable | None) -> bool:
+    """Return True if a history may have names that the config does not know."""
+    if training is not None and adds_to_logs(training):
+        return True
+    return builder is not None and (builder.compiles or builder.fit is not None)
 
 
 def _load_builder(

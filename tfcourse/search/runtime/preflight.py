@@ -13,17 +13,18 @@ import keras
 from tfcourse.data.sparse import has_sparse
 from tfcourse.data.splits import Split
 from tfcourse.data.streams.stream import Stream
-from tfcourse.errors import InputError, error_line, error_text, one_of, shown
+from tfcourse.errors import InputError, error_line, error_text, shown
 from tfcourse.models.build import BUILDERS
 from tfcourse.models.lint import lint
 from tfcourse.models.saving import load_model, save_model, why_not_loadable
+from tfcourse.search.config.callbacks import adds_to_logs
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.records.objective import PARAMETERS
 from tfcourse.search.runtime.own_parts import check_own_training
 from tfcourse.search.store.code_record import CodeRecord, code_record
 from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.trials.building import build_for, build_trial
 from tfcourse.search.trials.compilation import create_loss
+from tfcourse.search.trials.history_names import check_names
 from tfcourse.search.trials.normalized import normalize, scaling_of, with_scaling
 from tfcourse.search.trials.vectorized.preflight import preflight_population
 from tfcourse.training.data.arrays import Arrays
@@ -132,16 +133,9 @@ def _check_compilation(config: SearchConfig, model: KerasModel, split: Split) ->
         split, _ = normalize(split, config.data.normalize)
     first = split.train.rows(slice(2))
     measured = evaluate(model, first.x, first.y, verbose=0, return_dict=True)
-    names = [*(f"val_{metric}" for metric in measured), *measured]
-    stopping = config.training.early_stopping
-    monitor = None if stopping is None else stopping.monitor
-    for wanted in (config.search.objective, monitor):
-        if wanted is not None and wanted not in names:
-            raise InputError(one_of(f'objective of the builder "{name}"', wanted, names))
-    for bound in config.bounds:
-        if bound.name not in (PARAMETERS, *names):
-            what = f'metric of the builder "{name}" in [search.limits]'
-            raise InputError(one_of(what, bound.name, [PARAMETERS, *names]))
+    if config.builder.fit is None and not adds_to_logs(config.training):
+        names = [*(f"val_{metric}" for metric in measured), *measured]
+        check_names(config, names, f'the builder "{name}"')
 
 
 def _check_losses(config: SearchConfig, model: KerasModel) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 
 import keras
 
+from tfcourse.search.config.callbacks import adds_to_logs
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.score_at import BEST
 from tfcourse.search.strategies.pruning import TrialLimits
+from tfcourse.search.trials.history_names import RequiredNames
 from tfcourse.training.early_stopping import EarlyStopping, Objective
 from tfcourse.training.non_finite.rule import logs_fault
 from tfcourse.training.programs.state import values_of
@@ -28,6 +30,8 @@ def trial_callbacks(config: SearchConfig, limits: TrialLimits | None = None) -> 
     callbacks: list[Callback] = [_StopIfNotFinite()]
     if config.search.score_at == BEST:
         callbacks.insert(0, BestWeights(Objective(config.search.objective, config.direction)))
+    if adds_to_logs(config.training) and config.builder.fit is None:
+        callbacks.append(RequiredNames(config))
     if limits is not None:
         callbacks.append(_EndIfBehind(limits))
     rule = early_stopping(config)

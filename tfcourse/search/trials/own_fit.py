@@ -1,15 +1,14 @@
 """A training by a builder's own ``fit``, called as keras-tuner calls it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from tfcourse.errors import InputError, one_of
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.records.objective import COSTS
 from tfcourse.search.trials.callbacks import BestWeights
+from tfcourse.search.trials.history_names import check_names
 from tfcourse.search.trials.plain_datasets import plain_datasets
 from tfcourse.types import Callback, KerasModel
 
@@ -58,18 +57,8 @@ def fit_by_builder(
     history = history_of_result(
         result, config.search.objective, config.direction, config.builder.name
     )
-    _check_complete(config, history)
+    check_names(config, history, f'the fit of "{config.builder.name}"')
     return history
-
-
-def _check_complete(config: SearchConfig, history: Iterable[str]) -> None:
-    """Raise InputError if the history lacks another objective, or a metric that has a limit."""
-    named = [("objectives", objective.name) for objective in config.objectives]
-    named += [("limits", each.name) for each in config.bounds]
-    for key, name in named:
-        if name not in (*history, *COSTS):
-            where = f'[search] {key} with the fit of "{config.builder.name}"'
-            raise InputError(one_of(where, name, history))
 
 
 def _array(value: object) -> object:

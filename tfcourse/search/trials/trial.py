@@ -23,6 +23,7 @@ from tfcourse.search.trials import own_callbacks
 from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
 from tfcourse.search.trials.feeding import LARGEST_BATCH, Examples, fit_arguments, of_part
+from tfcourse.search.trials.history_names import series_of_all_epochs
 from tfcourse.search.trials.normalized import AnyScaling, ScaledModel, normalize, with_scaling
 from tfcourse.search.trials.own_fit import fit_by_builder
 from tfcourse.search.trials.precision import dtype_policy
@@ -183,7 +184,7 @@ class TrialRunner:
             ]
             if config.builder.fit:
                 return fit_by_builder(config, model, arguments, callbacks)
-            return fit(
+            history = fit(
                 model,
                 **arguments,
                 verbose=0,
@@ -194,6 +195,7 @@ class TrialRunner:
                 save_every=SAVE_EVERY,
                 keep_checkpoints=MAX_CHECKPOINTS,
             ).history
+            return series_of_all_epochs(history)
 
         def run(model: KerasModel) -> dict[str, list[float]]:
             if trained and saved is not None:
