@@ -14,9 +14,8 @@ import numpy as np
 from tfcourse.data.examples import Examples, check_examples
 from tfcourse.data.npz_file import read_npz
 from tfcourse.data.output_names import check_output_names
-from tfcourse.data.tables.column_files import part_files
-from tfcourse.data.tables.table import TABLE_SOURCES, check_reader, read_table
-from tfcourse.data.tables.table_options import TableOptions
+from tfcourse.data.tables.column_files import check_reader, part_files
+from tfcourse.data.tables.table_options import TABLE_SOURCES, TableOptions
 from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError, error_text, one_of
 from tfcourse.imports import exit_as_error, load_function
@@ -81,6 +80,8 @@ def load(
     """
     check_source(source, path)
     if source in TABLE_SOURCES:
+        from tfcourse.data.tables.table import read_table
+
         of_label = check_output_names((), numbers)[""]  # a table has one column of targets
         options = options or TableOptions()
         return read_table(source, path or Path(), label, options, of_label, apart or {})

@@ -1,5 +1,6 @@
 """Tables from Parquet and Arrow files, one or several parts, read by pyarrow."""
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,15 @@ if TYPE_CHECKING:
     import pyarrow
     import pyarrow.dataset
 
-__all__ = ["column_names", "part_files", "read_columns"]
+__all__ = ["check_reader", "column_names", "part_files", "read_columns"]
 
 ENDINGS = {"parquet": (".parquet", ".pq"), "arrow": (".arrow", ".feather", ".ipc")}
+
+
+def check_reader(source: str) -> None:
+    """Raise InputError if the package that reads tables is missing."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise InputError(f'source "{source}" needs pyarrow. Install it: pip install pyarrow.')
 
 
 def part_files(path: Path, source: str) -> list[Path]:

@@ -1,6 +1,5 @@
 """Examples from a table in a file: features, label and columns apart."""
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,15 +22,7 @@ from tfcourse.types import Array
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["TABLE_SOURCES", "check_reader", "choose_columns", "read_table"]
-
-TABLE_SOURCES = ("csv", "parquet", "arrow")
-
-
-def check_reader(source: str) -> None:
-    """Raise InputError if the package that reads tables is missing."""
-    if importlib.util.find_spec("pyarrow") is None:
-        raise InputError(f'source "{source}" needs pyarrow. Install it: pip install pyarrow.')
+__all__ = ["choose_columns", "read_table"]
 
 
 def read_table(
@@ -45,7 +36,7 @@ def read_table(
     """Return the examples of a file.
 
     Args:
-        source: One of `TABLE_SOURCES`.
+        source: One of `tfcourse.data.tables.table_options.TABLE_SOURCES`.
         path: The file; of Parquet and Arrow also a folder of parts or a pattern.
         label: The column that is y; None is the last one.
         options: The choices.

@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-__all__ = ["ClassNames", "ColumnKind", "ColumnOptions", "Encoding", "Missing", "TableOptions"]
+__all__ = [
+    "TABLE_SOURCES",
+    "ClassNames",
+    "ColumnKind",
+    "ColumnOptions",
+    "Encoding",
+    "Missing",
+    "TableOptions",
+]
+
+TABLE_SOURCES = ("csv", "parquet", "arrow")
 
 ColumnKind: TypeAlias = Literal["number", "category", "boolean", "date"]
 Encoding: TypeAlias = Literal["one_hot", "index"]

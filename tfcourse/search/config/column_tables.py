@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict
 
-from tfcourse.data.tables.table import TABLE_SOURCES
 from tfcourse.data.tables.table_options import (
+    TABLE_SOURCES,
     ColumnKind,
     ColumnOptions,
     Encoding,

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tfcourse.data.sources import check_source
-from tfcourse.data.tables.table import TABLE_SOURCES
+from tfcourse.data.tables.table_options import TABLE_SOURCES
 from tfcourse.errors import InputError, error_line, shown
 from tfcourse.imports import load_function
 from tfcourse.search.config.column_tables import table_problems

@@ -65,6 +65,12 @@ class SearchConfig:
     in_memory: bool = field(default=False, compare=False)
 
     @property
+    def is_streamed(self) -> bool:
+        """True if the examples are read batch by batch."""
+        streamed = self.data.source in ("images", "tfrecord") or self.data.stream
+        return bool(streamed) or self.datasets is not None
+
+    @property
     def direction(self) -> Literal["max", "min"]:
         """The better direction of the objective."""
         direction = self.search.direction or self.direction_of(self.search.objective)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, Strict, create_model, field_validator
 from pydantic_core import PydanticCustomError
 
-from tfcourse.data.tables.table import TABLE_SOURCES
+from tfcourse.data.tables.table_options import TABLE_SOURCES
 from tfcourse.search.config.column_tables import TableKeys
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS

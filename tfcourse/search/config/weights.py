@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tfcourse.data.tables.table import TABLE_SOURCES
+from tfcourse.data.tables.table_options import TABLE_SOURCES
 from tfcourse.errors import either, shown
 from tfcourse.search.config.metrics import targets_of_loss
 from tfcourse.search.config.tables import DataTable, TrainingTable

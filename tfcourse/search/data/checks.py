@@ -6,7 +6,6 @@ from tfcourse.search.data.description import DataDescription, describe
 from tfcourse.search.data.folds import check_folds
 from tfcourse.search.data.loading import is_local, load_split
 from tfcourse.search.data.paths import data_path
-from tfcourse.search.data.streaming import check_files, is_streamed
 from tfcourse.search.data.warnings import data_warnings
 
 __all__ = ["check_data"]
@@ -28,10 +27,12 @@ def check_data(
         InputError: As from `tfcourse.search.data.loading.load_split`, or there are fewer examples
             than folds.
     """
-    if is_local(config.data, config.arrays) or (decode and is_streamed(config)):
+    if is_local(config.data, config.arrays) or (decode and config.is_streamed):
         split = load_split(config)
         check_folds(split, config)
-        if decode:
+        if decode and config.is_streamed:
+            from tfcourse.search.data.streaming import check_files
+
             check_files(config)
         return describe(split, config), data_warnings(split, config)
     check_source(config.data.source, data_path(config.data))

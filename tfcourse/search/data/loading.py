@@ -21,7 +21,6 @@ from tfcourse.search.config.tables import DataTable
 from tfcourse.search.data.paths import data_path
 from tfcourse.search.data.precision import in_precision
 from tfcourse.search.data.splitting import columns_apart, split_examples
-from tfcourse.search.data.streaming import is_streamed, load_streams
 from tfcourse.search.data.table_sizes import with_sizes
 from tfcourse.search.data.targets import encode_targets
 from tfcourse.search.data.weights import check_class_weights, check_set_weights, weight_column
@@ -39,13 +38,14 @@ def load_split(config: SearchConfig) -> Split:
     """
     if isinstance(config.arrays, StoredSplit):
         return config.arrays.read()
-    if is_streamed(config):
-        return load_streams(config)
+    returned = None if config.is_streamed else _returned(config)
+    datasets = None if returned is None else datasets_of_function(*returned)
+    if config.is_streamed or datasets is not None:
+        from tfcourse.search.data.streaming import load_streams
+
+        return load_streams(config, datasets)
     data, arrays = config.data, config.arrays
     numbers = map_arrays(lambda targets: targets == "numbers", config.targets)
-    returned = _returned(config)
-    if returned is not None and (datasets := datasets_of_function(*returned)) is not None:
-        return load_streams(config, datasets)
     try:
         if arrays is None:
             with chdir("."):  # a function of the user's may change the working directory

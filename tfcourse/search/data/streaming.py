@@ -20,13 +20,7 @@ from tfcourse.search.data.row_groups import split_of_row_groups
 from tfcourse.search.data.splitting import split_examples
 from tfcourse.search.data.targets import encode_targets
 
-__all__ = ["check_files", "is_streamed", "load_streams"]
-
-
-def is_streamed(config: SearchConfig) -> bool:
-    """Return True if the examples are read batch by batch."""
-    streamed = config.data.source in ("images", "tfrecord") or config.data.stream
-    return bool(streamed) or config.datasets is not None
+__all__ = ["check_files", "load_streams"]
 
 
 def load_streams(config: SearchConfig, datasets: Datasets | None = None) -> Split:
