@@ -11,7 +11,7 @@ from pyarrow import parquet
 
 from tests.search.conftest import RATE, load
 from tfcourse import Search
-from tfcourse.data.streams import row_groups
+from tfcourse.data.streams import row_groups, row_survey
 from tfcourse.data.streams.parquet_streams import shuffled_pieces
 from tfcourse.errors import InputError
 from tfcourse.search.data.checks import check_data
@@ -71,10 +71,12 @@ def test_each_row_is_in_one_set_that_the_seed_draws(tmp_path, monkeypatch):
     assert {name: rows_of(part) for name, part in again.parts.items()} == sets
     assert [p.digest for p in again.parts.values()] == [p.digest for p in split.parts.values()]
     assert rows_of(other.train) != sets["train"]
-    write(tmp_path / "parts", b=np.where(np.arange(300) == sets["dev"][0], 9, B))
-    changed = load_split(search(tmp_path).config)
-    same = [changed.parts[name].digest == split.parts[name].digest for name in sets]
-    assert same == [True, False, True]
+    first = np.arange(300) == sets["dev"][0]
+    for column in ({"b": np.where(first, 9, B)}, {"y": np.where(first, (Y + 1) % 3, Y)}):
+        write(tmp_path / "parts", **column)
+        changed = load_split(search(tmp_path).config)
+        same = [changed.parts[name].digest == split.parts[name].digest for name in sets]
+        assert same == [True, False, True]
 
 
 @pytest.mark.parametrize(("group", "buffer"), [(30, 1), (1000, 40)])
@@ -181,6 +183,12 @@ def test_numbers_to_predict(tmp_path):
     part = split.dev.rows(slice(300))
     np.testing.assert_array_equal(part.y[:, 0], (A + B).astype(np.float32)[rows_of(split.dev)])
     assert split.classes == 1
+    write(tmp_path / "parts", y=np.where(np.arange(300) == rows_of(split.dev)[0], 0, A + B))
+    changed = load_split(search(tmp_path, tables=tables).config)
+    assert changed.dev.digest != split.dev.digest and changed.train.digest == split.train.digest
+    write(tmp_path / "parts", y=np.where(Y > 1, np.nan, Y))
+    with pytest.raises(InputError, match='missing: "y" 100 of 300 rows'):
+        load_split(search(tmp_path, tables=tables).config)
     write(tmp_path / "parts", y=FLAGS)
     dev = load_split(search(tmp_path, tables=tables).config).dev
     np.testing.assert_array_equal(dev.rows(slice(300)).y[:, 0], FLAGS[rows_of(dev)])
@@ -193,6 +201,30 @@ def test_numbers_to_predict(tmp_path):
         write(tmp_path / "parts", y=y)
         with pytest.raises(InputError, match=message):
             load_split(search(tmp_path, tables=tables).config)
+
+
+def test_parts_may_differ_in_the_order_and_the_types_of_columns(tmp_path):
+    labels = np.array(["u", "v", "w"])[Y]
+    write(tmp_path / "parts", y=labels)
+    write(tmp_path / "parts", slice(0), parts=1, y=labels)  # 0.parquet is empty
+    cents = np.round(100 * A.astype(float)) / 100
+    other = {
+        "y": pa.array(labels).dictionary_encode(),
+        "more": ["text"] * 300,
+        "flag": FLAGS.astype("int8"),
+        "b": B,
+        "a": pa.array(cents).cast(pa.decimal128(9, 2)),
+    }
+    for number in (1, 2):
+        part = pa.table(other).slice(100 * number, 100)
+        parquet.write_table(part, tmp_path / "parts" / f"{number}.parquet", row_group_size=30)
+    parts = load_split(search(tmp_path).config).parts.values()
+    rows = [part.rows(slice(300)) for part in parts]
+    x, y = (np.concatenate([getattr(part, side) for part in rows]) for side in "xy")
+    expected = np.stack([cents.astype(np.float32), B, FLAGS], axis=1)[100:]
+    place = [int(np.flatnonzero((row == expected).all(axis=1)).item()) for row in x]
+    assert sorted(place) == list(range(200))
+    np.testing.assert_array_equal(y, Y[100:][place])
 
 
 def test_labels_of_several_types(tmp_path):
@@ -251,10 +283,13 @@ def test_a_set_without_rows(tmp_path, name):
         ),
         ({"y": np.where(Y > 1, np.inf, Y)}, r'label "y" holds a number that is not finite.*: inf'),
         ({"y": np.uint64(2**63) + Y.astype(np.uint64)}, r'label "y" holds whole numbers above 2'),
+        ({"y": np.arange(300)}, r'label "y" has more than 7 different values.*loss = "mse"'),
         ({"y": Y / 2}, r'label "y" holds numbers such as 0\.5\. A regression\?'),
     ],
 )
-def test_rows_that_can_not_be_streamed(tmp_path, columns, message):
+def test_rows_that_can_not_be_streamed(tmp_path, monkeypatch, columns, message):
+    monkeypatch.setattr(row_groups, "CHUNK", 7)
+    monkeypatch.setattr(row_survey, "MOST_CLASSES", 7)
     write(tmp_path / "parts", **columns)
     with pytest.raises(InputError, match=message):
         for seed in range(9):  # in some split the last row is not in the train set
