@@ -221,7 +221,7 @@ def test_parts_may_differ_in_the_order_and_the_types_of_columns(tmp_path):
     parts = load_split(search(tmp_path).config).parts.values()
     rows = [part.rows(slice(300)) for part in parts]
     x, y = (np.concatenate([getattr(part, side) for part in rows]) for side in "xy")
-    expected = np.stack([cents.astype(np.float32), B, FLAGS], axis=1)[100:]
+    expected = np.stack([cents, B, FLAGS], axis=1)[100:].astype(np.float32)
     place = [int(np.flatnonzero((row == expected).all(axis=1)).item()) for row in x]
     assert sorted(place) == list(range(200))
     np.testing.assert_array_equal(y, Y[100:][place])
