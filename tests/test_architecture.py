@@ -31,6 +31,7 @@ FLOORS = [
         "internals",
         "interrupts",
         "notices",
+        "public_names",
         "quiet",
         "time_limits",
         "types",

@@ -17,6 +17,7 @@ from tfcourse.data.label_hints import label_hint
 from tfcourse.search.config.load import load_config
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.runtime.entry import sendable
+from tfcourse.search.store.identity import differences
 
 X, LABELS = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3
 RATE = {"learning_rate": {"low": 0.01, "high": 0.1}}
@@ -32,6 +33,7 @@ NUMBER_THEM = r"Number them: np\.unique\(y, return_inverse=True\)\[1\]\.$"
         ((X, LABELS * 2 - 1), NUMBER_THEM),
         ((X, np.array(list("abc"))[LABELS]), r"Number the classes: np\.unique\(y"),
         ((X, np.eye(3)[LABELS]), r"give y\.argmax\(axis=1\)\. Of numbers to predict, .*\"mse\"\.$"),
+        ((X.astype(str), LABELS), r"Encode the texts of x, as with pandas\.get_dummies\(x\)\.$"),
         ((X, LABELS * 0), r"All examples are of one class: a model needs others to learn from\.$"),
         ((X, np.where(LABELS > 1, np.nan, LABELS)), r"20 of 60 are not finite, the first in row 2"),
         ((X[:, 0], LABELS), r"Of one feature, give x\[:, None\]\.$"),
@@ -43,7 +45,8 @@ NUMBER_THEM = r"Number them: np\.unique\(y, return_inverse=True\)\[1\]\.$"
         (X, r"data must be \(x, y\).* Received: ndarray\.$"),
     ],
     ids=[
-        *("numbers", "whole numbers", "from 1", "signs", "texts", "one-hot", "one class"),
+        *("numbers", "whole numbers", "from 1", "signs", "texts", "one-hot", "texts in x"),
+        "one class",
         *("NaN in y", "one axis", "exchanged", "NaN in x", "ragged", "few", "fewer", "no pair"),
     ],
 )
@@ -119,6 +122,27 @@ def test_paths_and_modules_of_a_config(config, tmp_path, monkeypatch):
         load_config(config(MODULE, source="npz", path="~/points.npz"))
 
 
+def test_the_config_of_a_run_directory_finds_what_lay_beside_the_first(config, tmp_path):
+    path, first = config(MODULE), sys.path.copy()
+    loaded = load_config(path)
+    (tmp_path / "run").mkdir()
+    stored = tmp_path / "run" / "config.toml"
+    stored.write_text(loaded.as_toml())
+    assert loaded.search.modules == str(tmp_path)
+    for again in (stored, config(MODULE, search={"modules": "../" + tmp_path.name})):
+        sys.path[:] = first
+        del sys.modules["mine"]
+        assert load_split(load_config(again)).classes == 2
+    # It may move, and is on record only where it is needed.
+    without = config(MODULE.replace("data", "others"), source="digits").read_text()
+    elsewhere = tmp_path / "run" / "search.toml"
+    elsewhere.write_text(without.replace("mine:build", "linear"))
+    assert load_config(elsewhere).search.modules is None
+    tables = loaded.as_tables()
+    moved = {**tables, "search": {**tables["search"], "modules": "/elsewhere"}}
+    assert differences(tables, moved) == []
+
+
 STRANGE = {
     "empty": "ValueError()",
     "key": "KeyError('units')",
@@ -155,9 +179,12 @@ def test_an_error_of_another_process_says_whose_it_is():
     assert str(sendable(tfcourse.InputError("no such file"))) == "no such file"
 
 
-@pytest.mark.parametrize("name", ["jax", "numpy"])
-def test_another_backend_of_keras(name):
-    code = "import tfcourse; tfcourse.fit"
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("jax", "import tfcourse; tfcourse.fit"), ("numpy", "from tfcourse.layers import BatchNorm")],
+    ids=["jax", "numpy"],
+)
+def test_another_backend_of_keras(name, code):
     environ = {**os.environ, "KERAS_BACKEND": name}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environ)
     assert done.stderr.splitlines()[-1].endswith(

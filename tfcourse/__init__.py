@@ -8,9 +8,9 @@ first use, so that TensorFlow is imported neither with the package nor for the c
 
 from typing import Any
 
-import lazy_loader
+from tfcourse.public_names import attach_stub
 
-_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_load, __dir__, __all__ = attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
@@ -18,12 +18,4 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version  # 50 ms, which only --version needs
 
         return version("tfcourse")
-    if name not in __all__:
-        raise AttributeError(f"module 'tfcourse' has no attribute {name!r}")
-    try:
-        return _load(name)
-    except (ImportError, ValueError):  # as where Keras's backend is not installed
-        from tfcourse.backend import check_backend
-
-        check_backend()
-        raise
+    return _load(name)

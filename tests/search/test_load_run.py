@@ -176,8 +176,10 @@ def test_layers_of_the_users_are_found_by_the_builder(quick, untrained, tmp_path
         f"run = tfcourse.load_run({str(directory)!r})\n"
         "print(run.predict(numpy.ones((2, 4))).shape)"
     )
-    done = processes.run(["-c", program], cwd=tmp_path)
+    done = processes.run(["-c", program], cwd=tmp_path.parent)  # the run directory has the folder
     assert done.stdout == "(2, 3)\n", done.stderr
+    for module in tmp_path.glob("*.py"):
+        module.unlink()
     done = processes.run(["-c", program], cwd=tmp_path.parent)
     assert "InputError: builder: the module " in done.stderr
 

@@ -8,21 +8,32 @@ import unittest
 
 import keras
 import numpy as np
+import pandas
 import pytest
 from sklearn.base import clone
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils import check_array
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import tfcourse
-from tests import processes
 from tests.search.conftest import train_nothing
+from tests.test_architecture import loaded_with
 from tfcourse.sklearn import SearchClassifier, SearchRegressor
+from tfcourse.sklearn.columns import check_columns
 
 RATE = {"learning_rate": {"low": 0.03, "high": 0.3, "scale": "log"}}
-QUICK = {"build": "linear", "trials": 1, "batch_size": 8, "settings": {"jit_compile": False}}
+# Of one trial nothing is kept for the next one; gradient descent has the fewest variables.
+QUICK = {
+    "build": "linear",
+    "trials": 1,
+    "batch_size": 8,
+    "optimizer": "gradient_descent",
+    "settings": {"jit_compile": False, "reuse_models": 0},
+}
 IRIS = load_iris(as_frame=True)
 NAMES = IRIS.target_names[IRIS.target]
 # They are of how well it learns.
@@ -97,22 +108,18 @@ def test_a_table_and_classes_of_text():
     assert not hasattr(clone(estimator), "model_")
 
 
-def test_a_pickle_of_a_model_with_the_layers_of_the_course(tmp_path):
-    estimator = SearchClassifier(RATE, **{**QUICK, "build": "mlp"}, epochs=1, optimizer="momentum")
-    estimator.fit(IRIS.data.to_numpy(), NAMES)
-    (tmp_path / "estimator.pickle").write_bytes(pickle.dumps(estimator))
-    np.save(tmp_path / "x.npy", IRIS.data)
-    program = """
-import pickle, numpy
-estimator = pickle.load(open("estimator.pickle", "rb"))
-print([type(layer).__name__ for layer in estimator.model_.layers])
-numpy.save("y.npy", estimator.predict_proba(numpy.load("x.npy")))
-"""
-    done = processes.run(["-c", program], cwd=tmp_path)
-    assert "'BatchNorm'" in done.stdout, done.stderr
-    np.testing.assert_array_equal(
-        np.load(tmp_path / "y.npy"), estimator.predict_proba(IRIS.data.to_numpy())
-    )
+def test_a_pickle_of_a_model_with_the_layers_of_the_course(monkeypatch):
+    train_nothing(monkeypatch)
+    settings = {**QUICK, "build": "mlp", "optimizer": "momentum", "settings": None}
+    estimator = SearchClassifier(RATE, epochs=1, **settings).fit(IRIS.data.to_numpy(), NAMES)
+    copy = pickle.loads(pickle.dumps(estimator))
+    layers = [type(layer) for layer in copy.model_.layers]
+    assert tfcourse.BatchNorm in layers
+    # A process that has only read the pickle finds them: its import is all that it needs.
+    needed = {layer.__module__ for layer in layers if layer.__module__.startswith("tfcourse.")}
+    assert needed <= loaded_with(SearchClassifier.__module__)
+    x = IRIS.data.to_numpy()
+    np.testing.assert_array_equal(copy.predict_proba(x), estimator.predict_proba(x))
 
 
 def test_two_classes_with_one_output(monkeypatch):
@@ -155,14 +162,68 @@ def convolutions(input_shape, classes):
 def test_what_scikit_learn_composes(monkeypatch):
     train_nothing(monkeypatch)
     estimator = SearchClassifier(RATE, epochs=1, **QUICK)
-    chain = make_pipeline(StandardScaler(), estimator)
-    assert chain.fit(IRIS.data, NAMES).predict(IRIS.data[:3]).shape == (3,)
-    assert cross_val_score(chain, IRIS.data, NAMES, cv=2, error_score="raise").shape == (2,)
+    encoder = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
+    columns = make_column_transformer((encoder, ["kind"]), remainder=StandardScaler())
+    chain = make_pipeline(columns, estimator)
+    x = IRIS.data.assign(kind=np.array(["a", "b", "c"])[np.arange(len(NAMES)) % 3])
+    halves = [(np.arange(0, len(NAMES), 2), np.arange(1, len(NAMES), 2))]
     grid = GridSearchCV(
-        chain, {"searchclassifier__normalize": ["none", "min_max"]}, cv=2, error_score="raise"
+        chain, {"searchclassifier__normalize": ["none", "min_max"]}, cv=halves, error_score="raise"
     )
-    grid.fit(IRIS.data, NAMES)
+    assert grid.fit(x, NAMES).predict(x[:3]).shape == (3,)
     assert grid.best_params_["searchclassifier__normalize"] in ("none", "min_max")
+    chosen = grid.best_estimator_[-1]
+    assert (chosen.n_features_in_, chosen.normalize) == (7, *grid.best_params_.values())
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        (NAMES, object),
+        (NAMES, "str"),
+        (NAMES, "category"),
+        (np.arange(len(NAMES)), "datetime64[s]"),
+        ([None, *NAMES[1:]], object),
+    ],
+    ids=["objects", "texts", "categories", "dates", "missing"],
+)
+@pytest.mark.parametrize("alone", [False, True], ids=["beside numbers", "alone"])
+def test_columns_that_are_no_numbers(column, kind, alone):
+    x = IRIS.data.assign(place=pandas.Series(column).astype(kind), size=IRIS.target.astype("Int64"))
+    x = x[["place"]] if alone else x
+    received = (
+        r"X must hold numbers\. Received other columns: \['place'\]\. .*'ignore'\), \['place'\]\)"
+    )
+    for estimator, y in ((SearchClassifier(), NAMES), (SearchRegressor(), IRIS.target)):
+        with pytest.raises(ValueError, match=received):
+            estimator.fit(x, y)
+
+
+def test_columns_of_other_types_that_are_numbers():
+    """As scikit-learn converts them."""
+    x = IRIS.data.assign(
+        size=IRIS.target.astype("Int64"),
+        kind=IRIS.target.astype("category"),
+        count=IRIS.target.astype(object),
+        is_large=IRIS.target > 1,
+    )
+    check_columns(x)
+    check_columns(x.to_numpy(dtype=object))
+    assert check_array(x).dtype == np.float64
+
+
+def test_a_search_that_fails_names_no_file_that_is_deleted(tmp_path):
+    x, y = 1e6 * IRIS.data, 1e6 * IRIS.target
+    settings = {"epochs": 1, **QUICK}
+    estimator = SearchRegressor({"learning_rate": {"values": [1e18]}}, **settings)
+    with pytest.raises(
+        tfcourse.SearchFailedError, match=r"not finite .* With out, a folder, .*\.$"
+    ):
+        estimator.fit(x, y)
+    with pytest.raises(
+        tfcourse.SearchFailedError, match=rf"reason is in {tmp_path}.*results\.csv\.$"
+    ):
+        estimator.set_params(out=tmp_path).fit(x, y)
 
 
 def test_a_run_directory_is_resumed(tmp_path, monkeypatch):

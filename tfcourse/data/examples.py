@@ -196,6 +196,7 @@ def _single(x: Array, y: Array, origin: str, numbers: bool) -> tuple[Part, int]:
         remedy = " Number the classes: np.unique(y, return_inverse=True)[1]."
         raise InputError(
             f"{origin}: x and y must be numbers. Received: {x.dtype}, {y.dtype}."
+            + " Encode the texts of x, as with pandas.get_dummies(x)." * (x.dtype.kind in "OUST")
             + remedy * (y.dtype.kind in "OUST")
         )
     _check_large(x, "x", origin)

@@ -1,5 +1,5 @@
 """Searches: a TOML file in, a finished run directory out. Each name is loaded on first use."""
 
-import lazy_loader
+from tfcourse.public_names import attach_stub
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -6,7 +6,7 @@ use.
 
 import importlib.util
 
-import lazy_loader
+from tfcourse.public_names import attach_stub
 
 if importlib.util.find_spec("sklearn") is None:
     raise ModuleNotFoundError(
@@ -15,4 +15,4 @@ if importlib.util.find_spec("sklearn") is None:
         name="sklearn",
     )
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -14,6 +14,7 @@ from tfcourse.models.build import BUILDERS
 from tfcourse.search.best.predictor import class_probabilities, predict_outputs
 from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.run import Search
+from tfcourse.sklearn.columns import check_columns
 from tfcourse.sklearn.runs import global_generators, model_from_bytes, model_to_bytes, run_folder
 from tfcourse.types import Array, KerasModel, TensorLike
 
@@ -121,6 +122,7 @@ class _SearchEstimator(BaseEstimator):
 
     def _outputs(self, x: TensorLike) -> Array:
         check_is_fitted(self)
+        check_columns(x)
         x = validate_data(self, x, reset=False, allow_nd=True)
         return np.asarray(predict_outputs(self.model_, x))
 
@@ -196,6 +198,7 @@ class SearchClassifier(ClassifierMixin, _SearchEstimator):
         Raises:
             ValueError: X, y or the weights are not usable, or y has one class alone.
         """
+        check_columns(X)
         X, y = validate_data(self, X, y, allow_nd=True, ensure_min_samples=2)
         check_classification_targets(y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
@@ -236,6 +239,7 @@ class SearchRegressor(RegressorMixin, _SearchEstimator):
         Raises:
             ValueError: X, y or the weights are not usable.
         """
+        check_columns(X)
         X, y = validate_data(
             self, X, y, allow_nd=True, multi_output=True, y_numeric=True, ensure_min_samples=2
         )

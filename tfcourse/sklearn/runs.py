@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tfcourse.models.saving import load_model, save_model
+from tfcourse.search.store.errors import SearchFailedError
 from tfcourse.types import KerasModel
 
 __all__ = ["global_generators", "model_from_bytes", "model_to_bytes", "run_folder"]
@@ -16,12 +17,20 @@ __all__ = ["global_generators", "model_from_bytes", "model_to_bytes", "run_folde
 
 @contextmanager
 def run_folder(out: str | Path | None, name: str | None) -> Iterator[Path]:
-    """Return the folder for a run directory: ``out``, or a temporary one without a name."""
+    """Return the folder for a run directory: ``out``, or a temporary one without a name.
+
+    Raises:
+        SearchFailedError: As from inside, without the name of a file that is deleted here.
+    """
     if out is not None or name is not None:
         yield Path("runs" if out is None else out)
         return
     with tempfile.TemporaryDirectory(prefix="tfcourse-") as folder:
-        yield Path(folder)
+        try:
+            yield Path(folder)
+        except SearchFailedError as error:
+            remedy = "With out, a folder, the run directory stays and has each trial's reason."
+            raise SearchFailedError(f"{error.reason} {remedy}") from None
 
 
 @contextmanager

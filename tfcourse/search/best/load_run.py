@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.files import translate_disk_errors
-from tfcourse.imports import load_function
+from tfcourse.imports import load_function, search_modules_in
 from tfcourse.search.best.trial import model_file, trial_on_record
 from tfcourse.search.config.load import load_config
 from tfcourse.search.config.search_config import SearchConfig
@@ -92,6 +92,8 @@ def _load(file: Path, config: SearchConfig) -> KerasModel:
         except errors:
             if ":" not in builder or "<" in builder:
                 raise
+        if config.search.modules is not None:
+            search_modules_in(Path(config.search.modules))
         load_function(builder, "builder")
         return load_model(file)
     except InputError:

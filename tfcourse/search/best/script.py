@@ -157,6 +157,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
     if config.data.is_prepared:
         set_lines = [f"split, scaling = normalize({split}, {config.data.normalize!r})"]
     callbacks = "trial_callbacks(config)"
+    jit_compile = "Auto(trials)" if training.jit_compile == "auto" else repr(training.jit_compile)
     by_class = training.class_weight is not None
     # A function may return weights.
     weighted = not by_class and (config.data.sample_weight is not None or _is_function(config))
@@ -185,7 +186,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
         *["    sample_weight=split.train.weight,"] * weighted,
         *["    class_weight=class_weights(config, split.train),"] * by_class,
         "    seed=seed,",
-        f"    jit_compile={_jit_compile(training.jit_compile)},",
+        f"    jit_compile={jit_compile},",
         '    on_nan="ignore",',
         ").history",
     ]
@@ -195,10 +196,6 @@ def _is_function(config: SearchConfig) -> bool:
     """Return True if the data comes from a function of the user's."""
     source = config.data.source
     return ":" in source and not source.startswith(("sklearn:", "keras:"))
-
-
-def _jit_compile(setting: bool | str) -> str:
-    return "Auto(trials)" if setting == "auto" else repr(setting)
 
 
 def _metrics(metrics: Sequence[str]) -> str:
@@ -224,7 +221,8 @@ def _comments(config: SearchConfig, values: Hyperparameters, record: TrialRecord
     """Return comments that say what the program does and does not."""
     training = config.training
     lines = [f'Trial {record.trial} of the search "{config.search.name}", trained again.']
-    if ":" in config.builder.name or _is_function(config):
+    has_own = ":" in config.builder.name or _is_function(config)
+    if has_own and config.search.modules is None:
         lines.append("Run it where the search ran: modules are found in the current folder.")
     if not is_builtin(config.builder):
         lines.append(f"The model is what {config.builder.name} builds of these values.")

@@ -2,7 +2,7 @@
 
 import shlex
 import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 from tfcourse.data.arrays import ArrayData
 from tfcourse.data.splitting.stored_split import StoredSplit
 from tfcourse.data.streams.datasets import Datasets
-from tfcourse.errors import InputError, nearest
+from tfcourse.errors import InputError
 from tfcourse.imports import search_modules_in
 from tfcourse.models.build import BUILDERS
 from tfcourse.search.config.builders import Builder, deferred_builder, find_builder, merge_space
@@ -19,9 +19,10 @@ from tfcourse.search.config.checks import check_fixed, parse_space
 from tfcourse.search.config.data import absolute_path, validate_data
 from tfcourse.search.config.limits import error_lines, unwritable
 from tfcourse.search.config.metrics import with_defaults
+from tfcourse.search.config.modules import names_module_in
 from tfcourse.search.config.outputs import validate_objective
 from tfcourse.search.config.pairs import problems_of_pairs
-from tfcourse.search.config.parsing import parse
+from tfcourse.search.config.parsing import parse, unknown_tables
 from tfcourse.search.config.parts import Objects
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.settings import strategy_settings, validate_strategy
@@ -39,7 +40,7 @@ from tfcourse.search.config.training_checks import validate_training
 from tfcourse.search.config.vectorized import validate_vectorized
 from tfcourse.types import Hyperparameters
 
-__all__ = ["Overrides", "load_config", "parse_config", "read_tables", "unknown_tables"]
+__all__ = ["Overrides", "load_config", "parse_config", "read_tables"]
 
 
 _TABLES: dict[str, type[Table]] = {
@@ -110,6 +111,8 @@ def load_config(
         raw["search"]["start"] = [*raw["search"].get("start", []), *map(dict, start)]
     if not recorded:
         search_modules_in(path.parent)
+        if isinstance(raw.get("search"), dict) and names_module_in(path.parent, raw):
+            raw["search"].setdefault("modules", ".")  # the run directory has it as a whole path
     return parse_config(raw, str(path), path.parent, recorded=recorded)
 
 
@@ -121,16 +124,6 @@ def read_tables(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} can't be read: {error.strerror or error}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a TOML file: {error}.") from None
-
-
-def unknown_tables(raw: Iterable[str], known_names: Collection[str]) -> list[str]:
-    """Return a line for each name of a table that is not a known one."""
-    return [
-        f"[{name}] is not a known table.{nearest(name, known_names)} "
-        f"Known: {', '.join(known_names)}."
-        for name in raw
-        if name not in known_names
-    ]
 
 
 def parse_config(
@@ -166,7 +159,7 @@ def parse_config(
     if lines := unwritable(tables):
         raise InputError(error_lines(origin, errors + lines))
     tables["search"], settings, lines = strategy_settings(tables["search"])
-    parsed, table_lines = _parse_tables(tables, folder)
+    parsed, table_lines = _parse_tables(tables, folder, recorded)
     errors += [*lines, *table_lines]
     with limited_preparation(parsed["search"]):
         if parsed["training"] is not None:
@@ -208,18 +201,27 @@ def parse_config(
     )
 
 
-def _parse_tables(tables: Mapping[str, object], folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """Return the tables as their models, None for those with errors, and a line for each error."""
+def _parse_tables(
+    tables: Mapping[str, object], folder: Path, recorded: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the tables as their models, None for those with errors, and a line for each error.
+
+    Modules are found in the folder that they name from now on, unless only a record is read.
+    """
     parsed, errors = dict[str, Any](), list[str]()
     for name, model in _TABLES.items():
         also_known = STRATEGIES if name == "search" else ()
         parsed[name], lines = parse(model, tables[name], name, also_known)
         errors += lines
     search = parsed["search"]
-    if search is not None and search.tensorboard is not None:
-        path, lines = absolute_path("[search] tensorboard", search.tensorboard, folder)
-        parsed["search"] = search.model_copy(update={"tensorboard": path})
-        errors += lines
+    for key in ("tensorboard", "modules"):
+        text = None if search is None else getattr(search, key)
+        if text is not None:
+            path, lines = absolute_path(f"[search] {key}", text, folder)
+            parsed["search"] = search = search.model_copy(update={key: path})
+            errors += lines
+            if key == "modules" and not (lines or recorded):
+                search_modules_in(Path(path))
     return parsed, errors
 
 

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from tfcourse.errors import either, nearest, one_of, shown
 from tfcourse.search.config.table import Table
 
-__all__ = ["parse"]
+__all__ = ["parse", "unknown_tables"]
 
 
 # The words for types that TOML has.
@@ -111,3 +111,13 @@ def _line(
         choices = re.split(", | or ", details["ctx"]["expected"])
         return one_of(where, received, map(ast.literal_eval, choices))
     return f"{where}: {demand}. Received: {shown(received)}."
+
+
+def unknown_tables(raw: Iterable[str], known_names: Collection[str]) -> list[str]:
+    """Return a line for each name of a table that is not a known one."""
+    return [
+        f"[{name}] is not a known table.{nearest(name, known_names)} "
+        f"Known: {', '.join(known_names)}."
+        for name in raw
+        if name not in known_names
+    ]

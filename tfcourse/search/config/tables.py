@@ -73,6 +73,8 @@ class SearchTable(Table):
         pruning: ``[search.pruning]``; without it all trials train to their last epoch.
         limits: ``[search.limits]``; without it the score alone decides which trial is the best.
         ray: ``[search.ray]``, of the engine ``"ray"``.
+        modules: A folder in which Python finds the modules that the config names, after all
+            others. Not set: that of the config, if one of them is there.
         tensorboard: A folder for event files, see `tfcourse.search.results.tensorboard`.
     """
 
@@ -110,6 +112,7 @@ class SearchTable(Table):
     pruning: PruningTable | None = None
     limits: LimitsTable | None = None
     ray: RayTable | None = None
+    modules: str | None = None
     tensorboard: str | None = None
 
 

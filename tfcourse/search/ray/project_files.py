@@ -1,11 +1,12 @@
 """The files of the user's project that a search needs on other machines."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from tfcourse.errors import InputError
+from tfcourse.search.config.modules import module_names
 from tfcourse.search.config.search_config import SearchConfig
 
 __all__ = ["place_files", "project_files"]
@@ -26,7 +27,8 @@ def project_files(config: SearchConfig) -> dict[str, bytes]:
         InputError: They are too large.
     """
     paths: dict[str, Path] = {}
-    for folder, top in sorted({place for name in _names(config) if (place := _place(name))}):
+    names = module_names(config.as_tables())
+    for folder, top in sorted({place for name in names if (place := _place(name))}):
         beside = folder.glob("*.py") if folder != Path("/") else ()
         paths |= {path.name: path for path in beside if path.stem not in _NOT_THE_USERS}
         for package in {top, *_packages_beside(folder)}:
@@ -53,24 +55,6 @@ def place_files(files: Mapping[str, bytes], folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(contents)
     sys.path.insert(0, str(folder))
-
-
-def _names(config: SearchConfig) -> Iterator[str]:
-    """Return the modules that the config names."""
-
-    def texts(value: object) -> Iterator[str]:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, Mapping):
-            yield from texts([*value.values()])
-        elif isinstance(value, list | tuple):
-            for each in value:
-                yield from texts(each)
-
-    for text in texts(config.as_tables()):
-        module, colon, _ = text.partition(":")
-        if colon and all(part.isidentifier() for part in module.split(".")):
-            yield module
 
 
 def _place(module: str) -> tuple[Path, str] | None:

@@ -12,13 +12,13 @@ __all__ = ["format_setting", "setting_differences"]
 LONGEST_SETTING = 40
 NOT_SET = "not set"
 # The settings that every search has for itself.
-OWN = ("search.name", "search.tensorboard")
+OWN = ("search.name", "search.tensorboard", "search.modules")
 
 
 def setting_differences(tables: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Return the values of each setting that differs, by ``table.key``.
 
-    Without the names, and the folders for TensorBoard: every search has its own.
+    Without the names, and the folders for TensorBoard and of modules: every search has its own.
 
     Args:
         tables: The tables of each config.

@@ -59,7 +59,7 @@ def complete_record(journal: SearchJournal, scheduler: Scheduler) -> int | None:
     write_events(journal.config, journal.directory, journal.by_number)
     best, directory, trials = journal.best, journal.directory, journal.trials_that_count
     if best is None:
-        raise SearchFailedError(_without_best(trials, directory))
+        raise SearchFailedError(_without_best(trials), directory.results)
     if directory.best_trial() != best.trial:
         raise lost_model(directory.best, best.trial)
     stored = directory.read_summary()
@@ -74,7 +74,7 @@ def complete_record(journal: SearchJournal, scheduler: Scheduler) -> int | None:
     return None
 
 
-def _without_best(trials: Records, directory: RunDirectory) -> str:
+def _without_best(trials: Records) -> str:
     """Return the message of a search none of whose trials can be the best."""
     first = trials[min(trials)]
     message = f"All {len(trials)} trials failed; the first with: {one_line(first.message)}"
@@ -85,7 +85,7 @@ def _without_best(trials: Records, directory: RunDirectory) -> str:
             f"the first of them, trial {infeasible[0].trial}: {one_line(infeasible[0].message)} "
             f"{WIDER_LIMITS}"
         )
-    return f"{message} Each trial's reason is in {directory.results}."
+    return message
 
 
 def write_seconds(journal: SearchJournal, scheduler: Scheduler) -> None:

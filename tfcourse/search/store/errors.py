@@ -8,7 +8,19 @@ __all__ = ["SearchFailedError", "lost_model"]
 
 
 class SearchFailedError(WorkFailedError):
-    """Every trial failed, so that there is no best one. The run directory has their messages."""
+    """Every trial failed, so that there is no best one. The run directory has their messages.
+
+    Attributes:
+        reason: The message without the name of a file.
+    """
+
+    def __init__(self, reason: str, results: Path | None = None) -> None:
+        super().__init__(reason, results)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        reason, results = self.args
+        return reason if results is None else f"{reason} Each trial's reason is in {results}."
 
 
 def lost_model(path: Path, trial: int) -> WorkFailedError:

@@ -21,6 +21,7 @@ MAY_CHANGE = (
     "search.patience",
     "search.min_delta",
     "search.tensorboard",
+    "search.modules",
     "data.path",
 )
 MAY_CHANGE_WITHIN = ("search.limits.", "search.ray.")
