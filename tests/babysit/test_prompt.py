@@ -126,6 +126,19 @@ def test_without_a_terminal_there_is_no_thread(folder, monkeypatch, tmp_path):
     assert not [*folder.waiting()]
 
 
+def test_windows_has_no_typed_commands(terminal, folder, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    answers = []
+    with typed_commands(folder.path, answers.append):
+        terminal("pause\n")
+        time.sleep(0.1)
+    assert not [*folder.waiting()]
+    assert answers == [
+        "On Windows commands can't be typed here. They can be sent from another terminal: "
+        f"tfcourse nudge {folder.path}"
+    ]
+
+
 def test_before_the_training_has_begun(terminal, tmp_path, monkeypatch):
     monkeypatch.setattr(prompt, "_is_in_foreground", lambda descriptor: True)
     answers = []

@@ -80,6 +80,13 @@ def typed_commands(directory: Path, say: Callable[[str], None]) -> Iterator[None
     if sys.stdin is None or not sys.stdin.isatty():
         yield
         return
+    if sys.platform == "win32":  # which can't wait for a terminal and for the training's end
+        say(
+            "On Windows commands can't be typed here. They can be sent from another terminal: "
+            f"tfcourse nudge {directory}"
+        )
+        yield
+        return
     ended = threading.Event()
     say('Commands can be typed here while it trains: "help" lists them.')
     thread = threading.Thread(target=_read, args=(directory, say, ended), daemon=True)
@@ -108,8 +115,9 @@ def _read(directory: Path, say: Callable[[str], None], ended: threading.Event) -
 
 
 def _is_in_foreground(descriptor: int) -> bool:
-    with suppress(OSError):
-        return os.tcgetpgrp(descriptor) == os.getpgrp()
+    if sys.platform != "win32":
+        with suppress(OSError):
+            return os.tcgetpgrp(descriptor) == os.getpgrp()
     return False
 
 

@@ -93,7 +93,7 @@ def _environment(folder: Path, quick: bool) -> dict[str, str]:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     """End the processes of a session that still run."""
-    if hasattr(os, "killpg"):
+    if sys.platform != "win32":
         # All have ended; macOS then says that it is not permitted.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

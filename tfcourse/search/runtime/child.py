@@ -52,7 +52,7 @@ class Parent:
             with suppress(OSError):  # the folder has the files of other children
                 self._log.unlink()
                 self._log.parent.rmdir()
-            if hasattr(os, "killpg"):
+            if sys.platform != "win32":
                 os.killpg(0, signal.SIGKILL)
             os._exit(1)
 

@@ -33,7 +33,7 @@ def run_child(settings: Mapping[str, Any], connection: Connection, log: Path) ->
         connection: The connection to the parent.
         log: The file for what the child prints at first.
     """
-    if hasattr(os, "setsid"):
+    if sys.platform != "win32":
         os.setsid()  # Ctrl-C is for the parent, which ends its children
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     redirect_output(log)

@@ -36,7 +36,7 @@ class Child:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=run_child, args=(dict(settings), theirs, log))
         with _without_main():
-            if METHOD == "forkserver":
+            if sys.platform != "win32" and METHOD == "forkserver":
                 _start_server()
             self._process.start()
         theirs.close()
@@ -68,8 +68,9 @@ class Child:
 
     def kill(self) -> None:
         """End it at once, with all that it has started."""
-        with suppress(OSError):  # before it has a group of its own
-            os.killpg(self.pid, signal.SIGKILL)
+        if sys.platform != "win32":  # which has no groups: what it has started may stay there
+            with suppress(OSError):  # before it has a group of its own
+                os.killpg(self.pid, signal.SIGKILL)
         self._process.kill()
 
     def wait(self) -> int:
@@ -82,18 +83,20 @@ class Child:
         return how_it_ended(self.wait())
 
 
-def _start_server() -> None:
-    """Start the process that the children are forked from, if it does not run.
+if sys.platform != "win32":
 
-    Ctrl-C reaches it too, and is blocked there from its first instruction on, as the blocked
-    signals are inherited; here it is delivered after the start. `run_child` ends the block.
-    """
-    resource_tracker.ensure_running()  # the server's start would start it, and end the block
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    def _start_server() -> None:
+        """Start the process that the children are forked from, if it does not run.
+
+        Ctrl-C reaches it too, and is blocked there from its first instruction on, as the blocked
+        signals are inherited; here it is delivered after the start. `run_child` ends the block.
+        """
+        resource_tracker.ensure_running()  # the server's start would start it, and end the block
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 @contextmanager

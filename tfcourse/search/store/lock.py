@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,7 +27,8 @@ def _close_descriptors() -> None:
     _descriptors.clear()
 
 
-os.register_at_fork(after_in_child=_close_descriptors)
+if sys.platform != "win32":  # where no process is forked
+    os.register_at_fork(after_in_child=_close_descriptors)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ class Owner:
 
     Attributes:
         text: ``"process 12 on name"``; empty if it is not known.
-        searches: True or False if that is known; None on another machine.
+        searches: True or False if that is known; None on another machine, and on Windows while
+            there is a file of a process.
         since: The time at which it began, in seconds since 1970; None if it is not known.
     """
 
@@ -48,7 +50,8 @@ def find_owner(directory: Path, locks: Path = LOCKS) -> Owner:
     except OSError:
         return Owner("", None)
     match = re.fullmatch(r"process ([0-9]{1,10}) on (.+)", text)
-    if match is None or match[2] != socket.gethostname():
+    # Windows has no list of locks, and would send the process an interruption for signal 0.
+    if match is None or match[2] != socket.gethostname() or sys.platform == "win32":
         return Owner(text if match else "", None, entry.st_mtime)
     searches = _is_alive(int(match[1])) and _holds(int(match[1]), entry.st_ino, locks)
     return Owner(text, searches, entry.st_mtime)
