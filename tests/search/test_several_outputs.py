@@ -11,6 +11,7 @@ from tests.search.conftest import RATE
 from tfcourse import InputError
 from tfcourse.search.config.outputs import history_names, outputs_of
 from tfcourse.search.data.loading import load_split
+from tfcourse.search.data.weights import with_class_weights
 from tfcourse.search.space.sampling import trial_seed
 
 RNG = np.random.default_rng(0)
@@ -166,6 +167,25 @@ def test_normalized_folds_of_a_population(tmp_path):
     }
 
 
+def test_classes_of_outputs_weigh_their_losses(tmp_path):
+    """As in ``model.fit`` with the weights of the examples, as it has no class_weight there."""
+    from sklearn.utils.class_weight import compute_sample_weight
+
+    by_output = {"kind": {1: 5.0, 2: 0.5}, "fraud": "balanced"}
+    part = with_class_weights(
+        (config := search_of(tmp_path, class_weight=by_output).config), load_split(config)
+    )
+    expected = {
+        "price": np.ones(40),
+        "kind": compute_sample_weight({0: 1, **by_output["kind"]}, Y["kind"][TRAIN]),
+        "fraud": compute_sample_weight("balanced", Y["fraud"][TRAIN]),
+        "size": np.ones(40),
+    }
+    assert {*part.weight} == {*expected}
+    for name, weight in expected.items():
+        np.testing.assert_allclose(part.weight[name], weight, rtol=1e-6, err_msg=name)
+
+
 def test_directions_follow_from_the_metric_of_the_output(tmp_path):
     for objective, direction in {
         "val_loss": "min",
@@ -213,7 +233,22 @@ ERRORS = {
         r'.*: loss_weights: the output must be one of "price", "kind", "fraud"\. .*',
     ),
     "smoothed": ({"label_smoothing": 0.1}, r".*label_smoothing is for .* Received: loss \{.*"),
-    "classes": ({"class_weight": "balanced"}, r".*class_weight is for one output, as in Keras.*"),
+    "classes": (
+        {"class_weight": "balanced"},
+        r".*class_weight must be a table by output .*, such as \{ kind = \"balanced\" \}\. .*",
+    ),
+    "classes of numbers": (
+        {"class_weight": {"price": "balanced"}},
+        r'.*class_weight of the output "price" is for classes, and the loss "mse" is of a .*',
+    ),
+    "classes of no output": (
+        {"class_weight": {"1": 5.0}},
+        r".*class_weight: the output must be one of \"price\", .* Received: '1'\.",
+    ),
+    "a word for classes": (
+        {"class_weight": {"kind": "balance"}},
+        r".*class_weight of the output \"kind\" must be \"balanced\", or a weight .* 'balance'\.",
+    ),
     "an output too many": (
         {"names": (*Y, "other")},
         r'.*y must have the outputs that .* name: price, kind, fraud, size\. .* "other" needs a .*',

@@ -15,7 +15,7 @@ from tfcourse import InputError
 from tfcourse.search.best.script import training_script
 from tfcourse.search.config.load import load_config
 from tfcourse.search.data.loading import load_split
-from tfcourse.search.data.weights import balanced_weights, with_class_weights
+from tfcourse.search.data.weights import balanced_weights, class_numbers, with_class_weights
 from tfcourse.search.space.sampling import trial_seed
 
 RNG = np.random.default_rng(0)
@@ -41,7 +41,7 @@ def search_of(folder, weights=False, **settings):
     return tfcourse.Search(out=folder, build=build, space=RATE, trials=1, **sets, **settings)
 
 
-def assert_trained_like(result, weight=None, **arguments):
+def assert_trained_like(result, weight=None, y=Y, **arguments):
     """Compare a search's only trial with ``model.fit``, and its test with ``model.evaluate``."""
     keras.utils.set_random_seed(trial_seed(0, 0))
     model = build((4,), 3)
@@ -49,15 +49,15 @@ def assert_trained_like(result, weight=None, **arguments):
     model.compile(
         keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
     )
-    dev = (X[DEV], Y[DEV], *([] if weight is None else [weight[DEV]]))
+    dev = (X[DEV], y[DEV], *([] if weight is None else [weight[DEV]]))
     epochs = result.best.best_epoch
     history = model.fit(
-        X[TRAIN], Y[TRAIN], 60, epochs, validation_data=dev, verbose=0, **arguments
+        X[TRAIN], y[TRAIN], 60, epochs, validation_data=dev, verbose=0, **arguments
     ).history
     for name, values in history.items():
         np.testing.assert_allclose(result.best.history[name][:epochs], values, 1e-5, err_msg=name)
     of_test = {} if weight is None else {"sample_weight": weight[TEST]}
-    measured = model.evaluate(X[TEST], Y[TEST], verbose=0, return_dict=True, **of_test)
+    measured = model.evaluate(X[TEST], y[TEST], verbose=0, return_dict=True, **of_test)
     assert result.summary.test == pytest.approx(measured, rel=1e-5)
 
 
@@ -77,7 +77,7 @@ def test_weights_of_examples_weigh_the_losses_of_all_sets(tmp_path):
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
 def test_a_table_of_classes_is_of_the_labels(tmp_path, loss):
     config = search_of(tmp_path, class_weight={1: 5.0, "2": 0.5}, loss=loss).config
-    part = with_class_weights(config, load_split(config).train)
+    part = with_class_weights(config, load_split(config))
     np.testing.assert_array_equal(part.weight, np.array([1, 5, 0.5])[Y[TRAIN]])
     assert config.as_tables()["training"]["class_weight"] == {"1": 5.0, "2": 0.5}
 
@@ -148,6 +148,73 @@ def test_the_program_of_a_trial_weighs_the_classes(tmp_path):
     assert names["scores"] == [result.best.score]
 
 
+def test_classes_of_a_table_have_their_names(tmp_path):
+    names, sets = (
+        np.array(["cat", "dog", "a b"])[Y],
+        np.repeat(["train", "dev", "test"], [40, 10, 10]),
+    )
+    rows = np.c_[X.astype(object), sets, names]
+    path = tmp_path / "pets.csv"
+    np.savetxt(path, rows, "%s", ",", header="a,b,c,d,set,label", comments="")
+    search = tfcourse.Search(
+        source="csv",
+        path=str(path),
+        split_by="set",
+        class_weight={"cat": 3, "dog": 0.5},
+        objective="val_loss",
+        epochs=2,
+        batch_size=60,
+        optimizer="gradient_descent",
+        build=build,
+        space=RATE,
+        trials=1,
+        out=tmp_path,
+    )
+    of_names = {"cat": 3.0, "dog": 0.5, "a b": 1.0}
+    part = with_class_weights(search.config, load_split(search.config))
+    assert part.weight.tolist() == [of_names[name] for name in names[TRAIN]]
+    # The classes are numbered in the order of their names.
+    numbers = np.unique(names, return_inverse=True)[1]
+    assert_trained_like(search.run(verbose=False), y=numbers, class_weight={0: 1, 1: 3, 2: 0.5})
+
+
+NAMES = {
+    "texts": (["dog"], ("cat", "dog"), 1),
+    "numbers without names": (["1"], None, 1),
+    "numbers of texts": (["1"], ("cat", "dog"), 1),
+    "other numbers": (["-1"], (-1, 1), 0),
+    "every number": (["1", "2"], (1, 2), 0),
+    "the same numbers": (["0"], (0, 5), 0),
+}
+
+
+@pytest.mark.parametrize(("keys", "names", "number"), NAMES.values(), ids=NAMES)
+def test_the_number_of_a_class(keys, names, number):
+    assert class_numbers(keys, 2, names, "class_weight")[keys[0]] == number
+
+
+NO_NAMES = {
+    "a typing error": (
+        ["cta"],
+        ("cat", "dog"),
+        r"class_weight: the class must be one of \"cat\", \"dog\"\. Received: 'cta'\..*\"cat\"\?",
+    ),
+    "a name and a number": (["dog", "0"], ("cat", "dog"), r".* must be one of .* Received: '0'\."),
+    "twofold": (
+        ["1"],
+        (1, 2),
+        r'class_weight: "1" is the name of one class and the number of .* by its name: "1", "2"\.',
+    ),
+}
+
+
+@pytest.mark.parametrize(("keys", "names", "said"), NO_NAMES.values(), ids=NO_NAMES)
+def test_a_class_that_there_is_not(keys, names, said):
+    with pytest.raises(InputError) as caught:
+        class_numbers(keys, 2, names, "class_weight")
+    assert re.fullmatch(said, str(caught.value)), str(caught.value)
+
+
 NAN = np.where(np.arange(60) == 7, "", W.astype(str))
 FILES = {
     "an empty cell": ({"values": NAN}, r".*must be finite and >= 0\. Received: nan in row 7.*"),
@@ -173,7 +240,7 @@ def test_a_wrong_column_is_refused(tmp_path, tables, said):
 
 ARGUMENTS = {
     "no class": ({"class_weight": {"3": 1.0}}, r'.*: the class must be one of "0", "1", "2".*'),
-    "a text": ({"class_weight": {"a": 1.0}}, r".*must have the numbers of classes .* 'a'\."),
+    "a text": ({"class_weight": {"a": 1.0}}, r'.*: the class must be one of "0", "1", .* \'a\'.*'),
     "less than 0": ({"class_weight": {"1": -1.0}}, r".*class_weight.*greater than or equal to 0.*"),
     "nothing left": ({"class_weight": dict.fromkeys("012", 0.0)}, r".* is 0 for every class .*"),
     "a regression": ({"class_weight": "balanced", "loss": "mse"}, r".* is for classes, and .*"),

@@ -55,7 +55,7 @@ def prepare(config: BabysitConfig) -> Work:
     split = load_split(config.training)
     record = data_record(split)
     split, scaling = normalize(split, config.training.data.normalize)
-    train = of_part(with_class_weights(config.training, split.train))
+    train = of_part(with_class_weights(config.training, split))
     size, seed = config.training.training.batch_size, config.babysit.seed
     training = Training(
         build_trial(config.training, split, {}, seed),

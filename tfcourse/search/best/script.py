@@ -184,7 +184,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
         f"    validation_data=(split.dev.x, split.dev.y{', split.dev.weight' * weighted}),",
         "    validation_batch_size=min(len(split.dev.y), 1024),",
         *["    sample_weight=split.train.weight,"] * weighted,
-        *["    class_weight=class_weights(config, split.train),"] * by_class,
+        *["    class_weight=class_weights(config, split),"] * by_class,
         "    seed=seed,",
         f"    jit_compile={jit_compile},",
         '    on_nan="ignore",',

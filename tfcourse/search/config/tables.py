@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, Strict, create_model, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, Strict, create_model
 from pydantic_core import PydanticCustomError
 
 from tfcourse.data.tables.table_options import TABLE_SOURCES
@@ -15,6 +15,7 @@ from tfcourse.search.config.satisficing import LimitsTable
 from tfcourse.search.config.split_tables import SplitKeys
 from tfcourse.search.config.stream_tables import StreamKeys
 from tfcourse.search.config.table import Table
+from tfcourse.search.config.weight_tables import Weight, WeightKeys
 from tfcourse.search.records.score_at import BEST, is_score_at
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
 ]
 
 Number = int | float
-Weight = Annotated[float, Field(ge=0)]
 Names = Annotated[tuple[str, ...], Strict(False)]
 Kind = Literal["labels", "one_hot", "binary", "numbers"]
 Method = Literal["none", "standardize", "min_max", "rescale"]
@@ -166,7 +166,7 @@ class EarlyStoppingTable(Table):
     start_from_epoch: int = Field(default=0, ge=0)
 
 
-class _TrainingTable(Table):
+class _TrainingTable(WeightKeys):
     """``[training]``: the loss, the optimizer, its fixed hyperparameters, epochs and batch size.
 
     Attributes:
@@ -190,9 +190,6 @@ class _TrainingTable(Table):
         label_smoothing: The share of each target that is spread over all classes, in [0, 1), as
             Keras's argument. It is for the training alone: ``val_loss`` and the test are of the
             targets themselves, so that trials can be compared.
-        class_weight: The weight of each class in the training's loss, by its number; a class that
-            is not in it has 1. ``"balanced"``: as scikit-learn's, from the train set, that of a
-            fold too. The dev and the test set are not weighed, as in Keras's ``fit``.
     """
 
     epochs: int = Field(default=10, ge=1)
@@ -212,13 +209,6 @@ class _TrainingTable(Table):
     warmup: float | None = None
     decay_rate: float | None = None
     label_smoothing: float | None = None
-    class_weight: dict[str, Weight] | Literal["balanced"] | None = None
-
-    @field_validator("class_weight", mode="before")
-    @classmethod
-    def _texts(cls, value: object) -> object:
-        """Return the table of class weights with its keys as texts, as a TOML file has them."""
-        return {str(key): v for key, v in value.items()} if isinstance(value, dict) else value
 
 
 if TYPE_CHECKING:

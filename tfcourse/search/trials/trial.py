@@ -255,5 +255,5 @@ class TrialRunner:
         """Return train and dev set of a fold, normalized by its train set, and the scaling."""
         split = fold_split(self.split, self.config, fold)
         split, scaling = normalize(split, self.config.data.normalize)
-        train = with_class_weights(self.config, split.train)
+        train = with_class_weights(self.config, split)
         return of_part(train), of_part(split.dev), scaling
