@@ -37,6 +37,7 @@ FLOORS = [
         "types",
     },
     {"formulas", "data", "page"},
+    {"toy_program"},
     {"layers", "losses", "optimizers", "toy"},
     {"models", "training", "toy_plot"},
     {"search"},

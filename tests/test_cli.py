@@ -151,7 +151,7 @@ class TestToy:
             (["--optimizer", "adma"], 'Did you mean "adam"?'),
             (
                 ["--steps", "100000000000"],
-                "takes about 140 bytes of memory each.",
+                "which take about 110 bytes of memory.",
             ),
             (["--steps", "-1"], "steps must be a whole number >= 0. Received: -1."),
             (["--learning-rate", "-1"], "learning_rate must be a number >= 0. Received: -1.0."),

@@ -1,48 +1,23 @@
 """The course's toy problem: minimise w² - 10w + 25 = (w-5)² (course sections 4.1 to 4.3)."""
 
-import inspect
 import math
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from tfcourse.errors import InputError, WorkFailedError, one_of, shown
-from tfcourse.formulas import updates
-from tfcourse.formulas.averages import bias_correction
-from tfcourse.formulas.quadratic import accurate_quadratic, quadratic
+from tfcourse.formulas.quadratic import accurate_quadratic
 from tfcourse.hyperparameters import COURSE_OPTIMIZERS, check, is_number
-from tfcourse.internals.tensorflow import allow_retracing
-from tfcourse.types import Tensor, TensorArray, TensorFunction
+from tfcourse.toy_program import descend
 
 __all__ = ["DivergedError", "ToyResult", "minimize_quadratic"]
 
-# TensorFlow keeps each step's w in a tensor of its own, of about 140 bytes: in all 1.4 GB.
+# The costs of a step take about 110 bytes while they are computed: in all 1.1 GB.
 MOST_STEPS = 10_000_000
-
-
-def _hyperparameters(optimizer: str, learning_rate: Tensor, step: Tensor) -> dict[str, Any]:
-    """Return the arguments of the optimizer's formula, its decays and ε being the course's."""
-    defaults = COURSE_OPTIMIZERS[optimizer].defaults
-    arguments: dict[str, Any] = {"learning_rate": learning_rate}
-    for name, value in defaults.items():
-        if name == "epsilon":
-            arguments[name] = value
-        elif name != "learning_rate":
-            arguments[f"one_minus_{name}"] = 1 - value
-    if optimizer == "adam":
-        for i in (1, 2):
-            # The powers in float32, as in the course's program: its first step is 0.0999993 where
-            # exact arithmetic gives 0.1. tfcourse.Adam uses the exact form.
-            beta = tf.constant(defaults[f"beta_{i}"])
-            arguments[f"correction_{i}"] = bias_correction(beta, step)
-    return arguments
 
 
 @dataclass(frozen=True)
@@ -79,45 +54,6 @@ class DivergedError(WorkFailedError):
         self.result = result
 
 
-@lru_cache(maxsize=16)
-def descent_program(optimizer: str, jit_compile: bool, record: bool) -> TensorFunction:
-    """Return the whole descent as one compiled program with w as a loop variable.
-
-    It is a ``tf.function`` of (coefficients, start, learning_rate, steps) that returns the last w
-    and, with ``record``, w after each step.
-    """
-    formula = getattr(updates, optimizer)
-    slots = len(inspect.getfullargspec(formula).args) - 1  # all but the gradient
-
-    def descend(
-        coefficients: Tensor, start: Tensor, learning_rate: Tensor, steps: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        def body(step: Tensor, w: Tensor, state: list[Tensor], history: TensorArray) -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch(w)
-                cost = quadratic(w, coefficients[0], coefficients[1], coefficients[2])
-            gradient = tape.gradient(cost, w)
-            number = tf.cast(step + 1, w.dtype)
-            arguments = _hyperparameters(optimizer, learning_rate, number)
-            results = formula(gradient, *state, **arguments)
-            change, *state = results if slots else [results]
-            w = w - change
-            return step + 1, w, state, history.write(step, w) if record else history
-
-        state = [tf.zeros([])] * slots
-        history = tf.TensorArray(tf.float32, size=steps if record else 0, element_shape=[])
-        _, w, _, history = tf.while_loop(
-            lambda step, *_: step < steps, body, [tf.constant(0), start, state, history]
-        )
-        return w, history.stack() if record else None
-
-    program = tf.function(descend, jit_compile=jit_compile, autograph=False)
-    # The history has an entry for each step, and XLA must know their number: a trace for each
-    # number of steps is intended.
-    allow_retracing(program)
-    return program
-
-
 def _check(
     coefficients: object, start: object, optimizer: object, steps: int
 ) -> tuple[float, float, float]:
@@ -146,8 +82,8 @@ def _check(
         raise InputError(f"steps must be a whole number >= 0. Received: {shown(steps)}.")
     if steps > MOST_STEPS:
         raise InputError(
-            f"steps must be <= {MOST_STEPS:_}: the history has w after every step, which takes "
-            f"about 140 bytes of memory each. Received: {int(steps):_}."
+            f"steps must be <= {MOST_STEPS:_}: the history has w and cost after every step, "
+            f"which take about 110 bytes of memory. Received: {int(steps):_}."
         )
     return a, b, c
 
@@ -181,7 +117,8 @@ def minimize_quadratic(
             course's decays 0.9 (β₂ 0.999) and ε = 1e-8.
         learning_rate: α ≥ 0.
         steps: The number of steps, at most ten million.
-        jit_compile: Whether to compile with XLA: faster, but the last digit may differ.
+        jit_compile: Whether to compile the other optimizers with XLA too: faster, but the last
+            digit may differ. Gradient descent always is, and keeps its digits.
 
     Raises:
         InputError: a ≤ 0 (there is no minimum), or another argument is not admissible.
@@ -193,12 +130,9 @@ def minimize_quadratic(
     except ValueError as error:
         raise InputError(str(error)) from None
 
-    triple = tf.constant([a, b, c], tf.float32)
-    program = descent_program(optimizer, jit_compile, True)
-    count = int(steps) if jit_compile else tf.constant(steps, tf.int32)
-    first = tf.constant(start, tf.float32)
-    _, history = program(triple, first, tf.constant(learning_rate, tf.float32), count)
-    w_history = np.concatenate([[first.numpy()], history.numpy()])
+    # Under XLA too the digits of gradient descent are those of TensorFlow's kernels.
+    by_xla = jit_compile or optimizer == "gradient_descent"
+    w_history = descend((a, b, c), start, optimizer, learning_rate, int(steps), by_xla)
     cost_history = _costs(w_history, a, b, c)
     result = ToyResult(
         w_history[-1], cost_history[-1], w_history, cost_history, -b / (2 * a), (a, b, c)

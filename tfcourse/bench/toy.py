@@ -13,7 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.bench.frame import Comparison, Contender, compare
-from tfcourse.toy import descent_program, minimize_quadratic
+from tfcourse.toy import minimize_quadratic
+from tfcourse.toy_program import descend
 from tfcourse.types import Scalar, TensorFunction
 
 __all__ = ["bench", "contenders"]
@@ -81,11 +82,9 @@ def _answer_check(name: str, expected: float) -> Callable[[Any], None]:
 
 
 def _whole_descent(steps: int, jit_compile: bool) -> Callable[[], Any]:
-    """Return our program: one call for the whole descent, its arguments ready as tensors."""
-    program = descent_program("gradient_descent", jit_compile, False)
-    start, rate = tf.constant(0.0), tf.constant(LEARNING_RATE)
-    arguments = (tf.constant(COEFFICIENTS), start, rate, tf.constant(steps))
-    return lambda: program(*arguments)[0].numpy()
+    """Return our program without the checks and the costs of `minimize_quadratic`."""
+    arguments = COEFFICIENTS, 0.0, "gradient_descent", LEARNING_RATE, steps
+    return lambda: descend(*arguments, jit_compile)[-1]
 
 
 def _numpy_loop(steps: int) -> Any:

@@ -35,7 +35,11 @@ def toy(
     ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw w and the cost into this file.")] = None,
     jit_compile: Annotated[
-        bool, typer.Option("--jit-compile", help="Compile with XLA; the last digit may differ.")
+        bool,
+        typer.Option(
+            "--jit-compile",
+            help="Compile every optimizer with XLA; the last digit may differ.",
+        ),
     ] = False,
     as_json: Annotated[
         bool,
