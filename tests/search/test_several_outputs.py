@@ -31,6 +31,7 @@ LOSS = {
 }
 # The size has a metric and no loss: it is the first two of the layer before the outputs.
 METRICS = {"price": ["mae"], "kind": ["accuracy"], "fraud": ["auc"], "size": ["mae"]}
+WEIGHTED = {"price": ["mae", "mse"], "kind": ["accuracy"]}
 
 
 def build(input_shape, classes):
@@ -72,7 +73,8 @@ def search_of(folder, weight=None, **settings):
 
 def test_the_trials_and_the_test_are_those_of_model_fit(tmp_path):
     weights = {"price": 0.5}
-    search = search_of(tmp_path, W, loss_weights=weights, objective="val_fraud_auc")
+    settings = {"loss_weights": weights, "weighted_metrics": WEIGHTED, "objective": "val_fraud_auc"}
+    search = search_of(tmp_path, W, **settings)
     result = search.run(verbose=False)
     keras.utils.set_random_seed(trial_seed(0, 0))
     model = build((4,), {"price": 1, "kind": 3, "fraud": 1, "size": 2})
@@ -81,6 +83,7 @@ def test_the_trials_and_the_test_are_those_of_model_fit(tmp_path):
         LOSS,
         loss_weights={"kind": 1, "fraud": 1, **weights},
         metrics=METRICS,
+        weighted_metrics=WEIGHTED,
     )
 
     def encoded(which):
@@ -115,23 +118,23 @@ def test_the_trials_and_the_test_are_those_of_model_fit(tmp_path):
     with pytest.raises(InputError, match="y must be a dict of the outputs"):
         predictor.evaluate(x, y["kind"])
     # The next search finds the record, with the tables as they were.
-    assert search_of(tmp_path, W, loss_weights=weights, objective="val_fraud_auc").completed()
+    assert search_of(tmp_path, W, **settings).completed()
 
 
 @pytest.mark.parametrize(
-    ("loss", "metrics"),
+    ("loss", "metrics", "weighted"),
     [
-        (LOSS, METRICS),
-        ({"kind": "sparse_categorical_crossentropy"}, {"kind": ["accuracy"]}),
-        ({"price": "mse"}, {"kind": ["accuracy"], "price": ["mse", "mae"]}),
-        ({"price": "mse", "price_2": "mae"}, {"price_2": ["mse"]}),
-        ("mse", ["mae"]),
+        (LOSS, METRICS, WEIGHTED),
+        ({"kind": "sparse_categorical_crossentropy"}, {"kind": ["accuracy"]}, {}),
+        ({"price": "mse"}, {"kind": ["accuracy"], "price": ["mse", "mae"]}, {"price": ["mse"]}),
+        ({"price": "mse", "price_2": "mae"}, {"price_2": ["mse"]}, {"price": ["mse"]}),
+        ("mse", ["mae"], ["mae", "mse"]),
     ],
     ids=["several", "one in a dict", "one loss", "a name that begins another", "no dict"],
 )
-def test_names_are_keras(loss, metrics):
+def test_names_are_keras(loss, metrics, weighted):
     """The names of a history are those that Keras returns for such a model."""
-    outputs = outputs_of(loss, metrics)
+    outputs = outputs_of(loss, metrics, weighted=weighted)
     inputs = keras.Input((2,))
     heads = {o.name: keras.layers.Dense(3 if o.name == "kind" else 1)(inputs) for o in outputs}
     y = {name: np.zeros((4, 1)) for name in heads}
@@ -139,7 +142,7 @@ def test_names_are_keras(loss, metrics):
         y["kind"] = np.eye(3)[[0, 1, 2, 0]]
     single = [*heads] == [""]
     model = keras.Model(inputs, heads[""] if single else heads)
-    model.compile("sgd", loss, metrics=metrics)
+    model.compile("sgd", loss, metrics=metrics, weighted_metrics=weighted)
     logs = model.evaluate(np.zeros((4, 2)), y[""] if single else y, verbose=0, return_dict=True)
     assert {*history_names(outputs)} == {*logs}
 

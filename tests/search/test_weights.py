@@ -41,19 +41,23 @@ def search_of(folder, weights=False, **settings):
     return tfcourse.Search(out=folder, build=build, space=RATE, trials=1, **sets, **settings)
 
 
-def assert_trained_like(result, weight=None, y=Y, **arguments):
+def assert_trained_like(result, weight=None, y=Y, weighted_metrics=None, **arguments):
     """Compare a search's only trial with ``model.fit``, and its test with ``model.evaluate``."""
     keras.utils.set_random_seed(trial_seed(0, 0))
     model = build((4,), 3)
     rate = result.trials[0].values["learning_rate"]
     model.compile(
-        keras.optimizers.SGD(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+        keras.optimizers.SGD(rate),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        weighted_metrics=weighted_metrics,
     )
     dev = (X[DEV], y[DEV], *([] if weight is None else [weight[DEV]]))
     epochs = result.best.best_epoch
     history = model.fit(
         X[TRAIN], y[TRAIN], 60, epochs, validation_data=dev, verbose=0, **arguments
     ).history
+    assert {*history} == {*result.best.history}
     for name, values in history.items():
         np.testing.assert_allclose(result.best.history[name][:epochs], values, 1e-5, err_msg=name)
     of_test = {} if weight is None else {"sample_weight": weight[TEST]}
@@ -70,8 +74,15 @@ def test_balanced_classes_are_scikit_learns(tmp_path):
 
 
 def test_weights_of_examples_weigh_the_losses_of_all_sets(tmp_path):
-    result = search_of(tmp_path, weights=True, objective="val_loss").run(verbose=False)
-    assert_trained_like(result, weight=W, sample_weight=W[TRAIN])
+    weighted = ["accuracy", "sparse_top_k_categorical_accuracy"]
+    search = search_of(
+        tmp_path, weights=True, weighted_metrics=weighted, objective="val_weighted_accuracy"
+    )
+    assert search.config.direction == "max"
+    result = search.run(verbose=False)
+    history = result.best.history
+    assert history["val_weighted_accuracy"] != history["val_accuracy"]
+    assert_trained_like(result, weight=W, weighted_metrics=weighted, sample_weight=W[TRAIN])
 
 
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
@@ -113,7 +124,9 @@ def file_of(folder, weight="w", training=(), values=W, **data):
 
 
 def test_a_column_of_weights_is_no_feature(tmp_path, monkeypatch):
-    path = file_of(tmp_path)
+    path = file_of(tmp_path, training={"weighted_metrics": ["accuracy"]})
+    text = path.read_text().replace("trials = 1", 'trials = 1\nobjective = "val_weighted_accuracy"')
+    path.write_text(text, encoding="utf-8")
     split = load_split(load_config(path))
     assert split.shape == (4,)
     weights = {tuple(x): w for x, w in zip(X.tolist(), W.tolist(), strict=True)}
@@ -161,6 +174,7 @@ def test_classes_of_a_table_have_their_names(tmp_path):
         path=str(path),
         split_by="set",
         class_weight={"cat": 3, "dog": 0.5},
+        weighted_metrics=["accuracy"],
         objective="val_loss",
         epochs=2,
         batch_size=60,
@@ -175,7 +189,10 @@ def test_classes_of_a_table_have_their_names(tmp_path):
     assert part.weight.tolist() == [of_names[name] for name in names[TRAIN]]
     # The classes are numbered in the order of their names.
     numbers = np.unique(names, return_inverse=True)[1]
-    assert_trained_like(search.run(verbose=False), y=numbers, class_weight={0: 1, 1: 3, 2: 0.5})
+    result = search.run(verbose=False)
+    assert_trained_like(
+        result, y=numbers, weighted_metrics=["accuracy"], class_weight={0: 1, 1: 3, 2: 0.5}
+    )
 
 
 NAMES = {
@@ -236,6 +253,54 @@ def test_a_wrong_column_is_refused(tmp_path, tables, said):
     with pytest.raises(InputError) as caught:
         load_split(load_config(path))
     assert re.fullmatch(said, str(caught.value)), str(caught.value)
+
+
+class Unweighted(keras.metrics.Mean):
+    """A metric that takes no weights."""
+
+    def update_state(self, y_true, y_pred):
+        super().update_state(y_pred)
+
+
+SURE = keras.metrics.SparseTopKCategoricalAccuracy(2, name="top_2")
+WEIGHTED = {
+    "one object": (
+        {"metrics": [SURE], "weighted_metrics": [SURE]},
+        r".*: metrics and weighted_metrics both have \".*:top_2\", one object with one state\. .*",
+    ),
+    "unknown": (
+        {"weighted_metrics": ["acuracy"]},
+        r".*: weighted_metrics must be one of \"accuracy\", .*",
+    ),
+    "another target": (
+        {"weighted_metrics": ["auc"]},
+        r'.*: weighted_metrics: "auc" does not fit the loss\. .*',
+    ),
+    "twice": (
+        {"weighted_metrics": ["accuracy", "accuracy"]},
+        r".*: weighted_metrics must differ\. Received: .*",
+    ),
+    "a table": (
+        {"weighted_metrics": {"kind": ["accuracy"]}},
+        r".*: weighted_metrics must be a table by output if loss is one, and only then\. .*",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "said"), WEIGHTED.values(), ids=WEIGHTED)
+def test_wrong_weighted_metrics_are_refused_at_construction(tmp_path, settings, said):
+    with pytest.raises(InputError) as caught:
+        search_of(tmp_path, **settings)
+    assert re.fullmatch(said, str(caught.value)), str(caught.value)
+
+
+def test_a_metric_of_ones_own_is_called_with_weights_first(tmp_path):
+    search = search_of(tmp_path, weighted_metrics=[Unweighted], metrics=[Unweighted])
+    said = (
+        r'\[training\] weighted_metrics: ".*:Unweighted" failed for y_true .* and sample_weight of'
+    )
+    with pytest.raises(InputError, match=said):
+        search.run(verbose=False)
 
 
 ARGUMENTS = {

@@ -4,12 +4,13 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tfcourse.console import one_line
-from tfcourse.hyperparameters import COURSE_OPTIMIZERS, OPTIMIZERS, SCHEDULE_ARGUMENTS
+from tfcourse.data.sources import is_function
+from tfcourse.hyperparameters import COURSE_OPTIMIZERS, OPTIMIZERS
+from tfcourse.search.best.script_comments import script_comments
 from tfcourse.search.config.architecture import is_builtin
 from tfcourse.search.config.hyperparameters import (
     builder_arguments,
@@ -17,8 +18,9 @@ from tfcourse.search.config.hyperparameters import (
     optimizer_arguments,
 )
 from tfcourse.search.config.metrics import METRICS
+from tfcourse.search.config.outputs import Output
 from tfcourse.search.config.parts import is_own
-from tfcourse.search.config.schedules import is_scheduled, is_smoothed, training_value
+from tfcourse.search.config.schedules import is_scheduled, is_smoothed
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.records.score_at import BEST, averaged_epochs
 from tfcourse.search.records.trial_record import TrialRecord
@@ -118,7 +120,7 @@ def training_script(config: SearchConfig, directory: Path, record: TrialRecord) 
         f'print({objective!r}, sum(scores) / len(scores), "on record:", {record.score!r})',
     ]
     text = "\n".join(body)
-    return "\n".join([*_comments(config, values, record), *_import_lines(text), "", text, ""])
+    return "\n".join([*script_comments(config, values, record), *_import_lines(text), "", text, ""])
 
 
 def _score_of(curve: str, config: SearchConfig) -> str:
@@ -160,7 +162,9 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
     jit_compile = "Auto(trials)" if training.jit_compile == "auto" else repr(training.jit_compile)
     by_class = training.class_weight is not None
     # A function may return weights.
-    weighted = not by_class and (config.data.sample_weight is not None or _is_function(config))
+    weighted = not by_class and (
+        config.data.sample_weight is not None or is_function(config.data.source)
+    )
     if is_scheduled(config) or is_smoothed(config):
         set_lines.append("train = Arrays.of(split.train.x, split.train.y)")
         callbacks = f"[*{callbacks}, *schedule_callbacks(config, values, train)]"
@@ -171,7 +175,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
         "model.compile(",
         f"    {_optimizer(config, every)},",
         f"    loss={f'SmoothedCrossentropy({loss})' if is_smoothed(config) else loss},",
-        f"    metrics={_metrics(output.metrics)},",
+        *_metric_lines(output),
         ")",
         "history = tfcourse.fit(",
         "    model,",
@@ -192,16 +196,17 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
     ]
 
 
-def _is_function(config: SearchConfig) -> bool:
-    """Return True if the data comes from a function of the user's."""
-    source = config.data.source
-    return ":" in source and not source.startswith(("sklearn:", "keras:"))
-
-
-def _metrics(metrics: Sequence[str]) -> str:
-    names = list(metrics)
-    made = any(name not in METRICS or name == "f1_score" for name in names)
-    return "keras_metrics(config.training)" if made else repr(names)
+def _metric_lines(output: Output) -> list[str]:
+    """Return the lines with the metrics of a call of ``compile``."""
+    lines = []
+    by_key = {"metrics": output.metrics, "weighted_metrics": output.weighted_metrics}
+    for key, entries in by_key.items():
+        made = any(name not in METRICS or name == "f1_score" for name in entries)
+        weighted = ", weighted=True" if key == "weighted_metrics" else ""
+        value = f"keras_metrics(config.training{weighted})" if made else repr(list(entries))
+        if entries or key == "metrics":
+            lines.append(f"    {key}={value},")
+    return lines
 
 
 def _optimizer(config: SearchConfig, hyperparameters: dict[str, Any]) -> str:
@@ -215,44 +220,3 @@ def _optimizer(config: SearchConfig, hyperparameters: dict[str, Any]) -> str:
 
 def _keywords(arguments: dict[str, Any]) -> str:
     return "".join(f", {name}={value!r}" for name, value in arguments.items())
-
-
-def _comments(config: SearchConfig, values: Hyperparameters, record: TrialRecord) -> list[str]:
-    """Return comments that say what the program does and does not."""
-    training = config.training
-    lines = [f'Trial {record.trial} of the search "{config.search.name}", trained again.']
-    has_own = ":" in config.builder.name or _is_function(config)
-    if has_own and config.search.modules is None:
-        lines.append("Run it where the search ran: modules are found in the current folder.")
-    if not is_builtin(config.builder):
-        lines.append(f"The model is what {config.builder.name} builds of these values.")
-    epoch = "best" if config.search.score_at == BEST else "last"
-    lines.append(f"The model ends with the weights of its {epoch} epoch.")
-    if config.data.normalize != "none":
-        lines.append(f'The examples are scaled by the train set ("{config.data.normalize}").')
-    if training.early_stopping is not None:
-        patience = training.early_stopping.patience
-        monitor = training.early_stopping.monitor or config.search.objective
-        lines.append(f"Early stopping: after {patience} epochs without a better {monitor}.")
-    if is_scheduled(config):
-        parts = {name: training_value(config, values, name) for name in SCHEDULE_ARGUMENTS}
-        text = ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
-        lines.append(f"The learning rate has a schedule over all epochs: {text}.")
-    if is_smoothed(config):
-        smoothing = training_value(config, values, "label_smoothing") or 0.0
-        lines.append(f"Labels are smoothed by {smoothing} in the training, not on the dev set.")
-    counts = {"folds": training.folds, "repeats": training.repeats}
-    several = [f"{count} {name}" for name, count in counts.items() if count > 1]
-    if several and record.status != "pruned":
-        mean = " times ".join(several)
-        lines.append(f"The score is the mean of {mean}; the model is that of the last training.")
-    if record.status == "pruned" and record.scores:
-        total = training.folds * training.repeats
-        done = f"{len(record.scores)} of {total} trainings"
-        lines.append(f"The search pruned it after {done}, which are repeated here.")
-    elif record.status == "pruned":
-        whole = "its first training" if several else "it"
-        lines.append(f"The search pruned it; here {whole} trains to its end.")
-    if config.search.caviar != "reuse":
-        lines.append("Trials that were trained in a population have the same score to rounding.")
-    return [f"# {one_line(line)}" for line in lines]

@@ -117,7 +117,7 @@ def _by_name(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, obj
             return {output: every(each) for output, each in value.items()}
         return list(map(named, value)) if isinstance(value, list | tuple) else named(value)
 
-    for key in ("loss", "metrics"):
+    for key in ("loss", "metrics", "weighted_metrics"):
         if key in settings:
             named_settings[key] = every(settings[key])
     if isinstance(settings.get("callbacks"), list | tuple):

@@ -14,6 +14,7 @@ from tfcourse.search.config.parts import metric_name, snake_case
 __all__ = [
     "LOSSES",
     "METRICS",
+    "WEIGHTED",
     "AnyTargets",
     "Losses",
     "Metric",
@@ -31,6 +32,8 @@ Losses: TypeAlias = str | Mapping[str, str]
 AnyTargets: TypeAlias = Targets | Mapping[str, Targets]
 Direction = Literal["max", "min"]
 
+# Begins the name of a weighted metric if another metric has its name.
+WEIGHTED = "weighted_"
 # The targets that a loss takes: class numbers, one-hot rows, 0 or 1, or numbers (a regression).
 LOSSES: dict[str, Targets] = {
     "sparse_categorical_crossentropy": "labels",
@@ -120,7 +123,8 @@ def direction_of(objective: str, outputs: Iterable[str] = ()) -> Direction | Non
     _, name = split_name(objective, outputs)
     if name == "loss":
         return "min"
-    metric = METRICS.get(name) or METRICS.get(snake_case(name))
+    plain = name.removeprefix(WEIGHTED)
+    metric = METRICS.get(plain) or METRICS.get(snake_case(plain))
     return None if metric is None else metric.direction
 
 
@@ -152,9 +156,10 @@ def with_defaults(tables: Mapping[str, Any]) -> dict[str, Any]:
         targets, training = None, {"metrics": {}, **training}
     if targets == "numbers":
         training = {"metrics": ["mean_absolute_error"], **training}
-    metrics = training.get("metrics", ["accuracy"])
-    lists = isinstance(metrics, list | tuple | Mapping)
-    lacks_accuracy = lists and (isinstance(loss, Mapping) or "accuracy" not in metrics)
+    metrics = [training.get("metrics", ["accuracy"]), training.get("weighted_metrics", [])]
+    lists = all(isinstance(each, list | tuple | Mapping) for each in metrics)
+    has_accuracy = lists and any("accuracy" in each for each in metrics)
+    lacks_accuracy = lists and (isinstance(loss, Mapping) or not has_accuracy)
     if lacks_accuracy and "objectives" not in search:
         search = {"objective": "val_loss", **search}
     builder = model.get("builder", "mlp")

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from tfcourse.errors import one_of
 from tfcourse.search.config.metrics import (
     METRICS,
+    WEIGHTED,
     AnyTargets,
     Losses,
     Targets,
@@ -15,8 +16,19 @@ from tfcourse.search.config.metrics import (
     targets_of_loss,
 )
 from tfcourse.search.config.parts import is_own
+from tfcourse.search.config.tables import TrainingTable
 
-__all__ = ["Output", "history_names", "objectives", "outputs_of", "validate_objective"]
+__all__ = [
+    "Output",
+    "history_names",
+    "objectives",
+    "outputs_of",
+    "training_outputs",
+    "validate_objective",
+]
+
+# The entries of metrics, or a table of them by output.
+Metrics: TypeAlias = Sequence[str] | Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -28,17 +40,24 @@ class Output:
         loss: The entry of its loss in the config; None if it has none.
         metrics: The entries of its metrics.
         targets: The targets that it takes; None if they are not known.
+        weighted_metrics: The entries of its weighted metrics.
     """
 
     name: str
     loss: str | None
     metrics: tuple[str, ...]
     targets: Targets | None
+    weighted_metrics: tuple[str, ...] = ()
+
+    @property
+    def all_metrics(self) -> tuple[str, ...]:
+        """The entries of its metrics, and then of its weighted ones."""
+        return (*self.metrics, *self.weighted_metrics)
 
     @property
     def has_own(self) -> bool:
         """True if its loss or one of its metrics is one's own, and not Keras's."""
-        return any(is_own(entry) for entry in (self.loss, *self.metrics) if entry is not None)
+        return any(is_own(entry) for entry in (self.loss, *self.all_metrics) if entry is not None)
 
     @property
     def place(self) -> str:
@@ -46,10 +65,17 @@ class Output:
         return f' of the output "{self.name}"' if self.name else ""
 
 
+def training_outputs(training: TrainingTable) -> tuple[Output, ...]:
+    """Return the outputs of a table ``[training]``."""
+    weighted = training.weighted_metrics
+    return outputs_of(training.loss, training.metrics, training.targets, weighted or ())
+
+
 def outputs_of(
     loss: Losses,
-    metrics: Sequence[str] | Mapping[str, Sequence[str]],
+    metrics: Metrics,
     targets: AnyTargets | None = None,
+    weighted: Metrics = (),
 ) -> tuple[Output, ...]:
     """Return the outputs of ``[training]``, in the order in which it names them.
 
@@ -58,19 +84,23 @@ def outputs_of(
         metrics: The metrics, or a table of them by output.
         targets: The targets if the config says them, or a table of them by output. Otherwise they
             are what the loss takes; without a loss what the metrics take, labels first.
+        weighted: The weighted metrics, or a table of them by output.
     """
-    tables = [table for table in (loss, metrics, targets) if isinstance(table, Mapping)]
+    tables = [table for table in (loss, metrics, weighted, targets) if isinstance(table, Mapping)]
     if not isinstance(loss, Mapping):
         own = None if isinstance(targets, Mapping) else targets
-        return (Output("", loss, tuple(metrics), own or targets_of_loss(loss)),)
+        kind = own or targets_of_loss(loss)
+        return (Output("", loss, tuple(metrics), kind, tuple(weighted)),)
     metrics = metrics if isinstance(metrics, Mapping) else {}
+    weighted = weighted if isinstance(weighted, Mapping) else {}
     targets = targets if isinstance(targets, Mapping) else {}
     return tuple(
         Output(
             name,
             loss.get(name),
-            tuple(metrics.get(name, ())),
-            targets.get(name) or _targets(loss.get(name), metrics.get(name, ())),
+            (plain := tuple(metrics.get(name, ()))),
+            targets.get(name) or _targets(loss.get(name), (*plain, *weighted.get(name, ()))),
+            tuple(weighted.get(name, ())),
         )
         for name in dict.fromkeys(name for table in tables for name in table)
     )
@@ -80,14 +110,16 @@ def history_names(outputs: Sequence[Output]) -> tuple[str, ...]:
     """Return the names of a history without ``val_``, as Keras names them; metrics first.
 
     With several outputs a metric is ``OUTPUT_METRIC``, and with several losses each is
-    ``OUTPUT_loss`` beside their sum, ``loss``.
+    ``OUTPUT_loss`` beside their sum, ``loss``. A weighted metric has its name, or ``weighted_NAME``
+    if a metric of the output has that.
     """
-    several = len(outputs) > 1
-    names = [
-        f"{output.name}_{name}" if several else name
-        for output in outputs
-        for name in metric_names(output.metrics)
-    ]
+    names = []
+    for output in outputs:
+        start = f"{output.name}_" if len(outputs) > 1 else ""
+        plain = metric_names(output.metrics)
+        weighted = metric_names(output.weighted_metrics)
+        names += [f"{start}{name}" for name in plain]
+        names += [f"{start}{WEIGHTED * (name in plain)}{name}" for name in weighted]
     losses = [f"{output.name}_loss" for output in outputs if output.loss is not None]
     return (*names, "loss", *(losses if len(losses) > 1 else ()))
 
@@ -139,15 +171,20 @@ def _readable_outputs(raw: Mapping[str, Any]) -> tuple[Output, ...] | None:
     """Return the outputs of a value of ``[training]``; None if its types are errors."""
     loss = raw.get("loss", "sparse_categorical_crossentropy")
     metrics, targets = raw.get("metrics", ["accuracy"]), raw.get("targets")
-    lists = metrics.values() if isinstance(metrics, Mapping) else [metrics]
+    weighted = raw.get("weighted_metrics", [])
+    several = [metrics, weighted]
+    lists = [
+        e for table in several for e in (table.values() if isinstance(table, Mapping) else [table])
+    ]
     losses = loss.values() if isinstance(loss, Mapping) else [loss]
     readable = all(isinstance(entry, str) for entry in losses) and all(
         isinstance(entries, list | tuple) and all(isinstance(entry, str) for entry in entries)
         for entries in lists
     )
-    if not readable or isinstance(metrics, Mapping) > isinstance(loss, Mapping):
+    is_table = any(isinstance(table, Mapping) for table in several)
+    if not readable or is_table > isinstance(loss, Mapping):
         return None
-    return outputs_of(loss, metrics, targets)
+    return outputs_of(loss, metrics, targets, weighted)
 
 
 def _targets(loss: str | None, metrics: Iterable[str]) -> Targets | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfcourse.search.config.objectives import objectives_problems
-from tfcourse.search.config.outputs import objectives, outputs_of
+from tfcourse.search.config.outputs import objectives, training_outputs
 from tfcourse.search.config.satisficing import limits_problems
 from tfcourse.search.config.tables import SearchTable, TrainingTable
 from tfcourse.search.config.weights import weight_problems
@@ -25,7 +25,7 @@ def problems_of_pairs(raw: object, parsed: Mapping[str, Any], any_metric: bool) 
     problems = weight_problems(training, parsed["data"])
     if training is None:
         return problems
-    outputs = outputs_of(training.loss, training.metrics, training.targets)
+    outputs = training_outputs(training)
     problems += objectives_problems(raw, outputs, any_metric)
     if search is None or search.limits is None:
         return problems

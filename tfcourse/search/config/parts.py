@@ -19,6 +19,7 @@ from tfcourse.types import LossLike, MetricLike
 __all__ = [
     "Objects",
     "is_importable",
+    "is_metric_object",
     "is_own",
     "load_part",
     "metric_name",
@@ -151,6 +152,19 @@ def resolve_metric(entry: str, objects: Objects) -> MetricLike:
     from keras.metrics import MeanMetricWrapper
 
     return MeanMetricWrapper(metric, name=name)
+
+
+def is_metric_object(entry: str, objects: Objects) -> bool:
+    """Return True if the entry is an instance of ``keras.metrics.Metric``, which has a state.
+
+    Args:
+        entry: An entry that `resolve_metric` takes.
+        objects: The objects that `tfcourse.Search` was passed.
+    """
+    if not is_own(entry):
+        return False
+    value = load_part(entry, "metrics", objects)
+    return not isinstance(value, type) and _is_metric(value)
 
 
 def _keras_metric(entry: str) -> MetricLike:

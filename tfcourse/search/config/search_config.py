@@ -14,7 +14,7 @@ from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.column_tables import without_defaults
 from tfcourse.search.config.metrics import direction_of
 from tfcourse.search.config.objectives import objectives_of
-from tfcourse.search.config.outputs import Output, outputs_of
+from tfcourse.search.config.outputs import Output, training_outputs
 from tfcourse.search.config.parts import Objects
 from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
 from tfcourse.search.config.tables import DataTable, ModelTable, SearchTable, TrainingTable
@@ -135,8 +135,7 @@ class SearchConfig:
     @property
     def outputs(self) -> tuple[Output, ...]:
         """The outputs of the models; one without a name, unless the loss is a table."""
-        training = self.training
-        return outputs_of(training.loss, training.metrics, training.targets)
+        return training_outputs(self.training)
 
     @property
     def targets(self) -> Any:

@@ -15,7 +15,7 @@ from tfcourse.search.config.satisficing import LimitsTable
 from tfcourse.search.config.split_tables import SplitKeys
 from tfcourse.search.config.stream_tables import StreamKeys
 from tfcourse.search.config.table import Table
-from tfcourse.search.config.weight_tables import Weight, WeightKeys
+from tfcourse.search.config.weight_tables import Names, Weight, WeightKeys
 from tfcourse.search.records.score_at import BEST, is_score_at
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 Number = int | float
-Names = Annotated[tuple[str, ...], Strict(False)]
 Kind = Literal["labels", "one_hot", "binary", "numbers"]
 Method = Literal["none", "standardize", "min_max", "rescale"]
 

@@ -11,8 +11,14 @@ from tfcourse.search.config.metrics import (
     metric_names,
     targets_of_loss,
 )
-from tfcourse.search.config.outputs import Output, outputs_of
-from tfcourse.search.config.parts import Objects, is_own, resolve_loss, resolve_metric
+from tfcourse.search.config.outputs import Output, training_outputs
+from tfcourse.search.config.parts import (
+    Objects,
+    is_metric_object,
+    is_own,
+    resolve_loss,
+    resolve_metric,
+)
 from tfcourse.search.config.tables import TrainingTable
 
 __all__ = ["loss_problems", "metric_problems", "validate_training"]
@@ -31,7 +37,7 @@ def validate_training(
     problems = validate_callbacks(training, objects, recorded)
     if of_tables := _table_problems(training):
         return problems + of_tables
-    for output in outputs_of(training.loss, training.metrics, training.targets):
+    for output in training_outputs(training):
         problems += _output_problems(output, training, objects, recorded)
     return problems
 
@@ -39,7 +45,11 @@ def validate_training(
 def _table_problems(training: TrainingTable) -> list[str]:
     """Return a line for each key that is no table by output though the loss is one, or is one."""
     by_output = isinstance(training.loss, Mapping)
-    tables = {"metrics": training.metrics, "targets": training.targets}
+    tables = {
+        "metrics": training.metrics,
+        "weighted_metrics": training.weighted_metrics,
+        "targets": training.targets,
+    }
     problems = [
         f"[training] {key} must be a table by output if loss is one, and only then. Received: "
         f"loss = {shown(training.loss)}, {key} = {shown(_plain(value))}."
@@ -85,12 +95,23 @@ def _output_problems(
         ]
     if problems or output.targets is None:
         return problems
-    for metric in output.metrics:
-        loss = output.loss or "none"
-        problems += metric_problems(metric, loss, output.targets, objects, recorded)
-    if len(set(metric_names(output.metrics))) < len(output.metrics):
-        received = shown(list(output.metrics))
-        problems.append(f"[training] metrics{output.place} must differ. Received: {received}.")
+    for key, entries in (
+        ("metrics", output.metrics),
+        ("weighted_metrics", output.weighted_metrics),
+    ):
+        for metric in entries:
+            loss = output.loss or "none"
+            problems += metric_problems(metric, loss, output.targets, objects, recorded, key)
+        if len(set(metric_names(entries))) < len(entries):
+            received = shown(list(entries))
+            problems.append(f"[training] {key}{output.place} must differ. Received: {received}.")
+    if not problems and not recorded:
+        problems += [
+            f'[training] metrics and weighted_metrics{output.place} both have "{entry}", one '
+            "object with one state. Make a second one, with a name of its own."
+            for entry in output.metrics
+            if entry in output.weighted_metrics and is_metric_object(entry, objects)
+        ]
     return problems
 
 
@@ -128,7 +149,12 @@ def loss_problems(
 
 
 def metric_problems(
-    metric: str, loss: str, targets: Targets, objects: Objects, recorded: bool = False
+    metric: str,
+    loss: str,
+    targets: Targets,
+    objects: Objects,
+    recorded: bool = False,
+    key: str = "metrics",
 ) -> list[str]:
     """Return a line for a metric that is unknown, is no metric, or does not fit the targets.
 
@@ -138,12 +164,13 @@ def metric_problems(
         targets: The targets that it takes.
         objects: As for `validate_training`.
         recorded: As for `validate_training`.
+        key: The key of the config that has it.
     """
     known_metric = METRICS.get(metric)
     if known_metric is not None and targets not in known_metric.targets:
         losses = [n for n, kind in LOSSES.items() if kind in known_metric.targets]
         return [
-            f'[training] metrics: "{metric}" does not fit the loss. Received: "{loss}"; it takes '
+            f'[training] {key}: "{metric}" does not fit the loss. Received: "{loss}"; it takes '
             f"the targets of {either(losses)}."
         ]
     if known_metric is not None or recorded:
@@ -154,5 +181,5 @@ def metric_problems(
         if is_own(metric) or "arguments" in str(error):
             return [f"[training] {error}"]
         fitting = [name for name, m in METRICS.items() if targets in m.targets]
-        return [one_of("[training] metrics", metric, [*fitting, "package.module:function"])]
+        return [one_of(f"[training] {key}", metric, [*fitting, "package.module:function"])]
     return []

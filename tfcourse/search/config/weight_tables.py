@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, Strict, field_validator
 
 from tfcourse.search.config.table import Table
 
-__all__ = ["Weight", "WeightKeys"]
+__all__ = ["Names", "Weight", "WeightKeys"]
 
+Names = Annotated[tuple[str, ...], Strict(False)]
 Weight = Annotated[float, Field(ge=0)]
 
 
 class WeightKeys(Table):
-    """The weights of the classes.
+    """The weights of the classes, and the metrics that weigh the examples.
 
     Attributes:
         class_weight: The weight of each class in the training's loss, by its name, or by its
@@ -21,9 +22,12 @@ class WeightKeys(Table):
             ``"balanced"``: as scikit-learn's, from the train set, that of a fold too. The dev and
             the test set are not weighed, as in Keras's ``fit``. Of several outputs a table of
             these by output.
+        weighted_metrics: Metrics that weigh the examples as the loss does, as Keras's argument of
+            ``compile``: by their names, or of several outputs a table of them by output.
     """
 
     class_weight: dict[str, dict[str, Weight] | str | Weight] | Literal["balanced"] | None = None
+    weighted_metrics: dict[str, Names] | Names | None = None
 
     @field_validator("class_weight", mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from tfcourse.data.tables.table_options import TABLE_SOURCES
 from tfcourse.errors import either, one_of, shown
 from tfcourse.hyperparameters import is_number
-from tfcourse.search.config.outputs import Output, outputs_of
+from tfcourse.search.config.outputs import Output, training_outputs
 from tfcourse.search.config.tables import DataTable, TrainingTable
 
 __all__ = ["weight_problems"]
@@ -37,7 +37,7 @@ def weight_problems(training: TrainingTable | None, data: DataTable | None) -> l
 
 def _class_problems(training: TrainingTable, weights: Mapping[str, object] | str) -> list[str]:
     """Return a line for each output whose loss the weights of classes don't fit."""
-    outputs = outputs_of(training.loss, training.metrics, training.targets)
+    outputs = training_outputs(training)
     if not isinstance(training.loss, Mapping):
         return _output_problems(outputs[0], weights)
     by_name = {output.name: output for output in outputs}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tfcourse.data.splits import Part, Split
 from tfcourse.data.streams.stream import Stream
-from tfcourse.search.config.metrics import Targets, split_name
+from tfcourse.search.config.metrics import WEIGHTED, Targets, split_name
 from tfcourse.search.config.outputs import history_names
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.class_counts import rare_class_warnings
@@ -127,7 +127,7 @@ def _useless_targets(metric: str, targets: Targets | None) -> Collection[int]:
     For r2_score any target does.
     """
     # Keras numbers the metrics of one name.
-    name = re.sub(r"_\d+$", "", metric)
+    name = re.sub(r"_\d+$", "", metric.removeprefix(WEIGHTED))
     if targets == "numbers":
         return range(1) if name == "r2_score" else ()
     return SAME_FOR_ALL.get(name, ()) if targets == "binary" else ()

@@ -172,11 +172,11 @@ def class_numbers(
     by_number = {str(number): number for number in range(classes)}
     by_name = by_number if names is None else {str(name): i for i, name in enumerate(names)}
     are_numbers = by_number.keys() >= {*keys}
-    unknown = [key for key in keys if key not in by_name]
-    if unknown and are_numbers:
+    strange = [key for key in keys if key not in by_name]
+    if strange and are_numbers:
         return by_number
-    if unknown:
-        raise InputError(one_of(f"{title}: the class", unknown[0], by_name))
+    if strange:
+        raise InputError(one_of(f"{title}: the class", strange[0], by_name))
     twofold = [key for key in keys if are_numbers and by_name[key] != by_number[key]]
     if twofold and len(keys) < classes:
         every = ", ".join(f'"{name}"' for name in by_name)

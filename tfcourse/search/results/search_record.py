@@ -36,6 +36,9 @@ from tfcourse.search.store.summary import Summary
 
 __all__ = ["SearchRecord", "read_record", "read_result"]
 
+# The keys of ``[training]`` that name objects.
+OWN_PARTS = ("loss", "metrics", "weighted_metrics", "callbacks")
+
 
 @dataclass(frozen=True)
 class SearchRecord(Printable):
@@ -121,7 +124,7 @@ class SearchRecord(Printable):
         """True if data, builder or others were objects in Python, which no command has."""
         builder = str(self.tables.get("model", {}).get("builder", ""))
         training = self.tables.get("training", {})
-        parts = str([training.get(key) for key in ("loss", "metrics", "callbacks")])
+        parts = str([training.get(key) for key in OWN_PARTS])
         is_local = re.search(r"<|^__main__:", builder) or re.search(r"<|\(|__main__:", parts)
         return bool(is_local) or self.tables.get("data", {}).get("source") == "arrays"
 

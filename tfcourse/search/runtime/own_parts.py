@@ -2,7 +2,7 @@
 
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import keras
 
 from tfcourse.data.splits import Split
 from tfcourse.errors import InputError, error_text
-from tfcourse.search.config.outputs import Output
 from tfcourse.search.config.parts import is_own
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.trials.compilation import create_loss, keras_metrics
@@ -58,44 +57,59 @@ def _check_parts(config: SearchConfig, model: KerasModel, split: Split) -> None:
     )
     losses: Any = create_loss(config)
     metrics: Any = keras_metrics(config.training, config.objects)
+    weighted: Any = keras_metrics(config.training, config.objects, weighted=True)
     for output in config.outputs:
-        name = output.name
-        of_output = (each[name] if name else each for each in (rows.y, predictions, metrics))
-        y, y_pred, its_metrics = of_output
+        name, parts = output.name, (rows.y, predictions, metrics, weighted)
+        y, y_pred, *its_metrics = (each[name] if name else each for each in parts)
         loss = losses.get(name) if isinstance(losses, Mapping) else losses
-        _check_output(output, loss, its_metrics, keras.ops.convert_to_tensor(y), y_pred)
+        sides: tuple[Tensor, ...] = (keras.ops.convert_to_tensor(y), y_pred)
+        _check_loss(output.loss, loss, sides)
+        _check_metrics("metrics", output.metrics, its_metrics[0], sides)
+        sides = (*sides, keras.ops.ones(y.shape[:1]))
+        _check_metrics("weighted_metrics", output.weighted_metrics, its_metrics[1], sides)
 
 
-def _check_output(output: Output, loss: Any, metrics: Any, y: Tensor, predictions: Tensor) -> None:
-    """Call the loss and the metrics of an output that are one's own."""
-    shapes = f"y_true of shape {tuple(y.shape)} and y_pred of shape {tuple(predictions.shape)}"
-    count, entry = int(y.shape[0]), output.loss
-    if entry is not None and is_own(entry):
-        function: Any = loss.call if isinstance(loss, keras.losses.Loss) else loss
-        value = _call(f'loss: "{entry}"', function, y, predictions, shapes)
-        if value.shape not in [(), *((count, *value.shape[1:]),) * bool(value.shape)]:
-            raise InputError(
-                f'loss: "{entry}" must give a number for each example, or one for all. Received: '
-                f"shape {tuple(value.shape)} for {shapes}. Average over the last axis (axis=-1)."
-            )
-    for metric_entry, metric in zip(output.metrics, metrics, strict=True):
-        if not is_own(metric_entry):
+def _check_loss(entry: str | None, loss: Any, sides: Sequence[Tensor]) -> None:
+    """Call the loss of an output if it is one's own."""
+    if entry is None or not is_own(entry):
+        return
+    count = int(sides[0].shape[0])
+    function: Any = loss.call if isinstance(loss, keras.losses.Loss) else loss
+    value = _call(f'loss: "{entry}"', function, sides)
+    if value.shape not in [(), *((count, *value.shape[1:]),) * bool(value.shape)]:
+        raise InputError(
+            f'loss: "{entry}" must give a number for each example, or one for all. Received: '
+            f"shape {tuple(value.shape)} for {_shapes(sides)}. Average over the last axis "
+            "(axis=-1)."
+        )
+
+
+def _check_metrics(
+    key: str, entries: Sequence[str], metrics: Iterable[Any], sides: Sequence[Tensor]
+) -> None:
+    """Call the metrics of an output that are one's own, weighted ones with a weight too."""
+    for entry, metric in zip(entries, metrics, strict=True):
+        if not is_own(entry):
             continue
-        value = _call(f'metrics: "{metric_entry}"', metric, y, predictions, shapes)
+        value = _call(f'{key}: "{entry}"', metric, sides)
         if value.shape != ():
             raise InputError(
-                f'metrics: "{metric_entry}" must give one number. Received: shape '
-                f"{tuple(value.shape)} for {shapes}."
+                f'{key}: "{entry}" must give one number. Received: shape '
+                f"{tuple(value.shape)} for {_shapes(sides)}."
             )
 
 
-def _call(
-    name: str, function: Callable[[Any, Any], Any], y: Tensor, predictions: Tensor, shapes: str
-) -> Tensor:
+def _call(name: str, function: Callable[..., Any], sides: Sequence[Tensor]) -> Tensor:
     """Return the result of a loss or metric as a tensor; raise InputError if that fails."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of logits that are none, which the preflight refuses
-            return keras.ops.convert_to_tensor(function(y, predictions))
+            return keras.ops.convert_to_tensor(function(*sides))
     except Exception as error:
-        raise InputError(f"{name} failed for {shapes}: {error_text(error)}") from error
+        raise InputError(f"{name} failed for {_shapes(sides)}: {error_text(error)}") from error
+
+
+def _shapes(sides: Sequence[Tensor]) -> str:
+    names = ("y_true", "y_pred", "sample_weight")
+    texts = [f"{n} of shape {tuple(side.shape)}" for n, side in zip(names, sides, strict=False)]
+    return " and ".join(texts)

@@ -68,7 +68,7 @@ def code_record(
         complete: As for `tfcourse.search.code.sources.sources_of`.
     """
     entries = [("loss", output.loss) for output in config.outputs if output.loss is not None]
-    entries += [("metrics", metric) for output in config.outputs for metric in output.metrics]
+    entries += [("metrics", metric) for output in config.outputs for metric in output.all_metrics]
     entries += [("callbacks", entry) for entry, _ in callback_entries(config.training)]
     functions = [load_part(entry, key, config.objects) for key, entry in entries if is_own(entry)]
     source: dict[str, str] = {}

@@ -8,7 +8,7 @@ import keras
 
 from tfcourse.losses import SmoothedCrossentropy
 from tfcourse.search.config.metrics import METRICS, Targets
-from tfcourse.search.config.outputs import outputs_of
+from tfcourse.search.config.outputs import training_outputs
 from tfcourse.search.config.parts import Objects, resolve_loss, resolve_metric
 from tfcourse.search.config.schedules import is_smoothed
 from tfcourse.search.config.search_config import SearchConfig
@@ -37,28 +37,35 @@ def create_loss(config: SearchConfig) -> LossLike | dict[str, LossLike]:
 def compile_options(config: SearchConfig) -> dict[str, Any]:
     """Return the arguments of ``compile`` besides the optimizer."""
     loss, weights = create_loss(config), config.training.loss_weights
+    has_weighted = any(output.weighted_metrics for output in config.outputs)
     if weights is not None and isinstance(loss, Mapping):  # Keras needs one for each
         weights = {name: weights.get(name, 1.0) for name in loss}
     return {
         "loss": loss,
         "loss_weights": weights,
         "metrics": keras_metrics(config.training, config.objects),
+        "weighted_metrics": keras_metrics(config.training, config.objects, weighted=True)
+        if has_weighted
+        else None,
     }
 
 
 def keras_metrics(
-    training: TrainingTable, objects: Objects = MappingProxyType({})
+    training: TrainingTable, objects: Objects = MappingProxyType({}), weighted: bool = False
 ) -> list[MetricLike] | dict[str, list[MetricLike]]:
     """Return the metrics for ``compile``, each with its name in the config; a dict by output.
 
     Args:
         training: ``[training]``.
         objects: The objects that `tfcourse.Search` was passed.
+        weighted: True for ``weighted_metrics``.
     """
-    outputs = outputs_of(training.loss, training.metrics, training.targets)
     metrics = {
-        output.name: [_metric(entry, output.targets, objects) for entry in output.metrics]
-        for output in outputs
+        output.name: [
+            _metric(entry, output.targets, objects)
+            for entry in (output.weighted_metrics if weighted else output.metrics)
+        ]
+        for output in training_outputs(training)
     }
     return metrics if isinstance(training.loss, Mapping) else metrics[""]
 

@@ -37,7 +37,7 @@ def preflight_population(
     try:
         check_model(model)
         is_known = all(
-            output.loss in LOSSES and {*output.metrics} <= KNOWN_METRICS
+            output.loss in LOSSES and {*output.all_metrics} <= KNOWN_METRICS
             for output in config.outputs
         )
         if not is_builtin(config.builder) or not is_known:
