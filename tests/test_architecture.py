@@ -41,7 +41,7 @@ FLOORS = [
     {"layers", "losses", "optimizers", "toy"},
     {"models", "training", "toy_plot"},
     {"search"},
-    {"babysit", "bench", "course", "report", "sklearn", "strategy"},
+    {"babysit", "bench", "course", "doctor", "report", "sklearn", "strategy"},
     {"terminal"},
     {"cli"},
     {"__main__"},

@@ -723,6 +723,7 @@ COMMANDS = [
         "retest",
     ),
     *("babysit", "nudge", "rollback", "pause", "resume", "note", "journal"),
+    "doctor",
 ]
 
 

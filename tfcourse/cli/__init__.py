@@ -14,6 +14,7 @@ from tfcourse.cli.best import best
 from tfcourse.cli.check import check
 from tfcourse.cli.compare import compare
 from tfcourse.cli.course import course
+from tfcourse.cli.doctor import doctor
 from tfcourse.cli.export import export
 from tfcourse.cli.journal import journal
 from tfcourse.cli.lint import lint
@@ -70,3 +71,4 @@ for command in (course, show, best, compare, watch, report, export, chief, worke
     app.command()(command)
 for supervision in (babysit, nudge, rollback, pause, resume, note, journal):
     app.command()(supervision)
+app.command()(doctor)

@@ -1,0 +1,1 @@
+"""The state of an installation: versions, devices and what is missing."""
