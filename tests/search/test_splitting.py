@@ -40,7 +40,8 @@ def source(tmp_path, monkeypatch):
             table.to_csv(tmp_path / "data.csv", index=False)
             return {"source": "csv", "path": "data.csv", "label": "y", **keys}
         if kind == "npz":
-            np.savez(tmp_path / "data.npz", x=X, y=Y, **COLUMNS)
+            rows = {NAMES[name]: rows for name, rows in SET_ROWS.items()}
+            np.savez(tmp_path / "data.npz", x=X, y=Y, **COLUMNS, **rows)
             return {"source": "npz", "path": "data.npz", **keys}
         if kind == "frame":
             named = {name: COLUMNS[name] for name in keys.values() if name in COLUMNS}
@@ -133,6 +134,68 @@ def test_rows_of_each_set():
             assert [*sets[name]] == [*expected]
 
 
+NAMES = {"train": "train_rows", "dev": "dev_rows", "test": "test_rows"}
+SET_ROWS = dict(zip(NAMES, np.split(RNG.permutation(COUNT)[:80], [50, 70]), strict=True))
+
+
+def npz_of(path, **arrays):
+    np.savez(path, x=X, y=Y, w=X[:, 0], patient=np.arange(COUNT) % 45, **arrays)
+    return {"source": "npz", "path": str(path)}
+
+
+def test_arrays_of_an_npz_are_the_rows_of_each_set(tmp_path):
+    arrays = {NAMES[name]: rows for name, rows in SET_ROWS.items()}
+    arrays["mask"] = np.isin(np.arange(COUNT), SET_ROWS["dev"])
+    settings = npz_of(tmp_path / "data.npz", **arrays)
+    sets = sets_of({**settings, "split_rows": NAMES})
+    assert {name: [*rows] for name, rows in sets.items()} == {
+        name: [*rows] for name, rows in SET_ROWS.items()
+    }
+    # With a mask, weights, and without a test set; the folds are of train and dev.
+    settings |= {"split_rows": {"train": "train_rows", "dev": "mask"}, "sample_weight": "w"}
+    sets = sets_of(settings)
+    assert [*sets] == ["train", "dev"]
+    assert [*sets["dev"]] == sorted(SET_ROWS["dev"])
+    split = load_split(Search(space=RATE, trials=1, **settings).config)
+    np.testing.assert_array_equal(split.train.weight, split.train.x[:, 0])
+    for train, dev in sets_of(settings, folds=3):
+        assert {*train, *dev} == {*SET_ROWS["train"], *SET_ROWS["dev"]}
+
+
+OF_ROWS = {
+    "no such array": (
+        {"split_rows": {"train": "train_row", "dev": "dev_rows"}},
+        r"\[data\] split_rows: the array of .*npz must be one of .* mean \"train_rows\"\?",
+    ),
+    "in two sets": (
+        {"split_rows": {"train": "train_rows", "dev": "train_rows"}},
+        r"\[data\] split_rows: each row must be in one set, once\. Received .* once: row 0, .*",
+    ),
+    "out of range": (
+        {"split_rows": {"train": "train_rows", "dev": "far"}},
+        r'\[data\] split_rows: the array "far" of the dev set must be 0 to 89\. Received: 90\.',
+    ),
+    "no numbers": (
+        {"split_rows": {"train": "train_rows", "dev": "objects"}},
+        r'\[data\] split_rows: the array "objects" of the dev set must hold whole numbers, .*',
+    ),
+    "a group in two sets": (
+        {"split_rows": {"train": "train_rows", "dev": "dev_rows"}, "group": "patient"},
+        r'\[data\] group: the column "patient": a group must be in one set\. .*',
+    ),
+}
+
+
+@pytest.mark.parametrize(("keys", "said"), OF_ROWS.values(), ids=OF_ROWS)
+def test_rows_that_do_not_fit(keys, said, tmp_path):
+    arrays = {"train_rows": np.arange(50), "dev_rows": np.arange(50, 90), "far": np.array([90])}
+    arrays["objects"] = np.array([{}, {}])
+    settings = npz_of(tmp_path / "data.npz", **arrays)
+    search = Search(space=RATE, trials=1, **settings, **keys)
+    with pytest.raises(InputError, match=said):
+        load_split(search.config)
+
+
 def test_with_stratify_false_the_classes_do_not_count():
     """The rows are those that a regression has."""
     plain = sets_of({"data": (X, Y), "stratify": False})
@@ -170,12 +233,16 @@ def test_given_sets_with_groups_have_folds_of_groups():
 @pytest.mark.usefixtures("untrained")
 def test_a_search_resumes_with_the_split_on_record(source, tmp_path):
     settings = {"space": RATE, "epochs": 1, "out": tmp_path / "runs"}
-    for name, keys in (("groups", {"group": "patient"}), ("fold", {"split_by": "fold"})):
+    for name, keys in (
+        ("groups", {"group": "patient"}),
+        ("fold", {"split_by": "fold"}),
+        ("rows", {"split_rows": {"train": "train_rows", "dev": "dev_rows"}}),
+    ):
         one = Search(**settings, **source("npz", **keys), name=name, trials=1, folds=2).run(False)
         more = Search.from_toml(one.directory / "config.toml", out=tmp_path / "runs", trials=2)
         assert len(more.run(verbose=False).trials) == 2
         assert more.config.as_tables()["data"].get("split") == (
-            None if "split_by" in keys else [0.6, 0.2, 0.2]
+            None if keys.keys() & {"split_by", "split_rows"} else [0.6, 0.2, 0.2]
         )
 
 
@@ -199,6 +266,22 @@ ERRORS = {
     "split and split_by": (
         "split_by = 'f'\nsplit = [0.8, 0.2]",
         r"\[data\] split_by and split exclude each other: .* Remove split\.",
+    ),
+    "split and split_rows": (
+        "split_rows = { train = 'a', dev = 'b' }\nsplit = [0.8, 0.2]",
+        r"\[data\] split_rows and split exclude each other: .* Remove split\.",
+    ),
+    "split_rows and split_by": (
+        "split_rows = { train = 'a', dev = 'b' }\nsplit_by = 'f'",
+        r"\[data\] split_rows and split_by exclude each other: .*",
+    ),
+    "split_rows without dev": (
+        "split_rows = { train = 'a', val = 'b' }",
+        r"\[data\] split_rows must name the arrays of train, dev and, .* 'val': 'b'\}\.",
+    ),
+    "split_rows of a table": (
+        "split_rows = { train = 'a', dev = 'b' }",
+        r'\[data\] split_rows names arrays of source "npz"\. Received: source "csv"; .*',
     ),
     "order_by alone": (
         "order_by = 'day'",

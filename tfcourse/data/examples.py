@@ -1,10 +1,11 @@
 """Examples as a search takes them: their shapes, types and values, checked before any training."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tfcourse.data.frames import as_array
 from tfcourse.data.label_hints import label_hint, shape_hint
@@ -42,6 +43,11 @@ class Examples:
     columns: Columns | None = None
     classes: ClassNames | None = None
     notes: tuple[str, ...] = ()
+
+    def rows(self, which: "npt.NDArray[np.intp]") -> "Examples":
+        """Return some of the examples, by their indices."""
+        apart = {name: values[which] for name, values in self.apart.items()}
+        return replace(self, part=self.part.rows(which), apart=apart)
 
 
 def check_examples(

@@ -11,7 +11,7 @@ from tfcourse.data.nested import Arrays, count_of
 from tfcourse.errors import InputError, one_of
 from tfcourse.types import Array
 
-__all__ = ["read_npz"]
+__all__ = ["read_npz", "read_rows"]
 
 
 def read_npz(path: Path, apart: Mapping[str, str]) -> tuple[Arrays, Arrays, dict[str, Array]]:
@@ -43,6 +43,29 @@ def read_npz(path: Path, apart: Mapping[str, str]) -> tuple[Arrays, Arrays, dict
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
+
+
+def read_rows(path: Path, names: Mapping[str, str]) -> dict[str, Array]:
+    """Return arrays of a file by their titles for messages.
+
+    Args:
+        path: The file, which `read_npz` has read.
+        names: The name of the array of each set.
+
+    Raises:
+        InputError: It lacks one, or that holds objects.
+    """
+    rows = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for of_set, name in names.items():
+            title = f'split_rows: the array "{name}" of the {of_set} set'
+            if name not in arrays:
+                raise InputError(one_of(f"split_rows: the array of {path}", name, arrays))
+            try:
+                rows[title] = arrays[name]
+            except ValueError:  # an array of objects
+                raise InputError(f"{title} must hold whole numbers, or a mask.") from None
+    return rows
 
 
 def _side(arrays: Mapping[str, Array], side: str, path: Path) -> Arrays:

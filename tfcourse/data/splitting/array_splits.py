@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tfcourse.data.arrays import ArrayData, Pair, array_data
 from tfcourse.data.nested import Arrays, count_of, map_arrays
 from tfcourse.data.splitting.array_columns import COLUMN_KEYS
 from tfcourse.data.splitting.assignment import SET_NAMES
+from tfcourse.data.splitting.row_sets import row_sets
 from tfcourse.errors import InputError
 from tfcourse.types import Array
 
@@ -81,20 +80,13 @@ def _at_rows(data: ArrayData | None, rows: Sequence[Any]) -> ArrayData:
     """
     if data is None or data.starts is not None:
         raise InputError("split as rows is for data=(x, y), whose examples it splits.")
-    count = count_of(data.y)
-    sets = [_row_numbers(name, each, count) for name, each in zip(SET_NAMES, rows, strict=False)]
     if not 2 <= len(rows) <= 3:
         raise InputError(
             "split must be shares, or the rows of train and dev, or of train, dev and test. "
             f"Received: {len(rows)} arrays."
         )
-    order = np.concatenate(sets)
-    numbers, times = np.unique(order, return_counts=True)
-    if (times > 1).any():
-        raise InputError(
-            f"split: each row must be in one set, once. Received more than once: row "
-            f"{numbers[times > 1][0]}, and {int((times > 1).sum())} such rows in all."
-        )
+    titled = {f"split: the rows of {n}": each for n, each in zip(SET_NAMES, rows, strict=False)}
+    order, starts = row_sets(titled, count_of(data.y), "split")
 
     def select(arrays: Arrays) -> Arrays:
         return map_arrays(lambda array: array[order], arrays)
@@ -104,23 +96,6 @@ def _at_rows(data: ArrayData | None, rows: Sequence[Any]) -> ArrayData:
         x=select(data.x),
         y=select(data.y),
         weight=None if data.weight is None else select(data.weight),
-        starts=tuple(accumulate(map(len, sets)))[:-1],
+        starts=starts,
         apart={name: values[order] for name, values in data.apart.items()},
     )
-
-
-def _row_numbers(name: str, rows: object, count: int) -> npt.NDArray[np.intp]:
-    array = np.asarray(rows)
-    if array.dtype == bool and array.shape == (count,):
-        array = np.flatnonzero(array)
-    if array.ndim != 1 or array.dtype.kind not in "iu" or not len(array):
-        raise InputError(
-            f"split: the rows of {name} must be at least one whole number, or a mask of the "
-            f"{count} examples. Received: shape {array.shape} of {array.dtype}."
-        )
-    outside = array[(array < 0) | (array >= count)]
-    if len(outside):
-        raise InputError(
-            f"split: the rows of {name} must be 0 to {count - 1}. Received: {outside[0]}."
-        )
-    return array.astype(np.intp)

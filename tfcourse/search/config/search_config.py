@@ -171,7 +171,7 @@ class SearchConfig:
 
     def _data_table(self) -> dict[str, Any]:
         table = without_defaults(self.data.model_dump(exclude_none=True), self.data)
-        if self.data.split_by is not None:
+        if self.data.split_by is not None or self.data.split_rows is not None:
             del table["split"]
         return table
 

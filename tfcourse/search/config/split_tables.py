@@ -20,6 +20,8 @@ class SplitKeys(Table):
         order_by: The column with the times, by which ``order = "time"`` sorts the rows.
         group: The column with the group of each row; no group is in two sets.
         split_by: The column that names the set of each row; it replaces ``split``.
+        split_rows: The names of the arrays of an npz with the rows of train, dev and, if any, test,
+            their numbers or a mask, by these names of the sets; they replace ``split``.
         stratify: Whether each class has the same share in all sets; None is true for classes, if
             the rows have neither an order nor sets of their own.
     """
@@ -29,6 +31,7 @@ class SplitKeys(Table):
     order_by: str | None = None
     group: str | None = None
     split_by: str | None = None
+    split_rows: dict[str, str] | None = None
     stratify: bool | None = None
 
 
@@ -41,6 +44,10 @@ REASONS = {
     ("order", "stratify = true"): "sets of earlier and later rows have the classes of their time. "
     "Remove stratify.",
     ("split_by", "split"): "the column already says which rows are in which set. Remove split.",
+    ("split_rows", "split"): "the arrays already say which rows are in which set. Remove split.",
+    ("split_rows", "split_by"): "both say which rows are in which set. Remove one of them.",
+    ("split_rows", "stratify = true"): "the sets have the classes of their rows. Remove stratify.",
+    ("order", "split_rows"): "the arrays already say which rows are in which set. Remove one.",
 }
 
 
@@ -58,6 +65,7 @@ def split_problems(source: str, label: str | None, keys: SplitKeys) -> list[str]
         "order": keys.order,
         "group": keys.group,
         "split_by": keys.split_by,
+        "split_rows": keys.split_rows,
         "split": keys.split if "split" in keys.model_fields_set else None,
         "stratify = true": keys.stratify or None,
     }
@@ -66,6 +74,18 @@ def split_problems(source: str, label: str | None, keys: SplitKeys) -> list[str]
         for (first, second), reason in REASONS.items()
         if values[first] is not None and values[second] is not None
     ]
+    rows = keys.split_rows
+    if rows is not None and {*rows} not in ({"train", "dev"}, {"train", "dev", "test"}):
+        lines.append(
+            "[data] split_rows must name the arrays of train, dev and, for a test set, test: "
+            f'{{ train = "train_rows", dev = "dev_rows" }}. Received: {shown(rows)}.'
+        )
+    if rows is not None and source != "npz":
+        lines.append(
+            f'[data] split_rows names arrays of source "npz". Received: source "{source}"; '
+            "split_by names a column of train, dev and test, and Search takes "
+            "split=(train_rows, dev_rows)."
+        )
     if keys.order_by is not None and keys.order is None:
         lines.append(f'[data] order_by = {shown(keys.order_by)} needs order = "time". Add it.')
     named = [key for key in COLUMN_KEYS if getattr(keys, key) is not None]

@@ -1,5 +1,6 @@
 """The data of a search, as its config describes it."""
 
+from collections.abc import Sequence
 from contextlib import chdir
 from dataclasses import replace
 from typing import Any
@@ -7,8 +8,11 @@ from typing import Any
 from tfcourse.data.arrays import ArrayData
 from tfcourse.data.examples import Examples, check_examples
 from tfcourse.data.nested import map_arrays
+from tfcourse.data.npz_file import read_rows
 from tfcourse.data.sources import FILE_SOURCES, is_function, load, returned_by, source_files
 from tfcourse.data.splits import Split
+from tfcourse.data.splitting.assignment import SET_NAMES
+from tfcourse.data.splitting.row_sets import row_sets
 from tfcourse.data.splitting.stored_split import StoredSplit
 from tfcourse.data.streams.datasets import datasets_of_function
 from tfcourse.data.weights import check_weight
@@ -45,26 +49,12 @@ def load_split(config: SearchConfig) -> Split:
 
         return load_streams(config, datasets)
     data, arrays = config.data, config.arrays
-    numbers = map_arrays(lambda targets: targets == "numbers", config.targets)
     try:
-        if arrays is None:
-            with chdir("."):  # a function of the user's may change the working directory
-                path, options = data_path(data), table_options(data)
-                apart = columns_apart(data)
-                examples = load(data.source, path, data.label, numbers, apart, returned, options)
-            if data.sample_weight is not None:
-                weight = weight_column(examples.apart[data.sample_weight], data.sample_weight)
-                weight = check_weight(weight, examples.part.y, data.sample_weight)
-                examples = replace(examples, part=replace(examples.part, weight=weight))
-        else:
-            examples = Examples(*check_examples(arrays.x, arrays.y, "the arrays", numbers))
-            part = replace(examples.part, weight=arrays.weight)
-            examples = replace(examples, part=part, apart=arrays.apart)
+        examples, starts = _examples(config, arrays, returned)
         columns = examples.columns
         names = arrays.names if arrays is not None else None if columns is None else columns.names
         is_table = columns is not None and not columns.is_ready
         part, notes = in_precision(examples.part, is_table or data.normalize != "none", names)
-        starts = None if arrays is None else arrays.starts
         split = split_examples(replace(examples, part=part), data, starts)
         split = replace(
             encode_targets(split, config.training.loss, config.targets),
@@ -82,6 +72,32 @@ def load_split(config: SearchConfig) -> Split:
     except InputError as error:
         raise InputError(f"{config.origin}: [training] {error}") from error
     return split
+
+
+def _examples(
+    config: SearchConfig, arrays: ArrayData | None, returned: tuple[Any, ...] | None
+) -> tuple[Examples, Sequence[int] | None]:
+    """Return the examples, and the rows with which dev and test begin if they are in that order."""
+    data = config.data
+    numbers = map_arrays(lambda targets: targets == "numbers", config.targets)
+    if arrays is not None:
+        examples = Examples(*check_examples(arrays.x, arrays.y, "the arrays", numbers))
+        part = replace(examples.part, weight=arrays.weight)
+        return replace(examples, part=part, apart=arrays.apart), arrays.starts
+    with chdir("."):  # a function of the user's may change the working directory
+        path, options = data_path(data), table_options(data)
+        apart = columns_apart(data)
+        examples = load(data.source, path, data.label, numbers, apart, returned, options)
+    if data.sample_weight is not None:
+        weight = weight_column(examples.apart[data.sample_weight], data.sample_weight)
+        weight = check_weight(weight, examples.part.y, data.sample_weight)
+        examples = replace(examples, part=replace(examples.part, weight=weight))
+    if data.split_rows is None:
+        return examples, None
+    assert path is not None, "checked with the config"
+    names = {name: data.split_rows[name] for name in SET_NAMES if name in data.split_rows}
+    rows, starts = row_sets(read_rows(path, names), examples.part.count, "split_rows")
+    return examples.rows(rows), starts
 
 
 def _returned(config: SearchConfig) -> tuple[Any, ...] | None:
