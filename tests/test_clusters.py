@@ -71,3 +71,41 @@ def test_kubernetes(call):
     assert f"ports: [{{port: {port}}}]" in text
     assert worker[worker.index("--id") + 1] == "tfcourse-worker-2"
     assert chief[chief.index("--out") + 1] == worker[worker.index("--out") + 1] == "/runs"
+
+
+# Take the places of ray and ssh: note their arguments and their token, and last as a node does.
+NODE = """#!/bin/bash
+echo "${0##*/} $*" >> nodes
+case "$*" in *"start "*) ;; *) cat > token; exit ;; esac
+[ "${0##*/}" = ssh ] || [ "$RAY_AUTH_TOKEN" ] || exit 1
+echo "ray start --address='10.0.0.1:6379'"
+echo "Ray runtime started"
+trap 'echo "${0##*/} ended" >> nodes; exit' TERM
+while true; do sleep 0.05; done
+"""
+
+
+def test_ray(call, tmp_path):
+    for name in ("ray", "ssh"):
+        (tmp_path / "bin" / name).write_text(NODE)
+        (tmp_path / "bin" / name).chmod(0o755)
+    nodes = tmp_path / "nodes"
+    script = str(CLUSTERS / "ray.sh")
+    searched = call([script, "a.toml", "--out", "r"])
+    assert searched == ["search", "a.toml", "--out", "r", "--on", "ray"]
+    head, *others = nodes.read_text().splitlines()
+    assert head.startswith("ray start --head --num-cpus 0 --port 6379 ")
+    assert (
+        others == ["ray start --address 10.0.0.1:6379 --num-cpus 1 --block"] * 2 + ["ray ended"] * 3
+    )
+    nodes.unlink()
+    call([script, "a.toml"], HOSTS="n1 n2", ENVIRONMENT=str(tmp_path))
+    _, copy, first, _, second, *ended = nodes.read_text().splitlines()
+    assert copy == "ssh n1 umask 077; cat > .tfcourse-ray"
+    token = (tmp_path / "token").read_text().strip()
+    assert len(token) == 64 and token not in nodes.read_text()
+    assert first.startswith("ssh -tt n1 ") and second.startswith("ssh -tt n2 ")
+    assert re.sub(" +", " ", first).endswith(
+        f"{tmp_path}/bin/ray start --address 10.0.0.1:6379 --block"
+    )
+    assert sorted(ended) == ["ray ended", "ssh ended", "ssh ended"]
