@@ -1,17 +1,22 @@
+import re
+
 import pytest
 
 from tfcourse.bench import fit as bench_fit
-from tfcourse.bench.fit_work import WORKS, works
+from tfcourse.bench.fit_work import WORKS, products, works
 
 
 @pytest.mark.slow
 def test_every_contender_takes_part_in_a_small_bench():
     warm, new = bench_fit.bench(repeats=1, names=["mlp"], scale=0.1)
     ours, theirs = [bench_fit.JIT, bench_fit.NO_JIT], list(bench_fit.KERAS)
-    assert [t.name for t in warm.timings if t.name != bench_fit.TORCH] == ours + theirs
+    others = {bench_fit.TORCH, bench_fit.JAX}  # where they are installed
+    assert [t.name for t in warm.timings if t.name not in others] == ours + theirs
     assert [t.name for t in new.timings] == [bench_fit.AUTO, *ours, *theirs]
     assert warm.title == "MLP 784-256-128, 20 000 rows, batch 128, 2 epochs, warm"
     assert new.title.endswith("1 epochs of a new model")
+    measured = r" GFLOP/s, measured with 1024×1024 matrices\) in the best round: "
+    assert re.search(measured + r"fit, jit_compile=True \d+%", warm.note) and not new.note
 
 
 def test_a_model_for_which_xla_is_no_choice(monkeypatch):
@@ -34,3 +39,12 @@ def test_all_works_can_be_made():
     for work in small.values():
         assert work.model().output_shape == (None, 10)
         assert work.epochs >= 1 and len(work.x) == len(work.y) > work.batch_size
+
+
+def test_the_operations_of_an_mlp_are_those_of_its_products():
+    weights = [784 * 256, 256 * 128, 128 * 10]
+    forward_and_kernels = 2 * 2 * 20_000 * sum(weights)
+    inputs = 2 * 20_000 * sum(weights[1:])
+    by_name = works()
+    assert products(by_name["mlp"]) == 20 * (forward_and_kernels + inputs)
+    assert products(by_name["lstm"]) is None and products(by_name["convnet"]) is None

@@ -1,17 +1,20 @@
-"""`fit` beside ``model.fit`` in its three settings, and beside a PyTorch loop."""
+"""`fit` beside ``model.fit`` in its three settings, a PyTorch loop and a JAX program."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from tfcourse.bench.fit_jax import jax_training
 from tfcourse.bench.fit_torch import torch_training
-from tfcourse.bench.fit_work import WORKS, Work, works
+from tfcourse.bench.fit_work import WORKS, Work, products, works
 from tfcourse.bench.frame import Comparison, Contender, compare
+from tfcourse.bench.matrix_product import SIZE, product_rate
 from tfcourse.training.fit import fit
 from tfcourse.types import KerasModel
 
-__all__ = ["AUTO", "DEFAULT", "JIT", "NO_JIT", "TORCH", "bench"]
+__all__ = ["AUTO", "DEFAULT", "JAX", "JIT", "NO_JIT", "TORCH", "bench"]
 
 JIT, NO_JIT, AUTO = "fit, jit_compile=True", "fit, jit_compile=False", 'fit, "auto"'
 DEFAULT = "model.fit"
@@ -20,7 +23,7 @@ KERAS: dict[str, dict[str, Any]] = {
     "model.fit, steps_per_execution=32": {"steps_per_execution": 32},
     "model.fit, jit_compile=True": {"jit_compile": True},
 }
-TORCH = "PyTorch loop"
+TORCH, JAX = "PyTorch loop", "JAX, lax.scan"
 # The epochs of one trial of a search, for the comparison with build, trace and compile.
 TRIAL_EPOCHS = 10
 
@@ -62,11 +65,31 @@ def _warm(work: Work, repeats: int) -> Comparison:
     torch = torch_training(work)
     if torch is not None:
         runs[TORCH] = torch
+    jax = jax_training(work)
+    if jax is not None:
+        runs[JAX] = jax
     losses = {name: run() for name, run in runs.items()}
     _check_agreement(work, {n: loss for n, loss in losses.items() if n != TORCH})
     contenders = [Contender(name, run, number=1) for name, run in runs.items()]
     title = f"{work.name}, {work.epochs} epochs, warm"
-    return compare(title, contenders, repeats=repeats, warmup=0)
+    return _with_rates(compare(title, contenders, repeats=repeats, warmup=0), work)
+
+
+def _with_rates(comparison: Comparison, work: Work) -> Comparison:
+    """Return the comparison with a note: the share of the machine's matrix products reached."""
+    operations = products(work)
+    if operations is None:
+        return comparison
+    rate = product_rate()
+    shares = [
+        f"{timing.name} {operations / timing.seconds.low / rate:.0%}"
+        for timing in comparison.timings
+    ]
+    note = (
+        f"Share of the machine's rate of matrix products ({rate / 1e9:.0f} GFLOP/s, measured with "
+        f"{SIZE}×{SIZE} matrices) in the best round: {', '.join(shares)}."
+    )
+    return replace(comparison, note=note)
 
 
 def _new(work: Work, repeats: int, scale: float) -> Comparison:

@@ -15,7 +15,7 @@ from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.optimizers.adam import Adam
 from tfcourse.types import Array, KerasModel, Layer
 
-__all__ = ["WORKS", "Work", "works"]
+__all__ = ["WORKS", "Work", "is_mlp", "products", "works"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,26 @@ class Work:
         examples = examples.shuffle(len(self.x), seed=0).batch(self.batch_size)
         # shuffle: Keras warns that it doesn't shuffle a dataset.
         return {"x": examples.prefetch(tf.data.AUTOTUNE), "shuffle": False}
+
+
+def is_mlp(layers: Sequence[Layer]) -> bool:
+    """Return True if the layers are those of an MLP, with or without batch norm."""
+    layer_types = keras.layers.Dense, BatchNorm, keras.layers.ReLU, SoftmaxHead
+    return all(isinstance(layer, layer_types) for layer in layers)
+
+
+def products(work: Work) -> int | None:
+    """Return the floating-point operations of the matrix products of a training of an MLP.
+
+    For a kernel of n×k and m rows they are ``2 m n k``, once forward and once for the kernel's
+    gradient, and for each layer but the first once more for its input's. None for other models.
+    """
+    layers = work.model().layers
+    if work.as_dataset or not is_mlp(layers):
+        return None
+    kernels = [layer.kernel.shape for layer in layers if hasattr(layer, "kernel")]
+    sizes: list[int] = [n * k for n, k in kernels]
+    return 2 * (3 * sum(sizes) - sizes[0]) * len(work.x) * work.epochs
 
 
 def _dense(*units: int) -> Callable[[], Sequence[Layer]]:
