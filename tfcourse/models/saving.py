@@ -207,7 +207,7 @@ def _with_own_parts(
     plain = keras.models.load_model(path, compile=False)
     compiled = config.pop("compile_config", None)
     model: KerasModel = keras.saving.deserialize_keras_object(config)
-    arrays = dict(np.load(io.BytesIO(state)))
+    arrays = dict(np.load(io.BytesIO(state), allow_pickle=False))
     for i, weight in enumerate(_unpaired_weights(copy_weights(plain, model), model)):
         weight.assign(arrays.pop(f"weight {i}"))
     if compile and compiled:

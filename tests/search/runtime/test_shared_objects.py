@@ -3,6 +3,7 @@
 import functools
 import pickle
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ from tests.search.conftest import RATE
 from tfcourse import InputError, Search
 from tfcourse.data.splits import Part, Split
 from tfcourse.data.splitting.stored_split import StoredSplit
+from tfcourse.errors import WorkFailedError
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.runtime.shared_objects import check_shareable, sharing
 from tfcourse.search.store.data_record import data_record
@@ -44,6 +46,25 @@ class TestStoredSplit:
         found = StoredSplit.write(split, tmp_path / "split").read()
         assert data_record(found) == data_record(split)
         assert (found.notes, found.classes, found.test) == (split.notes, 3, None)
+
+    def test_a_pickle_of_another_program_is_not_loaded(self, tmp_path):
+        stored = StoredSplit.write(Split(*[self.PARTS["arrays"]] * 3, 3), tmp_path / "split")
+
+        class Touch:
+            def __reduce__(self):
+                return Path.touch, (tmp_path / "ran",)
+
+        evil = pickle.dumps(([], Touch()))
+        stored.path.write_bytes(evil + bytes(8))
+        with pytest.raises(WorkFailedError) as error:
+            stored.read()
+        assert str(error.value) == (
+            f"{stored.path} is not the file that the search wrote: another program changed it. "
+            "Run the same command again."
+        )
+        assert not (tmp_path / "ran").exists()
+        assert pickle.loads(evil)  # a positive control
+        assert (tmp_path / "ran").exists()
 
     def test_its_arrays_are_views_of_the_file(self, tmp_path):
         stored = StoredSplit.write(Split(*[self.PARTS["arrays"]] * 3, 3), tmp_path / "split")

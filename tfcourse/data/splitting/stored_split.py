@@ -3,6 +3,7 @@
 import mmap
 import pickle
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from tfcourse.data.nested import map_arrays
 from tfcourse.data.splits import Part, Split
+from tfcourse.errors import WorkFailedError
 
 __all__ = ["StoredSplit"]
 
@@ -23,9 +25,12 @@ class StoredSplit:
 
     Attributes:
         path: The file.
+        digest: The SHA-256 of its pickle. Only the process that wrote it knows it: a file that
+            another program has put there is not unpickled.
     """
 
     path: Path
+    digest: bytes
 
     @staticmethod
     def write(split: Split, path: Path) -> "StoredSplit":
@@ -34,17 +39,27 @@ class StoredSplit:
         rest = pickle.dumps(split.map(_contiguous), protocol=5, buffer_callback=buffers.append)
         with path.open("wb") as file:
             places = [_write_aligned(file, buffer.raw()) for buffer in buffers]
-            begin = file.tell()
-            pickle.dump((places, rest), file)
+            begin, end = file.tell(), pickle.dumps((places, rest))
+            file.write(end)
             file.write(begin.to_bytes(8, "little"))
-        return StoredSplit(path)
+        return StoredSplit(path, sha256(end).digest())
 
     def read(self) -> Split:
-        """Return the split; its arrays are views of the file, and can't be written to."""
+        """Return the split; its arrays are views of the file, and can't be written to.
+
+        Raises:
+            WorkFailedError: The file is not the one that was written.
+        """
         with self.path.open("rb") as file:
             mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         begin = int.from_bytes(mapped[-8:], "little")
-        places, rest = pickle.loads(mapped[begin:-8])
+        end = mapped[begin:-8]
+        if sha256(end).digest() != self.digest:
+            raise WorkFailedError(
+                f"{self.path} is not the file that the search wrote: another program changed it. "
+                "Run the same command again."
+            )
+        places, rest = pickle.loads(end)
         split: Split = pickle.loads(rest, buffers=[mapped[a:b] for a, b in places])
         return split
 
