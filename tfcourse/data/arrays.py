@@ -1,11 +1,12 @@
 """Examples as arrays in memory, to be split or already split."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from tfcourse.data.frames import as_array
 from tfcourse.data.nested import Arrays, array_items, count_of, map_arrays, named
@@ -15,7 +16,7 @@ from tfcourse.data.weights import check_weight
 from tfcourse.errors import InputError
 from tfcourse.types import Array, TensorLike
 
-__all__ = ["ArrayData", "Pair", "array_data"]
+__all__ = ["ArrayData", "Pair", "array_data", "sets_of", "shares_of"]
 
 
 # (x, y) or (x, y, sample_weight) as the user has them.
@@ -44,47 +45,77 @@ class ArrayData:
     weight: Arrays | None = None
     apart: Mapping[str, Array] = field(default_factory=dict)
 
+    source = "arrays"
+
+    @property
+    def count(self) -> int:
+        """The number of examples."""
+        return count_of(self.y)
+
     @property
     def shares(self) -> tuple[float, ...] | None:
         """The shares of train, dev and, if any, test; None if the examples are to be split."""
-        if self.starts is None:
-            return None
-        edges = [0.0, *(start / count_of(self.y) for start in self.starts), 1.0]
-        return tuple(last - first for first, last in pairwise(edges))
+        return shares_of(self.starts, self.count)
+
+    def in_sets(self, order: npt.NDArray[np.intp], starts: tuple[int, ...]) -> "ArrayData":
+        """Return examples in the order of sets, of which dev and test begin at ``starts``."""
+
+        def select(arrays: Arrays) -> Arrays:
+            return map_arrays(lambda array: array[order], arrays)
+
+        weight = None if self.weight is None else select(self.weight)
+        apart = {name: values[order] for name, values in self.apart.items()}
+        return ArrayData(select(self.x), select(self.y), starts, self.names, weight, apart)
+
+    def with_columns(self, columns: Mapping[str, Array]) -> "ArrayData":
+        """Return the examples with more values for each, that are no features."""
+        return replace(self, apart={**self.apart, **columns})
 
 
-def array_data(
-    data: Pair, train: Pair, dev: Pair, test: Pair, columns: Mapping[str, str] | None = None
-) -> ArrayData | None:
-    """Return pairs (x, y) as arrays: ``data``, or all of ``train``, ``dev`` and ``test``.
+def shares_of(starts: Sequence[int] | None, count: int) -> tuple[float, ...] | None:
+    """Return the shares of sets of which all but the first begin at ``starts``; None without."""
+    if starts is None:
+        return None
+    edges = [0.0, *(start / count for start in starts), 1.0]
+    return tuple(last - first for first, last in pairwise(edges))
+
+
+def sets_of(data: Pair, train: Pair, dev: Pair, test: Pair) -> dict[str, Pair]:
+    """Return the sets of a search by the arguments' names: ``data``, or train, dev and test.
 
     Args:
         data: The examples to be split.
         train: Those of the train set.
         dev: Those of the dev set.
         test: Those of the test set.
-        columns: Columns of x that are no features, by the setting that names each.
-
-    Returns:
-        The arrays; None if all four pairs are None.
 
     Raises:
-        InputError: Some are missing, are no pairs, or differ in their shapes or columns.
+        InputError: Some are missing, or exclude each other.
     """
     parts = {"train": train, "dev": dev, "test": test}
     sets = {name: part for name, part in parts.items() if part is not None}
     if data is not None and sets:
         raise InputError("data is to be split; it excludes train, dev and test.")
-    if data is None and not sets:
-        return None
     missing = [name for name in ("train", "dev") if name not in sets]
-    if data is None and missing:
+    if data is None and sets and missing:
         raise InputError(
             f"train and dev belong together. Missing: {', '.join(missing)}. Give data=(x, y) "
             "to have it split."
         )
-    pairs = {"data": data} if data is not None else sets
-    rest = {name: without_columns(name, pair, columns or {}) for name, pair in pairs.items()}
+    return sets if data is None else {"data": data}
+
+
+def array_data(pairs: Mapping[str, Pair], columns: Mapping[str, str]) -> ArrayData:
+    """Return pairs (x, y) as arrays: ``data``, or all of ``train``, ``dev`` and ``test``.
+
+    Args:
+        pairs: The pairs, see `sets_of`.
+        columns: Columns of x that are no features, by the setting that names each.
+
+    Raises:
+        InputError: They are no pairs, or differ in their shapes or columns.
+    """
+    rest = {name: without_columns(name, pair, columns) for name, pair in pairs.items()}
     arrays = {name: _arrays(name, pair) for name, pair in rest.items()}
     names = _column_names(rest)
     _fill_weights(arrays)
@@ -96,8 +127,8 @@ def array_data(
         shapes = ", ".join(f"{name} {_shapes(part)}" for name, part in arrays.items())
         raise InputError(f"All sets must have the same shapes: {shapes}.") from None
     counts = [count_of(part[1]) for part in arrays.values()]
-    starts = None if data is not None else tuple(accumulate(counts))[:-1]
-    apart = joined_columns(pairs.values(), columns or {})
+    starts = None if "data" in pairs else tuple(accumulate(counts))[:-1]
+    apart = joined_columns(pairs.values(), columns)
     return ArrayData(x, y, starts, names, weight, apart)
 
 

@@ -35,6 +35,7 @@ class Examples:
         columns: The columns of x, if it comes from a table in a file.
         classes: The names of the classes 0 … C-1; None if they are these numbers.
         notes: Warnings, a line each.
+        places: The rows of the source that the examples are; None if they are all of them.
     """
 
     part: Part
@@ -43,6 +44,7 @@ class Examples:
     columns: Columns | None = None
     classes: ClassNames | None = None
     notes: tuple[str, ...] = ()
+    places: Array | None = None
 
     def rows(self, which: "npt.NDArray[np.intp]") -> "Examples":
         """Return some of the examples, by their indices."""

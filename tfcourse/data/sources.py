@@ -24,6 +24,7 @@ from tfcourse.types import Array
 __all__ = [
     "FILE_SOURCES",
     "KERAS_DATASETS",
+    "OBJECT_SOURCES",
     "SKLEARN_DATASETS",
     "check_source",
     "is_function",
@@ -38,6 +39,12 @@ SKLEARN_DATASETS = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "
 
 # Those that are read from files.
 FILE_SOURCES = ("npz", *TABLE_SOURCES)
+# Those that are objects in Python, and the arguments that they are.
+OBJECT_SOURCES = {
+    "arrays": "data=(x, y)",
+    "dataframe": "data=dataframe",
+    "datasets": "train=train, dev=dev",
+}
 
 
 def source_files(source: str, path: Path) -> list[Path]:
@@ -146,10 +153,11 @@ def check_source(source: str, path: Path | None) -> None:
         _check_name(source, "keras:", KERAS_DATASETS)
     elif ":" in source:
         load_function(source, "source")
-    elif source in ("arrays", "datasets"):
-        call = "data=(x, y)" if source == "arrays" else "train=train, dev=dev"
+    elif source in OBJECT_SOURCES:
+        call = OBJECT_SOURCES[source]
+        what = "a DataFrame" if source == "dataframe" else source
         raise InputError(
-            f'source "{source}" stands for {source} in Python, which no file holds: '
+            f'source "{source}" stands for {what} in Python, which no file holds: '
             f"tfcourse.Search({call}, ...)."
         )
     else:

@@ -53,7 +53,9 @@ class Search:
             itself.
         arguments: Fixed arguments of ``build``.
         data: The examples (x, y), to be split, also by columns or rows of their own, see
-            `tfcourse.data.splitting.array_splits.split_arguments`.
+            `tfcourse.data.splitting.array_splits.split_arguments`. x may be a table of pandas,
+            polars or pyarrow, also of texts, dates and missing values, or ``data`` one table with
+            y in a column, see the page "data".
         train: The examples (x, y) of the train set, with ``dev``, and ``test`` if there are any.
         dev: Those of the dev set.
         test: Those of the test set, on which the best model is measured.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 __all__ = [
+    "TABLES",
     "TABLE_SOURCES",
     "ClassNames",
     "ColumnKind",
@@ -14,7 +15,9 @@ __all__ = [
     "TableOptions",
 ]
 
+# Tables in files, and all, with those in memory.
 TABLE_SOURCES = ("csv", "parquet", "arrow")
+TABLES = (*TABLE_SOURCES, "dataframe")
 
 ColumnKind: TypeAlias = Literal["number", "category", "boolean", "date"]
 Encoding: TypeAlias = Literal["one_hot", "index"]

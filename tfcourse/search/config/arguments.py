@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tfcourse.data.arrays import ArrayData
 from tfcourse.data.splitting.array_splits import split_arguments
 from tfcourse.data.streams.datasets import datasets_of
 from tfcourse.errors import InputError, nearest
@@ -16,7 +17,7 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.strategy_tables import STRATEGIES
 from tfcourse.search.config.tables import DataTable, SearchTable, TrainingTable
 
-__all__ = ["config_from_arguments"]
+__all__ = ["by_argument", "config_from_arguments"]
 
 # The table and key of each setting; ``seed`` is that of [search].
 _KEYS = {
@@ -70,7 +71,7 @@ def config_from_arguments(
             table, table_key = _KEYS[key]
             raw[table][table_key] = value
     if examples is not None:
-        raw["data"] |= {"source": "arrays"}
+        raw["data"] |= {"source": examples.source}
         raw["data"] |= {} if examples.shares is None else {"split": examples.shares}
     raw["data"] |= {} if datasets is None else {"source": "datasets"}
     name = build if isinstance(build, str) else object_name(build)
@@ -79,10 +80,10 @@ def config_from_arguments(
     try:
         builder = None if isinstance(build, str) else build
         config = parse_config(raw, "Search", Path.cwd(), builder, examples, objects, datasets)
-        if examples is not None:
+        if isinstance(examples, ArrayData):
             check_named_data(config, examples.x, examples.y)
     except InputError as error:
-        raise InputError("\n".join(map(_by_argument, str(error).split("\n")))) from error
+        raise InputError("\n".join(map(by_argument, str(error).split("\n")))) from error
     try:
         config.as_toml()
     except TypeError as error:
@@ -132,9 +133,11 @@ def _table(entry: object) -> object:
     return {key: list(v) if isinstance(v, tuple) else v for key, v in entry.items()}
 
 
-def _by_argument(line: str) -> str:
+def by_argument(line: str) -> str:
     """Return an error of the config by its argument: ``[search] trials`` becomes ``trials``."""
-    line = line.replace("[data] seed", "data_seed").replace("[model] builder", "build")
+    line = re.sub(r'\[data\.columns\.(?:"([^"]+)"|(\w+))\]', r'columns["\1\2"]', line)
+    line = line.replace("[data.columns]", "columns").replace("[data] seed", "data_seed")
+    line = line.replace("[model] builder", "build")
     line = re.sub(r"\[space\.([^\]]+)\]", r'space["\1"]', line)
     line = re.sub(r"\[(?:training|search)\.(\w+)\] must be ", r"\1 must be ", line)
     line = re.sub(r"\[(?:training|search)\.(\w+)\] (\w+)", r'\1["\2"]', line)

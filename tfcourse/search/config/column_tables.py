@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, Strict
 
 from tfcourse.data.tables.table_options import (
-    TABLE_SOURCES,
+    TABLES,
     ColumnKind,
     ColumnOptions,
     Encoding,
@@ -70,7 +70,7 @@ def table_problems(source: str, keys: TableKeys) -> list[str]:
     changed = changed_keys(keys)
     problems = []
     for key in changed:
-        sources = ("csv",) if key in CSV_KEYS else TABLE_SOURCES
+        sources = ("csv",) if key in CSV_KEYS else TABLES
         if source not in sources:
             listed = ", ".join(f'"{name}"' for name in sources)
             problems.append(f'[data] {key} is for source {listed} only. Received: "{source}".')

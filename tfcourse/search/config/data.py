@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tfcourse.data.sources import check_source
-from tfcourse.data.tables.table_options import TABLE_SOURCES
+from tfcourse.data.tables.table_options import TABLES
 from tfcourse.errors import InputError, error_line, shown
 from tfcourse.imports import load_function
 from tfcourse.search.config.column_tables import table_problems
@@ -49,7 +49,7 @@ def validate_data(
         if lines:
             return None, [*errors, *lines]
         table = table.model_copy(update={"path": path})
-    if table.label is not None and table.source not in (*TABLE_SOURCES, "tfrecord"):
+    if table.label is not None and table.source not in (*TABLES, "tfrecord"):
         errors.append(
             '[data] label is for source "csv", "parquet", "arrow" or "tfrecord". Received: '
             f'"{table.source}".'

@@ -7,8 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypedDict, Unpack
 
-from tfcourse.data.arrays import ArrayData
-from tfcourse.data.splitting.stored_split import StoredSplit
 from tfcourse.data.streams.datasets import Datasets
 from tfcourse.errors import InputError
 from tfcourse.imports import search_modules_in
@@ -24,7 +22,7 @@ from tfcourse.search.config.outputs import validate_objective
 from tfcourse.search.config.pairs import problems_of_pairs
 from tfcourse.search.config.parsing import parse, unknown_tables
 from tfcourse.search.config.parts import Objects
-from tfcourse.search.config.search_config import SearchConfig
+from tfcourse.search.config.search_config import DataInMemory, SearchConfig
 from tfcourse.search.config.settings import strategy_settings, validate_strategy
 from tfcourse.search.config.start import validate_start
 from tfcourse.search.config.strategy_tables import STRATEGIES
@@ -131,7 +129,7 @@ def parse_config(
     origin: str,
     folder: Path,
     build: object = None,
-    arrays: ArrayData | StoredSplit | None = None,
+    arrays: DataInMemory | None = None,
     objects: Objects = MappingProxyType({}),
     datasets: Datasets | None = None,
     recorded: bool = False,
@@ -144,7 +142,7 @@ def parse_config(
         origin: Their name in error messages.
         folder: The folder to which paths in them are relative.
         build: The builder as an object; ``[model] builder`` is then only its name.
-        arrays: The data as arrays, or in a file; ``[data] source`` is then only a name.
+        arrays: The data as arrays or a table, or in a file; ``[data] source`` is then only a name.
         objects: Losses, metrics and callbacks as objects, by their names in ``[training]``.
         datasets: The data as datasets; ``[data] source`` is then only a name.
         recorded: True to read only the record of the search: the data and the user's builder may

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import tomli_w
 
 from tfcourse.data.arrays import ArrayData
 from tfcourse.data.splitting.stored_split import StoredSplit
 from tfcourse.data.streams.datasets import Datasets
+from tfcourse.data.tables.table_data import TableData
 from tfcourse.search.config.builders import Builder
 from tfcourse.search.config.column_tables import without_defaults
 from tfcourse.search.config.metrics import direction_of
@@ -26,7 +27,10 @@ from tfcourse.search.strategies.pruning import Pruning
 from tfcourse.search.strategies.stopping import Limits
 from tfcourse.search.strategies.study import Study
 
-__all__ = ["SearchConfig"]
+__all__ = ["DataInMemory", "SearchConfig"]
+
+# Examples that were passed as objects, and in a worker the file with them.
+DataInMemory: TypeAlias = ArrayData | TableData | StoredSplit
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class SearchConfig:
         builder: The builder of the models.
         raw_space: The tables of ``[space]`` by name.
         origin: The name of the file, for error messages.
-        arrays: The data, if it was passed as arrays; in a worker the file with it.
+        arrays: The data, if it was passed as arrays or tables; in a worker the file with it.
         datasets: The data, if it was passed as datasets.
         objects: The losses, metrics and callbacks that were passed as objects, by their names.
         in_memory: True if data, builder or others were passed as objects, which another process
@@ -59,7 +63,7 @@ class SearchConfig:
     builder: Builder
     raw_space: Mapping[str, Any]
     origin: str = field(compare=False)
-    arrays: ArrayData | StoredSplit | None = field(default=None, compare=False, repr=False)
+    arrays: DataInMemory | None = field(default=None, compare=False, repr=False)
     datasets: Datasets | None = field(default=None, compare=False, repr=False)
     objects: Objects = field(default_factory=dict, compare=False, repr=False)
     in_memory: bool = field(default=False, compare=False)

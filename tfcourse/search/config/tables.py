@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, Strict, create_model
 from pydantic_core import PydanticCustomError
 
-from tfcourse.data.tables.table_options import TABLE_SOURCES
+from tfcourse.data.tables.table_options import TABLES
 from tfcourse.search.config.column_tables import TableKeys
 from tfcourse.search.config.limits import LARGEST, LONGEST_NAME
 from tfcourse.search.config.optimizers import ALL_ARGUMENTS, ARGUMENTS, FLAGS
@@ -135,7 +135,7 @@ class DataTable(TableKeys, StreamKeys, SplitKeys):
     @property
     def is_prepared(self) -> bool:
         """True if x may differ from what a model is trained on: it is scaled, or of a table."""
-        return self.normalize != "none" or self.source in TABLE_SOURCES
+        return self.normalize != "none" or self.source in TABLES
 
 
 class ModelTable(Table):

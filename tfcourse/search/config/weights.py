@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tfcourse.data.tables.table_options import TABLE_SOURCES
+from tfcourse.data.tables.table_options import TABLES
 from tfcourse.errors import either, one_of, shown
 from tfcourse.hyperparameters import is_number
 from tfcourse.search.config.outputs import Output, training_outputs
@@ -18,7 +18,7 @@ def weight_problems(training: TrainingTable | None, data: DataTable | None) -> l
         training: ``[training]``; None if it has errors of its own.
         data: ``[data]``, likewise.
     """
-    problems, sources = [], (*TABLE_SOURCES, "npz")
+    problems, sources = [], (*TABLES, "npz")
     if data is not None and data.sample_weight is not None and data.source not in sources:
         problems.append(
             f"[data] sample_weight is a column or array of source {either(sources)}. Received: "

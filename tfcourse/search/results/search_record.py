@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
+from tfcourse.data.sources import OBJECT_SOURCES
 from tfcourse.errors import InputError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.records.objective import Objective
@@ -126,7 +127,7 @@ class SearchRecord(Printable):
         training = self.tables.get("training", {})
         parts = str([training.get(key) for key in OWN_PARTS])
         is_local = re.search(r"<|^__main__:", builder) or re.search(r"<|\(|__main__:", parts)
-        return bool(is_local) or self.tables.get("data", {}).get("source") == "arrays"
+        return bool(is_local) or self.tables.get("data", {}).get("source") in OBJECT_SOURCES
 
     def command(self, out: Path | None = None) -> str:
         """Return the command that continues the search, or repeats it in another folder ``out``."""
