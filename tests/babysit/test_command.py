@@ -158,8 +158,9 @@ def test_a_run_that_pauses_by_itself_and_is_nudged_from_other_processes(config, 
 
 
 def test_killed_at_random_moments_it_ends_with_the_weights_of_its_journal(config, tmp_path):
-    directory, path, chance = tmp_path / "runs" / "run", config(epochs=400), random.Random(0)
-    for life in range(8):
+    # More epochs than the lives have in 0.05 s each.
+    directory, path, chance = tmp_path / "runs" / "run", config(epochs=120), random.Random(0)
+    for life in range(6):
         process = babysit(path, "--quiet")
         count = kinds(directory).count("epoch")
         wait_for(lambda count=count: kinds(directory).count("epoch") > count, process)
@@ -169,7 +170,7 @@ def test_killed_at_random_moments_it_ends_with_the_weights_of_its_journal(config
             ("note", {"text": "x"}),
         ][life % 3]
         RunFolder(directory).send(address(directory, command[0], **command[1]))
-        time.sleep(chance.uniform(0, 0.2))
+        time.sleep(chance.uniform(0, 0.05))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         if "end" in kinds(directory):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.babysit.trainings import Reusable, Run, X, Y, assert_same, build, traces
+from tests.babysit.trainings import MODELS, Reusable, Run, X, Y, assert_same, build, traces
 from tests.seeds import set_seeds
 from tfcourse import InputError, WorkFailedError, fit
 from tfcourse.babysit.folders import RunFolder
@@ -20,9 +20,14 @@ from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")]
 
 
+@pytest.fixture(autouse=True)
+def restart_models():
+    MODELS.restart()
+
+
 def test_without_commands_it_is_fit(tmp_path):
-    run = Run(tmp_path / "run").train(3)
-    model = build()
+    run = Run(tmp_path / "run", build()).train(3)
+    model = MODELS()
     history = fit(
         model, X, Y, batch_size=16, epochs=3, validation_data=(X, Y), seed=1, verbose=0,
         jit_compile=False,
@@ -34,7 +39,7 @@ def test_without_commands_it_is_fit(tmp_path):
 
 
 def test_a_nudge_takes_effect_at_the_next_epoch_and_nothing_is_traced_again(tmp_path):
-    run = Run(tmp_path / "run")
+    run = Run(tmp_path / "run", build())
     before = {}
 
     def nudge():
@@ -57,7 +62,7 @@ def test_a_nudge_takes_effect_at_the_next_epoch_and_nothing_is_traced_again(tmp_
         "dropout": (0.3, 0.1),
     }
     # As one who sets the same variables by hand in a callback.
-    model = build()
+    model = MODELS()
 
     class ByHand(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -137,7 +142,7 @@ class TestExplosion:
     """A learning rate of 1e4 at epoch 3; the lowest loss before it is that of epoch 2."""
 
     def explode(self, path, rule, more=None):
-        run = Run(path, build(rate=0.0), rule)
+        run = Run(path, MODELS(rate=0.0), rule)
         plan = {2: lambda: run.send("nudge", changes={"learning_rate": 1e4})}
         return run, {**plan, **(more or {})}
 
@@ -165,7 +170,7 @@ class TestExplosion:
         )
         assert run.kinds.count("rollback") == 3
         # As the message says.
-        run = Run(run.path, build(rate=0.0), rule)
+        run = Run(run.path, MODELS(rate=0.0), rule)
         run.send("nudge", changes={"learning_rate": 0.01})
         run.train(4)
         assert run.runner.record.state.epoch == 4
@@ -308,7 +313,7 @@ def test_an_epoch_that_is_trained_again_with_other_numbers_is_reported(tmp_path)
     run = Run(tmp_path / "run").train(2)
     for file in (tmp_path / "run" / "checkpoints").iterdir():
         file.unlink()
-    again = Run(tmp_path / "run", build(rate=0.0))
+    again = Run(tmp_path / "run", MODELS(rate=0.0))
     again.train(2)
     loss = next(entry.loss for entry in run.journal if entry.kind == "epoch")
     assert again.messages[0].startswith("Epoch 1 is trained again from an earlier checkpoint, and ")

@@ -1,5 +1,7 @@
 """A small training under supervision in this process."""
 
+from collections import Counter, defaultdict
+
 import keras
 import numpy as np
 
@@ -31,23 +33,48 @@ def build(optimizer=None, rate=0.3):
 class Reusable:
     """A model that is as new at each call, with the programs that it has."""
 
-    def __init__(self):
-        self.model = build()
+    def __init__(self, rate=0.3):
+        self.model, self.rate = build(rate=rate), rate
         build_state(self.model, Arrays.of(X[:16], Y[:16]).data, Arrays.of(X[:16], Y[:16]).data)
         self.initial = [v.value.numpy() for v in state_variables(self.model)]
 
     def __call__(self):
         for variable, value in zip(state_variables(self.model), self.initial, strict=True):
             variable.assign(value)
-        self.model.layers[3].rate = 0.3
+        if self.rate:
+            self.model.layers[3].rate = self.rate
         return self.model
 
 
+class Models:
+    """Models of `build`, each another one within a test, and as new: see `Reusable`.
+
+    Nothing is compiled anew, which is most of the time of a test.
+    """
+
+    def __init__(self):
+        self.models, self.used = defaultdict(list), Counter()
+
+    def __call__(self, rate=0.3):
+        models, index = self.models[rate], self.used[rate]
+        self.used[rate] += 1
+        if index == len(models):
+            models.append(Reusable(rate))
+        return models[index]()
+
+    def restart(self):
+        """Let the next test have the same models."""
+        self.used.clear()
+
+
+MODELS = Models()
+
+
 class Run:
-    """A run in a folder, with a new model as a new process has one."""
+    """A run in a folder, by default with a model as a new process has one."""
 
     def __init__(self, path, model=None, rule=None, replay=None, **options):
-        self.path, self.model = path, build() if model is None else model
+        self.path, self.model = path, MODELS() if model is None else model
         training = Training(
             self.model, X, Y, validation_data=(X, Y), batch_size=16, seed=1, **options
         )

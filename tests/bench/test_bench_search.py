@@ -1,13 +1,16 @@
 import re
 import sys
+from contextlib import redirect_stdout
+from functools import partial
+from io import StringIO
 
 import pytest
+from typer.testing import CliRunner
 
-from tests import processes
-from tfcourse.bench import search, search_commands, search_runs
-from tfcourse.bench.search_tuner import stock_search
+from tfcourse.bench import search, search_commands, search_runs, search_tuner
 from tfcourse.bench.search_work import SEARCHES, config_of, convnet, images
-from tfcourse.search.data.loading import load_split
+from tfcourse.cli import app
+from tfcourse.search.strategies.proposals import propose
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +20,21 @@ def cold(monkeypatch):
 
 
 @pytest.mark.slow
-def test_every_contender_takes_part_in_a_small_bench():
+def test_every_contender_takes_part_in_a_small_bench(monkeypatch):
+    """For real; keras-tuner's has the values of our search, in models with its first weights."""
+    build, tune = search_tuner.build_trial, search.stock_search
+    built, stock = [], []
+
+    def spy_build(config, split, values, seed):
+        built.append((dict(values), seed))
+        return build(config, split, values, seed)
+
+    def spy_tune(config, split):
+        stock.append(tune(config, split))
+        return stock[-1]
+
+    monkeypatch.setattr(search_tuner, "build_trial", spy_build)
+    monkeypatch.setattr(search, "stock_search", spy_tune)
     (found,) = search.bench(names=["one"], scale=0.05)
     assert found.title == SEARCHES["one"]
     assert found.baseline == search.OURS
@@ -34,60 +51,74 @@ def test_every_contender_takes_part_in_a_small_bench():
             rf"{re.escape(name)}: a trial {duration}, all else {duration}; trained in {trained}, "
         )
         assert re.fullmatch(rf"{text}in populations: 0; programs traced: \d+", line)
+    config = config_of("one", 0.05)
+    ((scores, metrics),) = stock
+    assert len(scores) == config.search.trials == 2
+    assert metrics.keys() == {"accuracy", "loss"}
+    for number in range(2):
+        trial_seed = search_tuner.trial_seed(config.search.seed, number)
+        assert (propose(config.study, number, {}), trial_seed) in built
 
 
-@pytest.mark.slow
 def test_many_trials_are_a_population_and_keras_tuner_s_time_is_for_all_of_them(monkeypatch):
-    """Of 5 trials of 2 epochs it runs one, whose score says nothing of the others'."""
-    monkeypatch.setattr(search, "check_agreement", lambda title, scores: None)
+    """Of 5 trials of 2 epochs it runs one. What the searches train is not what is tested."""
+    configs, clock = [], iter([0.0, 4.0, 10.0, 15.0, 20.0, 26.0])
+
+    def ours(config):
+        configs.append(config)
+        return search_runs.SearchRun([0.5, 9.0, 9.0, 9.0, 9.0], 0.1, 0.2, "effort")
+
+    def stock(config, split):
+        configs.append(config)
+        return [0.55], {}
+
+    monkeypatch.setattr(search, "run_search", ours)
+    monkeypatch.setattr(search, "stock_search", stock)
+    timed = partial(search.compare, timer=lambda: next(clock))
+    monkeypatch.setattr(search, "compare", timed)
     (found,) = search.bench(names=["many"], scale=0.04)
-    stock = f"{search.STOCK}: 5 × its time for 1 trials"
-    assert [t.name for t in found.timings] == [search.OURS, search.REUSE, stock]
-    assert found[stock].ratios.median == pytest.approx(
-        found[stock].seconds.median / found[search.OURS].seconds.median
-    )
+    settings = [(c.search.caviar, c.search.trials, c.training.epochs) for c in configs]
+    assert settings == [("population", 5, 2), ("reuse", 5, 2), ("population", 1, 2)]
+    name = f"{search.STOCK}: 5 × its time for 1 trials"
+    assert [t.name for t in found.timings] == [search.OURS, search.REUSE, name]
+    assert [t.seconds.values for t in found.timings] == [(4.0,), (5.0,), (30.0,)]
+    assert found[name].ratios.values == (7.5,)
+    assert found.note.splitlines()[1] == f"{search.REUSE}: a trial 100 ms, all else 200 ms; effort"
 
 
 @pytest.mark.slow
 def test_commands_are_timed_as_whole_processes(monkeypatch):
-    """Forked from one that has TensorFlow imported: their times are not looked at."""
+    """In this process, with one worker: their times are not looked at."""
+    workers = []
 
-    def forked(command):
-        done = processes.run(command[1:])
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip().splitlines()[-1]
+    def in_this_process(command):
+        python, option, *arguments = command
+        assert python == sys.executable
+        if option == "-m":
+            program, *arguments, workers_option, number = arguments
+            assert (program, workers_option) == ("tfcourse", "--workers")
+            workers.append(number)
+            done = CliRunner().invoke(app, [*arguments, "--workers", "1"])
+            assert done.exit_code == 0, done.output
+            return ""
+        output = StringIO()
+        monkeypatch.setattr(sys, "argv", ["-c", *arguments[1:]])
+        with redirect_stdout(output):
+            exec(compile(arguments[0], "<string>", "exec"), {})
+        return output.getvalue().strip().splitlines()[-1]
 
-    monkeypatch.setattr(search_commands, "_run", forked)
+    # The trials of both searches; keras-tuner's script trains as it does.
+    monkeypatch.setattr(search_commands, "_run", in_this_process)
     (found,) = search.bench(names=["commands"], scale=0.1)
     commands = search_commands.TWO, search_commands.ONE, search_commands.STOCK
     assert tuple(t.name for t in found.timings) == commands
+    assert workers == ["2", "1"]
     assert "all imports" in found.note
 
 
 def test_a_command_that_fails_ends_the_bench():
     with pytest.raises(RuntimeError, match=r"no-such.toml failed: .*can't be read"):
         search_commands._run([sys.executable, "-m", "tfcourse", "check", "no-such.toml"])
-
-
-def test_the_stock_search_runs_our_trials(monkeypatch):
-    """The values that our search proposes, in models with its first weights."""
-    from tfcourse.bench import search_tuner
-    from tfcourse.search.strategies.proposals import propose
-
-    config, built = config_of("one", 0.05), []
-    build = search_tuner.build_trial
-
-    def spy(config, split, values, seed):
-        built.append((dict(values), seed))
-        return build(config, split, values, seed)
-
-    monkeypatch.setattr(search_tuner, "build_trial", spy)
-    scores, metrics = stock_search(config, load_split(config))
-    assert len(scores) == config.search.trials == 2
-    assert metrics.keys() == {"accuracy", "loss"}
-    for number in range(2):
-        trial_seed = search_tuner.trial_seed(config.search.seed, number)
-        assert (propose(config.study, number, {}), trial_seed) in built
 
 
 def test_the_searches_are_those_that_are_said():
@@ -110,7 +141,7 @@ def test_scores_that_do_not_agree_end_the_bench():
         search.check_agreement("it", {"a": [0.9, 0.5, 0.1], "b": [0.2, 0.1, 0.3]})
 
 
-def test_the_time_of_a_run_is_that_of_its_trials_and_of_all_else():
+def test_the_time_of_a_run_is_that_of_its_trials_and_of_all_else(untrained):
     """Measured by the search's own records, and by a clock that stands at 0 and then at 1000."""
     times = iter([0.0, 1000.0])
     run = search_runs.run_search(config_of("one", 0.05), timer=lambda: next(times))
@@ -118,5 +149,5 @@ def test_the_time_of_a_run_is_that_of_its_trials_and_of_all_else():
     assert 0 < run.trial_seconds < 500
     assert run.other_seconds == pytest.approx(1000.0 - 2 * run.trial_seconds)
     assert str(run).endswith(
-        "trained in own models: 1, in reused ones: 1, in populations: 0; programs traced: 2"
+        "trained in own models: 1, in reused ones: 1, in populations: 0; programs traced: 0"
     )

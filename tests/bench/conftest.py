@@ -1,0 +1,5 @@
+"""The fixture of searches without training."""
+
+from tests.search.conftest import untrained
+
+__all__ = ["untrained"]
