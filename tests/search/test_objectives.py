@@ -128,7 +128,8 @@ class TestConfig:
             (
                 {"objectives": ["val_loss", "val_los"]},
                 'objectives must be one of "val_accuracy", "val_loss", "accuracy", "loss", '
-                '"parameters", "seconds". Received: \'val_los\'. Did you mean "val_loss"?',
+                '"parameters", "seconds", "milliseconds". Received: \'val_los\'. Did you mean '
+                '"val_loss"?',
             ),
             ({"objectives": ["val_los"]}, 'objective must be one of "val_accuracy"'),
             ({"objectives": ["parameters", "loss"]}, "must begin with a metric or loss, not with"),

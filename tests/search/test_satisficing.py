@@ -5,6 +5,7 @@ import math
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +74,17 @@ class TestJudgement:
         assert judge(judged, [Bound("val_recall", least=0.4)]) == record()
         assert judge(judged, bounds) == judged
 
+    def test_a_trial_that_is_only_slow_has_completed_for_strategies(self):
+        bounds = [Bound("seconds", most=9), Bound("milliseconds", most=0.5)]
+        slow = judge(record(seconds=12.25, milliseconds=0.75), bounds)
+        assert slow.message == "Breaks seconds 12.25 > 9; milliseconds 0.75 > 0.5."
+        assert (slow.status, slow.is_slow, slow.comparable_score) == ("infeasible", True, 0.1)
+        assert rank([slow], "min") == []
+        assert judge(slow, []) == record(seconds=12.25, milliseconds=0.75)
+        large = judge(slow, [*bounds, Bound("parameters", most=9)])
+        assert (large.is_slow, large.comparable_score) == (False, None)
+        assert judge(record(seconds=1), bounds).status == "completed", "without milliseconds"
+
     @pytest.mark.parametrize("status", ["failed", "pruned"])
     def test_what_can_not_be_the_best_stays_as_it_is(self, status):
         other = record(status=status, message="Its reason.")
@@ -87,10 +99,13 @@ class TestConfig:
         return load(tmp_path, {**raw, "training": training})
 
     def test_the_forms(self, tmp_path):
-        limits = {"parameters": 50, "val_loss": {"max": 1}, "accuracy": {"min": 0.1, "max": 0.9}}
+        limits = {"parameters": 50, "seconds": 9.0, "milliseconds": 0.5}
+        limits |= {"val_loss": {"max": 1}, "accuracy": {"min": 0.1, "max": 0.9}}
         config = self.load(tmp_path, limits)
         assert config.bounds == (
             Bound("parameters", most=50),
+            Bound("seconds", most=9.0),
+            Bound("milliseconds", most=0.5),
             Bound("val_loss", most=1),
             Bound("accuracy", 0.1, 0.9),
         )
@@ -103,9 +118,9 @@ class TestConfig:
         [
             (
                 {"val_recal": {"min": 0.9}},
-                '[search.limits] must be one of "parameters", "val_accuracy", "val_recall", '
-                '"val_loss", "accuracy", "recall", "loss". Received: \'val_recal\'. '
-                'Did you mean "val_recall"?',
+                '[search.limits] must be one of "parameters", "seconds", "milliseconds", '
+                '"val_accuracy", "val_recall", "val_loss", "accuracy", "recall", "loss". Received: '
+                "'val_recal'. Did you mean \"val_recall\"?",
             ),
             (
                 {"val_recall": 0.9},
@@ -119,6 +134,8 @@ class TestConfig:
             ({"val_recall": {"min": 2, "max": 1}}, "val_recall must have min <= max. Received:"),
             ({"parameters": 0}, "[search.limits] parameters: must be greater than or equal to 1."),
             ({"parameters": 1.5}, "[search.limits] parameters: must be a valid integer. Received"),
+            ({"seconds": 0}, "[search.limits] seconds: must be greater than 0. Received: 0."),
+            ({"milliseconds": {"max": 1}}, "[search.limits] milliseconds: must be a valid number."),
             (7, "[search.limits] must be a table. Received: 7."),
         ],
         ids=str,
@@ -277,6 +294,50 @@ def test_the_parameters_of_old_trials_are_counted(searched):
     assert searched(limits).completed().best.values["units"] <= 4
 
 
+def test_a_limit_on_predictions(searched, monkeypatch):
+    """It may come later: then the models are built again, and measured."""
+    measured = []
+
+    def latency(model, example):
+        assert example.shape == (1, 4)
+        measured.append(model)
+        return model.count_params() / 10
+
+    monkeypatch.setattr("tfcourse.search.trials.costs.latency", latency)
+    free = searched().run(verbose=False)
+    assert not measured
+    most = sorted(r.parameters for r in free.trials.values())[3] / 10
+    later = searched({"milliseconds": most}).run(verbose=False)
+    assert len(measured) == 8
+    again = searched({"milliseconds": most}, name="again").run(verbose=False)
+    for result in (later, again):
+        assert trials_of(result) == trials_of(free)
+        for entry in result.trials.values():
+            assert entry.milliseconds == entry.parameters / 10
+            assert (entry.status == "infeasible") is entry.is_slow is (entry.milliseconds > most)
+
+
+@pytest.mark.parametrize("caviar", ["reuse", "population"])
+def test_the_time_of_a_prediction_is_measured(caviar, tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 4))
+    search = tfcourse.Search(
+        data=(x, x[:, 0]),
+        loss="mse",
+        normalize="standardize",
+        objectives=["val_loss", "milliseconds"],
+        limits={"milliseconds": 10_000, "seconds": 10_000},
+        space={"learning_rate": {"low": 0.01, "high": 0.1}},
+        caviar=caviar,
+        trials=2,
+        epochs=1,
+        out=tmp_path,
+    )
+    result = search.run(verbose=False)
+    first, second = (result.trials[n].milliseconds for n in (0, 1))
+    assert 0 < first == second < 10_000, "once for the trials that share a compiled model"
+    assert result.trials == RunDirectory(result.directory).read_trials()
+
+
 def infeasible(trial, score, values):
     return replace(completed(trial, score, values), status="infeasible", message="Breaks it.")
 
@@ -319,7 +380,10 @@ class TestStrategies:
             found, is_outside = distance - 4 * values["dropout"], values["dropout"] > 0.45
             outcome = status if is_outside else "completed"
             own = None if outcome == "failed" else found
-            return TrialRecord(trial, outcome, values, own, 1)
+            is_slow = outcome == "slow"
+            return TrialRecord(
+                trial, "infeasible" if is_slow else outcome, values, own, 1, is_slow=is_slow
+            )
 
         monkeypatch.setattr(oracle_contract, "ended", ended)
         own = {
@@ -341,9 +405,13 @@ class TestStrategies:
                 records[n].values["dropout"] > 0.45 for n in range(len(records) // 2, len(records))
             )
 
-        assert outside(played) < outside(self.play(monkeypatch, strategy, "completed"))
+        completed = self.play(monkeypatch, strategy, "completed")
+        assert outside(played) < outside(completed)
+        # Of times, which each run measures anew, the values know nothing.
+        assert values_of(self.play(monkeypatch, strategy, "slow")) == values_of(completed)
 
-    def test_hyperband_continues_it_after_all_others(self):
+    @pytest.mark.parametrize(("is_slow", "expected"), [(False, [4, 1, 2]), (True, [2, 0, 4])])
+    def test_hyperband_continues_it_after_all_others(self, is_slow, expected):
         """After more epochs it may break no limit."""
         own = {"strategy": "hyperband", "space": self.SPACE, "trials": 13}
         study = type("Contract", (OracleContract,), own).config().study
@@ -353,5 +421,7 @@ class TestStrategies:
             values = propose(study, trial, records)
             status = "infeasible" if trial in (0, 2) else "completed"
             score = scores.get(trial)
-            records[trial] = TrialRecord(trial, status if score else "failed", values, score, 1)
-        assert [records[n].values.get("continues") for n in (9, 10, 11)] == [4, 1, 2]
+            records[trial] = TrialRecord(
+                trial, status if score else "failed", values, score, 1, is_slow=is_slow
+            )
+        assert [records[n].values.get("continues") for n in (9, 10, 11)] == expected

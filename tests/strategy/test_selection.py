@@ -11,6 +11,7 @@ import pytest
 import tfcourse
 from tests.search.run_directories import completed, failed, write_run
 from tfcourse import InputError, Search, WorkFailedError
+from tfcourse.search.trials import latency
 from tfcourse.strategy import measures, select
 
 SPACE = {"units": {"low": 1, "high": 64}}
@@ -136,12 +137,12 @@ def test_the_latency_is_the_median_of_warm_calls(monkeypatch):
     """By a clock that the test sets, with one slow call; it is not read after the first calls."""
     pairs = enumerate([0.003, 0.001, 5.0, 0.002, 0.004])
     ticks = itertools.chain(
-        [0.0] * measures.WARM_UP, *((10.0 * n, 10.0 * n + duration) for n, duration in pairs)
+        [0.0] * latency.WARM_UP, *((10.0 * n, 10.0 * n + duration) for n, duration in pairs)
     )
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
     # Not the module's own function, which TensorFlow calls as well.
-    monkeypatch.setattr(measures, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
-    assert measures.latency(model, np.zeros((1, 2), "float32"), repeats=5) == pytest.approx(3)
+    monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    assert latency.latency(model, np.zeros((1, 2), "float32"), repeats=5) == pytest.approx(3)
 
 
 def build(input_shape, classes, units=4):

@@ -22,7 +22,7 @@ from tfcourse.search.results.search_result import SearchResult
 from tfcourse.search.results.starting_points import load_with_start
 from tfcourse.search.results.tensorboard import write_events
 from tfcourse.search.runtime.beginning import begin
-from tfcourse.search.runtime.parameter_counts import count_parameters
+from tfcourse.search.runtime.costs_on_record import add_costs
 from tfcourse.search.runtime.service import Service
 from tfcourse.search.store.code_record import quick_code_changes
 from tfcourse.search.store.data_record import check_same_data, data_record
@@ -207,7 +207,7 @@ class Search:
         with lock_directory(self.directory), redeliver_interrupts():
             directory.remove_leftovers()
             if not fresh:
-                count_parameters(config, directory)
+                add_costs(config, directory)
             finished = {} if fresh else finished_trials(config, directory, forget=True)
             options = {"verbose": verbose, "fresh": fresh, "accept_changes": accept_changes}
             with engine.runner(config, verbose) as run_trials:
@@ -233,7 +233,7 @@ class Search:
         if result := self.completed():
             return result
         with lock_directory(self.directory):
-            count_parameters(config, directory)
+            add_costs(config, directory)
             finished = finished_trials(config, directory, forget=True)
             with tensorflow_start(config.search.name, disable=not service.verbose):
                 from tfcourse.search.runtime.chief import run_chief

@@ -1,14 +1,10 @@
 """Measures of a trial's model that its record does not hold: its size and its latency."""
 
-import statistics
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tfcourse.data.nested import Arrays, map_arrays
+from tfcourse.data.nested import Arrays
 from tfcourse.errors import InputError, error_line
 from tfcourse.search.code.model_config import hash_of_config
 from tfcourse.search.config.hyperparameters import builder_arguments, hyperparameters_of
@@ -17,13 +13,12 @@ from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.trials.latency import latency
 from tfcourse.types import KerasModel
 
-__all__ = ["MEASURES", "ModelMeasures", "latency"]
+__all__ = ["MEASURES", "ModelMeasures"]
 
 MEASURES = ("parameters", "milliseconds")
-# The calls of a latency: those before the clock starts, and the measured ones.
-WARM_UP, REPEATS = 5, 50
 
 
 class ModelMeasures:
@@ -112,29 +107,3 @@ class ModelMeasures:
                 "Correct the builder, or limit recorded metrics alone."
             ) from error
         return config, model
-
-
-def latency(model: KerasModel, example: Arrays, repeats: int = REPEATS) -> float:
-    """Return the median time of a prediction for one example, in milliseconds.
-
-    Measured here and now: in this process, on its devices and with its threads, as calls of the
-    compiled model (without XLA) with ``training=False``, from a NumPy array of one example to a
-    NumPy array of its output. A few calls before are not counted, of which the first compiles. It
-    depends on the machine and its load; on another one measure again.
-
-    Args:
-        model: A built model.
-        example: One example, shape ``(1, ...)``, or a dict of those of each input.
-        repeats: The number of calls.
-    """
-    import tensorflow as tf
-
-    call: Any = tf.function(lambda x: model(x, training=False), autograph=False)
-    inputs = map_arrays(np.ascontiguousarray, example)
-    seconds = []
-    for number in range(WARM_UP + repeats):
-        start = time.perf_counter()
-        call(map_arrays(tf.constant, inputs)).numpy()
-        if number >= WARM_UP:
-            seconds.append(time.perf_counter() - start)
-    return 1000 * statistics.median(seconds)

@@ -15,6 +15,7 @@ from tfcourse.search.results.compilation import compile_as_searched
 from tfcourse.search.results.layout import Printable, table_of
 from tfcourse.search.results.search_record import SearchRecord, read_record
 from tfcourse.search.run import Search
+from tfcourse.search.trials.latency import REPEATS
 from tfcourse.strategy.candidates import (
     Candidate,
     Direction,
@@ -23,7 +24,7 @@ from tfcourse.strategy.candidates import (
     metric_text,
     rank_key,
 )
-from tfcourse.strategy.measures import MEASURES, REPEATS, ModelMeasures
+from tfcourse.strategy.measures import MEASURES, ModelMeasures
 from tfcourse.types import Hyperparameters, KerasModel
 
 __all__ = ["Selection", "select"]
@@ -129,7 +130,7 @@ def select(
     One metric is optimized, the others only have to be good enough. A metric is one on record,
     such as ``"val_accuracy"`` or ``"val_loss"``, with its value at the trial's best epoch, whose
     weights its model has; or ``"parameters"``, the number of weights of the model, moving averages
-    included; or ``"milliseconds"``, the latency that `tfcourse.strategy.measures.latency`
+    included; or ``"milliseconds"``, the latency that `tfcourse.search.trials.latency.latency`
     measures. For these two the models are built, and not trained; trials of one architecture share
     both. Limits on record are tried first, then parameters, then milliseconds, so that only the
     trials that are left are measured.

@@ -201,9 +201,9 @@ def _metric_lines(output: Output) -> list[str]:
     lines = []
     by_key = {"metrics": output.metrics, "weighted_metrics": output.weighted_metrics}
     for key, entries in by_key.items():
-        made = any(name not in METRICS or name == "f1_score" for name in entries)
+        own = any(name not in METRICS or name == "f1_score" for name in entries)
         weighted = ", weighted=True" if key == "weighted_metrics" else ""
-        value = f"keras_metrics(config.training{weighted})" if made else repr(list(entries))
+        value = f"keras_metrics(config.training{weighted})" if own else repr(list(entries))
         if entries or key == "metrics":
             lines.append(f"    {key}={value},")
     return lines

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from tfcourse.errors import one_of, shown
 from tfcourse.hyperparameters import is_number
 from tfcourse.search.config.table import Table
-from tfcourse.search.records.objective import PARAMETERS
+from tfcourse.search.records.objective import COSTS
 from tfcourse.search.records.satisficing import Bound
 
 __all__ = ["LimitsTable", "limits_problems"]
@@ -18,16 +18,21 @@ __all__ = ["LimitsTable", "limits_problems"]
 class LimitsTable(Table):
     """``[search.limits]``: what a trial must satisfy to be the best (course 6.1).
 
-    Every key but ``parameters`` is a metric or loss by its name in a history, with a table of
+    Every other key is a metric or loss by its name in a history, with a table of
     ``min``, ``max`` or both: ``val_recall = { min = 0.95 }``. See
     `tfcourse.search.records.satisficing`.
 
     Attributes:
         parameters: The most parameters of a trial's model.
+        seconds: The most seconds of a trial, with all of its trainings and what it compiles.
+        milliseconds: The most milliseconds of a prediction for one example, see
+            `tfcourse.search.trials.latency.latency`.
     """
 
     model_config = ConfigDict(extra="allow")
     parameters: int | None = Field(default=None, ge=1)
+    seconds: float | None = Field(default=None, gt=0)
+    milliseconds: float | None = Field(default=None, gt=0)
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -38,9 +43,9 @@ class LimitsTable(Table):
     def bounds(self) -> tuple[Bound, ...]:
         """The limits, if `limits_problems` finds no error in them."""
         of_metrics = [Bound(name, e.get("min"), e.get("max")) for name, e in self.metrics.items()]
-        if self.parameters is None:
-            return tuple(of_metrics)
-        return (Bound(PARAMETERS, most=self.parameters), *of_metrics)
+        costs = {name: getattr(self, name) for name in COSTS}
+        of_costs = [Bound(name, most=most) for name, most in costs.items() if most is not None]
+        return (*of_costs, *of_metrics)
 
 
 def limits_problems(table: LimitsTable, metrics: Sequence[str], any_metric: bool) -> list[str]:
@@ -55,7 +60,7 @@ def limits_problems(table: LimitsTable, metrics: Sequence[str], any_metric: bool
     for name, ends in table.metrics.items():
         where = f"[search.limits] {name}"
         if name not in metrics and not any_metric:
-            lines.append(one_of("[search.limits]", name, [PARAMETERS, *metrics]))
+            lines.append(one_of("[search.limits]", name, [*COSTS, *metrics]))
         elif (
             not isinstance(ends, Mapping)
             or not ends

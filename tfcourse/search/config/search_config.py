@@ -19,7 +19,7 @@ from tfcourse.search.config.outputs import Output, training_outputs
 from tfcourse.search.config.parts import Objects
 from tfcourse.search.config.settings import HYPERBAND_VALUES, trials_of
 from tfcourse.search.config.tables import DataTable, ModelTable, SearchTable, TrainingTable
-from tfcourse.search.records.objective import Objective
+from tfcourse.search.records.objective import MILLISECONDS, Objective
 from tfcourse.search.records.satisficing import Bound
 from tfcourse.search.records.score_at import BEST
 from tfcourse.search.space.parameters import Parameter
@@ -135,6 +135,12 @@ class SearchConfig:
     def bounds(self) -> tuple[Bound, ...]:
         """The limits within which a trial must be to be the best."""
         return () if self.search.limits is None else self.search.limits.bounds
+
+    @property
+    def measures_predictions(self) -> bool:
+        """True if an objective or a limit is the time of a prediction."""
+        names = [objective.name for objective in self.objectives]
+        return MILLISECONDS in (*names, *(limit.name for limit in self.bounds))
 
     @property
     def outputs(self) -> tuple[Output, ...]:

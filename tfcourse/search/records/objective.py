@@ -4,12 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["COSTS", "PARAMETERS", "Objective"]
+__all__ = ["COSTS", "MILLISECONDS", "PARAMETERS", "TIMES", "Objective"]
 
 # The number of parameters of a trial's model.
 PARAMETERS = "parameters"
+# The seconds of a trial and the milliseconds of a prediction, which no run repeats.
+TIMES = (SECONDS, MILLISECONDS) = ("seconds", "milliseconds")
 # What a record has beside the metrics of its history; less of it is better.
-COSTS = (PARAMETERS, "seconds")
+COSTS = (PARAMETERS, *TIMES)
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Objective:
 
     Attributes:
         name: A metric or loss by its name in a history; ``"parameters"``, the number of parameters
-            of the model; or ``"seconds"``, the time of the trial, which no other run repeats.
+            of the model; or a time, which no other run repeats: ``"seconds"`` of the trial, or
+            ``"milliseconds"`` of a prediction.
         direction: ``"max"`` or ``"min"``.
     """
 

@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tfcourse.search.records.objective import PARAMETERS
+from tfcourse.search.records.objective import COSTS, TIMES
 from tfcourse.search.records.trial_record import TrialRecord
 
-__all__ = ["Bound", "broken", "judge", "judge_all", "lacks_parameters"]
+__all__ = ["Bound", "broken", "judge", "judge_all", "lacks_costs"]
 
 # The statuses of trials that ended as planned.
 ENDED = ("completed", "infeasible")
@@ -22,7 +22,8 @@ class Bound:
     """A limit of ``[search.limits]``: ``least <= value <= most``.
 
     Attributes:
-        name: ``"parameters"``, or a metric's name in a history.
+        name: A cost, see `tfcourse.search.records.objective.COSTS`, or a metric's name in a
+            history.
         least: The least value within the limit; None for no such end.
         most: The largest one; None for no such end.
     """
@@ -46,13 +47,14 @@ def broken(record: TrialRecord, bounds: Iterable[Bound]) -> list[str]:
     """Return how a completed trial breaks limits, a text for each that it breaks.
 
     A metric counts at the epochs of the trial's score, see `TrialRecord.metrics_at_score`. A trial
-    of an earlier version, whose parameters were not counted, breaks no limit on them.
+    whose cost is not on record, as of an earlier version, breaks no limit on it.
     """
     values = record.metrics_at_score
+    costs = {name: getattr(record, name) for name in COSTS}
     verdicts = [
-        bound.verdict(record.parameters if bound.name == PARAMETERS else values.get(bound.name))
+        bound.verdict(costs[bound.name] if bound.name in COSTS else values.get(bound.name))
         for bound in bounds
-        if bound.name != PARAMETERS or record.parameters is not None
+        if bound.name not in COSTS or costs[bound.name] is not None
     ]
     return [verdict for verdict in verdicts if verdict is not None]
 
@@ -66,8 +68,10 @@ def judge(record: TrialRecord, bounds: Sequence[Bound]) -> TrialRecord:
     if record.status not in ENDED or not (bounds or record.status == "infeasible"):
         return record
     if verdicts := broken(record, bounds):
-        return replace(record, status="infeasible", message=f"Breaks {'; '.join(verdicts)}.")
-    return replace(record, status="completed", message="")
+        is_slow = not broken(record, [limit for limit in bounds if limit.name not in TIMES])
+        message = f"Breaks {'; '.join(verdicts)}."
+        return replace(record, status="infeasible", message=message, is_slow=is_slow)
+    return replace(record, status="completed", message="", is_slow=False)
 
 
 def judge_all(
@@ -77,10 +81,10 @@ def judge_all(
     return {number: judge(record, bounds) for number, record in records.items()}
 
 
-def lacks_parameters(record: TrialRecord, bounds: Iterable[Bound]) -> bool:
-    """Return whether a limit is about a number of parameters that the record lacks."""
-    is_limited = any(bound.name == PARAMETERS for bound in bounds)
-    return is_limited and record.status in ENDED and record.parameters is None
+def lacks_costs(record: TrialRecord, bounds: Iterable[Bound]) -> bool:
+    """Return whether a limit is about a cost that the record lacks."""
+    names = [limit.name for limit in bounds if limit.name in COSTS]
+    return record.status in ENDED and any(getattr(record, name) is None for name in names)
 
 
 def _digits(value: float) -> str:

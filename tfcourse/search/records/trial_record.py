@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from tfcourse.errors import encodable
-from tfcourse.search.records.objective import COSTS, PARAMETERS, Objective
+from tfcourse.search.records.objective import COSTS, Objective
 from tfcourse.types import Hyperparameters
 
 __all__ = ["TrialRecord", "as_csv", "csv_tables", "parse_record", "rank", "without_nan"]
@@ -49,6 +49,10 @@ class TrialRecord:
         averaged_epochs: The number of epochs up to ``best_epoch`` of which the score is the mean.
         metrics: The mean of each metric at the epochs of the scores of several trainings; empty of
             one training, whose history has them, and in a record of an earlier version.
+        milliseconds: The time of a prediction for one example, see
+            `tfcourse.search.trials.latency.latency`; None in a search that does not need it.
+        is_slow: True if it breaks limits on times alone, of which strategies know nothing: the
+            values of the trials stay the same in every run.
     """
 
     trial: int
@@ -69,14 +73,21 @@ class TrialRecord:
     parameters: Annotated[int, Field(ge=0)] | None = None
     averaged_epochs: Annotated[int, Field(ge=1)] = 1
     metrics: Mapping[str, float | None] = field(default_factory=dict)
+    milliseconds: float | None = None
+    is_slow: bool = False
+
+    @property
+    def comparable_status(self) -> str:
+        """The status that strategies learn from: a trial that is only slow has completed."""
+        return "completed" if self.is_slow else self.status
 
     @property
     def comparable_score(self) -> float | None:
         """The score that strategies learn from: ``expected_score`` if there is one.
 
-        It is None of a trial that breaks a limit: to them it has failed.
+        It is None of a trial that breaks a limit, unless it is only slow: to them it has failed.
         """
-        if self.status == "infeasible":
+        if self.comparable_status == "infeasible":
             return None
         return self.score if self.expected_score is None else self.expected_score
 
@@ -96,7 +107,8 @@ class TrialRecord:
     def value_of(self, objective: Objective) -> float | None:
         """Return the value of an objective: a cost, or a metric at the epochs of the score."""
         if objective.name in COSTS:
-            return self.parameters if objective.name == PARAMETERS else self.seconds
+            cost: float | None = getattr(self, objective.name)
+            return cost
         return self.metrics_at_score.get(objective.name)
 
     @property

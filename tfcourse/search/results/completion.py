@@ -9,7 +9,7 @@ from typing import Unpack
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.config.load import Overrides, load_config
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.records.satisficing import lacks_parameters
+from tfcourse.search.records.satisficing import lacks_costs
 from tfcourse.search.records.trial_record import TrialRecord, rank
 from tfcourse.search.results.findings import findings
 from tfcourse.search.results.search_result import SearchResult
@@ -79,7 +79,7 @@ def complete_result(
 
     It has ended if all trials are on record, or by a limit.
     """
-    if any(lacks_parameters(record, config.bounds) for record in records.values()):
+    if any(lacks_costs(record, config.bounds) for record in records.values()):
         return None
     has_all = all(number in records for number in range(config.trials))
     if not has_all and stop_on_record(config, directory, records) is None:

@@ -203,7 +203,7 @@ class Pruning:
             records: The records of the trials that it is compared with, and perhaps of others.
         """
         others = [records[number] for number in self.compared(trial)]
-        others = [record for record in others if record.status in self.rule.statuses]
+        others = [record for record in others if record.comparable_status in self.rule.statuses]
         curves = [
             self._sign * scores_by_epoch(curve, self.direction, self.score_at)
             for record in others
@@ -232,7 +232,7 @@ class Pruning:
         )
 
     def _shifts(self, others: Sequence[TrialRecord]) -> dict[int, float]:
-        scores = np.array([r.scores for r in others if r.status == "completed"])
+        scores = np.array([r.scores for r in others if r.comparable_status == "completed"])
         if self.trainings == 1 or not len(scores):
             return {}
         wholes = scores.mean(axis=1)

@@ -6,7 +6,7 @@ import keras
 
 from tfcourse.errors import InputError, one_of
 from tfcourse.search.config.search_config import SearchConfig
-from tfcourse.search.records.objective import COSTS, PARAMETERS
+from tfcourse.search.records.objective import COSTS
 
 __all__ = ["RequiredNames", "check_names", "series_of_all_epochs"]
 
@@ -31,7 +31,7 @@ def check_names(config: SearchConfig, names: Iterable[str], source: str) -> None
     if stopping is not None and stopping.monitor is not None:
         needed.append((f"monitor of {source}", stopping.monitor, ()))
     in_limits = f"metric of {source} in [search.limits]"
-    needed += [(in_limits, bound.name, (PARAMETERS,)) for bound in config.bounds]
+    needed += [(in_limits, bound.name, COSTS) for bound in config.bounds]
     for what, name, costs in needed:
         if name not in (choices := [*costs, *names]):
             raise InputError(one_of(what, name, choices))

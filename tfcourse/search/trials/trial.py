@@ -22,6 +22,7 @@ from tfcourse.search.strategies.pruning import TrialLimits
 from tfcourse.search.trials import own_callbacks
 from tfcourse.search.trials.building import build_function
 from tfcourse.search.trials.callbacks import trial_callbacks
+from tfcourse.search.trials.costs import ModelCosts
 from tfcourse.search.trials.feeding import LARGEST_BATCH, Examples, fit_arguments, of_part
 from tfcourse.search.trials.history_names import series_of_all_epochs
 from tfcourse.search.trials.normalized import AnyScaling, ScaledModel, normalize, with_scaling
@@ -57,8 +58,7 @@ class TrialRunner:
         split: The data.
         worker: The name of this process in the records.
         checkpoints: The folder for the checkpoints of trials; None writes none.
-        limits: Returns, from a trial's number and epochs, the limits below which it is pruned,
-            None if there are none; without it no trial is pruned.
+        limits: Returns the limits of a trial by its number and epochs; None prunes no trial.
         files: The folder for files of callbacks of one's own.
 
     Attributes:
@@ -77,6 +77,7 @@ class TrialRunner:
         self.config, self.split, self.worker = config, split, worker
         self.checkpoints, self._limits, self.files = checkpoints, limits, files
         self.pool = ModelPool(config.search.reuse_models)
+        self._costs = ModelCosts(config, split)
         # The data of one fold at a time; without folds it is computed only once.
         self.data = lru_cache(maxsize=1)(self._fold_data)
         self._scalable: WeakSet[KerasModel] = WeakSet()
@@ -133,17 +134,17 @@ class TrialRunner:
             return None, end
         try:
             curves = None if limits is None else objective
-            fields = {**combine(results, curves), "parameters": model.count_params()}
-            return self._with_scaling(model, training.fold), fields
+            *_, scaling = self.data(training.fold)
+            fields = {**combine(results, curves), **self._costs.of(model, scaling)}
+            return self._with_scaling(model, scaling), fields
         except Exception as error:
             return None, failure(error)
 
-    def _with_scaling(self, model: KerasModel, fold: int) -> SavableModel:
-        """Return the model, or an object that saves it with the scaling of its fold in front.
+    def _with_scaling(self, model: KerasModel, scaling: AnyScaling | None) -> SavableModel:
+        """Return the model, or an object that saves it with its scaling, if any, in front.
 
         The scaling is tried on each model once: it raises an error if the model can't have it.
         """
-        *_, scaling = self.data(fold)
         if scaling is None:
             return model
         if model not in self._scalable:

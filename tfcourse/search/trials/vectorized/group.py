@@ -15,6 +15,7 @@ from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.trials.building import compiled_model
 from tfcourse.search.trials.callbacks import early_stopping
+from tfcourse.search.trials.costs import ModelCosts
 from tfcourse.search.trials.schedules import schedule_parameters, smoothing_of
 from tfcourse.search.trials.scoring import score_history
 from tfcourse.search.trials.trainings import with_origin
@@ -53,6 +54,7 @@ class GroupRunner:
         self.config, self.split = runner.config, runner.split
         self._populations: dict[Hashable, Population] = {}  # the last used one is the last
         self._refused: set[Hashable] = set()
+        self._costs = ModelCosts(self.config, self.split)
         self._effort = Effort()
 
     def run(self, group: Mapping[int, Hyperparameters], on_trial: OnTrial) -> None:
@@ -73,10 +75,11 @@ class GroupRunner:
 
         population = self._population(next(iter(group.values()))) if len(group) > 1 else None
         if population is not None:
-            parameters = population.model.count_params()
-            callbacks = _MemberCallbacks(self, list(group.items()), on_end, parameters)
+            callbacks = _MemberCallbacks(self, list(group.items()), on_end)
             try:
                 with exit_as_error():
+                    *_, scaling = self.runner.data(0)
+                    callbacks.costs = self._costs.of(population.model, scaling)
                     self._train(population, list(group.items()), callbacks)
             except Exception as error:
                 if callbacks.error is not None:
@@ -196,10 +199,9 @@ class _MemberCallbacks:
         runner: GroupRunner,
         group: Sequence[tuple[int, Hyperparameters]],
         on_trial: OnTrial,
-        parameters: int,
     ) -> None:
         self.runner, self.group, self.on_trial = runner, group, on_trial
-        self.parameters = parameters
+        self.costs: Mapping[str, float] = {}
         self.error: Exception | None = None
         self.time_shares = TimeShares(len(group))
         self.stopping = early_stopping(runner.config)
@@ -233,7 +235,7 @@ class _MemberCallbacks:
             self.limits[index],
             score_at=config.search.score_at,
         )
-        fields["parameters"] = self.parameters
+        fields |= self.costs
         if fields["status"] != "failed" and result.stopped == "not finite":
             fields = {"status": "failed", "message": result.message, "history": history}
         trial_runner = self.runner.runner
