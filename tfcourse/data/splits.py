@@ -54,6 +54,10 @@ class Part:
         weight = None if self.weight is None else select(self.weight)
         return Part(select(self.x), select(self.y), weight)
 
+    def with_x(self, function: Callable[[Any], Arrays]) -> "Part":
+        """Return the set with the result of a function for x, which works on any rows of it."""
+        return replace(self, x=function(self.x))
+
 
 def joined(first: Part, second: Part) -> Part:
     """Return the examples of both sets, those of the first before those of the second."""
@@ -117,7 +121,7 @@ class Split:
         """Return examples as the best model takes them: of a table, a dict of its columns."""
         if self.columns is None or self.is_encoded:
             return part
-        return replace(part, x=self.columns.raw(part.x))
+        return part.with_x(self.columns.raw)
 
     @property
     def raw_test(self) -> Part | None:

@@ -38,7 +38,7 @@ class ColumnRanges:
         stored: "pyarrow.RecordBatch",
         rows: npt.NDArray[np.bool_],
     ) -> None:
-        """Add some rows of a chunk, at least one.
+        """Add some rows of a chunk, at least one; NaN is a missing number.
 
         Args:
             numbers: The columns in float64, (rows, columns).
@@ -46,10 +46,10 @@ class ColumnRanges:
             rows: Which rows.
         """
         numbers = numbers[rows]
-        rounding = np.abs(numbers - numbers.astype(np.float32)).max(axis=0)
-        self.low = np.minimum(self.low, numbers.min(axis=0))
-        self.high = np.maximum(self.high, numbers.max(axis=0))
-        self.rounding = np.maximum(self.rounding, rounding)
+        rounding = np.fmax.reduce(np.abs(numbers - numbers.astype(np.float32)), axis=0)
+        self.low = np.fmin(self.low, np.fmin.reduce(numbers, axis=0))
+        self.high = np.fmax(self.high, np.fmax.reduce(numbers, axis=0))
+        self.rounding = np.fmax(self.rounding, rounding)
         for place in np.flatnonzero(np.maximum(-self.low, self.high) > 2**53).tolist():
             both = self.exact.get(place, ()) + _exact(stored.column(place).filter(rows))
             self.exact[place] = (min(both), max(both)) if both else ()

@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from tfcourse.data.streams.row_groups import RowGroups
-from tfcourse.data.streams.row_survey import RowSurvey, complete_rows
+from tfcourse.data.streams.row_survey import RowSurvey
 from tfcourse.data.streams.stream import EpochBatches, Stream, Transform, shuffled_rows
 from tfcourse.types import Array
 
@@ -48,18 +48,23 @@ class RowSet:
         return [place for place, group in groups if group.set in (None, self.number)]
 
     def pieces(self, place: int) -> Iterator[Piece]:
-        """Yield the examples of a row group in order; those that lack a value are left out."""
+        """Yield the examples of a row group in order; x is as `Columns` has it."""
         import pyarrow
         from pyarrow import compute
 
+        kinds = [column.kind for column in self.rows.columns]
+        categories = [n for n, kind in enumerate(kinds) if kind == "category"]
         for chunk in self.rows.chunks(place):
-            mask = (chunk.sets == self.number) & complete_rows(chunk)
+            mask = (chunk.sets == self.number) & chunk.complete
+            x = chunk.x[mask]
+            if categories:
+                x[:, categories] = np.nan_to_num(x[:, categories], nan=-1)
             y = chunk.y.filter(mask)
             if self.levels:
                 places = compute.index_in(y, pyarrow.array(self.levels, chunk.y.type))
-                yield chunk.x[mask], places.to_numpy().astype(np.int64)
+                yield x, places.to_numpy().astype(np.int64)
             else:
-                yield chunk.x[mask], y.to_numpy().astype(np.float32)[:, None]
+                yield x, y.to_numpy().astype(np.float32)[:, None]
 
     def in_order(self) -> Iterator[Piece]:
         """Yield the examples in the order of the files."""
@@ -97,14 +102,15 @@ class RowSet:
         return EpochBatches(dataset.prefetch(1), begin=begin)
 
 
-def streams_of(survey: RowSurvey, shuffle_buffer: int) -> dict[str, Stream]:
+def streams_of(survey: RowSurvey, rows: RowGroups, shuffle_buffer: int) -> dict[str, Stream]:
     """Return the sets by name.
 
     Args:
         survey: The result of the pass over the rows.
+        rows: Its row groups, with the levels of categories.
         shuffle_buffer: See `RowSet`.
     """
-    rows, levels = survey.rows, survey.levels
+    levels = survey.levels
     names = survey.class_names or range(len(levels))
     groups = {"kind": "parquet", "row_groups": len(rows.groups)}
     streams = {}

@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from tfcourse.data.splitting.assignment import SET_NAMES
 from tfcourse.data.streams.row_columns import (
-    check_columns,
+    feature_values,
+    features_of,
     label_type,
     label_values,
-    number_values,
 )
 from tfcourse.data.streams.set_folders import sets_of_folder
 from tfcourse.data.tables.column_files import part_files
+from tfcourse.data.tables.columns import Column
 from tfcourse.data.tables.table import choose_columns
 from tfcourse.data.tables.table_options import TableOptions
 from tfcourse.errors import InputError, error_line
@@ -58,9 +59,11 @@ class Chunk(NamedTuple):
         group: The row group.
         first: The number of the first row in the group.
         columns: The features and last the label as the file has them.
-        x: The features, (rows, features), NaN where a value is missing.
+        x: The features, (rows, features), NaN where a value is missing; see
+            `tfcourse.data.streams.row_columns.feature_values`.
         y: The label's column, of the type `RowGroups.label_type`; null if missing.
         sets: The number of the set of each row.
+        complete: True for each row that is not left out because it lacks a value.
     """
 
     group: RowGroup
@@ -69,6 +72,11 @@ class Chunk(NamedTuple):
     x: Array
     y: "pyarrow.Array"
     sets: npt.NDArray[np.int64]
+    complete: npt.NDArray[np.bool_]
+
+    def place(self, row: int) -> str:
+        """Return the place of a row in words."""
+        return f"row {self.group.first + self.first + int(row)} of {self.group.path.name}"
 
 
 @dataclass(frozen=True)
@@ -81,22 +89,34 @@ class RowGroups:
     Attributes:
         path: The path of the config, for messages.
         groups: The row groups, in the order of the files' names.
-        features: The columns of x.
+        columns: The columns of x, of which categories have no levels before `survey_rows`.
         label: The column of y.
         label_type: The type of the labels, see `tfcourse.data.streams.row_columns.label_type`.
         set_names: The names of the sets by their numbers.
         split: The shares of train, dev and perhaps test.
         seed: The seed of the sets.
+        fills: Whether missing features are filled later; else their rows are left out.
     """
 
     path: Path
     groups: tuple[RowGroup, ...]
-    features: tuple[str, ...]
+    columns: tuple[Column, ...]
     label: str
     label_type: "pyarrow.DataType"
     set_names: tuple[str, ...]
     split: tuple[float, ...]
     seed: int
+    fills: bool
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the columns of x."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def is_matrix(self) -> bool:
+        """True if a model takes x as it is."""
+        return not self.fills and all(column.kind == "number" for column in self.columns)
 
     @property
     def files(self) -> int:
@@ -131,11 +151,15 @@ class RowGroups:
                 for stored in file.iter_batches(CHUNK, [group.number], names, use_threads=False):
                     batch = stored.select(names)
                     x: Any = np.empty((len(batch), len(self.features)), dtype)
-                    for column in range(len(self.features)):
-                        x[:, column] = number_values(batch.column(column), dtype)
+                    for n, column in enumerate(self.columns):
+                        x[:, n] = feature_values(batch.column(n), column, dtype)
                     title = f'{group.path}: the label "{self.label}"'
                     y = label_values(batch.column(self.label), self.label_type, title)
-                    yield Chunk(group, first, batch, x, y, sets[first : first + len(batch)])
+                    complete = y.is_valid().to_numpy(zero_copy_only=False)
+                    if not self.fills:
+                        complete &= ~np.isnan(x).any(axis=1)
+                    of_rows = sets[first : first + len(batch)]
+                    yield Chunk(group, first, batch, x, y, of_rows, complete)
                     first += len(batch)
         except (pyarrow.ArrowException, OSError) as error:
             raise InputError(f"{group.path} can't be read: {error_line(error)}") from None
@@ -160,7 +184,7 @@ def row_groups(
         numbers: Whether the label is a number to predict, not a class.
 
     Raises:
-        InputError: There is no file, one can't be read, or a column is missing or holds no numbers.
+        InputError: There is no file, one can't be read, or a column is missing or no feature.
     """
     folders = sets_of_folder(path) if path.is_dir() else None
     places = {None: path} if folders is None else folders
@@ -180,17 +204,17 @@ def row_groups(
         raise InputError(f"{path} has no rows.")
     (first_file, schema), *_ = schemas.items()
     features, label = choose_columns(first_file, list(schema.names), label, options, {})
-    for file, schema in schemas.items():
-        check_columns(file, schema, features, label)
+    columns = features_of(schemas, features, label, options)
     return RowGroups(
         path,
         tuple(groups),
-        tuple(features),
+        columns,
         label,
-        label_type(schemas, label, numbers),
+        label_type(schemas, label, numbers, options.of(label).type),
         SET_NAMES[: len(split if folders is None else folders)],
         tuple(split),
         seed,
+        options.missing == "mean",
     )
 
 

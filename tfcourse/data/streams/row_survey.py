@@ -6,27 +6,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tfcourse.data.streams.column_ranges import ColumnRanges
+from tfcourse.data.streams.row_checks import check_features
+from tfcourse.data.streams.row_columns import text_values
 from tfcourse.data.streams.row_groups import Chunk, RowGroups
-from tfcourse.data.tables.table_options import ClassNames
+from tfcourse.data.streams.row_levels import RowLevels
+from tfcourse.data.tables.table_options import ClassNames, Missing
+from tfcourse.data.tables.train_statistics import TrainStatistics
 from tfcourse.errors import InputError, shortened
-from tfcourse.types import Array
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["RowSurvey", "complete_rows", "survey_rows"]
+__all__ = ["RowSurvey", "survey_rows"]
 
 # Labels of more different values are no classes.
 MOST_CLASSES = 10_000
-
-
-def complete_rows(chunk: Chunk) -> npt.NDArray[np.bool_]:
-    """Return which rows of a chunk lack no value."""
-    present: npt.NDArray[np.bool_] = chunk.y.is_valid().to_numpy(zero_copy_only=False)
-    return present & ~np.isnan(chunk.x).any(axis=1)
 
 
 @dataclass
@@ -36,12 +32,14 @@ class RowSurvey:
     Attributes:
         rows: The row groups.
         numbers: Whether the label is a number to predict, not a class.
-        counts: The rows of each set that lack no value.
+        counts: The rows of each set that are not left out.
         classes: The rows of each label of each set; empty for numbers to predict.
         digests: A hash of the numbers and labels of each set.
         missing: The number of missing values of each feature, and last of the label.
-        incomplete: The number of rows that lack a value.
+        incomplete: The number of rows that are left out as they lack a value.
         columns: The ranges of the features, and last of a label that is a number to predict.
+        texts: The texts of each category, by the number of its column.
+        train: Statistics of the train set; None of numbers that a model takes as they are.
     """
 
     rows: RowGroups
@@ -56,6 +54,12 @@ class RowSurvey:
         self.incomplete = 0
         self.first_missing = ""
         self.columns = ColumnRanges(features + self.numbers)
+        self.texts = {
+            place: RowLevels(column.name, f'{self.rows.path}: the column "{column.name}"')
+            for place, column in enumerate(self.rows.columns)
+            if column.kind == "category"
+        }
+        self.train = None if self.rows.is_matrix else TrainStatistics(features)
 
     def add(self, chunk: Chunk) -> None:
         """Count the rows of a chunk, whose x is float64.
@@ -63,15 +67,15 @@ class RowSurvey:
         Raises:
             InputError: A number is not finite in float32, or a label is no class or number.
         """
-        complete = complete_rows(chunk)
+        complete = chunk.complete
+        self.missing[:-1] += np.isnan(chunk.x).sum(axis=0)
+        self.missing[-1] += chunk.y.null_count
         if not complete.all():
-            self.missing[:-1] += np.isnan(chunk.x).sum(axis=0)
-            self.missing[-1] += chunk.y.null_count
             self.incomplete += int((~complete).sum())
-            self.first_missing = self.first_missing or _place(chunk, int(complete.argmin()))
+            self.first_missing = self.first_missing or chunk.place(int(complete.argmin()))
         with np.errstate(over="ignore"):
             single = chunk.x.astype(np.float32)
-        self._check_finite(chunk, single)
+        check_features(self.rows, chunk, single)
         self._check_label(chunk)
         if complete.any():
             numbers = np.column_stack([chunk.x, chunk.y]) if self.numbers else chunk.x
@@ -81,6 +85,19 @@ class RowSurvey:
             self.counts[number] += int(mask.sum())
             self.digests[number].update(np.ascontiguousarray(single[mask]).data)
             self._add_labels(number, chunk.y.filter(mask))
+            for place in self.texts:
+                self._hash_texts(number, text_values(chunk.columns.column(place)).filter(mask))
+        if self.train is not None:
+            self.train.add(single[complete & (chunk.sets == 0)].astype(np.float64))
+        rows = np.flatnonzero(complete)
+        for place, texts in self.texts.items():
+            values = text_values(chunk.columns.column(place)).filter(complete)
+            texts.add(values, chunk.sets[rows] == 0, lambda row: chunk.place(int(rows[row])))
+
+    def _hash_texts(self, number: int, texts: "pyarrow.Array") -> None:
+        encoded = texts.dictionary_encode()
+        self.digests[number].update(f"{encoded.dictionary.to_pylist()} ".encode())
+        self.digests[number].update(encoded.indices.fill_null(-1).to_numpy().data)
 
     def _add_labels(self, number: int, y: "pyarrow.Array") -> None:
         if self.numbers:
@@ -98,16 +115,6 @@ class RowSurvey:
             raise InputError(
                 f'{self.rows.path}: the label "{self.rows.label}" has more than {MOST_CLASSES} '
                 'different values, which are no classes. A regression? [training] loss = "mse".'
-            )
-
-    def _check_finite(self, chunk: Chunk, single: Array) -> None:
-        infinite = np.isinf(single)
-        if infinite.any():
-            row, column = np.argwhere(infinite)[0]
-            raise InputError(
-                f'{self.rows.path}: the column "{self.rows.features[column]}" holds a number that '
-                f"is not finite in float32: {chunk.x[row, column]} in {_place(chunk, row)}. "
-                "Correct it, or leave the column out with drop."
             )
 
     def _check_label(self, chunk: Chunk) -> None:
@@ -131,11 +138,11 @@ class RowSurvey:
                 'loss = "mse".'
             )
 
-    def check(self, drop: bool) -> None:
+    def check(self, missing: Missing) -> None:
         """Check the whole.
 
         Args:
-            drop: Whether rows that lack a value are left out; else they are an error.
+            missing: The rule for missing values.
 
         Raises:
             InputError: Values are missing, float32 merges numbers, a set is empty, or there are
@@ -149,13 +156,13 @@ class RowSurvey:
                 f'{path}: the column "{name}" has no value in any row. Leave it out with drop, or '
                 "write its values."
             )
-        if self.incomplete and not drop:
+        if self.incomplete and missing == "error":
             counts = zip(self.names, self.missing, strict=True)
             text = ", ".join(f'"{name}" {count}' for name, count in counts if count)
             raise InputError(
                 f"{path}: values are missing: {text} of {total} rows, the first in "
-                f'{self.first_missing}. missing = "drop" leaves the rows out; to fill them with '
-                '"mean" or "median" give stream = false.'
+                f'{self.first_missing}. missing = "drop" leaves the rows out, "mean" fills them; '
+                '"median" needs stream = false.'
             )
         if not all(self.counts):
             empty = self.rows.set_names[self.counts.index(0)]
@@ -211,18 +218,19 @@ class RowSurvey:
 
     @property
     def ranges(self) -> dict[str, tuple[float, float]]:
-        """The least and the largest number of each feature by name."""
+        """The least and the largest number of each feature by name, without categories."""
         pairs = zip(self.columns.low.tolist(), self.columns.high.tolist(), strict=True)
-        return dict(zip(self.rows.features, pairs, strict=False))
+        named = zip(self.rows.columns, pairs, strict=False)
+        return {column.name: pair for column, pair in named if column.kind != "category"}
 
 
-def survey_rows(rows: RowGroups, numbers: bool, drop: bool) -> RowSurvey:
+def survey_rows(rows: RowGroups, numbers: bool, missing: Missing) -> RowSurvey:
     """Return the checked result of a pass over all rows.
 
     Args:
         rows: The row groups.
         numbers: Whether the label is a number to predict, not a class.
-        drop: Whether rows that lack a value are left out.
+        missing: The rule for missing values.
 
     Raises:
         InputError: As from `RowSurvey.check`, or a file can't be read.
@@ -231,10 +239,5 @@ def survey_rows(rows: RowGroups, numbers: bool, drop: bool) -> RowSurvey:
     for place in range(len(rows.groups)):
         for chunk in rows.chunks(place, np.float64):
             survey.add(chunk)
-    survey.check(drop)
+    survey.check(missing)
     return survey
-
-
-def _place(chunk: Chunk, row: int) -> str:
-    number = chunk.group.first + chunk.first + row
-    return f"row {number} of {chunk.group.path.name}"

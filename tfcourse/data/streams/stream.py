@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tfcourse.data.nested import Arrays, map_arrays
 from tfcourse.data.splits import Part
 from tfcourse.errors import InputError
-from tfcourse.types import Dataset, Nested
+from tfcourse.types import Array, Dataset, Nested, Tensor
 
 __all__ = ["EpochBatches", "Stream", "Transform", "batches_of", "shuffled_rows"]
 
@@ -151,15 +151,43 @@ class Stream(Part):
             self.transform,
         )
 
-    def with_transform(self, transform: Transform) -> "Stream":
-        """Return the set with a function applied to each batch, after those it has."""
+    def with_transform(self, transform: Transform, shape: Any = None) -> "Stream":
+        """Return the set with a function applied to each batch, after those it has.
+
+        Args:
+            transform: The function.
+            shape: The shape of one example that it returns; None if it stays.
+        """
         first = self.transform
 
         def both(*batch: Nested) -> Nested:
             return transform(*first(*batch)) if first else transform(*batch)
 
-        parts = (self.source, self.example_shape, self.number, self.record, self.digest, self.steps)
+        shape = self.example_shape if shape is None else shape
+        parts = (self.source, shape, self.number, self.record, self.digest, self.steps)
         return Stream(*parts, transform=both)
+
+    def with_x(self, function: Callable[[Array], Arrays]) -> "Stream":
+        """Return the set with the result of a function for the x of each batch.
+
+        Args:
+            function: Takes rows of x, and returns an array, or a dict of arrays, of as many; texts
+                are objects.
+        """
+        sample = function(np.zeros((1, *self.example_shape), np.float32))
+        shape = map_arrays(lambda array: array.shape[1:], sample)
+
+        def transform(x: Tensor, *others: Nested) -> Nested:
+            import tensorflow as tf
+
+            leaves = tf.nest.flatten(sample)
+            kinds = [tf.string if leaf.dtype == object else leaf.dtype for leaf in leaves]
+            values = tf.numpy_function(lambda rows: tf.nest.flatten(function(rows)), [x], kinds)
+            for value, leaf in zip(values, leaves, strict=True):
+                value.set_shape((None, *leaf.shape[1:]))
+            return (tf.nest.pack_sequence_as(sample, values), *others)
+
+        return self.with_transform(transform, shape)
 
 
 def batches_of(batches: EpochBatches) -> Iterator[Nested]:

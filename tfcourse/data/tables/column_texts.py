@@ -17,7 +17,9 @@ __all__ = [
     "check_levels",
     "check_no_numbers",
     "distinct_texts",
+    "mixed_levels",
     "no_number",
+    "no_number_error",
     "shared_unit",
     "toml_key",
 ]
@@ -76,11 +78,27 @@ def check_no_numbers(
         row: Names a row in messages.
         decimal: The decimal point.
     """
-    form = _number_form(decimal)
-    plain = np.array([form.fullmatch(level) is not None for level in levels])
-    numeric = plain | [_otherwise_written(level) for level in levels]
-    if not plain.all() and numeric[codes[codes >= 0]].mean() > NUMBERS_WITH_ERRORS:
+    counts = np.bincount(codes[codes >= 0], minlength=len(levels))
+    if mixed_levels(levels, counts, decimal):
         raise no_number(values, title, row, decimal)
+
+
+def mixed_levels(
+    levels: tuple[str, ...], counts: npt.NDArray[np.int64], decimal: str
+) -> tuple[str, ...]:
+    """Return the levels that are no numbers, if most rows have numbers, also otherwise written.
+
+    Args:
+        levels: The texts.
+        counts: The number of rows of each.
+        decimal: The decimal point.
+    """
+    form = _number_form(decimal)
+    plain = np.array([form.fullmatch(level) is not None for level in levels], np.bool_)
+    numeric = plain | np.array([_otherwise_written(level) for level in levels], np.bool_)
+    if plain.all() or counts[numeric].sum() <= NUMBERS_WITH_ERRORS * counts.sum():
+        return ()
+    return tuple(level for level, is_plain in zip(levels, plain, strict=True) if not is_plain)
 
 
 def check_levels(
@@ -130,12 +148,28 @@ def no_number(
         place for place, text in enumerate(texts) if text is not None and not form.fullmatch(text)
     ]
     first = wrong[0]
-    text = shortened(str(texts[first]), 40)
+    return no_number_error(str(texts[first]), row(first), len(wrong), len(texts), title, decimal)
+
+
+def no_number_error(
+    text: str, place: str, wrong: int, rows: int, title: str, decimal: str
+) -> InputError:
+    """Return the error for a column of numbers and other texts.
+
+    Args:
+        text: The first text that is no number.
+        place: Its row in words.
+        wrong: The number of rows that have such texts.
+        rows: The number of all rows.
+        title: Names the column in messages.
+        decimal: The decimal point.
+    """
+    text = shortened(text, 40)
     name = title.rpartition(' "')[2].rstrip('"')
     how = "written otherwise" if _otherwise_written(text) else "not"
     return InputError(
-        f"{title} holds numbers, but {how} in {len(wrong)} of {len(texts)} rows, the first in "
-        f'{row(first)}: "{text}". {_remedy(text.strip(), decimal)}, or give type = "category" in '
+        f"{title} holds numbers, but {how} in {wrong} of {rows} rows, the first in "
+        f'{place}: "{text}". {_remedy(text.strip(), decimal)}, or give type = "category" in '
         f"[data.columns.{toml_key(name)}]."
     )
 

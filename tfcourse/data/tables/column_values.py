@@ -22,7 +22,7 @@ from tfcourse.types import Array
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["feature", "is_coarse", "number_values", "plain_values"]
+__all__ = ["column_kind", "days", "feature", "is_coarse", "number_values", "plain_values"]
 
 
 def feature(
@@ -46,7 +46,7 @@ def feature(
     """
     title = f'{origin}: the column "{name}"'
     own = options.of(name)
-    kind = _kind(values, name, own.type, title)
+    kind = column_kind(values.type, name, own.type, title, lambda: values.drop_null()[0].as_py())
     if kind != "category":
         if own.encoding is not None:
             raise InputError(
@@ -55,7 +55,7 @@ def feature(
         if kind == "number":
             return Column(name, kind), number_values(values, title, row, options.decimal_point)
         if kind == "date":
-            return Column(name, kind), _days(values)
+            return Column(name, kind), days(values)
         return Column(name, kind), _booleans(values, title, row)
     levels, codes = distinct_texts(values)
     if own.type is None:
@@ -65,13 +65,28 @@ def feature(
     return Column(name, kind, levels, own.encoding or encoding), codes.astype(np.float32)
 
 
-def _kind(
-    values: "pyarrow.ChunkedArray", name: str, wanted: ColumnKind | None, title: str
+def column_kind(
+    kind: "pyarrow.DataType",
+    name: str,
+    wanted: ColumnKind | None,
+    title: str,
+    example: Callable[[], object],
 ) -> ColumnKind:
-    """Return the type of a column, the wanted one if it can have it."""
+    """Return the type of a column, the wanted one if it can have it.
+
+    Args:
+        kind: Its type in the file.
+        name: Its name.
+        wanted: The type that the config names.
+        title: Names the column in messages.
+        example: Returns a value for messages.
+
+    Raises:
+        InputError: It can't have the wanted type, or be a feature.
+    """
     from pyarrow import types
 
-    kind = values.type.value_type if types.is_dictionary(values.type) else values.type
+    kind = kind.value_type if types.is_dictionary(kind) else kind
     leave_out = f'Leave it out with drop = ["{name}"]'
     if types.is_date(kind) or types.is_timestamp(kind):
         if wanted in ("date", "category"):
@@ -90,11 +105,10 @@ def _kind(
             "write its parts as columns of their own."
         )
     if wanted == "date" or (wanted == "boolean" and own != "boolean" and not is_number):
-        example = shortened(str(values.drop_null()[0].as_py()), 40)
         form = "2026-01-31" if wanted == "date" else "true or false"
         raise InputError(
             f'{title} is to be of the type "{wanted}", which is written {form}. Received: '
-            f'"{example}". {leave_out}, or give it type = "category".'
+            f'"{shortened(str(example()), 40)}". {leave_out}, or give it type = "category".'
         )
     if wanted == "number" and own == "category":
         return "number"  # number_values names the first text
@@ -128,7 +142,7 @@ def number_values(
     return numbers
 
 
-def _days(values: "pyarrow.ChunkedArray") -> npt.NDArray[np.float64]:
+def days(values: "pyarrow.ChunkedArray") -> npt.NDArray[np.float64]:
     """Return the days since 1970-01-01, with the time as a fraction."""
     import pyarrow
     from pyarrow import compute

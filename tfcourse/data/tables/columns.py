@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfcourse.data.tables.table_options import ColumnKind, Encoding, Missing
+from tfcourse.data.tables.train_statistics import TrainStatistics
 from tfcourse.types import Array
 
 __all__ = ["NUMBERS", "Column", "Columns"]
@@ -44,6 +45,7 @@ class Columns:
         sizes: The number of levels of each category that a model has inputs for, by name.
         origin: Lines about the file, for people to read.
         ranges: The least and the largest number of each column by name, of rows that are streamed.
+        statistics: Those of the train set, of rows that are streamed.
         encoded: Whether x is no longer the matrix but what a model takes.
     """
 
@@ -53,6 +55,7 @@ class Columns:
     sizes: Mapping[str, int] | None = None
     origin: tuple[str, ...] = ()
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    statistics: TrainStatistics | None = None
     encoded: bool = False
 
     @property

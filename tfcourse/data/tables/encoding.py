@@ -11,10 +11,11 @@ from tfcourse.data.nested import Arrays
 from tfcourse.data.scaling import Scaling, fit_scaling
 from tfcourse.data.splits import Split
 from tfcourse.data.tables.columns import NUMBERS, Columns, present
+from tfcourse.data.tables.train_statistics import TrainStatistics
 from tfcourse.errors import InputError
 from tfcourse.types import Array
 
-__all__ = ["TableEncoding", "fit_encoding"]
+__all__ = ["TableEncoding", "encoding_of_statistics", "fit_encoding"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class TableEncoding:
     def apply_to(self, split: Split) -> Split:
         """Return the split with all its sets encoded."""
         return replace(
-            split.map(lambda part: replace(part, x=self.apply(part.x))),
+            split.map(lambda part: part.with_x(self.apply)),
             columns=replace(self.columns, encoded=True),
         )
 
@@ -105,10 +106,7 @@ def fit_encoding(columns: Columns, train: Array, method: str) -> TableEncoding:
         values = train[:, place]
         missing = values < 0 if column.kind == "category" else np.isnan(values)
         if missing.all():
-            raise InputError(
-                f'the column "{column.name}" has no value in the train set of {len(values)} rows. '
-                f'Leave it out with drop = ["{column.name}"], or give more data.'
-            )
+            raise _without_value(column.name, len(values))
     categories = [*columns.categories("one_hot"), *columns.categories("index")]
     levels = {columns.features[place].name: present(train[:, place]) for place in categories}
     fills = {}
@@ -135,3 +133,37 @@ def _scaling(encoding: TableEncoding, train: Array, method: str) -> Scaling:
             of_column = fit_scaling(values[:, None], how)
             shift[target], scale[target] = of_column.shift[0], of_column.scale[0]
     return Scaling(shift, scale)
+
+
+def encoding_of_statistics(columns: Columns, train: TrainStatistics, method: str) -> TableEncoding:
+    """Return the encoding that `fit_encoding` returns, to rounding, of a train set's statistics.
+
+    Args:
+        columns: The columns; ``missing`` is not ``"median"``.
+        train: What a pass over the rows of the train set collected.
+        method: As for `fit_encoding`.
+
+    Raises:
+        InputError: A column has no value in the train set.
+    """
+    for place in np.flatnonzero(train.counts == 0).tolist():
+        raise _without_value(columns.features[place].name, train.rows)
+    fills = {}
+    if columns.missing == "mean":
+        fills = {columns.features[n].name: float(train.mean[n]) for n in columns.numbers}
+    encoding = TableEncoding(columns, train.levels, fills, None)
+    if method == "none" or not columns.numbers:
+        return encoding
+    shift = np.zeros(len(columns.numbers), np.float32)
+    scale = np.ones(len(columns.numbers), np.float32)
+    for target, place in enumerate(columns.numbers):
+        if columns.features[place].kind != "boolean":
+            shift[target], scale[target] = train.scaling(place, method)
+    return replace(encoding, scaling=Scaling(shift, scale))
+
+
+def _without_value(name: str, rows: int) -> InputError:
+    return InputError(
+        f'the column "{name}" has no value in the train set of {rows} rows. Leave it out with '
+        f'drop = ["{name}"], or give more data.'
+    )

@@ -82,15 +82,10 @@ def _row_stream_problems(table: DataTable) -> list[str]:
         for key, value in values.items()
         if value is not None
     ]
-    if table.missing in ("mean", "median"):
+    if table.missing == "median":
         lines.append(
-            '[data] missing of streamed rows must be "error" or "drop"; "mean" and "median" need '
-            f'stream = false. Received: "{table.missing}".'
-        )
-    if table.columns:
-        lines.append(
-            "[data.columns] has no effect on streamed rows, which are numbers and booleans. Leave "
-            f'"{next(iter(table.columns))}" out, or give stream = false.'
+            '[data] missing of streamed rows must be "error", "drop" or "mean"; "median" needs all '
+            "numbers of a column in memory: give stream = false."
         )
     return lines
 

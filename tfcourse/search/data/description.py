@@ -10,7 +10,7 @@ from tfcourse.console import one_line
 from tfcourse.data.nested import map_arrays
 from tfcourse.data.splits import Split
 from tfcourse.data.streams.stream import Stream
-from tfcourse.data.tables.columns import Column
+from tfcourse.data.tables.columns import Column, Columns
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.class_counts import class_counts
 from tfcourse.types import Array
@@ -81,8 +81,8 @@ def describe(split: Split, config: SearchConfig) -> DataDescription:
     columns: dict[str, str] = {}
     origin = () if split.columns is None else split.columns.origin
     if split.columns is not None and isinstance(split.train, Stream):
-        for name, (low, high) in split.columns.ranges.items():
-            columns[one_line(name)] = f"number, {low:g} to {high:g}"
+        for column in split.columns.features:
+            columns[one_line(column.name)] = _range_or_levels(split.columns, column)
     elif split.columns is not None:
         rows = np.concatenate([part.x for part in split.parts.values()])
         for place, column in enumerate(split.columns.features):
@@ -101,12 +101,23 @@ def describe(split: Split, config: SearchConfig) -> DataDescription:
 def _column(column: Column, values: Array) -> str:
     if column.kind == "category":
         missing = int((values < 0).sum())
-        names = _some([f'"{one_line(level)}"' for level in column.levels])
-        what = f"category, {column.encoding} of {len(column.levels)} levels: {names}"
+        what = _levels(column)
     else:
         missing = int(np.isnan(values).sum())
         what = f"{column.kind}, {np.nanmin(values):g} to {np.nanmax(values):g}"
     return f"{what}; {missing} missing" if missing else what
+
+
+def _range_or_levels(columns: Columns, column: Column) -> str:
+    if column.kind == "category":
+        return _levels(column)
+    low, high = columns.ranges[column.name]
+    return f"{column.kind}, {low:g} to {high:g}"
+
+
+def _levels(column: Column) -> str:
+    names = _some([f'"{one_line(level)}"' for level in column.levels])
+    return f"category, {column.encoding} of {len(column.levels)} levels: {names}"
 
 
 def _counts(of_classes: Mapping[str, int]) -> str:

@@ -5,11 +5,13 @@ from dataclasses import replace
 from tfcourse.data.splits import Split
 from tfcourse.data.streams.parquet_streams import streams_of
 from tfcourse.data.streams.row_groups import row_groups
-from tfcourse.data.streams.row_survey import survey_rows
-from tfcourse.data.tables.columns import Column, Columns
+from tfcourse.data.streams.row_survey import RowSurvey, survey_rows
+from tfcourse.data.tables.columns import Columns
+from tfcourse.data.tables.table_options import TableOptions
 from tfcourse.search.config.column_tables import table_options
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.paths import data_path
+from tfcourse.search.data.table_sizes import with_sizes
 from tfcourse.search.data.targets import encode_targets
 
 __all__ = ["split_of_row_groups"]
@@ -29,18 +31,42 @@ def split_of_row_groups(config: SearchConfig) -> Split:
     assert path is not None  # checked with the config
     assert isinstance(loss, str), "checked with the settings of streamed data"
     numbers = config.targets == "numbers"
-    rows = row_groups(path, data.label, table_options(data), data.split, data.seed, numbers)
-    survey = survey_rows(rows, numbers, data.missing == "drop")
-    streams = streams_of(survey, data.shuffle_buffer or BUFFER)
-    features = tuple(Column(name, "number") for name in rows.features)
+    options = table_options(data)
+    rows = row_groups(path, data.label, options, data.split, data.seed, numbers)
+    survey = survey_rows(rows, numbers, data.missing)
+    columns = _columns(survey, options)
+    rows = replace(rows, columns=columns.features)
+    streams = streams_of(survey, rows, data.shuffle_buffer or BUFFER)
     total = sum(group.rows for group in rows.groups)
     origin = [f"{path}: {total} rows in {len(rows.groups)} row groups of {rows.files} files"]
+    notes = list[str]()
     if survey.incomplete:
-        origin.append(f"values are missing: {survey.incomplete} of {total} rows are left out")
-    columns = Columns(
-        features, rows.label, data.missing, origin=tuple(origin), ranges=survey.ranges
-    )
+        left_out = f"values are missing: {survey.incomplete} of {total} rows are left out"
+        if data.missing == "mean":
+            notes.append(f'{left_out}, which lack the label "{rows.label}"')
+        else:
+            origin.append(left_out)
     outputs = len(survey.levels) or 1
     split = Split(streams["train"], streams["dev"], streams.get("test"), outputs)
     split = encode_targets(split, loss, config.targets)
-    return replace(split, columns=columns, class_names=survey.class_names)
+    columns = replace(columns, origin=tuple(origin))
+    split = replace(split, columns=columns, class_names=survey.class_names, notes=tuple(notes))
+    return with_sizes(split, config)
+
+
+def _columns(survey: RowSurvey, options: TableOptions) -> Columns:
+    """Return the columns, with the levels and the statistics of the train set."""
+    features = tuple(
+        survey.texts[place].column(options) if place in survey.texts else column
+        for place, column in enumerate(survey.rows.columns)
+    )
+    if survey.train is not None:
+        survey.train.levels = {texts.name: texts.train_places for texts in survey.texts.values()}
+    return Columns(
+        features,
+        survey.rows.label,
+        options.missing,
+        sizes={texts.name: len(texts.train) for texts in survey.texts.values()},
+        ranges=survey.ranges,
+        statistics=survey.train,
+    )

@@ -28,8 +28,10 @@ def with_sizes(split: Split, config: SearchConfig) -> Split:
             "normalize must be a text for a table with categories or missing values, such as "
             f'"standardize": it is for all numbers. Received: {dict(config.data.normalize)}.'
         )
-    pool = split.train if config.training.folds == 1 else joined(split.train, split.dev)
-    columns = split.columns.sized(pool.x)
+    columns = split.columns
+    if columns.sizes is None:
+        pool = split.train if config.training.folds == 1 else joined(split.train, split.dev)
+        columns = columns.sized(pool.x)
     if isinstance(columns.shape, Mapping) and is_builtin(config.builder):
         name, size = next(iter(columns.index_sizes.items()))
         raise InputError(

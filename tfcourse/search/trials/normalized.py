@@ -12,7 +12,7 @@ from tfcourse.data.nested import Arrays
 from tfcourse.data.scaling import Method, Scaling, fit_scaling
 from tfcourse.data.splits import Split
 from tfcourse.data.streams.stream import Stream
-from tfcourse.data.tables.encoding import TableEncoding, fit_encoding
+from tfcourse.data.tables.encoding import TableEncoding, encoding_of_statistics, fit_encoding
 from tfcourse.internals.models import compile_arguments
 from tfcourse.models.saving import save_model
 from tfcourse.search.trials.normalized_inputs import (
@@ -45,7 +45,11 @@ def normalize(
             several inputs; ``"none"`` returns the split itself and None.
     """
     if split.columns is not None and not split.is_encoded:
-        encoding = fit_encoding(split.columns, split.train.x, str(method))
+        statistics = split.columns.statistics
+        if statistics is None:
+            encoding = fit_encoding(split.columns, split.train.x, str(method))
+        else:
+            encoding = encoding_of_statistics(split.columns, statistics, str(method))
         return encoding.apply_to(split), encoding
     if method == "none":
         return split, None
