@@ -145,6 +145,12 @@ def test_the_latency_is_the_median_of_warm_calls(monkeypatch):
     assert latency.latency(model, np.zeros((1, 2), "float32"), repeats=5) == pytest.approx(3)
 
 
+def test_the_latency_of_several_inputs_and_outputs():
+    inputs = {name: keras.Input((2,), name=name) for name in "ab"}
+    model = keras.Model(inputs, {name: keras.layers.ReLU()(x) for name, x in inputs.items()})
+    assert latency.latency(model, dict.fromkeys("ab", np.zeros((1, 2), "float32")), repeats=1) > 0
+
+
 def build(input_shape, classes, units=4):
     return keras.Sequential(
         [keras.Input(input_shape), keras.layers.Dense(units), tfcourse.SoftmaxHead(classes)]

@@ -17,7 +17,8 @@ class ModelCosts:
     """The costs of the models of a search, by their names in a record.
 
     The time of a prediction is that of the model as it is saved, which takes raw examples; it is
-    measured only if the search needs it, and once for the trials that share a compiled model.
+    measured only if the search needs it, and once for the trials that share a compiled model: the
+    least of several calls, as other workers may keep the machine busy.
 
     Args:
         config: The search.
@@ -36,5 +37,5 @@ class ModelCosts:
         if model not in self._milliseconds:
             example = self.split.raw(self.split.dev.rows(slice(1))).x
             whole = with_scaling(model, scaling, self.split.shape)
-            self._milliseconds[model] = round(latency(whole, example), 6)
+            self._milliseconds[model] = round(latency(whole, example, statistic=min), 6)
         return {**costs, MILLISECONDS: self._milliseconds[model]}
