@@ -18,8 +18,8 @@ def dense(units):
     return keras.Sequential([keras.Input((64,)), layers.Dense(units), layers.Dense(10)])
 
 
-def recurrent():
-    return keras.Sequential([keras.Input((32, 8)), layers.LSTM(32), layers.Dense(10)])
+def recurrent(*recurrent_layers):
+    return keras.Sequential([keras.Input((32, 8)), *recurrent_layers, layers.Dense(10)])
 
 
 def convolutional():
@@ -34,8 +34,10 @@ def convolutional():
         (dense(64), (1000, 64), 4_000, False),
         (dense(64), (1000, 64), 5_500, True),
         (dense(4096), (1000, 64), 1_500, True),
-        (recurrent(), (1000, 32, 8), 1_000, False),
-        (recurrent(), (1000, 32, 8), 2_500, True),
+        (recurrent(layers.GRU(38)), (1000, 32, 8), 1_000, False),
+        (recurrent(layers.GRU(38)), (1000, 32, 8), 2_500, True),
+        (recurrent(layers.LSTM(32)), (1000, 32, 8), 10**9, False),
+        (recurrent(layers.LSTM(9, return_sequences=True), layers.LSTM(99)), (9, 32, 8), 500, True),
         (convolutional(), (1000, 8, 8, 1), 10**9, False),
     ],
 )

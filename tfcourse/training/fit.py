@@ -71,9 +71,9 @@ def fit(
 
     Data in memory (arrays and tensors, and dicts, lists and tuples of them) runs as one
     compiled program per epoch; ``tf.data`` datasets, ``PyDataset`` and generators run many
-    steps a call. With ``shuffle=False`` and without XLA, history, weights and optimizer state
-    are those of ``model.fit``. A callback that acts on batches is called at every batch. A model's
-    own ``train_step`` is used.
+    steps a call. With ``shuffle=False`` and ``jit_compile=False``, history, weights and
+    optimizer state are those of ``model.fit``. A callback that acts on batches is called at every
+    batch. A model's own ``train_step`` is used.
 
     Under ``MirroredStrategy`` and ``MultiWorkerMirroredStrategy`` a step is that of the whole
     batch, of which each replica takes its part: create and compile the model in the strategy's
@@ -123,7 +123,9 @@ def fit(
             `tfcourse.training.programs.jit.choose_jit`, for the training and for its validation,
             and does without where XLA can't compile the model; ``Auto(trainings)`` of the same
             module does so for one of many trainings of a model. Under XLA the numbers agree to
-            float tolerance, and dropout draws from XLA's generator. XLA omits some checks of a
+            float tolerance, and dropout draws from XLA's generator. They also do where ``"auto"``
+            does without XLA and computes small ``LSTM`` layers by TensorFlow's kernel for a whole
+            sequence (`tfcourse.training.programs.fused_lstm`). XLA omits some checks of a
             CPU: an index beyond a table reads its nearest row, and ``tf.debugging.assert_*`` does
             nothing. ``"auto"`` does without XLA where such a check may be lost (ids of an
             ``Embedding`` that are not in the arrays themselves, a ``tf.gather``, an assertion; it

@@ -119,9 +119,8 @@ class Loop:
     def _train_epoch(self, epoch: int, start: int = 0) -> Logs:
         """Run an epoch from step ``start``, and repeat steps after a rollback; return the logs."""
         jit, guarded = self.plan.jit, self.guard is not None
-        program = train_program(
-            self.model, self.train.stream, jit.training, guarded, jit.required, jit.in_range
-        )
+        options = guarded, jit.required, jit.in_range, jit.exact
+        program = train_program(self.model, self.train.stream, jit.training, *options)
         logs: Logs = {}
         again: int | None = start
         while again is not None:

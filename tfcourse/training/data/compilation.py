@@ -24,6 +24,7 @@ class Compilation(NamedTuple):
         in_range: The names of the ``Embedding`` layers whose ids are known to be in range, in the
             training.
         validation_in_range: Those in the validation.
+        exact: Without XLA, whether the numbers of the training are Keras's to the last bit.
     """
 
     training: bool
@@ -31,6 +32,7 @@ class Compilation(NamedTuple):
     required: bool
     in_range: Sequence[str] = ()
     validation_in_range: Sequence[str] = ()
+    exact: bool = True
 
 
 def worth_compiling(model: KerasModel, auto: JitCompile, epochs: int, feed: Feed) -> bool:
@@ -64,7 +66,7 @@ def compilation_of(
         return Compilation(jit_compile, jit_compile, required=jit_compile)
     training = possible and pays(train)
     if not training:
-        return Compilation(False, False, required=False)
+        return Compilation(False, False, required=False, exact=False)
     in_range = proven_embeddings(model, train, "train_step")
     if validation is None or not pays(validation):
         return Compilation(True, False, required=False, in_range=in_range)

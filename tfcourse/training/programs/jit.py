@@ -3,10 +3,12 @@
 import math
 from dataclasses import dataclass
 
+import keras
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import supports_jit
+from tfcourse.training.programs.fused_lstm import fused_layers
 from tfcourse.training.programs.tree import first_leaf
 from tfcourse.types import KerasModel, Nested
 
@@ -43,8 +45,9 @@ def choose_jit(
     """Return True if ``steps`` steps without XLA would take longer than XLA's compilation is worth.
 
     On a CPU never with a convolution: its filter gradient took 632 ms inside an XLA loop and
-    5 ms outside. Otherwise by `seconds_of_step`, and XLA is chosen above 2 s. An evaluation's step,
-    and its compilation, take about a third of a training's: the same rule serves both.
+    5 ms outside. Nor where all recurrent layers are `fused_layers`, which take as long without XLA.
+    Otherwise by `seconds_of_step`, and XLA is chosen above 2 s. An evaluation's step, and its
+    compilation, take about a third of a training's: the same rule serves both.
 
     Args:
         model: A built Keras model.
@@ -57,6 +60,9 @@ def choose_jit(
     layers = flatten_layers(model)
     families = {base.__name__ for layer in layers for base in type(layer).__mro__}
     if any("Conv" in name for name in families) and not _on_gpu():
+        return False
+    recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
+    if recurrent and len(fused_layers(model)) == len(recurrent):
         return False
     return pays(model, steps * seconds_of_step(model, sample, batch_size))
 

@@ -6,6 +6,7 @@ from typing import Any
 from tfcourse.training.programs.buffered import BufferedProgram
 from tfcourse.training.programs.collect import CollectProgram
 from tfcourse.training.programs.epoch import EpochProgram
+from tfcourse.training.programs.fused_lstm import fused_layers, fused_step
 from tfcourse.training.programs.program_cache import program_cache, same_objects
 from tfcourse.training.programs.state import StateCopier
 from tfcourse.training.programs.step import Step, layer_names, runs_eagerly, test_step, train_step
@@ -24,6 +25,7 @@ def train_program(
     guarded: bool,
     required: bool = True,
     in_range: Sequence[str] = (),
+    exact: bool = True,
 ) -> StepProgram:
     """Return the program that trains a model.
 
@@ -35,13 +37,16 @@ def train_program(
         guarded: Whether it ends when the loss is not finite.
         required: Whether it is an error then if XLA can't compile it.
         in_range: For XLA, the names of ``Embedding`` layers whose ids are known to be in range.
+        exact: Without XLA, whether the numbers are Keras's to the last bit, or up to rounding.
     """
     in_range = tuple(in_range) if jit_compile else ()
-    key = ("train", stream, jit_compile, guarded, in_range)
+    fused = not (exact or jit_compile) and bool(fused_layers(model))
+    key = ("train", stream, jit_compile, guarded, in_range, fused)
     trainable = program_cache(model).trainable
 
     def make() -> Step:
-        return train_step(model, guarded, trainable, in_range)
+        step = train_step(model, guarded, trainable, in_range)
+        return fused_step(step, model) if fused else step
 
     return _step_program(model, key, make, required)
 
