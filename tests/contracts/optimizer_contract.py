@@ -159,6 +159,7 @@ class OptimizerContract:
         compiled(lambda dw: optimizer.apply([dw], [w]))(tf.zeros(3, dtype))
         np.testing.assert_array_equal(w.numpy(), [1, 1, 1])
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("option", ["none", "clipnorm", "global_clipnorm", "several"])
     def test_a_sparse_gradient_equals_its_dense_one(self, compiled, option, rng):
         table = rng.normal(size=(10, 4))
@@ -323,6 +324,7 @@ class OptimizerContract:
         for ours, start in zip(results[0], starts, strict=False):
             assert np.abs(ours - start).max() > 1e-5
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("option", ["none", "several"])
     def test_xla_in_a_keras_model(self, rng, option):
         x, y = rng.normal(size=(2, 32, 3)).astype("float32")

@@ -120,6 +120,7 @@ def many_class_model():
     return ManyClassModel(body, SoftmaxHead(7))
 
 
+@pytest.mark.slow
 def test_training_equals_the_plain_model(rng, tmp_path):
     x, y = rng.normal(size=(50, 6)).astype("float32"), rng.integers(7, size=50)
     keras.utils.set_random_seed(3)
@@ -150,6 +151,7 @@ def test_training_equals_the_plain_model(rng, tmp_path):
     assert done.stdout == "ManyClassModel\n", done.stderr
 
 
+@pytest.mark.slow
 def test_labels_are_smoothed_in_the_training_alone(rng):
     x, y = rng.normal(size=(40, 6)).astype("float32"), rng.integers(7, size=40)
     body = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5)])

@@ -109,6 +109,7 @@ def layer_names(model):
     return [(type(layer), layer.name) for layer in model._flatten_layers()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_ours_comes_back_as_it_was(name, tmp_path):
     model = trained(name)
