@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import tomllib
@@ -24,6 +23,7 @@ import pytest
 from keras_tuner.engine.base_tuner import BaseTuner
 
 import tfcourse
+from tests import processes
 from tests.search.conftest import RATE
 from tests.search.journal import Journal
 from tfcourse import InputError, Search, SearchFailedError
@@ -592,12 +592,8 @@ class TestAnotherSearchInTheSamePlace:
         assert theirs.exists()
 
 
-def start(config_file, out, *options, program=("-m", "tfcourse"), **kwargs):
-    command = [sys.executable, *program, "search", str(config_file), "--out", str(out)]
-    command += options
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
-    )
+def start(config_file, out, *options, program=("-m", "tfcourse")):
+    return processes.Process([*program, "search", config_file, "--out", out, *options])
 
 
 # The command, which gets a signal at a moment that does not depend on the machine's speed.

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import tfcourse
+from tests import processes
 from tests.search.runtime.pools import SLOW, same
 from tfcourse import InputError
 from tfcourse.search.runtime.roles import check_shared
@@ -30,21 +31,16 @@ def search(quick):
 
 @pytest.fixture
 def start():
-    """Starts a command in a session of its own; whatever is left of it is killed at the end."""
+    """Starts a command; whatever is left of it is killed at the end."""
     begun = []
 
     def run(*arguments, **kwargs):
-        command = [sys.executable, "-m", "tfcourse", *map(str, arguments)]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kwargs
-        )
-        begun.append(process)
-        return process
+        begun.append(processes.Process(["-m", "tfcourse", *arguments], **kwargs))
+        return begun[-1]
 
     yield run
     for process in begun:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        process.send_signal(signal.SIGKILL)
         process.communicate()
 
 

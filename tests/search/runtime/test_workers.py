@@ -71,11 +71,25 @@ def elsewhere(search, out):
     return Search(search.config, out)
 
 
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """The result of one process, once a test has asked for it, and where it is to lie."""
+    return tmp_path_factory.mktemp("alone"), []
+
+
 @pytest.fixture
-def alone(slow, tmp_path):
+def by_one_process(slow, results):
+    """The result of one process: the module's name, which differs by test, is nothing to it."""
+    out, runs = results
+    if not runs:
+        runs.append(elsewhere(slow(), out).run(verbose=False))
+    return runs[0]
+
+
+@pytest.fixture
+def alone(slow, by_one_process):
     """The search, and what one process gives."""
-    search = slow()
-    return search, same(elsewhere(search, tmp_path / "alone").run(verbose=False))
+    return slow(), same(by_one_process)
 
 
 def files(directory):
@@ -85,13 +99,13 @@ def files(directory):
 @pytest.mark.slow
 class TestTheSameTrials:
     @pytest.mark.parametrize("workers", [2, 4])
-    def test_whatever_the_number_of_workers(self, alone, workers, tmp_path):
-        search, expected = alone
+    def test_whatever_the_number_of_workers(self, slow, by_one_process, workers):
+        search = slow()
         result = search.run(verbose=False, workers=workers)
-        assert same(result) == expected
+        assert same(result) == same(by_one_process)
         assert len({record.worker for record in result.trials.values()}) > 1
-        assert files(result.directory) == files(tmp_path / "alone" / "quick")
-        assert elsewhere(search, tmp_path / "alone").run().summary == result.summary
+        assert files(result.directory) == files(by_one_process.directory)
+        assert by_one_process.summary == result.summary
         assert search.run(workers=workers).was_complete
 
     def test_coarse_to_fine(self, slow, tmp_path):
@@ -424,9 +438,11 @@ class TestPopulations:
 class TestDamagedFiles:
     """Every file of the run directory, cut at some place, one at a time."""
 
-    def test_each_of_them(self, alone, tmp_path):
-        search, expected = alone
-        whole = search.run(verbose=False, workers=2)
+    @pytest.mark.usefixtures("untrained")
+    def test_each_of_them(self, quick, tmp_path):
+        """That a trial is trained to the same values again is in `tests.search.test_search`."""
+        search = quick(space=SPACE, search={"trials": TRIALS})
+        whole = search.run(verbose=False)
         names = sorted(str(p.relative_to(search.directory)) for p in search.directory.rglob("*.*"))
         assert {"best.keras", "results.csv", "summary.json", "trials/0003.json"} <= set(names)
         for number, name in enumerate(names):
@@ -436,7 +452,7 @@ class TestDamagedFiles:
             data = path.read_bytes()
             path.write_bytes(data[: len(data) * (number % 4) // 4])
             again = elsewhere(search, copy).run(verbose=False)
-            assert same(again) == expected
+            assert same(again) == same(whole)
             assert again.summary == whole.summary
             if name != "best.keras":  # a zip file has its time in it
                 assert path.read_bytes() == data or name.startswith(("trials/", "summary.json"))
