@@ -72,6 +72,13 @@ def test_each_export_predicts_what_the_model_does(run, tmp_path):
     assert text.startswith(f"saved-model {tmp_path}/model (largest difference of predictions ")
 
 
+@pytest.mark.skipif(importlib.util.find_spec("tf2onnx") is None, reason="it is .[onnx]'s")
+def test_onnx_alone(run, tmp_path):
+    """Keras refuses a model that was not called, as the other formats call it."""
+    code, text = best(run, "--onnx", tmp_path / "model.onnx")
+    assert code == 0, text
+
+
 def test_an_export_that_predicts_something_else_is_not_written(run, tmp_path, monkeypatch):
     path = tmp_path / "folded.keras"
     codec = formats.Codec(formats.CODECS["fold"].write, lambda path, x: np.zeros((len(x), 3)))

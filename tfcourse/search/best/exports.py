@@ -88,6 +88,7 @@ def export_model(view: TrialView, targets: Sequence[Target]) -> list[Export]:
         )
     x, source = _inputs(trained, examples, source)
     expected = np.asarray(trained(x, training=False))
+    plain(x[:1], training=False)  # Keras exports to ONNX only what was called
     words = f"{len(x)} {source}"
     return [_export(plain, target, x, expected, words) for target in targets]
 
