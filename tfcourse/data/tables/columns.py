@@ -11,7 +11,7 @@ from tfcourse.data.tables.table_options import ColumnKind, Encoding, Missing
 from tfcourse.data.tables.train_statistics import TrainStatistics
 from tfcourse.types import Array
 
-__all__ = ["NUMBERS", "Column", "Columns"]
+__all__ = ["NUMBERS", "Column", "Columns", "input_name", "present"]
 
 # The input of the numbers and one-hot levels of a table that has other inputs too.
 NUMBERS = "features"
@@ -90,7 +90,7 @@ class Columns:
             return (len(self.features),)
         one_hot = [self.features[place] for place in self.categories("one_hot")]
         width = len(self.numbers) + sum(self.size(column) for column in one_hot)
-        indices = [self.features[place].name for place in self.categories("index")]
+        indices = [input_name(self.features[place].name) for place in self.categories("index")]
         if not indices:
             return (width,)
         return {**({NUMBERS: (width,)} if width else {}), **dict.fromkeys(indices, (1,))}
@@ -103,7 +103,7 @@ class Columns:
     def index_sizes(self) -> dict[str, int]:
         """The ``input_dim`` of an ``Embedding`` of each index: its levels, and 0 for others."""
         indices = (self.features[place] for place in self.categories("index"))
-        return {column.name: self.size(column) + 1 for column in indices}
+        return {input_name(column.name): self.size(column) + 1 for column in indices}
 
     def sized(self, matrix: Array) -> "Columns":
         """Return the columns with the levels that occur in a matrix as `sizes`."""
@@ -115,7 +115,7 @@ class Columns:
         return replace(self, sizes=sizes)
 
     def raw(self, matrix: Array) -> dict[str, npt.NDArray[np.generic]]:
-        """Return the columns of a matrix as texts and numbers, as the file has them.
+        """Return the columns of a matrix as texts and numbers, by the names of a model's inputs.
 
         A missing text is "", a missing number NaN.
         """
@@ -124,10 +124,15 @@ class Columns:
             values = matrix[:, place]
             if column.kind == "category":
                 texts = np.array([*column.levels, ""], dtype=object)
-                columns[column.name] = texts[values.astype(np.int64)]
+                columns[input_name(column.name)] = texts[values.astype(np.int64)]
             else:
-                columns[column.name] = np.ascontiguousarray(values)
+                columns[input_name(column.name)] = np.ascontiguousarray(values)
         return columns
+
+
+def input_name(column: str) -> str:
+    """Return the name of the input for a column; Keras has no "/" in names."""
+    return column.replace("/", "_")
 
 
 def present(codes: Array) -> "npt.NDArray[np.int64]":

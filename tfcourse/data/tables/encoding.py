@@ -10,7 +10,7 @@ import numpy.typing as npt
 from tfcourse.data.nested import Arrays
 from tfcourse.data.scaling import Scaling, fit_scaling
 from tfcourse.data.splits import Split
-from tfcourse.data.tables.columns import NUMBERS, Columns, present
+from tfcourse.data.tables.columns import NUMBERS, Columns, input_name, present
 from tfcourse.data.tables.train_statistics import TrainStatistics
 from tfcourse.errors import InputError
 from tfcourse.types import Array
@@ -56,7 +56,7 @@ class TableEncoding:
             x[rows, first + index[rows] - 1] = 1
             first += columns.size(column)
         indices = {
-            columns.features[place].name: self._index(
+            input_name(columns.features[place].name): self._index(
                 matrix[:, place], columns.features[place].name
             ).astype(np.int32)[:, None]
             for place in columns.categories("index")

@@ -8,10 +8,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfcourse.data.frames import as_array
+from tfcourse.data.tables.columns import input_name
 from tfcourse.data.tables.frames import arrow_columns, arrow_values, is_frame, is_pandas
 from tfcourse.errors import InputError, shown
 from tfcourse.search.trials.feeding import LARGEST_BATCH
-from tfcourse.search.trials.table_inputs import input_name
 from tfcourse.types import Array, DataFrame, KerasModel, TensorLike, TrainingData
 
 __all__ = ["model_inputs"]

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import keras
 from keras.layers import CategoryEncoding, Concatenate, StringLookup
 
-from tfcourse.data.tables.columns import NUMBERS, Column
+from tfcourse.data.tables.columns import NUMBERS, Column, input_name
 from tfcourse.data.tables.encoding import TableEncoding
 from tfcourse.search.trials.normalized_inputs import scaling_layers
 from tfcourse.types import KerasModel, KerasTensor
 
-__all__ = ["input_name", "with_table_inputs"]
+__all__ = ["with_table_inputs"]
 
 
 def with_table_inputs(model: KerasModel, encoding: TableEncoding) -> KerasModel:
@@ -39,11 +39,6 @@ def with_table_inputs(model: KerasModel, encoding: TableEncoding) -> KerasModel:
     return keras.Model(inputs, model(encoded), name=model.name)
 
 
-def input_name(column: str) -> str:
-    """Return the name of the input for a column; Keras has no "/" in names."""
-    return column.replace("/", "_")
-
-
 def _encoded(
     name: str, encoding: TableEncoding, inputs: Mapping[str, KerasTensor]
 ) -> KerasTensor | dict[str, KerasTensor]:
@@ -67,7 +62,7 @@ def _encoded(
         one_hot = CategoryEncoding(columns.size(column) + 1, "one_hot", name=f"{name}_hot_{place}")
         parts.append(one_hot(index)[:, 1:])  # without the place of an unknown level
     indices = {
-        columns.features[place].name: _lookup(
+        input_name(columns.features[place].name): _lookup(
             f"{name}_levels_{place}", columns.features[place], encoding
         )(inputs[columns.features[place].name])
         for place in columns.categories("index")
