@@ -8,7 +8,7 @@ import pytest
 
 from tfcourse import BatchNorm, InputError, SoftmaxHead
 from tfcourse.layers.dropout import Dropout
-from tfcourse.models import mlp
+from tfcourse.models import linear, mlp
 from tfcourse.models.build import BUILDERS
 
 DENSE, BN, ACTIVATION = keras.layers.Dense, BatchNorm, keras.layers.Activation
@@ -116,3 +116,31 @@ def test_the_builders_that_a_config_can_name():
         model = build((8, 8, 1), 4)
         assert isinstance(model, keras.Model)
         assert model.output_shape == (None, 4)
+
+
+@pytest.mark.parametrize("build", [mlp, linear])
+def test_indices_are_embedded(build, rng):
+    """In NumPy: rows of the embeddings beside the numbers, then the layers of the flat model."""
+    shape = {"features": (2, 2), "city": (1,), "road": (1,)}
+    model = build(shape, 3, levels={"city": 9, "road": 401})
+    x = {
+        "features": rng.normal(size=(5, 2, 2)).astype("float32"),
+        "city": rng.integers(0, 9, (5, 1)),
+        "road": rng.integers(0, 401, (5, 1)),
+    }
+    tables = [w for w in model.get_weights() if w.shape in ((9, 4), (401, 50))]
+    city, road = sorted(tables, key=len)
+    rows = np.concatenate([x["features"].reshape(5, 4), city[x["city"][:, 0]]], axis=1)
+    rows = np.concatenate([rows, road[x["road"][:, 0]]], axis=1)
+    flat = build((58,), 3)
+    flat.set_weights(model.get_weights()[len(tables) :])
+    np.testing.assert_allclose(model(x), flat(rows), rtol=1e-5, atol=1e-7)
+
+
+def test_a_single_index():
+    assert mlp({"city": (1,)}, 2, levels={"city": 2})({"city": np.array([[1]])}).shape == (1, 2)
+
+
+def test_levels_of_what_is_no_input():
+    with pytest.raises(InputError, match=r"levels must name inputs of a dict, \[\]. Received:"):
+        mlp((4,), 2, levels={"city": 9})

@@ -18,6 +18,7 @@ from tfcourse import InputError
 from tfcourse.data.tables.columns import Column, Columns
 from tfcourse.data.tables.encoding import fit_encoding
 from tfcourse.search.best.exports import export_model
+from tfcourse.search.best.script import training_script
 from tfcourse.search.best.trial import read_trial
 from tfcourse.search.config.load import load_config
 from tfcourse.search.data.folds import fold_split
@@ -234,6 +235,31 @@ class TestSearch:
         with pytest.raises(InputError, match="takes the columns of a table, texts and numbers"):
             export_model(read_trial(tmp_path / "wine"), [])
 
+    def test_many_levels_are_embedded_by_the_mlp(self, config, tmp_path):
+        """Also with a blank and a slash in the names of columns, which Keras has not."""
+        random = np.random.default_rng(0)
+        town, road = random.integers(0, 40, 600), random.integers(0, 50, 600)
+        frame = pd.DataFrame({"town/city": town, "the size": random.random(600), "road": road})
+        frame[["town/city", "road"]] = "at " + frame[["town/city", "road"]].astype(str)
+        frame["kind"] = np.where(town % 2 == 0, "even", "odd")
+        path = config('source = "csv"\npath = "wine.csv"\n', "", "mlp", frame)
+        text = path.read_text().replace("epochs = 3", "epochs = 12")
+        path.write_text(text.replace("trials = 2", "trials = 1"))
+        result = tfcourse.Search.from_toml(path, out=tmp_path).run(verbose=False)
+        assert result.summary.test["accuracy"] > 0.9
+        model = keras.models.load_model(tmp_path / "wine" / "best.keras")
+        inner = model.layers[-1]
+        widths = {layer.input_dim: layer.output_dim for layer in _embeddings(inner)}
+        assert widths == {41: 20, 51: 25}
+        loaded = tfcourse.load_run(tmp_path / "wine")
+        assert (loaded.predict_classes(frame) == frame["kind"]).mean() > 0.9
+        unknown = frame[:1].assign(road="nowhere")
+        assert loaded.predict(unknown).shape == (1, 2)
+        search = load_config(tmp_path / "wine" / "config.toml")
+        names = {}
+        exec(training_script(search, tmp_path / "wine", result.best), names)
+        assert names["scores"] == pytest.approx([result.best.score])
+
     def test_numbers_alone_are_searched_as_arrays(self, config, wine, tmp_path):
         """Their hash is that of the arrays, by which directories of earlier versions resume."""
         numbers = wine[["ash", "acid, malic", "alcalinity"]].assign(y=np.arange(len(wine)) % 3)
@@ -248,7 +274,6 @@ class TestSearch:
         ("data", "said"),
         [
             (DATA, 'the column "day" holds dates, of the type date32[day]. Leave it out'),
-            (DATA + 'drop = ["day"]\nmax_one_hot = 2\n', "Give max_one_hot = 3, leave the column"),
             (DATA + 'drop = ["da"]\n', "drop: the columns of"),
             (DATA + 'missing_value = ["?"]\n', 'Did you mean "missing_values"?'),
             (
@@ -265,8 +290,18 @@ class TestSearch:
             load_split(load_config(config(data)))
         assert said in str(caught.value)
 
+    def test_an_index_is_refused_by_a_builder_of_images(self, config):
+        data = DATA + 'drop = ["day"]\nmax_one_hot = 2\n'
+        with pytest.raises(InputError, match="Give max_one_hot = 3, leave the column") as caught:
+            load_split(load_config(config(data, builder="convnet")))
+        assert str(caught.value).endswith('or use "mlp", "linear" or a builder of your own.')
+
 
 def _batches(x, y):
     import tensorflow as tf
 
     return tf.data.Dataset.from_tensor_slices((x, y)).batch(len(y))
+
+
+def _embeddings(model):
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.Embedding)]

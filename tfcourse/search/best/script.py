@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.data.sources import is_function
+from tfcourse.data.tables.table_options import TABLES
 from tfcourse.hyperparameters import COURSE_OPTIMIZERS, OPTIMIZERS
 from tfcourse.search.best.script_comments import script_comments
 from tfcourse.search.config.architecture import is_builtin
 from tfcourse.search.config.hyperparameters import (
+    LEVELS,
     builder_arguments,
     hyperparameters_of,
     optimizer_arguments,
@@ -151,7 +153,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
     """Return the lines that build, compile and train a model of tfcourse's own builders."""
     training = config.training
     every = hyperparameters_of(config.model, training, values)
-    arguments = _keywords(builder_arguments(config.builder, every))
+    arguments = _keywords(builder_arguments(config.builder, every)) + _levels(config)
     (output,) = config.outputs  # such a builder makes models of one output
     loss = "create_loss(config)" if is_own(output.loss or "") else f"{output.loss!r}"
     split = "fold_split(sets, config, fold)" if training.folds > 1 else "sets"
@@ -216,6 +218,12 @@ def _optimizer(config: SearchConfig, hyperparameters: dict[str, Any]) -> str:
     package = "tfcourse" if name in COURSE_OPTIMIZERS else "keras.optimizers"
     keywords = _keywords(arguments).removeprefix(", ")
     return f"{package}.{OPTIMIZERS[name].class_name}({keywords})"
+
+
+def _levels(config: SearchConfig) -> str:
+    """Return the argument for the indices of a table; nothing if the builder has none."""
+    has_indices = config.data.source in TABLES and LEVELS in config.builder.arguments
+    return f", {LEVELS}=split.columns.index_sizes" * has_indices
 
 
 def _keywords(arguments: dict[str, Any]) -> str:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from tfcourse.data.splits import Split, joined
 from tfcourse.errors import InputError
 from tfcourse.search.config.architecture import is_builtin
+from tfcourse.search.config.builders import Builder
+from tfcourse.search.config.hyperparameters import LEVELS
 from tfcourse.search.config.search_config import SearchConfig
 
 __all__ = ["with_sizes"]
@@ -18,7 +20,7 @@ def with_sizes(split: Split, config: SearchConfig) -> Split:
     levels that a fold's train set lacks are 0 there.
 
     Raises:
-        InputError: A category is an index, and the builder takes a matrix alone, or ``normalize``
+        InputError: A category is an index, and the builder takes an array alone, or ``normalize``
             is a table.
     """
     if split.columns is None or split.is_encoded:
@@ -32,12 +34,18 @@ def with_sizes(split: Split, config: SearchConfig) -> Split:
     if columns.sizes is None:
         pool = split.train if config.training.folds == 1 else joined(split.train, split.dev)
         columns = columns.sized(pool.x)
-    if isinstance(columns.shape, Mapping) and is_builtin(config.builder):
-        name, size = next(iter(columns.index_sizes.items()))
+    if isinstance(columns.shape, Mapping) and _takes_arrays_alone(config.builder):
+        column = columns.features[columns.categories("index")[0]]
+        name, size = column.name, columns.size(column)
         raise InputError(
-            f'the column "{name}" has {size - 1} levels, more than max_one_hot = '
+            f'the column "{name}" has {size} levels, more than max_one_hot = '
             f"{config.data.max_one_hot}, and is an index for an Embedding, which the builder "
-            f'"{config.builder.name}" does not take. Give max_one_hot = {size - 1}, leave the '
-            f'column out with drop = ["{name}"], or give a builder of your own.'
+            f'"{config.builder.name}" does not take. Give max_one_hot = {size}, leave the column '
+            f'out with drop = ["{name}"], or use "mlp", "linear" or a builder of your own.'
         )
     return replace(split, columns=columns)
+
+
+def _takes_arrays_alone(builder: Builder) -> bool:
+    """Return True for a builder of tfcourse's without embeddings."""
+    return is_builtin(builder) and LEVELS not in builder.arguments

@@ -125,7 +125,8 @@ def build_function(
     # Hyperparameters that are not set have their defaults in all models of one origin.
     optimizer = name, repr(fixed), tuple(sorted(of_optimizer))
     shared = repr(sorted(arguments.items()))
-    origin = (config.builder.name, split.shape, split.classes, shared, optimizer, policy)
+    shape = repr(split.shape), repr(split.columns and split.columns.index_sizes)
+    origin = (config.builder.name, shape, split.classes, shared, optimizer, policy)
     values_of = partial(_optimizer_values, name, is_scheduled(config), of_optimizer)
     return PureBuild(origin, seed, build, values_of, rate or None)
 
