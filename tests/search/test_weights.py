@@ -13,6 +13,7 @@ import tfcourse
 from tests.search.conftest import RATE
 from tfcourse import InputError
 from tfcourse.search.best.script import training_script
+from tfcourse.search.best.trial import read_trial
 from tfcourse.search.config.load import load_config
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.data.weights import balanced_weights, class_numbers, with_class_weights
@@ -135,6 +136,7 @@ def test_a_column_of_weights_is_no_feature(tmp_path, monkeypatch):
     # The program that trains a trial again weighs the examples too.
     search = tfcourse.Search.from_toml(path, out=tmp_path)
     result = search.run(verbose=False)
+    assert f"# val_weighted_accuracy {result.best.score} (" in read_trial(search.directory).text()
     names = {}
     exec(training_script(search.config, search.directory, result.best), names)
     assert names["scores"] == [result.best.score]

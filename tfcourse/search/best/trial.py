@@ -85,13 +85,13 @@ class TrialView:
             spread = "" if trial.score_std is None else f" ± {trial.score_std}"
             pruned = ", pruned" if trial.status == "pruned" else ""
             text = f"{trial.score}{spread} ({epochs_in_words(trial)}{pruned})"
-            lines.append(f"{search.objective:<16}{text}")
+            lines.append(f"{search.objective:<15} {text}")
             if trial.status != "completed":
                 lines.append(f"{trial.status:<16}{one_line(trial.message)}")
         if self.test is not None:
             metrics = ", ".join(f"{name} {value}" for name, value in self.test.items())
             lines.append(f"{'test set':<16}{metrics}")
-        lines += ["", *(f"{one_line(n):<16}{_as_text(v)}" for n, v in trial.values.items())]
+        lines += ["", *(f"{one_line(n):<15} {_as_text(v)}" for n, v in trial.values.items())]
         parts = [_commented(lines)]
         parts.append(_commented([self.reason]) if self.training is None else self.training)
         if self.loading is None:
