@@ -16,7 +16,7 @@ from tfcourse.course import QUICK, save, spread, verdict
 
 SEEDS = range(10)
 POINTS = 3 if QUICK else 5
-EPOCHS = 6 if QUICK else 10
+EPOCHS = 3 if QUICK else 10
 
 # %%
 import matplotlib.pyplot as plt

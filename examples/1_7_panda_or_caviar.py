@@ -63,7 +63,7 @@ class Clock:
 
 
 # Once a process, TensorFlow and XLA have to wake up; neither of the two is to pay for that.
-tfcourse.fit(network(8), *train, epochs=1, verbose=0, jit_compile=True)
+tfcourse.fit(network(8), *train, epochs=1, verbose=0, jit_compile=bool(XLA))
 
 # %% [markdown]
 # ## The panda
