@@ -1,11 +1,15 @@
 """Images in folders, read as Keras reads them."""
 
+from functools import partial
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tfcourse.data.scaling import fit_scaling
+from tfcourse.data.streams import image_cache
 from tfcourse.data.streams.image_files import check_readable, image_files
 from tfcourse.data.streams.moments import stream_scaling
 from tfcourse.data.streams.set_folders import sets_of_folder
@@ -160,3 +164,31 @@ def test_a_set_may_lack_a_class_and_have_no_other(tmp_path):
 def test_a_single_class_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"at least 2 folders, one for each class.*Received: a"):
         image_files(write(tmp_path, {"a": 2}), (5, 6), 3)
+
+
+@pytest.mark.parametrize("place", ["memory", "disk"])
+def test_cached_images_are_those_of_the_files(folder, place):
+    plain, cached = (image_files(folder, (3, 9), 3).stream(cache) for cache in (None, place))
+    pairs = [(plain.of_size(size), cached.of_size(size)) for size in (4, 2)]
+    expected = {}
+    for size, (of_files, _) in enumerate(pairs):
+        for epoch in range(2):
+            of_files.begin(7, epoch)
+            expected[size, epoch] = arrays_of(of_files)
+    for file in folder.rglob("*.*"):
+        file.unlink()
+    for (size, epoch), (x, y) in expected.items():
+        batches = pairs[size][1]
+        batches.begin(7, epoch)
+        x_cached, y_cached = arrays_of(batches)
+        np.testing.assert_array_equal(x_cached, x)
+        np.testing.assert_array_equal(y_cached, y)
+    assert cached.batches(4) == len(list(pairs[0][1].dataset)) == len(pairs[0][1].dataset)
+    assert (cached.digest, cached.record) == (plain.digest, plain.record)
+
+
+def test_a_cache_without_room(folder, monkeypatch):
+    full = partial(Path("/dev/full").open, "wb")
+    monkeypatch.setattr(image_cache.tempfile, "TemporaryFile", full)
+    with pytest.raises(InputError, match=r"cache: 0\.0 GB for 9 images are not free in .*space"):
+        image_files(folder, (3, 9), 3).stream("disk").of_size(4)

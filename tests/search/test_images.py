@@ -65,6 +65,16 @@ def test_it_has_the_numbers_of_the_arrays_in_memory(tmp_path, images, loss):
     assert one.efforts["main"].reused == 1
 
 
+def test_a_cache_changes_no_number(tmp_path, images):
+    one = search(tmp_path, "files", IMAGES).run(verbose=False)
+    found = search(tmp_path, "cached", {**IMAGES, "cache": True})
+    assert histories(found.run(verbose=False)) == histories(one)
+    other = search(tmp_path, "cached", {**IMAGES, "cache": "disk"}, search={"trials": 3})
+    assert len(other.run(verbose=False).trials) == 3
+    with pytest.raises(InputError, match=r'cache is for source "images" only. Received: "npz"'):
+        search(tmp_path, "npz", {"source": "npz", "path": "images.npz", "cache": True})
+
+
 def test_the_best_model_takes_pixels_in_plain_keras(tmp_path, images, untrained):
     found = search(tmp_path, "images", IMAGES)
     found.run(verbose=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfcourse.data.streams.image_cache import CachePlace, ImageCache
 from tfcourse.data.streams.set_folders import folders_in, listed
 from tfcourse.data.streams.stream import EpochBatches, Stream, Transform, shuffled_rows
 from tfcourse.errors import InputError
@@ -59,8 +60,12 @@ class ImageFiles:
             self.root, names, self.labels[which], self.classes, self.image_size, self.channels
         )
 
-    def stream(self) -> Stream:
-        """Return the images as a set."""
+    def stream(self, cache: CachePlace | None = None) -> Stream:
+        """Return the images as a set.
+
+        Args:
+            cache: Where decoded images are kept after the first pass; None for nowhere.
+        """
         counts = np.bincount(self.labels, minlength=len(self.classes))
         record = {
             "x": {"shape": [len(self.names), *self.shape], "dtype": "float32"},
@@ -68,7 +73,14 @@ class ImageFiles:
             "stream": {"kind": "images", "files": len(self.names)},
             "classes": {name: int(n) for name, n in zip(self.classes, counts, strict=True)},
         }
-        return Stream(self.batches, self.shape, len(self.names), record, self.digest())
+        count, kept = len(self.names), None
+        if cache is not None:
+            kept = ImageCache(self._loading(), (count, *self.shape), cache)
+
+        def batches(size: int, transform: Transform | None = None) -> EpochBatches:
+            return self.batches(size, transform, kept)
+
+        return Stream(batches, self.shape, count, record, self.digest())
 
     def digest(self) -> str:
         """Return a hash of the names, the sizes and the first `HASHED` bytes of all files."""
@@ -81,24 +93,33 @@ class ImageFiles:
             digest.update(begin)
         return digest.hexdigest()
 
-    def batches(self, size: int, transform: Transform | None = None) -> EpochBatches:
-        """Return the batches of a size, in an order that each epoch can have for itself."""
+    def batches(
+        self, size: int, transform: Transform | None = None, cache: ImageCache | None = None
+    ) -> EpochBatches:
+        """Return the batches of a size, in an order that each epoch can have for itself.
+
+        Args:
+            size: The examples of a batch.
+            transform: A function for each batch.
+            cache: The decoded images; None decodes them in each epoch.
+        """
         import tensorflow as tf
 
-        order = tf.Variable(np.arange(len(self.names)), dtype=tf.int64, trainable=False)
-        labels = tf.constant(self.labels)
-        load = self._loading()
+        count, labels = len(self.names), tf.constant(self.labels)
+        order = tf.Variable(np.arange(count), dtype=tf.int64, trainable=False)
 
         def begin(seed: int, epoch: int) -> None:
-            order.assign(shuffled_rows(len(self.names), seed, epoch))
+            order.assign(shuffled_rows(count, seed, epoch))
 
-        dataset = (
-            tf.data.Dataset.from_tensors(0)
-            .flat_map(lambda _: tf.data.Dataset.from_tensor_slices(order.read_value()))
-            .map(lambda row: (load(row), labels[row]), tf.data.AUTOTUNE)
-            .apply(tf.data.experimental.assert_cardinality(len(self.names)))
-            .batch(size)
+        dataset: Dataset = tf.data.Dataset.from_tensors(0).flat_map(
+            lambda _: tf.data.Dataset.from_tensor_slices(order.read_value())
         )
+        load = self._loading() if cache is None else cache.loading()
+        if cache is None:
+            dataset = dataset.map(lambda row: (load(row), labels[row]), tf.data.AUTOTUNE)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(count)).batch(size)
+        if cache is not None:
+            dataset = dataset.map(lambda rows: (load(rows), tf.gather(labels, rows)))
         dataset = dataset if transform is None else dataset.map(transform)
         return EpochBatches(dataset.prefetch(1), begin=begin)
 

@@ -12,7 +12,10 @@ __all__ = ["FeatureTable", "StreamKeys", "stream_problems"]
 
 # Height or width of an image.
 Size = Annotated[int, Field(ge=1, le=100_000)]
-OF_SOURCES = {"images": ("image_size", "color_mode"), "tfrecord": ("feature_spec", "parse")}
+OF_SOURCES = {
+    "images": ("image_size", "color_mode", "cache"),
+    "tfrecord": ("feature_spec", "parse"),
+}
 
 
 class FeatureTable(Table):
@@ -31,6 +34,8 @@ class StreamKeys(Table):
     Attributes:
         image_size: Height and width to which images are scaled.
         color_mode: The channels of images: 1, 3 (by default) or 4.
+        cache: Whether decoded images are kept after the first pass: in memory, or with ``"disk"``
+            in a temporary file, see `tfcourse.data.streams.image_cache`; None is false.
         feature_spec: The features of TFRecord files by name; ``label`` is the name of y.
         parse: A function of the user's in their place, which makes (x, y) of a record.
         steps_per_epoch: The batches of an epoch of a dataset, as in Keras's ``fit``.
@@ -42,6 +47,7 @@ class StreamKeys(Table):
 
     image_size: Annotated[tuple[Size, Size], Strict(False)] | None = None
     color_mode: Literal["grayscale", "rgb", "rgba"] | None = None
+    cache: Literal[True, False, "disk"] | None = None
     feature_spec: dict[str, FeatureTable] | None = None
     parse: str | None = None
     steps_per_epoch: int | None = Field(default=None, ge=1)

@@ -7,6 +7,7 @@ import numpy as np
 from tfcourse.data.examples import Examples
 from tfcourse.data.splits import Part, Split
 from tfcourse.data.streams.datasets import Datasets
+from tfcourse.data.streams.image_cache import CachePlace
 from tfcourse.data.streams.image_files import CHANNELS, ImageFiles, check_readable, image_files
 from tfcourse.data.streams.set_folders import sets_of_folder
 from tfcourse.errors import InputError, shown
@@ -43,7 +44,9 @@ def load_streams(config: SearchConfig, datasets: Datasets | None = None) -> Spli
         if config.data.source == "parquet":
             return split_of_row_groups(config)
         sets = _image_sets(config.data)
-        streams = {name: images.stream() for name, images in sets.items()}
+        cache: CachePlace | None = "memory" if config.data.cache else None
+        cache = "disk" if config.data.cache == "disk" else cache
+        streams = {name: images.stream(cache) for name, images in sets.items()}
         classes = sets["train"].classes
         split = Split(streams["train"], streams["dev"], streams.get("test"), len(classes))
         split = encode_targets(split, config.training.loss, config.targets)

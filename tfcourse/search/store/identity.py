@@ -23,6 +23,7 @@ MAY_CHANGE = (
     "search.tensorboard",
     "search.modules",
     "data.path",
+    "data.cache",
 )
 MAY_CHANGE_WITHIN = ("search.limits.", "search.ray.")
 # The values that searches had before there were the keys, by strategy; the newest keys first.
