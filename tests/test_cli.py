@@ -625,7 +625,10 @@ class TestMachines:
     def test_names_are_checked(self, small, name):
         result = run("worker", small, "--connect", "127.0.0.1:1", "--id", name)
         assert result.exit_code == 2
-        assert "--id must be letters, digits, '.', '-' and '_'. Received: " in result.stderr
+        assert (
+            "--id must be letters, digits, '.', '-' and '_', and not begin with '.'. "
+            in result.stderr
+        )
 
 
 class TestBench:

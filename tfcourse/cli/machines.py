@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,6 +23,9 @@ from tfcourse.terminal import (
     signals_interrupt,
 )
 
+if TYPE_CHECKING:
+    from tfcourse.search.engine.certificates import Certificate
+
 __all__ = ["chief", "worker"]
 
 Out = Annotated[Path, typer.Option(help="The folder of the run directory, shared by all.")]
@@ -41,6 +44,12 @@ def chief(
     expire_after: Annotated[
         float, typer.Option(min=10, help="Seconds after which a silent worker is lost.")
     ] = 60.0,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A certificate (PEM), to encrypt all.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The key of the certificate (PEM).")
+    ] = None,
     accept_changes: AcceptChanges = False,
     as_json: Annotated[bool, json_option(*SEARCH_KEYS)] = False,
     quiet: Quiet = False,
@@ -56,7 +65,8 @@ def chief(
                 console.print(f"Serving at {host}:{port}.", highlight=False)
 
         (host, port), secret = _address(bind, "--bind"), _secret(token)
-        service = Service(host, port, secret, expire_after, verbose=not quiet)
+        certificate = _certificate(tls_cert, tls_key)
+        service = Service(host, port, secret, expire_after, not quiet, certificate)
         planned = Search.from_toml(config, out=out)
         with message_if_interrupted(
             lambda: f"{finished_trials_of(planned)} The workers may keep running."
@@ -77,6 +87,10 @@ def worker(
     patience: Annotated[
         float, typer.Option(min=1, help="Seconds to keep trying to reach the chief.")
     ] = 600.0,
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The chief's certificate, or who signed it (PEM)."),
+    ] = None,
     as_json: Annotated[bool, json_option("worker", "directory", "complete", "trained")] = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -84,6 +98,7 @@ def worker(
     """Train the trials that a chief assigns, until none is left."""
     with reporting(debug, quiet, as_json), signals_interrupt():
         from tfcourse.search.config.load import load_config
+        from tfcourse.search.engine.certificates import read_authorities
         from tfcourse.search.runtime.conductor import Conductor
         from tfcourse.search.runtime.processes import Processes
         from tfcourse.search.runtime.supervisor import Supervisor
@@ -91,7 +106,8 @@ def worker(
         from tfcourse.search.store.resume import as_recorded
 
         host, port = _address(connect, "--connect")
-        chief = Chief(f"{host}:{port}", _secret(token), patience)
+        authorities = None if tls_ca is None else read_authorities(tls_ca)
+        chief = Chief(f"{host}:{port}", _secret(token), patience, authorities)
         from_file = load_config(config)
         recorded = as_recorded(from_file, out / from_file.search.name)
         pool = WorkerPool(recorded, out, (_name(name),), chief)
@@ -146,6 +162,16 @@ def _address(text: str, option: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def _certificate(certificate: Path | None, key: Path | None) -> "Certificate | None":
+    from tfcourse.search.engine.certificates import read_certificate
+
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise InputError("--tls-cert and --tls-key must be given together.")
+    return read_certificate(certificate, key)
+
+
 def _secret(text: str | None) -> str:
     """Return the token without the newline at the end of a file.
 
@@ -159,8 +185,9 @@ def _secret(text: str | None) -> str:
 
 
 def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", text):
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", text):
         raise InputError(
-            f"--id must be letters, digits, '.', '-' and '_'. Received: {shown(text)}."
+            "--id must be letters, digits, '.', '-' and '_', and not begin with '.'. Received: "
+            f"{shown(text)}."
         )
     return text

@@ -19,6 +19,7 @@ from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.search.engine.certificates import Certificate, check_chief, uses_tls
 from tfcourse.search.engine.oracle import SearchOracle
 
 __all__ = ["OracleServer", "RemoteScheduler", "SearchOverError"]
@@ -56,14 +57,21 @@ class OracleServer:
         service = protos.get_service_grpc()
         service.add_OracleServicer_to_server(_Servicer(oracle, self.stopped), self._server)
 
-    def start(self, host: str, port: int) -> int:
+    def start(self, host: str, port: int, certificate: Certificate | None = None) -> int:
         """Begin to serve, and return the port: a free one for 0.
+
+        With a certificate all is encrypted.
 
         Raises:
             InputError: The address can't be used.
         """
         try:
-            served_port = self._server.add_insecure_port(f"{host}:{port}")
+            if certificate is None:
+                served_port = self._server.add_insecure_port(f"{host}:{port}")
+            else:
+                pair = (certificate.key, certificate.chain)
+                credentials = grpc.ssl_server_credentials([pair])
+                served_port = self._server.add_secure_port(f"{host}:{port}", credentials)
         except RuntimeError:
             served_port = 0
         if not served_port:
@@ -140,24 +148,41 @@ class RemoteScheduler:
         token: The chief's token.
         name: The worker's name: the chief knows its trials by it, also after a restart.
         patience: The seconds for which calls are tried again while the chief can't be reached.
+        authorities: Certificates in PEM, by one of which the chief's must be signed; None for a
+            chief without TLS.
 
     Attributes:
         complete: Whether the chief said that no trial is left.
     """
 
-    def __init__(self, address: str, token: str, name: str, patience: float) -> None:
+    def __init__(
+        self,
+        address: str,
+        token: str,
+        name: str,
+        patience: float,
+        authorities: bytes | None = None,
+    ) -> None:
         self.address, self.patience, self.complete = address, patience, False
+        self.authorities = authorities
         self.metadata = (("token", token), ("worker", name))
         options = (*OPTIONS, ("grpc.max_reconnect_backoff_ms", int(LONGEST_PAUSE * 1000)))
-        self.stub = protos.get_service_grpc().OracleStub(grpc.insecure_channel(address, options))
+        if authorities is None:
+            channel = grpc.insecure_channel(address, options)
+        else:
+            credentials = grpc.ssl_channel_credentials(authorities)
+            channel = grpc.secure_channel(address, credentials, options)
+        self.stub = protos.get_service_grpc().OracleStub(channel)
 
     def reach(self) -> None:
         """Wait until the chief can be reached.
 
         Raises:
-            InputError: The chief refuses the token.
+            InputError: The chief refuses the token, has another certificate, or no TLS.
             WorkFailedError: It could not be reached for ``patience`` seconds.
         """
+        if self.authorities is not None:
+            check_chief(self.address, self.authorities)
         self._call(self.stub.GetSpace, protos.get_service().GetSpaceRequest())
 
     def is_over(self) -> bool:
@@ -197,6 +222,10 @@ class RemoteScheduler:
                 raise WorkFailedError(f"The chief at {self.address} failed: {details}")
             if self.is_over():
                 raise SearchOverError(f"The search of the chief at {self.address} is complete.")
+            if seconds == 0 and self.authorities is None and uses_tls(self.address):
+                raise InputError(
+                    f"The chief at {self.address} uses TLS: give this worker --tls-ca."
+                )
             if seconds == 0:
                 raise WorkFailedError(
                     f"The chief at {self.address} could not be reached for {self.patience:g} s: "

@@ -58,7 +58,7 @@ def run_chief(
     scheduler = scheduler_by_program(config, finished, journal, leases)
     oracle = SearchOracle(config.search.objective, config.direction, config.trials, scheduler)
     server = OracleServer(oracle, service.token, workers_of(scheduler))
-    on_serving(server.start(service.host, service.port))
+    on_serving(server.start(service.host, service.port, service.certificate))
     try:
         with bar:
             _serve(scheduler, server, service.expire_after)

@@ -133,7 +133,7 @@ class _ChiefsScheduler(RemoteScheduler):
 
     def __init__(self, worker: _Worker) -> None:
         chief = worker.settings["chief"]
-        super().__init__(chief.address, chief.token, worker.name, chief.patience)
+        super().__init__(chief.address, chief.token, worker.name, chief.patience, chief.authorities)
         self.worker = worker
 
     def end(self, trial: int) -> None:

@@ -1,9 +1,10 @@
-"""The address on which a chief listens. Messages are sent in clear, so some are refused."""
+"""The address on which a chief listens. Without TLS messages are sent in clear."""
 
 import ipaddress
 from dataclasses import dataclass
 
 from tfcourse.errors import InputError
+from tfcourse.search.engine.certificates import Certificate
 
 __all__ = ["Service"]
 
@@ -18,6 +19,7 @@ class Service:
         token: The secret that every worker must have.
         expire_after: The seconds of silence after which a worker's trials are given to others.
         verbose: True to show the progress (on stderr).
+        certificate: Its certificate, with which all is encrypted; None to send it in clear.
 
     Raises:
         InputError: The host can be reached from elsewhere, and there is no token.
@@ -28,14 +30,15 @@ class Service:
     token: str
     expire_after: float = 60.0
     verbose: bool = True
+    certificate: Certificate | None = None
 
     def __post_init__(self) -> None:
         """Refuse to let strangers in."""
         if not self.token and not _is_loopback(self.host):
+            clear = " Without --tls-cert all is sent in clear: use a private network or a tunnel."
             raise InputError(
                 f"--bind {self.host} can be reached from other machines and needs --token, a "
-                "secret that the workers give too. Everything is sent in clear: use a private "
-                "network or a tunnel."
+                f"secret that the workers give too.{'' if self.certificate else clear}"
             )
 
 

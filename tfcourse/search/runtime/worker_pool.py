@@ -75,11 +75,13 @@ class Chief:
         address: Its ``host:port``.
         token: Its token.
         patience: The seconds for which a worker tries to reach it.
+        authorities: Certificates in PEM, by one of which its own is signed; None without TLS.
     """
 
     address: str
     token: str
     patience: float
+    authorities: bytes | None = None
 
 
 @dataclass(frozen=True)
