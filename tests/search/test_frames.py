@@ -157,6 +157,13 @@ class TestSplit:
         assert split.class_names is None
         assert set(split.train.y) == {0, 1}
 
+    def test_a_column_of_any_objects_can_be_dropped(self):
+        table = frame().assign(strange=[*[{}] * 59, "a"])
+        table.insert(0, "sparse", pd.arrays.SparseArray([0.0, 2.0] * 30))
+        split = split_of(data=table, label="kind", drop=["strange"])
+        assert split.columns.names == ("sparse", *frame().columns[:-1])
+        assert set(split.raw(split.train).x["sparse"]) == {0, 2}
+
     def test_a_regression(self):
         table = frame().dropna()
         split = split_of(data=table, label="size", loss="mse", metrics=["mae"])
@@ -180,6 +187,11 @@ class TestSplit:
             ({"data": (frame(), frame()["kind"]), "label": "kind"}, "leave out one of them"),
             ({"data": (frame(), frame()[["kind", "note"]])}, "y of data must be one column of 60"),
             ({"data": (frame(), {"a": np.ones(60)})}, "Received: a dict of ['a']"),
+            (
+                {"data": frame().assign(tags=[["a"]] * 60)},
+                "Name a column of one class in each",
+            ),
+            ({"data": frame()["kind"]}, "or a table with y in a column. Received: Series."),
             ({"data": (frame(), np.ones(59))}, "Received: the shape (59,)"),
             ({"data": (frame()[:0], np.ones(0))}, "data: the table has no rows"),
             ({"data": frame().assign(size=[*[{}] * 59, "a"])}, 'data: the column "size" holds val'),

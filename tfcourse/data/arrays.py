@@ -207,7 +207,8 @@ def _arrays(name: str, pair: Pair) -> tuple[Arrays, Arrays, Arrays | None]:
     """Return x, y and the weights of a set as arrays."""
     if not isinstance(pair, tuple | list) or len(pair) not in (2, 3):
         raise InputError(
-            f"{name} must be (x, y) or (x, y, sample_weight). Received: {type(pair).__name__}"
+            f"{name} must be (x, y) or (x, y, sample_weight), or a table with y in a column. "
+            f"Received: {type(pair).__name__}"
             + (f" of {len(pair)}." if isinstance(pair, tuple | list) else ".")
         )
     for number, side in enumerate("xy"):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,12 +50,15 @@ def column_names(frame: DataFrame) -> tuple[str, ...]:
     return tuple(str(name).strip() for name in (frame.columns if names is None else names))
 
 
-def arrow_columns(frame: DataFrame, title: str) -> "dict[str, pyarrow.ChunkedArray]":
+def arrow_columns(
+    frame: DataFrame, title: str, drop: Collection[str] = ()
+) -> "dict[str, pyarrow.ChunkedArray]":
     """Return the columns of a table by name; the index of pandas is no column.
 
     Args:
         frame: The table.
         title: Names it in messages.
+        drop: Columns that are not read; all their values are missing.
 
     Raises:
         InputError: pyarrow is missing, names are missing or twice there, or a column holds what
@@ -67,12 +71,16 @@ def arrow_columns(frame: DataFrame, title: str) -> "dict[str, pyarrow.ChunkedArr
             f"{title}: the columns must have names that differ from each other. Received: "
             f'"{wrong[0]}"{" more than once" * bool(wrong[0])}.'
         )
+    of_column = f'{title}: the column "{{}}"'.format
     if is_pandas(frame):
         columns: Any = [frame.iloc[:, place] for place in range(len(names))]
     else:
         columns = _arrow_table(frame, title).columns
     pairs = zip(names, columns, strict=True)
-    return {name: arrow_values(values, f'{title}: the column "{name}"') for name, values in pairs}
+    return {
+        name: arrow_values([None] * len(values) if name in drop else values, of_column(name))
+        for name, values in pairs
+    }
 
 
 def arrow_values(values: TensorLike, title: str) -> "pyarrow.ChunkedArray":
@@ -94,8 +102,7 @@ def arrow_values(values: TensorLike, title: str) -> "pyarrow.ChunkedArray":
         elif not is_pandas(values) and hasattr(values, "__arrow_c_stream__"):
             column = pyarrow.chunked_array(values)
         else:
-            plain = values if is_pandas(values) else np.asarray(values)
-            array = pyarrow.array(plain, from_pandas=True)
+            array = pyarrow.array(_plain(values), from_pandas=True)
             column = array if isinstance(array, pyarrow.ChunkedArray) else _chunked(array)
         return _without_categories(column)
     except (pyarrow.ArrowException, TypeError, ValueError) as error:
@@ -104,6 +111,13 @@ def arrow_values(values: TensorLike, title: str) -> "pyarrow.ChunkedArray":
             f"{error_line(error)}. Make texts of them, as pandas does with .astype(str), or leave "
             "it out."
         ) from None
+
+
+def _plain(values: TensorLike) -> TensorLike:
+    """Return a column of pandas, without the compression of a sparse one, or an array."""
+    if not is_pandas(values):
+        return np.asarray(values)
+    return values.sparse.to_dense() if hasattr(values, "sparse") else values
 
 
 def _without_categories(column: "pyarrow.ChunkedArray") -> "pyarrow.ChunkedArray":

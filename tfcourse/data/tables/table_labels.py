@@ -60,6 +60,8 @@ def class_labels(
     title, declared = f'{origin}: the label "{name}"', options.of(name).type
     kind = values.type.value_type if types.is_dictionary(values.type) else values.type
     is_number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    if types.is_nested(kind) and not types.is_dictionary(kind):
+        raise InputError(f"{title} is of the type {kind}. Name a column of one class in each row.")
     if not is_number or declared == "category":
         texts, codes = distinct_texts(values)
         if declared != "category":

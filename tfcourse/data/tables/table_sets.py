@@ -45,7 +45,9 @@ def table_data(
             if settings.get("sample_weight") is not None:
                 raise InputError("sample_weight is given twice: as a column, and beside y.")
             names["sample_weight"] = free_name("sample_weight", [*of_x, names["label"]])
-    parts = {name: _columns(name, pair, names, first) for name, pair in sets.items()}
+    listed = settings.get("drop")  # not checked yet
+    drop = [*listed] if isinstance(listed, list | tuple) else []
+    parts = {name: _columns(name, pair, names, first, drop) for name, pair in sets.items()}
     _check_same_columns(parts)
     counts = [len(next(iter(part.values()))) for part in parts.values()]
     starts = tuple(int(start) for start in np.cumsum(counts)[:-1]) if first != "data" else None
@@ -60,7 +62,7 @@ def _name_of(y: object) -> str:
 
 
 def _columns(
-    name: str, pair: Pair, names: Mapping[str, str], first: str
+    name: str, pair: Pair, names: Mapping[str, str], first: str, drop: Sequence[str]
 ) -> "dict[str, pyarrow.ChunkedArray]":
     """Return the columns of a set, with those of y and of the weights by their ``names``."""
     if is_frame(pair) == bool(names) or (names and not is_frame(pair[0])):
@@ -68,8 +70,8 @@ def _columns(
         kind = pair[0] if isinstance(pair, tuple | list) and names else pair
         raise InputError(f"{name} must be {wanted}. Received: {type(kind).__name__}.")
     if not names:
-        return _not_empty(arrow_columns(pair, name), name)
-    columns = _not_empty(arrow_columns(pair[0], f"x of {name}"), name)
+        return _not_empty(arrow_columns(pair, name, drop), name)
+    columns = _not_empty(arrow_columns(pair[0], f"x of {name}", drop), name)
     count = len(next(iter(columns.values())))
     columns[names["label"]] = _label_column(pair[1], f"y of {name}", count)
     if "sample_weight" in names:
