@@ -11,7 +11,7 @@ from tfcourse.bench.fit_work import WORKS, products, works
 @pytest.mark.slow
 def test_every_contender_takes_part_in_a_small_bench():
     (warm,) = itertools.islice(bench_fit.bench(repeats=1, names=["mlp"], scale=0.1), 1)
-    ours, theirs = [bench_fit.JIT, bench_fit.NO_JIT], list(bench_fit.KERAS)
+    ours, theirs = [bench_fit.JIT, bench_fit.NO_JIT, bench_fit.AUTO], list(bench_fit.KERAS)
     others = {bench_fit.TORCH, bench_fit.JAX}  # where they are installed
     assert [t.name for t in warm.timings if t.name not in others] == ours + theirs
     assert warm.title == "MLP 784-256-128, 20 000 rows, batch 128, 2 epochs, warm"

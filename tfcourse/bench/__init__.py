@@ -30,7 +30,7 @@ BENCHES: dict[str, str] = {
 }
 
 DESCRIPTIONS: dict[str, str] = {
-    "fit": "fit beside model.fit, PyTorch and JAX: five models, warm and new (ten minutes)",
+    "fit": "fit beside model.fit, PyTorch and JAX: six models, warm and new (ten minutes)",
     "fold": "inference with batch norm folded away, beside the model as trained",
     "layers": "BatchNorm beside Keras's, over 12 shapes, with and without XLA",
     "many-classes": "the cross-entropy of 50 000 classes in blocks, time and memory",

@@ -31,8 +31,8 @@ class Details:
 _SEEDS = "--repeats is the number of seeds"
 DETAILS: dict[str, Details] = {
     "fit": Details(
-        "Seconds of trainings of an MLP on digits, a larger MLP, an LSTM, a tf.data pipeline and "
-        "a convnet: with a model that is compiled, and with a new one as in a trial.",
+        "Seconds of trainings of an MLP on digits, a larger MLP, an LSTM, a GRU, a tf.data "
+        "pipeline and a convnet: with a model that is compiled, and with a new one as in a trial.",
         'tfcourse.fit with XLA, without and "auto"; model.fit by default, with '
         "steps_per_execution=32 and with jit_compile=True; a loop in PyTorch and, of MLPs, a "
         "lax.scan over the epoch in JAX, where they are installed.",

@@ -58,7 +58,8 @@ def _ways(work: Work) -> dict[str, bool | str]:
 
 def _warm(work: Work, repeats: int) -> Comparison:
     """Time all contenders, each with a model that has been trained before."""
-    runs = {name: _ours(work, work.model(), jit) for name, jit in _ways(work).items()}
+    ways = {**_ways(work), AUTO: "auto"}
+    runs = {name: _ours(work, work.model(), jit) for name, jit in ways.items()}
     for name, compile_arguments in KERAS.items():
         if work.with_jit or "jit_compile" not in compile_arguments:
             runs[name] = _keras(work, work.model(**compile_arguments))

@@ -52,11 +52,14 @@ def _modules(layers: Sequence[Layer]) -> list[Any]:
     """Return PyTorch's counterparts of Keras's layers, and a linear layer of ten outputs."""
     import torch
 
-    class LastStep(torch.nn.LSTM):
-        """An LSTM that returns only the outputs of the last time step."""
+    def last_step(kind: Any) -> Any:
+        """Return a kind of recurrent layer that returns only its output of the last time step."""
 
-        def forward(self, x: Any) -> Any:
-            return super().forward(x)[0][:, -1]
+        class LastStep(kind):
+            def forward(self, x: Any) -> Any:
+                return super().forward(x)[0][:, -1]
+
+        return LastStep
 
     modules: list[Any] = []
     for layer in layers:
@@ -80,8 +83,9 @@ def _modules(layers: Sequence[Layer]) -> list[Any]:
                 modules.append(torch.nn.MaxPool2d(2))
             case "Flatten":
                 modules.append(torch.nn.Flatten())
-            case "LSTM":
-                modules.append(LastStep(inputs[-1], outputs[-1], batch_first=True))
+            case "LSTM" | "GRU" as name:
+                kind = last_step(getattr(torch.nn, name))
+                modules.append(kind(inputs[-1], outputs[-1], batch_first=True))
             case other:
                 raise RuntimeError(f"There is no PyTorch counterpart of {other} here.")
     return [*modules, torch.nn.Linear(layers[-1].output.shape[-1], 10)]

@@ -1,4 +1,4 @@
-"""The works of the bench of `fit`: five models, each with its data."""
+"""The works of the bench of `fit`: six models, each with its data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -92,8 +92,8 @@ def _normalized(*units: int) -> Callable[[], Sequence[Layer]]:
     ]
 
 
-def _recurrent() -> Sequence[Layer]:
-    return [keras.layers.LSTM(32)]
+def _recurrent(kind: Callable[[int], Layer]) -> Callable[[], Sequence[Layer]]:
+    return lambda: [kind(32)]
 
 
 def works(scale: float = 1.0) -> dict[str, Work]:
@@ -102,7 +102,7 @@ def works(scale: float = 1.0) -> dict[str, Work]:
     Args:
         scale: The fraction of the examples and epochs; less than 1 for a quick look.
     """
-    rng = np.random.default_rng(0)
+    rng, layers = np.random.default_rng(0), keras.layers
     digits = load("digits").part
     x, y = digits.x[:1437].astype("float32"), digits.y[:1437].astype("int32")
 
@@ -123,7 +123,8 @@ def works(scale: float = 1.0) -> dict[str, Work]:
         "mlp": random(
             "MLP 784-256-128, 20 000 rows, batch 128", _dense(256, 128), (20_000, 784), 128
         ),
-        "lstm": random("LSTM 32, T = 32, batch 64", _recurrent, (1440, 32, 8), 64),
+        "lstm": random("LSTM 32, T = 32, batch 64", _recurrent(layers.LSTM), (2000, 32, 8), 64),
+        "gru": random("GRU 32, T = 32, batch 64", _recurrent(layers.GRU), (2000, 32, 8), 64),
         "dataset": replace(mlp, name="digits as a tf.data pipeline", as_dataset=True),
         "convnet": random(
             "convnet 28×28, batch 64",
@@ -144,4 +145,4 @@ def _smaller(work: Work, scale: float) -> Work:
     return replace(work, x=work.x[:rows], y=work.y[:rows], epochs=max(int(work.epochs * scale), 1))
 
 
-WORKS = ("digits", "mlp", "lstm", "dataset", "convnet")
+WORKS = ("digits", "mlp", "lstm", "gru", "dataset", "convnet")
