@@ -312,7 +312,13 @@ def test_parts_that_can_not_be_read(tmp_path):
         ({"source": "arrow"}, r'stream is for source "parquet" only. Received: "arrow"'),
         ({"group": "a"}, r"group of streamed rows is not supported.*Received: group = .a."),
         ({"missing": "median"}, r'missing of streamed rows must be "error", "drop" or "mean"'),
-        ({"columns": {"a": {"type": "category"}}}, r'"a" has \d+ levels, more than max_one_hot'),
+        (
+            {
+                "columns": {"a": {"type": "category"}},
+                "tables": {"model": {"builder": "convnet"}},
+            },
+            r'"a" has \d+ levels, more than max_one_hot',
+        ),
         ({"label": "z"}, r'label: the column of .* must be one of "a", "b"'),
     ],
 )
