@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.report.runs import MARKUP, RATE, WIDE, by_rate, sometimes, trials, wide_run
-from tests.search.run_directories import write_run
+from tests.search.run_directories import completed, failed, write_run
 from tfcourse.cli import app
 from tfcourse.report import report as reports
 from tfcourse.report.figures.curves import MOST_POINTS, curves_panel
@@ -143,6 +143,33 @@ def test_names_and_messages_are_escaped(tmp_path):
     allowed = re.compile(r"</?b>(?=trial|<br>|$| )|<b>trial \d+</b>|<br>")
     assert not any("<" in allowed.sub("", text) for text in hovers)
     assert any("%{x}" in text for text in hovers)  # and no template would fill it in
+
+
+def test_names_of_hyperparameters_metrics_and_columns_are_escaped(tmp_path):
+    """Also in the figures, whose JSON a closing tag would end."""
+    tag = "</script><script>alert(2)</script>"
+    space = {f"rate{tag}": RATE, f"kind{tag}": {"values": [tag, "plain"]}}
+    metric = f"val_{tag}"
+    records = [
+        completed(
+            n, 0.5 + n / 50, {f"rate{tag}": 0.01 * 1.2**n, f"kind{tag}": [tag, "plain"][n % 2]},
+            history={metric: [0.1, 0.2, 0.5 + n / 50], "loss": [0.3, 0.2, 0.1]},
+        )
+        for n in range(12)
+    ]  # fmt: skip
+    records.append(failed(12, records[0].values, f"ValueError: the column {tag} is empty"))
+    path = write_run(tmp_path / "run", space, records, objective=metric, direction="max")
+    record = read_record(path)
+    html = page(record, panels_of(record), (path / "config.toml").read_text(), "")
+    assert "<script>alert" not in html
+    assert html.count("<script") == html.count("</script>") == page_scripts(html)
+    assert html.count("&lt;script&gt;alert(2)") >= 5
+    assert figures_of(html)
+
+
+def page_scripts(html):
+    """The number of the page's own scripts: its figures, Plotly and its program."""
+    return len(re.findall(r'<script(?: type="application/json" id="figures")?>', html))
 
 
 def test_the_command_imports_no_tensorflow(tmp_path):
