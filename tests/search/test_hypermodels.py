@@ -535,7 +535,8 @@ def test_one_mistake_gives_one_line(name, fragment, said, module, tmp_path):
                 "training": {"loss": "mse"},
                 "search": {"objective": "val_mae", "limits": {"val_auc": {"min": 0.5}}},
             },
-            r'metric of the builder ".*" in \[search\.limits\] must be one of "parameters", "val_l',
+            r'metric of the builder ".*" in \[search\.limits\] must be one of "parameters", '
+            r'"seconds", "milliseconds", "val_l',
         ),
         (
             "regression",
@@ -543,7 +544,8 @@ def test_one_mistake_gives_one_line(name, fragment, said, module, tmp_path):
                 "training": {"loss": "mse"},
                 "search": {"objectives": ["val_mae", {"name": "val_auc", "direction": "max"}]},
             },
-            r'objective of the builder ".*" must be one of "parameters", "seconds", "val_loss", ',
+            r'objective of the builder ".*" must be one of "parameters", "seconds", '
+            r'"milliseconds", "val_loss", ',
         ),
         (
             "regression",

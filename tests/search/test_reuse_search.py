@@ -311,8 +311,8 @@ class TestCheckpoints:
         dev = tfcourse.search.data.loading.load_split(search.config).dev
         for trial, record in result.trials.items():
             model = load_model(result.directory / "models" / f"{trial:04d}.keras")
-            found = model.evaluate(dev.x, dev.y, verbose=0, return_dict=True)
-            assert found["accuracy"] == pytest.approx(record.score, abs=1e-6)
+            accuracy = np.mean(np.asarray(model(dev.x)).argmax(axis=1) == dev.y)
+            assert accuracy == pytest.approx(record.score, abs=1e-6)
 
     def test_a_failed_trial_has_none(self, quick):
         space = {"learning_rate": {"values": [1e38]}}
