@@ -55,7 +55,7 @@ def errors(units, examples, epochs, labels=y, l2=0.0, dropout=0.0):
                 tfcourse.SoftmaxHead(10, kernel_regularizer=regularizer),
             ]
         )
-        model.compile(tfcourse.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.compile(tfcourse.Adam(0.01), "sparse_categorical_crossentropy")
         return model
 
     members = [tfcourse.Member(seed) for seed in SEEDS]
@@ -66,8 +66,6 @@ def errors(units, examples, epochs, labels=y, l2=0.0, dropout=0.0):
         labels[:examples],
         batch_size=50,
         epochs=epochs,
-        validation_data=(dev_x, dev_y),
-        validation_batch_size=500,
         keep="last",
         verbose=0,
     )
