@@ -21,8 +21,7 @@ from tfcourse.training.data.feeds import Chunk, Feed, Program, StreamFeed
 from tfcourse.training.non_finite.guard import Guard
 from tfcourse.training.non_finite.rule import OnNan
 from tfcourse.training.programs.buffered import batches_in
-from tfcourse.training.programs.model_programs import test_program, train_program
-from tfcourse.training.programs.state import MetricsReset
+from tfcourse.training.programs.model_programs import metrics_reset, test_program, train_program
 from tfcourse.types import CallbackList, KerasModel, Logs
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
@@ -69,7 +68,7 @@ class Loop:
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
         self.plan, self.callbacks = plan, callbacks
-        self.reset_metrics = MetricsReset(model)
+        self.reset_metrics = metrics_reset(model)
         self.guard, most = None, plan.steps_per_call
         if plan.on_nan != "ignore":
             # To repeat the steps since the last copy takes seconds; the copies cost little.

@@ -8,12 +8,12 @@ from tfcourse.training.programs.collect import CollectProgram
 from tfcourse.training.programs.epoch import EpochProgram
 from tfcourse.training.programs.fused_lstm import fused_layers, fused_step
 from tfcourse.training.programs.program_cache import program_cache, same_objects
-from tfcourse.training.programs.state import StateCopier
+from tfcourse.training.programs.state import MetricsReset, StateCopier
 from tfcourse.training.programs.step import Step, layer_names, runs_eagerly, test_step, train_step
 from tfcourse.training.programs.stream import StreamProgram
 from tfcourse.types import KerasModel
 
-__all__ = ["predict_program", "state_copier", "test_program", "train_program"]
+__all__ = ["metrics_reset", "predict_program", "state_copier", "test_program", "train_program"]
 
 StepProgram = EpochProgram | StreamProgram | BufferedProgram
 
@@ -71,6 +71,20 @@ def state_copier(model: KerasModel) -> StateCopier:
     if copier is None:
         copier = cache.state = StateCopier(model)
     return copier
+
+
+def metrics_reset(model: KerasModel) -> MetricsReset:
+    """Return the reset of the model's metrics for a training or evaluation that begins.
+
+    A compiled model has one: what Keras's first reset showed serves the later trainings.
+    """
+    cache = program_cache(model)
+    reset: MetricsReset | None = cache.reset
+    if reset is None:
+        reset = cache.reset = MetricsReset(model)
+    else:
+        reset.begin()
+    return reset
 
 
 def predict_program(model: KerasModel, jit_compile: bool) -> CollectProgram:

@@ -21,6 +21,7 @@ class ProgramCache:
         compile_state: The objects that ``compile`` made.
         programs: The model's programs by their kind, a tuple that begins with a word.
         state: The `StateCopier` of the model.
+        reset: Its `MetricsReset`.
         trainable: Has all traces train the same layers.
         outputs: Symbols of the model's outputs, by the shapes and types of its inputs.
         traced_steps: The names of the model's own steps that were traced to create variables.
@@ -29,6 +30,7 @@ class ProgramCache:
     compile_state: tuple[object, ...]
     programs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     state: Any = None
+    reset: Any = None
     trainable: FirstTrainable = field(default_factory=FirstTrainable)
     outputs: dict[tuple[Any, ...], Nested] = field(default_factory=dict)
     traced_steps: set[str] = field(default_factory=set)

@@ -1,6 +1,7 @@
 """All that training changes in a model: weights, seeds, optimizer and metrics."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -13,19 +14,16 @@ from tfcourse.internals.models import (
     compiled_metrics,
     finish_building,
 )
-from tfcourse.internals.tensorflow import allow_retracing, function_graph
+from tfcourse.internals.tensorflow import allow_retracing, function_graph, read_variables
 from tfcourse.optimizers.schedule import schedule_variables
 from tfcourse.training.programs.one_device import on_one_device
 from tfcourse.training.programs.own_state import own_state
-from tfcourse.training.programs.program_cache import program_cache
+from tfcourse.training.programs.program_cache import program_cache, same_objects
 from tfcourse.training.programs.replicas import is_distributed
 from tfcourse.training.programs.step import outputs_on, overrides, runs_eagerly
-from tfcourse.types import DType, KerasModel, KerasTensor, Nested, Tensor, Variable
+from tfcourse.types import KerasModel, KerasTensor, Nested, Tensor, Variable
 
 __all__ = ["MetricsReset", "StateCopier", "build_state", "state_variables", "values_of"]
-
-# A variable's resource and type, with which an operation reads it.
-Handle = tuple[Tensor, DType]
 
 
 def build_state(model: KerasModel, batch: Nested, validation: Nested = None) -> None:
@@ -130,16 +128,18 @@ def state_variables(model: KerasModel, metrics: bool = True) -> list[Variable]:
 
 def values_of(variables: Sequence[Variable]) -> list[Tensor]:
     """Return the values of variables as tensors, in a fraction of the time that Keras takes."""
-    return _read(_handles(variable.value for variable in variables))
+    return _reader([variable.value for variable in variables])()
 
 
-def _handles(variables: Iterable[tf.Variable]) -> list[Handle]:
-    return [(variable.handle, variable.dtype) for variable in variables]
-
-
-def _read(handles: Iterable[Handle]) -> list[Tensor]:
-    read = tf.raw_ops.ReadVariableOp
-    return [read(resource=handle, dtype=dtype) for handle, dtype in handles]
+def _reader(variables: Sequence[tf.Variable]) -> Callable[[], list[Tensor]]:
+    """Return a function that reads the variables, in one operation where all are on one CPU."""
+    handles = [variable.handle for variable in variables]
+    dtypes = [variable.dtype for variable in variables]
+    devices = {handle.device for handle in handles}
+    if len(devices) == 1 and ":CPU:" in devices.pop():
+        return partial(read_variables, handles, dtypes)
+    pairs, read = list(zip(handles, dtypes, strict=True)), tf.raw_ops.ReadVariableOp
+    return lambda: [read(resource=handle, dtype=dtype) for handle, dtype in pairs]
 
 
 class StateCopier:
@@ -155,18 +155,15 @@ class StateCopier:
     def __init__(self, model: KerasModel) -> None:
         self.variables = [variable.value for variable in state_variables(model)]
         self.without_metrics = len(state_variables(model, metrics=False))
-        self.handles: list[Handle] | None = None
         if is_distributed(model):  # its variables are read in one call that knows all replicas
-            self._read = tf.function(
-                lambda: [tf.identity(v) for v in self.variables], autograph=False
-            )
-            allow_retracing(self._read)  # each model has one
+            read = tf.function(lambda: [tf.identity(v) for v in self.variables], autograph=False)
+            self._read = allow_retracing(read)  # each model has one
         else:
-            self.handles = _handles(self.variables)
+            self._read = _reader(self.variables)
 
     def copy(self) -> list[Tensor]:
         """Return the values of all variables."""
-        return self._read() if self.handles is None else _read(self.handles)
+        return list(self._read())
 
     def assign(self, values: Sequence[Tensor], metrics: bool = True) -> None:
         """Set the variables to a copy, with or without the metrics' part of it."""
@@ -185,8 +182,15 @@ class MetricsReset:
     def __init__(self, model: KerasModel) -> None:
         self.model = model
         self.values: list[tuple[Tensor, Tensor]] | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a training or evaluation, before which the model's methods may have changed."""
         # A step of the model's own may create a metric's variables, at its first update.
+        model = self.model
         self.may_grow = overrides(model, "train_step") or overrides(model, "test_step")
+        if self.values is not None and not (self._is_known() and self._has_same_variables()):
+            self.values = None
 
     def __call__(self) -> None:
         """Reset the metrics."""
@@ -203,6 +207,10 @@ class MetricsReset:
 
     def _has_grown(self, count: int) -> bool:
         return self.may_grow and len(self.model.metrics_variables) != count
+
+    def _has_same_variables(self) -> bool:
+        handles = [variable.value.handle for variable in self.model.metrics_variables]
+        return same_objects(handles, [handle for handle, _ in self.values or ()])
 
     def _is_known(self) -> bool:
         """Return True if every reset sets the same variables to the same values."""
