@@ -15,10 +15,13 @@ def check_backend() -> None:
 
     Keras takes the backend from ``KERAS_BACKEND``, then from ``keras.json``.
     """
-    if "keras" in sys.modules and hasattr(sys.modules["keras"], "backend"):
-        backend, source = str(sys.modules["keras"].backend.backend()), "Keras was imported with it"
-    elif name := os.environ.get("KERAS_BACKEND"):
+    keras, name = sys.modules.get("keras"), os.environ.get("KERAS_BACKEND")
+    # While Keras is imported it has no `backend` yet.
+    imported = str(keras.backend.backend()) if keras and hasattr(keras, "backend") else None
+    if name and imported in (name, None):
         backend, source = name, f"the environment has KERAS_BACKEND={name}"
+    elif imported is not None:
+        backend, source = imported, "Keras was imported with it"
     else:
         file = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
         backend, source = _backend_in(file), f'"backend" in {file}'

@@ -1,4 +1,4 @@
-"""The JAX contender of the bench takes the same steps; skipped where JAX is not installed."""
+"""The JAX contender of the bench takes the same steps."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,6 @@ import pytest
 import tfcourse
 from tfcourse.bench.fit_jax import jax_training
 from tfcourse.bench.fit_work import works
-
-pytest.importorskip("jax")
 
 
 @pytest.mark.slow
