@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from tfcourse.formulas import updates
 from tfcourse.formulas.averages import bias_correction
+from tfcourse.formulas.quadratic import quadratic
 from tfcourse.hyperparameters import COURSE_OPTIMIZERS
 from tfcourse.types import Tensor, TensorArray, TensorFunction
 
@@ -71,20 +72,20 @@ def descent_program(optimizer: str, jit_compile: bool) -> TensorFunction:
     ) -> tuple[Tensor, list[Tensor], Tensor]:
         a, b, c = tf.unstack(coefficients)
 
-        def rounded(value: Tensor) -> Tensor:
-            return value * one if jit_compile else value
-
         def body(step: Tensor, w: Tensor, state: list[Tensor], history: TensorArray) -> Any:
             with tf.GradientTape() as tape:
                 tape.watch(w)
-                # `quadratic`, with a product of its own for each w: the gradient has them too.
-                cost = a * rounded(w) ** 2 + b * rounded(w) + c
+                if jit_compile:
+                    # `quadratic`, with a product of its own for each w: the gradient has them too.
+                    cost = a * (w * one) ** 2 + b * (w * one) + c
+                else:
+                    cost = quadratic(w, a, b, c)
             gradient = tape.gradient(cost, w)
             number = tf.cast(step + 1, w.dtype)
             arguments = _hyperparameters(optimizer, learning_rate, number)
             results = formula(gradient, *state, **arguments)
             change, *state = results if state else [results]
-            w = w - rounded(change)
+            w = w - (change * one if jit_compile else change)
             return step + 1, w, state, history.write(step - first, w)
 
         length = SEGMENT if jit_compile else stop - first

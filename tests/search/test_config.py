@@ -201,7 +201,7 @@ SINGLE_ERRORS = {
     "unknown argument": (
         "[model]\nunit = 3",
         r'\[model\] unit is not an argument of the builder "mlp"\. Did you mean "units"\? '
-        r"Known: layers, units, activation, dropout, batch_norm, output\.",
+        r"Known: layers, units, activation, dropout, batch_norm, output, levels\.",
     ),
     "argument's value": (
         "[model]\nunits = 0",
