@@ -128,5 +128,5 @@ for axis, (name, result) in zip(axes, results.items(), strict=True):
         [trial.values["learning_rate"] for trial in trials], [trial.score for trial in trials], "o"
     )
     axis.set(title=name, xlabel="learning_rate", ylabel=result.summary.objective, xlim=(8e-5, 0.12))
-save(figure, "M7_own_data")
+save(figure, "1_8_own_data")
 OUT.cleanup()
