@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tfcourse.data.tables.table_options import ColumnKind, Encoding, Missing
 from tfcourse.data.tables.train_statistics import TrainStatistics
+from tfcourse.errors import InputError
 from tfcourse.types import Array
 
 __all__ = ["NUMBERS", "Column", "Columns", "input_name", "present"]
@@ -47,6 +48,9 @@ class Columns:
         ranges: The least and the largest number of each column by name, of rows that are streamed.
         statistics: Those of the train set, of rows that are streamed.
         encoded: Whether x is no longer the matrix but what a model takes.
+
+    Raises:
+        InputError: Two inputs of a model would have one name.
     """
 
     features: tuple[Column, ...]
@@ -57,6 +61,24 @@ class Columns:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     statistics: TrainStatistics | None = None
     encoded: bool = False
+
+    def __post_init__(self) -> None:
+        if self.is_matrix:
+            return
+        by_input = dict[str, str]()
+        for name in self.names:
+            other = by_input.setdefault(input_name(name), name)
+            if other != name:
+                raise InputError(
+                    f'the columns "{other}" and "{name}" would both be the input '
+                    f'"{input_name(name)}" of a model. Rename one, or leave it out with drop.'
+                )
+        indices = self.categories("index")
+        if len(indices) < len(self.features) and any(self.names[n] == NUMBERS for n in indices):
+            raise InputError(
+                f'the column "{NUMBERS}" is an index, and the other columns are together the input '
+                f'"{NUMBERS}" of a model. Rename it, or leave it out with drop.'
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
