@@ -91,7 +91,7 @@ class RowLevels:
         own, levels = options.of(self.name), self.levels
         if own.type is None:
             counts = np.array([self.counts[level] for level in levels], np.int64)
-            rows, decimal = int(counts.sum()), options.decimal_point
+            rows, decimal = int(counts.sum()), options.decimal
             if wrong := mixed_levels(levels, counts, decimal):
                 number = sum(self.counts[text] for text in wrong)
                 text = next(text for text in self.first if text in wrong)

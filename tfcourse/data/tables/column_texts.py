@@ -66,7 +66,7 @@ def check_no_numbers(
     codes: npt.NDArray[np.int64],
     title: str,
     row: Callable[[int], str],
-    decimal: str,
+    decimal: str | None,
 ) -> None:
     """Raise InputError if most texts of a column are numbers, also ones otherwise written.
 
@@ -76,7 +76,7 @@ def check_no_numbers(
         codes: The places of its rows in them.
         title: Names the column in messages.
         row: Names a row in messages.
-        decimal: The decimal point.
+        decimal: The decimal point of a csv; None of other tables.
     """
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     if mixed_levels(levels, counts, decimal):
@@ -84,14 +84,14 @@ def check_no_numbers(
 
 
 def mixed_levels(
-    levels: tuple[str, ...], counts: npt.NDArray[np.int64], decimal: str
+    levels: tuple[str, ...], counts: npt.NDArray[np.int64], decimal: str | None
 ) -> tuple[str, ...]:
     """Return the levels that are no numbers, if most rows have numbers, also otherwise written.
 
     Args:
         levels: The texts.
         counts: The number of rows of each.
-        decimal: The decimal point.
+        decimal: The decimal point of a csv; None of other tables.
     """
     form = _number_form(decimal)
     plain = np.array([form.fullmatch(level) is not None for level in levels], np.bool_)
@@ -130,8 +130,8 @@ def toml_key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
 
 
-def _number_form(decimal: str) -> re.Pattern[str]:
-    point = re.escape(decimal)
+def _number_form(decimal: str | None) -> re.Pattern[str]:
+    point = re.escape(decimal or ".")
     return re.compile(rf"\s*[+-]?(\d+{point}?\d*|{point}\d+)([eE][+-]?\d+)?\s*")
 
 
@@ -140,19 +140,23 @@ def _otherwise_written(text: str) -> bool:
 
 
 def no_number(
-    values: "pyarrow.ChunkedArray", title: str, row: Callable[[int], str], decimal: str
+    values: "pyarrow.ChunkedArray", title: str, row: Callable[[int], str], decimal: str | None
 ) -> InputError:
     """Return the error for a column of numbers and other texts."""
     texts, form = values.to_pylist(), _number_form(decimal)
     wrong = [
         place for place, text in enumerate(texts) if text is not None and not form.fullmatch(text)
     ]
+    if not wrong:
+        return InputError(
+            f"{title} holds numbers that are texts. Convert the column, as pandas.to_numeric does."
+        )
     first = wrong[0]
     return no_number_error(str(texts[first]), row(first), len(wrong), len(texts), title, decimal)
 
 
 def no_number_error(
-    text: str, place: str, wrong: int, rows: int, title: str, decimal: str
+    text: str, place: str, wrong: int, rows: int, title: str, decimal: str | None
 ) -> InputError:
     """Return the error for a column of numbers and other texts.
 
@@ -162,7 +166,7 @@ def no_number_error(
         wrong: The number of rows that have such texts.
         rows: The number of all rows.
         title: Names the column in messages.
-        decimal: The decimal point.
+        decimal: The decimal point of a csv; None of other tables.
     """
     text = shortened(text, 40)
     name = title.rpartition(' "')[2].rstrip('"')
@@ -174,8 +178,13 @@ def no_number_error(
     )
 
 
-def _remedy(text: str, decimal: str) -> str:
+def _remedy(text: str, decimal: str | None) -> str:
     """Return what to do about a text that is no number."""
+    if decimal is None:
+        return (
+            "Convert the column to numbers, as pandas.to_numeric does, with a missing value in the "
+            "place of texts that are none"
+        )
     other = "." if decimal == "," else ","
     if COMMA_OR_POINT.fullmatch(text) and other in text:
         thousands = f", write {text.replace(other, '')} if it is a separator of thousands"

@@ -53,13 +53,13 @@ def feature(
                 f'{title} holds numbers, and encoding is for categories. Give it type = "category".'
             )
         if kind == "number":
-            return Column(name, kind), number_values(values, title, row, options.decimal_point)
+            return Column(name, kind), number_values(values, title, row, options.decimal)
         if kind == "date":
             return Column(name, kind), days(values)
         return Column(name, kind), _booleans(values, title, row)
     levels, codes = distinct_texts(values)
     if own.type is None:
-        check_no_numbers(values, levels, codes, title, row, options.decimal_point)
+        check_no_numbers(values, levels, codes, title, row, options.decimal)
         check_levels(levels, len(codes), name, title, options)
     encoding: Encoding = "one_hot" if len(levels) <= options.max_one_hot else "index"
     return Column(name, kind, levels, own.encoding or encoding), codes.astype(np.float32)
@@ -116,7 +116,10 @@ def column_kind(
 
 
 def number_values(
-    values: "pyarrow.ChunkedArray", title: str, row: Callable[[int], str], decimal: str = "."
+    values: "pyarrow.ChunkedArray",
+    title: str,
+    row: Callable[[int], str],
+    decimal: str | None = None,
 ) -> npt.NDArray[np.floating[Any]]:
     """Return numbers as floats; raise InputError if one is none or not finite in float32."""
     from pyarrow import compute, float64, types

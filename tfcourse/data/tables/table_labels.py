@@ -38,7 +38,7 @@ def numeric_labels(
             f'{origin}: the label "{name}" is of the type "{declared}", but the loss takes numbers.'
         )
     title = f'{origin}: the column "{name}"'
-    return number_values(values, title, row, options.decimal_point), None
+    return number_values(values, title, row, options.decimal), None
 
 
 def class_labels(
@@ -66,7 +66,7 @@ def class_labels(
         texts, codes = distinct_texts(values)
         if declared != "category":
             column = f'{origin}: the column "{name}"'
-            check_no_numbers(values, texts, codes, column, row, options.decimal_point)
+            check_no_numbers(values, texts, codes, column, row, options.decimal)
         if len(texts) > max(2, MOST_CLASSES * len(codes)):
             raise InputError(
                 f"{title} holds {len(texts)} different texts in {len(codes)} rows, as names do, "

@@ -68,11 +68,6 @@ class TableOptions:
     max_one_hot: int = 32
     columns: Mapping[str, ColumnOptions] = field(default_factory=dict)
 
-    @property
-    def decimal_point(self) -> str:
-        """The decimal point of texts."""
-        return self.decimal or "."
-
     def of(self, name: str) -> ColumnOptions:
         """Return the choices for a column."""
         return self.columns.get(name, ColumnOptions())
