@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from pyarrow import parquet
 
 from tests.search.test_row_groups import search
+from tests.search.test_tables import BUILDER
 from tfcourse import Search
 from tfcourse.data.scaling import fit_scaling
 from tfcourse.data.streams import row_groups, row_levels
@@ -23,15 +24,6 @@ from tfcourse.search.trials.normalized import normalize
 
 SETS = {"train": slice(200), "dev": slice(200, 250), "test": slice(250, 300)}
 COLUMNS = {"day": {"type": "date"}, "code": {"type": "category"}}
-BUILDER = """
-import keras
-
-def build(shape, classes, levels):
-    inputs = {name: keras.Input(of_one, name=name) for name, of_one in shape.items()}
-    town = keras.layers.Embedding(levels["town"], 4)(inputs["town"])
-    both = keras.layers.Concatenate()([inputs["features"], keras.layers.Flatten()(town)])
-    return keras.Model(inputs, keras.layers.Dense(classes, "softmax")(both))
-"""
 
 
 def table(missing=True):
