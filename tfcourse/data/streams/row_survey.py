@@ -80,19 +80,20 @@ class RowSurvey:
         if complete.any():
             numbers = np.column_stack([chunk.x, chunk.y]) if self.numbers else chunk.x
             self.columns.add(numbers, chunk.columns, complete)
+        texts = {place: text_values(chunk.columns.column(place)) for place in self.texts}
         for number in range(len(self.counts)):
             mask = complete & (chunk.sets == number)
             self.counts[number] += int(mask.sum())
             self.digests[number].update(np.ascontiguousarray(single[mask]).data)
             self._add_labels(number, chunk.y.filter(mask))
-            for place in self.texts:
-                self._hash_texts(number, text_values(chunk.columns.column(place)).filter(mask))
+            for column in texts.values():
+                self._hash_texts(number, column.filter(mask))
         if self.train is not None:
             self.train.add(single[complete & (chunk.sets == 0)].astype(np.float64))
         rows = np.flatnonzero(complete)
-        for place, texts in self.texts.items():
-            values = text_values(chunk.columns.column(place)).filter(complete)
-            texts.add(values, chunk.sets[rows] == 0, lambda row: chunk.place(int(rows[row])))
+        for place, levels in self.texts.items():
+            values = texts[place].filter(complete)
+            levels.add(values, chunk.sets[rows] == 0, lambda row: chunk.place(int(rows[row])))
 
     def _hash_texts(self, number: int, texts: "pyarrow.Array") -> None:
         encoded = texts.dictionary_encode()
