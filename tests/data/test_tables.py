@@ -194,6 +194,10 @@ class TestCsv:
         for kind in ("number", "boolean", "date"):
             said = error(csv, "a,y\nx,0\nz,1\n", columns={"a": ColumnOptions(kind)})
             assert said.count('the column "a"') == 1
+        for kind, text in {"date": "2024-01-31", "boolean": "true"}.items():
+            own = {"a": ColumnOptions(kind)}
+            said = error(csv, f"a,y\n{text},0\noops,1\n", columns=own)
+            assert 'Received: "oops". Leave it out' in said
         said = error(csv, "a,y\n3,0\n1,1\n", columns={"a": ColumnOptions("boolean")})
         assert "true or false, 1 or 0. Received in line 2: 3." in said
 

@@ -237,6 +237,21 @@ class TestSplit:
         assert said in received and "as pandas.to_numeric does" in received
         assert "missing_values" not in received and "decimal" not in received
 
+    @pytest.mark.parametrize(
+        ("value", "options", "said"),
+        [
+            (
+                "2024-05-31",
+                {"type": "date"},
+                'other tables, as with pandas.to_datetime. Received: "',
+            ),
+            ("true", {"type": "boolean"}, 'other tables, such as with == "true". Received: "true"'),
+            ("2024-05-31", {}, "convert them as pandas.to_datetime does and give type"),
+        ],
+    )
+    def test_dates_and_booleans_that_are_texts(self, value, options, said):
+        assert said in error(data=frame().assign(day=value), columns={"day": options})
+
     def test_columns_whose_inputs_would_have_one_name(self):
         table = frame().drop(columns="day").rename(columns={"note": "features"})
         index = {"features": {"encoding": "index"}}

@@ -106,9 +106,11 @@ def check_levels(
 ) -> None:
     """Raise InputError if texts are no categories: dates, names or ids."""
     if all(DATES.fullmatch(level.strip()) for level in levels[:100]):
+        in_csv = options.decimal is not None
+        how = "write them as 2026-01-31" if in_csv else "convert them as pandas.to_datetime does"
         raise InputError(
             f'{title} holds dates, such as "{levels[0]}". Leave it out with drop = ["{name}"], '
-            'write them as 2026-01-31 and give type = "date", or give type = "category".'
+            f'{how} and give type = "date", or give type = "category".'
         )
     if len(levels) > options.max_one_hot and len(levels) > ALL_DIFFERENT * rows:
         unit = shared_unit(levels)

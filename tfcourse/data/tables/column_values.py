@@ -1,5 +1,6 @@
 """The values of a column of a table, as numbers."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["column_kind", "days", "feature", "is_coarse", "number_values", "plain_values"]
 
+DATE = re.compile(r"\d{4}-\d\d-\d\d([ T].*)?")
+BOOLEAN = re.compile("true|false|0|1", re.IGNORECASE)
+
 
 def feature(
     values: "pyarrow.ChunkedArray",
@@ -46,7 +50,7 @@ def feature(
     """
     title = f'{origin}: the column "{name}"'
     own = options.of(name)
-    kind = column_kind(values.type, name, own.type, title, lambda: values.drop_null()[0].as_py())
+    kind = column_kind(values.type, name, own.type, title, lambda: _strange_value(values, own.type))
     if kind != "category":
         if own.encoding is not None:
             raise InputError(
@@ -106,13 +110,22 @@ def column_kind(
         )
     if wanted == "date" or (wanted == "boolean" and own != "boolean" and not is_number):
         form = "2026-01-31" if wanted == "date" else "true or false"
+        convert = "as with pandas.to_datetime" if wanted == "date" else 'such as with == "true"'
         raise InputError(
-            f'{title} is to be of the type "{wanted}", which is written {form}. Received: '
+            f'{title} is to be of the type "{wanted}", which is written {form} in a csv; '
+            f"convert texts of other tables, {convert}. Received: "
             f'"{shortened(str(example()), 40)}". {leave_out}, or give it type = "category".'
         )
     if wanted == "number" and own == "category":
         return "number"  # number_values names the first text
     return wanted or own
+
+
+def _strange_value(values: "pyarrow.ChunkedArray", wanted: ColumnKind | None) -> object:
+    """Return the first value that is no date, or no boolean, in its text; the first if all are."""
+    form = DATE if wanted == "date" else BOOLEAN
+    present = values.drop_null().to_pylist()
+    return next((value for value in present if not form.fullmatch(str(value))), present[0])
 
 
 def number_values(
