@@ -73,12 +73,12 @@ class ImageFiles:
             "stream": {"kind": "images", "files": len(self.names)},
             "classes": {name: int(n) for name, n in zip(self.classes, counts, strict=True)},
         }
-        count, kept = len(self.names), None
+        count, pixels = len(self.names), None
         if cache is not None:
-            kept = ImageCache(self._loading(), (count, *self.shape), cache)
+            pixels = ImageCache(self._loading(), (count, *self.shape), cache)
 
         def batches(size: int, transform: Transform | None = None) -> EpochBatches:
-            return self.batches(size, transform, kept)
+            return self.batches(size, transform, pixels)
 
         return Stream(batches, self.shape, count, record, self.digest())
 
