@@ -106,7 +106,7 @@ def column_kind(
     if own is None:
         raise InputError(
             f"{title} is of the type {kind}, which is neither numbers nor texts. {leave_out}, or "
-            "write its parts as columns of their own."
+            "write numbers of it as columns of their own."
         )
     if wanted == "date" or (wanted == "boolean" and own != "boolean" and not is_number):
         form = "2026-01-31" if wanted == "date" else "true or false"
