@@ -37,6 +37,7 @@ from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.journal import SearchJournal
 from tfcourse.search.strategies.proposals import Proposer
 
 TRIALS, EPOCHS = 3, 2
@@ -385,6 +386,27 @@ class TestRunAgain:
         assert not [name for name in left if (directory / name).exists()]
         assert not deleted.exists()
         assert (finished.out / ".smaller-deleted-0123abcd").exists()
+
+    @pytest.mark.usefixtures("untrained")
+    def test_a_record_alone_is_not_trained_again(self, quick, monkeypatch):
+        """Of a process that was killed between the first trial's record and the tables."""
+        search, begun = quick(), []
+        write, run = RunDirectory.write_trial, execution.TrialRunner.run
+        with monkeypatch.context() as patch:
+            patch.setattr(RunDirectory, "write_trial", lambda *a: (write(*a), interrupted()))
+            patch.setattr(SearchJournal, "break_off", lambda journal: None)
+            with pytest.raises(KeyboardInterrupt):
+                search.run(verbose=False)
+        assert trial_files(search.directory) == ["0000.json"]
+        assert not (search.directory / "results.csv").exists()
+
+        def spy(runner, trial, values):
+            begun.append(trial)
+            return run(runner, trial, values)
+
+        monkeypatch.setattr(execution.TrialRunner, "run", spy)
+        assert list(search.run(verbose=False).trials) == [0, 1, 2]
+        assert begun == [1, 2]
 
     @pytest.mark.usefixtures("untrained")
     def test_a_directory_that_a_killed_process_was_making_is_used(self, quick):
