@@ -165,6 +165,15 @@ def test_the_order_of_a_shuffle_buffer_comes_from_seed_and_epoch(tmp_path, plain
     assert history(one) != history(plain)
 
 
+def test_trials_share_a_compiled_model(tmp_path, plain, caplog):
+    """A dataset with an order of its own needs no seed from a global generator."""
+    caplog.set_level(logging.WARNING, "tfcourse")
+    result = run(tmp_path, train=tensors(), dev=tensors("dev"), trials=3)
+    assert result.efforts["main"].reused == 2
+    assert history(result) == history(plain)
+    assert "global generator" not in caplog.text
+
+
 def test_an_order_that_differs_each_time_is_warned_of(tmp_path, caplog, untrained):
     caplog.set_level(logging.WARNING, "tfcourse")
     shuffled = search(tmp_path, train=tensors().shuffle(36), dev=tensors("dev"))

@@ -71,7 +71,9 @@ def train_feed(
                 "out, and seed the data (a dataset's .shuffle(buffer_size, seed))."
             )
         if isinstance(data[0], EpochBatches):
-            return epoch_stream(data[0], steps, "steps_per_epoch", _seed_of(order), class_weight)
+            # Nothing is drawn from a global generator for data with an order of its own.
+            seed = None if data[0].begin is None else _seed_of(order)
+            return epoch_stream(data[0], steps, "steps_per_epoch", seed, class_weight)
         return stream_of(
             data, steps, "steps_per_epoch", order.shuffle, class_weight, batch_size=batch_size
         )
