@@ -209,6 +209,25 @@ def test_failed_trials_are_compared_with_none():
         assert Pruning(rule, 1, "loss", "min").limits(8, 3, failed).by_epoch == {}
 
 
+@pytest.mark.parametrize("rule", [Asha(), Median()])
+def test_trials_that_are_only_slow_are_compared_with_as_completed_ones(rule):
+    """Else the times of a machine would decide which trials are pruned."""
+    pruning = Pruning(rule, 1, "loss", "min", trainings=2)
+    completed = {
+        n: TrialRecord(
+            n, "completed", {}, scores=[n, 2.0 * n + 1], history={"loss": [n + 1.0, float(n)]}
+        )
+        for n in range(8)
+    }
+    slow = {n: replace(r, status="infeasible", is_slow=n > 2) for n, r in completed.items()}
+    fast = {n: r if n > 2 else slow[n] for n, r in completed.items()}
+    limits = pruning.limits(8, 2, slow)
+    assert limits == pruning.limits(8, 2, fast)
+    assert limits.by_epoch
+    assert limits.shifts
+    assert limits != pruning.limits(8, 2, {n: replace(slow[n], is_slow=False) for n in slow})
+
+
 def test_a_trial_waits_for_those_it_is_compared_with_and_for_no_others():
     study = config(pruning={"rule": "median", "startup_trials": 3, "parallel": 4}).study
     assert [len(dependencies(study, n)) for n in range(9)] == [0, 0, 0, 3, 3, 3, 3, 7, 7]
