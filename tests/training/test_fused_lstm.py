@@ -79,6 +79,58 @@ def of_own_step():
     return OwnStep(inputs, layers.LSTM(3)(inputs))
 
 
+def penalty(call, x):
+    """Return the outputs, and the mean square of their gradient."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        outputs = call(x)
+        total = tf.reduce_sum(outputs)
+    return outputs, tf.reduce_mean(tape.gradient(total, x) ** 2)
+
+
+class PenaltyLayer(layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.lstm = layers.LSTM(3)
+
+    def build(self, shape):
+        self.lstm.build(shape)
+
+    def call(self, x):
+        outputs, cost = penalty(self.lstm, x)
+        self.add_loss(cost)
+        return outputs
+
+
+class PenaltyModel(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return tf.reduce_mean((y - y_pred) ** 2) + penalty(self, x)[1]
+
+
+def of_own_loss():
+    inputs = keras.Input(SHAPE)
+    return PenaltyModel(inputs, layers.LSTM(3)(inputs))
+
+
+@pytest.mark.parametrize("make", [lambda: sequential(PenaltyLayer()), of_own_loss])
+def test_gradients_of_gradients_are_those_of_keras(make, rng):
+    """TensorFlow has no gradient of the kernel's gradient."""
+    x, y = rng.normal(size=(8, *SHAPE)).astype("float32"), rng.normal(size=(8, 3))
+    histories = []
+    for train in (keras.Model.fit, fit):
+        keras.utils.set_random_seed(0)
+        model = make()
+        model.compile("sgd", "mse")
+        history = train(model, x, y.astype("float32"), epochs=2, verbose=0, shuffle=False)
+        histories.append(history.history["loss"])
+    np.testing.assert_allclose(*histories, rtol=1e-6)
+
+
+def test_layers_beside_one_with_a_call_of_its_own_are_computed():
+    model = sequential(layers.LSTM(3, return_sequences=True), PenaltyLayer())
+    assert fused_layers(model) == model.layers[:1]
+
+
 @pytest.mark.parametrize(
     "make",
     [

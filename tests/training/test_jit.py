@@ -22,6 +22,11 @@ def recurrent(*recurrent_layers):
     return keras.Sequential([keras.Input((32, 8)), *recurrent_layers, layers.Dense(10)])
 
 
+def embedding(mask_zero):
+    embed = layers.Embedding(9, 8, mask_zero=mask_zero)
+    return keras.Sequential([keras.Input((32,)), embed, layers.LSTM(32)])
+
+
 def convolutional():
     return keras.Sequential([keras.Input((8, 8, 1)), layers.Conv2D(4, 3), layers.Flatten()])
 
@@ -38,6 +43,9 @@ def convolutional():
         (recurrent(layers.GRU(38)), (1000, 32, 8), 2_500, True),
         (recurrent(layers.LSTM(32)), (1000, 32, 8), 10**9, False),
         (recurrent(layers.LSTM(9, return_sequences=True), layers.LSTM(99)), (9, 32, 8), 500, True),
+        (recurrent(layers.Masking(), layers.LSTM(32)), (1000, 32, 8), 2_500, True),
+        (embedding(mask_zero=True), (1000, 32), 10**9, True),
+        (embedding(mask_zero=False), (1000, 32), 10**9, False),
         (convolutional(), (1000, 8, 8, 1), 10**9, False),
     ],
 )

@@ -57,12 +57,14 @@ def test_the_reset_of_a_first_training_serves_the_later_ones(model, monkeypatch)
     assert [float(v) for v in variables] == [0.0] * 4
 
 
-@pytest.mark.parametrize("owner", ["model", "metric"])
+@pytest.mark.parametrize("owner", ["model", "metric", "one metric"])
 def test_a_reset_of_ones_own_between_two_trainings_is_used(model, monkeypatch, owner):
     metrics_reset(model)()
     if owner == "model":
         own = type("Own", (keras.Sequential,), {"reset_metrics": lambda self: calls.append(1)})
         monkeypatch.setattr(model, "__class__", own)
+    elif owner == "one metric":
+        monkeypatch.setattr(model.metrics[0], "reset_state", lambda: calls.append(1))
     else:
         monkeypatch.setattr(keras.metrics.Mean, "reset_state", lambda self: calls.append(1))
     calls = []

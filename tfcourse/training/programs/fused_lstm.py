@@ -25,14 +25,24 @@ def fused_layers(model: KerasModel) -> list[Layer]:
     """Return the LSTM layers of a model that the kernel computes in less time than Keras's loop.
 
     On two CPU cores in 0.4 to 0.7 of it for batches of 32 to 128, with kernels of at most 10 000
-    weights; Keras's loop runs 20 operations a time step. The numbers are the same up to rounding. A
-    model with a step of its own has none of them, as its gradients may have gradients.
+    weights; Keras's loop runs 20 operations a time step. The numbers are the same up to rounding.
+
+    The kernel's gradient has no gradient, which code of the user's own may take (a penalty of
+    gradients). So a model with a step or ``compute_loss`` of its own has none of them, and neither
+    has a layer or model with its own ``call``.
     """
-    if overrides(model, "train_step") or runs_eagerly(model):
+    if runs_eagerly(model) or any(overrides(model, n) for n in ("train_step", "compute_loss")):
         return []
     if tf.config.list_physical_devices("GPU"):
         return []  # where Keras calls cuDNN
-    return [layer for layer in flatten_layers(model) if _is_fusible(layer)]
+    layers = flatten_layers(model)
+    callers = [layer for layer in layers if not _is_called_by_keras(layer)]
+    inside = {id(layer) for caller in callers for layer in flatten_layers(caller)}
+    return [layer for layer in layers if id(layer) not in inside and _is_fusible(layer)]
+
+
+def _is_called_by_keras(layer: Layer) -> bool:
+    return type(layer).call.__module__.startswith("keras.")
 
 
 def _is_fusible(layer: Layer) -> bool:

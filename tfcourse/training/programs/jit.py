@@ -10,7 +10,7 @@ from tfcourse.internals.layers import flatten_layers
 from tfcourse.internals.models import supports_jit
 from tfcourse.training.programs.fused_lstm import fused_layers
 from tfcourse.training.programs.tree import first_leaf
-from tfcourse.types import KerasModel, Nested
+from tfcourse.types import KerasModel, Layer, Nested
 
 __all__ = ["Auto", "choose_jit", "pays", "seconds_of_step"]
 
@@ -45,9 +45,10 @@ def choose_jit(
     """Return True if ``steps`` steps without XLA would take longer than XLA's compilation is worth.
 
     On a CPU never with a convolution: its filter gradient took 632 ms inside an XLA loop and
-    5 ms outside. Nor where all recurrent layers are `fused_layers`, which take as long without XLA.
-    Otherwise by `seconds_of_step`, and XLA is chosen above 2 s. An evaluation's step, and its
-    compilation, take about a third of a training's: the same rule serves both.
+    5 ms outside. Nor where all recurrent layers are `fused_layers`, which take as long without XLA;
+    with a mask they would run Keras's loop, which takes three times as long. Otherwise by
+    `seconds_of_step`, and XLA is chosen above 2 s. An evaluation's step, and its compilation, take
+    about a third of a training's: the same rule serves both.
 
     Args:
         model: A built Keras model.
@@ -62,7 +63,8 @@ def choose_jit(
     if any("Conv" in name for name in families) and not _on_gpu():
         return False
     recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
-    if recurrent and len(fused_layers(model)) == len(recurrent):
+    masked = any(map(_makes_mask, layers))
+    if recurrent and not masked and len(fused_layers(model)) == len(recurrent):
         return False
     return pays(model, steps * seconds_of_step(model, sample, batch_size))
 
@@ -93,6 +95,10 @@ def seconds_of_step(model: KerasModel, sample: Nested, batch_size: int | None) -
         shape = first_leaf(sample).shape
         operations *= (shape[1] or 1) if len(shape) > 2 else 1
     return OVERHEAD_PER_STEP + operations * SECONDS_PER_OPERATION
+
+
+def _makes_mask(layer: Layer) -> bool:
+    return isinstance(layer, keras.layers.Masking) or bool(getattr(layer, "mask_zero", False))
 
 
 def _on_gpu() -> bool:

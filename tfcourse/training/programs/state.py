@@ -217,4 +217,4 @@ class MetricsReset:
         if is_distributed(self.model) or overrides(self.model, "reset_metrics"):
             return False
         metrics = [m for each in self.model.metrics for m in (each, *getattr(each, "metrics", ()))]
-        return all(type(metric).reset_state.__module__.startswith("keras.") for metric in metrics)
+        return all(metric.reset_state.__module__.startswith("keras.") for metric in metrics)
