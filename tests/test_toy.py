@@ -111,6 +111,16 @@ def test_the_descent_goes_on_in_the_next_call(steps):
     np.testing.assert_allclose(np.diff(history[-9:]), np.diff(expected[-9:]), rtol=0.01)
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_next_call_goes_on_counting_adams_steps(jit_compile):
+    """A step counted from 1 again would be twenty times as long."""
+    steps, rate = SEGMENT + 2, 1e-3
+    history = descend((2, -8, 1), 7.0, "adam", rate, steps, jit_compile)
+    update = {"learning_rate": rate, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-8}
+    expected = reference.descend(reference.adam, lambda w: 4 * w - 8, 7.0, steps * [update])
+    np.testing.assert_allclose(np.diff(history[-9:]), np.diff(expected[-9:]), rtol=0.01)
+
+
 def test_the_result():
     result = minimize_quadratic((2, -8, 1), start=7.0, steps=50)
     assert result.w_history.dtype == result.cost_history.dtype == np.float32

@@ -1,3 +1,4 @@
+import importlib.util
 import itertools
 import re
 from functools import partial
@@ -5,15 +6,18 @@ from functools import partial
 import pytest
 
 from tfcourse.bench import fit as bench_fit
+from tfcourse.bench import matrix_product
 from tfcourse.bench.fit_work import WORKS, products, works
+from tfcourse.bench.frame import Comparison, Spread, Timing
 
 
 @pytest.mark.slow
 def test_every_contender_takes_part_in_a_small_bench():
     (warm,) = itertools.islice(bench_fit.bench(repeats=1, names=["mlp"], scale=0.1), 1)
     ours, theirs = [bench_fit.JIT, bench_fit.NO_JIT, bench_fit.AUTO], list(bench_fit.KERAS)
-    others = {bench_fit.TORCH, bench_fit.JAX}  # where they are installed
-    assert [t.name for t in warm.timings if t.name not in others] == ours + theirs
+    others = {"torch": bench_fit.TORCH, "jax": bench_fit.JAX}
+    installed = [name for module, name in others.items() if importlib.util.find_spec(module)]
+    assert [t.name for t in warm.timings] == ours + theirs + installed
     assert warm.title == "MLP 784-256-128, 20 000 rows, batch 128, 2 epochs, warm"
     measured = r" GFLOP/s, measured with 1024×1024 matrices\) in the best round: "
     assert re.search(measured + r"fit, jit_compile=True \d+%", warm.note)
@@ -78,3 +82,19 @@ def test_the_operations_of_an_mlp_are_those_of_its_products():
     by_name = works()
     assert products(by_name["mlp"]) == 20 * (forward_and_kernels + inputs)
     assert products(by_name["lstm"]) is None and products(by_name["convnet"]) is None
+
+
+def test_the_rate_is_that_of_the_fastest_product(monkeypatch):
+    """By a clock on which products take 4, 1 and 5 s."""
+    times = iter([0.0, 4.0, 10.0, 11.0, 20.0, 25.0])
+    monkeypatch.setattr(matrix_product.time, "perf_counter", lambda: next(times))
+    assert matrix_product.product_rate(seconds=10.0) == 2 * 1024**3
+
+
+def test_the_share_of_the_rate_is_that_of_the_best_round(monkeypatch):
+    work = works(0.1)["mlp"]
+    # A machine that computes the work's products in 3 s.
+    monkeypatch.setattr(bench_fit, "product_rate", lambda: products(work) / 3.0)
+    timing = Timing("ours", Spread((1.0, 1.0)), Spread((6.0, 4.0)), 1)
+    note = bench_fit._with_rates(Comparison("title", "ours", (timing,)), work).note
+    assert note.endswith("in the best round: ours 75%.")

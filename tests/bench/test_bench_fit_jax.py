@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tfcourse
-from tfcourse.bench.fit_jax import jax_training
+from tfcourse.bench.fit_jax import AVERAGES, jax_training
 from tfcourse.bench.fit_work import works
 
 
@@ -22,6 +22,10 @@ def test_it_takes_the_steps_of_fit(name):
     assert training.accuracy == pytest.approx(history["accuracy"][-1], abs=1e-6)
     for variable, array in zip(model.trainable_variables, training.weights(), strict=True):
         np.testing.assert_allclose(array, variable.numpy(), atol=2e-5, err_msg=variable.path)
+    averages = [arrays[n] for arrays in training.state[1] for n in AVERAGES if n in arrays]
+    expected = [v for layer in model.layers for v in layer.variables if v.name in AVERAGES]
+    for variable, array in zip(expected, averages, strict=True):
+        np.testing.assert_allclose(array, variable.numpy(), rtol=2e-4, err_msg=variable.path)
 
 
 def test_it_takes_part_where_it_can():

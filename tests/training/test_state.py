@@ -72,6 +72,14 @@ def test_a_reset_of_ones_own_between_two_trainings_is_used(model, monkeypatch, o
     assert calls
 
 
+def test_another_variable_of_a_metric_between_two_trainings_is_reset(model):
+    metrics_reset(model)()
+    metric = model.metrics[0]
+    metric.total = metric.add_variable((), "ones", name="another")
+    metrics_reset(model)()
+    assert float(metric.total) == 0.0
+
+
 def test_a_new_compile_has_a_reset_of_its_own(model):
     first = metrics_reset(model)
     assert metrics_reset(model) is first
