@@ -6,10 +6,11 @@ import pytest
 import tensorflow as tf
 
 from tests.training.parity import compiled
-from tfcourse import SoftmaxHead, fit
+from tfcourse import SoftmaxHead, evaluate, fit
 from tfcourse.internals.tensorflow import concrete_functions
 from tfcourse.training.programs import fused_lstm
 from tfcourse.training.programs.fused_lstm import fused_layers
+from tfcourse.training.programs.model_programs import test_program as validation_program
 from tfcourse.training.programs.model_programs import train_program
 
 layers = keras.layers
@@ -112,14 +113,13 @@ def of_own_loss():
     return PenaltyModel(inputs, layers.LSTM(3)(inputs))
 
 
-@pytest.mark.parametrize("make", [lambda: sequential(PenaltyLayer()), of_own_loss])
-def test_gradients_of_gradients_are_those_of_keras(make, rng):
+def test_gradients_of_gradients_are_those_of_keras(rng):
     """TensorFlow has no gradient of the kernel's gradient."""
     x, y = rng.normal(size=(8, *SHAPE)).astype("float32"), rng.normal(size=(8, 3))
     histories = []
     for train in (keras.Model.fit, fit):
         keras.utils.set_random_seed(0)
-        model = make()
+        model = of_own_loss()
         model.compile("sgd", "mse")
         history = train(model, x, y.astype("float32"), epochs=2, verbose=0, shuffle=False)
         histories.append(history.history["loss"])
@@ -143,7 +143,9 @@ def test_layers_beside_one_with_a_call_of_its_own_are_computed():
         lambda: sequential(layers.LSTM(3, dropout=0.1, implementation=1)),
         lambda: sequential(layers.LSTM(3, dtype="mixed_bfloat16")),
         lambda: sequential(type("Own", (layers.LSTM,), {})(3)),
+        lambda: sequential(PenaltyLayer()),
         of_own_step,
+        of_own_loss,
     ],
 )
 def test_what_the_kernel_does_not_compute(make):
@@ -155,8 +157,7 @@ def classifier():
     return compiled(sequential(layers.LSTM(4), SoftmaxHead(3)))
 
 
-def kernels(model, exact):
-    program = train_program(model, False, False, guarded=True, exact=exact)
+def kernels(program):
     traces = concrete_functions(program._loop)
     assert len(traces) == 1
     functions = traces[0].graph.as_graph_def().library.function
@@ -167,8 +168,20 @@ def kernels(model, exact):
 def test_a_training_uses_it_where_its_numbers_may_differ(jit_compile, exact, rng):
     x, y = rng.normal(size=(40, *SHAPE)).astype("float32"), rng.integers(0, 3, 40)
     options = {"epochs": 3, "batch_size": 16, "shuffle": False, "verbose": 0}
+    options["validation_data"] = x[:20], y[:20]
     theirs, ours = classifier(), classifier()
-    expected = theirs.fit(x, y, **options).history["loss"]
-    losses = fit(ours, x, y, jit_compile=jit_compile, **options).history["loss"]
-    assert kernels(ours, exact) == (set() if exact else {"BlockLSTM", "BlockLSTMGrad"})
-    np.testing.assert_allclose(losses, expected, rtol=0 if exact else 1e-5)
+    expected = theirs.fit(x, y, **options).history
+    history = fit(ours, x, y, jit_compile=jit_compile, **options).history
+    training = train_program(ours, False, False, guarded=True, exact=exact)
+    assert kernels(training) == (set() if exact else {"BlockLSTM", "BlockLSTMGrad"})
+    validation = validation_program(ours, False, False, exact=exact)
+    assert kernels(validation) == (set() if exact else {"BlockLSTM"})
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(history[name], expected[name], rtol=0 if exact else 1e-5)
+
+
+def test_an_evaluation_is_that_of_keras_to_the_last_bit(rng):
+    x, y = rng.normal(size=(40, *SHAPE)).astype("float32"), rng.integers(0, 3, 40)
+    model = classifier()
+    fit(model, x, y, validation_data=(x, y), verbose=0)
+    assert evaluate(model, x, y, verbose=0) == model.evaluate(x, y, verbose=0)

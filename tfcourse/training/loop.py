@@ -177,9 +177,8 @@ def evaluate_feed(
     if isinstance(feed, StreamFeed):
         feed.restart()
     jit = plan.jit
-    program = test_program(
-        model, feed.stream, jit.validation, jit.required, jit.validation_in_range
-    )
+    options = jit.required, jit.validation_in_range, jit.exact
+    program = test_program(model, feed.stream, jit.validation, *options)
     stride = _stride(model, callbacks, TEST_HOOKS, plan.steps_per_call)
     model.stop_evaluating = False
     callbacks.on_test_begin()

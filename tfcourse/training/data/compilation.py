@@ -24,7 +24,7 @@ class Compilation(NamedTuple):
         in_range: The names of the ``Embedding`` layers whose ids are known to be in range, in the
             training.
         validation_in_range: Those in the validation.
-        exact: Without XLA, whether the numbers of the training are Keras's to the last bit.
+        exact: Without XLA, whether the numbers of both are Keras's to the last bit.
     """
 
     training: bool

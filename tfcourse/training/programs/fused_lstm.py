@@ -31,7 +31,8 @@ def fused_layers(model: KerasModel) -> list[Layer]:
     gradients). So a model with a step or ``compute_loss`` of its own has none of them, and neither
     has a layer or model with its own ``call``.
     """
-    if runs_eagerly(model) or any(overrides(model, n) for n in ("train_step", "compute_loss")):
+    own = ("train_step", "test_step", "compute_loss")
+    if runs_eagerly(model) or any(overrides(model, name) for name in own):
         return []
     if tf.config.list_physical_devices("GPU"):
         return []  # where Keras calls cuDNN

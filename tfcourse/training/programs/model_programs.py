@@ -40,7 +40,7 @@ def train_program(
         exact: Without XLA, whether the numbers are Keras's to the last bit, or up to rounding.
     """
     in_range = tuple(in_range) if jit_compile else ()
-    fused = not (exact or jit_compile) and bool(fused_layers(model))
+    fused = _is_fused(model, jit_compile, exact)
     key = ("train", stream, jit_compile, guarded, in_range, fused)
     trainable = program_cache(model).trainable
 
@@ -51,17 +51,28 @@ def train_program(
     return _step_program(model, key, make, required)
 
 
+def _is_fused(model: KerasModel, jit_compile: bool, exact: bool) -> bool:
+    return not (exact or jit_compile) and bool(fused_layers(model))
+
+
 def test_program(
     model: KerasModel,
     stream: bool,
     jit_compile: bool,
     required: bool = True,
     in_range: Sequence[str] = (),
+    exact: bool = True,
 ) -> StepProgram:
     """Return the program that evaluates a model; the arguments are those of `train_program`."""
     in_range = tuple(in_range) if jit_compile else ()
-    key = ("test", stream, jit_compile, in_range)
-    return _step_program(model, key, lambda: test_step(model, in_range), required)
+    fused = _is_fused(model, jit_compile, exact)
+    key = ("test", stream, jit_compile, in_range, fused)
+
+    def make() -> Step:
+        step = test_step(model, in_range)
+        return fused_step(step, model) if fused else step
+
+    return _step_program(model, key, make, required)
 
 
 def state_copier(model: KerasModel) -> StateCopier:
