@@ -1,7 +1,8 @@
 """TLS between a chief and its workers, with certificates that openssl makes."""
 
 import shutil
-import subprocess
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,28 +12,18 @@ from tests.search.journal import Journal
 from tests.search.runtime.test_rpc import CONFIG, TOKEN
 from tfcourse.cli import app
 from tfcourse.errors import InputError
-from tfcourse.search.engine.certificates import read_authorities, read_certificate, uses_tls
+from tfcourse.search.engine.certificates import (
+    check_chief,
+    read_authorities,
+    read_certificate,
+    uses_tls,
+)
 from tfcourse.search.engine.oracle import SearchOracle
 from tfcourse.search.engine.rpc import OracleServer, RemoteScheduler
 from tfcourse.search.runtime.service import Service
 from tfcourse.search.scheduler.scheduler import Scheduler
 
-OPENSSL = shutil.which("openssl")
-needs_openssl = pytest.mark.skipif(OPENSSL is None, reason="openssl makes the certificates")
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """Certificates and keys: of 127.0.0.1, of another name, and another one of 127.0.0.1."""
-    folder = tmp_path_factory.mktemp("certificates")
-    for name, subject in (("chief", "IP:127.0.0.1"), ("name", "DNS:x"), ("other", "IP:127.0.0.1")):
-        subprocess.run(
-            [OPENSSL, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-             "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName={subject}",
-             "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem"],
-            check=True, capture_output=True,
-        )  # fmt: skip
-    return folder
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="it makes the files")
 
 
 @pytest.fixture
@@ -54,9 +45,13 @@ def worker(address, authorities=None, patience=5.0):
 
 @needs_openssl
 class TestTLS:
-    def test_a_worker_with_the_certificate_gets_trials(self, files, serve):
-        address = serve(read_certificate(files / "chief.pem", files / "chief.key"))
-        scheduler = worker(address, read_authorities(files / "chief.pem"))
+    @pytest.mark.parametrize(
+        ("chief", "authority"),
+        [("chief", "chief"), ("signed", "other"), ("signed", "signed"), ("signed", "described")],
+    )
+    def test_a_worker_with_the_certificate_gets_trials(self, files, serve, chief, authority):
+        address = serve(read_certificate(files / f"{chief}.pem", files / f"{chief}.key"))
+        scheduler = worker(address, read_authorities(files / f"{authority}.pem"))
         scheduler.reach()
         assert scheduler.next("a") == 0
 
@@ -89,8 +84,26 @@ class TestTLS:
         address = serve(read_certificate(files / "chief.pem", files / "chief.key"))
         assert uses_tls(address)
         with pytest.raises(InputError) as error:
-            worker(address, patience=0.3).reach()
+            worker(address, patience=60.0).reach()
         assert str(error.value) == f"The chief at {address} uses TLS: give this worker --tls-ca."
+        scheduler = worker(address, patience=0.3)
+        with pytest.raises(InputError, match=r"uses TLS: give this worker --tls-ca\.$"):
+            scheduler.next("a")  # it was started again with TLS
+
+    def test_a_connection_that_is_closed_is_no_answer(self, files):
+        """A tunnel accepts before its other end does."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def close():
+                connection, _ = server.accept()
+                connection.recv(10_000)
+                connection.close()
+
+            thread = threading.Thread(target=close)
+            thread.start()
+            address = f"127.0.0.1:{server.getsockname()[1]}"
+            check_chief(address, read_authorities(files / "chief.pem"))
+            thread.join()
 
     def test_files_that_are_not_a_certificate_and_its_key(self, files, tmp_path):
         (tmp_path / "text").write_text("no certificate")

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import tfcourse
 from tests import processes
 from tests.search.runtime.pools import SLOW, same
 from tfcourse import InputError
+from tfcourse.search.engine.certificates import uses_tls
 from tfcourse.search.runtime.roles import check_shared
 from tfcourse.search.store.directory import RunDirectory
 
@@ -109,23 +111,36 @@ class TestEnds:
 
 @pytest.mark.slow
 class TestTwoMachines:
-    """Two processes in two folders, with nothing in common but the run directory."""
+    """Two processes in two folders, with nothing in common but the run directory.
+
+    They use TLS, where openssl can make a certificate.
+    """
 
     TOKEN = "between us"
 
-    def test_a_chief_and_a_worker_that_is_lost(self, search, start, tmp_path):
+    @pytest.fixture
+    def tls(self, request):
+        """The options of the chief and of a worker."""
+        if shutil.which("openssl") is None:
+            return [], []
+        files = request.getfixturevalue("files")
+        own = ["--tls-cert", files / "chief.pem", "--tls-key", files / "chief.key"]
+        return own, ["--tls-ca", files / "chief.pem"]
+
+    def test_a_chief_and_a_worker_that_is_lost(self, search, start, tls, tmp_path):
         environment = {**os.environ, "TFCOURSE_TOKEN": self.TOKEN}
         config, shared = tmp_path / "search.toml", search.out
         chief = start(
             "chief", config, "--bind", "127.0.0.1:0", "--out", shared, "--expire-after", 10,
-            env=environment,
+            *tls[0], env=environment,
         )  # fmt: skip
         port = re.match(r"Serving at 127\.0\.0\.1:(\d+)\.", chief.stdout.readline())[1]
         elsewhere = tmp_path / "another machine"
         elsewhere.mkdir()
         (module,) = tmp_path.glob("written_for_a_test_*.py")
         (elsewhere / module.name).write_text(module.read_text())
-        connect = ["worker", config, "--connect", f"127.0.0.1:{port}", "--out", shared]
+        assert uses_tls(f"127.0.0.1:{port}") == bool(tls[0])
+        connect = ["worker", config, "--connect", f"127.0.0.1:{port}", "--out", shared, *tls[1]]
 
         lost = start(*connect, "--id", "lost", env=environment, cwd=elsewhere)
         assert re.match(r"lost trains trial \d\.", lost.stdout.readline())

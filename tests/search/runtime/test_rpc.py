@@ -100,7 +100,8 @@ def test_patience_ends(serve, oracle):
 
 
 @pytest.mark.slow
-def test_a_worker_of_a_search_that_is_over_ends(serve, oracle):
+def test_a_worker_of_a_search_that_is_over_ends(serve, oracle, monkeypatch):
+    monkeypatch.setattr("tfcourse.search.engine.rpc.SECONDS_OF_A_CALL", 0.3)
     server, port = serve(oracle)
     server.stop()
     remote = worker(port, patience=60.0)

@@ -181,8 +181,7 @@ class RemoteScheduler:
             InputError: The chief refuses the token, has another certificate, or no TLS.
             WorkFailedError: It could not be reached for ``patience`` seconds.
         """
-        if self.authorities is not None:
-            check_chief(self.address, self.authorities)
+        self._check_tls()
         self._call(self.stub.GetSpace, protos.get_service().GetSpaceRequest())
 
     def is_over(self) -> bool:
@@ -205,6 +204,13 @@ class RemoteScheduler:
         ended = Trial(keras_tuner.HyperParameters(), f"{trial:04d}", TrialStatus.COMPLETED)
         self._call(self.stub.EndTrial, protos.get_service().EndTrialRequest(trial=ended.to_proto()))
 
+    def _check_tls(self) -> None:
+        """Raise InputError if only one of the two uses TLS, or the chief's certificate is wrong."""
+        if self.authorities is not None:
+            check_chief(self.address, self.authorities)
+        elif uses_tls(self.address):
+            raise InputError(f"The chief at {self.address} uses TLS: give this worker --tls-ca.")
+
     def _call(self, method: Callable[..., Any], request: object) -> Any:
         end, pause = time.monotonic() + self.patience, 0.1
         while True:
@@ -222,11 +228,8 @@ class RemoteScheduler:
                 raise WorkFailedError(f"The chief at {self.address} failed: {details}")
             if self.is_over():
                 raise SearchOverError(f"The search of the chief at {self.address} is complete.")
-            if seconds == 0 and self.authorities is None and uses_tls(self.address):
-                raise InputError(
-                    f"The chief at {self.address} uses TLS: give this worker --tls-ca."
-                )
             if seconds == 0:
+                self._check_tls()
                 raise WorkFailedError(
                     f"The chief at {self.address} could not be reached for {self.patience:g} s: "
                     f"{details}. Start it again, then this worker: nothing is lost."
