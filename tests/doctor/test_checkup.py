@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -106,6 +107,12 @@ def test_secrets_and_other_programs_variables_are_hidden(machine):
     assert lines == ["KERAS_HOME=there", "TFCOURSE_TOKEN=(set)"]
 
 
+def test_a_persons_name_is_hidden(machine, monkeypatch):
+    command = machine()
+    monkeypatch.setattr(checkup.Path, "home", lambda: Path(sys.executable).parent.parent)
+    assert f"in ~/bin/{Path(sys.executable).name}\n" in command().stdout
+
+
 def test_windows(machine, monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
     assert "unsupported  Nothing was tested on Windows." in machine()().stdout.splitlines()
@@ -116,6 +123,7 @@ def test_the_packages_of_the_metadata():
     texts = [
         "tensorflow>=2.21",
         'colorama>=9; sys_platform == "win32"',
+        'rich; python_version >= "3.11"',
         'scikit-learn>=1.6; extra == "data"',
         'tfcourse[data]; extra == "all"',
         'pytest; extra == "dev"',
@@ -123,7 +131,7 @@ def test_the_packages_of_the_metadata():
     groups = required_packages(texts, ["data", "all", "dev"])
     names = {extra: [package.name for package in group] for extra, group in groups.items()}
     windows = ["colorama"] * Requirement(texts[1]).marker.evaluate()
-    assert names == {"": ["tensorflow", *windows], "data": ["scikit-learn"]}
+    assert names == {"": ["tensorflow", *windows, "rich"], "data": ["scikit-learn"]}
     assert groups[""][0].is_supported
 
 
@@ -146,6 +154,7 @@ def test_the_process_finds_what_this_one_finds(tmp_path, monkeypatch):
     [
         ("raise ImportError('no library')", "ImportError: no library."),
         ("import os; os.abort()", "the process ended by SIGABRT."),
+        ("import os; os.write(2, b'a warning'); os.abort()", "the process ended by SIGABRT."),
         ("import sys; sys.exit(3)", "the process ended with exit status 3."),
         ("pass", "the process ended with exit status 0."),
         ("import time; time.sleep(60)", "that did not end in 1 s."),

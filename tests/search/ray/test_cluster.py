@@ -77,6 +77,10 @@ def test_a_cluster_that_has_ended_is_told_at_once(monkeypatch, tmp_path):
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(InputError, match=r"which RAY_ADDRESS names, can.t be .*or unset RAY_ADD"):
         cluster.check_answer()
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "init", None)
+    with pytest.raises(InputError, match="which RAY_ADDRESS names"), cluster.connected(None):
+        pass
 
 
 def test_other_software_is_told_with_the_node():
