@@ -3,8 +3,10 @@
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -85,13 +87,35 @@ while true; do sleep 0.05; done
 """
 
 
-def test_ray(call, tmp_path):
-    for name in ("ray", "ssh"):
-        (tmp_path / "bin" / name).write_text(NODE)
-        (tmp_path / "bin" / name).chmod(0o755)
+# Takes the place of tfcourse: ends by SIGTERM, or after 20 s.
+SEARCH = """#!/bin/bash
+trap 'echo "search ended" >> nodes; exit 130' TERM
+echo "search began" >> nodes
+for i in {1..400}; do sleep 0.05; done
+"""
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """Makes programs in the folder of the stand-in."""
+
+    def make(**texts):
+        for name, text in texts.items():
+            (tmp_path / "bin" / name).write_text(text)
+            (tmp_path / "bin" / name).chmod(0o755)
+
+    return make
+
+
+def test_ray(call, programs, tmp_path):
+    programs(ray=NODE, ssh=NODE)
     nodes = tmp_path / "nodes"
     script = str(CLUSTERS / "ray.sh")
-    searched = call([script, "a.toml", "--out", "r"])
+    current = tmp_path / "ray" / "ray_current_cluster"
+    current.parent.mkdir()
+    current.write_text("10.0.0.1:6379")
+    searched = call([script, "a.toml", "--out", "r"], RAY_TMPDIR=str(tmp_path))
+    assert not current.exists()
     assert searched == ["search", "a.toml", "--out", "r", "--on", "ray"]
     head, *others = nodes.read_text().splitlines()
     assert head.startswith("ray start --head --num-cpus 0 --port 6379 ")
@@ -99,7 +123,12 @@ def test_ray(call, tmp_path):
         others == ["ray start --address 10.0.0.1:6379 --num-cpus 1 --block"] * 2 + ["ray ended"] * 3
     )
     nodes.unlink()
-    call([script, "a.toml"], HOSTS="n1 n2", ENVIRONMENT=str(tmp_path))
+    current.write_text("10.0.0.2:6379")
+    call(
+        [script, "a.toml"], HOSTS="n1 n2", ENVIRONMENT=str(tmp_path), RAY_TMPDIR=str(tmp_path),
+        RAY_ADDRESS="10.0.0.2:6379",
+    )  # fmt: skip
+    assert current.exists()  # it is of another cluster
     _, copy, first, _, second, *ended = nodes.read_text().splitlines()
     assert copy == "ssh n1 umask 077; cat > .tfcourse-ray"
     token = (tmp_path / "token").read_text().strip()
@@ -109,3 +138,19 @@ def test_ray(call, tmp_path):
         f"{tmp_path}/bin/ray start --address 10.0.0.1:6379 --block"
     )
     assert sorted(ended) == ["ray ended", "ssh ended", "ssh ended"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_ray_ends_in_the_middle_of_a_search(call, programs, tmp_path, number, code):
+    programs(ray=NODE, tfcourse=SEARCH)
+    nodes = tmp_path / "nodes"
+    environ = {**os.environ, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    process = subprocess.Popen(
+        [CLUSTERS / "ray.sh", "a.toml"], cwd=tmp_path, env=environ, stderr=subprocess.DEVNULL
+    )
+    while not (nodes.exists() and "search began" in nodes.read_text()):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == code
+    assert nodes.read_text().splitlines()[-4:] == ["search ended"] + ["ray ended"] * 3

@@ -18,12 +18,21 @@ RAY_AUTH_TOKEN=$(openssl rand -hex 32)
 export RAY_USAGE_STATS_ENABLED=0 RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0
 logs=$(mktemp -d)
 nodes=()
+search=
+unset RAY_ADDRESS
 
 end() {
     trap "" INT TERM HUP
+    if [ "$search" ]; then
+        kill "$search" 2> "$logs/kill" || true
+        wait "$search" || true
+    fi
     # "ray start --block" stops its own processes; "ray stop" would stop other clusters' too.
     kill ${nodes[@]+"${nodes[@]}"} 2> "$logs/kill" || true
     wait || true
+    # "ray stop" would delete the file by which Ray looks for a cluster, too.
+    current=${RAY_TMPDIR:-${TMPDIR:-/tmp}}/ray/ray_current_cluster
+    if [ "$(cat "$current" 2> "$logs/current")" = "${RAY_ADDRESS:-}" ]; then rm -f "$current"; fi
     rm -r "$logs"
 }
 trap end EXIT
@@ -66,4 +75,10 @@ for host in ${HOSTS:-}; do
     begun
 done
 
-tfcourse search "$@" --on ray
+# Bash acts on a signal only after a command in the foreground has ended.
+tfcourse search "$@" --on ray &
+search=$!
+code=0
+wait "$search" || code=$?
+search=
+exit "$code"
