@@ -37,9 +37,12 @@ def call(tmp_path):
     def run(command, **environment):
         path = f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}"
         ended = subprocess.run(
-            command, cwd=tmp_path, env={**os.environ, "PATH": path, **environment},
-            capture_output=True, text=True,
-        )  # fmt: skip
+            command,
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path, **environment},
+            capture_output=True,
+            text=True,
+        )
         assert ended.returncode == 0, ended.stderr
         called = tmp_path / "called"
         (arguments,) = called.read_text().splitlines()
@@ -90,7 +93,7 @@ while true; do sleep 0.05; done
 # Takes the place of tfcourse: ends by SIGTERM, or after 20 s.
 SEARCH = """#!/bin/bash
 trap 'echo "search ended" >> nodes; exit 130' TERM
-echo "search began" >> nodes
+read -r answer && echo "search began: $answer" >> nodes
 for i in {1..400}; do sleep 0.05; done
 """
 
@@ -125,9 +128,12 @@ def test_ray(call, programs, tmp_path):
     nodes.unlink()
     current.write_text("10.0.0.2:6379")
     call(
-        [script, "a.toml"], HOSTS="n1 n2", ENVIRONMENT=str(tmp_path), RAY_TMPDIR=str(tmp_path),
+        [script, "a.toml"],
+        HOSTS="n1 n2",
+        ENVIRONMENT=str(tmp_path),
+        RAY_TMPDIR=str(tmp_path),
         RAY_ADDRESS="10.0.0.2:6379",
-    )  # fmt: skip
+    )
     assert current.exists()  # it is of another cluster
     _, copy, first, _, second, *ended = nodes.read_text().splitlines()
     assert copy == "ssh n1 umask 077; cat > .tfcourse-ray"
@@ -146,9 +152,16 @@ def test_ray_ends_in_the_middle_of_a_search(call, programs, tmp_path, number, co
     nodes = tmp_path / "nodes"
     environ = {**os.environ, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     process = subprocess.Popen(
-        [CLUSTERS / "ray.sh", "a.toml"], cwd=tmp_path, env=environ, stderr=subprocess.DEVNULL
+        [CLUSTERS / "ray.sh", "a.toml"],
+        cwd=tmp_path,
+        env=environ,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
+        text=True,
     )
-    while not (nodes.exists() and "search began" in nodes.read_text()):
+    process.stdin.write("y\n")
+    process.stdin.close()
+    while not (nodes.exists() and "search began: y" in nodes.read_text()):
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(number)

@@ -4,9 +4,10 @@
 #   ./ray.sh search.toml                                # two nodes of one CPU on this machine
 #   HOSTS="node1 node2" ./ray.sh search.toml --out runs # a node on each of these hosts, by ssh
 #
-# The arguments are those of tfcourse search; all nodes end with it, also on Ctrl-C, and the same
-# command resumes the search. Each host needs a login without a password, and Python, Ray, TensorFlow,
-# Keras, NumPy and tfcourse in the same versions as here, in the folder ENVIRONMENT (with bin/ray).
+# The arguments are those of tfcourse search; all nodes end with it, also on Ctrl-C or SIGTERM, and the
+# same command resumes the search. Each host needs a login without a password, and Python, Ray,
+# TensorFlow, Keras, NumPy and tfcourse in the same versions as here, in the folder ENVIRONMENT (with
+# bin/ray).
 # No shared folder is needed. A token keeps strangers out, but all is sent in clear: use a private network.
 # ADDRESS is this machine's in that network, if it has several.
 set -euo pipefail
@@ -76,7 +77,7 @@ for host in ${HOSTS:-}; do
 done
 
 # Bash acts on a signal only after a command in the foreground has ended.
-tfcourse search "$@" --on ray &
+tfcourse search "$@" --on ray <&0 & # --fresh asks on the terminal
 search=$!
 code=0
 wait "$search" || code=$?
