@@ -131,3 +131,9 @@ def test_interpolation_is_the_update(rng, compiled, dtype, close, share):
     share = tf.constant(share, dtype)
     actual = compiled(averages.interpolate_average)(old, new, share)
     close(actual, old + np.float64(share) * (np.float64(new) - old))
+
+
+@pytest.mark.parametrize("step", [1, 2, 10, 1000])
+def test_bias_correction_is_the_weight_of_all_values(step):
+    expected = reference.bias_correction(0.999, step)
+    assert averages.bias_correction(0.999, step) == pytest.approx(expected, rel=1e-12)

@@ -115,3 +115,21 @@ def test_probabilities_that_are_right_as_often_as_they_say(rng):
     assert error < 0.01
     over_sure = reliability_bins(np.full(1000, 0.99), rng.random(1000) < 0.7, 15)
     assert expected_calibration_error(over_sure) == pytest.approx(0.29, abs=0.05)
+
+
+@pytest.mark.parametrize("low", [0.7, 1.5])
+def test_bounds_about_and_beside_the_temperature(low):
+    z, labels = drawn(2, m=5000)
+    found = best_temperature(z, labels)
+    assert best_temperature(z, labels, (found * low, found * 1.6)) == pytest.approx(
+        max(found, found * low), rel=1e-9
+    )
+
+
+def test_logits_in_float32_are_computed_with_in_double():
+    z, labels = drawn(3)
+    z = z.astype(np.float32)
+    assert temperature_derivatives(z, labels, 0.7) == temperature_derivatives(
+        z.astype(np.float64), labels, 0.7
+    )
+    assert two_class_logits(z[:, :1]).dtype == np.float64

@@ -19,3 +19,10 @@ def test_the_expected_activation_is_kept(rng):
     uniform = rng.random((200_000, 1)).astype(np.float32)
     dropped = inverted_dropout(tf.ones((200_000, 1)), uniform, 0.3)
     assert np.mean(dropped) == pytest.approx(1, abs=0.01)
+
+
+def test_a_number_equal_to_the_rate_survives(compiled, dtype, close):
+    uniform = tf.constant([0.0, 0.25, 0.5], dtype)
+    close(
+        compiled(lambda u: inverted_dropout(tf.ones(3, dtype), u, 0.25))(uniform), [0, 4 / 3, 4 / 3]
+    )

@@ -1,3 +1,6 @@
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,7 +25,7 @@ def batch_norm(z, gamma=None, beta=None, epsilon=1e-3):
 
 @pytest.mark.parametrize(
     ("shape", "axes"),
-    [((8, 3), [0]), ((4, 5, 3), [0, 1]), ((2, 3, 4, 5), [0, 2, 3]), ((1, 3), [0])],
+    [((8, 3), [0]), ((4, 5, 3), [0, 1]), ((2, 3, 4, 5), [0, 2, 3]), ((1, 3), [0]), ((8, 1), [0])],
 )
 def test_moments(rng, compiled, dtype, close, shape, axes):
     z = rng.normal(2, 3, shape).astype(dtype)
@@ -39,6 +42,18 @@ def test_masked_moments(rng, compiled, dtype, close):
     masked = compiled(lambda z, mask: masked_moments(z, mask, [0, 1]))
     expected = reference.moments(z, (0, 1), mask)
     for actual, wanted in zip(masked(tf.constant(z_hidden), mask), expected, strict=True):
+        close(actual, wanted)
+
+
+@pytest.mark.parametrize("axes", [[0], [1], [0, 2]])
+def test_masked_moments_over_other_axes(rng, compiled, dtype, close, axes):
+    z = rng.normal(2, 3, (4, 5, 1)).astype(dtype)
+    mask = rng.random((4, 5, 1)) < 0.6
+    mask[:, 0], mask[:, 4], mask[0] = False, True, True  # one that counts, and all of them
+    masked = compiled(lambda z, mask: masked_moments(z, mask, axes))
+    expected = reference.moments(z, tuple(axes), mask)
+    for actual, wanted in zip(masked(tf.constant(z), mask), expected, strict=True):
+        assert actual.shape == wanted.shape
         close(actual, wanted)
 
 
@@ -95,6 +110,37 @@ def test_the_moments_of_each_feature_of_a_batch(rng, compiled, dtype, close, axi
         actual = compiled(lambda z, s=synchronized: batch_moments(z, axis, None, s))
         for one, two in zip(actual(tf.constant(z)), expected, strict=True):
             close(one, two)
+
+
+class Replicas:
+    """The context of two replicas, each in a thread of its own: a sum waits for the other."""
+
+    num_replicas_in_sync = 2
+
+    def __init__(self):
+        self.barrier, self.values = threading.Barrier(2, timeout=30), {}
+
+    def all_reduce(self, operation, value):
+        assert operation == tf.distribute.ReduceOp.SUM
+        self.values[threading.get_ident()] = value
+        self.barrier.wait()
+        total = sum(self.values.values())
+        self.barrier.wait()
+        return total
+
+
+@pytest.mark.parametrize("axes", [[0], [0, 1], [0, -1]])
+def test_two_replicas_have_the_moments_of_all_examples(rng, monkeypatch, axes):
+    z = rng.normal(2, 3, (7, 4, 3))
+    replicas = Replicas()
+    monkeypatch.setattr(tf.distribute, "get_replica_context", lambda: replicas)
+    with ThreadPoolExecutor(2) as threads:
+        parts = [tf.constant(z[:2]), tf.constant(z[2:])]
+        results = list(threads.map(lambda part: synchronized_moments(part, axes), parts))
+    expected = reference.moments(z, tuple(axes))
+    for result in results:
+        for actual, wanted in zip(result, expected, strict=True):
+            np.testing.assert_allclose(actual, wanted, rtol=1e-12)
 
 
 def test_without_replicas_the_synchronized_moments_are_the_moments(rng):

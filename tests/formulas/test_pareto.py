@@ -44,4 +44,5 @@ def test_it_is_optunas():
 def test_many_points_of_few_objectives_and_none():
     points = np.random.default_rng(0).normal(size=(500, 2))
     assert non_dominated(points).tolist() == by_definition(points)
+    assert non_dominated(points).dtype == bool
     assert non_dominated(np.empty((0, 2))).tolist() == []

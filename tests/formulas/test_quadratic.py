@@ -27,7 +27,14 @@ def assert_right(w, a, b, c):
 
 @pytest.mark.parametrize(
     ("a", "b", "c"),
-    [(1, -10, 25), (1, 1e9, 0.5), (3, -1e6, 1), (0.7, 11.3e5, -40.1), (1e-3, 7e3, 1e-9)],
+    [
+        (1, -10, 25),
+        (1, 1e9, 0.5),
+        (3, -1e6, 1),
+        (0.7, 11.3e5, -40.1),
+        (1e-3, 7e3, 1e-9),
+        (0.1, -1e5 / 3, 1 / 7),
+    ],
 )
 def test_where_the_terms_cancel(a, b, c):
     """Near the two roots and the minimum; the completed square loses c at the roots."""

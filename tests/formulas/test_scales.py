@@ -122,3 +122,23 @@ def test_betas_of_the_course(rng):
 )
 def test_domains(scale, low, high, complaint):
     assert SCALES[scale].admits(low, high) == complaint
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_value_outside_the_range_is_at_its_end(scale):
+    np.testing.assert_array_equal(to_unit([0.1, 0.95], 0.3, 0.9, scale), [0, 1])
+
+
+@pytest.mark.parametrize("scale", ["linear", "one_minus_log"])
+def test_a_range_of_one_value_has_the_middle_for_whole_numbers_too(scale):
+    np.testing.assert_array_equal(to_unit([0, 0, 0], 0, 0, scale), [0.5, 0.5, 0.5])
+
+
+def test_a_decay_in_float32_is_computed_with_in_double():
+    value = np.float32(0.999)
+    expected = to_unit(float(value), 0.9, 0.9999, "one_minus_log")
+    assert to_unit(value, 0.9, 0.9999, "one_minus_log") == expected
+    unit = np.float32(0.3)
+    assert to_value(unit, 0.9, 0.9999, "one_minus_log") == pytest.approx(
+        to_value(float(unit), 0.9, 0.9999, "one_minus_log"), rel=1e-9
+    )

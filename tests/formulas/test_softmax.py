@@ -118,3 +118,9 @@ def test_the_gradient_passes_the_numerical_check(batch):
     z, y = batch
     approximate = numerical_gradient(lambda z: reference.cross_entropy(y, z).sum(), z)
     assert check_ratio(approximate, sparse_gradient(y, tf.constant(z)).numpy()) < 1e-7
+
+
+def test_hardmax_of_a_batch_of_sequences(rng, compiled, dtype):
+    logits = rng.normal(size=(2, 3, 5)).astype(dtype)
+    result = np.asarray(compiled(hardmax)(logits))
+    np.testing.assert_array_equal(result, logits == logits.max(-1, keepdims=True))

@@ -28,8 +28,8 @@ class Scale:
     admits: Callable[[float, float], str]
 
 
-def _identity(value: TensorLike) -> TensorLike:
-    return value
+def _identity(value: TensorLike) -> Array:
+    return np.asarray(value)
 
 
 def _log(value: TensorLike) -> Array:
