@@ -143,3 +143,18 @@ def test_wrong_input(two, arguments, message):
     result = run(*arguments, "--out", two)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_a_script_without_its_packages_is_not_begun(tmp_path, monkeypatch):
+    lacking = script(
+        tmp_path, f"{TEXT}\n# %%\nimport no_such_plot.pyplot\nfrom nor_this import x\n"
+    )
+    for module in ("scripts", "listing"):
+        monkeypatch.setattr(f"tfcourse.course.{module}.scripts", lambda: [lacking])
+    result = run("1.2", "--quick", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: 1_2_x.py imports no_such_plot and nor_this, which is not installed. "
+        'Install what the scripts need: pip install "tfcourse[course]".\n'
+    )
+    assert not (tmp_path / "out" / "quick").exists()

@@ -63,7 +63,7 @@ def course(
         from tfcourse.course.listing import statuses
         from tfcourse.course.register import LANGUAGES, claim_of
         from tfcourse.course.runs import Store, default_folder
-        from tfcourse.course.scripts import script_of, scripts
+        from tfcourse.course.scripts import check_imports, script_of, scripts
 
         if language not in LANGUAGES:
             raise InputError(one_of("--language", language, LANGUAGES))
@@ -82,6 +82,7 @@ def course(
             if as_json:
                 print_json({"claims": [], "failed": {}, "book": None, "notebooks": paths})
             return
+        check_imports(planned)
         with message_if_interrupted(INTERRUPTED):
             runs = _run(planned, store, quick, fresh, quiet or as_json)
         book = _write_book(store, quick, language, quiet) if every else None
