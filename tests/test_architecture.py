@@ -30,6 +30,7 @@ FLOORS = [
         "imports",
         "internals",
         "interrupts",
+        "nesting",
         "notices",
         "public_names",
         "quiet",

@@ -3,9 +3,11 @@
 import itertools
 import json
 import statistics
+import tomllib
 
 import matplotlib.image
 import pytest
+import tomli_w
 from typer.testing import CliRunner
 
 from tests.search.run_directories import completed, failed, write_run
@@ -183,6 +185,16 @@ def test_a_strategys_defaults_are_settings(tmp_path):
     assert "search.gp.initial" not in said
     others = json.loads(compare(*paths[1:], "--json")[1])["differences"]
     assert others["search.gp.parallel"] == [1, "not set"]
+
+
+def test_a_config_without_a_strategy_has_the_default_one(runs):
+    config = runs[0] / "config.toml"
+    tables = tomllib.loads(config.read_text())
+    tables["search"].pop("strategy", None)
+    config.write_text(tomli_w.dumps(tables))
+    code, text = compare(*runs, "--json")
+    assert code == 0
+    assert "search.strategy" not in json.loads(text)["differences"]
 
 
 def test_other_epochs_of_the_score_and_other_objectives(tmp_path):

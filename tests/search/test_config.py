@@ -658,8 +658,10 @@ def test_a_mistake_in_one_table_causes_none_in_another(tmp_path):
         (b"[search\n", r".*broken\.toml is not a TOML file: .*line 1.*"),
         (b"name = '\xff'", r".*broken\.toml is not a TOML file: .*"),
         (None, r".*broken\.toml can't be read: No such file or directory\."),
+        (b"a = " + b"[" * 5000, r".*broken\.toml has tables or lists .* more than 50 levels\."),
+        (b"[a" + b".a" * 900 + b"]", r".*broken\.toml has tables or lists .* than 50 levels\."),
     ],
-    ids=["syntax", "encoding", "missing"],
+    ids=["syntax", "encoding", "missing", "brackets", "dots"],
 )
 def test_no_toml_file(content, said, tmp_path):
     path = tmp_path / "broken.toml"

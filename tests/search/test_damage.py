@@ -7,9 +7,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import tfcourse
 from tfcourse import InputError
+from tfcourse.cli import app
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.records.trial_record import TrialRecord
@@ -132,6 +134,48 @@ def damage(path, kind, monkeypatch):
             (path / "mine.txt").touch()
         if "link" in kind:
             path.symlink_to(path if "loop" in kind else "nowhere")
+
+
+@pytest.mark.parametrize("name", ["config.toml", "versions.json", "code.json"])
+def test_tables_within_tables_without_end(search, name):
+    deep = "[a" + ".a" * 900 + "]" if name.endswith("toml") else '{"a": ' * 300 + "1" + "}" * 300
+    (search.directory / name).write_text(deep)
+    search.completed()
+    assert [*search.finished()] == [0, 1, 2, 3]
+
+
+ROUNDS = {
+    "a range without an end": {"low": 0.1},
+    "a text": {"low": "a", "high": "b"},
+    "no number": {"low": float("nan"), "high": 1.0},
+    "fewer weights than values": {"values": ["relu", "tanh"], "weights": [1.0]},
+    "a number of values": {"values": 3.0, "weights": [1.0]},
+    "values of an unknown kind": {"values": [None, []], "weights": [0.5, 0.5]},
+    "no box": None,
+}
+
+
+@pytest.mark.parametrize("kind", ROUNDS)
+@pytest.mark.parametrize("command", [["show"], ["report", "--quiet"]], ids=" ".join)
+def test_boxes_of_another_meaning(search, tmp_path, command, kind):
+    """The rounds are shown if they are whole; the trials are shown in any case."""
+    path = search.directory / "rounds.json"
+    rounds = json.loads(path.read_text())
+    rounds[-1]["box"]["activation"] = ROUNDS[kind]
+    path.write_text(json.dumps(rounds))
+    where = ["--out", str(tmp_path)] if "report" in command else []
+    result = CliRunner().invoke(app, [*command, str(search.directory), *where])
+    assert (result.exit_code, result.exception) == (0, None)
+    assert RunDirectory(search.directory).read_rounds() == []
+
+
+def test_rounds_of_as_many_trials_as_there_are_numbers(search, tmp_path):
+    path = search.directory / "rounds.json"
+    rounds = json.loads(path.read_text())
+    rounds[-1]["last_trial"] = 10**15
+    path.write_text(json.dumps(rounds))
+    result = CliRunner().invoke(app, ["report", str(search.directory), "--out", str(tmp_path)])
+    assert (result.exit_code, result.exception) == (0, None)
 
 
 def test_the_record_is_whole(search):

@@ -14,10 +14,11 @@ from tfcourse.babysit.rule import OnExplosion, Rule
 from tfcourse.errors import InputError
 from tfcourse.imports import search_modules_in
 from tfcourse.search.config.limits import LONGEST_NAME, error_lines
-from tfcourse.search.config.load import parse_config, read_tables
+from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.parsing import parse, unknown_tables
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.table import Table
+from tfcourse.search.config.table_file import read_tables
 
 __all__ = ["BabysitConfig", "load_babysit_config"]
 

@@ -85,7 +85,8 @@ def _points(record: SearchRecord, axis: Axis) -> list[object]:
     of_round = {
         trial: number
         for number, entry in enumerate(record.rounds)
-        for trial in range(entry["first_trial"], entry["last_trial"] + 1)
+        for trial in record.trials
+        if entry["first_trial"] <= trial <= entry["last_trial"]
     }
     points = [
         (axis.point(t.values[axis.name], n), of_round[n] + 0.5 * (n * 0.7548776662 % 1.0 - 0.5), t)

@@ -1,7 +1,6 @@
 """The config of a search, from its TOML file; all errors are reported at once."""
 
 import shlex
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +25,7 @@ from tfcourse.search.config.search_config import DataInMemory, SearchConfig
 from tfcourse.search.config.settings import strategy_settings, validate_strategy
 from tfcourse.search.config.start import validate_start
 from tfcourse.search.config.strategy_tables import STRATEGIES
+from tfcourse.search.config.table_file import read_tables
 from tfcourse.search.config.tables import (
     DataTable,
     ModelTable,
@@ -38,7 +38,7 @@ from tfcourse.search.config.training_checks import validate_training
 from tfcourse.search.config.vectorized import validate_vectorized
 from tfcourse.types import Hyperparameters
 
-__all__ = ["Overrides", "load_config", "parse_config", "read_tables"]
+__all__ = ["Overrides", "load_config", "parse_config"]
 
 
 _TABLES: dict[str, type[Table]] = {
@@ -112,16 +112,6 @@ def load_config(
         if isinstance(raw.get("search"), dict) and names_module_in(path.parent, raw):
             raw["search"].setdefault("modules", ".")  # the run directory has it as a whole path
     return parse_config(raw, str(path), path.parent, recorded=recorded)
-
-
-def read_tables(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file; raise InputError if it can't be read, or is no TOML."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"{path} can't be read: {error.strerror or error}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not a TOML file: {error}.") from None
 
 
 def parse_config(

@@ -222,4 +222,4 @@ def _with_defaults(record: SearchRecord) -> Mapping[str, Any]:
     if settings is None:
         return record.tables
     defaults = settings.model_dump(exclude_none=True)
-    return {**record.tables, "search": {**search, search["strategy"]: defaults}}
+    return {**record.tables, "search": {**search, config.search.strategy: defaults}}

@@ -17,6 +17,7 @@ from tfcourse.search.store.identity import identity
 from tfcourse.search.store.model_file import add_classes, sign_model, trial_of_model
 from tfcourse.search.store.reading import class_names, read_json, read_text, read_toml, write_json
 from tfcourse.search.store.recognition import is_run_directory
+from tfcourse.search.store.rounds import parse_rounds
 from tfcourse.search.store.shared_data import shared_data
 from tfcourse.search.store.summary import Summary, read_summary
 
@@ -102,8 +103,7 @@ class RunDirectory:
         real_path(self.path).mkdir(parents=True, exist_ok=True)
         self.trials.mkdir(parents=True, exist_ok=True)  # creates the "a" of "a/../b" too
         self._search = identity(tomllib.loads(config))
-        contents = {**versions, IDENTITY: self._search}
-        write_json(self.versions, contents)
+        write_json(self.versions, {**versions, IDENTITY: self._search})
         write_atomically(self.config, config)
 
     def identity(self) -> str | None:
@@ -197,8 +197,7 @@ class RunDirectory:
 
     def read_rounds(self) -> list[dict[str, Any]]:
         """Return the rounds; none if the search has none, or they are damaged."""
-        rounds = read_json(self.rounds)
-        return rounds if isinstance(rounds, list) else []
+        return parse_rounds(read_json(self.rounds))
 
     def write_model(self, model: SavableModel, trial: int) -> None:
         """Save the model of a trial, which may become the best one.

@@ -3,12 +3,14 @@
 import errno
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from tfcourse.files import write_atomically
+from tfcourse.nesting import is_nested_deeply
 
 __all__ = [
     "class_names",
@@ -43,11 +45,16 @@ def read_text(path: Path) -> str | None:
 
 def read_json(path: Path) -> Any:
     """Return the value in a JSON file; None as `read_text`, or if it is not JSON."""
-    text = read_text(path)
+    return _parsed(json.loads, read_text(path))
+
+
+def _parsed(parse: Callable[[str], Any], text: str | None) -> Any:
+    """Return the value in a text; None without a text, or if no tool can have written it."""
     try:
-        return None if text is None else json.loads(text)
+        value = None if text is None else parse(text)
     except (ValueError, RecursionError):  # a number with too many digits, endless brackets
         return None
+    return None if is_nested_deeply(value) else value
 
 
 def read_json_as(path: Path, kind: type[T]) -> T | None:
@@ -85,8 +92,5 @@ def write_json(path: Path, value: object, durable: bool = True) -> None:
 
 def read_toml(path: Path) -> dict[str, Any] | None:
     """Return the tables of a TOML file; None as `read_text`, or if it is not TOML."""
-    text = read_text(path)
-    try:
-        return None if text is None else tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    tables: dict[str, Any] | None = _parsed(tomllib.loads, read_text(path))
+    return tables
