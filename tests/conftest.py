@@ -13,6 +13,10 @@ import numpy as np
 import pytest
 
 hypothesis.settings.register_profile("tfcourse", deadline=None, derandomize=True)
+# With --hypothesis-profile=nightly: other examples each time, and many more of them.
+hypothesis.settings.register_profile(
+    "nightly", deadline=None, max_examples=10_000, print_blob=True, derandomize=False
+)
 hypothesis.settings.load_profile("tfcourse")
 pytest.register_assert_rewrite("tests.contracts")
 
