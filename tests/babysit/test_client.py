@@ -14,6 +14,7 @@ from tfcourse.babysit.client import Reply, address, send
 from tfcourse.babysit.entries import Entry
 from tfcourse.babysit.folders import LONGEST_WAIT, Answer, RunFolder
 from tfcourse.babysit.journal import Journal
+from tfcourse.babysit.texts import dated, describe
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.store.lock import lock_directory
 
@@ -101,6 +102,18 @@ def test_an_answer(folder, nudge, accepted):
             with pytest.raises(InputError, match="From epoch 3 on"):
                 send(folder.path, nudge, 20)
     assert not [*folder.waiting()] and folder.read_answer(nudge) is None
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "true", '{"accepted": "so", "message": 3}', "{"])
+def test_what_is_no_answer_is_none(folder, nudge, text):
+    (folder.path / "answers" / f"{nudge.id}.json").write_text(text)
+    assert folder.read_answer(nudge) is None
+
+
+@pytest.mark.parametrize("time", ["yesterday", "", "0001-01-01T00:00:00+14:00"])
+def test_an_entry_whose_time_is_none(time):
+    entry = start().model_copy(update={"time": time})
+    assert dated(entry) == f"{time}  {describe(entry)}"
 
 
 def test_what_the_journal_alone_refuses(folder, tmp_path):

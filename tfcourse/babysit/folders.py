@@ -12,7 +12,7 @@ from tfcourse.babysit.commands import Command
 from tfcourse.deletion import delete_folder, real_path
 from tfcourse.errors import InputError
 from tfcourse.files import is_temporary, write_atomically
-from tfcourse.search.store.reading import read_json
+from tfcourse.search.store.reading import read_json_as
 
 __all__ = ["Answer", "RunFolder"]
 
@@ -131,11 +131,10 @@ class RunFolder:
     def read_answer(self, command: Command) -> Answer | None:
         """Return the answer to a command and delete its file; None if there is none yet."""
         file = self._answers / f"{command.id}.json"
-        fields = read_json(file)
-        if fields is None:
-            return None
-        file.unlink(missing_ok=True)
-        return Answer(**fields)
+        answer = read_json_as(file, Answer)
+        if answer is not None:
+            file.unlink(missing_ok=True)
+        return answer
 
     def _file(self, name: str) -> Path:
         return self._commands / f"{name}.json"

@@ -9,8 +9,11 @@ __all__ = ["dated", "describe", "effect"]
 
 def dated(entry: Entry) -> str:
     """Return the line for an entry, with its time in the time zone of this machine."""
-    time = datetime.fromisoformat(entry.time).astimezone()
-    return f"{time:%Y-%m-%d %H:%M:%S}  {describe(entry)}"
+    try:
+        time = f"{datetime.fromisoformat(entry.time).astimezone():%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError):  # a damaged journal
+        time = entry.time
+    return f"{time}  {describe(entry)}"
 
 
 def describe(entry: Entry, epochs: int | None = None) -> str:

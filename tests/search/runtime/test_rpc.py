@@ -1,8 +1,11 @@
 """The line between chief and worker: exact values, a secret, patience, and lost workers."""
 
+import contextlib
+import socket
 import threading
 import time
 
+import grpc
 import keras_tuner
 import pytest
 
@@ -137,6 +140,46 @@ def test_an_error_of_the_chief_is_told(oracle, serve, monkeypatch):
         remote.end(trial)
     # keras-tuner's own lock would still be held now.
     assert worker(port, "b").next("b") == 1
+
+
+@pytest.mark.parametrize("trial", [-1, 6, 10**9])
+def test_a_trial_of_another_search_is_told_at_once(oracle, serve, trial):
+    """A longer search may have left its record; here it would never be complete."""
+    _, port = serve(oracle)
+    oracle.journal.records[trial] = TrialRecord(trial, "failed", {}, message="it broke")
+    with pytest.raises(WorkFailedError, match=rf"Trial {trial} is none of the 6 trials\."):
+        worker(port).end(trial)
+    assert not oracle.finished
+
+
+GARBAGE = {
+    "nothing": b"",
+    "text": b"GET / HTTP/1.1\r\nHost: chief\r\n\r\n",
+    "a preface alone": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a preface and noise": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(range(256)) * 40,
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+    "zeros": bytes(100_000),
+}
+
+
+def test_messages_of_a_stranger(oracle, serve, capfd):
+    """Its connections stay open, and the worker is served all the same."""
+    server, port = serve(oracle)
+    with contextlib.ExitStack() as stack:
+        for garbage in GARBAGE.values():
+            stranger = stack.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+            with contextlib.suppress(OSError):  # it may be cut off in the middle
+                stranger.sendall(garbage)
+        channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        for name in ("CreateTrial", "EndTrial", "UpdateTrial", "Nothing"):
+            call = channel.unary_unary(f"/keras_tuner.Oracle/{name}")
+            for metadata in ((), (("token", "another"),), (("token-bin", b"\xff"),)):
+                with pytest.raises(grpc.RpcError) as error:
+                    call(b"\xff\xff\xff", metadata=metadata, timeout=5)
+                assert error.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        assert worker(port).next("a") == 0
+    assert (oracle.leases.keys(), server.last_sign.keys()) == ({"a"}, {"a"})
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_a_silent_worker_is_given_up_and_one_that_gives_signs_is_not(oracle, serve, monkeypatch):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
+from tfcourse.errors import WorkFailedError
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.records.visibility import await_record
 from tfcourse.search.scheduler.leases import Lease, worker_of
@@ -149,8 +150,10 @@ class Scheduler:
         """End a trial that is on record.
 
         Raises:
-            WorkFailedError: There is no record.
+            WorkFailedError: There is no record, or no such trial.
         """
+        if not 0 <= trial < self.study.trials:
+            raise WorkFailedError(f"Trial {trial} is none of the {self.study.trials} trials.")
         record = await_record(self.journal.recorded, trial)
         with self._lock:
             self._end(record)
