@@ -119,14 +119,9 @@ class OptimizerContract:
 
     # The update.
 
-    @pytest.mark.parametrize("seed", [0, 1, 2])
-    def test_hundred_steps_equal_the_equations(self, compiled, seed):
-        bowl = reference.Bowl(seed)
-        where = {"start": bowl.start}
-        path = self.walk(
-            *self.weight_and_step(self.make(), compiled, **where), 100, gradient=bowl.gradient
-        )
-        self.assert_equal(path, self.expected(100, gradient=bowl.gradient, **where))
+    def test_hundred_steps_equal_the_equations(self, compiled):
+        path = self.walk(*self.weight_and_step(self.make(), compiled), 100)
+        self.assert_equal(path, self.expected(100))
 
     def test_hundred_steps_in_float32(self):
         path = self.walk(*self.weight_and_step(self.make(), tf.function, "float32"), 100)
@@ -150,17 +145,26 @@ class OptimizerContract:
         self.assert_equal(weights[0].numpy(), expected, tolerance=1e-5)
         np.testing.assert_array_equal(weights[1].numpy(), BOWL.start)
 
-    @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
-    def test_a_gradient_that_was_always_zero_takes_no_step(self, compiled, dtype):
+    def test_a_gradient_that_was_always_zero_takes_no_step(self, compiled):
         """Erratum E6: 0/0 without ε, which has to be there in every dtype."""
-        w = keras.Variable(tf.ones(3), dtype=dtype)
+        dtypes = ["bfloat16", "float16", "float32", "float64"]
+        weights = [keras.Variable(tf.ones(3), dtype=dtype) for dtype in dtypes]
         optimizer = self.optimizer_class()
-        optimizer.build([w])
-        compiled(lambda dw: optimizer.apply([dw], [w]))(tf.zeros(3, dtype))
-        np.testing.assert_array_equal(w.numpy(), [1, 1, 1])
+        optimizer.build(weights)
+        step = compiled(lambda: optimizer.apply([tf.zeros(3, d) for d in dtypes], weights))
+        step()
+        for w in weights:
+            np.testing.assert_array_equal(w.numpy(), [1, 1, 1], err_msg=w.dtype)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("option", ["none", "clipnorm", "global_clipnorm", "several"])
+    @pytest.mark.parametrize(
+        ("compiled", "option"),
+        [
+            *(("eager", name) for name in ("none", "clipnorm", "global_clipnorm", "several")),
+            *(("function", "global_clipnorm"), ("jit", "none")),
+        ],
+        indirect=["compiled"],
+    )
     def test_a_sparse_gradient_equals_its_dense_one(self, compiled, option, rng):
         table = rng.normal(size=(10, 4))
         results = []
@@ -202,6 +206,7 @@ class OptimizerContract:
             assert np.abs(path[-1] - self.expected(10)[-1]).max() > 1e-6
             assert step.experimental_get_tracing_count() == 1
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("jit_compile", [False, True])
     def test_a_compiled_model_takes_assignments_at_its_next_step(
         self, rng, jit_compile, monkeypatch
@@ -307,7 +312,7 @@ class OptimizerContract:
     @pytest.mark.parametrize("option", OPTIONS)
     def test_each_option_does_what_it_does_in_keras(self, rng, option):
         starts = [rng.normal(size=shape) for shape in ((3, 4), (4,), (2,))]
-        steps = 12 if OPTIONS[option] else 100
+        steps = 12
         gradients = [[tf.constant(rng.normal(size=s.shape)) for s in starts] for _ in range(steps)]
         results = []
         for optimizer in self.pair(**OPTIONS[option]):
@@ -325,19 +330,21 @@ class OptimizerContract:
             assert np.abs(ours - start).max() > 1e-5
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("option", ["none", "several"])
-    def test_xla_in_a_keras_model(self, rng, option):
-        x, y = rng.normal(size=(2, 32, 3)).astype("float32")
+    def test_xla_in_a_keras_model(self, rng):
+        x, y = rng.normal(size=(2, 8, 4, 3)).astype("float32")
         results = []
-        for jit_compile in (False, True):
+        for how in ({"run_eagerly": True}, {"jit_compile": True}):
             keras.utils.set_random_seed(0)
             model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
-            optimizer, _ = self.pair(**OPTIONS[option])
-            model.compile(optimizer, "mse", jit_compile=jit_compile)
-            model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0)
+            optimizer, _ = self.pair(**OPTIONS["several"])
+            model.compile(optimizer, "mse", **how)
+            for _ in range(2):
+                for batch in zip(x, y, strict=True):
+                    model.train_on_batch(*batch)
             results.append(np.concatenate([w.ravel() for w in model.get_weights()]))
         np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-6)
 
+    @pytest.mark.slow
     def test_mixed_precision(self, rng):
         keras.config.set_dtype_policy("mixed_float16")
         x, y = rng.normal(size=(2, 32, 3)).astype("float32")

@@ -10,9 +10,10 @@ from tfcourse.training.programs.model_programs import train_program
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "float64", "mixed_bfloat16"])
-@pytest.mark.parametrize("rate", [0.1, 0.35, 0.5, 0.9])
 @pytest.mark.parametrize("noise_shape", [None, (None, 1, 5)])
-@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize(
+    ("rate", "graph"), [(0.1, False), (0.35, False), (0.9, False), (0.35, True)]
+)
 def test_it_gives_what_keras_does_to_the_last_bit(dtype, rate, noise_shape, graph):
     x = np.random.default_rng(0).normal(size=(16, 9, 5)).astype("float32")
     found = []

@@ -190,6 +190,7 @@ def test_the_compiled_fit_is_kerass(data, jit_compile):
     x, y = data
     one, two = model_of(3), model_of(3)
     two.set_weights(one.get_weights())
+    one.run_eagerly = True
     one.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
     fit(two, x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, jit_compile=jit_compile)
     for wanted, actual in zip(one.get_weights(), two.get_weights(), strict=True):

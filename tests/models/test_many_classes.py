@@ -21,9 +21,14 @@ def problem(rng, m, features=5, classes=7, dtype="float64"):
     return x, kernel, bias, labels, tf.constant(rng.uniform(0, 2, size=m), dtype)
 
 
-@pytest.mark.parametrize("m", [1, 4, 9, 12])
-@pytest.mark.parametrize("block_size", [1, 4, 5, 100])
-@pytest.mark.parametrize("known", [True, False], ids=["known m", "unknown m"])
+# Blocks of one example, all full, the last one not full, and one that is larger than m.
+BLOCKS = [(1, 1), (9, 1), (1, 4), (4, 4), (12, 4), (9, 4), (12, 5), (4, 100)]
+
+
+@pytest.mark.parametrize(
+    ("m", "block_size", "known"),
+    [*((*pair, False) for pair in BLOCKS), (12, 4, True), (9, 4, True)],
+)
 def test_cost_and_gradients_are_those_of_the_equations(rng, m, block_size, known):
     smoothing = 0.0 if m == 4 else 0.2
     *parts, labels, weights = problem(rng, m)

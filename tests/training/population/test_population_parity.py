@@ -24,7 +24,8 @@ from tests.training.population.small import (
 from tfcourse import Adam, BatchNorm, GradientDescent, Momentum, RMSprop, SoftmaxHead
 from tfcourse.layers.dropout import Dropout
 
-pytestmark = pytest.mark.slow
+# Within a tolerance, to which the graph optimizer's rounding doesn't matter.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer")]
 
 layers = keras.layers
 EPOCHS = 3
