@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -328,3 +329,19 @@ class TestModelFile:
             WorkFailedError, match=r"best\.keras: the model of the best trial, 3, is lost or"
         ):
             result.best_model()
+
+
+@pytest.mark.parametrize(("seconds", "flushes"), [(0.1, 0), (0.999, 0), (1.0, 2), (60.0, 2)])
+def test_the_record_of_a_short_trial_does_not_wait_for_the_disk(
+    tmp_path, monkeypatch, seconds, flushes
+):
+    """Flushed are the file and its folder; what a power cut leaves of a short one is not read."""
+    flushed = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    directory = RunDirectory(tmp_path)
+    directory.trials.mkdir()
+    directory.write_trial(TrialRecord(7, "completed", {}, 0.5, 1, seconds))
+    assert len(flushed) == flushes
+    assert directory.read_trial(7) is not None
+    directory.record_of(7).write_bytes(b"")
+    assert directory.read_trials() == {}

@@ -26,6 +26,7 @@ __all__ = ["OFF_RECORD", "RunDirectory"]
 # The key of `tfcourse.search.store.identity.identity` in the versions and the trials' files.
 IDENTITY = "search"
 ON_RECORD, OFF_RECORD = "json", "forgotten"  # the suffixes of the trials' files
+WORTH_FLUSHING = 1.0  # seconds of a trial; shorter ones that a power cut loses run again
 
 
 class RunDirectory:
@@ -128,7 +129,7 @@ class RunDirectory:
         self._search = self._search or self.identity()
         if self._search is not None:
             fields |= {IDENTITY: self._search}  # identifies the search if the other files are lost
-        write_json(self.record_of(record.trial), fields)
+        write_json(self.record_of(record.trial), fields, record.seconds >= WORTH_FLUSHING)
         self.record_of(record.trial, OFF_RECORD).unlink(missing_ok=True)
 
     def read_trial(self, trial: int) -> TrialRecord | None:
