@@ -41,8 +41,7 @@ from tests.training.parity import (
 from tests.training.test_parity_models import OwnStep, all_metrics, any_logs
 from tfcourse import SoftmaxHead, fit
 
-# One model in many forms of its data: how the graph optimizer rounds is compared elsewhere.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]
 
 layers = keras.layers
 

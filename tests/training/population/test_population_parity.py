@@ -24,8 +24,7 @@ from tests.training.population.small import (
 from tfcourse import Adam, BatchNorm, GradientDescent, Momentum, RMSprop, SoftmaxHead
 from tfcourse.layers.dropout import Dropout
 
-# Within a tolerance, to which the graph optimizer's rounding doesn't matter.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer")]
+pytestmark = pytest.mark.slow
 
 layers = keras.layers
 EPOCHS = 3
