@@ -125,6 +125,24 @@ class TestNpz:
         said = error(load, "npz", tmp_path / "data.npz")
         assert "data.npz is not a whole .npz file" in said
 
+    @pytest.mark.parametrize(("place", "bit"), [(8, 1), (8, 64), (10, 1), (6, 64)])
+    def test_an_archive_of_a_kind_that_numpy_never_writes(self, npz, tmp_path, place, bit):
+        """Encrypted, of another compression, of a later version: its directory is damaged."""
+        npz(x=X, y=Y)
+        path = tmp_path / "data.npz"
+        content = bytearray(path.read_bytes())
+        content[content.index(b"PK\x01\x02") + place] ^= bit
+        path.write_bytes(content)
+        said = error(load, "npz", path)
+        assert "data.npz is not a readable .npz file of numbers: " in said
+
+    @pytest.mark.parametrize("side", ["y", "y.digit", "x.image"])
+    def test_a_single_number(self, npz, side):
+        rest = {"x": X} if side[0] == "y" else {"y": Y}
+        arrays = {**rest, side: np.array(3.0)}
+        said = error(npz, **arrays)
+        assert f"data.npz: {side} must have the shape (examples, ...). Received: ()." in said
+
     def test_damaged_bytes(self, npz, tmp_path):
         npz(x=X, y=Y)
         content = bytearray((tmp_path / "data.npz").read_bytes())

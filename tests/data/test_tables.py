@@ -168,6 +168,11 @@ class TestCsv:
     def test_what_is_refused(self, csv, text, said):
         assert said in error(csv, text)
 
+    def test_a_quote_that_does_not_end(self, csv):
+        rows = "".join(f"{n},{n % 2}\n" for n in range(40_000))
+        said = error(csv, f'a,y\n{rows}1,0\n"{rows}')
+        assert "line 40003 can't be read: field larger than field limit (131072)." in said
+
     def test_names_and_ids(self, csv):
         text = "who,y\n" + "".join(f"person {n},{n % 2}\n" for n in range(40))
         said = error(csv, text)

@@ -30,7 +30,8 @@ def read_npz(path: Path, apart: Mapping[str, str]) -> tuple[Arrays, Arrays, dict
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a whole .npz file; numpy.savez(path, x=x, y=y) makes one.")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here: numpy leaves a file open that is no whole archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             x, y = (_side(arrays, side, path) for side in "xy")
             others = [name for name in arrays if name[:2] not in ("x", "y", "x.", "y.")]
             for key, name in apart.items():
@@ -39,7 +40,8 @@ def read_npz(path: Path, apart: Mapping[str, str]) -> tuple[Arrays, Arrays, dict
                     raise InputError(one_of(what, name, others))
             count, names = count_of(y), apart.values()
             return x, y, {name: _for_each(arrays[name], name, count, path) for name in names}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    # RuntimeError: a damaged archive may seem to be encrypted, or of a later version.
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
@@ -76,6 +78,10 @@ def _side(arrays: Mapping[str, Array], side: str, path: Path) -> Arrays:
             f"{path} must hold {side}, or {side}.NAME for each of several. Received: {side} and "
             f"{of_names[0]}."
         )
+    # The examples are counted by y; a single x is checked with it.
+    for name in [*of_names, *(["y"] if side == "y" and "y" in arrays else [])]:
+        if not arrays[name].ndim:
+            raise InputError(f"{path}: {name} must have the shape (examples, ...). Received: ().")
     if of_names:
         return {name.removeprefix(f"{side}."): arrays[name] for name in of_names}
     if side not in arrays:

@@ -128,7 +128,7 @@ def _read(
 def csv_line(path: Path, form: CsvFormat, row: int) -> int:
     """Return the line of a file in which a row begins; row 0 is the first below the header."""
     with opened(path, form.encoding) as file:
-        for number, (line, _) in enumerate(_rows(file, form)):
+        for number, (line, _) in enumerate(_rows(path, file, form)):
             if number == row:
                 return line
     raise ValueError(f"{path} has no row {row}")
@@ -139,21 +139,24 @@ def unnamed(place: int) -> str:
     return f"column {place + 1}"
 
 
-def _rows(file: TextIO, form: CsvFormat) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path, file: TextIO, form: CsvFormat) -> Iterator[tuple[int, list[str]]]:
     """Yield the first line of each row below the header, and the row."""
     reader = csv.reader(file, delimiter=form.separator)
     line = 0
-    for row in reader:
-        if row and line >= form.header_lines:
-            yield line + 1, row
-        line = reader.line_num
+    try:
+        for row in reader:
+            if row and line >= form.header_lines:
+                yield line + 1, row
+            line = reader.line_num
+    except csv.Error as error:  # as of a quote that does not end
+        raise InputError(f"{path}: line {line + 1} can't be read: {error}.") from None
 
 
 def _length_problem(path: Path, form: CsvFormat) -> str | None:
     """Return the reason why the first row of another length than the header is wrong."""
     names = len(form.names)
     with opened(path, form.encoding) as file:
-        for line, row in _rows(file, form):
+        for line, row in _rows(path, file, form):
             if len(row) != names:
                 remedy = "Quote texts that hold the separator, or correct the line."
                 return f"line {line} has {len(row)} values, the header {names} names. {remedy}"
