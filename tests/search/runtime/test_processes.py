@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -84,10 +85,40 @@ def is_recorded(search, trial=0):
 class TestEnds:
     """Whatever ends the parent ends all of it, and the same command completes the search."""
 
+    @pytest.fixture
+    def short_folder(self):
+        """A folder with a short name: that of a socket has 107 bytes at most."""
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+
+    @pytest.fixture
+    def start(self, short_folder):
+        """Starts a command that has its temporary files to itself."""
+        begun = []
+
+        def run(arguments):
+            begun.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "tfcourse", *arguments],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, "TMPDIR": str(short_folder)},
+                )
+            )
+            return begun[-1]
+
+        yield run
+        for process in begun:
+            process.kill()
+            process.communicate()
+
     @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 130)])
-    def test_a_signal_to_the_parent(self, search, start, how, code, tmp_path):
-        process = start("search", "search.toml", "--workers", 2)
+    def test_a_signal_to_the_parent(self, search, start, how, code, tmp_path, short_folder):
+        process = start(["search", "search.toml", "--workers", "2"])
         wait_for(is_recorded(search), process)
+        # A positive control: the first output of the workers, and the socket to what forks them.
+        assert len([*short_folder.iterdir()]) == 2
         family = descendants(process.pid)
         assert len(family) >= 3  # a positive control: two workers, what they are forked from
         process.send_signal(how)
@@ -100,6 +131,7 @@ class TestEnds:
         while any(map(alive, family)) and time.monotonic() < end:
             time.sleep(0.05)
         assert [pid for pid in family if alive(pid)] == []
+        assert [*short_folder.iterdir()] == []
         kept = search.finished()
         assert 0 < len(kept) < TRIALS
         if how == signal.SIGKILL:

@@ -8,7 +8,7 @@ import pytest
 
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.files import translate_disk_errors
-from tfcourse.search.runtime import processes, supervisor
+from tfcourse.search.runtime import process, processes, supervisor
 from tfcourse.search.runtime.conductor import Conductor
 from tfcourse.search.runtime.deadlines import Preparing, Running
 from tfcourse.search.runtime.process import how_it_ended
@@ -112,3 +112,36 @@ def test_a_worker_that_fails_after_the_conclusion_fails_nothing(pool, message):
     hear(made, None)
     assert made.children == {}
     assert said == []
+
+
+class Unborn:
+    """A process whose fork server dies a number of times."""
+
+    def __init__(self, *deaths):
+        self.deaths, self.starts = [*deaths], 0
+
+    def start(self):
+        self.starts += 1
+        if self.deaths:
+            raise self.deaths.pop(0)
+
+
+@pytest.fixture
+def _no_server(monkeypatch):
+    monkeypatch.setattr(process, "METHOD", "none")
+    monkeypatch.setattr(process, "SECONDS_BETWEEN", 0)
+
+
+@pytest.mark.usefixtures("_no_server")
+def test_a_process_is_started_again_if_what_it_is_forked_from_dies(tmp_path):
+    child = Unborn(EOFError(), ConnectionRefusedError())
+    process._start(child, tmp_path)
+    assert child.starts == 3
+
+
+@pytest.mark.usefixtures("_no_server")
+def test_what_always_dies_ends_the_search(tmp_path):
+    child = Unborn(*[EOFError()] * 9)
+    with pytest.raises(WorkFailedError, match=r"are forked from died 3 times: .*out of memory"):
+        process._start(child, tmp_path)
+    assert child.starts == 3

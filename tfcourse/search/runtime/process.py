@@ -3,20 +3,26 @@
 import os
 import signal
 import sys
+import time
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import forkserver, get_context, resource_tracker
+from multiprocessing import forkserver, get_context, resource_tracker, util
 from pathlib import Path
 from typing import Any
 
+from tfcourse.errors import WorkFailedError
 from tfcourse.search.runtime.entry import run_child
 from tfcourse.search.runtime.output import Output
 
-__all__ = ["Child", "how_it_ended"]
+__all__ = ["FOLDERS", "Child", "how_it_ended", "without_main"]
 
 # On Linux children are forked from a process that has TensorFlow imported, and begin at once.
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+# The variable of the environment in which that process finds the temporary folders of its parent.
+FOLDERS = "TFCOURSE_TEMPORARY_FOLDERS"
+# Of the start of a child, while what it is forked from dies.
+MAX_ATTEMPTS, SECONDS_BETWEEN = 3, 0.2
 
 
 class Child:
@@ -35,10 +41,8 @@ class Child:
             context.set_forkserver_preload(["tfcourse.search.runtime.preload"])
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=run_child, args=(dict(settings), theirs, log))
-        with _without_main():
-            if sys.platform != "win32" and METHOD == "forkserver":
-                _start_server()
-            self._process.start()
+        with without_main():
+            _start(self._process, log.parent)
         theirs.close()
 
     @property
@@ -83,24 +87,55 @@ class Child:
         return how_it_ended(self.wait())
 
 
+def _start(process: Any, folder: Path) -> None:
+    """Start a process, again if what it is forked from dies on the way.
+
+    Args:
+        process: The process.
+        folder: The temporary folder of its parent.
+
+    Raises:
+        WorkFailedError: That dies each time.
+    """
+    for _ in range(MAX_ATTEMPTS):
+        if sys.platform != "win32" and METHOD == "forkserver":
+            _start_server([folder, Path(util.get_temp_dir())])
+        try:
+            process.start()
+        except (EOFError, ConnectionError):
+            time.sleep(SECONDS_BETWEEN)  # until the system lists it as dead
+        else:
+            return
+    raise WorkFailedError(
+        f"The process that workers are forked from died {MAX_ATTEMPTS} times: perhaps the system "
+        "was out of memory. The same command continues after the finished trials."
+    )
+
+
 if sys.platform != "win32":
 
-    def _start_server() -> None:
+    def _start_server(folders: Sequence[Path] = ()) -> None:
         """Start the process that the children are forked from, if it does not run.
 
         Ctrl-C reaches it too, and is blocked there from its first instruction on, as the blocked
         signals are inherited; here it is delivered after the start. `run_child` ends the block.
+
+        Args:
+            folders: The temporary folders of this process; that one deletes them if this one is
+                killed, also before it has a child.
         """
         resource_tracker.ensure_running()  # the server's start would start it, and end the block
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        os.environ[FOLDERS] = os.pathsep.join(map(str, folders))
         try:
             forkserver.ensure_running()
         finally:
+            del os.environ[FOLDERS]
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """Keep multiprocessing from running the user's script again in each child.
 
     Nothing of it is needed there, and a script without ``if __name__ == "__main__"`` would start
