@@ -1,6 +1,6 @@
 import pytest
 
-from tfcourse.bench import BENCHES, DESCRIPTIONS, load_bench
+from tfcourse.bench import BENCHES, DESCRIPTIONS, load_bench, options_of
 from tfcourse.errors import InputError
 
 
@@ -8,7 +8,7 @@ from tfcourse.errors import InputError
 def test_every_bench_loads_and_is_described(name):
     bench = load_bench(name)
     assert callable(bench)
-    assert "repeats" in bench.__annotations__
+    assert {*options_of(name)} <= {*bench.__annotations__}
     assert DESCRIPTIONS[name]
     assert "\n" not in DESCRIPTIONS[name]
 

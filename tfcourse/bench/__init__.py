@@ -1,4 +1,4 @@
-"""Side-by-side timings: ratios in one run, the figures that the README quotes."""
+"""Side-by-side timings, ratios in one run; and the soak. The README quotes their figures."""
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tfcourse.bench.frame import Comparison
     from tfcourse.bench.table import Result
 
-__all__ = ["BENCHES", "DESCRIPTIONS", "check_name", "load_bench"]
+__all__ = ["BENCHES", "DESCRIPTIONS", "check_name", "load_bench", "options_of"]
 
 # The location of each bench, "module:function". Only `load_bench` imports the modules, so that
 # listing the benches does not import TensorFlow.
@@ -24,6 +24,7 @@ BENCHES: dict[str, str] = {
     "population": "tfcourse.bench.population:bench",
     "score-per-second": "tfcourse.bench.score_per_second:bench",
     "search": "tfcourse.bench.search:bench",
+    "soak": "tfcourse.bench.soak.soak:bench",
     "startup": "tfcourse.bench.startup:bench",
     "strategies": "tfcourse.bench.strategies.compare:bench",
     "toy": "tfcourse.bench.toy:bench",
@@ -39,10 +40,19 @@ DESCRIPTIONS: dict[str, str] = {
     "population": "an epoch of one of 1, 8, 32 and 128 members beside that of a model alone",
     "score-per-second": "validation loss by seconds, beside Optuna with model.fit (ten minutes)",
     "search": "whole searches beside keras-tuner's random search (about ten minutes)",
+    "soak": "no leak in 1000 trials, no difference after 250 kill -9 (half an hour)",
     "startup": "the start of the commands, beside that of Python and of TensorFlow",
     "strategies": "regret of the strategies beside Optuna's samplers (an hour for 40 seeds)",
     "toy": "1000 steps of gradient descent on w² - 10w + 25, beside six other ways to write it",
 }
+
+# The options of `tfcourse bench` that a bench takes, where they are others than the rounds.
+_OPTIONS: dict[str, tuple[str, ...]] = {"soak": ("trials", "kills", "seed", "part")}
+
+
+def options_of(name: str) -> tuple[str, ...]:
+    """Return the options of `tfcourse bench` that the bench of that name takes."""
+    return _OPTIONS.get(name, ("repeats",))
 
 
 def check_name(name: str) -> None:
@@ -52,7 +62,7 @@ def check_name(name: str) -> None:
 
 
 def load_bench(name: str) -> Callable[..., "Sequence[Comparison] | Iterator[Result]"]:
-    """Return the bench of that name: a function of ``repeats`` that returns what to print.
+    """Return the bench of that name: a function of its options that returns what to print.
 
     Raises:
         InputError: No bench has that name.

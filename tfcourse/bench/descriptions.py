@@ -87,6 +87,17 @@ DETAILS: dict[str, Details] = {
         "models and values.",
         "about ten minutes; 1 round",
     ),
+    "soak": Details(
+        "Whether promises are kept. Of 1000 tiny trials, in one process and with two workers: the "
+        "growth of memory, open files, threads and temporary files, trials lost or doubled. Then "
+        "kill -9 at random moments, each time continued by the same command: of workers and their "
+        "parent, a chief and its workers, fit(checkpoint_dir=...), a population, a babysat "
+        "training. Records, histories and weights must be those of an undisturbed run to the last "
+        "bit. A broken promise is named, and the command ends with 1.",
+        "trials, trials-two, workers, chief, fit, population, babysit: --part runs one, and may "
+        "be given again. --kills are those of searches; each other part gets half as many.",
+        "about half an hour; trials, trials-two and fit take five minutes of it",
+    ),
     "startup": Details(
         "Seconds of a process from its launch to its exit.",
         "tfcourse --help, --version and check; Python alone, with import tfcourse and with import "

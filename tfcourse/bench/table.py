@@ -36,10 +36,12 @@ class Figures:
     Attributes:
         table: The table that is printed.
         entry: The figures as JSON has them.
+        faults: The promises that were not kept; with one the command fails.
     """
 
     table: Table
     entry: Mapping[str, object]
+    faults: tuple[str, ...] = ()
 
 
 Result = Comparison | Figures

@@ -1,18 +1,19 @@
-"""The command that times tfcourse beside its alternatives."""
+"""The command that times tfcourse beside its alternatives, and tries its promises."""
 
 import io
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stderr
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tfcourse.cli.options import Debug, Quiet, json_option
 from tfcourse.cli.output import print_json
+from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.notices import working
-from tfcourse.terminal import console, import_tensorflow, reporting
+from tfcourse.terminal import console, import_tensorflow, reporting, signals_interrupt
 
 if TYPE_CHECKING:
     from tfcourse.bench.table import Result
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["bench"]
 
 LONGEST_LINE = 80
+# These start processes of their own, which import it.
+WITHOUT_TENSORFLOW = ("soak", "startup")
 
 
 def bench(
@@ -32,6 +35,10 @@ def bench(
         ),
     ] = None,
     repeats: Annotated[int | None, typer.Option(min=1, help="Rounds to measure.")] = None,
+    trials: Annotated[int | None, typer.Option(min=8, help="Of soak: trials, 1000.")] = None,
+    kills: Annotated[int | None, typer.Option(min=1, help="Of soak: kills, 100.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of soak: the seed, 0.")] = None,
+    part: Annotated[list[str] | None, typer.Option(help="Of soak: a part of it.")] = None,
     as_json: Annotated[
         bool,
         json_option(
@@ -44,8 +51,8 @@ def bench(
         bool, typer.Option("--help", "-h", help="Show this message, or that of NAME, and exit.")
     ] = False,
 ) -> None:
-    """Time tfcourse beside its alternatives, in one run."""
-    with reporting(debug, quiet, as_json):
+    """Time tfcourse beside its alternatives in one run, or try its promises (soak)."""
+    with reporting(debug, quiet, as_json), signals_interrupt():  # some start processes
         if show_help:
             typer.echo(context.get_help() if name is None else _help_of(name))
             return
@@ -61,18 +68,40 @@ def bench(
             for key, description in DESCRIPTIONS.items():
                 console.print(f"{key:<{width}}{description}", highlight=False, soft_wrap=True)
             return
-        if name in DESCRIPTIONS and name != "startup":
+        given = {
+            "repeats": repeats, "trials": trials, "kills": kills, "seed": seed, "part": part
+        }  # fmt: skip
+        options = _options(name, {key: v for key, v in given.items() if v is not None})
+        if name in DESCRIPTIONS and name not in WITHOUT_TENSORFLOW:
             import_tensorflow(quiet)
-        run = load_bench(name)
+        run, faults = load_bench(name), list[str]()
 
         with _progress(name, quiet):
-            results = run() if repeats is None else run(repeats=repeats)
+            results = run(**options)
         if isinstance(results, Iterator):
-            results = _one_by_one(results, name, quiet)
+            results = _one_by_one(results, name, quiet, faults)
         if as_json:
             print_json({**entry, "results": [as_entry(result) for result in results]})
         else:
             render_all(results, console)
+        if faults:
+            raise WorkFailedError("\n".join(["Promises broke:", *faults]))
+
+
+def _options(name: str, given: Mapping[str, object]) -> Mapping[str, Any]:
+    """Return the options, which are those of the bench.
+
+    Raises:
+        InputError: No bench has that name, or it does not take one of them.
+    """
+    from tfcourse.bench import check_name, options_of
+
+    check_name(name)
+    for option in given:
+        if option not in options_of(name):
+            own = " or ".join(f"--{each}" for each in options_of(name))
+            raise InputError(f"The bench {name} takes {own}. Received: --{option}.")
+    return given
 
 
 def _help_of(name: str) -> str:
@@ -81,13 +110,15 @@ def _help_of(name: str) -> str:
     Raises:
         InputError: No bench has that name.
     """
-    from tfcourse.bench import DESCRIPTIONS, check_name
+    from tfcourse.bench import DESCRIPTIONS, check_name, options_of
     from tfcourse.bench.descriptions import DETAILS
 
     check_name(name)
     width = min(shutil.get_terminal_size().columns, LONGEST_LINE)
+    words = {option: "NAME" if option == "part" else "N" for option in options_of(name)}
+    options = "".join(f" [--{option} {word}]" for option, word in words.items())
     lines = [
-        f"Usage: tfcourse bench {name} [--repeats N] [--json]",
+        f"Usage: tfcourse bench {name}{options} [--json]",
         "",
         f"  {DESCRIPTIONS[name]}",
         "",
@@ -108,11 +139,14 @@ def _progress(name: str, quiet: bool) -> Iterator[None]:
         yield
 
 
-def _one_by_one(results: "Iterator[Result]", name: str, quiet: bool) -> "Iterator[Result]":
-    """Yield the results of a bench that computes one at a time."""
+def _one_by_one(
+    results: "Iterator[Result]", name: str, quiet: bool, faults: list[str]
+) -> "Iterator[Result]":
+    """Yield the results of a bench that computes one at a time; add the promises that broke."""
     while True:
         with _progress(name, quiet):
             result = next(results, None)
         if result is None:
             return
+        faults += getattr(result, "faults", ())
         yield result
