@@ -18,8 +18,8 @@
 # %%
 from tfcourse.course import QUICK, save, spread, verdict
 
-SEEDS = range(10)
-EPOCHS = 60
+SEEDS = range(4 if QUICK else 10)
+EPOCHS = 6 if QUICK else 60
 LONGER = EPOCHS * (2 if QUICK else 20)  # 20 times the epochs are as many steps
 SMALL, LARGE = 20, 400
 RATE = 0.07
