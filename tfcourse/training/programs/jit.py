@@ -12,13 +12,22 @@ from tfcourse.training.programs.fused_lstm import fused_layers
 from tfcourse.training.programs.tree import first_leaf
 from tfcourse.types import KerasModel, Layer, Nested
 
-__all__ = ["Auto", "choose_jit", "pays", "seconds_of_step"]
+__all__ = ["Auto", "choose_jit", "pays", "seconds_of_arithmetic", "seconds_of_step"]
 
 # Fitted to measurements on two CPU cores: the cost of a step beside its arithmetic without XLA,
-# that of the arithmetic, and the work from which a compile of one to two seconds pays.
+# that of a recurrent layer's time step (20 to 40 operations forward, and as many backward), that
+# of the arithmetic, and the work from which a compile of one to two seconds pays.
 OVERHEAD_PER_STEP = 0.4e-3
+OVERHEAD_PER_TIME_STEP = 0.1e-3
 SECONDS_PER_OPERATION = 1e-11
 WORTH_COMPILING = 2.0
+
+# What XLA saves a step of a model whose recurrent layers are `fused_layers`, beside a share of its
+# arithmetic: 0.2 to 1.1 ms in all were measured for 8 and 32 units, 8 to 128 time steps and batches
+# of 32 to 128, on idle cores. (With other work on both, the kernel was faster: 35 to 43 ms an epoch
+# of 32 units, against 50 to 58.)
+SAVED_PER_FUSED_STEP = 0.3e-3
+SHARE_SAVED = 0.15
 
 
 @dataclass(frozen=True)
@@ -45,10 +54,10 @@ def choose_jit(
     """Return True if ``steps`` steps without XLA would take longer than XLA's compilation is worth.
 
     On a CPU never with a convolution: its filter gradient took 632 ms inside an XLA loop and
-    5 ms outside. Nor where all recurrent layers are `fused_layers`, which take as long without XLA;
-    with a mask they would run Keras's loop, which takes three times as long. Otherwise by
-    `seconds_of_step`, and XLA is chosen above 2 s. An evaluation's step, and its compilation, take
-    about a third of a training's: the same rule serves both.
+    5 ms outside. Otherwise by `seconds_of_step`, and XLA is chosen above 2 s, of which it saves
+    about half. Where all recurrent layers are `fused_layers` it saves less of a step,
+    `_saved_of_fused`, and must save one second in all. An evaluation's step, and its compilation,
+    take about a third of a training's: the same rule serves both.
 
     Args:
         model: A built Keras model.
@@ -65,7 +74,7 @@ def choose_jit(
     recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
     masked = any(map(_makes_mask, layers))
     if recurrent and not masked and len(fused_layers(model)) == len(recurrent):
-        return False
+        return pays(model, 2 * steps * _saved_of_fused(model, sample, batch_size))
     return pays(model, steps * seconds_of_step(model, sample, batch_size))
 
 
@@ -83,18 +92,37 @@ def pays(model: KerasModel, seconds: float) -> bool:
 
 
 def seconds_of_step(model: KerasModel, sample: Nested, batch_size: int | None) -> float:
-    """Estimate a training step's time without XLA: ``0.4 ms + 6·parameters·batch·T·10⁻⁸ ms``.
+    """Estimate a training step's time without XLA: a fixed cost and `seconds_of_arithmetic`.
+
+    The fixed cost is 0.4 ms, and 0.1 ms for each time step of a recurrent layer.
+    """
+    layers = sum(isinstance(layer, keras.layers.RNN) for layer in flatten_layers(model))
+    overhead = OVERHEAD_PER_STEP + layers * _time_steps(model, sample) * OVERHEAD_PER_TIME_STEP
+    return overhead + seconds_of_arithmetic(model, sample, batch_size)
+
+
+def seconds_of_arithmetic(model: KerasModel, sample: Nested, batch_size: int | None) -> float:
+    """Estimate the part of a step that grows with its batch: ``6·parameters·batch·T·10⁻⁸ ms``.
 
     T is the time steps of a recurrent model, else 1; an unknown batch size counts as 32.
     """
     operations: float = (
         6 * sum(math.prod(w.shape) for w in model.trainable_weights) * (batch_size or 32)
     )
-    families = {base.__name__ for layer in flatten_layers(model) for base in type(layer).__mro__}
-    if "RNN" in families:
-        shape = first_leaf(sample).shape
-        operations *= (shape[1] or 1) if len(shape) > 2 else 1
-    return OVERHEAD_PER_STEP + operations * SECONDS_PER_OPERATION
+    return operations * _time_steps(model, sample) * SECONDS_PER_OPERATION
+
+
+def _time_steps(model: KerasModel, sample: Nested) -> int:
+    """Return the time steps of a recurrent model, the second axis of its input; else 1."""
+    if not any(isinstance(layer, keras.layers.RNN) for layer in flatten_layers(model)):
+        return 1
+    shape = first_leaf(sample).shape
+    return (shape[1] or 1) if len(shape) > 1 else 1
+
+
+def _saved_of_fused(model: KerasModel, sample: Nested, batch_size: int | None) -> float:
+    arithmetic = seconds_of_arithmetic(model, sample, batch_size)
+    return SAVED_PER_FUSED_STEP + SHARE_SAVED * arithmetic
 
 
 def _makes_mask(layer: Layer) -> bool:

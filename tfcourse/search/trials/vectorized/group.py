@@ -30,7 +30,7 @@ from tfcourse.training.non_finite.rule import logs_fault
 from tfcourse.training.population.fit import fit_population
 from tfcourse.training.population.member import Member, MemberResult
 from tfcourse.training.population.population import Population
-from tfcourse.training.programs.jit import OVERHEAD_PER_STEP, seconds_of_step
+from tfcourse.training.programs.jit import seconds_of_arithmetic
 from tfcourse.types import Hyperparameters
 
 __all__ = ["GroupRunner", "OnTrial"]
@@ -174,7 +174,7 @@ class GroupRunner:
         train, *_ = self.runner.data(0)
         sample = train.first(size)
         population.prepare(sample)
-        arithmetic = seconds_of_step(population.model, sample, size) - OVERHEAD_PER_STEP
+        arithmetic = seconds_of_arithmetic(population.model, sample, size)
         pays = should_vectorize(config, train.batches(size), arithmetic, self.workers)
         return population if pays else None
 
