@@ -70,9 +70,9 @@ def _runner_of(name: str, trials: int, kills: int, seed: int) -> Callable[[Path]
         case "fit":
             return lambda folder: _fire(Fit(folder, max(4, trials // 5), seed), folder, half, seed)
         case "population":
-            search, more = {"caviar": "population"}, max(8, trials // 4)
+            search = {"caviar": "population"}
             return lambda folder: _fire(
-                OneProcess(name, folder, more, seed, **search), folder, half, seed
+                OneProcess(name, folder, in_fire, seed, **search), folder, half, seed
             )
     return lambda folder: _fire(Babysat(folder, max(4, trials // 3), seed), folder, half, seed)
 
