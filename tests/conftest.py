@@ -38,6 +38,14 @@ def pytest_collection():
         gc.set_threshold(10_000)
 
 
+@pytest.fixture(autouse=True)
+def no_shared_traces():
+    """Have no test use the traces of another one: some count traces, or change what is traced."""
+    module = sys.modules.get("tfcourse.training.reuse.shared_traces")
+    if module is not None:
+        module.forget_traces()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def unsynchronized_files():
     """Leave it to the system when files are written to the disk.

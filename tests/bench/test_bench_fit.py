@@ -38,12 +38,13 @@ def test_a_new_model_takes_part_in_every_way(monkeypatch):
     monkeypatch.setattr(bench_fit, "_fit", partial(fit, "fit"))
     monkeypatch.setattr(bench_fit, "_model_fit", partial(fit, "model.fit"))
     new = bench_fit._new(works(0.1)["mlp"], 1, 0.1)
-    names = [bench_fit.AUTO, bench_fit.JIT, bench_fit.NO_JIT, *bench_fit.KERAS]
+    names = [bench_fit.AUTO, bench_fit.AGAIN, bench_fit.JIT, bench_fit.NO_JIT, *bench_fit.KERAS]
     assert [t.name for t in new.timings] == names
     assert new.title.endswith("1 epochs of a new model")
     assert not new.note
     by_default = models[0].jit_compile
     assert trained == [
+        ("fit", "auto", 1, by_default),
         ("fit", "auto", 1, by_default),
         ("fit", True, 1, by_default),
         ("fit", False, 1, by_default),

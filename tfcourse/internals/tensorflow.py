@@ -13,7 +13,6 @@ from tfcourse.types import Array, ConcreteFunction, DType, Tensor, TensorFunctio
 
 __all__ = [
     "allow_retracing",
-    "call_flat",
     "concrete_functions",
     "function_graph",
     "in_xla_context",
@@ -41,16 +40,6 @@ def allow_retracing(function: TensorFunction) -> TensorFunction:
 def concrete_functions(function: TensorFunction) -> list[ConcreteFunction]:
     """Return all traces of a ``tf.function``; public is only their number."""
     return list(function._list_all_concrete_functions())
-
-
-@uses("tensorflow.types.experimental.ConcreteFunction._call_flat")
-def call_flat(trace: ConcreteFunction, inputs: Sequence[Tensor]) -> Any:
-    """Call a trace with its tensors in a flat list.
-
-    It is what ``tf.function`` calls once it has chosen the trace. A public call of the trace
-    compares the structure of its arguments first.
-    """
-    return trace._call_flat(inputs, trace.captured_inputs)
 
 
 @uses("tensorflow.__internal__.FuncGraph")

@@ -35,6 +35,7 @@ from tfcourse.training.non_finite.rule import OnNan, check_on_nan
 from tfcourse.training.programs.jit import Auto
 from tfcourse.training.programs.state import build_state
 from tfcourse.training.programs.step import check_loop
+from tfcourse.training.reuse.shared_traces import share_traces
 from tfcourse.types import Callbacks, ClassWeight, KerasModel, SampleWeight, TrainingData
 
 __all__ = ["fit"]
@@ -198,6 +199,7 @@ def fit(
     if check_data:
         check_training(model, train, validation)
     build_state(model, train.sample, validation and validation.sample)
+    share_traces(model)
     check_feeds(model, train, validation)
     all_callbacks = callback_list(callbacks, model, verbose, train.steps, epochs, add_history=True)
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in all_callbacks.callbacks):

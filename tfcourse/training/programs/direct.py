@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.internals.tensorflow import call_flat
+from tfcourse.internals.traces import DetachedTrace, call_flat
 from tfcourse.types import ConcreteFunction, Nested, Tensor
 
 __all__ = ["DirectCalls"]
@@ -52,7 +52,7 @@ class DirectCalls:
 
 
 def _direct(
-    trace: ConcreteFunction, changing: Sequence[Tensor], arguments: Sequence[Nested]
+    trace: ConcreteFunction | DetachedTrace, changing: Sequence[Tensor], arguments: Sequence[Nested]
 ) -> Callable[[Sequence[Tensor]], Any]:
     """Return a function that calls a trace with other tensors for the changing ones."""
     inputs = trace.function_type.unpack_inputs(trace.function_type.bind(*arguments))

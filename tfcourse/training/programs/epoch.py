@@ -1,6 +1,6 @@
 """A whole epoch as one compiled program: the step in a loop, its batches taken inside it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import tensorflow as tf
@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfcourse.internals.tensorflow import allow_retracing
 from tfcourse.training.programs.direct import DirectCalls
 from tfcourse.training.programs.fallback import XlaFallback
+from tfcourse.training.programs.program_cache import Share
 from tfcourse.training.programs.result import ProgramResult, program_result
 from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.tree import gather_rows, replace_leaves, tree_leaves
@@ -32,18 +33,36 @@ class EpochProgram(XlaFallback):
         step: The step that is repeated.
         jit_compile: Whether to compile with XLA.
         run_eagerly: Whether not to compile at all, for debugging.
+        share: As in `ProgramCache`.
+        key: Describes what the traces depend on beside the model and the arguments.
     """
 
-    def __init__(self, step: Step, jit_compile: bool, run_eagerly: bool = False) -> None:
+    def __init__(
+        self,
+        step: Step,
+        jit_compile: bool,
+        run_eagerly: bool = False,
+        share: Share | None = None,
+        key: Hashable = None,
+    ) -> None:
         super().__init__(step.layers, step.safe, step.in_range)
         self.step = step
         self.traces = 0
+        self._share, self._key = share, key
         self._compile(jit_compile, run_eagerly)
 
     def _compile(self, jit_compile: bool, run_eagerly: bool = False) -> None:
         self.jit_compile = jit_compile
         self._loop = compiled(self._run_loop, jit_compile, run_eagerly)
         self._last = compiled(self._run_last, jit_compile, run_eagerly)
+        if self._share is not None and not run_eagerly:
+            # A trace that XLA can't compile, or without checks, is only this program's.
+            def accepted() -> bool:
+                return not (self.xla_failed or self.unchecked)
+
+            key = self._key, self.jit_compile
+            self._loop = self._share(self._loop, (key, "loop"), accepted)
+            self._last = self._share(self._last, (key, "last"), accepted)
 
     def __call__(
         self,
@@ -100,7 +119,7 @@ class EpochProgram(XlaFallback):
         if full:
             first, last = tf.constant(0), tf.constant(full)
             result = self._or_without_xla(
-                lambda: program_result(self._loop(data, order, batch_size, first, last))
+                lambda: program_result(self._loop(data, order, batch_size, first, last, False))
             )
         if rest is not None and result.finite:
             last_one = self._or_without_xla(lambda: program_result(self._last(data, rest)))

@@ -121,7 +121,7 @@ def _step_program(
             program = programs[key] = StreamProgram(make(), eager)
         return program
     if program is None or (required and program.xla_failed):
-        on_arrays = EpochProgram(make(), jit_compile, eager)
+        on_arrays = EpochProgram(make(), jit_compile, eager, program_cache(model).share, key)
         program = programs[key] = BufferedProgram(on_arrays) if stream else on_arrays
     program.required = required
     return program

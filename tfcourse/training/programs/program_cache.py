@@ -1,14 +1,17 @@
 """The programs of a model and what they share, from one ``compile`` to the next."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from tfcourse.internals.models import loss_tracker
 from tfcourse.training.programs.trainable import FirstTrainable
 from tfcourse.types import KerasModel, Nested
 
-__all__ = ["ProgramCache", "program_cache", "same_objects"]
+__all__ = ["ProgramCache", "Share", "program_cache", "same_objects"]
+
+Function: TypeAlias = Callable[..., Any]
+Share: TypeAlias = Callable[[Function, Hashable, Callable[[], bool]], Function]
 
 
 @dataclass
@@ -25,6 +28,9 @@ class ProgramCache:
         trainable: Has all traces train the same layers.
         outputs: Symbols of the model's outputs, by the shapes and types of its inputs.
         traced_steps: The names of the model's own steps that were traced to create variables.
+        share: Makes a program's function one that may use the trace of another model, from the
+            function, a key, and a function that tells whether other models may use its traces;
+            None where there are no others.
     """
 
     compile_state: tuple[object, ...]
@@ -34,6 +40,7 @@ class ProgramCache:
     trainable: FirstTrainable = field(default_factory=FirstTrainable)
     outputs: dict[tuple[Any, ...], Nested] = field(default_factory=dict)
     traced_steps: set[str] = field(default_factory=set)
+    share: Share | None = None
 
 
 def program_cache(model: KerasModel) -> ProgramCache:

@@ -24,6 +24,14 @@ class FirstTrainable:
     def __init__(self) -> None:
         self.flags: Flags = []
 
+    def freeze(self, model: KerasModel) -> None:
+        """Take the model's present flags as those of the first trace."""
+        self.flags = self.flags or _flags(model)
+
+    def differs(self, model: KerasModel) -> bool:
+        """Return True if the flags of the first trace are no longer the model's."""
+        return any(trainable_flag(part) != flag for part, flag in self.flags)
+
     def wrap(
         self, step: Callable[[Nested], Nested], model: KerasModel
     ) -> Callable[[Nested], Nested]:
@@ -32,7 +40,7 @@ class FirstTrainable:
         def step_with_flags(batch: Nested) -> Nested:
             if tf.executing_eagerly():
                 return step(batch)
-            self.flags = self.flags or _flags(model)
+            self.freeze(model)
             with _set_for_now(self.flags):
                 return step(batch)
 
