@@ -863,32 +863,35 @@ def test_no_false_alarm(loss, build):
 
 # Keras's own applications.
 
-# The biases to report, and the batch norms too slow for 1000 steps (momentum 0.999 in
-# MobileNetV2: 0.999**1000 = 0.37). DenseNet121 has branches, EfficientNetB0 gates.
+# The input size, the biases to report, and the batch norms too slow for 1000 steps (momentum
+# 0.999 in MobileNetV2: 0.999**1000 = 0.37). DenseNet121 has branches, EfficientNetB0 gates,
+# Xception separable convolutions, and InceptionV3 batch norms without gamma.
 APPLICATIONS = {
-    "MobileNetV2": (0, 52),
-    "ResNet50": (53, 0),
-    "DenseNet121": (0, 0),
-    "EfficientNetB0": (0, 0),
+    "MobileNetV2": (32, 0, 52),
+    "ResNet50": (32, 53, 0),
+    "DenseNet121": (32, 0, 0),
+    "EfficientNetB0": (32, 0, 0),
+    "Xception": (71, 0, 0),
+    "InceptionV3": (75, 0, 0),
 }
 
 
 @functools.cache
-def application(name):
+def application(name, size):
     """One of Keras's models, in float64 and compiled."""
     keras.config.set_dtype_policy("float64")
-    model = getattr(keras.applications, name)(weights=None, classes=5, input_shape=(32, 32, 3))
+    model = getattr(keras.applications, name)(weights=None, classes=5, input_shape=(size, size, 3))
     model.compile("sgd", "sparse_categorical_crossentropy")
     return model
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "biases", "slow"), [(name, *row) for name, row in APPLICATIONS.items()]
+    ("name", "size", "biases", "slow"), [(name, *row) for name, row in APPLICATIONS.items()]
 )
-def test_keras_applications(name, biases, slow):
+def test_keras_applications(name, size, biases, slow):
     """ResNet50 carries a bias into each of its 53 batch norms; the others have none to report."""
-    model = application(name)
+    model = application(name, size)
     assert [rule for rule, _ in found(model, steps=10_000)] == ["useless_bias"] * biases
     findings = found(model, steps=1000)
     assert [rule for rule, _ in findings if rule != "useless_bias"] == ["slow_average"] * slow
@@ -913,7 +916,7 @@ def with_biases(model):
 def test_the_biases_reported_in_applications_are_those_without_a_gradient(name, change):
     """Every one that is reported, and no other, in float64 on a random batch."""
     keras.config.set_dtype_policy("float64")
-    model = change(application(name))
+    model = change(application(name, 32))
     reported = {layer for rule, layer in found(model) if rule == "useless_bias"}
     relative = gradients(model)
     assert len(reported) >= 49

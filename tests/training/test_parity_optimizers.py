@@ -66,6 +66,8 @@ def test_every_optimizer(name):
 
 
 OPTIONS = {
+    "clipnorm": {"clipnorm": 0.05},
+    "clipvalue": {"clipvalue": 0.01},
     "global_clipnorm": {"global_clipnorm": 0.1},
     "weight decay": {"weight_decay": 0.1},
     "EMA": {"use_ema": True, "ema_momentum": 0.9},
@@ -73,12 +75,15 @@ OPTIONS = {
     "gradient accumulation": {"gradient_accumulation_steps": 2},
     "a loss scale": {"loss_scale_factor": 8.0},
 }
+OURS_TOO = ["global_clipnorm", "EMA written back", "gradient accumulation"]
 
 
-@pytest.mark.parametrize("name", ["EMA written back", "gradient accumulation", "global_clipnorm"])
-def test_options(name):
-    """What keeps a state, acts in some steps only, or joins all gradients; our Adam has it too."""
-    optimizer = Adam if name == "global_clipnorm" else optimizers.Adam
+@pytest.mark.parametrize(
+    ("optimizer", "name"),
+    [(optimizers.Adam, name) for name in OPTIONS] + [(Adam, name) for name in OURS_TOO],
+    ids=[f"Keras's, {name}" for name in OPTIONS] + [f"ours, {name}" for name in OURS_TOO],
+)
+def test_every_option(optimizer, name):
     assert_same(both(lambda: network(optimizer=optimizer(0.01, **OPTIONS[name])), examples()))
 
 
@@ -92,14 +97,16 @@ class OneOverStep(schedules.LearningRateSchedule):
 SCHEDULES = {
     "exponential": lambda: schedules.ExponentialDecay(0.1, 2, 0.9),
     "piecewise": lambda: schedules.PiecewiseConstantDecay([2, 5], [0.1, 0.01, 0.001]),
+    "polynomial": lambda: schedules.PolynomialDecay(0.1, 4, power=2, cycle=True),
+    "inverse time": lambda: schedules.InverseTimeDecay(0.1, 3, 0.5, staircase=True),
     "cosine": lambda: schedules.CosineDecay(0.0, 4, warmup_target=0.1, warmup_steps=3),
+    "cosine restarts": lambda: schedules.CosineDecayRestarts(0.1, 3),
     "one's own": OneOverStep,
 }
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_schedules(name):
-    """All are functions of the step, which the loop counts."""
+def test_every_schedule(name):
     # Keras's optimizer and ours in turn: both take a schedule by the same base class.
     optimizer = [Momentum, optimizers.SGD][list(SCHEDULES).index(name) % 2]
     assert_same(both(lambda: network(optimizer=optimizer(SCHEDULES[name]())), examples()))
@@ -123,6 +130,7 @@ def test_all_options_at_once(optimizer):
 
     def make():
         options = {name: value for each in OPTIONS.values() for name, value in each.items()}
+        del options["clipnorm"], options["clipvalue"]  # only one way to clip is allowed
         return network(optimizer=optimizer(schedules.CosineDecay(0.1, 12), **options))
 
     assert_same(both(make, examples(), epochs=3), tolerance=1e-6)
