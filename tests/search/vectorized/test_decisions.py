@@ -94,6 +94,11 @@ class TestHands:
         assert found == [1, 2, 4, 8, 8, 16, 24, 48, 50]
         assert all(slot_count(members, 50) >= members for members in range(1, 51))
 
+    def test_a_program_that_is_compiled_serves_a_group_that_is_a_little_smaller(self):
+        assert [slot_count(members, 63, {63}) for members in (63, 55, 51)] == [63] * 3
+        assert [slot_count(members, 63, {63}) for members in (50, 9)] == [56, 16]
+        assert slot_count(40, 63, {63, 48, 32}) == 48
+
     def test_the_largest_group_comes_first(self):
         hand = {5: "a", 1: "b", 2: "a", 3: "b", 4: "a", 9: "c"}
         assert next_group(hand, 64) == [2, 4, 5]

@@ -59,9 +59,9 @@ def test_a_further_call_traces_nothing(trained):
         assert_same_weights(mine.weights, theirs.weights)
 
 
-def test_the_number_of_slots_does_not_matter(trained):
+def test_neither_the_number_of_slots_nor_idle_ones_matter(trained):
     shared, before = trained
-    result = population(shared, CHOSEN, X, Y, **{**OPTIONS, "slots": 5})
+    result = population(shared, CHOSEN, X, Y, **{**OPTIONS, "slots": 7})
     for mine, theirs in zip(result.results, before.results, strict=True):
         assert_same_history(mine.history, theirs.history)
         assert_same_weights(mine.weights, theirs.weights)

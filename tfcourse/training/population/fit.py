@@ -120,8 +120,9 @@ def fit_population(
         keep: The weights of a member to keep: those of its ``"best"`` epoch by the objective,
             or its ``"last"``.
         slots: The members that are trained at a time; the next one takes the place of one that
-            stops, in the same program. None
-            chooses (`tfcourse.training.population.sizes.choose_slots`).
+            stops, in the same program. Slots without a member are idle: with as many slots, a
+            smaller population needs no program of its own. None chooses
+            (`tfcourse.training.population.sizes.choose_slots`).
         on_member_end: Called as ``on_member_end(index, result)`` as soon as a member has ended,
             with a `MemberResult`.
         on_epoch_end: Called as ``on_epoch_end(index, logs)`` after each epoch of each member,
@@ -154,7 +155,7 @@ def fit_population(
         check_training(model, train, validation)
     step, fresh = population.prepare(train.sample)
     compared_by = _objective(model, objective, direction, min_delta, validation is not None)
-    slots = min(slots, len(members)) if slots else choose_slots(len(members), step.bytes)
+    slots = slots or choose_slots(len(members), step.bytes)
     trainings = [MemberTraining(i, m, m.epochs or epochs) for i, m in enumerate(members)]
     jit = _compilation(model, train, validation, jit_compile, slots, [t.epochs for t in trainings])
     program = population.program(step, train.batch_size, (validation or train).batch_size, jit)

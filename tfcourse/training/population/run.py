@@ -99,9 +99,10 @@ class Run:
         free = [slot for slot, training in enumerate(self.slots) if training is None]
         coming = [self.waiting.popleft() for _ in free[: len(self.waiting)]]
         new = [training for training in coming if training.state is None]
-        for training, values in zip(new, self.fresh.of([r.member.seed for r in new]), strict=True):
-            optimizer = self.step.fresh_optimizer(training.member.hyperparameters)
-            training.state = State(values, optimizer, [])
+        models = self.fresh.of([training.member.seed for training in new])
+        optimizers = self.step.fresh_optimizers([t.member.hyperparameters for t in new])
+        for training, model, optimizer in zip(new, models, optimizers, strict=True):
+            training.state = State(model, optimizer, [])
         if coming:
             slots = free[: len(coming)]
             self.stack.put(

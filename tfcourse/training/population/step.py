@@ -135,26 +135,36 @@ class MemberStep:
         self.model.reset_metrics()
         return [v.numpy() for v in self.variables.metrics]
 
-    def fresh_optimizer(self, hyperparameters: Mapping[str, float | str]) -> list[Array]:
-        """Return the values of the optimizer's variables before the first step.
+    def fresh_optimizers(
+        self, members: Sequence[Mapping[str, float | str]]
+    ) -> Iterator[list[Array]]:
+        """Yield the values of the optimizer's variables before each member's first step.
 
         Args:
-            hyperparameters: Values by name that replace the optimizer's own.
+            members: The values by name that replace the optimizer's own, of each member.
         """
-        values = {id(v): v.numpy() for v in self.variables.optimizer}
+        shared = {id(v): v.numpy() for v in self.variables.optimizer}
         slots = [slot for slots in self.optimizer.slot_variables for slot in slots]
         for variable in (self.optimizer.iterations, *slots):
-            values[id(variable)] = np.zeros_like(values[id(variable)])
+            shared[id(variable)] = np.zeros_like(shared[id(variable)])
+        for hyperparameters in members:
+            values = shared | self._own_values(hyperparameters)
+            yield [np.asarray(values[id(v)]) for v in self.variables.optimizer]
+
+    def _own_values(self, hyperparameters: Mapping[str, float | str]) -> dict[int, Array]:
+        """Return the values that differ from the optimizer's own, by the id of the variable."""
+        values: dict[int, Array] = {}
         for name, value in hyperparameters.items():
             if name == DROPOUT:
-                values |= {id(rate): np.float64(value) for rate in self._rates}
+                values |= {id(rate): np.asarray(value, "float64") for rate in self._rates}
                 continue
             if name == SMOOTHING:
-                values |= {id(v): np.float64(value) for v in smoothing_variables(self.model)}
+                smoothings = smoothing_variables(self.model)
+                values |= {id(v): np.asarray(value, "float64") for v in smoothings}
                 continue
             variable, number = self.optimizer.assignment(name, value)
-            values[id(variable)] = np.asarray(number, values[id(variable)].dtype)
-        return [np.asarray(values[id(v)]) for v in self.variables.optimizer]
+            values[id(variable)] = np.asarray(number, variable.dtype)
+        return values
 
     @contextmanager
     def _member_rates(self) -> Iterator[None]:

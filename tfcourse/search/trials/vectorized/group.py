@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from weakref import WeakKeyDictionary
 
 from tfcourse.errors import error_line
 from tfcourse.hyperparameters import OPTIMIZER_ARGUMENTS
@@ -53,6 +54,7 @@ class GroupRunner:
         self.runner, self.group_size, self.workers = runner, group_size, workers
         self.config, self.split = runner.config, runner.split
         self._populations: dict[Hashable, Population] = {}  # the last used one is the last
+        self._slots: WeakKeyDictionary[Population, set[int]] = WeakKeyDictionary()
         self._refused: set[Hashable] = set()
         self._costs = ModelCosts(self.config, self.split)
         self._effort = Effort()
@@ -106,6 +108,9 @@ class GroupRunner:
         assert isinstance(dev, Arrays)
         members = [self._member(*of) for of in group]
         x, y, weight = train.parts
+        compiled = self._slots.setdefault(population, set())
+        slots = slot_count(len(members), self.group_size, compiled)
+        compiled.add(slots)
         trained = fit_population(
             population,
             members,
@@ -119,7 +124,7 @@ class GroupRunner:
             objective=config.search.objective,
             direction=config.direction,
             keep="best" if config.search.score_at == BEST else "last",
-            slots=slot_count(len(members), self.group_size),
+            slots=slots,
             on_member_end=callbacks.on_member_end,
             on_epoch_end=callbacks.on_epoch_end,
             # As for a single trial: dropout draws different numbers with and without XLA.

@@ -1,7 +1,7 @@
 """The sizes of groups, and the trials that make up the next one."""
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
 
 from tfcourse.search.config.architecture import architecture_count
@@ -14,6 +14,8 @@ __all__ = ["GroupSizes", "group_sizes", "max_parallel_trials", "next_group", "sl
 # In larger groups a member is hardly cheaper, and a killed process loses all members.
 MAX_GROUP_SIZE = 64
 MAX_PREFETCH = 256
+# Idle slots for each member that are sooner computed than another program is compiled.
+IDLE_SLOTS = 0.25
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,20 @@ def group_sizes(config: SearchConfig, workers: int) -> GroupSizes:
     return GroupSizes(size, size if has_one_architecture else min(share, MAX_PREFETCH))
 
 
-def slot_count(members: int, group_size: int) -> int:
+def slot_count(members: int, group_size: int, compiled: Collection[int] = ()) -> int:
     """Return the number of slots for a group: few different ones, as each compiles a program.
 
-    It is the next power of 2, or above 8 the next multiple of 8, and at most ``group_size``.
+    It is the least of those that have been compiled, if few slots stay idle; otherwise the next
+    power of 2, or above 8 the next multiple of 8, and at most ``group_size``.
+
+    Args:
+        members: The trials of the group.
+        group_size: The most trials of a group.
+        compiled: The numbers of slots of earlier groups of the same program.
     """
+    fitting = [n for n in compiled if members <= n <= (1 + IDLE_SLOTS) * members]
+    if fitting:
+        return min(fitting)
     up = 2 ** math.ceil(math.log2(members)) if members <= 8 else 8 * math.ceil(members / 8)
     return min(up, group_size)
 
