@@ -69,6 +69,7 @@ def short_folder():
 class TestShortForms:
     def test_trials(self, tmp_path, monkeypatch):
         monkeypatch.setattr(commands, "_alone", Forked)
+        monkeypatch.setattr(sys.modules[leaks.__module__], "SECONDS_BETWEEN", 0.02)
         part = leaks(tmp_path, 24, 1, 0)
         assert part.faults == ()
         assert part.figures["trials"] == 24

@@ -22,6 +22,8 @@ __all__ = ["pool_under_fire"]
 # a record: that is promised too, and would be another record.
 MOST_DEATHS = 2
 EARLY = 0.2
+# The most seconds from a record to a kill: a short search would end before.
+LONGEST = 2.0
 # The odds of the victims: a worker, a command, and the process that workers are forked from.
 WORKER, COMMAND, SERVER = "workers", "commands", "servers"
 ODDS = {WORKER: 0.8, COMMAND: 0.15, SERVER: 0.05}
@@ -108,7 +110,8 @@ class _Search:
         begin = time.monotonic()
         is_early = self.chance.random() < EARLY
         if is_early or wait_until(lambda: self.is_over or self.new_records() > 0):
-            seconds = self.chance.uniform(0, 2.0 if is_early else time.monotonic() - begin)
+            elapsed = LONGEST if is_early else min(LONGEST, time.monotonic() - begin)
+            seconds = self.chance.uniform(0, elapsed)
             wait_until(lambda: self.is_over, seconds)
         else:
             self.faults.append("no trial ended for minutes")
