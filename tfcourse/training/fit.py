@@ -71,10 +71,12 @@ def fit(
     """Train a compiled Keras model with ``model.fit``'s arguments, in less time.
 
     Data in memory (arrays and tensors, and dicts, lists and tuples of them) runs as one
-    compiled program per epoch; ``tf.data`` datasets, ``PyDataset`` and generators run many
-    steps a call. With ``shuffle=False`` and ``jit_compile=False``, history, weights and
-    optimizer state are those of ``model.fit``. A callback that acts on batches is called at every
-    batch. A model's own ``train_step`` is used.
+    compiled program per epoch, and under XLA several short epochs in one call where nothing looks
+    at the training between them (`tfcourse.training.together`); ``tf.data`` datasets,
+    ``PyDataset`` and generators run many steps a call. With ``shuffle=False`` and
+    ``jit_compile=False``, history, weights and optimizer state are those of
+    ``model.fit``. A callback that acts on batches is called at every batch. A model's own
+    ``train_step`` is used.
 
     Under ``MirroredStrategy`` and ``MultiWorkerMirroredStrategy`` a step is that of the whole
     batch, of which each replica takes its part: create and compile the model in the strategy's

@@ -21,7 +21,14 @@ from tfcourse.training.data.feeds import Chunk, Feed, Program, StreamFeed
 from tfcourse.training.non_finite.guard import Guard
 from tfcourse.training.non_finite.rule import OnNan
 from tfcourse.training.programs.buffered import batches_in
-from tfcourse.training.programs.model_programs import metrics_reset, test_program, train_program
+from tfcourse.training.programs.model_programs import (
+    StepProgram,
+    metrics_reset,
+    test_program,
+    train_program,
+)
+from tfcourse.training.programs.step import runs_eagerly
+from tfcourse.training.together import run_together
 from tfcourse.types import CallbackList, KerasModel, Logs
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
@@ -87,8 +94,10 @@ class Loop:
         model, callbacks = self.model, self.callbacks
         model.stop_training = False
         start = self._begin(initial_epoch, epochs)
-        logs, step = start.logs, start.step
-        for epoch in start.epochs:
+        logs, step, epochs_left = start.logs, start.step, start.epochs
+        if self.validation is None and self.checkpoints is None:
+            logs, epochs_left = self._run_together(epochs_left)
+        for epoch in epochs_left:
             if not step:
                 self.reset_metrics()
                 callbacks.on_epoch_begin(epoch)
@@ -108,6 +117,13 @@ class Loop:
         history: keras.callbacks.History = model.history
         return history
 
+    def _run_together(self, epochs: range) -> tuple[Logs | None, range]:
+        if runs_eagerly(self.model):
+            return None, epochs
+        program, steps = self._program(), self.stride
+        reset, guard = self.reset_metrics, self.guard
+        return run_together(epochs, self.train, program, steps, self.callbacks, reset, guard)
+
     def _begin(self, initial_epoch: int, epochs: int) -> Start:
         if self.checkpoints is not None:
             return self.checkpoints.begin(initial_epoch, epochs)
@@ -117,14 +133,17 @@ class Loop:
 
     def _train_epoch(self, epoch: int, start: int = 0) -> Logs:
         """Run an epoch from step ``start``, and repeat steps after a rollback; return the logs."""
-        jit, guarded = self.plan.jit, self.guard is not None
-        options = guarded, jit.required, jit.in_range, jit.exact
-        program = train_program(self.model, self.train.stream, jit.training, *options)
+        program = self._program()
         logs: Logs = {}
         again: int | None = start
         while again is not None:
             logs, again = self._train_steps(program, epoch, again)
         return epoch_logs(self.model, logs, "train_step", self.callbacks, TRAIN_HOOKS)
+
+    def _program(self) -> StepProgram:
+        jit, guarded = self.plan.jit, self.guard is not None
+        options = guarded, jit.required, jit.in_range, jit.exact
+        return train_program(self.model, self.train.stream, jit.training, *options)
 
     def _train_steps(self, program: Program, epoch: int, start: int) -> tuple[Logs, int | None]:
         """Return the logs after the last step, and the step to repeat from after a rollback."""

@@ -60,6 +60,10 @@ class Guard:
             self.step, self.useless = step, 0
             self.replay_buffers.clear()
 
+    def take_back(self) -> None:
+        """Set the state to the newest copy, and forget that copy."""
+        self._assign(self.copies.pop())
+
     def add_batches(self, result: ProgramResult) -> None:
         """Keep the batches of a call on a stream."""
         if result.replay_buffer is not None:

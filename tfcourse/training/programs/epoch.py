@@ -1,18 +1,19 @@
 """A whole epoch as one compiled program: the step in a loop, its batches taken inside it."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.internals.tensorflow import allow_retracing
+from tfcourse.internals.tensorflow import allow_retracing, function_graph
 from tfcourse.training.programs.direct import DirectCalls
 from tfcourse.training.programs.fallback import XlaFallback
 from tfcourse.training.programs.program_cache import Share
 from tfcourse.training.programs.result import ProgramResult, program_result
 from tfcourse.training.programs.step import Step
-from tfcourse.training.programs.tree import gather_rows, replace_leaves, tree_leaves
-from tfcourse.types import Nested, Tensor
+from tfcourse.training.programs.tree import gather_rows, map_leaves, replace_leaves, tree_leaves
+from tfcourse.types import Nested, Tensor, TensorArray
 
 __all__ = ["EpochProgram", "compiled"]
 
@@ -49,12 +50,14 @@ class EpochProgram(XlaFallback):
         self.step = step
         self.traces = 0
         self._share, self._key = share, key
+        self._reset: Callable[[], None] = lambda: None
         self._compile(jit_compile, run_eagerly)
 
     def _compile(self, jit_compile: bool, run_eagerly: bool = False) -> None:
         self.jit_compile = jit_compile
         self._loop = compiled(self._run_loop, jit_compile, run_eagerly)
         self._last = compiled(self._run_last, jit_compile, run_eagerly)
+        self._epochs = compiled(self._run_epochs, jit_compile, run_eagerly)
         if self._share is not None and not run_eagerly:
             # A trace that XLA can't compile, or without checks, is only this program's.
             def accepted() -> bool:
@@ -63,6 +66,7 @@ class EpochProgram(XlaFallback):
             key = self._key, self.jit_compile
             self._loop = self._share(self._loop, (key, "loop"), accepted)
             self._last = self._share(self._last, (key, "last"), accepted)
+            self._epochs = self._share(self._epochs, (key, "epochs"), accepted)
 
     def __call__(
         self,
@@ -110,6 +114,36 @@ class EpochProgram(XlaFallback):
         first, last = tf.constant(start), tf.constant(stop)
         arguments = data, order, size, first, last, rest
         return program_result(calls(self._loop, rest, (order, first, last), *arguments))
+
+    def run_epochs(
+        self,
+        data: Nested,
+        orders: Tensor,
+        batch_size: int,
+        count: int,
+        reset: Callable[[], None],
+    ) -> list[Nested] | None:
+        """Run whole epochs under XLA; return the logs of each.
+
+        Return None if a loss or weight became a number that is not finite, or without XLA.
+
+        Args:
+            data: The examples, nested tensors.
+            orders: The order of each epoch, a row of their indices. Their number is part of the
+                program: there may be more than ``count``.
+            batch_size: Examples a step; a full batch at least.
+            count: The number of epochs.
+            reset: Resets the metrics, before each epoch; always to the same values.
+        """
+
+        def call() -> list[Nested] | None:
+            if not self.jit_compile:
+                return None
+            self._reset = reset
+            epochs, finite, logs = self._epochs(data, orders, batch_size, tf.constant(count))
+            return _logs_by_epoch(logs, int(epochs)) if bool(finite) else None
+
+        return self._or_without_xla(call)
 
     def full_and_rest(
         self, data: Nested, order: Tensor, batch_size: int, full: int, rest: Tensor | None
@@ -177,6 +211,40 @@ class EpochProgram(XlaFallback):
         self._check_trace()
         return tensors
 
+    def _run_epochs(
+        self,
+        data: Nested,
+        orders: Tensor,
+        batch_size: int,
+        count: Tensor,
+    ) -> tuple[Tensor, Tensor, Nested]:
+        """Run epochs, each as `_run_loop` does; the logs have a first axis for the epochs."""
+        room, examples = orders.shape
+        full = tf.constant(examples // batch_size)
+        with function_graph("logs"):  # never run: for their structure, shapes and types
+            logs = map_leaves(tf.convert_to_tensor, self.step.logs_after(()))
+        every = [
+            tf.TensorArray(leaf.dtype, room, element_shape=leaf.shape) for leaf in tree_leaves(logs)
+        ]
+
+        def body(
+            epoch: Tensor, _: Tensor, every: Sequence[TensorArray]
+        ) -> tuple[Tensor, Tensor, list[TensorArray]]:
+            self._reset()
+            rest = bool(examples % batch_size)
+            order = tf.ensure_shape(orders[epoch], [examples])
+            _, finite, new = self._run_loop(data, order, batch_size, tf.constant(0), full, rest)
+            pairs = zip(every, tree_leaves(new), strict=True)
+            return epoch + 1, finite, [array.write(epoch, leaf) for array, leaf in pairs]
+
+        epochs, finite, every = tf.while_loop(
+            lambda epoch, finite, _: (epoch < count) & finite,
+            body,
+            (tf.constant(0), tf.constant(True), every),
+            parallel_iterations=1,
+        )
+        return epochs, finite, replace_leaves(logs, [array.stack() for array in every])
+
     def _run_last(self, data: Nested, rows: Tensor) -> tuple[int, Tensor, Nested]:
         self.traces += 1
         logs = self.step.call(gather_rows(data, rows))
@@ -184,6 +252,13 @@ class EpochProgram(XlaFallback):
         tensors = 1, finite, self.step.logs_after(logs)
         self._check_trace()
         return tensors
+
+
+def _logs_by_epoch(logs: Nested, count: int) -> list[Nested]:
+    """Return the logs of each of ``count`` epochs, from those with a first axis for the epochs."""
+    # Numbers leave TensorFlow together; what isn't a number stays a tensor, as after one epoch.
+    logs = map_leaves(lambda leaf: leaf.numpy() if leaf.shape.rank == 1 else leaf, logs)
+    return [map_leaves(itemgetter(epoch), logs) for epoch in range(count)]
 
 
 def compiled(

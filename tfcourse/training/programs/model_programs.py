@@ -13,7 +13,14 @@ from tfcourse.training.programs.step import Step, layer_names, runs_eagerly, tes
 from tfcourse.training.programs.stream import StreamProgram
 from tfcourse.types import KerasModel
 
-__all__ = ["metrics_reset", "predict_program", "state_copier", "test_program", "train_program"]
+__all__ = [
+    "StepProgram",
+    "metrics_reset",
+    "predict_program",
+    "state_copier",
+    "test_program",
+    "train_program",
+]
 
 StepProgram = EpochProgram | StreamProgram | BufferedProgram
 

@@ -205,6 +205,11 @@ class MetricsReset:
             handles = [variable.value.handle for variable in variables]
             self.values = list(zip(handles, values_of(variables), strict=True))
 
+    @property
+    def is_known(self) -> bool:
+        """Whether every reset sets the same variables to the same values, so that programs can."""
+        return not self.may_grow and self._is_known()
+
     def _has_grown(self, count: int) -> bool:
         return self.may_grow and len(self.model.metrics_variables) != count
 
@@ -213,7 +218,7 @@ class MetricsReset:
         return same_objects(handles, [handle for handle, _ in self.values or ()])
 
     def _is_known(self) -> bool:
-        """Return True if every reset sets the same variables to the same values."""
+        """Return True if every reset sets the same values."""
         if is_distributed(self.model) or overrides(self.model, "reset_metrics"):
             return False
         metrics = [m for each in self.model.metrics for m in (each, *getattr(each, "metrics", ()))]
