@@ -6,7 +6,8 @@ from operator import itemgetter
 import numpy as np
 import tensorflow as tf
 
-from tfcourse.training.programs.epoch import EpochProgram, compiled
+from tfcourse.training.programs.compiled import compiled
+from tfcourse.training.programs.epoch import EpochProgram
 from tfcourse.training.programs.replay_buffer import RowReplayBuffer
 from tfcourse.training.programs.result import ProgramResult
 from tfcourse.training.programs.stream import next_batch

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.training.programs.epoch import compiled
+from tfcourse.training.programs.compiled import compiled
 from tfcourse.training.programs.replay_buffer import none_for_optionals
 from tfcourse.training.programs.result import ProgramResult
 from tfcourse.training.programs.stream import next_batch

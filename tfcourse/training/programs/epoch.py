@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from operator import itemgetter
-from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.internals.tensorflow import allow_retracing, function_graph
+from tfcourse.internals.tensorflow import function_graph
+from tfcourse.training.programs.compiled import compiled
 from tfcourse.training.programs.direct import DirectCalls
 from tfcourse.training.programs.fallback import XlaFallback
 from tfcourse.training.programs.program_cache import Share
@@ -15,7 +15,7 @@ from tfcourse.training.programs.step import Step
 from tfcourse.training.programs.tree import gather_rows, map_leaves, replace_leaves, tree_leaves
 from tfcourse.types import Nested, Tensor, TensorArray
 
-__all__ = ["EpochProgram", "compiled"]
+__all__ = ["EpochProgram"]
 
 
 class EpochProgram(XlaFallback):
@@ -47,8 +47,7 @@ class EpochProgram(XlaFallback):
         key: Hashable = None,
     ) -> None:
         super().__init__(step.layers, step.safe, step.in_range)
-        self.step = step
-        self.traces = 0
+        self.step, self.traces = step, 0
         self._share, self._key = share, key
         self._reset: Callable[[], None] = lambda: None
         self._compile(jit_compile, run_eagerly)
@@ -259,18 +258,3 @@ def _logs_by_epoch(logs: Nested, count: int) -> list[Nested]:
     # Numbers leave TensorFlow together; what isn't a number stays a tensor, as after one epoch.
     logs = map_leaves(lambda leaf: leaf.numpy() if leaf.shape.rank == 1 else leaf, logs)
     return [map_leaves(itemgetter(epoch), logs) for epoch in range(count)]
-
-
-def compiled(
-    function: Callable[..., Any], jit_compile: bool, run_eagerly: bool
-) -> Callable[..., Any]:
-    """Return the function as a ``tf.function``, or as it is for ``run_eagerly``."""
-    if run_eagerly:
-        return function
-    # Without XLA, data of a third length is not traced again.
-    program: Callable[..., Any] = tf.function(
-        function, jit_compile=jit_compile, autograph=False, reduce_retracing=not jit_compile
-    )
-    # Each model has its own; TensorFlow takes many of them for one that is traced too often.
-    allow_retracing(program)
-    return program

@@ -207,7 +207,7 @@ class MetricsReset:
 
     @property
     def is_known(self) -> bool:
-        """Whether every reset sets the same variables to the same values, so that programs can."""
+        """True if every reset sets the same variables to the same values, so that programs can."""
         return not self.may_grow and self._is_known()
 
     def _has_grown(self, count: int) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.training.programs.epoch import compiled
+from tfcourse.training.programs.compiled import compiled
 from tfcourse.training.programs.replay_buffer import (
     OptionalReplayBuffer,
     empty_list,
