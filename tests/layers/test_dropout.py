@@ -29,7 +29,7 @@ def test_it_gives_what_keras_does_to_the_last_bit(dtype, rate, noise_shape, grap
 
 def test_the_rate_can_be_set_in_mid_training_and_traces_nothing():
     x, y = examples()
-    found = []
+    found, traces = [], []
     for rates in ((0.2, 0.7), (0.7,)):
         keras.utils.set_random_seed(0)
         layer = Dropout(rates[0])
@@ -45,8 +45,10 @@ def test_the_rate_can_be_set_in_mid_training_and_traces_nothing():
                 slot.assign(np.zeros(slot.shape))
             history = fit(model, x, y, epochs=2, verbose=0, seed=0, jit_compile=False).history
         found.append(history)
+        program = train_program(model, stream=False, jit_compile=False, guarded=True)
+        traces.append(program.traces)
     assert found[0] == found[1]
-    assert train_program(model, stream=False, jit_compile=False, guarded=True).traces == 1
+    assert traces == [1, 0], "the second model uses the trace of the first"
 
 
 def test_it_is_no_weight_and_is_saved_in_the_config(tmp_path):
