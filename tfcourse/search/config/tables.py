@@ -62,7 +62,7 @@ class SearchTable(Table):
         threads: The number of threads of one operation in every process; with another number the
             sums of convolutions are rounded differently.
         reuse_models: The number of compiled models that are kept for later trials; with 0 each
-            trial compiles its own.
+            trial builds its own.
         caviar: ``"population"`` trains trials of one architecture together, ``"reuse"`` one after
             the other, and ``"auto"`` estimates which is quicker. The results agree to rounding,
             not to the last bit.
