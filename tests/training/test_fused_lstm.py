@@ -158,7 +158,7 @@ def classifier():
 
 
 def kernels(program):
-    traces = concrete_functions(program._loop)
+    traces = concrete_functions(program._loop.function)
     assert len(traces) == 1
     functions = traces[0].graph.as_graph_def().library.function
     return {node.op for f in functions for node in f.node_def} & {"BlockLSTM", "BlockLSTMGrad"}

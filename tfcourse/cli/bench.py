@@ -51,7 +51,7 @@ def bench(
         bool, typer.Option("--help", "-h", help="Show this message, or that of NAME, and exit.")
     ] = False,
 ) -> None:
-    """Time tfcourse beside its alternatives in one run, or try its promises (soak)."""
+    """Time tfcourse beside its alternatives, or soak it in kills."""
     with reporting(debug, quiet, as_json), signals_interrupt():  # some start processes
         if show_help:
             typer.echo(context.get_help() if name is None else _help_of(name))
