@@ -20,13 +20,13 @@ from tests.search.conftest import train_nothing
 from tfcourse import InputError, Search
 from tfcourse.bench.soak import commands
 from tfcourse.bench.soak.fire import under_fire
+from tfcourse.bench.soak.inputs import CHECKPOINTS, write_search
 from tfcourse.bench.soak.leaks import MEGABYTE, Sample, growth, leaks
 from tfcourse.bench.soak.pools import pool_under_fire
 from tfcourse.bench.soak.processes import Usage
 from tfcourse.bench.soak.records import differences, record_faults, temporary_leftovers, weights
 from tfcourse.bench.soak.report import Part, figures
 from tfcourse.bench.soak.soak import bench
-from tfcourse.bench.soak.work import CHECKPOINTS, write_search
 from tfcourse.bench.soak.works import Babysat, Fit, OneProcess
 from tfcourse.cli import app
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder

@@ -18,7 +18,7 @@ from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.parsing import parse, unknown_tables
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.config.table import Table
-from tfcourse.search.config.table_file import read_tables
+from tfcourse.search.config.toml_file import read_tables
 
 __all__ = ["BabysitConfig", "load_babysit_config"]
 

@@ -68,10 +68,7 @@ def bench(
             for key, description in DESCRIPTIONS.items():
                 console.print(f"{key:<{width}}{description}", highlight=False, soft_wrap=True)
             return
-        given = {
-            "repeats": repeats, "trials": trials, "kills": kills, "seed": seed, "part": part
-        }  # fmt: skip
-        options = _options(name, {key: v for key, v in given.items() if v is not None})
+        options = _options(name, repeats=repeats, trials=trials, kills=kills, seed=seed, part=part)
         if name in DESCRIPTIONS and name not in WITHOUT_TENSORFLOW:
             import_tensorflow(quiet)
         run, faults = load_bench(name), list[str]()
@@ -88,8 +85,8 @@ def bench(
             raise WorkFailedError("\n".join(["Promises broke:", *faults]))
 
 
-def _options(name: str, given: Mapping[str, object]) -> Mapping[str, Any]:
-    """Return the options, which are those of the bench.
+def _options(name: str, **values: object) -> Mapping[str, Any]:
+    """Return the options that are not None, which are those of the bench.
 
     Raises:
         InputError: No bench has that name, or it does not take one of them.
@@ -97,11 +94,12 @@ def _options(name: str, given: Mapping[str, object]) -> Mapping[str, Any]:
     from tfcourse.bench import check_name, options_of
 
     check_name(name)
-    for option in given:
+    options = {option: value for option, value in values.items() if value is not None}
+    for option in options:
         if option not in options_of(name):
             own = " or ".join(f"--{each}" for each in options_of(name))
             raise InputError(f"The bench {name} takes {own}. Received: --{option}.")
-    return given
+    return options
 
 
 def _help_of(name: str) -> str:

@@ -32,7 +32,7 @@ def check(
         from tfcourse.search.config.advice import advice
         from tfcourse.search.config.budget import hints
         from tfcourse.search.config.load import load_config
-        from tfcourse.search.config.table_file import read_tables
+        from tfcourse.search.config.toml_file import read_tables
         from tfcourse.search.data.checks import check_data
         from tfcourse.search.results.tables import space_table
 

@@ -72,7 +72,7 @@ def fit(
 
     Data in memory (arrays and tensors, and dicts, lists and tuples of them) runs as one
     compiled program per epoch, and under XLA several short epochs in one call where nothing looks
-    at the training between them (`tfcourse.training.together`); ``tf.data`` datasets,
+    at the training between them (`tfcourse.training.joint_epochs`); ``tf.data`` datasets,
     ``PyDataset`` and generators run many steps a call. With ``shuffle=False`` and
     ``jit_compile=False``, history, weights and optimizer state are those of
     ``model.fit``. A callback that acts on batches is called at every batch. A model's own

@@ -18,6 +18,7 @@ from tfcourse.training.checkpoints.resume import Checkpoints, Start
 from tfcourse.training.checkpoints.saving import Saving
 from tfcourse.training.data.compilation import Compilation
 from tfcourse.training.data.feeds import Chunk, Feed, Program, StreamFeed
+from tfcourse.training.joint_epochs import run_joint_epochs
 from tfcourse.training.non_finite.guard import Guard
 from tfcourse.training.non_finite.rule import OnNan
 from tfcourse.training.programs.buffered import batches_in
@@ -28,7 +29,6 @@ from tfcourse.training.programs.model_programs import (
     train_program,
 )
 from tfcourse.training.programs.step import runs_eagerly
-from tfcourse.training.together import run_together
 from tfcourse.types import CallbackList, KerasModel, Logs
 
 __all__ = ["Loop", "Plan", "evaluate_feed"]
@@ -96,7 +96,7 @@ class Loop:
         start = self._begin(initial_epoch, epochs)
         logs, step, epochs_left = start.logs, start.step, start.epochs
         if self.validation is None and self.checkpoints is None:
-            logs, epochs_left = self._run_together(epochs_left)
+            logs, epochs_left = self._run_joint_epochs(epochs_left)
         for epoch in epochs_left:
             if not step:
                 self.reset_metrics()
@@ -117,12 +117,12 @@ class Loop:
         history: keras.callbacks.History = model.history
         return history
 
-    def _run_together(self, epochs: range) -> tuple[Logs | None, range]:
+    def _run_joint_epochs(self, epochs: range) -> tuple[Logs | None, range]:
         if runs_eagerly(self.model):
             return None, epochs
         program, steps = self._program(), self.stride
         reset, guard = self.reset_metrics, self.guard
-        return run_together(epochs, self.train, program, steps, self.callbacks, reset, guard)
+        return run_joint_epochs(epochs, self.train, program, steps, self.callbacks, reset, guard)
 
     def _begin(self, initial_epoch: int, epochs: int) -> Start:
         if self.checkpoints is not None:

@@ -32,7 +32,7 @@ class Work(Protocol):
         """Do what else disturbs the program while it runs."""
 
     def faults(self, folder: Path) -> list[str]:
-        """Return how a works work differs from one that was never disturbed."""
+        """Return how a finished work differs from one that was never disturbed."""
 
 
 class _Life:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfcourse.bench.soak.commands import end_of, running, start, temporary_of
+from tfcourse.bench.soak.inputs import write_search
 from tfcourse.bench.soak.processes import Usage, descendants, usage_of
 from tfcourse.bench.soak.records import record_faults, temporary_leftovers
 from tfcourse.bench.soak.report import Part, say
-from tfcourse.bench.soak.work import write_search
 
 __all__ = ["MEGABYTE", "MOST_MEGABYTES", "Sample", "growth", "leaks"]
 

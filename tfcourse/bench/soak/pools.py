@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfcourse.bench.soak.commands import Program, end, end_of, start, temporary_of, wait_until
+from tfcourse.bench.soak.inputs import write_search
 from tfcourse.bench.soak.processes import descendants, kill, lives, workers_of
 from tfcourse.bench.soak.records import differences, record_faults, temporary_leftovers
 from tfcourse.bench.soak.report import Part, say
-from tfcourse.bench.soak.work import write_search
 from tfcourse.bench.soak.works import run_alone
 from tfcourse.search.store.directory import RunDirectory
 

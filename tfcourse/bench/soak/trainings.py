@@ -13,7 +13,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tfcourse.bench.soak.work import CHECKPOINTS, END, points
+from tfcourse.bench.soak.inputs import CHECKPOINTS, END, points
 from tfcourse.layers.batch_norm import BatchNorm
 from tfcourse.layers.softmax_head import SoftmaxHead
 from tfcourse.optimizers.adam import Adam

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.bench.soak.commands import Program, end_of, start
+from tfcourse.bench.soak.inputs import CHECKPOINTS, END, write_babysit, write_search
 from tfcourse.bench.soak.records import (
     arrays_of,
     differences,
@@ -15,7 +16,6 @@ from tfcourse.bench.soak.records import (
     record_faults,
     weights,
 )
-from tfcourse.bench.soak.work import CHECKPOINTS, END, write_babysit, write_search
 
 __all__ = ["Babysat", "Fit", "OneProcess", "run_alone"]
 

@@ -25,7 +25,6 @@ from tfcourse.search.config.search_config import DataInMemory, SearchConfig
 from tfcourse.search.config.settings import strategy_settings, validate_strategy
 from tfcourse.search.config.start import validate_start
 from tfcourse.search.config.strategy_tables import STRATEGIES
-from tfcourse.search.config.table_file import read_tables
 from tfcourse.search.config.tables import (
     DataTable,
     ModelTable,
@@ -34,6 +33,7 @@ from tfcourse.search.config.tables import (
     TrainingTable,
 )
 from tfcourse.search.config.time_limits import limited_preparation
+from tfcourse.search.config.toml_file import read_tables
 from tfcourse.search.config.training_checks import validate_training
 from tfcourse.search.config.vectorized import validate_vectorized
 from tfcourse.types import Hyperparameters

@@ -16,7 +16,7 @@ CHECKPOINTS, END = "checkpoints", "end"
 # Some of these rates let gradient descent diverge: a failed trial is a trial too.
 _RATES = {"low": 1e-3, "high": 1e6, "scale": "log"}
 _SEARCH: Mapping[str, Any] = {
-    "data": {"source": "tfcourse.bench.soak.work:points", "split": [0.6, 0.2, 0.2]},
+    "data": {"source": "tfcourse.bench.soak.inputs:points", "split": [0.6, 0.2, 0.2]},
     "model": {"builder": "mlp", "layers": 1, "dropout": 0.2},
     "training": {"optimizer": "momentum", "batch_size": 32},
     "space": {

@@ -7,7 +7,7 @@ import pytest
 from tests.training.parity import assert_same_variables
 from tests.training.test_non_finite import first_step_with_nan, linear, state, train
 from tfcourse import BatchNorm, NonFiniteLossError, fit
-from tfcourse.training import together
+from tfcourse.training import joint_epochs
 from tfcourse.training.programs.model_programs import train_program
 
 pytestmark = pytest.mark.slow
@@ -17,7 +17,7 @@ layers = keras.layers
 
 @pytest.fixture(autouse=True)
 def two_epochs_a_call(monkeypatch):
-    monkeypatch.setattr(together, "MOST_EPOCHS", 2)
+    monkeypatch.setattr(joint_epochs, "MOST_EPOCHS", 2)
 
 
 @pytest.fixture

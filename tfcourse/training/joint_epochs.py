@@ -14,13 +14,13 @@ from tfcourse.training.programs.epoch import EpochProgram
 from tfcourse.training.programs.state import MetricsReset
 from tfcourse.types import CallbackList, Logs, Tensor
 
-__all__ = ["run_together"]
+__all__ = ["run_joint_epochs"]
 
 # Enough that the cost of a call is small beside its epochs.
 MOST_EPOCHS = 32
 
 
-def run_together(
+def run_joint_epochs(
     epochs: range,
     feed: Feed,
     program: object,
