@@ -118,7 +118,8 @@ class TestEnds:
         process = start(["search", "search.toml", "--workers", "2"])
         wait_for(is_recorded(search), process)
         # A positive control: the first output of the workers, and the socket to what forks them.
-        assert len([*short_folder.iterdir()]) == 2
+        # A worker may be at work on a temporary file of its own.
+        assert {"tfcourse", "pymp"} <= {path.name.split("-")[0] for path in short_folder.iterdir()}
         family = descendants(process.pid)
         assert len(family) >= 3  # a positive control: two workers, what they are forked from
         process.send_signal(how)
@@ -131,7 +132,7 @@ class TestEnds:
         while any(map(alive, family)) and time.monotonic() < end:
             time.sleep(0.05)
         assert [pid for pid in family if alive(pid)] == []
-        assert [*short_folder.iterdir()] == []
+        assert [path for path in short_folder.iterdir() if "-" in path.name] == []
         kept = search.finished()
         assert 0 < len(kept) < TRIALS
         if how == signal.SIGKILL:
