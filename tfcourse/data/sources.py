@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tfcourse.data.digits import read_digits
 from tfcourse.data.examples import Examples, check_examples
 from tfcourse.data.npz_file import read_npz
 from tfcourse.data.output_names import check_output_names
@@ -209,9 +210,7 @@ def _sklearn(name: str) -> tuple[Array, Array]:
 
 
 def _digits() -> tuple[Array, Array]:
-    from sklearn.datasets import load_digits  # half a second, and an extra
-
-    x, y = load_digits(return_X_y=True)
+    x, y = read_digits()
     return x / 16.0, y
 
 
