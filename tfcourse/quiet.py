@@ -17,8 +17,9 @@ def quiet_start() -> Iterator[None]:
     """Discard what TensorFlow's C++ code writes to stderr while it is imported inside.
 
     Garbage is not collected meanwhile: the 650 000 objects of the import stay, and collections took
-    a quarter of its time. If TensorFlow is already imported, nothing changes; a closed stderr is
-    not touched.
+    a quarter of its time. Other packages wait for their first use, see
+    `tfcourse.internals.deferred`. If TensorFlow is already imported, nothing changes; a closed
+    stderr is not touched.
 
     Raises:
         InputError: Keras's backend is another one.
@@ -27,7 +28,9 @@ def quiet_start() -> Iterator[None]:
         yield
         return
     check_backend()
-    with _no_garbage_collection(), silent_stderr():
+    from tfcourse.internals.deferred import deferred_imports  # not when a command starts
+
+    with _no_garbage_collection(), deferred_imports(), silent_stderr():
         yield
 
 
