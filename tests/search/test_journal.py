@@ -140,6 +140,15 @@ class TestModelsOfAnOwnBuilder:
         writer.add(completed(2, 0.5), Model())
         assert loaded.trials == [1, 2], "a failure shows nothing about the next one"
 
+    def test_one_that_can_t_be_saved_has_failed(self, directory, loaded):
+        class Unsavable:
+            def save(self, path):
+                raise TypeError("no config")
+
+        TrialWriter(config_with(OWN), directory).add(completed(1, 0.5), Unsavable())
+        assert directory.read_trial(1).message == "Its model: no config"
+        assert loaded.trials == []
+
     def test_a_full_disk_is_no_failure_of_the_trial(self, directory, loaded):
         writer, loaded.error = (
             TrialWriter(config_with(OWN), directory),

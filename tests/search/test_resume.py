@@ -5,12 +5,15 @@ import json
 import re
 import zipfile
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from tests.search.protocol import SPACE, config_of, record_of
 from tfcourse import InputError
+from tfcourse.errors import WorkFailedError
 from tfcourse.search.config.load import parse_config
+from tfcourse.search.records import visibility
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.store.directory import OFF_RECORD, RunDirectory
 from tfcourse.search.store.earlier_runs import earlier_runs, ranking_on_record, stop_on_record
@@ -325,6 +328,42 @@ class TestRepetitions:
         for strategy in ("grid", "hyperband"):
             assert repetitions(strategy, space, records) == []
         assert repetitions("random", config_of("random", 5).space, records) == []
+
+
+class TestLateRecords:
+    """Of another machine, which a network file system shows late."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        clock = SimpleNamespace(now=5.0, slept=[])
+
+        def sleep(seconds):
+            clock.slept.append(seconds)
+            clock.now += 20 * seconds
+
+        fake = SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep)
+        monkeypatch.setattr(visibility, "time", fake)
+        return clock
+
+    def test_are_waited_for(self, clock):
+        asked, record = [], TrialRecord(3, "failed", {})
+
+        def read(trial):
+            asked.append(trial)
+            return record if clock.now > 10.0 else None
+
+        assert visibility.await_record(read, 3) is record
+        assert asked == [3, 3, 3, 3]
+        assert clock.slept == [0.1, 0.1, 0.1]
+
+    def test_for_a_minute(self, clock):
+        with pytest.raises(WorkFailedError) as error:
+            visibility.await_record(lambda trial: None, 3)
+        assert clock.now == 65.0
+        assert str(error.value) == (
+            "Trial 3 ended, and its record can't be found. All workers must use the chief's run "
+            "directory, on storage that they share."
+        )
 
 
 class TestEarlierRuns:

@@ -3,6 +3,7 @@
 import datetime
 import errno
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,7 +97,8 @@ def test_one_whose_checkpoints_are_of_no_use_begins_anew(run, tmp_path, caplog, 
         run(interrupt_after=3)
     damage(tmp_path / "checkpoints")
     assert run() == (expected, list(range(EPOCHS)))
-    assert "trained from its beginning: " in caplog.text
+    (warning,) = (r.getMessage() for r in caplog.records if r.name == "tfcourse")
+    assert re.match(r"A trial is trained from its beginning: \S+/checkpoints\b.+", warning)
     assert run() == (expected, [])  # what was of no use is gone
 
 
