@@ -28,6 +28,9 @@ pytestmark = pytest.mark.slow
 
 layers = keras.layers
 EPOCHS = 3
+# Without a smaller last batch, which is one more program to trace: in "adam" and the models of
+# SMALLER_LAST every kind of step has one.
+FULL = 3 * BATCH
 
 
 class Centred(Adam):
@@ -124,13 +127,15 @@ def scheduled():
 MODELS = {f.__name__: f for f in (embedding, random_layers, renormalized, adapted, scheduled)}
 CASES = {name: (lambda o=o: mlp(o), values) for name, (o, values) in OPTIMIZERS.items()}
 CASES |= {name: (build, {}) for name, build in MODELS.items()}
+SMALLER_LAST = ["adam", "embedding", "random_layers"]
 
 
 def assert_as_keras_trains_it(build, x, y, tolerance=1e-5, validated=True, **values):
     chosen = members(2, **values)
     options = {"epochs": EPOCHS, "shuffle": False}
     if validated:
-        options["validation_data"] = x[:21], y[:21]
+        rows = slice(BATCH if len(x) == FULL else 21)
+        options["validation_data"] = x[rows], y[rows]
     result = population(build, chosen, x, y, **options)
     model = built(build, chosen[1])
     expected = model.fit(x, y, BATCH, verbose=0, **options).history
@@ -144,7 +149,7 @@ def test_a_member_is_the_model_that_keras_trains(case):
     """The validation knows nothing of the optimizer: one of the optimizers has it."""
     build, values = CASES[case]
     values = {"validated": case not in OPTIMIZERS or case == "adam", **values}
-    x, y = data()
+    x, y = data() if case in SMALLER_LAST else data(examples=FULL)
     if case == "embedding":
         x = np.abs(x * 4).astype("int32") % 9
     assert_as_keras_trains_it(build, x, y, **values)
@@ -160,7 +165,7 @@ def float64():
 
 def test_every_layer(float64):
     """In float64: so many layers on top of each other make much of float32's rounding."""
-    assert_as_keras_trains_it(many_layers, *data(), tolerance=1e-9)
+    assert_as_keras_trains_it(many_layers, *data(examples=FULL), tolerance=1e-9)
 
 
 def two_outputs():
@@ -248,7 +253,7 @@ def restart(model, new, rate):
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_each_member_has_its_own_rate_of_dropout(jit_compile):
-    x, y = data()
+    x, y = data(examples=FULL)
     rates, options = [0.2, 0.7], {"epochs": 2, "jit_compile": jit_compile}
     result = population(rated, members(2, dropout=rates), x, y, **options)
     trained = None
@@ -262,10 +267,10 @@ def test_each_member_has_its_own_rate_of_dropout(jit_compile):
 
 
 def test_a_population_leaves_the_model_s_own_rate():
-    x, y = data()
+    x, y = data(examples=BATCH)
     model = rated(0.3)
     before = [layer.rate_variable for layer in model.layers if isinstance(layer, Dropout)]
     population(model, members(2, dropout=[0.1, 0.9]), x, y, epochs=1)
     after = [layer for layer in model.layers if isinstance(layer, Dropout)]
-    assert [layer.rate_variable for layer in after] == before
+    assert all(layer.rate_variable is own for layer, own in zip(after, before, strict=True))
     assert [layer.rate for layer in after] == [0.3, 0.3]
