@@ -14,8 +14,9 @@ from tfcourse.search.scheduler.leases import Lease
 from tfcourse.search.store import journal as journals
 from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal, TrialWriter
+from tfcourse.search.store.model_file import sign_model
 from tfcourse.search.store.reading import read_json
-from tfcourse.search.strategies.stopping import Stop
+from tfcourse.search.strategies.stopping import EarlierRuns, Stop
 
 
 def config_with(model=None, **search):
@@ -209,6 +210,12 @@ class TestJournal:
         assert [row.partition(",")[0] for row in rows] == ["0", "1", "2", "3", "4", "5"]
         assert ["Does not count" in row for row in rows] == [False] * 4 + [True] * 2
 
+    def test_with_a_target_of_an_objective_to_maximize(self, directory, make):
+        journal = make(config_with(objective="val_accuracy", target=0.9))
+        self.play(directory, journal, [(2, 0.99), (0, 0.5), (1, 0.95)])
+        assert [score for _, score in self.told] == [None, 0.5, 0.95]
+        assert directory.best_trial() == 1
+
     def test_of_an_earlier_run_the_trials_that_count_go_on(self, directory, make):
         config = config_of("random", 9, {"patience": 2})
         finished = {trial: completed(trial, 0.5 - trial / 10) for trial in range(2)}
@@ -218,6 +225,18 @@ class TestJournal:
         assert journal.best is finished[1]
         self.play(directory, journal, [(2, 0.3)])
         assert journal.best.trial == 3
+
+    def test_what_an_earlier_run_left_is_finished(self, directory, make):
+        """Killed before the best model was in its place."""
+        finished = {trial: completed(trial, 0.5 - trial / 10) for trial in range(2)}
+        directory.models.mkdir()
+        for trial in range(2):
+            Model().save(directory.model_of(trial))
+            sign_model(directory.model_of(trial), trial)
+        journal = make(config_of("random", 9), finished)
+        assert journal.earlier == EarlierRuns(1.0, 0)
+        journal.tidy(None)
+        assert (directory.best_trial(), models(directory)) == (1, [])
 
     def test_the_models_beside_the_best_one(self, directory, make):
         self.play(directory, make(config_with(checkpoints="all")), [(0, 0.5), (1, 0.4), (2, 0.6)])
@@ -245,10 +264,10 @@ class TestJournal:
             assert [*names] == [*journal.config.columns]
 
         monkeypatch.setattr(RunDirectory, "write_tables", write_tables)
-        for trial, now in enumerate([100.0, 102.0, 102.25, 104.0, 105.0]):
+        for trial, now in enumerate([0.5, 2.5, 2.75, 4.5, 5.5]):
             clock.now = now
             journal.ended(completed(trial, 0.5))
-        assert written == [(100.0, [0]), (102.25, [0, 1, 2]), (105.0, [0, 1, 2, 3, 4])]
+        assert written == [(0.5, [0]), (2.75, [0, 1, 2]), (5.5, [0, 1, 2, 3, 4])]
         clock.now, took = 200.0, 1.0
         journal.ended(completed(5, 0.5))
         assert journal.tables_due == 221.0
