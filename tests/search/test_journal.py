@@ -16,6 +16,7 @@ from tfcourse.search.store.directory import RunDirectory
 from tfcourse.search.store.journal import SearchJournal, TrialWriter
 from tfcourse.search.store.model_file import sign_model
 from tfcourse.search.store.reading import read_json
+from tfcourse.search.store.summary import Summary
 from tfcourse.search.strategies.stopping import EarlierRuns, Stop
 
 
@@ -210,6 +211,14 @@ class TestJournal:
         assert [row.partition(",")[0] for row in rows] == ["0", "1", "2", "3", "4", "5"]
         assert ["Does not count" in row for row in rows] == [False] * 4 + [True] * 2
 
+    def test_with_a_target_each_model_is_looked_at_once(self, make, monkeypatch):
+        looked = []
+        monkeypatch.setattr(RunDirectory, "keep_model", lambda _, trial, *how: looked.append(trial))
+        journal = make(config_of("random", 9, {"target": 0.1}))
+        for trial in (1, 0, 2, 4, 3, 5):
+            journal.ended(completed(trial, 0.5 + trial / 10))
+        assert looked == [0, 1, 2, 3, 4, 5]
+
     def test_with_a_target_of_an_objective_to_maximize(self, directory, make):
         journal = make(config_with(objective="val_accuracy", target=0.9))
         self.play(directory, journal, [(2, 0.99), (0, 0.5), (1, 0.95)])
@@ -225,6 +234,11 @@ class TestJournal:
         assert journal.best is finished[1]
         self.play(directory, journal, [(2, 0.3)])
         assert journal.best.trial == 3
+
+    def test_what_counted_once_counts_under_a_tighter_target(self, directory, make):
+        finished = {trial: completed(trial, 0.5 - trial / 10) for trial in range(3)}
+        directory.write_summary(Summary(2, "val_loss", 0.3, {}, counted_trials=3))
+        assert make(config_of("random", 9, {"target": 0.45}), finished).best is finished[2]
 
     def test_what_an_earlier_run_left_is_finished(self, directory, make):
         """Killed before the best model was in its place."""
