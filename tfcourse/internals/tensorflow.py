@@ -13,6 +13,7 @@ from tfcourse.types import Array, ConcreteFunction, DType, Tensor, TensorFunctio
 
 __all__ = [
     "allow_retracing",
+    "assign_variables",
     "concrete_functions",
     "function_graph",
     "in_xla_context",
@@ -73,6 +74,27 @@ def read_variables(handles: Sequence[Tensor], dtypes: Sequence[DType]) -> list[T
     return list(
         execute(context.context(), "_ReadVariablesOp", None, list(handles), "dtypes", list(dtypes))
     )
+
+
+@uses(
+    "tensorflow.python.pywrap_tfe.TFE_Py_FastPathExecute",
+    "tensorflow.python.eager.context.context",
+)
+def assign_variables(handles: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Assign values to variables of the same shapes and types, outside of any graph.
+
+    The public ``tf.raw_ops`` take 0.06 ms for each, this 0.01 ms.
+
+    Args:
+        handles: The variables' resources.
+        values: Tensors.
+    """
+    from tensorflow.python import pywrap_tfe
+    from tensorflow.python.eager import context
+
+    execute, now = pywrap_tfe.TFE_Py_FastPathExecute, context.context()
+    for handle, value in zip(handles, values, strict=True):
+        execute(now, "AssignVariableOp", None, handle, value, "validate_shape", True)
 
 
 @uses("tensorflow.python.framework.op_def_registry.get")

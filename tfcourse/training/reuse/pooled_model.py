@@ -1,20 +1,37 @@
 """A compiled model with its state as variables, which can be trained again from other values."""
 
 import math
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeAlias
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfcourse.internals.tensorflow import assign_variables
 from tfcourse.training.programs.state import build_state, state_variables
 from tfcourse.training.reuse.purity import impurity, traced_functions
 from tfcourse.training.reuse.recipe import Recipe
 from tfcourse.training.reuse.variables import initial_variables
-from tfcourse.types import Array, ConcreteFunction, KerasModel, Nested, Tensor, TensorLike, Variable
+from tfcourse.types import (
+    Array,
+    ConcreteFunction,
+    DType,
+    KerasModel,
+    Nested,
+    Shape,
+    Tensor,
+    TensorLike,
+    Variable,
+)
 
 __all__ = ["PooledModel", "pooled_model", "reset_state", "traces_of"]
+
+Kind: TypeAlias = tuple[Shape, DType]
+# Elements of zeros that are kept from one training to the next.
+MAX_KEPT = 2**14
 
 
 @dataclass
@@ -29,6 +46,7 @@ class PooledModel:
             first value; None for zeros.
         traces: The number of traces of its programs when they were last examined.
         recipe: How its first values come from the seed, if that is known.
+        zeros: Small ones for ``derived_state``, which take longer to make than to assign.
     """
 
     model: KerasModel
@@ -36,11 +54,18 @@ class PooledModel:
     derived_state: list[tuple[Variable, Array | None]]
     traces: int = 0
     recipe: Recipe | None = None
+    zeros: dict[Kind, Tensor] = field(default_factory=dict)
 
     @property
     def variables(self) -> list[Variable]:
         """All variables, the initial state first."""
         return [*self.initial_state, *(variable for variable, _ in self.derived_state)]
+
+    @cached_property
+    def handles(self) -> tuple[list[Tensor], list[Kind]]:
+        """The resources, the shapes and the types of all variables, in their order."""
+        raw = [_tf_variable(variable) for variable in self.variables]
+        return [v.handle for v in raw], [(tuple(v.shape), v.dtype) for v in raw]
 
     @property
     def bytes(self) -> int:
@@ -77,23 +102,31 @@ def _first_value(variable: Variable) -> Array | None:
 
 def reset_state(pooled: PooledModel, values: Sequence[Variable | TensorLike]) -> None:
     """Set a pooled model's variables as if it had just been built with these initial values."""
-    for variable, value in zip(pooled.initial_state, values, strict=True):
-        _assign(variable, value.value if isinstance(value, keras.Variable) else value)
-    zeros: dict[Hashable, Tensor] = {}  # TensorFlow copies it for a variable that is changed
-    for variable, first in pooled.derived_state:
-        if first is None:
-            kind = tuple(variable.shape), variable.dtype
-            if kind not in zeros:
-                zeros[kind] = tf.zeros(*kind)
-            first = zeros[kind]
-        _assign(variable, first)
+    zeros = dict(pooled.zeros)  # TensorFlow copies them for variables that are changed
+
+    def first_value(first: Array | None, kind: Kind) -> TensorLike:
+        if first is None and kind not in zeros:
+            zeros[kind] = tf.zeros(*kind)
+            if int(zeros[kind].shape.num_elements()) <= MAX_KEPT:
+                pooled.zeros[kind] = zeros[kind]
+        return zeros[kind] if first is None else first
+
+    handles, kinds = pooled.handles
+    initial, derived = kinds[: len(values)], kinds[len(values) :]
+    pairs = zip(pooled.derived_state, derived, strict=True)
+    tensors = [
+        *(_tensor(value, dtype) for value, (_, dtype) in zip(values, initial, strict=True)),
+        *(_tensor(first_value(first, kind), kind[1]) for (_, first), kind in pairs),
+    ]
+    assign_variables(handles, tensors)
 
 
-def _assign(variable: Variable, value: TensorLike) -> None:
-    """Assign without Keras's and TensorFlow's ``assign``, which take ten times as long."""
-    raw = _tf_variable(variable)
-    tensor = tf.convert_to_tensor(value, raw.dtype)
-    tf.raw_ops.AssignVariableOp(resource=raw.handle, value=tensor, validate_shape=True)
+def _tensor(value: Variable | TensorLike, dtype: DType) -> Tensor:
+    if isinstance(value, keras.Variable):
+        value = value.value
+    # The public function takes as long to return a tensor as it is.
+    is_right = isinstance(value, tf.Tensor) and value.dtype == dtype
+    return value if is_right else tf.convert_to_tensor(value, dtype)
 
 
 def _tf_variable(variable: Variable | tf.Variable) -> tf.Variable:

@@ -1,18 +1,17 @@
 """The first values of a model's variables from its seed, without building the model again."""
 
-import copy
 import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers, seed_generators
+from tfcourse.training.reuse.random_values import RandomValues, RandomWeight
 from tfcourse.training.reuse.variables import own_variables, rate_variables
-from tfcourse.types import Array, KerasModel, Optimizer, Tensor, TensorLike, Variable
+from tfcourse.types import KerasModel, Optimizer, Tensor, TensorLike, Variable
 
 __all__ = ["PureBuild", "Recipe", "all_equal", "find_recipe", "recipe_of"]
 
@@ -49,9 +48,9 @@ class Recipe:
 
     Attributes:
         constants: The first values of the variables; those of random ones don't count.
-        initializers: The initializers of random weights, each with the index of its seed among
-            those that are drawn, by the number of the variable.
-        generators: The indices of the seeds of seed generators, likewise.
+        weights: The random ones among the weights, by the number of the variable.
+        generators: The indices of the seeds of seed generators among those that are drawn,
+            likewise.
         rates: The numbers of the variables of `Dropout` layers' rates.
         optimizer: The first values of the optimizer's variables, those of its schedule before
             them; none where they are not needed.
@@ -59,25 +58,23 @@ class Recipe:
         is_verified: True if it gave the values of a model that was built from another seed.
     """
 
-    constants: Sequence[Array]
-    initializers: Mapping[int, tuple[Any, int]]
+    constants: Sequence[Tensor]
+    weights: RandomValues
     generators: Mapping[int, int]
     rates: Sequence[int] = ()
     optimizer: Sequence[Tensor] = ()
     origin: Hashable = None
     is_verified: bool = False
 
-    def values(self, seed: int) -> list[TensorLike]:
+    def values(self, seed: int) -> list[Tensor]:
         """Return the first values of all variables, in their order."""
-        indices = [index for _, index in self.initializers.values()]
-        seeds = _default_seeds(seed, 1 + max([-1, *indices, *self.generators.values()]))
+        count = max(self.weights.seeds, 1 + max(self.generators.values(), default=-1))
+        seeds = _default_seeds(seed, count)
         values = list(self.constants)
-        for number, (initializer, index) in self.initializers.items():
-            seeded, constant = copy.copy(initializer), self.constants[number]
-            seeded.seed = seeds[index]
-            values[number] = seeded(constant.shape, dtype=constant.dtype.name)
+        for number, value in self.weights(seeds).items():
+            values[number] = value
         for number, index in self.generators.items():
-            values[number] = np.array([seeds[index], 0], self.constants[number].dtype)
+            values[number] = tf.constant([seeds[index], 0], self.constants[number].dtype)
         return values
 
     def matches(self, model: KerasModel, seed: int) -> bool:
@@ -94,7 +91,7 @@ class Recipe:
         values = self.values(build.seed)
         if build.rate is not None:
             for number in self.rates:
-                values[number] = np.asarray(build.rate, self.constants[number].dtype)
+                values[number] = tf.constant(build.rate, self.constants[number].dtype)
         return [*values, *build.optimizer_values(optimizer, self.optimizer)]
 
     def verified_by(self, model: KerasModel, seed: int) -> "Recipe | None":
@@ -139,22 +136,23 @@ def find_recipe(model: KerasModel, seed: int) -> Recipe | None:
     layers = flatten_layers(model)
     # A layer of Keras's has no more than a handful of initializers.
     indices = {s: i for i, s in enumerate(_default_seeds(seed, 8 * len(layers)))}
-    initializers, generators = {}, {}
+    weights, generators = dict[int, RandomWeight](), {}
     for layer in layers:
         for name, part in vars(layer).items():
             index = indices.get(getattr(part, "seed", -1))
             if isinstance(part, keras.initializers.Initializer) and index is not None:
                 variable = getattr(layer, name.removesuffix("_initializer"), None)
-                if id(variable) in numbers:
-                    initializers[numbers[id(variable)]] = part, index
+                if variable is not None and id(variable) in numbers:
+                    kind = tuple(variable.shape), variable.dtype
+                    weights[numbers[id(variable)]] = part, *kind, index
         for generator in seed_generators(layer):
             index = indices.get(int(generator.state.numpy()[0]))
             if index is not None:
                 generators[numbers[id(generator.state)]] = index
-    constants = [variable.numpy() for variable in own_variables(model)]
+    constants = [tf.constant(variable.numpy()) for variable in own_variables(model)]
     first = len(model.variables)
     rates = range(first, first + len(rate_variables(model)))
-    recipe = Recipe(constants, initializers, generators, rates)
+    recipe = Recipe(constants, RandomValues(weights), generators, rates)
     return recipe if recipe.matches(model, seed) else None
 
 
