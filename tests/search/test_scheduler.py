@@ -55,6 +55,18 @@ class TestTakingOver:
         ended = {trial: record(trial, 0.1) for trial in range(4)}
         made = Scheduler(study(9), ended, journal, limits=Limits(target=0.2))
         assert (made.stop.end, made.next("a")) == (3, None)
+        del ended[2]  # it counted, and runs again
+        made = Scheduler(study(9), ended, journal, limits=Limits(target=0.2))
+        assert (made.complete, made.next("a"), made.next("b")) == (False, 2, None)
+
+
+    def test_no_trial_begins_that_can_not_count(self, journal):
+        """Trial 1 reaches the target: only trial 0, which runs, can count beside it."""
+        made = Scheduler(study(9), {}, journal, limits=Limits(target=0.2))
+        assert [made.next("a"), made.next("b")] == [0, 1]
+        journal.records[1] = record(1, 0.1)
+        made.end(1)
+        assert (made.complete, made.next("b"), made.next("a")) == (False, None, 0)
 
 
 class TestLostWorkers:
