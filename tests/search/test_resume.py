@@ -289,6 +289,10 @@ class TestVersions:
         directory.create(config_of("random", 5).as_toml(), {"tfcourse": "0"})
         today = config_of("coarse_to_fine", 9)
         assert self.settings(today, directory.path) == ("halved", "posterior")
+        directory.config.write_text("[data]")
+        assert self.settings(today, directory.path) == ("halved", "posterior")
+        directory.config.write_text('[search]\nstrategy = "coarse_to_fine"')
+        assert self.settings(today, directory.path) == ("equal", "halving")
 
     @pytest.mark.parametrize(
         "expected", [("halved", "posterior"), ("equal", "posterior"), ("equal", "halving")]

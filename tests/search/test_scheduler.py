@@ -59,7 +59,6 @@ class TestTakingOver:
         made = Scheduler(study(9), ended, journal, limits=Limits(target=0.2))
         assert (made.complete, made.next("a"), made.next("b")) == (False, 2, None)
 
-
     def test_no_trial_begins_that_can_not_count(self, journal):
         """Trial 1 reaches the target: only trial 0, which runs, can count beside it."""
         made = Scheduler(study(9), {}, journal, limits=Limits(target=0.2))

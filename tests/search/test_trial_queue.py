@@ -128,6 +128,11 @@ class TestHandout:
         assert [handout.next("w"), handout.discard(2)] == [2, None]
         assert handout.next("w") is None
 
+    def test_by_default_no_program_is_kept(self):
+        handout = TrialQueue(range(4), lambda trial: trial % 2)
+        handout.take(0, "w")
+        assert handout.next("w") == 1
+
     def test_of_two_programs_the_one_that_was_used_last_is_kept(self):
         known = 4
         handout = TrialQueue(range(6), lambda t: "XYXZYX"[t] if t < known else None, 2)
