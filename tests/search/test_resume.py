@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import tomllib
 import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from tfcourse.search.store.directory import OFF_RECORD, RunDirectory
 from tfcourse.search.store.earlier_runs import earlier_runs, ranking_on_record, stop_on_record
 from tfcourse.search.store.identity import differences, identity
 from tfcourse.search.store.model_file import sign_model
+from tfcourse.search.store.reading import read_toml
 from tfcourse.search.store.resume import (
     as_recorded,
     check_path,
@@ -220,6 +222,16 @@ class TestOtherConfigs:
         ]
         assert differences(old, old) == []
 
+    def test_a_config_that_was_changed_by_hand_is_written_again(self, directory):
+        config = config_of("random", 5)
+        fill(directory, config, [0.5])
+        directory.config.write_text(config.as_toml().replace("seed = 0", "seed = 5"))
+        assert differences(read_toml(directory.config), tomllib.loads(config.as_toml()))
+        assert [*finished_trials(config, directory)] == [0]
+
+    def test_equal_numbers_are_no_difference(self):
+        assert differences({"space": {"low": 1}}, {"space": {"low": 1.0}}) == []
+
     def test_what_may_change_is_no_difference(self):
         tables = {"search": {"seed": 1, "coarse_to_fine": {"trials_per_round": 3}}}
         grown = {
@@ -407,9 +419,22 @@ class TestEarlierRuns:
         text = "max_seconds 7 reached after 3 of 9 trials"
         assert stop_on_record(config, directory, records).text == text
 
+    def test_end_a_search_by_an_objective_to_maximize(self, directory):
+        search = {"name": "protocol", "objective": "val_accuracy", "trials": 9, "target": 0.9}
+        config = parse_config({"search": search, "space": SPACE}, "protocol", None)
+        records = fill(directory, config, [0.5, 0.95, 0.99])
+        text = "target 0.9 reached by trial 1 of 9"
+        assert stop_on_record(config, directory, records).text == text
+
     def test_those_that_count_are_ranked(self, directory):
         config = config_of("random", 9, {"target": 0.45})
         records = fill(directory, config, [0.5, 0.4, 0.3])
         assert [r.trial for r in ranking_on_record(config, directory, records)] == [1, 0]
         directory.write_summary(self.summary())  # all three counted before there was the target
         assert [r.trial for r in ranking_on_record(config, directory, records)] == [2, 1, 0]
+
+    def test_of_two_with_a_score_the_one_with_the_better_second_objective_is_first(self, directory):
+        config = two_objectives(5)
+        records = fill(directory, config, [0.5, 0.5])
+        records = {n: replace(r, parameters=20 - n) for n, r in records.items()}
+        assert [r.trial for r in ranking_on_record(config, directory, records)] == [1, 0]
