@@ -172,6 +172,22 @@ class TestTrials:
         with pytest.raises(InputError, match=r": the model of the best trial, 2, is lost .* 3 \("):
             finished_trials(fewer, directory)
 
+    @pytest.mark.parametrize("is_forgotten", [False, True])
+    def test_are_judged_by_the_limits_of_today(self, directory, is_forgotten):
+        """Trial 1 breaks one, so that its model, the best before, is not missed."""
+        search = {"name": "protocol", "objective": "val_loss", "trials": 5}
+        raw = {"search": search, "training": {"epochs": 9}, "space": SPACE}
+        records = fill(directory, parse_config(raw, "protocol", None), [0.5, 0.1])
+        for trial, record in records.items():
+            directory.write_trial(replace(record, parameters=5 + 10 * trial))
+        sign(directory.best, 0)
+        if is_forgotten:
+            directory.forget_trial(1)
+        search |= {"trials": 1, "limits": {"parameters": 10}}
+        found = finished_trials(parse_config(raw, "protocol", None), directory)
+        expected = {0: "completed"} if is_forgotten else {0: "completed", 1: "infeasible"}
+        assert {trial: record.status for trial, record in found.items()} == expected
+
     def test_a_directory_that_is_not_there(self, directory):
         assert finished_trials(config_of("random", 5), directory) == {}
 
