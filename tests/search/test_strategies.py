@@ -20,7 +20,7 @@ from tfcourse.search.runtime import execution
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.coarse_to_fine import rounds_on_record
-from tfcourse.search.strategies.grid import grid_size, grid_values
+from tfcourse.search.strategies.grid import grid_problems, grid_size, grid_values
 from tfcourse.search.strategies.proposals import propose
 from tfcourse.search.strategies.quasi_random import quasi_random
 from tfcourse.search.strategies.study import Memo, Study
@@ -204,15 +204,35 @@ class TestGrid(OracleContract):
             "part": Range("float", 0.1, 0.75, 0.2),
             "whole": Range("int", 3, 9, 3),
             "one": Range("float", 1.0, 100.0, None, "log", points=1),
+            "two": Range("float", 1.0, 100.0, None, "log", points=2),
             "any": Choice((True, False)),
         }
         points = [grid_values(space, 0, trial) for trial in range(grid_size(space))]
-        assert len(points) == 4 * 3 * 1 * 2
+        assert len(points) == 4 * 3 * 1 * 2 * 2
         found = {name: {point[name] for point in points} for name in space}
         assert sorted(found["part"]) == pytest.approx([0.1, 0.3, 0.5, 0.7])
         assert (found["whole"], found["any"]) == ({3, 6, 9}, {True, False})
         assert list(found["one"]) == pytest.approx([10.0])
+        assert sorted(found["two"]) == pytest.approx([1.0, 100.0])
         assert all(type(point["whole"]) is int for point in points)
+
+    def test_what_it_can_t_hold(self):
+        space = {"rate": Range("float", 0.1, 0.75), "units": Range("int", 1, 10**5 + 1, 1)}
+        assert grid_problems(space, None) == [
+            "[space.rate] points or step is required by the grid, which can't hold every number "
+            "from 0.1 to 0.75."
+        ]
+        assert grid_problems({"units": space["units"]}, None) == [
+            "[space] has a grid of 100001 points. At most 100000 are searched: give fewer values, "
+            "fewer points or a larger step."
+        ]
+        whole = {"units": Range("int", 1, 10**5, 1)}
+        assert grid_problems(whole, None) == []
+        four = {"rate": Range("float", 0.1, 0.75, points=2), "any": Choice((True, False))}
+        assert grid_problems(four, 4) == []
+        assert grid_problems(four, 5) == [
+            "[search] trials must be <= 4, the points of the grid. Received: 5."
+        ]
 
     def test_the_check_says_when_not_all_points_are_tried(self):
         assert "24 of the grid's 60 points" in space_table(self.config()).caption
