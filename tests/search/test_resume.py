@@ -1,5 +1,6 @@
 """What a run directory gives back to a search that goes on: its trials, its version, its end."""
 
+import datetime
 import hashlib
 import json
 import re
@@ -275,6 +276,8 @@ class TestOtherConfigs:
         assert identity(tables) == hashlib.sha256(text.encode()).hexdigest()
         reordered = {"space": tables["space"], "search": {"name": "ü", "seed": 1}}
         assert identity(reordered) == identity(tables)
+        dates = [{"model": {"since": datetime.date(2026, 1, day)}} for day in (2, 3)]  # of TOML
+        assert identity(dates[0]) != identity(dates[1])
 
 
 class TestVersions:
