@@ -168,6 +168,8 @@ class TestTrials:
             "of 1 trials it can't be run again. Give --trials 2 (in Python trials=2), or start "
             "over with --fresh."
         )
+        sign(directory.best, 4)  # whose record is lost: it runs again, and so does trial 1
+        assert [*finished_trials(config, directory)] == [0, 2, 3]
         directory.best.unlink()
         assert [*finished_trials(config, directory)] == [0, 3]
         with pytest.raises(InputError, match=r": the model of the best trial, 2, is lost .* 3 \("):
