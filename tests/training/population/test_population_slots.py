@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import tfcourse
 from tests.training.population.small import (
+    BATCH,
     alone,
     assert_same_history,
     assert_same_weights,
@@ -22,7 +23,7 @@ from tfcourse.training.population import sizes
 from tfcourse.training.population.population import Population
 from tfcourse.training.programs.jit import pays
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]
 
 X, Y = data()
 OPTIONS = {"epochs": 3, "validation_data": (X[:20], Y[:20]), "slots": 2}
@@ -232,9 +233,10 @@ def beyond_xla():
 
 
 def test_a_program_that_xla_cannot_compile_runs_without_it(monkeypatch):
-    expected = population(beyond_xla, CHOSEN[:2], X, Y, epochs=2)
+    x, y = X[: 2 * BATCH], Y[: 2 * BATCH]
+    expected = population(beyond_xla, CHOSEN[:2], x, y, epochs=2)
     monkeypatch.setattr("tfcourse.training.population.fit.pays", lambda *_: True)
-    result = population(beyond_xla, CHOSEN[:2], X, Y, epochs=2, jit_compile="auto")
+    result = population(beyond_xla, CHOSEN[:2], x, y, epochs=2, jit_compile="auto")
     assert not result.jit_compile
     for mine, theirs in zip(result.results, expected.results, strict=True):
         assert mine.history == theirs.history
@@ -243,7 +245,7 @@ def test_a_program_that_xla_cannot_compile_runs_without_it(monkeypatch):
 
 def test_xla_that_is_required_and_cannot_compile_is_an_error():
     with pytest.raises(InputError, match=r"^XLA can't compile this model: .*PyFunc"):
-        population(beyond_xla, CHOSEN[:2], X, Y, jit_compile=True)
+        population(beyond_xla, CHOSEN[:2], X[:BATCH], Y[:BATCH], jit_compile=True)
 
 
 def test_xla_is_not_chosen_on_a_gpu_where_the_model_declined_it(monkeypatch):

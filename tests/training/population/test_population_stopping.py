@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.training.population.small import (
+    BATCH,
     alone,
     assert_same_history,
     assert_same_weights,
@@ -18,11 +19,11 @@ from tfcourse.training.population.halving import Halving
 from tfcourse.training.population.member_training import MemberTraining
 from tfcourse.training.population.population import Population
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]
 
-X, Y = data()
+X, Y = data(examples=3 * BATCH)
 COUNT, EPOCHS, SLOTS = 7, 9, 4
-OPTIONS = {"epochs": EPOCHS, "validation_data": (X[:20], Y[:20]), "slots": SLOTS}
+OPTIONS = {"epochs": EPOCHS, "validation_data": (X[:BATCH], Y[:BATCH]), "slots": SLOTS}
 CHOSEN = members(COUNT, learning_rate=[1.0, 0.03, 0.3, 0.1, 0.001, 0.5, 0.01])
 
 
