@@ -14,7 +14,7 @@
 # %%
 from tfcourse.course import QUICK, project_file, save
 
-TRIALS = 2 if QUICK else None  # None: as many as the config has
+TRIALS = 1 if QUICK else None  # None: as many as the config has
 EPOCHS = 1 if QUICK else None
 
 # %%

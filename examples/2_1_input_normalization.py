@@ -14,7 +14,7 @@
 # %%
 from tfcourse.course import QUICK, save, spread, verdict
 
-SEEDS = range(10)
+SEEDS = range(4 if QUICK else 10)
 LIMIT = 2_000 if QUICK else 20_000  # steps
 EPOCHS = 10 if QUICK else 100
 

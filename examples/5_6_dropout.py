@@ -14,7 +14,7 @@
 # %%
 from tfcourse.course import QUICK, save, spread, verdict
 
-SEEDS = range(10)
+SEEDS = range(4 if QUICK else 10)
 DRAWS = 2_000 if QUICK else 20_000
 KEEP = [0.9, 0.8, 0.5, 0.2]
 EPOCHS = 50 if QUICK else 150

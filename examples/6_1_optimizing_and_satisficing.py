@@ -14,7 +14,7 @@
 # %%
 from tfcourse.course import QUICK, save, spread, verdict
 
-SEEDS = range(10)
+SEEDS = range(4 if QUICK else 10)
 TRIALS, EPOCHS = (4, 5) if QUICK else (12, 10)
 UNITS = [8, 32, 128] if QUICK else [4, 8, 16, 32, 64, 128]
 LIMIT = 3000  # parameters

@@ -21,7 +21,7 @@
 # %%
 from tfcourse.course import QUICK, save, spread, verdict
 
-SEEDS = range(10)
+SEEDS = range(4 if QUICK else 10)
 EXAMPLES = [80] if QUICK else [20, 80, 400]
 STEPS = 120
 DECISIVE = 80  # examples

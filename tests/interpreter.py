@@ -12,7 +12,7 @@ from pathlib import Path
 __all__ = ["main"]
 
 
-def main(arguments, folder, environ, path, streams):
+def main(arguments, folder, environ, path, streams, graph_optimizer=True):
     """Run Python with these arguments, and end the process as Python ends.
 
     Args:
@@ -21,6 +21,7 @@ def main(arguments, folder, environ, path, streams):
         environ: The environment.
         path: ``sys.path`` without its first entry and those of ``PYTHONPATH``.
         streams: Connections to be its stdin, stdout and stderr.
+        graph_optimizer: Whether TensorFlow's graph optimizer is on.
     """
     gc.freeze()  # else its end would look through all of TensorFlow, which takes a second
     for number, stream in enumerate(streams):
@@ -37,6 +38,10 @@ def main(arguments, folder, environ, path, streams):
     what, *sys.argv = arguments
     first = {"-c": "", "-m": folder}.get(what, str(Path(what).parent.resolve()))
     sys.path[:] = [first, *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep)), *path]
+    if not graph_optimizer:
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     # Not multiprocessing's end, which leaves out atexit and the destruction of the modules.
     ctypes.pythonapi.Py_Exit(_status_of(what))
 

@@ -149,7 +149,11 @@ def test_an_example_runs(path, tmp_path):
         "PYTHONIOENCODING": "utf-8",
     }
     done = processes.run(
-        [path], cwd=elsewhere, env={**os.environ, **settings}, timeout=900 if FULL else 300
+        [path],
+        cwd=elsewhere,
+        env={**os.environ, **settings},
+        graph_optimizer=FULL,
+        timeout=900 if FULL else 300,
     )
     assert done.returncode == 0, done.stderr[-4000:]
 
