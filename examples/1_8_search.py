@@ -9,9 +9,9 @@
 # %%
 from tfcourse.course import QUICK, project_file, save, spread, verdict
 
-SEEDS = range(10)
+SEEDS = range(4 if QUICK else 10)
 TRIALS, EPOCHS = (3, 2) if QUICK else (14, 5)
-MODELS = 8 if QUICK else 32
+MODELS = 4 if QUICK else 32
 COMPARED = 2 if QUICK else 6  # trials that two workers train too
 
 # %%
@@ -178,7 +178,7 @@ print(f"the best of {MODELS:2}, test accuracy:   {spread(best_of_many, '.1%')}")
 won = best_of_many > one
 verdict(
     "1.8",
-    same == COMPARED and won.sum() >= 8,
+    same == COMPARED and won.sum() >= 0.8 * len(SEEDS),
     f"the best of {MODELS} at once is better on the test set than one of them at random "
     f"in {won.sum()} of {len(SEEDS)} seeds: {spread(best_of_many, '.1%')} instead of "
     f"{spread(one, '.1%')} after {EPOCHS} epochs; two workers repeat {same} of {COMPARED} trials "

@@ -78,7 +78,7 @@ both = (before[:, -1] > none[:, -1]) & (after[:, -1] > none[:, -1])
 sooner, at_the_end = before[:, 0] > after[:, 0], before[:, -1] > after[:, -1]
 verdict(
     "2.2",
-    both.sum() >= 8
+    both.sum() >= 0.8 * len(SEEDS)
     and min(np.median(before[:, 0]), np.median(after[:, 0])) > np.median(none[:, 0]),
     f"both placements above none in {both.sum()} of {len(SEEDS)} seeds, after 1 epoch "
     f"{spread(before[:, 0], '.0%')} before, {spread(after[:, 0], '.0%')} after, "

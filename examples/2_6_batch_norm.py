@@ -16,7 +16,8 @@
 from tfcourse.course import QUICK, save, spread, verdict
 
 SEEDS = range(4 if QUICK else 10)
-EPOCHS = 5 if QUICK else 10
+LAYERS = 2 if QUICK else 3  # hidden
+EPOCHS = 3 if QUICK else 10
 BATCH_SIZE = 64
 TARGET = 0.9
 
@@ -53,7 +54,7 @@ def first_epochs(placement, optimizer):
     """Return the first epoch at the target, inf without one, and what diverged: (rates, seeds)."""
 
     def build():
-        model = mlp((64,), classes, layers=3, units=64, batch_norm=placement)
+        model = mlp((64,), classes, layers=LAYERS, units=64, batch_norm=placement)
         model.compile(optimizer(0.1), "sparse_categorical_crossentropy", metrics=["accuracy"])
         return model
 
@@ -125,13 +126,13 @@ for name, placement in PLACEMENTS.items():
     drifts[name], models[name] = [], []
     for seed in SEEDS:
         keras.utils.set_random_seed(seed)
-        fresh = mlp((64,), classes, layers=3, units=64, batch_norm=placement)
+        fresh = mlp((64,), classes, layers=LAYERS, units=64, batch_norm=placement)
         if seed == 0:
             model = fresh
             model.compile(tfcourse.GradientDescent(0.1), "sparse_categorical_crossentropy")
         model.set_weights(fresh.get_weights())
-        last_hidden = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)][2]
-        inputs = Inputs(model, last_hidden)
+        dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+        inputs = Inputs(model, dense[LAYERS - 1])  # the last hidden one
         tfcourse.fit(
             model,
             train.x,

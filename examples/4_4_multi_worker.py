@@ -23,7 +23,7 @@
 # %%
 from tfcourse.course import QUICK, project_file, save
 
-EPOCHS = 3 if QUICK else 20
+EPOCHS = 2 if QUICK else 20
 BATCH_SIZE = 64
 WORKERS = 2
 

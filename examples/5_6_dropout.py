@@ -105,7 +105,7 @@ better = half < none
 ratios = np.concatenate(list(means.values()))
 verdict(
     "5.6",
-    max(apart) == 0 and np.abs(ratios - 1).max() < 0.05 and better.sum() >= 9,
+    max(apart) == 0 and np.abs(ratios - 1).max() < 0.05 and better.sum() >= 0.9 * len(SEEDS),
     f"mean over draws / a {spread(ratios, '.3f')}; {max(apart):g} apart at test time; dev error "
     f"with keep_prob 0.5 better in {better.sum()} of {len(SEEDS)} seeds, {spread(half, '.1%')} "
     f"instead of {spread(none, '.1%')}",

@@ -13,7 +13,7 @@
 # %%
 from tfcourse.course import QUICK, save, spread, verdict
 
-SEEDS = range(10)
+SEEDS = range(4 if QUICK else 10)
 MODELS = 20 if QUICK else 60  # of each seed
 SIZES = [1, 5, 20] if QUICK else [1, 2, 5, 10, 20, 60]
 EPOCHS = 10
@@ -110,8 +110,8 @@ grows = (np.diff(dev_points, axis=0) > 0).all(axis=0)
 error = test_points[-1].std(ddof=1) / np.sqrt(len(SEEDS))
 verdict(
     "6.2",
-    grows.sum() >= 9
-    and (dev_points[-1] > 0).sum() >= 9
+    grows.sum() >= 0.9 * len(SEEDS)
+    and (dev_points[-1] > 0).sum() >= 0.9 * len(SEEDS)
     and abs(test_points[-1].mean()) < 2 * error,
     f"{len(SEEDS)} seeds: the dev score of the best of {SIZES[-1]} is "
     f"{spread(dev_points[-1], '+.1f')} points off, of one model {spread(dev_points[0], '+.1f')}, "

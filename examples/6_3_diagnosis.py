@@ -17,7 +17,7 @@
 # %%
 from tfcourse.course import QUICK, save, spread, verdict
 
-SEEDS = range(10)
+SEEDS = range(4 if QUICK else 10)
 DECISIONS = 1500 if QUICK else 4000
 HUMAN = 0.02  # assumed: nobody has measured how well people read digits of 8 × 8 pixels
 
@@ -161,7 +161,7 @@ named = {
 sizes = {name: [100 * each.largest.size for each in found] for name, found in diagnoses.items()}
 verdict(
     "6.3",
-    all(count >= 9 for count in named.values()),
+    all(count >= 0.9 * len(SEEDS) for count in named.values()),
     f"the largest gap is the one that was made, of {len(SEEDS)} seeds: "
     + "; ".join(f"{name} in {named[name]} ({spread(sizes[name], '.0f')} points)" for name in named),
 )

@@ -13,7 +13,7 @@
 # %%
 from tfcourse.course import QUICK, save, spread, verdict
 
-SEEDS = range(10)
+SEEDS = range(4 if QUICK else 10)
 EPOCHS = 8 if QUICK else 15
 
 # %%
@@ -147,7 +147,7 @@ bounded = all((within[name] <= ceiling[name]).all() for name in WAYS)
 beyond = sum((gain[name] > ceiling[name]).sum() for name in WAYS)
 verdict(
     "6.4",
-    exact and bounded and first.sum() >= 9,
+    exact and bounded and first.sum() >= 0.9 * len(SEEDS),
     f"{len(SEEDS)} seeds: inverted digits are wrong in {spread(rates['inverted'], '.0%')}, shifted "
     f"ones in {spread(rates['shifted'], '.0%')}, and yet work on the shifted ones gains more in "
     f"{first.sum()}: {spread(100 * gain['shifted'], '.1f')} points of a ceiling of "

@@ -106,7 +106,9 @@ best = {name: table[np.median(table, axis=1).argmax()] for name, table in accura
 trained = [int(np.sum(each >= TRAINED)) for each in (lost, saved, constant)]
 verdict(
     "M3",
-    trained[1] >= 9 and trained[0] <= 5 and bool(np.sum(saved > constant) >= 9),
+    trained[1] >= 0.9 * len(SEEDS)
+    and trained[0] <= 0.5 * len(SEEDS)
+    and bool(np.sum(saved > constant) >= 0.9 * len(SEEDS)),
     f"at α = 0.03 cosine trains {trained[0]} of {len(SEEDS)} seeds "
     f"({spread(lost, '.0%')}), with warm-up {trained[1]} ({spread(saved, '.0%')}), warm-up and a "
     f"constant rate {trained[2]} ({spread(constant, '.0%')}); each at its own best rate: "

@@ -89,7 +89,7 @@ print(f"loss on the test set {spread(loss_before, '.2f')} → {spread(loss_after
 lower = after < before
 verdict(
     "M4",
-    lower.sum() >= 9 and (temperature > 1).sum() >= 9 and same.all(),
+    lower.sum() >= 0.9 * len(SEEDS) and (temperature > 1).sum() >= 0.9 * len(SEEDS) and same.all(),
     f"calibration error on the test set {spread(before, '.1%')} → {spread(after, '.1%')}, lower in "
     f"{lower.sum()} of {len(SEEDS)} seeds; T {spread(temperature, '.2f')}, found on the dev set; "
     f"the same {spread(accuracy, '.1%')} right",
