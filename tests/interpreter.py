@@ -24,6 +24,7 @@ def main(arguments, folder, environ, path, streams, graph_optimizer=True):
         graph_optimizer: Whether TensorFlow's graph optimizer is on.
     """
     gc.freeze()  # else its end would look through all of TensorFlow, which takes a second
+    gc.set_threshold(10_000)  # a trace makes many objects, few of them garbage
     for number, stream in enumerate(streams):
         os.dup2(stream.fileno(), number)
         stream.close()
