@@ -12,6 +12,7 @@ import importlib.util
 import re
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ _NAMES = {"numpy", "np", "scipy", "keras", "tensorflow", "sklearn", "scikit", "l
 _SECTION = re.compile(r"^\s*(\.\.|>>>|```|[A-Z][\w ]*:$|[A-Z][\w ]*\n\s*-{3,})", re.MULTILINE)
 
 
+@cache
 def hashed_words() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return each text as its bag of hashed words, and the number of its package."""
     texts: dict[tuple[str, ...], int] = {}
