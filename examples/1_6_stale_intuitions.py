@@ -25,6 +25,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import tfcourse
+from tfcourse.training.population.population import Population
 
 pixels, y = load_digits(return_X_y=True)
 order = np.random.default_rng(0).permutation(len(y))
@@ -94,16 +95,15 @@ for name, each in (("more images", more), ("the images of now", retested)):
 RATES = np.geomspace(1e-3, 1, 7 if QUICK else 13)
 
 
+model = network((64,), 10)
+model.compile(tfcourse.GradientDescent(0.1), "sparse_categorical_crossentropy")
+population = Population(model)
+
+
 def losses(x):
     """Return the dev losses, shape (rates, seeds); inf where a training diverged."""
-
-    def build():
-        model = network((64,), 10)
-        model.compile(tfcourse.GradientDescent(0.1), "sparse_categorical_crossentropy")
-        return model
-
-    population = tfcourse.fit_population(
-        build,
+    history = tfcourse.fit_population(
+        population,
         [tfcourse.Member(seed, {"learning_rate": rate}) for rate in RATES for seed in SEEDS],
         x[:1200],
         y[:1200],
@@ -115,7 +115,7 @@ def losses(x):
     )
     last = [
         np.inf if result.stopped == "not finite" else result.history["val_loss"][-1]
-        for result in population.results
+        for result in history.results
     ]
     return np.reshape(last, (len(RATES), len(SEEDS)))
 

@@ -25,6 +25,7 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer
 
 import tfcourse
+from tfcourse.training.population.population import Population
 
 # %% [markdown]
 # ## Two inputs
@@ -107,11 +108,11 @@ def build():
 order = np.random.default_rng(0).permutation(len(y))
 train, dev = order[:285], order[285:]
 mean, deviation = x[train].mean(axis=0), x[train].std(axis=0)
-accuracies = {}
+population, accuracies = Population(build), {}
 for name, values in (("as they are", x), ("normalized", (x - mean) / deviation)):
     values = values.astype("float32")
-    population = tfcourse.fit_population(
-        build,
+    history = tfcourse.fit_population(
+        population,
         [tfcourse.Member(seed, {"learning_rate": rate}) for rate in RATES for seed in SEEDS],
         values[train],
         y[train],
@@ -121,7 +122,7 @@ for name, values in (("as they are", x), ("normalized", (x - mean) / deviation))
         validation_batch_size=len(dev),
         verbose=0,
     )
-    last = [(result.history["val_accuracy"] or [0])[-1] for result in population.results]
+    last = [(result.history["val_accuracy"] or [0])[-1] for result in history.results]
     accuracies[name] = np.reshape(last, (len(RATES), len(SEEDS)))
     best = np.median(accuracies[name], axis=1).argmax()
     works = (np.median(accuracies[name], axis=1) > 0.95).sum()

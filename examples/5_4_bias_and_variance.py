@@ -19,6 +19,8 @@ from tfcourse.course import QUICK, save, spread, verdict
 SEEDS = range(4 if QUICK else 10)
 
 # %%
+from functools import cache
+
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,6 +28,7 @@ from sklearn.datasets import load_digits
 
 import tfcourse
 from tfcourse.layers import Dropout
+from tfcourse.training.population.population import Population
 
 x, y = load_digits(return_X_y=True)
 x = (x / 16).astype("float32")
@@ -42,26 +45,27 @@ noisy = np.where(wrong, (y + random.integers(1, 10, len(y))) % 10, y)
 
 
 # %%
+@cache
+def population_of(units, l2, dropout):
+    regularizer = keras.regularizers.L2(l2) if l2 else None
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(units, "relu", kernel_regularizer=regularizer),
+            *([Dropout(dropout)] if dropout else []),
+            tfcourse.SoftmaxHead(10, kernel_regularizer=regularizer),
+        ]
+    )
+    model.compile(tfcourse.Adam(0.01), "sparse_categorical_crossentropy")
+    return Population(model)
+
+
 def errors(units, examples, epochs, labels=y, l2=0.0, dropout=0.0):
     """Return the errors on the train set and on the dev set at the end, one for each seed."""
-
-    def build():
-        regularizer = keras.regularizers.L2(l2) if l2 else None
-        model = keras.Sequential(
-            [
-                keras.Input((64,)),
-                keras.layers.Dense(units, "relu", kernel_regularizer=regularizer),
-                *([Dropout(dropout)] if dropout else []),
-                tfcourse.SoftmaxHead(10, kernel_regularizer=regularizer),
-            ]
-        )
-        model.compile(tfcourse.Adam(0.01), "sparse_categorical_crossentropy")
-        return model
-
-    members = [tfcourse.Member(seed) for seed in SEEDS]
-    population = tfcourse.fit_population(
-        build,
-        members,
+    population = population_of(units, l2, dropout)
+    history = tfcourse.fit_population(
+        population,
+        [tfcourse.Member(seed) for seed in SEEDS],
         x[:examples],
         labels[:examples],
         batch_size=50,
@@ -69,8 +73,8 @@ def errors(units, examples, epochs, labels=y, l2=0.0, dropout=0.0):
         keep="last",
         verbose=0,
     )
-    model, found = build(), []
-    for member in population.results:
+    model, found = population.model, []
+    for member in history.results:
         model.set_weights(member.weights)
         sets = ((x[:examples], labels[:examples]), (dev_x, dev_y))
         found.append([np.mean(model(each).numpy().argmax(1) != true) for each, true in sets])
