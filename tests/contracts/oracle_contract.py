@@ -202,6 +202,19 @@ class OracleContract:
                 propose(self.config().study, trial, undisturbed, kept) == undisturbed[trial].values
             )
 
+    def test_to_maximize_is_to_minimize_the_negative(self, undisturbed):
+        turned = {
+            trial: replace(record, score=None if record.score is None else -record.score)
+            for trial, record in undisturbed.items()
+        }
+        study = replace(self.config().study, direction="max")
+        trial = self.trials * 3 // 4
+        expected = {
+            name: value if isinstance(value, str) else pytest.approx(value, rel=1e-5)
+            for name, value in undisturbed[trial].values.items()
+        }
+        assert propose(study, trial, turned) == expected
+
     def test_a_worker_that_asks_again_gets_its_own_trial(self):
         scheduler = Search(self.config()).scheduler
         first = scheduler.next("worker0")

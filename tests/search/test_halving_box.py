@@ -250,3 +250,19 @@ def test_the_draws_of_a_box_are_uniform_on_the_scale():
     values = [sample({"rate": part}, 0, trial)["rate"] for trial in range(2000)]
     assert statistics.median(values) == pytest.approx(1e-2, rel=0.15)
     assert np.mean(np.array(values) < 10**-2.5) == pytest.approx(0.25, abs=0.04)
+
+
+def test_the_ends_on_record_are_the_values_that_can_be_drawn():
+    """Also of a part that ends between the values of a stepped range, or where one begins."""
+    for name, ends in (("units", [(0.0, 1.0), (0.25, 0.5), (0.3, 0.55)]), ("share", [(0.2, 0.6)])):
+        for start, end in ends:
+            part = Part(SPACE[name], start, end)
+            values = [part.value_at(k / 1000) for k in range(1000)]
+            record = as_record({name: part})[name]
+            assert (record["low"], record["high"]) == (min(values), max(values))
+    share = as_record({"rate": Part(SPACE["rate"], 0.25, 0.5)})["rate"]
+    assert share == {
+        "low": SPACE["rate"].value_at(0.25),
+        "high": SPACE["rate"].value_at(0.5),
+        "scale": "log",
+    }

@@ -383,3 +383,12 @@ def test_a_trial_resumed_in_the_middle_is_pruned_at_the_same_epoch(
         run(after, tmp_path / "checkpoints")
     record = run(None, tmp_path / "checkpoints")
     assert replace(record, seconds=0.0) == replace(expected, seconds=0.0)
+
+
+def test_a_rung_names_the_place_that_a_trial_lacks():
+    losses = [0.5, 0.1, 0.3, 0.2, 0.4, 0.6, 0.7, 0.8]
+    rule = Asha(reduction_factor=3)
+    assert rule.limit(losses[:1]) == (0.5, "is not the best of 2 trials")
+    assert rule.limit(losses[:5]) == (0.2, "is not among the best 2 of 6 trials")
+    assert rule.limit(losses) == (0.3, "is not among the best 3 of 9 trials")
+    assert rule.limit([]) is None

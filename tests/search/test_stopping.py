@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import random
 from dataclasses import replace
 from types import SimpleNamespace
@@ -108,6 +109,14 @@ class TestTheFirstTrialsThatMeetALimit:
     def test_a_pruned_trial_reaches_no_target(self):
         behind = {0: replace(record(0, 0.1), status="pruned")}
         assert find_stop(Limits(target=0.5), "min", behind, 24) is None
+
+    @pytest.mark.parametrize("score", [math.inf, -math.inf, math.nan, None])
+    @pytest.mark.parametrize("direction", ["max", "min"])
+    def test_a_score_that_is_not_finite_is_none(self, direction, score):
+        ended = {trial: replace(record(trial, 0.1), score=score) for trial in range(3)}
+        assert find_stop(Limits(target=0.5), direction, ended, 24) is None
+        stop = find_stop(Limits(patience=2), direction, ended, 24)
+        assert stop.text == "patience 2 reached by trial 1 of 24, none completed"
 
     def test_those_of_an_earlier_end_count_whatever_the_limits(self):
         scores = [0.5, 0.4, 0.3, 0.2]

@@ -76,6 +76,5 @@ def as_record(box: Mapping[str, Part | Weighted]) -> dict[str, dict[str, Any]]:
 
 def _highest(part: Part) -> Any:
     """Return the largest value that can be drawn; a stepped part ends where the next one begins."""
-    stepped = part.parameter.step is not None or part.parameter.kind == "int"
-    inside = stepped and part.end < 1
+    inside = part.parameter.step is not None and part.end < 1
     return part.parameter.value_at(max(part.start, part.end - 1e-9) if inside else part.end)
