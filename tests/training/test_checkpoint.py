@@ -231,7 +231,12 @@ def test_a_training_ends_as_if_it_had_not_been_interrupted(
 @pytest.mark.parametrize(
     "kwargs",
     [
-        {"sample_weight": np.linspace(0, 2, ROWS), "seed": 3, "jit_compile": True},
+        {
+            "sample_weight": np.linspace(0, 2, ROWS),
+            "seed": 3,
+            "jit_compile": True,
+            "validation_data": None,  # one more program for XLA to compile
+        },
         {"sample_weight": np.linspace(0, 2, ROWS)},
         {"shuffle": False, "validation_data": None},
         {"steps_per_epoch": 1, "initial_epoch": 1, "batch_size": 25},
