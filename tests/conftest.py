@@ -39,11 +39,42 @@ def pytest_collection():
 
 
 @pytest.fixture(autouse=True)
-def no_shared_traces():
-    """Have no test use the traces of another one: some count traces, or change what is traced."""
-    module = sys.modules.get("tfcourse.training.reuse.shared_traces")
-    if module is not None:
+def no_shared_traces(request):
+    """Have no test use the traces of another one: some count traces, or change what is traced.
+
+    Those of a module that uses ``kept_searches`` do.
+    """
+    if "kept_searches" not in request.fixturenames:
+        forget_traces()
+
+
+def forget_traces():
+    """Forget the traces of all models, if there are any."""
+    if module := sys.modules.get("tfcourse.training.reuse.shared_traces"):
         module.forget_traces()
+
+
+@pytest.fixture(scope="module")
+def kept_searches(kept_programs):
+    """Have the searches of a module, most of them of one small model, prepare its programs once.
+
+    They keep the traces of those before them. And a search seeds TensorFlow anew, which would
+    forget the kernels that it has: no model of these tests draws from its global generator. A test
+    that counts traces, or changes what is traced, asks for ``new_traces``.
+    """
+    forget_traces()
+    with pytest.MonkeyPatch.context() as patch:
+        if context := sys.modules.get("tensorflow.python.eager.context"):
+            patch.setattr(context.pywrap_tfe, "TFE_ContextClearCaches", lambda handle: None)
+        yield
+
+
+@pytest.fixture
+def new_traces():
+    """Have a test of a module that keeps traces use none of those before it, nor leave any."""
+    forget_traces()
+    yield
+    forget_traces()
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -64,11 +95,12 @@ def clean_keras_state(request):
 
     Nothing is imported here, so that tests without TensorFlow stay quick.
     """
-    if "kept_programs" in request.fixturenames:
+    keras = sys.modules.get("keras")
+    if keras and "kept_programs" in request.fixturenames:
         from tests.seeds import set_seeds
 
         set_seeds(0)
-    elif keras := sys.modules.get("keras"):
+    elif keras:
         keras.utils.set_random_seed(0)
     yield
     if keras := sys.modules.get("keras"):
@@ -78,9 +110,8 @@ def clean_keras_state(request):
 @pytest.fixture(scope="module")
 def kept_programs():
     """Keep the compiled programs of a module's tests prepared: see `tests.seeds.set_seeds`."""
-    import keras
-
-    keras.utils.set_random_seed(0)
+    if keras := sys.modules.get("keras"):
+        keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="module")

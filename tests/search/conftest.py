@@ -36,6 +36,11 @@ def linear(input_shape, classes):
 RATE = {"learning_rate": {"low": 0.01, "high": 0.1, "scale": "log"}}
 
 
+@pytest.fixture(autouse=True, scope="module")
+def searches(kept_searches):
+    """Keep what the searches of a module have prepared."""
+
+
 @pytest.fixture
 def regression(tmp_path):
     """A search over arrays whose epochs are one step, so that the order of examples is nothing."""

@@ -39,7 +39,7 @@ NAMES = IRIS.target_names[IRIS.target]
 # They are of how well it learns.
 TRAINED = {"check_classifiers_train", "check_regressors_train"}
 
-pytestmark = pytest.mark.usefixtures("no_graph_optimizer")
+pytestmark = pytest.mark.usefixtures("no_graph_optimizer", "kept_searches")
 
 
 SAME = (
