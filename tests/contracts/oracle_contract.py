@@ -49,7 +49,10 @@ def ended(trial, values):
 
 
 class Search:
-    """A search's scheduler and what its workers do, in an order drawn from ``order``."""
+    """A search's scheduler and what its workers do, in an order drawn from ``order``.
+
+    Each worker keeps what its proposals share, as in a search.
+    """
 
     earlier = NO_RUNS
 
@@ -63,6 +66,7 @@ class Search:
         self.total, self.told, self.begun = config.search.trials, [], []
         self.random, self.idle = random.Random(order), 0
         self.running = dict.fromkeys(f"worker{number}" for number in range(workers))
+        self.memos = {worker: Memo() for worker in self.running}
 
     def run(self, steps=10_000):
         """Goes on until every worker is told to stop, or for so many steps."""
@@ -104,7 +108,8 @@ class Search:
     def end(self, worker):
         trial = self.running[worker]
         self.running[worker] = None
-        record = ended(trial, dict(propose(self.config.study, trial, self.records)))
+        values = propose(self.config.study, trial, self.records, self.memos[worker])
+        record = ended(trial, dict(values))
         self.records[trial] = record
         self.scheduler.end(trial)
         assert self.told[-1] is record
@@ -161,8 +166,9 @@ class OracleContract:
     def test_the_order_of_the_tables_in_the_file_does_not_matter(self, undisturbed):
         turned = self.config()
         turned = replace(turned, space=dict(reversed(turned.space.items())))
+        memo = Memo()
         for trial in range(self.trials):
-            assert propose(turned.study, trial, undisturbed) == undisturbed[trial].values
+            assert propose(turned.study, trial, undisturbed, memo) == undisturbed[trial].values
 
     def test_every_trial_runs_once_and_then_it_stops(self, undisturbed):
         assert list(undisturbed) == list(range(self.trials))

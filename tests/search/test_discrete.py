@@ -30,7 +30,7 @@ STRATEGIES = {
     "random": {},
     "quasi_random": {},
     "gp": {"initial": 52, "parallel": 3},
-    "bayesian": {"initial": 52, "parallel": 3},
+    "bayesian": {"initial": 58, "parallel": 3},
     "tpe": {"initial": 20, "parallel": 3},
     "cma_es": {},
     "optuna": {"sampler": "QMCSampler"},
