@@ -156,8 +156,10 @@ ROUNDS = {
 }
 
 
-@pytest.mark.parametrize("kind", ROUNDS)
-@pytest.mark.parametrize("command", [["show"], ["report", "--quiet"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [*((["show"], kind) for kind in ROUNDS), (["report", "--quiet"], "a text")],
+)
 def test_boxes_of_another_meaning(search, tmp_path, command, kind):
     """The rounds are shown if they are whole; the trials are shown in any case."""
     path = search.directory / "rounds.json"

@@ -85,7 +85,7 @@ def fits(quick):
 
 def test_it_is_called_as_keras_tuner_calls_it(fits, caplog, tmp_path):
     """What it registers is searched, also where it passes on a batch size of its own."""
-    search = fits("Sizes", training={"epochs": 3})
+    search = fits("Sizes", search={"trials": 2}, training={"epochs": 3})
     assert {*search.config.space} == {"units", "halved", "batch_size"}
     result = search.run(verbose=False)
     assert sum("has a fit of its own" in message for message in caplog.messages) == 1

@@ -295,6 +295,7 @@ def test_a_search_over_what_it_registers(search):
     assert planned.completed().was_complete
 
 
+@pytest.mark.usefixtures("untrained")
 def test_one_that_is_not_compiled_is_compiled_as_the_config_says(search):
     planned = search(
         "plain",
@@ -319,6 +320,7 @@ def test_the_files_ranges_win(search):
     assert config.space["units_1"] == Range("int", 4, 16, 4)
 
 
+@pytest.mark.usefixtures("untrained")
 def test_what_the_file_fixes_is_not_searched(search):
     fixed = {"kind": "rmsprop", "layers": 2}
     planned = search("compiled", model=fixed, search={"trials": 1})
@@ -421,6 +423,7 @@ def test_a_name_with_two_ranges_is_refused(builder, name, parameter, ranges):
     assert (share in said) == (name not in ("dependent_choice", "two_fixed"))
 
 
+@pytest.mark.usefixtures("untrained")
 def test_what_is_registered_again_with_its_range_is_searched(search):
     planned = search("well_defined", search={"trials": 1})
     assert planned.config.space == {
@@ -433,6 +436,7 @@ def test_what_is_registered_again_with_its_range_is_searched(search):
     assert planned.run(verbose=False).best.status == "completed"
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_second_range_that_a_trial_finds_fails_the_trial(search):
     """The search goes on, though the first trial is one of them."""
     rate = {"learning_rate": {"low": 0.01, "high": 0.1}}
@@ -445,6 +449,7 @@ def test_a_second_range_that_a_trial_finds_fails_the_trial(search):
             assert "Int 2 to 3 with {'units': 8}. A name has one range" in record.message
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_failed_trial_error_fails_its_trials_alone(search):
     """Also where it comes while it is looked for what is registered, and in the first trial."""
     planned = search("too_large", search={"trials": 8, "seed": 1})
@@ -570,6 +575,7 @@ def test_what_the_rehearsal_finds(search, monkeypatch, name, tables, said):
     assert not planned.directory.exists()
 
 
+@pytest.mark.usefixtures("untrained")
 def test_names_in_a_scope(search):
     """keras-tuner writes them with a slash."""
     planned = search("scoped", search={"trials": 1})
@@ -579,6 +585,7 @@ def test_names_in_a_scope(search):
     assert planned.completed().was_complete
 
 
+@pytest.mark.usefixtures("untrained")
 def test_the_record_names_what_was_drawn(search):
     result = search("plain", search={"trials": 2}).run(verbose=False)
     for trial, record in result.trials.items():

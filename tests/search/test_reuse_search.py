@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,8 @@ from tfcourse.search.trials.sharing import trials_per_program
 from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.training.reuse.pool import ModelPool
 
-pytestmark = pytest.mark.slow
+# Programs are compared with themselves.
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer")]
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1.0, "scale": "log"}}
 
@@ -228,6 +230,7 @@ def digest(found):
 
 def print_alone(number, values):
     """In another process: a trial that nothing was trained before."""
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     runner = TrialRunner(config(search={"reuse_models": 0}), split())
     print(digest(outcome(runner, number, values)))
 
