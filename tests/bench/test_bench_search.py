@@ -4,13 +4,16 @@ from contextlib import redirect_stdout
 from functools import partial
 from io import StringIO
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tfcourse.bench import search, search_commands, search_runs, search_tuner
+from tfcourse.bench import search, search_commands, search_runs, search_tuner, search_wide
 from tfcourse.bench.search_work import SEARCHES, config_of, convnet, images
 from tfcourse.cli import app
+from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.strategies.proposals import propose
+from tfcourse.training.population.program import PopulationProgram
 
 
 @pytest.fixture(autouse=True)
@@ -116,13 +119,79 @@ def test_commands_are_timed_as_whole_processes(monkeypatch):
     assert "all imports" in found.note
 
 
+def test_long_trials_are_timed_with_two_workers_and_one(monkeypatch):
+    """What the commands do is not what is tested; keras-tuner takes no part."""
+    asked = []
+
+    def run(command):
+        asked.append(command[-1])
+        return ""
+
+    class Directory:
+        def __init__(self, path):
+            assert path.name == "long"
+
+        def read_trials(self):
+            return {0: TrialRecord(0, "completed", {}, score=0.9)}
+
+    monkeypatch.setattr(search_commands, "_run", run)
+    monkeypatch.setattr(search_commands, "RunDirectory", Directory)
+    (found,) = search.bench(names=["long"])
+    assert [t.name for t in found.timings] == [search_commands.TWO, search_commands.ONE]
+    assert asked == ["2", "1"]
+    config = config_of("long")
+    assert (config.search.caviar, config.search.threads) == ("reuse", 1)
+
+
+@pytest.mark.slow
+def test_a_wide_search_is_timed_beside_its_training_alone(monkeypatch):
+    """The members that are trained alone are the search's trials, whose records say their scores.
+
+    They have the same scores but for rounding.
+    """
+    runs, alone = [], []
+
+    def spy_run(config):
+        runs.append(search_runs.run_search(config))
+        return runs[-1]
+
+    def spy_alone(config):
+        alone.append(train_alone(config))
+        return alone[-1]
+
+    train_alone = search_wide._train_alone
+    monkeypatch.setattr(search_wide, "run_search", spy_run)
+    monkeypatch.setattr(search_wide, "_train_alone", spy_alone)
+    (found,) = search.bench(names=["wide"], scale=0.006)
+    assert (found.title, found.baseline) == (SEARCHES["wide"], search_wide.BARE)
+    assert [t.name for t in found.timings] == [search_wide.BARE, search_wide.OURS]
+    assert len(runs) == len(alone) == 1 and len(alone[0]) == 6
+    assert runs[0].effort.endswith("in populations: 6; programs traced: 2")
+    np.testing.assert_allclose(alone[0], runs[0].scores, atol=0.003)
+    text = (
+        r"tfcourse search: [\d.]+ trials a second; (\d+)% of the time in its compiled programs, "
+        r"(\d+)% in their first calls, which compile them"
+    )
+    share, first = map(int, re.fullmatch(text, found.note).groups())
+    assert 0 < first <= share <= 100
+
+
+def test_programs_are_whole_again_after_they_were_timed():
+    before = PopulationProgram.train, PopulationProgram.test
+    with pytest.raises(KeyError), search_wide._timed_programs() as seconds:
+        assert PopulationProgram.train is not before[0]
+        raise KeyError
+    assert (PopulationProgram.train, PopulationProgram.test) == before
+    assert seconds == {"train": [], "test": []}
+
+
 def test_a_command_that_fails_ends_the_bench():
     with pytest.raises(RuntimeError, match=r"no-such.toml failed: .*can't be read"):
         search_commands._run([sys.executable, "-m", "tfcourse", "check", "no-such.toml"])
 
 
 def test_the_searches_are_those_that_are_said():
-    assert [config_of(name).search.trials for name in SEARCHES] == [32, 128, 24, 24, 8]
+    assert [config_of(name).search.trials for name in SEARCHES] == [32, 128, 24, 24, 1000, 32, 8]
     one, digits = config_of("one"), config_of("digits")
     assert (one.training.epochs, digits.training.epochs) == (10, 10)
     assert set(one.space) == {"learning_rate", "beta_1"}

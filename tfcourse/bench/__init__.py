@@ -39,7 +39,7 @@ DESCRIPTIONS: dict[str, str] = {
     "oracle": "an oracle's time for a trial after 10 to 10 000 of them, beside keras-tuner's",
     "population": "an epoch of one of 1, 8, 32 and 128 members beside that of a model alone",
     "score-per-second": "validation loss by seconds, beside Optuna with model.fit (ten minutes)",
-    "search": "whole searches beside keras-tuner's random search (about ten minutes)",
+    "search": "whole searches beside keras-tuner's random search (about twelve minutes)",
     "soak": "no leak in 1000 trials, no difference after 250 kill -9 (half an hour)",
     "startup": "the start of the commands, beside that of Python and of TensorFlow",
     "strategies": "regret of the strategies beside Optuna's samplers (an hour for 40 seeds)",

@@ -83,9 +83,10 @@ DETAILS: dict[str, Details] = {
     "search": Details(
         "Seconds of whole searches on digits and of a convnet: data, trials, record, and the best "
         "model on the test set.",
-        "tfcourse search, also without reuse of models; keras-tuner's RandomSearch on the same "
-        "models and values.",
-        "about ten minutes; 1 round",
+        "tfcourse search, also without reuse of models, and with two workers; keras-tuner's "
+        "RandomSearch on the same models and values; the training of a population without a "
+        "search.",
+        "about twelve minutes; 1 round",
     ),
     "soak": Details(
         "Whether promises are kept. Of 1000 tiny trials, in one process and with two workers: the "
@@ -99,7 +100,7 @@ DETAILS: dict[str, Details] = {
         "about half an hour; trials, trials-two and fit take five minutes of it",
     ),
     "startup": Details(
-        "Seconds of a process from its launch to its exit.",
+        "Seconds of a process from its launch to its exit, and of a search to its first trial.",
         "tfcourse --help, --version and check; Python alone, with import tfcourse and with import "
         "tensorflow.",
         "5 rounds",

@@ -1,13 +1,15 @@
 """Whole searches beside keras-tuner's own random search, and where their time goes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from tfcourse.bench.frame import Comparison, Contender, Spread, Timing, compare
 from tfcourse.bench.search_commands import compare_commands
 from tfcourse.bench.search_runs import SearchRun, check_agreement, run_search
 from tfcourse.bench.search_tuner import stock_search
-from tfcourse.bench.search_work import COMMANDS, MANY, SEARCHES, config_of
+from tfcourse.bench.search_wide import compare_wide
+from tfcourse.bench.search_work import COMMANDS, LONG, MANY, SEARCHES, WIDE, config_of
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.search.data.loading import load_split
 
@@ -37,8 +39,7 @@ def bench(
     """
     _warm_up()
     for name in names:
-        compare_searches = compare_commands if name == COMMANDS else _compare
-        yield compare_searches(SEARCHES[name], config_of(name, scale), repeats)
+        yield _COMPARE.get(name, _compare)(SEARCHES[name], config_of(name, scale), repeats)
 
 
 def _compare(title: str, config: SearchConfig, repeats: int) -> Comparison:
@@ -65,6 +66,13 @@ def _compare(title: str, config: SearchConfig, repeats: int) -> Comparison:
     if many:
         comparison = _whole(comparison, config.search.trials, part.search.trials)
     return replace(comparison, note="\n".join(f"{name}: {run}" for name, run in runs.items()))
+
+
+_COMPARE: Mapping[str, Callable[[str, SearchConfig, int], Comparison]] = {
+    COMMANDS: compare_commands,
+    LONG: partial(compare_commands, with_stock=False),
+    WIDE: compare_wide,
+}
 
 
 def _whole(comparison: Comparison, trials: int, timed: int) -> Comparison:

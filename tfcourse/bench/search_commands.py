@@ -22,8 +22,16 @@ NOTE = "each from its start to its end: Python, all imports, data, trials, recor
 SCRIPT = "import sys; from tfcourse.bench.search_tuner import search_file; search_file(sys.argv[1])"
 
 
-def compare_commands(title: str, config: SearchConfig, repeats: int) -> Comparison:
+def compare_commands(
+    title: str, config: SearchConfig, repeats: int, with_stock: bool = True
+) -> Comparison:
     """Time the command with two workers and with one process, beside a script of keras-tuner's.
+
+    Args:
+        title: The comparison's title.
+        config: The search.
+        repeats: The number of rounds.
+        with_stock: Whether keras-tuner takes part.
 
     Raises:
         RuntimeError: A command fails, or the contenders' trials don't agree.
@@ -46,7 +54,8 @@ def compare_commands(title: str, config: SearchConfig, repeats: int) -> Comparis
         def stock() -> None:
             scores[STOCK] = json.loads(_run([sys.executable, "-c", SCRIPT, str(file)]))
 
-        contenders = [ours(TWO, 2), ours(ONE, 1), Contender(STOCK, stock, number=1)]
+        contenders = [ours(TWO, 2), ours(ONE, 1)]
+        contenders += [Contender(STOCK, stock, number=1)] * with_stock
         comparison = compare(title, contenders, repeats=repeats, warmup=0)
     check_agreement(title, scores)
     return replace(comparison, note=NOTE)

@@ -14,7 +14,7 @@ from tfcourse.search.config.load import parse_config
 from tfcourse.search.config.search_config import SearchConfig
 from tfcourse.types import Array, KerasModel
 
-__all__ = ["COMMANDS", "MANY", "SEARCHES", "config_of", "convnet", "images"]
+__all__ = ["COMMANDS", "LONG", "MANY", "SEARCHES", "WIDE", "config_of", "convnet", "images"]
 
 _LEARNING_RATES = {"low": 1e-4, "high": 1e-1, "scale": "log"}
 _BETAS = {"low": 0.9, "high": 0.999, "scale": "one_minus_log"}
@@ -51,13 +51,27 @@ _CONVNET: Mapping[str, Any] = {
     "space": {"learning_rate": _LEARNING_RATES, "beta_1": _BETAS},
 }
 
+_WIDE: Mapping[str, Any] = {
+    **_ONE_ARCHITECTURE,
+    "search": {"name": "wide", "trials": 1000, "caviar": "population"},
+    "training": {"epochs": 5, "batch_size": 64},
+}
+# A trial takes two seconds of one core: the start of two processes is little beside them.
+_LONG: Mapping[str, Any] = {
+    **_ONE_ARCHITECTURE,
+    "search": {"name": "long", "trials": 32, "caviar": "reuse", "threads": 1},
+    "training": {"epochs": 400, "batch_size": 64},
+}
+
 # The titles of the searches by their short names.
-MANY, COMMANDS = "many", "commands"
+MANY, COMMANDS, WIDE, LONG = "many", "commands", "wide", "long"
 SEARCHES: dict[str, str] = {
     "one": "32 trials of 10 epochs, digits, one architecture, one process",
     MANY: "128 trials of 50 epochs, digits, one architecture, one process, a population",
     "digits": "24 trials of 10 epochs, digits, mixed architectures, one process",
     COMMANDS: "24 trials of 10 epochs, digits, mixed architectures, whole commands",
+    WIDE: "1000 trials of 5 epochs, digits, one architecture, one process, a population",
+    LONG: "32 trials of 400 epochs, digits, one core each, whole commands",
     "convnet": "convnet 24×24, 8 trials of 3 epochs, one process",
 }
 
@@ -69,12 +83,13 @@ def config_of(name: str, scale: float = 1.0) -> SearchConfig:
         name: A key of `SEARCHES`.
         scale: The fraction of the trials and epochs; less than 1 for a quick look.
     """
-    raw = {"one": _ONE_ARCHITECTURE, MANY: _MANY, "convnet": _CONVNET}.get(name, _MIXED)
+    tables = {"one": _ONE_ARCHITECTURE, MANY: _MANY, WIDE: _WIDE, LONG: _LONG, "convnet": _CONVNET}
+    raw = tables.get(name, _MIXED)
     search, training = dict(raw["search"]), dict(raw["training"])
     search["trials"] = max(2, round(search["trials"] * scale))
     training["epochs"] = max(1, round(training["epochs"] * scale))
-    tables = {**raw, "search": search, "training": training}
-    return parse_config(tables, SEARCHES[name], Path.cwd())
+    changed = {**raw, "search": search, "training": training}
+    return parse_config(changed, SEARCHES[name], Path.cwd())
 
 
 def images() -> tuple[Array, Array]:
