@@ -235,6 +235,7 @@ def print_alone(number, values):
     print(digest(outcome(runner, number, values)))
 
 
+@pytest.mark.usefixtures("new_traces")
 def test_a_search_builds_one_model_and_is_what_it_is_without_reuse(quick, caplog):
     def searched(reuse_models, name):
         search = quick(
@@ -286,6 +287,7 @@ def test_what_xla_cant_compile_is_searched_without(quick, monkeypatch):
 
 
 @pytest.mark.parametrize("factor", [1, 32])
+@pytest.mark.usefixtures("new_traces")
 def test_xla_pays_by_the_trials_that_share_a_program(quick, monkeypatch, factor):
     """A model with a layer of the user's own is compiled for each of the 32 trials of the rule."""
     source = f"""

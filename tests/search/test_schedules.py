@@ -249,6 +249,7 @@ def alone(config):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("new_traces")
 class TestTrials:
     def test_one_program_trains_all_schedules_and_smoothings(self, alone):
         records, runner = alone
