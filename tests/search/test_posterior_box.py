@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tfcourse.search.space.parameters import Choice, Range, active
 from tfcourse.search.space.sampling import sample
+from tfcourse.search.strategies import evidence
 from tfcourse.search.strategies.boxes import Part
 from tfcourse.search.strategies.evidence import weigh
 from tfcourse.search.strategies.posterior_box import posterior_box, widen
@@ -168,3 +169,15 @@ def test_many_trials():
     box = box_of(PLANE, seen, rounds=50)
     assert box["x"].start <= 0.6 <= box["x"].end
     assert box["x"].end - box["x"].start < 0.3
+
+
+def test_of_many_trials_the_better_ones_and_some_of_the_others_count(monkeypatch):
+    """Two thirds of them are the best ones, the rest is spread evenly over the others."""
+    monkeypatch.setattr(evidence, "MOST_TRIALS", 6)
+    space = {"rate": Range("float", 0.0, 1.0)}
+    losses = [7, 0, 11, 3, 9, 5, 1, 10, 2, 8, 6, 4]
+    units = weigh(space, [({"rate": loss / 12}, float(loss)) for loss in losses]).units
+    assert sorted(units[:, 0]) == pytest.approx([loss / 12 for loss in (0, 1, 2, 3, 4, 11)])
+    few = [({"rate": loss / 12}, float(loss)) for loss in losses[:6]]
+    assert sorted(weigh(space, few).units[:, 0]) == sorted(v["rate"] for v, _ in few)
+    assert weigh(space, [({"rate": 0.5}, None)]) is None
