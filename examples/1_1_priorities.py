@@ -99,7 +99,7 @@ effect = {title: table.max(0) / table.min(0) for title, table in loss.items()}
 
 ranking = sorted(effect, key=lambda title: -np.median(effect[title]))
 place = {title: number for number, titles in enumerate(ORDER, 1) for title in titles}
-print(f"{'largest / smallest dev loss':30}{'ten seeds':>22}   the course's group")
+print(f"{'largest / smallest dev loss':30}{f'{len(SEEDS)} seeds':>22}   the course's group")
 for title in ranking:
     print(f"{title:30}{spread(effect[title], '.2f'):>22}   {place[title]}")
 

@@ -147,7 +147,7 @@ for (name, each), color in zip(loss.items(), ("#0072B2", "#D55E00"), strict=True
     ax.loglog(RATES, finite, "o", color=color, alpha=0.3, markersize=4)
     middle = np.median(each, axis=1)
     ax.loglog(RATES, np.where(np.isfinite(middle), middle, np.nan), color=color, label=name)
-ax.set(xlabel="learning rate α", ylabel="dev loss, ten seeds")
+ax.set(xlabel="learning rate α", ylabel=f"dev loss, {len(SEEDS)} seeds")
 ax.set_title("The best learning rate of then is not that of now", loc="left")
 ax.legend(frameon=False, title="data")
 ax.spines[["top", "right"]].set_visible(False)

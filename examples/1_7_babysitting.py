@@ -177,7 +177,7 @@ ax.plot((3, 4, 5), np.median(branches, axis=0)[2:5], "--", color="#D55E00", line
 ax.annotate(f"nudged to {BOLD},\nrolled back to epoch 3", (5, np.median(branches[:, 4])), (-30, 8),
             textcoords="offset points", color="#D55E00")  # fmt: skip
 ax.set(xlabel="epoch", ylabel="dev loss", ylim=(None, 6))
-ax.set_title("One model, watched: median and range of ten seeds", loc="left")
+ax.set_title(f"One model, watched: median and range of {len(SEEDS)} seeds", loc="left")
 ax.legend(frameon=False, loc="lower left")
 ax.spines[["top", "right"]].set_visible(False)
 save(fig, "1_7_babysitting")

@@ -98,7 +98,7 @@ for (placement, label), color in zip(PLACEMENTS.items(), colors, strict=True):
     low, high = best[placement].min(0), best[placement].max(0)
     axes[0].fill_between(epochs, low, high, color=color, alpha=0.12, linewidth=0)
     axes[1].semilogx(RATES, np.median(curves[placement][..., -1], axis=1), "o-", color=color)
-axes[0].set(xlabel="epoch", ylabel="dev accuracy, ten seeds")
+axes[0].set(xlabel="epoch", ylabel=f"dev accuracy, {len(SEEDS)} seeds")
 axes[0].set_title("At the best learning rate", loc="left")
 axes[0].legend(frameon=False, title="batch norm")
 axes[1].set(xlabel="learning rate α", ylabel=f"median after {EPOCHS} epochs")

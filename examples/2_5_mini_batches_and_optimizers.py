@@ -113,7 +113,7 @@ for (name, each), color in zip(curves.items(), colors, strict=True):
     epochs = np.arange(1, EPOCHS + 1)
     ax.plot(epochs, np.median(each, axis=0), ".-", color=color, label=name)
     ax.fill_between(epochs, each.min(0), each.max(0), color=color, alpha=0.15, linewidth=0)
-ax.set(xlabel="epoch", ylabel="dev accuracy, ten seeds")
+ax.set(xlabel="epoch", ylabel=f"dev accuracy, {len(SEEDS)} seeds")
 ax.set_title("Batch norm trains with each of the four", loc="left")
 ax.legend(frameon=False)
 ax.spines[["top", "right"]].set_visible(False)

@@ -126,7 +126,7 @@ axes[0].legend(frameon=False)
 for size, each in found.items():
     axes[1].plot(np.full(len(each), size), each, "o", color="#0072B2", alpha=0.5)
 axes[1].plot(VIRTUAL, [np.median(each) for each in found.values()], color="#0072B2")
-axes[1].set(xscale="log", xlabel="examples of a statistic", ylabel="dev error, ten seeds")
+axes[1].set(xscale="log", xlabel="examples of a statistic", ylabel=f"dev error, {len(SEEDS)} seeds")
 axes[1].set_xticks(VIRTUAL, VIRTUAL)
 axes[1].minorticks_off()
 axes[1].set_title("More noise, slightly less error", loc="left")

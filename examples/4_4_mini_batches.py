@@ -121,7 +121,9 @@ verdict(
 fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 for costs in curves:
     ax.semilogy(costs, color="#0072B2", alpha=0.3, linewidth=1)
-ax.semilogy(np.median(curves, axis=0), color="#D55E00", linewidth=2, label="median of ten seeds")
+ax.semilogy(
+    np.median(curves, axis=0), color="#D55E00", linewidth=2, label=f"median of {len(SEEDS)} seeds"
+)
 ax.set(xlabel="step", ylabel="cost of the mini-batch")
 ax.set_title("Another mini-batch for each step", loc="left")
 ax.legend(frameon=False)

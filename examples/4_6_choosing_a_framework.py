@@ -150,6 +150,6 @@ for row, name in enumerate(PROGRAMS):
     ax.plot(milliseconds, np.full(len(SEEDS), -row), "o", color="#56B4E9", alpha=0.6)
     ax.plot(np.median(milliseconds), -row, "|", color="#0072B2", markersize=22, markeredgewidth=3)
 ax.set_yticks([-row for row in range(4)], [f"{name}, {lines[name]} lines" for name in PROGRAMS])
-ax.set(xscale="log", xlabel=f"milliseconds for {len(batches)} steps, ten seeds")
+ax.set(xscale="log", xlabel=f"milliseconds for {len(batches)} steps, {len(SEEDS)} seeds")
 ax.spines[["top", "right"]].set_visible(False)
 save(fig, "4_6_choosing_a_framework")

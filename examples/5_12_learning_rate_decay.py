@@ -137,7 +137,7 @@ for (name, each), color in zip(excess.items(), colors, strict=True):
     rates = [float(rate(step)) if callable(rate) else rate for step in first_steps]
     axes[1].semilogy(epochs, rates, color=color, linewidth=2)
 axes[0].set(xlabel="epoch", ylabel="cost above its minimum")
-axes[0].set_title("Ten seeds: median, least and most", loc="left")
+axes[0].set_title(f"{len(SEEDS)} seeds: median, least and most", loc="left")
 axes[0].legend(frameon=False)
 axes[1].set(xlabel="epoch", ylabel="learning rate α")
 axes[1].set_title("The learning rate", loc="left")

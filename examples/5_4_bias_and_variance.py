@@ -95,7 +95,7 @@ SETTINGS = {
 }
 found = {name: errors(**setting) for name, setting in SETTINGS.items()}
 
-print(f"{'error, ten seeds':30}{'train':>24}{'dev':>24}")
+print(f"{f'error, {len(SEEDS)} seeds':30}{'train':>24}{'dev':>24}")
 for name, (train, dev) in found.items():
     print(f"{name:30}{spread(train, '.1%'):>24}{spread(dev, '.1%'):>24}")
 

@@ -102,7 +102,8 @@ for seed in SEEDS:
         weights[name].append(w)
         accuracy[name].append(np.mean((scale.transform(x[dev]) @ w + b > 0) == y[dev]))
 
-print(f"{'ten seeds':22}{'dev accuracy':>24}{'norm of w':>20}{'|w| < 0.001':>16}{'w = 0':>16}")
+seeds = f"{len(SEEDS)} seeds"
+print(f"{seeds:22}{'dev accuracy':>24}{'norm of w':>20}{'|w| < 0.001':>16}{'w = 0':>16}")
 for name in KINDS:
     w = np.array(weights[name])
     norms, small, zero = np.linalg.norm(w, axis=1), (abs(w) < 1e-3).mean(1), (w == 0).mean(1)
@@ -131,7 +132,7 @@ colors = ["0.6", "#0072B2", "#E69F00", "#D55E00"]
 for (name, each), color in zip(weights.items(), colors, strict=True):
     magnitude = np.sort(np.abs(np.array(each)), axis=1)[:, ::-1]
     axes[0].plot(np.arange(1, 31), np.median(magnitude, axis=0), ".-", color=color, label=name)
-axes[0].set(xlabel="rank of the weight", ylabel="|w|, median of ten seeds")
+axes[0].set(xlabel="rank of the weight", ylabel=f"|w|, median of {len(SEEDS)} seeds")
 axes[0].set_title("L1 takes whole weights away, L2 a part of each", loc="left")
 axes[0].legend(frameon=False)
 height = [weights[name][0] for name in ("L2, λ = 10", "L1, λ = 5, proximal")]

@@ -179,6 +179,6 @@ for ax, (name, found) in zip(axes, diagnoses.items(), strict=True):
     ax.set_xticks(range(5), [level.replace("_", "-") for level in LEVELS], rotation=40)
     ax.set_title(name, loc="left")
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set(ylabel="error, ten seeds", ylim=(0, None))
+axes[0].set(ylabel=f"error, {len(SEEDS)} seeds", ylim=(0, None))
 axes[0].yaxis.set_major_formatter("{x:.0%}")
 save(fig, "6_3_diagnosis")

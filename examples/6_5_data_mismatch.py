@@ -131,7 +131,7 @@ print(f"\nclean digits, the first seed:\n{diagnosis}\n")
 
 error = {name: errors(each, sets.test) for name, each in networks.items()}
 on_train_dev = {name: errors(each, clean.train_dev) for name, each in networks.items()}
-print(f"{'error, ten seeds':26}{'train-dev (clean)':>24}{'test':>24}")
+print(f"{f'error, {len(SEEDS)} seeds':26}{'train-dev (clean)':>24}{'test':>24}")
 for name in networks:
     print(f"{name:26}{spread(on_train_dev[name], '.1%'):>24}{spread(error[name], '.1%'):>24}")
 
@@ -169,7 +169,7 @@ for row, each in enumerate(error.values()):
     right.plot(100 * each, np.full(len(each), -row), "o", color=color, alpha=0.5)
     right.plot(100 * np.median(each), -row, "|", color=color, markersize=20, markeredgewidth=2)
 right.set_yticks(-np.arange(len(error)), list(error))
-right.set(xlabel="test error on the data that counts, %, ten seeds", xlim=(0, None))
+right.set(xlabel=f"test error on the data that counts, %, {len(SEEDS)} seeds", xlim=(0, None))
 right.set_title("The variety of what is synthesised decides", loc="left")
 right.spines[["top", "right"]].set_visible(False)
 save(fig, "6_5_data_mismatch")

@@ -196,6 +196,6 @@ for ax, (task, errors) in zip(axes, found.items(), strict=True):
     ax.minorticks_off()
     ax.set_title(task, loc="left")
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].set(ylabel="test error, %, ten seeds")
+axes[0].set(ylabel=f"test error, %, {len(SEEDS)} seeds")
 axes[1].legend(frameon=False)
 save(fig, "6_6_transfer_learning")

@@ -18,7 +18,7 @@
 from tfcourse.course import QUICK, save, spread, verdict
 
 SEEDS = range(4 if QUICK else 10)
-EPOCHS = 5 if QUICK else 40
+EPOCHS = 20 if QUICK else 40
 UNITS = [3, 64]
 
 # %%

@@ -134,7 +134,7 @@ axes[0].legend(frameon=False, loc="upper center", ncols=2)
 axes[1].axhline(TRAINED, color="0.8", linewidth=1, zorder=0)
 axes[1].set(xlabel="learning rate α₀", ylabel="dev accuracy", ylim=(0, 1.02))
 axes[1].set_xticks(range(len(RATES)), [str(rate) for rate in RATES])
-axes[1].set_title("Eight layers without batch norm, ten seeds each", loc="left")
+axes[1].set_title(f"Eight layers without batch norm, {len(SEEDS)} seeds each", loc="left")
 for ax in axes:
     ax.spines[["top", "right"]].set_visible(False)
 save(fig, "M3_schedules_with_warmup")

@@ -106,7 +106,7 @@ for ax, (name, each), color in zip(
     ax.bar(centers[filled], bins.accuracy[filled], 1 / 15, color=color, edgecolor="white")
     ax.plot([0, 1], [0, 1], "k--", linewidth=1)
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="share that is right")
-    ax.set_title(f"{name}, ten seeds together", loc="left")
+    ax.set_title(f"{name}, {len(SEEDS)} seeds together", loc="left")
 axes[2].plot([0, 1], [before, after], "o-", color="0.5", linewidth=1)
 axes[2].set_xticks([0, 1], ["T = 1", "calibrated"])
 axes[2].set(xlim=(-0.3, 1.3), ylim=(0, None), ylabel="expected calibration error")

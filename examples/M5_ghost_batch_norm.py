@@ -109,7 +109,7 @@ for row, (each, color) in enumerate(zip(found.values(), colors, strict=True)):
     ax.plot(100 * np.median(each), -row, "|", color=color, markersize=20, markeredgewidth=2)
 ax.axvline(100 * np.median(small), color="#009E73", linewidth=1, linestyle="--")
 ax.set_yticks(-np.arange(len(found)), list(found))
-ax.set(xlabel="test error, %, ten seeds")
+ax.set(xlabel=f"test error, %, {len(SEEDS)} seeds")
 ax.set_title("Each row adds one remedy to the one above", loc="left")
 ax.spines[["top", "right"]].set_visible(False)
 save(fig, "M5_ghost_batch_norm")

@@ -77,7 +77,7 @@ def test_errors(name, size):
 
 
 found = {(name, size): test_errors(name, size) for name in BUILDS for size in SIZES}
-print(f"{'test error, ten seeds':24}" + "".join(f"{f'm = {size}':>26}" for size in SIZES))
+print(f"{f'test error, {len(SEEDS)} seeds':24}" + "".join(f"{f'm = {size}':>26}" for size in SIZES))
 for name in BUILDS:
     cells = (spread(found[name, size][0], ".1%") for size in SIZES)
     print(f"{name:24}" + "".join(f"{cell:>26}" for cell in cells))
@@ -106,7 +106,12 @@ for (name, color), shift in zip(
         ax.plot(np.full(len(values), size * shift), values, "o", color=color, alpha=0.45)
     medians = [np.median(error[name, size]) for size in SIZES]
     ax.plot(np.array(SIZES) * shift, medians, color=color, linewidth=2, label=name)
-ax.set(xscale="log", xlabel="mini-batch size m", ylabel="test error, ten seeds", ylim=(0, None))
+ax.set(
+    xscale="log",
+    xlabel="mini-batch size m",
+    ylabel=f"test error, {len(SEEDS)} seeds",
+    ylim=(0, None),
+)
 ax.set_xticks(SIZES, SIZES)
 ax.minorticks_off()
 ax.yaxis.set_major_locator(plt.MultipleLocator(0.05))
