@@ -9,7 +9,8 @@ from tfcourse.formulas import many_classes
 from tfcourse.formulas.fused_normalization import fused_inference, fused_training, use_fused
 from tfcourse.formulas.ghost_normalization import ghost_normalize, virtual_batches
 from tfcourse.formulas.many_classes import blockwise_cross_entropy
-from tfcourse.formulas.normalization import renorm_corrections, renorm_parameters
+from tfcourse.formulas.normalization import moments, renorm_corrections, renorm_parameters
+from tfcourse.formulas.scales import to_unit
 from tfcourse.formulas.softmax import smooth_labels, smoothed_cross_entropy
 
 
@@ -24,6 +25,16 @@ def smoothed(labels, classes, share):
 def softmax_of(z):
     powers = np.exp(z - z.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True)
+
+
+def test_the_moments_of_one_feature_are_no_scalars():
+    mean, variance = moments(tf.constant([[1.0], [3.0]]), [0])
+    assert (mean.numpy().tolist(), variance.numpy().tolist()) == ([2.0], [1.0])
+
+
+def test_the_position_of_each_of_several_values_in_a_range_of_one():
+    found = to_unit(np.array([3, 3]), 3, 3, "linear")
+    assert (found.tolist(), found.dtype) == ([0.5, 0.5], np.float64)
 
 
 class TestSmoothing:
