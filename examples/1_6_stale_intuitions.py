@@ -25,7 +25,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import tfcourse
-from tfcourse.training.population.population import Population
+from tfcourse.training import Population
 
 pixels, y = load_digits(return_X_y=True)
 order = np.random.default_rng(0).permutation(len(y))

@@ -25,7 +25,7 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer
 
 import tfcourse
-from tfcourse.training.population.population import Population
+from tfcourse.training import Population
 
 # %% [markdown]
 # ## Two inputs

@@ -28,7 +28,7 @@ from sklearn.datasets import load_digits
 
 import tfcourse
 from tfcourse.layers import Dropout
-from tfcourse.training.population.population import Population
+from tfcourse.training import Population
 
 x, y = load_digits(return_X_y=True)
 x = (x / 16).astype("float32")

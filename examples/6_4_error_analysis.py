@@ -23,7 +23,7 @@ import numpy as np
 import tfcourse
 from tfcourse.data.sources import load
 from tfcourse.models.build import mlp
-from tfcourse.training.population.population import Population
+from tfcourse.training import Population
 
 digits, classes = load("digits").part, 10
 order = np.random.default_rng(0).permutation(len(digits.y))

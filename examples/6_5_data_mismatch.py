@@ -28,7 +28,7 @@ from scipy.ndimage import gaussian_filter
 
 import tfcourse
 from tfcourse.data.sources import load
-from tfcourse.training.population.population import Population
+from tfcourse.training import Population
 
 digits, classes = load("digits").part, 10
 order = np.random.default_rng(0).permutation(len(digits.y))

@@ -33,7 +33,7 @@ import numpy as np
 
 import tfcourse
 from tfcourse.data.sources import load
-from tfcourse.training.population.population import Population
+from tfcourse.training import Population
 
 digits = load("digits").part
 order = np.random.default_rng(0).permutation(len(digits.y))

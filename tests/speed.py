@@ -1,6 +1,6 @@
 """Write the README's table of speed from the benches.
 
-``python -m tests.speed`` runs the benches `toy`, `fit` and `search` (about half an hour), one after
+``python -m tests.speed`` runs the benches `toy`, `fit` and `search` (36 minutes), one after
 another on a machine that does nothing else, keeps what they print as JSON in ``--results FOLDER``
 (``build/speed``), and writes the table. A bench whose file is there is not run again.
 """

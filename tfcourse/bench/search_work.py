@@ -56,7 +56,7 @@ _WIDE: Mapping[str, Any] = {
     "search": {"name": "wide", "trials": 1000, "caviar": "population"},
     "training": {"epochs": 5, "batch_size": 64},
 }
-# A trial takes two seconds of one core: the start of two processes is little beside them.
+# A trial takes a second of one core: the start of two processes is little beside all of them.
 _LONG: Mapping[str, Any] = {
     **_ONE_ARCHITECTURE,
     "search": {"name": "long", "trials": 32, "caviar": "reuse", "threads": 1},

@@ -95,8 +95,8 @@ def fit_population(
         build: A function without arguments that returns a compiled model; or the compiled model
             itself, whose config the members are then built from. Its own weights do not change.
             All members have its architecture, loss, metrics and optimizer, which is one of
-            tfcourse's. A `tfcourse.training.population.population.Population` of it keeps the
-            compiled program for further calls.
+            tfcourse's. A `tfcourse.training.Population` of it keeps the compiled program for
+            further calls.
         members: A list of `tfcourse.Member`: seed, hyperparameters, perhaps epochs.
         x, y, class_weight, sample_weight: Arrays in memory, as for `tfcourse.fit`.
         batch_size: The examples of a step, 32 by default. Examples that fill no batch are a
