@@ -101,8 +101,8 @@ DETAILS: dict[str, Details] = {
     ),
     "startup": Details(
         "Seconds of a process from its launch to its exit, and of a search to its first trial.",
-        "tfcourse --help, --version and check; Python alone, with import tfcourse and with import "
-        "tensorflow.",
+        "tfcourse --help, --version, check and search; Python alone, with import tfcourse and with "
+        "import tensorflow.",
         "5 rounds",
     ),
     "strategies": Details(
