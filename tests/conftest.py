@@ -12,6 +12,8 @@ import hypothesis
 import numpy as np
 import pytest
 
+from tests import tiers
+
 hypothesis.settings.register_profile("tfcourse", deadline=None, derandomize=True)
 # With --hypothesis-profile=nightly: other examples each time, and many more of them.
 hypothesis.settings.register_profile(
@@ -36,6 +38,14 @@ def pytest_collection():
         gc.collect()
         gc.freeze()
         gc.set_threshold(10_000)
+
+
+def pytest_collection_modifyitems(items):
+    """Mark the tests that are left out of a quick run."""
+    slow = set(tiers.LIST.read_text().split())
+    for item in items:
+        if tiers.function_of_item(item) in slow:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

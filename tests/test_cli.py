@@ -176,7 +176,6 @@ class TestToy:
         assert result.stderr.startswith("Error: Diverged: w is not finite after step")
         assert "Choose a smaller learning rate" in result.stderr
 
-    @pytest.mark.slow
     def test_nothing_of_tensorflows_is_on_stderr(self):
         ended = process("toy", "--steps", 1)
         assert (ended.returncode, ended.stderr) == (0, "tfcourse: loading TensorFlow\n")
@@ -223,7 +222,6 @@ class TestCheck:
         assert f"{path}: [search] trials: must be" in result.stderr
         assert 'Did you mean "learning_rate"?' in result.stderr
 
-    @pytest.mark.slow
     def test_a_hypermodel_is_checked_in_peace(self, tmp_path):
         """It brings TensorFlow, whose start says much."""
         (tmp_path / "mine.py").write_text(
@@ -366,7 +364,6 @@ def test_check_warns_of_the_data(tmp_path):
     assert said in result.stdout
 
 
-@pytest.mark.slow
 def test_retest(tmp_path):
     """The trials of a finished search again, as a user runs them."""
     (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
@@ -387,7 +384,6 @@ def test_retest(tmp_path):
     assert "is not a run directory" in result.stderr
 
 
-@pytest.mark.slow
 def test_the_config_with_folds(tmp_path):
     """Ours for cross-validation, of two trials of two epochs."""
     config = DIGITS.with_name("digits_cross_validation.toml")
@@ -416,7 +412,6 @@ OVERRIDES = ("--trials", 1, "--epochs", 1)
 
 
 class TestSearch:
-    @pytest.mark.slow
     def test_end_to_end(self, searched):
         folder, ended, _, _ = searched
         assert ended.returncode == 0, ended.stderr
@@ -436,7 +431,6 @@ class TestSearch:
             assert re.search(shown, ended.stdout), ended.stdout
         assert "complete" not in ended.stdout
 
-    @pytest.mark.slow
     def test_only_the_progress_is_on_stderr(self, searched):
         _, _, said, _ = searched
         assert re.search(r"^small: 1 of 1 trials, best 0\.\d{4}, \d+ s$", said, re.MULTILINE)
@@ -444,7 +438,6 @@ class TestSearch:
         for noise in ("warning", "tensorflow", "onednn", "cuda", "absl", "traceback"):
             assert noise not in said.lower()
 
-    @pytest.mark.slow
     def test_again_it_is_complete_without_tensorflow(self, searched):
         folder, first, _, imported = searched
         assert "tensorflow" in imported  # a positive control
@@ -472,7 +465,6 @@ class TestSearch:
         monkeypatch.setattr("tfcourse.search.runtime.execution.execute", stop)
         return asked
 
-    @pytest.mark.slow
     def test_fresh_asks_and_no_keeps_everything(self, record, not_run, tmp_path):
         before = {path: path.stat().st_mtime_ns for path in record.rglob("*")}
         result = run(*again(tmp_path), "--fresh", input="n\n")
@@ -481,26 +473,22 @@ class TestSearch:
         assert {path: path.stat().st_mtime_ns for path in record.rglob("*")} == before
         assert not_run == []
 
-    @pytest.mark.slow
     def test_fresh_without_a_terminal_names_yes(self, record, not_run, tmp_path):
         result = run(*again(tmp_path), "--fresh")
         assert (result.exit_code, not_run, record.exists()) == (2, [], True)
         assert f"\nError: --fresh deletes {record}, and there is no terminal" in result.stderr
         assert "Add --yes." in result.stderr
 
-    @pytest.mark.slow
     @pytest.mark.parametrize(("options", "typed"), [(["--yes"], None), ([], "y\n")])
     def test_fresh_starts_over_when_it_is_told_to(self, record, not_run, tmp_path, options, typed):
         result = run(*again(tmp_path), "--fresh", *options, input=typed)
         assert (result.exit_code, not_run) == (1, [True])
         assert ("start over?" in result.output) == (typed is not None)
 
-    @pytest.mark.slow
     def test_yes_alone_deletes_nothing(self, record, not_run, tmp_path):
         assert run(*again(tmp_path), "--yes").exit_code == 0
         assert (record / "best.keras").is_file()
 
-    @pytest.mark.slow
     def test_another_config_is_told(self, record, not_run, tmp_path):
         result = run(*again(tmp_path), "--seed", 1, "--strategy", "gp")
         assert result.exit_code == 2

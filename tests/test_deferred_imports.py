@@ -30,13 +30,11 @@ def run(code):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
 def test_the_start_imports_none_of_them():
     code = f"print(json.dumps([name for name in {PUT_OFF} if name in sys.modules]))"
     assert run(code) == []
 
 
-@pytest.mark.slow
 def test_what_was_put_off_works(tmp_path):
     code = """
 import inspect, sklearn.base

@@ -15,6 +15,7 @@ from tests import processes
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("[0-9EM]*_*.py"))
 NAMES = [path.stem for path in EXAMPLES]
 FULL = os.environ.get("TFCOURSE_FULL") == "1"
+CAVIAR = r"0\.9\d{3}" if FULL else r"[01]\.\d{4}"
 
 # What an example must print, as regular expressions. Measured figures only: the course's own
 # stand beside them in the same line.
@@ -76,8 +77,9 @@ FIGURES = {
         r"panda: +1 model, \d{2,} epochs, [1-9]\d* nudges\n",
         r"caviar: (8|32) models, \d+ epochs of each\n +the best: learning_rate \S+, beta_1 0\.9",
         r"seconds +panda +caviar +ahead\n"
+        # How far the caviar comes in the three seconds of the quick mode is the machine's matter.
         r"( +\d+\.\d( +[01]\.\d{4}){2} +(panda|caviar|neither)\n){4}"
-        r" +\d+\.0( +0\.9\d{3}){2} +(panda|caviar|neither)\n",
+        rf" +\d+\.0 +0\.9\d{{3}} +{CAVIAR} +(panda|caviar|neither)\n",
     ],
     "5_3_backpropagation": [
         r"ReLU( +\d\.\de-1[5-7]){4}\n",
@@ -135,7 +137,6 @@ def test_an_example_opens_as_a_notebook(path):
             assert all(line.startswith("#") for line in lines if line.strip())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=NAMES)
 def test_an_example_runs(path, tmp_path):
     from matplotlib.image import imread

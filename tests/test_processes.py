@@ -8,8 +8,6 @@ import pytest
 
 from tests import processes
 
-pytestmark = pytest.mark.slow
-
 SEEN = """
 import atexit, json, os, sys, threading
 atexit.register(print, "at its end")

@@ -119,7 +119,6 @@ def test_a_function_is_not_hidden_by_its_module_of_the_same_name(room, name, mod
     assert inspect.isfunction(getattr(getattr(tfcourse, room), name))
 
 
-@pytest.mark.slow
 def test_type_checkers_see_the_names(tmp_path):
     """With the classes' own signatures, without importing anything."""
     (tmp_path / "user.py").write_text(

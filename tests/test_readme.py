@@ -34,7 +34,6 @@ def test_the_readme_is_a_front_door():
             assert len(paragraph.split()) <= 60, paragraph
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("code", PROGRAMS)
 def test_python_blocks_run(code, tmp_path):
     (tmp_path / "tuner_configs").symlink_to(ROOT / "tuner_configs")

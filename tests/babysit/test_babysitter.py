@@ -9,7 +9,7 @@ from tfcourse import Babysitter, InputError
 from tfcourse.babysit.rule import Rule
 from tfcourse.search.store.lock import lock_directory
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")]
+pytestmark = pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")
 
 
 def sitter(directory, model=build, **options):

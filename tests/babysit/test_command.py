@@ -15,8 +15,6 @@ from tfcourse.babysit.folders import RunFolder
 from tfcourse.babysit.journal import read_journal
 from tfcourse.cli import app
 
-pytestmark = pytest.mark.slow
-
 CONFIG = """
 [babysit]
 name = "run"

@@ -17,7 +17,7 @@ from tfcourse.babysit.replay import Replay
 from tfcourse.babysit.rule import Rule
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")]
+pytestmark = pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,6 @@ from tfcourse.bench.fit_work import WORKS, products, works
 from tfcourse.bench.frame import Comparison, Spread, Timing
 
 
-@pytest.mark.slow
 def test_every_contender_takes_part_in_a_small_bench():
     """Of batches of one size: XLA compiles a step for each."""
     rows = 15 * 128

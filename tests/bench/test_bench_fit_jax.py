@@ -8,7 +8,6 @@ from tfcourse.bench.fit_jax import AVERAGES, jax_training
 from tfcourse.bench.fit_work import works
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits", "mlp"])
 def test_it_takes_the_steps_of_fit(name):
     """Two epochs with a smaller last batch, from the same weights and in the same order."""

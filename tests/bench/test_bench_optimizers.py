@@ -7,7 +7,6 @@ from tfcourse.bench import optimizers
 from tfcourse.optimizers import Adam
 
 
-@pytest.mark.slow
 def test_every_optimizer_runs_in_every_mode_in_a_small_bench():
     """Of one weight; of two in the first mode, which need not be traced."""
     first = optimizers.MODES[0]

@@ -48,7 +48,6 @@ def test_the_table_compares_the_times_to_the_worse_loss(monkeypatch, capsys):
     assert f"seed 0: {STOCK}: val_loss 0.3000 after 30.0 s" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 def test_the_searches_train(monkeypatch):
     pytest.importorskip("optuna")
     monkeypatch.setattr(score_per_second, "_warm_up", lambda: None)

@@ -22,7 +22,6 @@ def cold(monkeypatch):
     monkeypatch.setattr(search, "_warm_up", lambda: None)
 
 
-@pytest.mark.slow
 def test_every_contender_takes_part_in_a_small_bench(monkeypatch):
     """For real; keras-tuner's has the values of our search, in models with its first weights."""
     build, tune = search_tuner.build_trial, search.stock_search
@@ -89,7 +88,6 @@ def test_many_trials_are_a_population_and_keras_tuner_s_time_is_for_all_of_them(
     assert found.note.splitlines()[1] == f"{search.REUSE}: a trial 100 ms, all else 200 ms; effort"
 
 
-@pytest.mark.slow
 def test_commands_are_timed_as_whole_processes(monkeypatch):
     """In this process, with one worker: their times are not looked at."""
     workers = []
@@ -143,7 +141,6 @@ def test_long_trials_are_timed_with_two_workers_and_one(monkeypatch):
     assert (config.search.caviar, config.search.threads) == ("reuse", 1)
 
 
-@pytest.mark.slow
 def test_a_wide_search_is_timed_beside_its_training_alone(monkeypatch):
     """The members that are trained alone are the search's trials, whose records say their scores.
 

@@ -65,7 +65,6 @@ def short_folder():
         yield Path(folder)
 
 
-@pytest.mark.slow
 class TestShortForms:
     def test_trials(self, tmp_path, monkeypatch):
         monkeypatch.setattr(commands, "_alone", Forked)
@@ -107,7 +106,6 @@ class Altered(Fit):
         return super().start(folder, log)
 
 
-@pytest.mark.slow
 def test_a_checkpoint_with_another_weight_is_found(tmp_path):
     part = under_fire(Altered(tmp_path, 60, 0), tmp_path, 1, 0)
     assert part.faults[0] == "after 1 kills: the state of variable 0 differs"

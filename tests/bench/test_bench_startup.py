@@ -36,7 +36,6 @@ def test_check_takes_part_where_its_config_exists(tmp_path, monkeypatch):
     assert commands()[name][:3] == ["-m", "tfcourse", "check"]
 
 
-@pytest.mark.slow
 def test_a_search_is_ended_at_its_first_trial(tmp_path, monkeypatch):
     """Beside Python alone, of which it takes part in each round."""
     root = Path(tfcourse.__file__).parents[1]

@@ -156,7 +156,6 @@ class OptimizerContract:
         for w in weights:
             np.testing.assert_array_equal(w.numpy(), [1, 1, 1], err_msg=w.dtype)
 
-    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("compiled", "option"),
         [
@@ -206,7 +205,6 @@ class OptimizerContract:
             assert np.abs(path[-1] - self.expected(10)[-1]).max() > 1e-6
             assert step.experimental_get_tracing_count() == 1
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("jit_compile", [False, True])
     def test_a_compiled_model_takes_assignments_at_its_next_step(
         self, rng, jit_compile, monkeypatch
@@ -329,7 +327,6 @@ class OptimizerContract:
         for ours, start in zip(results[0], starts, strict=False):
             assert np.abs(ours - start).max() > 1e-5
 
-    @pytest.mark.slow
     def test_xla_in_a_keras_model(self, rng):
         x, y = rng.normal(size=(2, 8, 4, 3)).astype("float32")
         results = []
@@ -344,7 +341,6 @@ class OptimizerContract:
             results.append(np.concatenate([w.ravel() for w in model.get_weights()]))
         np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-6)
 
-    @pytest.mark.slow
     def test_mixed_precision(self, rng):
         keras.config.set_dtype_policy("mixed_float16")
         x, y = rng.normal(size=(2, 32, 3)).astype("float32")

@@ -167,7 +167,6 @@ def chromium(tmp_path_factory):
         yield connection
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 400])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_in_a_browser(chromium, store, language, width):

@@ -25,7 +25,6 @@ def test_a_notebook_has_the_scripts_cells(tmp_path):
         assert path.read_bytes() == before
 
 
-@pytest.mark.slow
 def test_a_notebook_runs(tmp_path, monkeypatch):
     """In a kernel of its own, where a script's file is not known."""
     nbclient = pytest.importorskip("nbclient")

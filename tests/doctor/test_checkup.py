@@ -135,7 +135,6 @@ def test_the_packages_of_the_metadata():
     assert groups[""][0].is_supported
 
 
-@pytest.mark.slow
 def test_the_process_finds_what_this_one_finds(tmp_path, monkeypatch):
     import keras
     import tensorflow as tf

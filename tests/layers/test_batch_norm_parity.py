@@ -11,8 +11,6 @@ from tests.reference.normalization import batch_norm
 from tfcourse import BatchNorm
 from tfcourse.formulas.fused_normalization import use_fused
 
-pytestmark = pytest.mark.slow
-
 # Shape and axis; the last three are large enough for the fused kernel in training.
 SMALL = [
     ((6, 4), -1),

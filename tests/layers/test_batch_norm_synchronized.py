@@ -1,7 +1,5 @@
 """Replicas share their batch statistics: two together equal one with the whole batch."""
 
-import pytest
-
 from tests import processes
 
 PROGRAM = """
@@ -59,7 +57,6 @@ print(abs(statistics(True) - whole).max() < 1e-4, abs(statistics(False) - whole)
 """
 
 
-@pytest.mark.slow
 def test_two_replicas_equal_one():
     done = processes.run(["-c", PROGRAM])
     assert done.returncode == 0, done.stderr

@@ -187,7 +187,6 @@ print(max(abs(a - b).max() for a, b in pairs) < 1e-4)
 """
 
 
-@pytest.mark.slow
 def test_two_replicas_equal_one():
     done = processes.run(["-c", SYNCHRONIZED])
     assert done.stdout.split() == ["True"], done.stderr

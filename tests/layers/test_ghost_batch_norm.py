@@ -183,7 +183,6 @@ def test_models_of_it(data, tmp_path):
     assert gradient_check(model, x, y, training=True).verdict == "pass"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_compiled_fit_is_kerass(data, jit_compile):
     """Batches of 8, 8, 8 and 6, of which 3 divides one."""

@@ -13,7 +13,6 @@ from tfcourse import Adam, SoftmaxHead, fit
 L2 = 1e-2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("load", "classes"), [(load_breast_cancer, 2), (load_digits, 10)])
 def test_same_optimum(load, classes):
     x, y = load(return_X_y=True)

@@ -69,7 +69,6 @@ def layered(kind):
     }[kind]()
 
 
-@pytest.mark.slow
 @MODES
 @pytest.mark.parametrize(
     "kind",
@@ -450,7 +449,6 @@ def state_of(model):
     }
 
 
-@pytest.mark.slow
 def test_the_model_is_not_changed(x, classes):
     model, twin = make(), make()
     for each in (model, twin):

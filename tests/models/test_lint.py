@@ -885,7 +885,6 @@ def application(name, size):
     return model
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "biases", "slow"), [(name, *row) for name, row in APPLICATIONS.items()]
 )
@@ -909,7 +908,6 @@ def with_biases(model):
     return keras.models.clone_model(model, clone_function=clone)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change"), [("ResNet50", lambda m: m), ("EfficientNetB0", with_biases)]
 )

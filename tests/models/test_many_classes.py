@@ -86,7 +86,6 @@ def test_the_heads_cost_is_that_of_the_stock_loss(rng, policy, use_bias):
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.slow
 def test_fifty_thousand_classes(rng):
     """Several blocks, the last one filled up, against Dense's equations at full size."""
     x, kernel, bias = (
@@ -125,7 +124,6 @@ def many_class_model():
     return ManyClassModel(body, SoftmaxHead(7))
 
 
-@pytest.mark.slow
 def test_training_equals_the_plain_model(rng, tmp_path):
     x, y = rng.normal(size=(50, 6)).astype("float32"), rng.integers(7, size=50)
     keras.utils.set_random_seed(3)
@@ -156,7 +154,6 @@ def test_training_equals_the_plain_model(rng, tmp_path):
     assert done.stdout == "ManyClassModel\n", done.stderr
 
 
-@pytest.mark.slow
 def test_labels_are_smoothed_in_the_training_alone(rng):
     x, y = rng.normal(size=(40, 6)).astype("float32"), rng.integers(7, size=40)
     body = keras.Sequential([keras.Input((6,)), keras.layers.Dense(5)])

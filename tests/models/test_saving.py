@@ -109,7 +109,6 @@ def layer_names(model):
     return [(type(layer), layer.name) for layer in model._flatten_layers()]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_ours_comes_back_as_it_was(name, tmp_path):
     model = trained(name)
@@ -127,7 +126,6 @@ def test_ours_comes_back_as_it_was(name, tmp_path):
     assert not load_model(path, compile=False).compiled
 
 
-@pytest.mark.slow
 def test_plain_keras_loads_all_of_it(tmp_path):
     """The same to the last bit, but for half precision: our head multiplies in it, Keras's not."""
     expected = {}

@@ -13,8 +13,6 @@ from tfcourse.models.gradient_check import gradient_check
 from tfcourse.models.recalibrate import recalibrate
 from tfcourse.models.swap import swap
 
-pytestmark = pytest.mark.slow
-
 L = keras.layers
 K = keras.optimizers
 RNG = np.random.default_rng(0)

@@ -1,7 +1,5 @@
 """Two replicas with half the gradient each equal one: what is shared in a step reaches both."""
 
-import pytest
-
 from tests import processes
 
 PROGRAM = """
@@ -36,7 +34,6 @@ print(abs(two - one).max() < 1e-12, abs(one - np.arange(5.0)).max() > 0.1)
 """
 
 
-@pytest.mark.slow
 def test_two_replicas_equal_one():
     done = processes.run(["-c", PROGRAM])
     assert done.returncode == 0, done.stderr

@@ -40,7 +40,6 @@ def schedule(kind="cosine", rate=0.5):
     return TrainingSchedule(rate, kind, STEPS, OF_EPOCH, warmup=0.25, decay_rate=0.5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", [GradientDescent, keras.optimizers.SGD])
 @pytest.mark.parametrize("kind", SCHEDULES)
 def test_each_step_has_its_rate(data, optimizer, kind):
@@ -116,7 +115,6 @@ def test_a_resumed_training_has_the_rate_after_a_rollback(rng, tmp_path):
         np.testing.assert_array_equal(own, expected)
 
 
-@pytest.mark.slow
 def test_members_have_schedules_of_their_own(data):
     model, x, y = linear(GradientDescent(schedule())), *data
     kinds = [{"schedule": kind, "learning_rate": 0.1, "warmup": 0.5} for kind in SCHEDULES]

@@ -6,8 +6,6 @@ from tests.browser import browser
 from tests.report.runs import MARKUP, wide_run
 from tfcourse.report.report import write_report
 
-pytestmark = pytest.mark.slow
-
 TEXTS = """[...document.querySelectorAll(".js-plotly-plot text, .hoverlayer text")]
     .map((text) => text.textContent)"""
 OUTSIDE = """[...document.querySelectorAll(".js-plotly-plot .main-svg text")].filter((text) => {

@@ -207,7 +207,6 @@ def test_a_function_in_python(tmp_path):
         planned(3, 3).run(verbose=False)
 
 
-@pytest.mark.slow
 def test_workers_and_the_command_line_refuse_it_alike(search, tmp_path):
     directory = search().run(verbose=False).directory
     with pytest.raises(InputError) as alone:

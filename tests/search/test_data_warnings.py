@@ -189,7 +189,6 @@ def test_a_function_that_gives_other_data(points, quick, monkeypatch, tmp_path):
         tfcourse.Search.from_toml(tmp_path / "search.toml", trials=2, out=planned.out).run(False)
 
 
-@pytest.mark.slow
 def test_with_workers_they_are_told_by_the_parent(quick, caplog):
     planned = quick(
         UNSEEDED.replace("np.arange(60) % 2", "np.arange(60) // 59"),

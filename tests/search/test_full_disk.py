@@ -42,7 +42,6 @@ def elsewhere(search, folder):
     return tfcourse.Search(search.config, folder)
 
 
-@pytest.mark.slow
 def test_any_write_may_be_refused(quick, tmp_path, monkeypatch):
     """Each in turn; the same command then completes the search as if nothing had been."""
     search = quick(search={"trials": 2}, training={"epochs": 1})

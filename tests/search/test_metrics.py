@@ -50,7 +50,6 @@ def targets(rng):
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind"), [(n, kind) for n, metric in METRICS.items() for kind in metric.targets]
 )

@@ -51,7 +51,6 @@ def plateau():
 """
 
 
-@pytest.mark.slow
 def test_a_search_with_parts_of_ones_own_and_two_workers(quick, tmp_path):
     """The same trials as in one process, and each trial's file beside its record."""
     search = quick(

@@ -24,7 +24,7 @@ from tfcourse.search.trials.trial import TrialRunner
 from tfcourse.training.reuse.pool import ModelPool
 
 # Programs are compared with themselves.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer")]
+pytestmark = pytest.mark.usefixtures("no_graph_optimizer")
 
 SPACE = {"learning_rate": {"low": 1e-3, "high": 1.0, "scale": "log"}}
 

@@ -248,7 +248,6 @@ def alone(config):
     return [runner.run(number, values)[0] for number, values in enumerate(TRIALS)], runner
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("new_traces")
 class TestTrials:
     def test_one_program_trains_all_schedules_and_smoothings(self, alone):
@@ -287,7 +286,6 @@ class TestTrials:
         assert own.run(1, TRIALS[2])[0].history == records[1].history
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("caviar", ["reuse", "population"])
 def test_a_search_records_them_and_its_model_is_evaluated_as_the_search_did(quick, caviar):
     search = quick(

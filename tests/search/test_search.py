@@ -278,7 +278,6 @@ class TestRunAgain:
         assert list(result.trials) == list(range(TRIALS))
         assert {p: p.stat().st_mtime_ns for p in finished.directory.rglob("*")} == before
 
-    @pytest.mark.slow
     def test_another_folder_gets_the_same_search(self, undisturbed, config_file, tmp_path):
         keras.utils.set_random_seed(123)
         again = Search.from_toml(config_file, out=tmp_path).run(verbose=False)
@@ -645,7 +644,6 @@ def signalled(name, where="os.kill(os.getpid(), signal.{0})"):
     return ("-c", SIGNALLED_AFTER_THE_FIRST_TRIAL.format(name, where.format(name)))
 
 
-@pytest.mark.slow
 def test_a_killed_search_goes_on_where_it_was(config_file, undisturbed, tmp_path):
     directory = tmp_path / "small"
     process = start(config_file, tmp_path, program=signalled("SIGKILL"))
@@ -663,7 +661,6 @@ def test_a_killed_search_goes_on_where_it_was(config_file, undisturbed, tmp_path
     assert_same_search(directory, undisturbed.directory)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("dropped", [False, True], ids=["", "dropped"])
 def test_an_interrupted_search_says_how_it_goes_on(config_file, tmp_path, dropped):
     program = signalled("SIGINT", "Model()") if dropped else signalled("SIGINT")

@@ -71,7 +71,6 @@ def search_of(folder, weight=None, **settings):
     return tfcourse.Search(out=folder, space=RATE, trials=1, **sets, **settings)
 
 
-@pytest.mark.slow
 def test_the_trials_and_the_test_are_those_of_model_fit(tmp_path):
     weights = {"price": 0.5}
     settings = {"loss_weights": weights, "weighted_metrics": WEIGHTED, "objective": "val_fraud_auc"}
@@ -148,7 +147,6 @@ def test_names_are_keras(loss, metrics, weighted):
     assert {*history_names(outputs)} == {*logs}
 
 
-@pytest.mark.slow
 def test_normalized_folds_of_a_population(tmp_path):
     """One program trains both trials, and the best model takes raw examples."""
     names = ("price", "fraud")

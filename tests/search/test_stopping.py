@@ -350,7 +350,6 @@ class TestSearch:
             tfcourse.Search(space=space, trials=2, **settings)
 
 
-@pytest.mark.slow
 class TestWorkers:
     """Real trainings: one process, two, populations, and a kill, end with the same best trial."""
 

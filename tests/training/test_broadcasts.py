@@ -71,7 +71,6 @@ class SquaredLoss(keras.losses.Loss):
         return (y_true - y_pred) ** 2
 
 
-@pytest.mark.slow
 class TestFunctions:
     def test_the_message(self):
         """Its numbers are NumPy's, for the examples on which the metric was tested."""
@@ -300,7 +299,6 @@ def states(metric):
     return [variable.numpy().tolist() for variable in metric.variables]
 
 
-@pytest.mark.slow
 class TestMetricSubclasses:
     @pytest.mark.parametrize(
         "metric",

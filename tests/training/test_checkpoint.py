@@ -32,7 +32,7 @@ from tfcourse.training.data.arrays import Arrays
 from tfcourse.training.programs.state import build_state, state_variables
 
 # Programs are compared with themselves here.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")]
+pytestmark = pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")
 
 layers = keras.layers
 ROWS, FEATURES, CLASSES, EPOCHS = 75, 6, 3, 6  # 75 = 4 batches of 16 and one of 11

@@ -324,7 +324,6 @@ TAKEN = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("make", "x", "y"), TAKEN, ids=range(len(TAKEN)))
 def test_what_keras_trains_on_is_taken(make, x, y):
     """A false alarm would be worse than a late error, so Keras is asked each time."""

@@ -15,7 +15,6 @@ from tests import processes
 from tfcourse import InputError
 from tfcourse.training.data.distributed import whole_batches
 
-pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("two_devices.py")
 
 # Sums in another order: a few units in the last place of float32, weights and losses being about 1.

@@ -7,8 +7,6 @@ import tensorflow as tf
 
 from tfcourse import BatchNorm, InputError, SoftmaxHead, evaluate, fit
 
-pytestmark = pytest.mark.slow
-
 layers = keras.layers
 ROWS, FEATURES, CLASSES = 75, 6, 3  # 75 = 4 batches of 16 and one of 11
 

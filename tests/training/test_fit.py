@@ -86,7 +86,6 @@ def programs(model):
     return model._tfcourse_programs.programs
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_second_call_traces_nothing(jit_compile, data):
     """Under XLA of full batches alone, as it compiles a step for each size of a batch."""

@@ -82,7 +82,6 @@ DATA = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", DATA)
 def test_what_xla_cant_compile_is_trained_without(form, monkeypatch):
     """From the first batch on, though a stream's batches can't be taken twice."""
@@ -95,7 +94,6 @@ def test_what_xla_cant_compile_is_trained_without(form, monkeypatch):
     assert_same_variables(ours, theirs)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", DATA)
 def test_xla_that_is_asked_for_and_cant_be_had_is_said(form, monkeypatch):
     model = beyond_xla()
@@ -121,7 +119,6 @@ def test_xla_that_is_asked_for_and_cant_be_had_is_said(form, monkeypatch):
         fit(model, **DATA[form](), verbose=0, jit_compile=True)
 
 
-@pytest.mark.slow
 def test_a_validation_is_weighed_by_its_own_steps(monkeypatch):
     """One step an epoch, beside three of the training's: a third of them is too few here."""
     monkeypatch.setattr(jit, "WORTH_COMPILING", 3 * 0.4e-3 * 4)  # between those of 3 and 9 steps

@@ -10,8 +10,6 @@ from tfcourse import BatchNorm, NonFiniteLossError, fit
 from tfcourse.training import joint_epochs
 from tfcourse.training.programs.model_programs import train_program
 
-pytestmark = pytest.mark.slow
-
 layers = keras.layers
 
 

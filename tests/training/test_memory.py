@@ -10,8 +10,6 @@ from tensorflow.python.framework.func_graph import FuncGraph
 import tfcourse
 from tests.training.parity import examples
 
-pytestmark = pytest.mark.slow
-
 OPTIMIZERS = {
     "ours": lambda: tfcourse.Adam(1e-3),
     "keras": lambda: keras.optimizers.Adam(1e-3),

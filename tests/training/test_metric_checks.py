@@ -35,7 +35,6 @@ def refused(said, model, x, y, **options):
 ANSWERS = ["binary_accuracy", "mae", keras.metrics.AUC(name="auc"), keras.metrics.R2Score()]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "x", "y"),
     [

@@ -13,7 +13,6 @@ import pytest
 from tests.processes import Process
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 
-pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("worker.py")
 SECONDS = 300
 TOLERANCE = 2e-6  # as in test_distribution.py: rounding in float32

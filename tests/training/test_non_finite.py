@@ -11,8 +11,6 @@ import tensorflow as tf
 from tfcourse import Adam, GradientDescent, InputError, NonFiniteLossError, fit
 from tfcourse.training.non_finite.guard import Guard
 
-pytestmark = pytest.mark.slow
-
 ROWS, FEATURES = 75, 6  # 75 = 4 batches of 16 and one of 11
 layers = keras.layers
 

@@ -12,8 +12,6 @@ from tfcourse import InputError, NonFiniteLossError, evaluate, fit, predict
 from tfcourse.training.programs.own_state import own_state
 from tfcourse.training.programs.state import state_variables
 
-pytestmark = pytest.mark.slow
-
 layers = keras.layers
 
 

@@ -22,7 +22,7 @@ from tests.training.parity import (
 from tests.training.test_parity_models import IMAGE, SEQUENCE, Penalty
 from tfcourse import Adam, BatchNorm, SoftmaxHead
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]
+pytestmark = pytest.mark.usefixtures("kept_programs")
 
 layers, regularizers = keras.layers, keras.regularizers
 

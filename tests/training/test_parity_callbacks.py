@@ -16,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.training.parity import as_new, assert_same, both, both_again, examples, keras_fit, small
 from tfcourse import Adam, fit
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]
+pytestmark = pytest.mark.usefixtures("kept_programs")
 
 X, Y = examples()
 callbacks = keras.callbacks

@@ -41,7 +41,7 @@ from tests.training.parity import (
 from tests.training.test_parity_models import OwnStep, all_metrics, any_logs
 from tfcourse import SoftmaxHead, fit
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]
+pytestmark = pytest.mark.usefixtures("kept_programs")
 
 layers = keras.layers
 

@@ -10,7 +10,7 @@ from tests.training.data_forms import X, Y, rows, sgd, unknown
 from tests.training.parity import assert_same, both_again, keras_fit, small
 from tfcourse import fit
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]
+pytestmark = pytest.mark.usefixtures("kept_programs")
 
 callbacks = keras.callbacks
 EPOCH_HOOKS = ["train_begin", "train_end", "epoch_begin", "epoch_end", "test_begin", "test_end"]

@@ -14,8 +14,6 @@ from tests.training.parity import BATCH, assert_same, both, examples, network
 from tests.training.test_parity_models import MODELS, SEQUENCE
 from tfcourse import BatchNorm
 
-pytestmark = pytest.mark.slow
-
 layers = keras.layers
 FLOAT32 = 1e-6  # four times the largest difference measured
 

@@ -21,8 +21,6 @@ from tests.training.parity import (
 )
 from tfcourse import BatchNorm, SoftmaxHead, fit
 
-pytestmark = pytest.mark.slow
-
 layers, regularizers = keras.layers, keras.regularizers
 SEQUENCE = layers.Reshape((3, 2))
 IMAGE = layers.Reshape((3, 2, 1))

@@ -17,8 +17,6 @@ from tests.training.parity import (
 )
 from tfcourse import Adam, GradientDescent, Momentum, RMSprop, SoftmaxHead, fit
 
-pytestmark = pytest.mark.slow
-
 layers, optimizers, schedules = keras.layers, keras.optimizers, keras.optimizers.schedules
 
 

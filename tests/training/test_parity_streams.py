@@ -26,8 +26,6 @@ from tests.training.parity import (
 )
 from tfcourse import InputError, fit
 
-pytestmark = pytest.mark.slow
-
 PY_DATASETS = {
     "arrays": (small, lambda: Batches(X, Y)),
     "weights": (weighted, lambda: Batches(X, Y, WEIGHTS)),

@@ -10,8 +10,6 @@ import tensorflow as tf
 from tfcourse import BatchNorm, InputError, SoftmaxHead, fit, predict
 from tfcourse.training.programs.collect import CollectProgram
 
-pytestmark = pytest.mark.slow
-
 layers = keras.layers
 ROWS, FEATURES, CLASSES = 75, 6, 3  # 75 = 4 batches of 16 and one of 11
 

@@ -53,7 +53,6 @@ def double_the_factor(epoch, logs=None):
     FACTOR.assign(2.0 * FACTOR)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("hook", ["on_epoch_begin", "on_epoch_end"])
 @pytest.mark.parametrize("name", CHANGING)
 def test_a_pipeline_that_a_callback_changes(name, hook):

@@ -23,7 +23,7 @@ from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.programs.state import state_variables
 
 # Programs are compared with themselves here.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")]
+pytestmark = pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")
 
 ROOT = Path(__file__).parents[2]
 KILLS = 10

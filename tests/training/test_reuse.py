@@ -15,8 +15,6 @@ from tfcourse.training.reuse import pool as pool_module
 from tfcourse.training.reuse.pool import ModelPool
 from tfcourse.training.reuse.seeding import set_seed
 
-pytestmark = pytest.mark.slow
-
 layers = keras.layers
 SAMPLE = (X[:16], Y[:16])
 

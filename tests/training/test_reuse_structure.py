@@ -13,8 +13,6 @@ from tfcourse.training.reuse.purity import impurity
 from tfcourse.training.reuse.shareable import NotShareableError
 from tfcourse.training.reuse.structure import structure
 
-pytestmark = pytest.mark.slow
-
 layers = keras.layers
 schedules = keras.optimizers.schedules
 

@@ -36,7 +36,6 @@ def small(*body, compile_arguments=None, seed=1, **hyperparameters):
     return build(make, seed, compile_arguments, **hyperparameters)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_the_numbers_are_those_of_model_fit(name):
     first = build(MODELS[name], 1, learning_rate=0.3)
@@ -47,7 +46,6 @@ def test_the_numbers_are_those_of_model_fit(name):
     assert (traces(first), traces(new)) == ([1, 1], [0, 0])
 
 
-@pytest.mark.slow
 def test_under_xla_a_new_model_is_not_compiled_again():
     train(small(learning_rate=0.3), jit_compile=True)
     new = small(seed=2)

@@ -4,8 +4,6 @@ import re
 import threading
 import time
 
-import pytest
-
 from tests.search.runtime.pools import same
 from tfcourse import Search
 
@@ -25,7 +23,6 @@ def trial(input_shape, classes):
 """
 
 
-@pytest.mark.slow
 def test_a_node_is_killed(cluster, quick, tmp_path, capfd):
     rounds = {"strategy": "coarse_to_fine", "coarse_to_fine": {"trials_per_round": 4}}
     search = quick(TRIALS, builder="trial", search={"trials": 10, **rounds})

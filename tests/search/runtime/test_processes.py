@@ -80,7 +80,6 @@ def is_recorded(search, trial=0):
     return lambda: (search.directory / "trials" / f"{trial:04d}.json").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks for processes in /proc")
 class TestEnds:
     """Whatever ends the parent ends all of it, and the same command completes the search."""
@@ -142,7 +141,6 @@ class TestEnds:
             assert all(same(result)[trial][2] == record.score for trial, record in kept.items())
 
 
-@pytest.mark.slow
 class TestTwoMachines:
     """Two processes in two folders, with nothing in common but the run directory.
 
@@ -222,7 +220,6 @@ def test_a_worker_whose_config_is_not_the_chiefs(quick):
         check_shared(other, directory, Reachable())
 
 
-@pytest.mark.slow
 def test_an_interruption_while_the_workers_import_is_no_traceback():
     """Ctrl-C reaches the process that the workers are forked from, as soon as it starts."""
     code = """if True:

@@ -102,7 +102,6 @@ def test_patience_ends(serve, oracle):
         worker(port, patience=0.5).next("a")
 
 
-@pytest.mark.slow
 def test_a_worker_of_a_search_that_is_over_ends(serve, oracle, monkeypatch):
     monkeypatch.setattr("tfcourse.search.engine.rpc.SECONDS_OF_A_CALL", 0.3)
     server, port = serve(oracle)

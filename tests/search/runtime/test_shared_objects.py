@@ -78,7 +78,6 @@ class TestStoredSplit:
         assert np.asarray(memoryview(copied)).ctypes.data != x.ctypes.data
 
 
-@pytest.mark.slow
 def test_workers_run_the_trials_of_one_process(tmp_path):
     """Of a table with groups, and with a builder that is no function."""
     table = pandas.DataFrame(X, columns=[*"abcd"]).assign(patient=np.arange(60) % 30)

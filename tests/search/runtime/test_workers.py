@@ -98,7 +98,6 @@ def files(directory):
     return sorted(p.name for p in directory.iterdir())
 
 
-@pytest.mark.slow
 class TestTheSameTrials:
     def test_by_more_workers_than_cores(self, slow, by_one_process):
         """Those of two workers are compared in `TestDeaths`."""
@@ -150,7 +149,6 @@ class TestTheSameTrials:
             assert path.stat().st_mtime_ns == directory.record_of(number).stat().st_mtime_ns
 
 
-@pytest.mark.slow
 class TestErrors:
     def test_a_builder_that_starts_processes_of_its_own(self, quick):
         search = quick(SLOW, builder="slow", model={"does": "fork"}, search={"trials": 2})
@@ -195,7 +193,6 @@ def began(number):
     return lambda pool: any(r.trial >= number for begun in pool.running.values() for r in begun)
 
 
-@pytest.mark.slow
 class TestDeaths:
     def test_a_killed_worker_comes_back_to_its_trial(self, alone):
         search, expected = alone
@@ -361,7 +358,6 @@ class TestDeaths:
         assert Cursed.newest.children == {}
 
 
-@pytest.mark.slow
 class TestPopulations:
     """Each worker trains a group of trials at a time."""
 
@@ -423,7 +419,6 @@ class TestPopulations:
         assert result.trials[3].message.startswith("The worker died 3 times in this trial")
 
 
-@pytest.mark.slow
 class TestDamagedFiles:
     """Every file of the run directory, cut at some place, one at a time."""
 

@@ -13,7 +13,7 @@ from tfcourse.search.store import journal
 from tfcourse.search.trials.vectorized import group
 
 # What is compared to a tolerance, or with itself.
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_graph_optimizer")]
+pytestmark = pytest.mark.usefixtures("no_graph_optimizer")
 
 TRIALS = 7
 SPACE = {

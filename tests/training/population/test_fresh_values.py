@@ -9,8 +9,6 @@ from tests.training.population.test_population_parity import embedding, many_lay
 from tfcourse import InputError
 from tfcourse.training.population.fresh import FreshValues
 
-pytestmark = pytest.mark.slow
-
 layers = keras.layers
 SEEDS = [3, 0, 2**31 + 5, 99]
 

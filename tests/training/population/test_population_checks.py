@@ -9,8 +9,6 @@ import tfcourse
 from tests.training.population.small import CLASSES, FEATURES, compiled, data, members, mlp
 from tfcourse import Adam, GradientDescent, InputError, Member
 
-pytestmark = pytest.mark.slow
-
 layers = keras.layers
 X, Y = data()
 

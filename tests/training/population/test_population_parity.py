@@ -24,8 +24,6 @@ from tests.training.population.small import (
 from tfcourse import Adam, BatchNorm, GradientDescent, Momentum, RMSprop, SoftmaxHead
 from tfcourse.layers.dropout import Dropout
 
-pytestmark = pytest.mark.slow
-
 layers = keras.layers
 EPOCHS = 3
 # Without a smaller last batch, which is one more program to trace: in "adam" and the models of

@@ -23,7 +23,7 @@ from tfcourse.training.population import sizes
 from tfcourse.training.population.population import Population
 from tfcourse.training.programs.jit import pays
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]
+pytestmark = pytest.mark.usefixtures("kept_programs")
 
 X, Y = data()
 OPTIONS = {"epochs": 3, "validation_data": (X[:20], Y[:20]), "slots": 2}

@@ -19,7 +19,7 @@ from tfcourse.training.population.halving import Halving
 from tfcourse.training.population.member_training import MemberTraining
 from tfcourse.training.population.population import Population
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]
+pytestmark = pytest.mark.usefixtures("kept_programs")
 
 X, Y = data(examples=3 * BATCH)
 COUNT, EPOCHS, SLOTS = 7, 9, 4
