@@ -1,6 +1,7 @@
 """The promises of SECURITY.md on files: no pickle, and Keras in its safe mode."""
 
 import ast
+import functools
 import json
 import pickle
 import zipfile
@@ -16,16 +17,21 @@ from tfcourse.data.npz_file import read_npz
 from tfcourse.models.saving import load_model, save_model
 
 ROOT = Path(tfcourse.__file__).parent
-CALLS = [
-    (path.relative_to(ROOT).as_posix(), ast.unparse(node.func), node)
-    for path in sorted(ROOT.rglob("*.py"))
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    if isinstance(node, ast.Call)
-]
+
+
+@functools.cache
+def calls():
+    """The calls in the library, as triples of the file, the function's name and the node."""
+    return [
+        (path.relative_to(ROOT).as_posix(), ast.unparse(node.func), node)
+        for path in sorted(ROOT.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+    ]
 
 
 def modules_that_call(*names):
-    return {path for path, function, _ in CALLS if function in names}
+    return {path for path, function, _ in calls() if function in names}
 
 
 def test_pickles_come_from_the_search_itself_only():
@@ -42,7 +48,7 @@ def test_pickles_come_from_the_search_itself_only():
 
 def test_numpy_reads_no_pickle():
     reads = [
-        node for _, function, node in CALLS if function in ("np.load", "np.lib.format.read_array")
+        node for _, function, node in calls() if function in ("np.load", "np.lib.format.read_array")
     ]
     assert len(reads) >= 3
     for node in reads:
@@ -51,7 +57,7 @@ def test_numpy_reads_no_pickle():
 
 
 def test_nothing_leaves_keras_safe_mode():
-    names = {keyword.arg for _, _, node in CALLS for keyword in node.keywords}
+    names = {keyword.arg for _, _, node in calls() for keyword in node.keywords}
     assert "safe_mode" not in names
     assert not modules_that_call("keras.config.enable_unsafe_deserialization")
 
