@@ -292,6 +292,18 @@ def test_ended_at_every_write_it_continues_as_an_undisturbed_run(tmp_path, monke
     assert number > 60 and journal
 
 
+def test_what_a_kill_left_is_deleted_but_not_a_command_that_is_being_sent(tmp_path):
+    run = tmp_path / "run"
+    left = [run / ".model-1d14a91d.keras", run / "answers" / ".nudge-0123abcd.json"]
+    sent = run / "commands" / ".nudge-4567cdef.json"
+    for file in [*left, sent]:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"half")
+    Run(run, build()).train(1)
+    assert [file for file in left if file.exists()] == []
+    assert sent.read_bytes() == b"half"
+
+
 def test_a_damaged_checkpoint_is_trained_again(tmp_path):
     undisturbed = Run(tmp_path / "plain")
     undisturbed.train(5, plan_of(undisturbed))

@@ -11,7 +11,7 @@ from pathlib import Path
 from tfcourse.babysit.commands import Command
 from tfcourse.deletion import delete_folder, real_path
 from tfcourse.errors import InputError
-from tfcourse.files import is_temporary, write_atomically
+from tfcourse.files import is_temporary, remove_abandoned, write_atomically
 from tfcourse.search.store.reading import read_json_as
 
 __all__ = ["Answer", "RunFolder"]
@@ -90,10 +90,12 @@ class RunFolder:
         delete_folder(self.path)
 
     def create(self) -> None:
-        """Create the directory and its folders, where they don't exist."""
+        """Create the directory and its folders, and delete what killed processes left there."""
         real_path(self.path).mkdir(parents=True, exist_ok=True)
         for folder in (self.checkpoints, self._commands, self._answers):
             folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.path, self._answers):  # commands are written by other processes
+            remove_abandoned(folder)
         self._forget_answers()
 
     def send(self, command: Command) -> None:

@@ -119,6 +119,9 @@ class TestEnds:
         # A positive control: the first output of the workers, and the socket to what forks them.
         # A worker may be at work on a temporary file of its own.
         assert {"tfcourse", "pymp"} <= {path.name.split("-")[0] for path in short_folder.iterdir()}
+        (note,) = search.directory.parent.glob(".*.folders")
+        folders = {path for path in short_folder.iterdir() if path.name[:4] in ("tfco", "pymp")}
+        assert set(map(Path, note.read_text().splitlines())) == folders
         family = descendants(process.pid)
         assert len(family) >= 3  # a positive control: two workers, what they are forked from
         process.send_signal(how)
@@ -132,6 +135,7 @@ class TestEnds:
             time.sleep(0.05)
         assert [pid for pid in family if alive(pid)] == []
         assert [path for path in short_folder.iterdir() if "-" in path.name] == []
+        assert note.exists() == (how == signal.SIGKILL)
         kept = search.finished()
         assert 0 < len(kept) < TRIALS
         if how == signal.SIGKILL:
@@ -139,6 +143,7 @@ class TestEnds:
             alone = tfcourse.Search(search.config, tmp_path / "alone").run(verbose=False)
             assert same(result) == same(alone)
             assert all(same(result)[trial][2] == record.score for trial, record in kept.items())
+            assert not note.exists()
 
 
 class TestTwoMachines:

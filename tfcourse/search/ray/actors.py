@@ -1,7 +1,7 @@
 """The workers of a search on Ray, as the driver sees them: actors, their messages and ends."""
 
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,8 @@ class RayActors:
         directory: The run directory, with the logs.
         values_of: Returns the values of a trial.
     """
+
+    folders: Sequence[Path] = ()
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from tfcourse.errors import WorkFailedError
 from tfcourse.search.runtime.entry import run_child
 from tfcourse.search.runtime.output import Output
 
-__all__ = ["FOLDERS", "Child", "how_it_ended", "without_main"]
+__all__ = ["FOLDERS", "Child", "folders_of_sockets", "how_it_ended", "without_main"]
 
 # On Linux children are forked from a process that has TensorFlow imported, and begin at once.
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
@@ -87,6 +87,11 @@ class Child:
         return how_it_ended(self.wait())
 
 
+def folders_of_sockets() -> list[Path]:
+    """Return the temporary folders with the socket to the process that children are forked from."""
+    return [Path(util.get_temp_dir())] if METHOD == "forkserver" else []
+
+
 def _start(process: Any, folder: Path) -> None:
     """Start a process, again if what it is forked from dies on the way.
 
@@ -99,7 +104,7 @@ def _start(process: Any, folder: Path) -> None:
     """
     for _ in range(MAX_ATTEMPTS):
         if sys.platform != "win32" and METHOD == "forkserver":
-            _start_server([folder, Path(util.get_temp_dir())])
+            _start_server([folder, *folders_of_sockets()])
         try:
             process.start()
         except (EOFError, ConnectionError):

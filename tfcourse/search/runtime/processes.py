@@ -1,12 +1,12 @@
 """The launcher of worker processes on this machine."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
-from tfcourse.search.runtime.process import Child
+from tfcourse.search.runtime.process import Child, folders_of_sockets
 from tfcourse.search.runtime.resources import WorkerSlot, cores, environment, gpus
 from tfcourse.search.runtime.worker_pool import WorkerPool
 
@@ -22,6 +22,11 @@ class Processes:
 
     def __init__(self, pool: WorkerPool) -> None:
         self.pool = pool
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """The folders that they need, see `tfcourse.search.runtime.worker_pool.Launcher`."""
+        return folders_of_sockets()
 
     def start(self, settings: Mapping[str, Any], log: Path) -> Child:
         """Start a worker, see `tfcourse.search.runtime.worker_pool.Launcher`."""

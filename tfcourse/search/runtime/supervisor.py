@@ -17,6 +17,7 @@ from tfcourse.search.runtime.conductor import Conductor
 from tfcourse.search.runtime.deadlines import Preparing, Running, preparation_error
 from tfcourse.search.runtime.worker_pool import Display, Launcher, W, WorkerPool
 from tfcourse.search.store.directory import RunDirectory
+from tfcourse.search.store.temporary_folders import noting_folders
 
 __all__ = ["Supervisor"]
 
@@ -64,7 +65,10 @@ class Supervisor(Generic[W]):
             SearchFailedError: Every trial failed.
             WorkFailedError: All workers kept dying.
         """
-        with tempfile.TemporaryDirectory(prefix="tfcourse-") as logs:
+        with (
+            tempfile.TemporaryDirectory(prefix="tfcourse-") as logs,
+            noting_folders(self.directory.path, [Path(logs), *self.launcher.folders]),
+        ):
             self.logs = Path(logs)
             try:
                 for name in self.pool.workers:

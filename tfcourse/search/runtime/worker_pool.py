@@ -1,6 +1,6 @@
 """The workers of a search, what starts them, and the display of what they do."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -54,6 +54,10 @@ W = TypeVar("W", bound=Worker)
 
 class Launcher(Protocol[W]):
     """Starts the workers of a search."""
+
+    @property
+    def folders(self) -> Sequence[Path]:
+        """The folders of temporary files that they need, besides that of their logs."""
 
     def start(self, settings: Mapping[str, Any], log: Path) -> W:
         """Start a worker.

@@ -18,8 +18,8 @@ from tfcourse.search.store.model_file import add_classes, sign_model, trial_of_m
 from tfcourse.search.store.reading import class_names, read_json, read_text, read_toml, write_json
 from tfcourse.search.store.recognition import is_run_directory
 from tfcourse.search.store.rounds import parse_rounds
-from tfcourse.search.store.shared_data import shared_data
 from tfcourse.search.store.summary import Summary, read_summary
+from tfcourse.search.store.temporary_folders import remove_files_beside
 
 __all__ = ["OFF_RECORD", "RunDirectory"]
 
@@ -95,7 +95,7 @@ class RunDirectory:
         """Remove the temporary files of killed processes, while no process is writing."""
         for folder in (self.path, self.trials, self.models):
             remove_abandoned(folder)
-        shared_data(self.path).unlink(missing_ok=True)
+        remove_files_beside(self.path)
         self.forget_empty_logs()
         remove_deleted(self.path)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Owner", "find_owner"]
+__all__ = ["Owner", "find_owner", "is_alive"]
 
 LOCKS = Path("/proc/locks")
 
@@ -53,11 +53,17 @@ def find_owner(directory: Path, locks: Path = LOCKS) -> Owner:
     # Windows has no list of locks, and would send the process an interruption for signal 0.
     if match is None or match[2] != socket.gethostname() or sys.platform == "win32":
         return Owner(text if match else "", None, entry.st_mtime)
-    searches = _is_alive(int(match[1])) and _holds(int(match[1]), entry.st_ino, locks)
+    searches = is_alive(int(match[1])) and _holds(int(match[1]), entry.st_ino, locks)
     return Owner(text, searches, entry.st_mtime)
 
 
-def _is_alive(process: int, kill: Callable[[int, int], None] = os.kill) -> bool:
+def is_alive(process: int, kill: Callable[[int, int], None] = os.kill) -> bool:
+    """Return True if there is a process of this number. Not for Windows, where this would end it.
+
+    Args:
+        process: The number.
+        kill: Sends a signal to a process.
+    """
     try:
         kill(process, 0)  # signal 0 is none: the call only checks that there is the process
     except ProcessLookupError:
