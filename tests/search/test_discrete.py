@@ -10,13 +10,14 @@ import pytest
 from tests.contracts.oracle_contract import OracleContract
 from tfcourse import InputError
 from tfcourse.search.config.load import parse_config
+from tfcourse.search.config.strategy_tables import HyperbandTable
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.discrete import configuration_count
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.hyperband import hyperband_round
 from tfcourse.search.strategies.proposals import propose
-from tfcourse.search.strategies.study import Memo
+from tfcourse.search.strategies.study import Memo, Study
 
 # An optimizer without and one with a momentum, of 3 values; 8 batch sizes, and 2 rates.
 SPACE = {
@@ -171,6 +172,15 @@ def test_hyperband_begins_with_no_configuration_twice():
     ]
     assert len({*replaced}) == len(replaced) == 2
     assert not {*replaced} & {*begun[:9]}
+
+
+def test_hyperbands_brackets_draw_as_if_those_that_go_on_were_not_there():
+    """Of 23 trials 9, 5 and 3 begin a bracket: each has one of 17 configurations."""
+    space = {"batch_size": Range("int", 1, 17, 1)}
+    study = Study("hyperband", HyperbandTable(factor=3), space, 0, "min", 23, 9)
+    begin = [*range(9), *range(13, 18), *range(20, 23)]
+    values = [propose(study, trial, {})["batch_size"] for trial in begin]
+    assert sorted(values) == list(range(1, 18))
 
 
 @pytest.mark.parametrize("strategy", [n for n in STRATEGIES if n not in ("cma_es", "optuna")])

@@ -144,6 +144,17 @@ class TestMinimize:
         found = minimize(lambda x: (weights @ x**2, 2 * weights * x), np.ones(3))
         assert np.abs(2 * weights * found).max() < 0.02
 
+    @pytest.mark.parametrize(("fall", "end"), [(1.1e-4, 1.0), (0.9e-4, 0.5), (-0.5e-4, 0.5)])
+    def test_a_step_must_let_the_loss_fall_by_a_share_of_what_the_slope_promises(self, fall, end):
+        """From 0 with slope -1, which promises a fall of 1 at 1; both ends are flat."""
+        losses = {0.0: (0.0, -1.0), 1.0: (-fall, 0.0), 0.5: (-0.5, 0.0)}
+
+        def loss(place):
+            value, slope = losses[float(place[0])]
+            return value, np.array([slope])
+
+        assert list(minimize(loss, np.zeros(1))) == [end]
+
 
 class TestExpectedImprovement:
     @pytest.mark.parametrize("z", [5.0, 1.0, 0.0, -0.9, -1.1, -5.0, -19.0, -21.0, -200.0])
@@ -219,6 +230,12 @@ class TestCoordinates:
         units[:, place["flag"]], units[:, place["momentum"]] = random.random((2, 20))
         points = coordinates.points(units)
         assert (points == points[0]).all()
+
+    @pytest.mark.parametrize(("values", "stepped"), [(1000, True), (1001, False)])
+    def test_a_range_of_very_many_steps_counts_as_continuous(self, values, stepped):
+        coordinates = Coordinates({"units": Range("int", 1, values, 1)})
+        (end,) = coordinates.points(np.zeros((1, 1))).tolist()
+        assert end == [pytest.approx(0.5 / values) if stepped else 0.0]
 
     def test_the_order_of_the_space_does_not_matter(self):
         turned = dict(reversed(self.SPACE.items()))

@@ -1,16 +1,12 @@
 """The values of a trial where it runs: from the record that all workers share."""
 
-import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 from tests.search.protocol import config_of, undisturbed
 from tfcourse.errors import WorkFailedError
 from tfcourse.search.records import visibility
-from tfcourse.search.records.trial_record import TrialRecord
-from tfcourse.search.space.sampling import trial_seed
 from tfcourse.search.strategies.hyperband import hyperband_round
 from tfcourse.search.strategies.proposals import Proposer, propose
 from tfcourse.search.strategies.pruning import Asha, Pruning
@@ -55,27 +51,3 @@ def test_the_limits_are_those_of_its_pruning(records):
     assert proposer.limits(9, 3) == expected
     assert expected.by_epoch
     assert expected != pruning.limits(1, 3, records)
-
-
-def test_what_the_bayesian_process_is_asked(monkeypatch):
-    """Of trial 3, the second of its batch: trial 2 counts as if it had ended like the worst."""
-    asked = []
-
-    def next_point(*question):
-        asked.append(question)
-        return 0.25, 0.5
-
-    stub = SimpleNamespace(next_point=next_point)
-    monkeypatch.setitem(sys.modules, "tfcourse.search.engine.gaussian_process", stub)
-    study = config_of("bayesian", 6, initial=3, parallel=2).study
-    values = [propose(study, trial, {}) for trial in range(3)]
-    assert asked == []
-    ended = {n: TrialRecord(n, "completed", values[n], 0.5 - n / 10) for n in range(2)}
-    space, names = study.space, ["learning_rate", "units"]
-    assert propose(study, 3, ended) == {
-        "learning_rate": space["learning_rate"].value_at(0.25),
-        "units": space["units"].value_at(0.5),
-    }
-    points = [tuple(space[name].unit_of(own[name]) for name in names) for own in values]
-    expected = ((points[1], 0.4), (points[0], 0.5), (points[2], 0.5))
-    assert asked == [(expected, "min", study.settings.beta, trial_seed(0, 3) + 1)]

@@ -200,6 +200,8 @@ def test_a_pruned_trial_counts_with_its_score_for_strategies_that_learn():
         assert [record.trial for record in others] == [2, 4]
     losses = [loss for _, loss in observations_of(records, "min")]
     assert losses == [0.5, 0.2, None, 0.3, None]
+    losses = [loss for _, loss in observations_of(records, "max")]
+    assert losses == [-0.5, -0.2, None, -0.3, None]
 
 
 def test_failed_trials_are_compared_with_none():
