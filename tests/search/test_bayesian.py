@@ -9,16 +9,16 @@ from tfcourse.search.config.strategy_tables import BayesianTable
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample, trial_seed
-from tfcourse.search.strategies.proposals import propose
+from tfcourse.search.strategies.proposals import dependencies, propose
 from tfcourse.search.strategies.study import Study
 
 RATE = {"rate": Range("float", 1e-3, 1.0, scale="log")}
 SIZES = Choice(tuple(range(8)))
 
 
-def study_of(space, initial, parallel):
+def study_of(space, initial, parallel, direction="min"):
     table = BayesianTable(initial=initial, parallel=parallel)
-    return Study("bayesian", table, space, 0, "min", 16, 1)
+    return Study("bayesian", table, space, 0, direction, 16, 1)
 
 
 def ended(trial, values, score):
@@ -92,3 +92,25 @@ def test_at_random_no_configuration_is_drawn_twice(process):
     assert propose(study, 5, known)["size"] not in first
     ((seen, *_),) = process.asked
     assert [point for point, _ in seen] == [(SIZES.unit_of(size),) for size in first]
+
+
+@pytest.mark.parametrize(("direction", "order"), [("min", [1, 2, 0]), ("max", [0, 2, 1])])
+def test_the_worst_is_that_of_the_direction(process, direction, order):
+    study = study_of(RATE, 3, 3, direction)
+    values = [propose(study, trial, {}) for trial in range(3)]
+    records = {n: ended(n, values[n], [0.5, 0.1, 0.3][n]) for n in range(3)}
+    propose(study, 4, records)
+    *_, (seen, asked, *_) = process.asked
+    assert asked == direction
+    assert [score for _, score in seen] == [records[n].score for n in [*order, order[-1]]]
+
+
+def test_by_default_it_begins_after_three_trials_for_each_hyperparameter(process):
+    space = RATE | {"size": SIZES}
+    study = study_of(space, None, 1)
+    assert [len(dependencies(study, trial)) for trial in (0, 5, 6, 7)] == [0, 0, 6, 7]
+    assert propose(study, 5, {}) == sample(space, 0, 5)
+    assert process.asked == []
+    process.answer = (0.5, 0.5)
+    records = {n: ended(n, sample(space, 0, n), 1.0) for n in range(6)}
+    assert propose(study, 6, records) == {"rate": space["rate"].value_at(0.5), "size": 4}

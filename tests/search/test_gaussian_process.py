@@ -144,7 +144,41 @@ class TestMinimize:
         found = minimize(lambda x: (weights @ x**2, 2 * weights * x), np.ones(3))
         assert np.abs(2 * weights * found).max() < 0.02
 
-    @pytest.mark.parametrize(("fall", "end"), [(1.1e-4, 1.0), (0.9e-4, 0.5), (-0.5e-4, 0.5)])
+    def test_the_steps_are_those_of_bfgs(self):
+        """By the update of the Hessian (Nocedal and Wright 2006, 6.19), not of its inverse."""
+        hessian = np.array([[9.0, 2.0, 0.0], [2.0, 3.0, 1.0], [0.0, 1.0, 1.5]])
+        start, asked = np.array([4.0, -3.0, 5.0]), []
+
+        def loss(place):
+            asked.append(place)
+            return 0.5 * place @ hessian @ place, hessian @ place
+
+        minimize(loss, start)
+        expected, place, slope = [start], start, hessian @ start
+        model = np.eye(3) * np.linalg.norm(slope)  # a first step of length 1
+        while np.abs(slope).max() >= 0.02:
+            move = -np.linalg.solve(model, slope)
+            move *= min(1.0, 1.5 / np.linalg.norm(move))
+            loss_now = 0.5 * place @ slope
+            while True:
+                after = place + move
+                expected.append(after)
+                if 0.5 * after @ hessian @ after <= loss_now + 1e-4 * slope @ move:
+                    break
+                move = move / 2
+            change = hessian @ move
+            if len(expected) == 2:
+                model = np.eye(3) * (change @ change) / (change @ move)  # 6.20
+            along = model @ move
+            model = model - np.outer(along, along) / (move @ along)
+            model = model + np.outer(change, change) / (change @ move)
+            place, slope = after, hessian @ after
+        assert len(asked) > 6
+        assert np.array(asked) == pytest.approx(np.array(expected), rel=1e-6, abs=1e-6)
+
+    @pytest.mark.parametrize(
+        ("fall", "end"), [(1e-4, 1.0), (1.1e-4, 1.0), (0.9e-4, 0.5), (-0.5e-4, 0.5)]
+    )
     def test_a_step_must_let_the_loss_fall_by_a_share_of_what_the_slope_promises(self, fall, end):
         """From 0 with slope -1, which promises a fall of 1 at 1; both ends are flat."""
         losses = {0.0: (0.0, -1.0), 1.0: (-fall, 0.0), 0.5: (-0.5, 0.0)}
