@@ -18,7 +18,7 @@ from tfcourse.course import QUICK, save, spread, verdict
 SEEDS = range(4 if QUICK else 10)
 LAYERS = 2 if QUICK else 3  # hidden
 EPOCHS = 3 if QUICK else 10
-BATCH_SIZE = 64
+BATCH_SIZE = 77 if QUICK else 64  # 77 divides the train set: a smaller last step is a program more
 TARGET = 0.9
 
 # %%
@@ -47,7 +47,9 @@ steps_per_epoch = -(-len(train.y) // BATCH_SIZE)
 
 # %%
 PLACEMENTS = {"with batch norm": "before_activation", "without": "none"}
-OPTIMIZERS = {"gradient descent": tfcourse.GradientDescent, "Adam": tfcourse.Adam}
+OPTIMIZERS = {"gradient descent": tfcourse.GradientDescent}
+if not QUICK:
+    OPTIMIZERS["Adam"] = tfcourse.Adam
 
 
 def first_epochs(placement, optimizer):
@@ -137,7 +139,7 @@ for name, placement in PLACEMENTS.items():
             model,
             train.x,
             train.y,
-            batch_size=64,
+            batch_size=BATCH_SIZE,
             epochs=EPOCHS,
             callbacks=[inputs],
             seed=seed,

@@ -39,7 +39,7 @@ FIGURES = {
         r"one_minus_log( +(49|50)\.\d%){2}",
     ],
     "2_6_batch_norm": [
-        r"gradient descent +with batch norm +17 \[17–17\] .* of (4|13) +0\n",
+        r"gradient descent +with batch norm +(14 \[14–14\] .* of 4|17 \[17–17\] .* of 13) +0\n",
         r"gradient descent +without .* of (4|13) +\d+\n",
         r"with batch norm +drift an epoch 0\.\d+ ",
     ],
