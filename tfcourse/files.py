@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import secrets
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,8 +14,11 @@ from tfcourse.errors import WorkFailedError, encodable
 
 __all__ = [
     "DiskError",
+    "NotAFileError",
+    "check_is_file",
     "disk_error",
     "is_temporary",
+    "read_file",
     "remove_abandoned",
     "replace_atomically",
     "translate_disk_errors",
@@ -31,6 +35,12 @@ _DISK = {
     "ENOENT": _REMOVED, "EISDIR": _IN_THE_WAY, "ENOTDIR": _IN_THE_WAY, "EEXIST": _IN_THE_WAY,
     "ENOTEMPTY": _IN_THE_WAY, "ELOOP": _IN_THE_WAY,
     "ENAMETOOLONG": f"Choose a shorter path and {_AGAIN}",
+}  # fmt: skip
+
+# What can be opened as a file can, and may have no end: to read a pipe is to wait for its writer.
+_NO_FILES = {
+    stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
 }  # fmt: skip
 
 # The name of a temporary file: that of its target, hidden and with a random number.
@@ -98,6 +108,29 @@ class DiskError(WorkFailedError, OSError):
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+class NotAFileError(DiskError):
+    """A named pipe, a socket or a device in the place of a file; its ``errno`` is a folder's."""
+
+
+def check_is_file(path: Path) -> None:
+    """Check that what is to be read is no named pipe, socket or device, for which it would wait.
+
+    Raises:
+        NotAFileError: It is one.
+        OSError: There is nothing, or it can't be reached, as when it is opened.
+    """
+    if what := _NO_FILES.get(stat.S_IFMT(path.stat().st_mode)):
+        reason = f"it is {what}, not a file"
+        message = f"{encodable(str(path))} can't be read: {reason}. {_IN_THE_WAY}"
+        raise NotAFileError(message, OSError(errno.EISDIR, reason, str(path)))
+
+
+def read_file(path: Path) -> bytes:
+    """Return the contents of a file, see `check_is_file`."""
+    check_is_file(path)
+    return path.read_bytes()
 
 
 def disk_error(error: OSError) -> DiskError | None:

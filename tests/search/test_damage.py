@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import socket
 import zipfile
 from pathlib import Path
 
@@ -73,7 +74,8 @@ BYTES = {
     "twice": lambda whole: whole + whole,
     "a byte": lambda whole: whole[:9] + bytes([whole[9] ^ 1]) + whole[10:],
 }
-PLACES = ["missing", "folder", "full folder", "dangling link", "loop of links", "denied"]
+LINKS = {"dangling link": "nowhere", "loop of links": None, "link to a device": "/dev/zero"}
+PLACES = ["missing", "folder", "full folder", *LINKS, "pipe", "socket", "denied"]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,13 @@ def damage(path, kind, monkeypatch):
         if kind == "full folder":
             (path / "mine.txt").touch()
         if "link" in kind:
-            path.symlink_to(path if "loop" in kind else "nowhere")
+            path.symlink_to(LINKS[kind] or path)
+        if kind == "pipe":  # whose other end nobody opens
+            os.mkfifo(path)
+        if kind == "socket":
+            with socket.socket(socket.AF_UNIX) as listener:
+                monkeypatch.chdir(path.parent)  # a socket's path is at most 107 bytes long
+                listener.bind(path.name)
 
 
 @pytest.mark.parametrize("name", ["config.toml", "versions.json", "code.json"])

@@ -1,13 +1,14 @@
 """The journal: a file to which entries are appended, each on the disk before the next step."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from tfcourse.babysit.entries import Entry
 from tfcourse.errors import InputError
-from tfcourse.files import translate_disk_errors
+from tfcourse.files import check_is_file, read_file, translate_disk_errors
 
 __all__ = ["Journal", "read_journal"]
 
@@ -21,7 +22,7 @@ def read_journal(path: Path) -> list[Entry]:
         InputError: It can't be read, or a line that is complete is no entry.
     """
     try:
-        content = path.read_bytes()
+        content = read_file(path)
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror or error}.") from None
     return _entries(path, content)
@@ -61,6 +62,8 @@ class Journal:
     @translate_disk_errors()
     def __init__(self, path: Path) -> None:
         self.path = path
+        with suppress(FileNotFoundError):
+            check_is_file(path)
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             content = path.read_bytes()

@@ -14,6 +14,7 @@ from tfcourse.babysit.record import Record, RolledBackError
 from tfcourse.babysit.rule import Rule, epoch_to_return_to, explosion
 from tfcourse.babysit.texts import effect
 from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.files import read_file
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 
 __all__ = ["LiveCommands"]
@@ -104,7 +105,7 @@ class LiveCommands:
     def _take(self, file: Path, epochs: int, batch: tuple[Entry, ...]) -> Entry | None:
         """Decide about a command; return its entry, None if it was refused or is a duplicate."""
         try:
-            command = parse_command(file.read_text(encoding="utf-8"))
+            command = parse_command(read_file(file).decode("utf-8"))
             if file.name != f"{command.id}.json":
                 raise InputError(f"The file of the command {command.id} has another name.")
         except FileNotFoundError:  # withdrawn

@@ -20,6 +20,7 @@ from tfcourse.report.importance import importances
 from tfcourse.report.page.assembly import Panels, page
 from tfcourse.report.pictures import save_picture
 from tfcourse.search.results.search_record import SearchRecord, read_record
+from tfcourse.search.store.reading import read_text
 
 __all__ = ["check_packages", "panels_of", "write_report"]
 
@@ -61,8 +62,8 @@ def write_report(directory: Path, out: Path | None = None) -> list[Path]:
     folder = directory if out is None else out
     panels = panels_of(record)
     try:
-        config = (directory / "config.toml").read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        config = read_text(directory / "config.toml") or ""
+    except OSError:
         config = ""
     target = folder / "report.html"
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tfcourse.deletion import delete_folder, real_path, remove_deleted
-from tfcourse.files import remove_abandoned, replace_atomically, write_atomically
+from tfcourse.files import read_file, remove_abandoned, replace_atomically, write_atomically
 from tfcourse.search.records.savable_model import SavableModel
 from tfcourse.search.records.trial_record import TrialRecord, csv_tables, parse_record, without_nan
 from tfcourse.search.store.identity import identity
@@ -187,7 +187,7 @@ class RunDirectory:
         """Return True if the tables are those that `write_tables` writes for these records."""
         try:
             # As bytes: reading text would change line ends within values.
-            contents = [path.read_bytes() for path in (self.results, self.history)]
+            contents = [*map(read_file, (self.results, self.history))]
         except OSError:
             return False
         return contents == [text.encode() for text in csv_tables(records, names)]

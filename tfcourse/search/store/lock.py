@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout, lock_descriptor, unlock_descriptor
 
 from tfcourse.errors import InputError
+from tfcourse.files import read_file
 
 __all__ = ["lock_directory"]
 
@@ -99,7 +100,7 @@ def _write_owner(descriptor: int) -> None:
 def _is_taken(directory: Path, file: Path | None, work: str) -> InputError:
     owner = ""
     with suppress(OSError):
-        owner = "" if file is None else file.read_text(encoding="utf-8", errors="replace").strip()
+        owner = "" if file is None else read_file(file).decode("utf-8", "replace").strip()
     return InputError(
         f"{directory} is being {work} by {owner or 'another process'}. Wait for it, end it, or "
         "choose another --out."

@@ -7,6 +7,8 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tfcourse.files import check_is_file
+
 __all__ = ["add_classes", "sign_model", "trial_of_model"]
 
 # The comment of the archive: ``trial 7 sha256 HASH``, the hash of all bytes of the file before it.
@@ -36,6 +38,7 @@ def sign_model(path: Path, trial: int) -> None:
 def trial_of_model(path: Path) -> int | None:
     """Return the trial of a saved model; None if there is no model, or it is damaged."""
     try:
+        check_is_file(path)
         with zipfile.ZipFile(path) as file:
             trial, has_hash, digest = file.comment.partition(_HASH)
             # Earlier versions wrote no hash; the archive's own checksums cover most of it.

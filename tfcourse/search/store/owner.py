@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfcourse.files import read_file
+
 __all__ = ["Owner", "find_owner", "is_alive"]
 
 LOCKS = Path("/proc/locks")
@@ -43,7 +45,7 @@ def find_owner(directory: Path, locks: Path = LOCKS) -> Owner:
     real = Path(os.path.realpath(directory))
     try:
         file = real.with_name(f".{real.name}.lock")
-        text = file.read_text(encoding="utf-8", errors="replace").strip()
+        text = read_file(file).decode("utf-8", "replace").strip()
         entry = file.stat()
     except FileNotFoundError:
         return Owner("", False)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from tfcourse.files import write_atomically
+from tfcourse.files import check_is_file, write_atomically
 from tfcourse.nesting import is_nested_deeply
 
 __all__ = [
@@ -30,10 +30,13 @@ _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
 def read_text(path: Path) -> str | None:
     """Return the text of a file; None if there is no file, or if it is not text.
 
+    A folder or a named pipe in its place is no file.
+
     Raises:
         OSError: The file exists and can't be read, so that it may be intact.
     """
     try:
+        check_is_file(path)
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         return None
