@@ -86,8 +86,8 @@ def cut_short(folder):
 def of_another_training(folder):
     """As after the builder's code was changed."""
     for path in folder.rglob("checkpoint-*.npz"):
-        record = checkpoint._read(path)
-        checkpoint._write(path, replace(record, fingerprint={"the loss": "another"}))
+        record = checkpoint.read_record(path)
+        checkpoint.write_record(path, replace(record, fingerprint={"the loss": "another"}))
 
 
 @pytest.mark.parametrize("damage", [cut_short, of_another_training])
@@ -104,7 +104,7 @@ def test_one_whose_checkpoints_are_of_no_use_begins_anew(run, tmp_path, caplog, 
 
 def fill_the_disk(monkeypatch, saves):
     """From that save on; with -1 from when the folder is made."""
-    write, mkdir, done = checkpoint._write, Path.mkdir, []
+    write, mkdir, done = checkpoint.write_record, Path.mkdir, []
 
     def limited(*args):
         done.append(args)
@@ -117,7 +117,7 @@ def fill_the_disk(monkeypatch, saves):
             raise OSError(errno.ENOSPC, "No space left on device")
         mkdir(path, *args, **kwargs)
 
-    monkeypatch.setattr(checkpoint, "_write", limited)
+    monkeypatch.setattr(checkpoint, "write_record", limited)
     monkeypatch.setattr(Path, "mkdir", no_folder)
 
 
@@ -164,7 +164,7 @@ def test_two_workers_on_one_trial(quick, monkeypatch, tmp_path):
         TrialWriter(config, directory).add(record, model)
         return record
 
-    write, written, others = checkpoint._write, [], []
+    write, written, others = checkpoint.write_record, [], []
 
     def disturbed(path, record):
         write(path, record)
@@ -173,7 +173,7 @@ def test_two_workers_on_one_trial(quick, monkeypatch, tmp_path):
             others.append(worker("other"))
 
     monkeypatch.setattr(trial, "SAVE_EVERY", datetime.timedelta(microseconds=1))
-    monkeypatch.setattr(checkpoint, "_write", disturbed)
+    monkeypatch.setattr(checkpoint, "write_record", disturbed)
     found, (other,) = worker("late"), others
     assert (found.status, found.history) == ("completed", other.history)
     assert directory.read_trial(1).worker == "other"

@@ -18,7 +18,7 @@ import keras
 
 from tfcourse.errors import InputError, warn
 from tfcourse.internals.data import process_attributes
-from tfcourse.training.checkpoints.checkpoint import NotStorableError, encode
+from tfcourse.training.checkpoints.record import NotStorableError, encode
 from tfcourse.types import Array, Callback, CallbackList
 
 __all__ = ["CallbackStates"]

@@ -9,9 +9,9 @@ import keras
 
 from tfcourse.errors import InputError, warn
 from tfcourse.training.checkpoints.callback_state import CallbackStates
-from tfcourse.training.checkpoints.checkpoint import Record
 from tfcourse.training.checkpoints.errors import UnusableCheckpointError
 from tfcourse.training.checkpoints.fingerprint import difference, fingerprint
+from tfcourse.training.checkpoints.record import Record
 from tfcourse.training.checkpoints.saving import Saving
 from tfcourse.training.checkpoints.workers import Workers
 from tfcourse.training.data.feeds import ArrayFeed, Feed

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 import tensorflow as tf
 
-from tfcourse.errors import InputError
-from tfcourse.training.checkpoints.checkpoint import CheckpointFolder, Record
+from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
+from tfcourse.training.checkpoints.record import Record
 from tfcourse.training.programs.model_programs import state_copier
 from tfcourse.training.programs.replicas import gather_numbers
 from tfcourse.training.programs.state import state_variables
@@ -64,10 +65,10 @@ class Workers:
         return [variable.value.numpy() for variable in state_variables(self.model)]
 
 
-def _value_or_error(call: Callable[[], T]) -> tuple[T | None, InputError | None]:
+def _value_or_error(call: Callable[[], T]) -> tuple[T | None, Exception | None]:
     try:
         return call(), None
-    except InputError as error:
+    except (InputError, WorkFailedError) as error:
         return None, error
 
 

@@ -1,0 +1,51 @@
+"""Files that were damaged in any way, or have something else in their place."""
+
+import os
+import shutil
+import socket
+
+__all__ = ["BYTES", "PLACES", "damage"]
+
+BYTES = {
+    "empty": lambda whole: b"",
+    "a byte": lambda whole: whole[:1],
+    "truncated": lambda whole: whole[: len(whole) // 2],
+    "without its end": lambda whole: whole[:-1],
+    "zeroed": lambda whole: bytes(len(whole)),
+    "a zero in the middle": lambda whole: whole[: len(whole) // 2] + b"\0" * 9 + whole[9:][-99:],
+    "twice": lambda whole: whole + whole,
+    "JSON": lambda whole: b'{"epoch": 1}\n',
+    "a list": lambda whole: b"[1, 2]\n",
+    "no text": lambda whole: b"\xff\xfe\xfa" * 30,
+}
+PLACES = {
+    "missing": lambda path: None,
+    "folder": lambda path: path.mkdir(),
+    "full folder": lambda path: (path.mkdir(), (path / "mine.txt").touch()),
+    "dangling link": lambda path: path.symlink_to("nowhere"),
+    "loop of links": lambda path: path.symlink_to(path),
+    "link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "pipe": os.mkfifo,  # whose other end nobody opens
+    "socket": lambda path: _listen(path),
+}
+
+
+def damage(path, kind):
+    """Damage a file or a folder; one of the `BYTES` has no effect on a folder."""
+    if kind in PLACES:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        PLACES[kind](path)
+    elif path.is_file():
+        path.write_bytes(BYTES[kind](path.read_bytes()))
+
+
+def _listen(path):
+    """Leave the file of a socket, whose path would have to be short."""
+    folder = os.open(".", os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            os.chdir(path.parent)
+            listener.bind(path.name)
+        finally:
+            os.fchdir(folder)
+            os.close(folder)
