@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfcourse.errors import InputError
-from tfcourse.files import translate_disk_errors, write_atomically
+from tfcourse.files import read_file, translate_disk_errors, write_atomically
 from tfcourse.report.figures.contour import contour_panel
 from tfcourse.report.figures.curves import curves_panel
 from tfcourse.report.figures.history import history_panel
@@ -20,7 +20,6 @@ from tfcourse.report.importance import importances
 from tfcourse.report.page.assembly import Panels, page
 from tfcourse.report.pictures import save_picture
 from tfcourse.search.results.search_record import SearchRecord, read_record
-from tfcourse.search.store.reading import read_text
 
 __all__ = ["check_packages", "panels_of", "write_report"]
 
@@ -62,8 +61,8 @@ def write_report(directory: Path, out: Path | None = None) -> list[Path]:
     folder = directory if out is None else out
     panels = panels_of(record)
     try:
-        config = read_text(directory / "config.toml") or ""
-    except OSError:
+        config = read_file(directory / "config.toml").decode("utf-8")
+    except (OSError, UnicodeDecodeError):
         config = ""
     target = folder / "report.html"
     folder.mkdir(parents=True, exist_ok=True)
