@@ -40,7 +40,7 @@ DESCRIPTIONS: dict[str, str] = {
     "population": "an epoch of one of 1, 8, 32 and 128 members beside that of a model alone",
     "score-per-second": "validation loss by seconds, beside Optuna with model.fit (ten minutes)",
     "search": "whole searches beside keras-tuner's random search (about twelve minutes)",
-    "soak": "no leak in 1000 trials, no difference after 250 kill -9 (half an hour)",
+    "soak": "no leak in 1000 trials, no difference after 250 kill -9 (15 minutes)",
     "startup": "the start of the commands, beside that of Python and of TensorFlow",
     "strategies": "regret of the strategies beside Optuna's samplers (an hour for 40 seeds)",
     "toy": "1000 steps of gradient descent on w² - 10w + 25, beside six other ways to write it",

@@ -97,7 +97,7 @@ DETAILS: dict[str, Details] = {
         "bit. A broken promise is named, and the command ends with 1.",
         "trials, trials-two, workers, chief, fit, population, babysit: --part runs one, and may "
         "be given again. --kills are those of searches; each other part gets half as many.",
-        "about half an hour; trials, trials-two and fit take five minutes of it",
+        "about 15 minutes; trials, trials-two and fit take three of them",
     ),
     "startup": Details(
         "Seconds of a process from its launch to its exit, and of a search to its first trial.",
