@@ -425,3 +425,11 @@ class TestFolder:
         answer = run.runner.folder.read_answer(command[0])
         assert (answer.accepted, answer.epoch) == (True, 2)
         assert answer.message == "From epoch 2 on: beta_1 0.9 → 0.5"
+
+
+def test_a_journal_of_a_model_without_one_of_its_hyperparameters(tmp_path):
+    Run(tmp_path / "run", MODELS(rate=0.0)).train(1)
+    with pytest.raises(
+        InputError, match=r"journal\.jsonl: its start has no dropout, which the model"
+    ):
+        Run(tmp_path / "run", MODELS(rate=0.3))

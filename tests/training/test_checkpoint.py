@@ -500,6 +500,20 @@ class TestDamage:
         assert message.count("can't be read (BadZipFile: File is not a zip file).") == 3
         assert message.endswith(f"No other checkpoint is left. Delete {folder} to start again.")
 
+    def test_an_error_that_quotes_the_file_is_shortened(self, data, trained):
+        """The length of a name, before it in the archive, covers all that follows it."""
+        newest = trained[0] / "checkpoint-000002.npz"
+        content = bytearray(newest.read_bytes())
+        content[26:28] = (2000).to_bytes(2, "little")
+        newest.write_bytes(content)
+        with pytest.warns(UserWarning) as warned:
+            train(mlp, data, epochs=2, checkpoint_dir=trained[0])
+        message = str(warned[0].message)
+        assert (
+            "can't be read (BadZipFile: File name in directory 'header.npy' and header" in message
+        )
+        assert len(message) < 700
+
     def test_a_format_of_the_future(self, data, trained, monkeypatch):
         with monkeypatch.context() as patch:
             module = "tfcourse.training.checkpoints.record"

@@ -89,6 +89,7 @@ class Runner:
         self._values: Mapping[str, float] = {}  # of the epoch that is trained
         if not self.record.entries:
             self._start()
+        self._check_start()
         if replay is not None:
             replay.check(self.record.entries)
 
@@ -99,6 +100,15 @@ class Runner:
         start = Entry(kind="start", time=now(), epoch=0, run=secrets.token_hex(8))
         values = {"values": self.adjustable.read(), "versions": versions}
         self.record.add(start.model_copy(update=values))
+
+    def _check_start(self) -> None:
+        start = self.record.state.start
+        if missing := [name for name in self.adjustable.read() if name not in start]:
+            self.record.close()
+            raise InputError(
+                f"{self.folder.journal}: its start has no {' and no '.join(missing)}, which the "
+                "model has: it is another model's journal, or was changed. Choose another --out."
+            )
 
     def close(self) -> None:
         """Close the journal."""

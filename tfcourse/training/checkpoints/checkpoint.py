@@ -4,7 +4,7 @@ import errno
 import re
 from pathlib import Path
 
-from tfcourse.errors import error_text, warn
+from tfcourse.errors import error_line, shortened, warn
 from tfcourse.files import NotAFileError, remove_abandoned, replace_atomically
 from tfcourse.training.checkpoints.errors import CheckpointError, UnusableCheckpointError
 from tfcourse.training.checkpoints.record import Record, place_of, read_record, write_record
@@ -15,7 +15,7 @@ NAME = re.compile(r"checkpoint-(\d+)\.npz")
 # Errors of a file that may be intact; the others are of one that is damaged.
 MAY_BE_INTACT = (errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ESTALE)
 
-LONGEST_LIST = 3
+LONGEST_LIST, LONGEST_REASON = 3, 200  # zipfile's may quote the whole file
 
 
 class CheckpointFolder:
@@ -63,7 +63,7 @@ class CheckpointFolder:
                         "and call again; or delete it, to continue without it."
                     ) from error
                 reason = error.strerror if isinstance(error, NotAFileError) else None
-                self.unreadable[path] = reason or error_text(error)
+                self.unreadable[path] = reason or shortened(error_line(error), LONGEST_REASON)
                 continue
             if self.unreadable:
                 warn(
@@ -148,5 +148,5 @@ class CheckpointFolder:
     def _damage(self) -> str:
         lines = [f"{path} can't be read ({why})." for path, why in self.unreadable.items()]
         others = len(lines) - LONGEST_LIST
-        more = [f"Nor can {others} others."] if others > 0 else []
+        more = [f"Nor can {others} more."] if others > 0 else []
         return " ".join(lines[:LONGEST_LIST] + more)
