@@ -149,6 +149,8 @@ def test_an_example_runs(path, tmp_path):
         "MPLBACKEND": "Agg",
         "PYTHONIOENCODING": "utf-8",
     }
+    if not FULL:  # as many tests run at once as there are cores: threads of one operation wait
+        settings["TF_NUM_INTRAOP_THREADS"] = "1"
     done = processes.run(
         [path],
         cwd=elsewhere,
