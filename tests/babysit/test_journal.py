@@ -45,10 +45,10 @@ def test_a_line_cut_at_any_byte_counts_as_not_written(path):
         path.write_bytes(content[:length])
         whole = content[:length].count(b"\n")
         assert texts(read_journal(path)) == texts(ENTRIES[:whole])
-        journal = Journal(path)
-        journal.append(ENTRIES[0])
+        journal, more = Journal(path), ENTRIES[2 if whole else 0]
+        journal.append(more)
         journal.close()
-        assert texts(read_journal(path)) == texts([*ENTRIES[:whole], ENTRIES[0]])
+        assert texts(read_journal(path)) == texts([*ENTRIES[:whole], more])
 
 
 def test_zeros_at_the_end_as_after_a_power_cut(path):
@@ -82,9 +82,45 @@ def test_a_full_disk_leaves_the_journal_as_it_was(path, monkeypatch):
         with pytest.raises(WorkFailedError, match=r"journal\.jsonl can't be written.*No space"):
             journal.append(ENTRIES[1])
     assert path.read_bytes() == content
-    journal.append(ENTRIES[1])
+    journal.append(ENTRIES[2])
     journal.close()
-    assert texts(read_journal(path)) == texts([*ENTRIES, ENTRIES[1]])
+    assert texts(read_journal(path)) == texts([*ENTRIES, ENTRIES[2]])
+
+
+NEXT = Entry(kind="epoch", time="t", epoch=3, loss=0.5)
+BACK = {"kind": "rollback", "time": "t", "epoch": 3}
+NUDGE = {"kind": "nudge", "time": "t", "epoch": 3}
+THERE = {"learning_rate": (0.1, 0.2)}
+
+
+@pytest.mark.parametrize(
+    ("entries", "line"),
+    [
+        ([*ENTRIES, NEXT], None),
+        ([*ENTRIES, Entry(**BACK, to=1), ENTRIES[3], NEXT], None),
+        ([*ENTRIES, Entry(**BACK, to=2, changes=THERE), NEXT], None),
+        ([*ENTRIES, Entry(**NUDGE, changes=THERE)], None),
+        (ENTRIES[1:], 1),  # no start
+        ([*ENTRIES, *ENTRIES], 5),  # twice
+        ([*ENTRIES[:3], NEXT], 4),  # one is missing
+        ([*ENTRIES, ENTRIES[1]], 5),  # another order
+        ([*ENTRIES, Entry(**BACK, to=3)], 5),
+        ([*ENTRIES, Entry(**BACK, to=-1)], 5),
+        ([*ENTRIES, Entry(**NUDGE, changes={"rate": (0.1, 0.2)})], 5),
+    ],
+)
+def test_lines_in_an_order_that_no_training_writes(path, entries, line):
+    path.write_text("".join(texts(entries)), encoding="utf-8")
+    if line is None:
+        assert texts(read_journal(path)) == texts(entries)
+        return
+    for read in (read_journal, Journal):
+        with pytest.raises(InputError) as error:
+            read(path)
+        assert str(error.value) == (
+            f"{path}: line {line} does not follow from those before it. Restore the file, or move "
+            "it and its folder away to start over."
+        )
 
 
 def test_the_line_is_on_the_disk_before_append_returns(path, monkeypatch):

@@ -2,10 +2,14 @@
 
 import os
 import shutil
+import signal
 import socket
+import traceback
+from contextlib import contextmanager
 
-__all__ = ["BYTES", "PLACES", "damage"]
+__all__ = ["BYTES", "PLACES", "damage", "limited_time", "unprivileged"]
 
+NOBODY = 65534
 BYTES = {
     "empty": lambda whole: b"",
     "a byte": lambda whole: whole[:1],
@@ -49,3 +53,46 @@ def _listen(path):
         finally:
             os.fchdir(folder)
             os.close(folder)
+
+
+@contextmanager
+def limited_time(seconds=20):
+    """Raise an error where a call waits without end, as one that reads a pipe."""
+
+    def give_up(number, frame):
+        raise AssertionError(f"it has waited for {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def unprivileged(function):
+    """Call a function as a user without privileges, in a forked child where this one is root.
+
+    Returns:
+        The text that it returns.
+    """
+    reader, writer = os.pipe()
+    process = os.fork()
+    if not process:
+        try:
+            if os.getuid() == 0:  # whom no permission stops
+                os.setgroups([])
+                os.setgid(NOBODY)
+                os.setuid(NOBODY)
+            os.write(writer, function().encode())
+            os._exit(0)
+        except BaseException:
+            os.write(writer, traceback.format_exc().encode())
+            os._exit(1)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as end:
+        text = end.read()
+    _, status = os.waitpid(process, 0)
+    assert status == 0, text
+    return text

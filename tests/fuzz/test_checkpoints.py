@@ -5,10 +5,8 @@ import io
 import json
 import random
 import shutil
-import signal
 import warnings
 import zipfile
-from contextlib import contextmanager
 
 import hypothesis
 import keras
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from tests.fuzz.damage import BYTES, PLACES, damage
+from tests.fuzz.damage import BYTES, PLACES, damage, limited_time
 from tests.fuzz.mutations import changed
 from tests.seeds import set_seeds
 from tfcourse import Adam, InputError, SoftmaxHead, WorkFailedError, fit
@@ -29,22 +27,6 @@ pytestmark = pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")
 
 EXAMPLES = hypothesis.settings().max_examples
 EPOCHS = 4
-
-
-@contextmanager
-def limited_time(seconds=20):
-    """Raise an error where a call waits without end, as one that reads a pipe."""
-
-    def give_up(number, frame):
-        raise AssertionError(f"it has waited for {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from tfcourse.babysit.runner import Runner, Training
 from tfcourse.babysit.state import RunState, state_of
 from tfcourse.babysit.texts import describe
 from tfcourse.errors import InputError, shown
+from tfcourse.files import translate_disk_errors
 from tfcourse.search.store.lock import lock_directory
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.data.inputs import check_sizes
@@ -64,6 +65,7 @@ class Babysitter:
         InputError: The model is not compiled, or the directory holds something else.
     """
 
+    @translate_disk_errors()
     def __init__(
         self,
         model: KerasModel | Callable[[], KerasModel],
@@ -116,6 +118,7 @@ class Babysitter:
         with closing(runner):
             yield runner
 
+    @translate_disk_errors()
     def train(self, epochs: int, replay: str | Path | None = None) -> dict[str, list[float]]:
         """Train up to an epoch, following commands.
 
@@ -202,6 +205,7 @@ class Babysitter:
     def _state(self) -> RunState:
         return state_of(self.journal)
 
+    @translate_disk_errors()
     def _follow(self, kind: Kind, **fields: Any) -> None:
         """Record a command, or leave it to the training that runs."""
         command = address(self.directory, kind, can_continue=True, **fields)

@@ -66,6 +66,10 @@ class RunFolder:
             return
         except NotADirectoryError:
             raise InputError(f"{self.path} is not a directory. Choose another one.") from None
+        except OSError as error:
+            raise InputError(
+                f"{self.path} can't be read: {error.strerror}. Correct that, or choose another one."
+            ) from None
         own = {self.config, self.checkpoints, self._commands, self._answers}
         if self.journal.name not in names and names - {path.name for path in own} - {"data.json"}:
             raise InputError(

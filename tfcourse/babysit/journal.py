@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tfcourse.babysit.entries import Entry
+from tfcourse.babysit.state import RunState, can_follow, follow
 from tfcourse.errors import InputError
 from tfcourse.files import check_is_file, read_file, translate_disk_errors
 
@@ -19,7 +20,7 @@ def read_journal(path: Path) -> list[Entry]:
     A process that is killed while it writes leaves such a line, which counts as not written.
 
     Raises:
-        InputError: It can't be read, or a line that is complete is no entry.
+        InputError: It can't be read, or a line that is complete is no entry that can stand there.
     """
     try:
         content = read_file(path)
@@ -29,16 +30,24 @@ def read_journal(path: Path) -> list[Entry]:
 
 
 def _entries(path: Path, content: bytes) -> list[Entry]:
-    entries = []
+    entries: list[Entry] = []
+    state = RunState()
     for number, line in enumerate(content[: _end(content)].splitlines(), start=1):
         try:
             entries.append(Entry.model_validate_json(line))
         except ValidationError:
-            raise InputError(
-                f"{path}: line {number} is not an entry of a journal. Restore the file, or move "
-                "it and its folder away to start over."
-            ) from None
+            raise InputError(_damage(path, number, "is not an entry of a journal")) from None
+        if not can_follow(state, entries[-1]):
+            raise InputError(_damage(path, number, "does not follow from those before it"))
+        state = follow(state, entries[-1])
     return entries
+
+
+def _damage(path: Path, number: int, what: str) -> str:
+    return (
+        f"{path}: line {number} {what}. Restore the file, or move it and its folder away to start "
+        "over."
+    )
 
 
 def _end(content: bytes) -> int:

@@ -96,7 +96,11 @@ class Runner:
     def _start(self) -> None:
         names = ("tfcourse", "tensorflow", "keras", "numpy")
         versions = {name: version(name) for name in names}
-        self.checkpoints.clear()
+        if self.checkpoints.files():  # they come after the start
+            raise InputError(
+                f"{self.folder.journal} has no entries, and {self.folder.checkpoints} has "
+                "checkpoints: the journal is lost. Restore it, or delete both to start over."
+            )
         start = Entry(kind="start", time=now(), epoch=0, run=secrets.token_hex(8))
         values = {"values": self.adjustable.read(), "versions": versions}
         self.record.add(start.model_copy(update=values))
@@ -170,8 +174,19 @@ class Runner:
         )
 
     def _remove_abandoned(self) -> None:
-        """Delete the checkpoints of epochs that the journal does not have, or has rolled back."""
+        """Delete the checkpoints of epochs that were rolled back.
+
+        Raises:
+            InputError: The journal never had one, which it has before the checkpoint is written.
+        """
+        done = max((e.epoch for e in self.record.entries if e.kind == "epoch"), default=0)
         for epoch, path in self.checkpoints.epochs().items():
+            if epoch > done:
+                raise InputError(
+                    f"{self.folder.journal} ends with epoch {done}, and {path} is of epoch "
+                    f"{epoch}: the end of the journal is lost. Restore it, or delete that "
+                    f"checkpoint to continue after epoch {done}."
+                )
             if epoch > self.record.state.epoch:
                 path.unlink(missing_ok=True)
 

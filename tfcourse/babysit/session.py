@@ -83,6 +83,7 @@ class Session:
                 "differs. Start over with --fresh, or choose another --out or another name."
             )
 
+    @translate_disk_errors()
     def outcome(self) -> Outcome | None:
         """Return the end of a run that has ended, and for which no command is left."""
         if self.fresh or not self.folder.journal.exists() or any(self.folder.waiting()):

@@ -6,7 +6,7 @@ from functools import reduce
 
 from tfcourse.babysit.entries import Entry
 
-__all__ = ["RunState", "follow", "state_of"]
+__all__ = ["RunState", "can_follow", "follow", "state_of"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,21 @@ def follow(state: RunState, entry: Entry) -> RunState:
     if entry.kind in ("pause", "resume"):
         return replace(state, pause=entry if entry.kind == "pause" else None)
     return replace(state, has_ended=True) if entry.kind == "end" else state
+
+
+def can_follow(state: RunState, entry: Entry) -> bool:
+    """Return False for an entry that no training writes after this state.
+
+    The first one is the start, an epoch has the next number, a rollback goes to one that is done,
+    and only what the training started with changes.
+    """
+    if (entry.kind == "start") is bool(state.run):
+        return False
+    if entry.kind == "epoch" and entry.epoch != state.epoch + 1:
+        return False
+    if entry.kind == "rollback" and not 0 <= (entry.to or 0) <= state.epoch:
+        return False
+    return entry.changes.keys() <= state.start.keys()
 
 
 def state_of(entries: Iterable[Entry]) -> RunState:
