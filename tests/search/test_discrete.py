@@ -4,6 +4,7 @@ import itertools
 import json
 import logging
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -174,13 +175,27 @@ def test_hyperband_begins_with_no_configuration_twice():
     assert not {*replaced} & {*begun[:9]}
 
 
+SIZES = {"batch_size": Range("int", 1, 17, 1)}
+HYPERBAND = Study("hyperband", HyperbandTable(factor=3), SIZES, 0, "min", 23, 9)
+
+
 def test_hyperbands_brackets_draw_as_if_those_that_go_on_were_not_there():
     """Of 23 trials 9, 5 and 3 begin a bracket: each has one of 17 configurations."""
-    space = {"batch_size": Range("int", 1, 17, 1)}
-    study = Study("hyperband", HyperbandTable(factor=3), space, 0, "min", 23, 9)
     begin = [*range(9), *range(13, 18), *range(20, 23)]
-    values = [propose(study, trial, {})["batch_size"] for trial in begin]
+    values = [propose(HYPERBAND, trial, {})["batch_size"] for trial in begin]
     assert sorted(values) == list(range(1, 18))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_hyperband_fills_a_round_that_failed_with_the_configurations_that_are_left(seed):
+    """Of 16, as 9 and 5 trials began: it knows only the round that failed, of trials 13 to 17."""
+    study = replace(HYPERBAND, space={"batch_size": Range("int", 1, 16, 1)}, seed=seed)
+    begun = [propose(study, trial, {}) for trial in (*range(9), *range(13, 18))]
+    failed = {n: TrialRecord(n, "failed", begun[n - 4]) for n in range(13, 18)}
+    filled = [propose(study, trial, failed) for trial in (18, 19)]
+    sizes = [values["batch_size"] for values in (*begun, *filled)]
+    assert sorted(sizes) == list(range(1, 17))
+    assert [values["epochs"] for values in filled] == [9, 9]
 
 
 @pytest.mark.parametrize("strategy", [n for n in STRATEGIES if n not in ("cma_es", "optuna")])

@@ -13,7 +13,7 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
-from tfcourse.search.strategies.acquisition import log_expected_improvement, maximize
+from tfcourse.search.strategies.acquisition import around, log_expected_improvement, maximize
 from tfcourse.search.strategies.coordinates import Coordinates
 from tfcourse.search.strategies.gaussian_process import (
     condition,
@@ -144,6 +144,9 @@ class TestMinimize:
         found = minimize(lambda x: (weights @ x**2, 2 * weights * x), np.ones(3))
         assert np.abs(2 * weights * found).max() < 0.02
 
+    def test_it_ends_where_no_slope_exceeds_the_smallest(self):
+        assert list(minimize(lambda x: (0.02 * x.sum(), np.full(2, 0.02)), np.ones(2))) == [1, 1]
+
     def test_the_steps_are_those_of_bfgs(self):
         """By the update of the Hessian (Nocedal and Wright 2006, 6.19), not of its inverse."""
         hessian = np.array([[9.0, 2.0, 0.0], [2.0, 3.0, 1.0], [0.0, 1.0, 1.5]])
@@ -217,6 +220,14 @@ class TestExpectedImprovement:
             number=5,
         )
         assert found == pytest.approx(centre, abs=0.03)
+
+    @pytest.mark.parametrize(("dimensions", "share"), [(1, 1.0), (2, 0.5), (3, 0.5), (8, 0.5)])
+    def test_positions_around_one_differ_in_about_half_of_the_dimensions(self, dimensions, share):
+        """In some more by the jumps: in 0.5/n of them, in 30 % of the positions."""
+        centre, random = np.full(dimensions, 0.5), np.random.default_rng(0)
+        places = np.vstack([around(centre, 0.01, random) for _ in range(40)])
+        expected = share + (1 - share) * 0.3 * 0.5 / dimensions
+        assert (places != centre).mean() == pytest.approx(expected, abs=0.03)
 
     def test_positions_lie_in_the_cube(self):
         for seed in range(5):

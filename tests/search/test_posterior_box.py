@@ -12,7 +12,8 @@ from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies import evidence
 from tfcourse.search.strategies.boxes import Part
 from tfcourse.search.strategies.evidence import weigh
-from tfcourse.search.strategies.posterior_box import posterior_box, widen
+from tfcourse.search.strategies.gaussian_process import draw_processes
+from tfcourse.search.strategies.posterior_box import _minimizers, posterior_box, widen
 from tfcourse.search.strategies.quasi_random import quasi_random
 
 SPACE = {
@@ -181,3 +182,18 @@ def test_of_many_trials_the_better_ones_and_some_of_the_others_count(monkeypatch
     few = [({"rate": loss / 12}, float(loss)) for loss in losses[:6]]
     assert sorted(weigh(space, few).units[:, 0]) == sorted(v["rate"] for v, _ in few)
     assert weigh(space, [({"rate": 0.5}, None)]) is None
+    equal = [({"rate": n / 60}, float(n % 3)) for n in range(60)]
+    found = weigh(space, equal).units[:, 0]
+    # By loss, then by number: the first four, the fifth and the last one.
+    assert sorted(found) == pytest.approx(np.array([0, 3, 6, 9, 12, 59]) / 60)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_minimizers_lie_in_the_space_where_the_loss_falls_to_its_edges(seed):
+    found = weigh(PLANE, trials(lambda v: v["y"] - v["x"], 24, seed=seed))
+    normals = np.random.default_rng(seed).standard_normal((4, 5))
+    processes = draw_processes(found.process, found.coordinates.columns, normals)
+    places = _minimizers(found, processes, np.zeros(3), np.ones(3), np.empty((0, 3)), (seed, 1, 0))
+    assert places[:, 0].max() > 0.9
+    assert places.min() >= 0
+    assert places.max() < 1

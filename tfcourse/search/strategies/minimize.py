@@ -27,7 +27,7 @@ def minimize(loss: Callable[[Array], tuple[float, Array]], start: Array) -> Arra
     value, slope = loss(place)
     inverse = np.eye(len(start)) / max(float(np.linalg.norm(slope)), 1.0)
     for step in range(MOST_STEPS):
-        if np.abs(slope).max() < SMALL_SLOPE:
+        if np.abs(slope).max() <= SMALL_SLOPE:
             break
         move = -inverse @ slope
         move *= min(1.0, LONGEST_STEP / float(np.linalg.norm(move)))
