@@ -14,6 +14,7 @@ from tests.search.conftest import RATE
 from tfcourse import InputError
 from tfcourse.search.config.advice import advice
 from tfcourse.search.config.load import load_config, parse_config
+from tfcourse.search.records.objective import Objective
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import trial_seed
@@ -235,6 +236,24 @@ def test_a_score_that_is_not_finite_is_a_failure(failures):
     assert known != without
     pruned = {**records, best: replace(records[best], status="pruned")}
     assert [propose(search.study, trial, pruned) for trial in (10, 11)] == known
+
+
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_a_failure_is_the_worst_in_every_objective(direction):
+    """Also a score that is finite beside another objective that is not there."""
+    objectives = (Objective("val_loss", direction), Objective("parameters", "min"))
+    study = replace(config(initial=3, direction=direction).study, objectives=objectives)
+    memo = Memo()
+    values = [propose(study, trial, {}, memo) for trial in range(3)]
+    records = {
+        0: TrialRecord(0, "completed", values[0], 0.5, parameters=7),
+        1: TrialRecord(1, "failed", values[1]),
+        2: TrialRecord(2, "completed", values[2], 0.25),
+    }
+    propose(study, 3, records, memo)
+    worst = [math.inf if direction == "min" else -math.inf, math.inf]
+    told = [trial.values for trial in memo.replay.optuna._study.trials[:3]]
+    assert told == [[0.5, 7.0], worst, worst]
 
 
 def test_the_first_trials_of_a_start_count():

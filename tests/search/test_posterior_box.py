@@ -182,18 +182,19 @@ def test_of_many_trials_the_better_ones_and_some_of_the_others_count(monkeypatch
     few = [({"rate": loss / 12}, float(loss)) for loss in losses[:6]]
     assert sorted(weigh(space, few).units[:, 0]) == sorted(v["rate"] for v, _ in few)
     assert weigh(space, [({"rate": 0.5}, None)]) is None
-    equal = [({"rate": n / 60}, float(n % 3)) for n in range(60)]
+    equal = [({"rate": n / 60}, float(n < 30)) for n in range(60)]
     found = weigh(space, equal).units[:, 0]
-    # By loss, then by number: the first four, the fifth and the last one.
-    assert sorted(found) == pytest.approx(np.array([0, 3, 6, 9, 12, 59]) / 60)
+    # By loss, then by number: trials 30 to 59, of which five count, and then 0 to 29.
+    assert sorted(found) == pytest.approx(np.array([29, 30, 31, 32, 33, 34]) / 60)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_minimizers_lie_in_the_space_where_the_loss_falls_to_its_edges(seed):
-    found = weigh(PLANE, trials(lambda v: v["y"] - v["x"], 24, seed=seed))
+    seen = trials(lambda v: v["y"] - v["x"], 24, seed=seed)
+    seen += [({"x": 1 - n / 500, "y": n / 500, "z": n / 8}, n / 250 - 1) for n in range(8)]
+    found = weigh(PLANE, seen)
     normals = np.random.default_rng(seed).standard_normal((4, 5))
     processes = draw_processes(found.process, found.coordinates.columns, normals)
     places = _minimizers(found, processes, np.zeros(3), np.ones(3), np.empty((0, 3)), (seed, 1, 0))
-    assert places[:, 0].max() > 0.9
-    assert places.min() >= 0
-    assert places.max() < 1
+    assert (places.min(), places[:, 0].max()) == (0, 1)
+    assert places.max() <= 1
