@@ -229,6 +229,24 @@ class TestExpectedImprovement:
         expected = share + (1 - share) * 0.3 * 0.5 / dimensions
         assert (places != centre).mean() == pytest.approx(expected, abs=0.03)
 
+    @pytest.mark.parametrize("centre", [0.03, 0.95])
+    def test_positions_around_one_come_back_from_the_edges(self, centre):
+        """Beside the same draws around the middle, of which none is beyond an edge."""
+        inside, places = (
+            np.vstack([around(np.full(2, middle), 0.05, random) for _ in range(40)]).ravel()
+            for middle in (0.5, centre)
+            for random in [np.random.default_rng(1)]
+        )
+        jumps = inside == places
+        steps = (inside - 0.5)[~jumps & (inside != 0.5)]
+        assert steps.std() == pytest.approx(0.05, rel=0.1)
+        assert len({*steps}) == len(steps)
+        assert places[jumps].mean() == pytest.approx(0.5, abs=0.1)
+        assert len({*places[jumps]}) == jumps.sum() > 200
+        moved = centre + inside[~jumps] - 0.5
+        assert not ((moved > 0) & (moved < 1)).all()
+        assert places[~jumps] == pytest.approx(1 - np.abs(1 - np.abs(moved)))
+
     def test_positions_lie_in_the_cube(self):
         for seed in range(5):
             found = maximize(lambda p: p.sum(axis=1), np.ones((1, 3)) * 0.99, 3, seed, 0)
