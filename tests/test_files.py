@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tfcourse.files import (
+    DiskError,
     is_temporary,
     remove_abandoned,
     replace_atomically,
@@ -160,3 +161,15 @@ class TestWhatAKilledWriterLeft:
 
     def test_a_folder_need_not_exist(self, path):
         remove_abandoned(path / "gone")
+
+
+def test_a_device_is_not_replaced(tmp_path):
+    """By root, whom no permission stops: the link is what would be replaced here."""
+    path = tmp_path / "table.csv"
+    path.symlink_to(os.devnull)
+    with pytest.raises(DiskError) as error:
+        write_atomically(path, "text")
+    assert str(error.value) == (
+        f"{path} can't be written: it is a device, not a file. Choose the name of a file."
+    )
+    assert path.is_symlink() and [*tmp_path.iterdir()] == [path]

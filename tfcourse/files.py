@@ -58,6 +58,7 @@ def replace_atomically(path: Path, write: Callable[[Path], object], durable: boo
         durable: Whether it must survive a power cut, and not only the end of the process: to
             flush it takes milliseconds.
     """
+    _check_no_device(path)
     # Not tempfile's, whose files only their owner can read: a run directory may be shared.
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
     try:
@@ -131,6 +132,18 @@ def read_file(path: Path) -> bytes:
     """Return the contents of a file, see `check_is_file`."""
     check_is_file(path)
     return path.read_bytes()
+
+
+def _check_no_device(path: Path) -> None:
+    """Raise NotAFileError for a device such as /dev/null, in whose place root would put a file."""
+    try:
+        kind = stat.S_IFMT(path.stat().st_mode)
+    except OSError:  # there is none, or what is wrong shows when the file is written
+        return
+    if kind in (stat.S_IFCHR, stat.S_IFBLK):
+        reason = f"it is {_NO_FILES[kind]}, not a file"
+        message = f"{encodable(str(path))} can't be written: {reason}. Choose the name of a file."
+        raise NotAFileError(message, OSError(errno.EISDIR, reason, str(path)))
 
 
 def disk_error(error: OSError) -> DiskError | None:

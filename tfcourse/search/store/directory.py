@@ -1,6 +1,5 @@
 """The run directory: a search's record, readable without tfcourse."""
 
-import re
 import shutil
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +15,7 @@ from tfcourse.search.records.trial_record import TrialRecord, csv_tables, parse_
 from tfcourse.search.store.identity import identity
 from tfcourse.search.store.model_file import add_classes, sign_model, trial_of_model
 from tfcourse.search.store.reading import class_names, read_json, read_text, read_toml, write_json
-from tfcourse.search.store.recognition import is_run_directory
+from tfcourse.search.store.recognition import is_run_directory, trial_numbers
 from tfcourse.search.store.rounds import parse_rounds
 from tfcourse.search.store.summary import Summary, read_summary
 from tfcourse.search.store.temporary_folders import remove_files_beside
@@ -142,8 +141,7 @@ class RunDirectory:
         Args:
             suffix: ``OFF_RECORD`` for the forgotten trials that have not been run again.
         """
-        stems = [path.stem for path in self.trials.glob(f"*.{suffix}")]
-        numbers = sorted(int(s) for s in stems if re.fullmatch("[0-9]{4}|[1-9][0-9]{4,8}", s))
+        numbers = trial_numbers(self.trials, suffix)
         read = {n: parse_record(read_text(self.record_of(n, suffix)), n) for n in numbers}
         return {number: record for number, record in read.items() if record is not None}
 

@@ -15,6 +15,7 @@ from tfcourse.nesting import is_nested_deeply
 __all__ = [
     "class_names",
     "column_names",
+    "names_in",
     "read_json",
     "read_json_as",
     "read_text",
@@ -43,6 +44,20 @@ def read_text(path: Path) -> str | None:
     except OSError as error:
         if error.errno in _ABSENT:
             return None
+        raise
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder, in any order; none if there is no folder.
+
+    Raises:
+        OSError: It exists and can't be read; ``Path.glob`` would find nothing.
+    """
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return []
         raise
 
 

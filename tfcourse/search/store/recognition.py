@@ -8,9 +8,9 @@ from typing import Any
 
 from tfcourse.files import is_temporary
 from tfcourse.search.store.model_file import trial_of_model
-from tfcourse.search.store.reading import read_json, read_text, read_toml
+from tfcourse.search.store.reading import names_in, read_json, read_text, read_toml
 
-__all__ = ["foreign_names", "is_run_directory", "not_a_run_directory"]
+__all__ = ["foreign_names", "is_run_directory", "not_a_run_directory", "trial_numbers"]
 
 # The file by which the run directory of a babysitter is known.
 BABYSITTERS_FILE = "journal.jsonl"
@@ -49,6 +49,16 @@ def not_a_run_directory(path: Path, names: Collection[str] = ()) -> str:
     if (path / BABYSITTERS_FILE).is_file():
         text += f" It is a babysitter's: tfcourse journal {shlex.quote(str(path))} shows it."
     return text
+
+
+def trial_numbers(folder: Path, suffix: str) -> list[int]:
+    """Return the numbers of the trials with files in a folder, from the lowest.
+
+    Raises:
+        OSError: The folder exists and can't be read.
+    """
+    stems = [Path(name).stem for name in names_in(folder) if name.endswith(f".{suffix}")]
+    return sorted(int(s) for s in stems if re.fullmatch("[0-9]{4}|[1-9][0-9]{4,8}", s))
 
 
 def _is_written_by_a_search(part: Path) -> bool:
