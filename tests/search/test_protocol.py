@@ -31,6 +31,7 @@ from tfcourse.search.records.pareto import leaders
 from tfcourse.search.runtime.conclusion import complete_record
 from tfcourse.search.scheduler.scheduler import Scheduler
 from tfcourse.search.scheduler.trial_queue import TrialQueue
+from tfcourse.search.store.directory import OFF_RECORD
 from tfcourse.search.strategies.stopping import Stop, find_stop, mark_after, trials_that_count
 
 CONFIGS = {
@@ -190,7 +191,9 @@ class Protocol(RuleBasedStateMachine):
         path.write_bytes(whole[: len(whole) * share // 1000])  # its length has times in it
         if path.parent.name == "trials":
             self.lost.add(int(path.stem))
-        elif path.suffix == ".keras":  # a trial without its model is run again
+        # A best trial without its model is run again: that of a lost model, or the next best one
+        # where the record of the best is lost too, while it waits to be run again.
+        if path.suffix in (".keras", f".{OFF_RECORD}"):
             self.lost |= self.on_record
 
     @precondition(lambda self: self.disk.left is None)
