@@ -100,3 +100,21 @@ def _near(random, entry):
     if isinstance(entry, list):
         return random.choice([entry + entry, entry[:-1], entry[::-1], {"values": entry}])
     return [entry]
+
+
+def damaged(random, content):
+    """The bytes of a file with some of them missing, doubled or changed."""
+    place = random.randrange(len(content) + 1)
+    kind = random.randrange(6)
+    if kind == 0:
+        return content[:place]
+    if kind == 1:
+        return random.choice([bytes(len(content)), b"", content * 2])
+    if kind == 2:
+        return content[:place] + random.randbytes(20) + content[place:]
+    if kind == 3:
+        return content[:place] + content[place + random.choice([1, 10, 100]) :]
+    changed = bytearray(content)
+    for _ in range(random.choice([1, 5, 50])):
+        changed[random.randrange(len(changed))] = random.randrange(256)
+    return bytes(changed)

@@ -29,6 +29,8 @@ LONGEST_PAUSE = 5.0
 # Two servers on one port would share its calls; web proxies do not forward these calls.
 OPTIONS = (("grpc.so_reuseport", 0), ("grpc.enable_http_proxy", 0))
 SECONDS_OF_A_CALL = 10.0
+# keras-tuner's other calls keep its lock after an error, and with it a thread of the server.
+SERVED = {f"/keras_tuner.Oracle/{name}" for name in ("GetSpace", "CreateTrial", "EndTrial")}
 PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
@@ -114,7 +116,7 @@ class _Servicer(OracleServicer):
 
 
 class _Gate(grpc.ServerInterceptor):
-    """Refuses calls without the token, and notes the time of the others."""
+    """Refuses calls without the token and those that no worker makes, and notes others' time."""
 
     def __init__(self, token: str, last_sign: dict[str, float]) -> None:
         self.token, self.last_sign = token.encode(), last_sign
@@ -128,6 +130,8 @@ class _Gate(grpc.ServerInterceptor):
         token = metadata.get("token", "").encode()
         if not hmac.compare_digest(token, self.token):
             return self.refusal
+        if call.method not in SERVED:
+            return None
         self.last_sign[metadata.get("worker", "")] = time.monotonic()
         return continuation(call)
 
