@@ -1,6 +1,8 @@
 """Files and folders that may not be read or written: told in a line, and nothing is lost."""
 
+import tempfile
 import warnings
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -20,16 +22,14 @@ JOURNALS = ("journal", "nudge --learning-rate 0.1 --no-wait", "resume --no-wait"
 
 
 @pytest.fixture
-def folder(tmp_path_factory):
+def folder():
     """A folder that the child may enter, which is not so of pytest's own."""
-    folder = tmp_path_factory.mktemp("shared")
-    above = folder.parent
-    modes = {path: path.stat().st_mode for path in (above, above.parent)}
-    for path in (folder, *modes):
-        path.chmod(0o777)
-    yield folder
-    for path, mode in modes.items():
-        path.chmod(mode)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        (folder / "control").write_text("it may be read")
+        assert unprivileged((folder / "control").read_text) == "it may be read"
+        yield folder
 
 
 def opened(path):
