@@ -388,10 +388,14 @@ class TestFolder:
             (commands / "bytes.json").write_bytes(b"\xff\xfe")
             text = run.send("note", text="x").model_dump_json()
             (commands / "other-name.json").write_text(text)
+            (commands / "run.json").write_text(
+                '{"id": "run", "run": "\\ud800", "kind": "note", "text": "x"}'
+            )
 
         run.train(3, {1: litter})
         assert run.kinds == ["start", "epoch", "note", "epoch", "epoch", "end"]
-        assert len(run.refusals) == 5
+        assert len(run.refusals) == 6
+        assert any(text.startswith(r'The command is for the run "\ud800"') for text in run.refusals)
         refused = {path.name.partition("-")[2] for path in (commands / "refused").iterdir()}
         assert refused == {"readme.txt", "torn.json", "folder", "bytes.json", "other-name.json"}
         assert (

@@ -15,6 +15,7 @@ import pytest
 
 from tfcourse import InputError
 from tfcourse.data.sources import load
+from tfcourse.data.tables.column_files import read_columns
 from tfcourse.data.tables.column_texts import shared_unit
 from tfcourse.data.tables.table_options import ColumnOptions, TableOptions
 
@@ -379,6 +380,22 @@ class TestParquetAndArrow:
         (tmp_path / "data.parquet").write_text("a,y\n1,0\n")
         said = error(load, "parquet", tmp_path / "data.parquet")
         assert "data.parquet can't be read as parquet: " in said
+
+
+def test_an_arrow_file_that_points_out_of_itself(tmp_path):
+    """Whose texts are where the offsets in the file say; to read them would end the process."""
+    path = tmp_path / "points.arrow"
+    texts = ["red", "green", "blue"] * 20
+    pa.feather.write_feather(pa.table({"kind": texts}), path, compression="uncompressed")
+    offsets = np.cumsum([0, *map(len, texts)]).astype("int32").tobytes()
+    content = path.read_bytes()
+    assert content.count(offsets) == 1
+    wrong = offsets[:80] + np.int32(2**30).tobytes() + offsets[84:]
+    path.write_bytes(content.replace(offsets, wrong))
+    with pytest.raises(
+        InputError, match=r"points\.arrow can't be read as arrow: ArrowInvalid: .*Off"
+    ):
+        read_columns(path, "arrow", ["kind"])
 
 
 def test_without_pyarrow(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from tfcourse.babysit.folders import Answer, RunFolder
 from tfcourse.babysit.record import Record, RolledBackError
 from tfcourse.babysit.rule import Rule, epoch_to_return_to, explosion
 from tfcourse.babysit.texts import effect
-from tfcourse.errors import InputError, WorkFailedError
+from tfcourse.errors import InputError, WorkFailedError, encodable
 from tfcourse.files import read_file
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 
@@ -111,9 +111,10 @@ class LiveCommands:
         except FileNotFoundError:  # withdrawn
             return None
         except (OSError, UnicodeDecodeError, InputError) as error:
-            self.on_message(f"Refused: commands/{file.name} is put aside: {error}")
+            why = encodable(str(error))
+            self.on_message(f"Refused: commands/{encodable(file.name)} is put aside: {why}")
             self.folder.put_aside(file)
-            self.folder.answer(file, Answer(False, str(error)))
+            self.folder.answer(file, Answer(False, why))
             return None
         state = self.record.state
         earlier = state.ids.get(command.id)
@@ -123,8 +124,9 @@ class LiveCommands:
         try:
             entry = decide(command, Situation(state, epochs, self.checkpoints.epochs(), batch))
         except InputError as error:
-            self.on_message(f"Refused: {error}")
-            self.folder.answer(file, Answer(False, str(error)))
+            why = encodable(str(error))
+            self.on_message(f"Refused: {why}")
+            self.folder.answer(file, Answer(False, why))
             return None
         self.record.add(entry)
         self.folder.answer(file, _acceptance(entry))

@@ -177,7 +177,8 @@ def check_targets(y: Array, title: str, origin: str, numbers: bool) -> tuple[Arr
         return rows, rows.shape[1]
     labels = np.unique(y)
     classes = int(labels[-1]) + 1 if np.isfinite(labels[-1]) else 0
-    if not np.array_equal(labels, np.arange(classes)) or classes < 2:
+    # The length first: a label may be any number.
+    if not 2 <= classes == len(labels) or not np.array_equal(labels, np.arange(classes)):
         first = ", ".join(f"{v:g}" for v in labels[:8]) + (", …" if len(labels) > 8 else "")
         which = "the labels y" if title == "y" else f"the labels {title}"
         raise InputError(

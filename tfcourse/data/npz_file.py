@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from tfcourse.data.nested import Arrays, count_of
-from tfcourse.errors import InputError, one_of
+from tfcourse.errors import InputError, message_line, one_of, shortened
 from tfcourse.types import Array
 
 __all__ = ["read_npz", "read_rows"]
+
+LONGEST_REASON = 300  # zipfile's may quote the whole file
 
 
 def read_npz(path: Path, apart: Mapping[str, str]) -> tuple[Arrays, Arrays, dict[str, Array]]:
@@ -44,7 +46,8 @@ def read_npz(path: Path, apart: Mapping[str, str]) -> tuple[Arrays, Arrays, dict
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is not a readable .npz file of numbers: {error}") from None
+        reason = shortened(message_line(error), LONGEST_REASON)
+        raise InputError(f"{path} is not a readable .npz file of numbers: {reason}") from None
 
 
 def read_rows(path: Path, names: Mapping[str, str]) -> dict[str, Array]:

@@ -57,7 +57,9 @@ def read_columns(path: Path, source: str, wanted: Sequence[str]) -> "pyarrow.Tab
 
     try:
         table = _dataset(path, source).to_table(columns=list(wanted))
-    except (pyarrow.ArrowException, OSError) as error:
+        # A damaged Arrow file may point out of itself, which would end the process.
+        table.validate(full=True)
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
         raise InputError(f"{path} can't be read as {source}: {error_line(error)}") from None
     if not len(table):
         raise InputError(f"{path} has no rows.")
@@ -73,9 +75,9 @@ def _dataset(path: Path, source: str) -> "pyarrow.dataset.Dataset":
         raise InputError(f"path: no {source} file: {path}.")
     try:
         parts = pyarrow.dataset.dataset(files, format=source)
-    except (pyarrow.ArrowException, OSError) as error:
+        names = list(parts.schema.names)
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
         raise InputError(f"{path} can't be read as {source}: {error_line(error)}") from None
-    names = list(parts.schema.names)
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise InputError(

@@ -89,8 +89,7 @@ def read_csv(
     except pyarrow.ArrowInvalid as error:
         if str(error).startswith("Empty CSV"):
             raise InputError(f"{path} has no rows below its header.") from None
-        problem = _length_problem(path, form) or str(error)
-        raise InputError(f"{path} is not a readable csv file: {problem}") from None
+        raise _unreadable_rows(path, form, str(error)) from None
     except OSError as error:
         raise unreadable(path, error) from None
     if not len(table):
@@ -150,6 +149,14 @@ def _rows(path: Path, file: TextIO, form: CsvFormat) -> Iterator[tuple[int, list
             line = reader.line_num
     except csv.Error as error:  # as of a quote that does not end
         raise InputError(f"{path}: line {line + 1} can't be read: {error}.") from None
+
+
+def _unreadable_rows(path: Path, form: CsvFormat, reason: str) -> InputError:
+    try:
+        problem = _length_problem(path, form) or reason
+    except UnicodeError as error:
+        return not_in(path, form.encoding, error)
+    return InputError(f"{path} is not a readable csv file: {problem}")
 
 
 def _length_problem(path: Path, form: CsvFormat) -> str | None:
