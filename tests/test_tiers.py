@@ -55,6 +55,14 @@ def test_items_are_spelled_so():
     assert tiers.function_of_item(Item) == "tests.a.test_two.TestOne.test_cases"
 
 
+def test_those_of_the_list_are_marked(request):
+    """All that this run has collected: in a run of all that is each of the list."""
+    listed = set(tiers.LIST.read_text().split())
+    for item in request.session.items:
+        is_listed = tiers.function_of_item(item) in listed
+        assert (item.get_closest_marker("slow") is not None) == is_listed, item.nodeid
+
+
 def test_the_list_names_tests_that_there_are():
     contracts = "".join(path.read_text() for path in (TESTS / "contracts").glob("*.py"))
     listed = tiers.LIST.read_text().split()

@@ -71,6 +71,13 @@ def test_what_is_wrong_is_named(x, y, words):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("factor", [10**15, 10**300, -1])
+def test_labels_that_are_too_large_to_count(factor):
+    labels = np.arange(6) % 3 * float(factor)
+    with pytest.raises(InputError, match=r"the labels y must be 0, 1, … C-1, each of at least 2"):
+        check_examples(np.ones((6, 2)), labels, "data", numbers=False)
+
+
 def test_a_file_has_them_by_the_names_of_its_arrays(tmp_path):
     path = tmp_path / "data.npz"
     arrays = {f"x.{name}": array for name, array in X.items()}

@@ -15,7 +15,7 @@ import pytest
 
 from tfcourse import InputError
 from tfcourse.data.sources import load
-from tfcourse.data.tables.column_files import read_columns
+from tfcourse.data.tables.column_files import column_names, read_columns
 from tfcourse.data.tables.column_texts import shared_unit
 from tfcourse.data.tables.table_options import ColumnOptions, TableOptions
 
@@ -396,6 +396,24 @@ def test_an_arrow_file_that_points_out_of_itself(tmp_path):
         InputError, match=r"points\.arrow can't be read as arrow: ArrowInvalid: .*Off"
     ):
         read_columns(path, "arrow", ["kind"])
+
+
+@pytest.mark.parametrize("source", ["arrow", "parquet"])
+def test_a_column_whose_name_is_no_utf_8(source, tmp_path):
+    path = tmp_path / f"points.{source}"
+    write = pa.feather.write_feather if source == "arrow" else pa.parquet.write_table
+    write(pa.table({"length": [1.0, 2.0], "kind": ["a", "b"]}), path)
+    path.write_bytes(path.read_bytes().replace(b"length", b"len\xc9th"))
+    with pytest.raises(InputError, match=rf"points\.{source} can't be read as {source}: "):
+        column_names(path, source)
+
+
+def test_a_row_of_another_length_in_another_encoding(tmp_path):
+    path = tmp_path / "points.csv"
+    rows = ["length,kind", *["1.5,a"] * 200_000, "3.5,caf\u00e9", "2.5,b,b"]
+    path.write_bytes("\n".join(rows).encode("latin-1"))
+    with pytest.raises(InputError, match=r"points\.csv is not a file in UTF-8: "):
+        load("csv", path, "kind")
 
 
 def test_without_pyarrow(tmp_path, monkeypatch):

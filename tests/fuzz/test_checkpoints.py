@@ -154,14 +154,19 @@ def written(path, header, members, comment):
         archive.comment = comment
 
 
+def copied(whole, tmp_path_factory):
+    """A new copy of the checkpoints, in the place of the last one."""
+    folder = tmp_path_factory.getbasetemp() / "changed checkpoints"
+    shutil.rmtree(folder, ignore_errors=True)
+    return shutil.copytree(whole, folder)
+
+
 @hypothesis.settings(max_examples=max(EXAMPLES, 1))
 @hypothesis.given(seed=st.integers(0, 2**32))
 def test_a_changed_record_is_not_continued_from(whole, tmp_path_factory, seed):
     """Also where all of it is whole, and means something else."""
     generator = random.Random(seed)
-    folder = tmp_path_factory.getbasetemp() / "changed checkpoints"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(whole, folder)
+    folder = copied(whole, tmp_path_factory)
     newest = folder / "checkpoint-000002.npz"
     header, members = opened(newest)
     with zipfile.ZipFile(newest) as archive:
@@ -192,9 +197,7 @@ def test_a_changed_record_is_not_continued_from(whole, tmp_path_factory, seed):
 @hypothesis.given(seed=st.integers(0, 2**32))
 def test_changed_bytes_are_found_or_do_no_harm(whole, tmp_path_factory, seed):
     generator = random.Random(seed)
-    folder = tmp_path_factory.getbasetemp() / "changed bytes"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(whole, folder)
+    folder = copied(whole, tmp_path_factory)
     newest = folder / "checkpoint-000002.npz"
     expected = record.read_record(newest)
     content = bytearray(newest.read_bytes())

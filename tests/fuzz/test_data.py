@@ -6,6 +6,7 @@ from pathlib import Path
 
 import hypothesis
 import numpy as np
+import pyarrow
 import pytest
 from hypothesis import strategies as st
 
@@ -14,8 +15,6 @@ from tests.fuzz.mutations import damaged
 from tfcourse.errors import InputError, WorkFailedError
 from tfcourse.search.config.load import load_config
 from tfcourse.search.data.checks import check_data
-
-pyarrow = pytest.importorskip("pyarrow", exc_type=ImportError)
 
 EXAMPLES = hypothesis.settings().max_examples
 ROWS = 60

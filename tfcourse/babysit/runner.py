@@ -97,6 +97,7 @@ class Runner:
         names = ("tfcourse", "tensorflow", "keras", "numpy")
         versions = {name: version(name) for name in names}
         if self.checkpoints.files():  # they come after the start
+            self.record.close()
             raise InputError(
                 f"{self.folder.journal} has no entries, and {self.folder.checkpoints} has "
                 "checkpoints: the journal is lost. Restore it, or delete both to start over."
