@@ -23,6 +23,11 @@ hypothesis.settings.load_profile("tfcourse")
 pytest.register_assert_rewrite("tests.contracts")
 
 
+def pytest_xdist_auto_num_workers():
+    """Return a process more than there are cores: a test often waits for processes of its own."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection():
     """Collect no garbage while the tests, and with them TensorFlow, are imported.

@@ -56,10 +56,11 @@ _WIDE: Mapping[str, Any] = {
     "search": {"name": "wide", "trials": 1000, "caviar": "population"},
     "training": {"epochs": 5, "batch_size": 64},
 }
-# A trial takes a second of one core: the start of two processes is little beside all of them.
+# A trial takes one to three seconds of one core. Start and compilation take each process some ten:
+# the more trials there are, the less of the whole.
 _LONG: Mapping[str, Any] = {
     **_ONE_ARCHITECTURE,
-    "search": {"name": "long", "trials": 32, "caviar": "reuse", "threads": 1},
+    "search": {"name": "long", "trials": 64, "caviar": "reuse", "threads": 1},
     "training": {"epochs": 400, "batch_size": 64},
 }
 
@@ -71,7 +72,7 @@ SEARCHES: dict[str, str] = {
     "digits": "24 trials of 10 epochs, digits, mixed architectures, one process",
     COMMANDS: "24 trials of 10 epochs, digits, mixed architectures, whole commands",
     WIDE: "1000 trials of 5 epochs, digits, one architecture, one process, a population",
-    LONG: "32 trials of 400 epochs, digits, one core each, whole commands",
+    LONG: "64 trials of 400 epochs, digits, one core each, whole commands",
     "convnet": "convnet 24×24, 8 trials of 3 epochs, one process",
 }
 
