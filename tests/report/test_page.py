@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from tests.report.runs import MARKUP, RATE, WIDE, by_rate, sometimes, trials, wide_run
 from tests.search.run_directories import completed, failed, write_run
 from tfcourse.cli import app
+from tfcourse.report import importance
 from tfcourse.report import report as reports
 from tfcourse.report.figures.curves import MOST_POINTS, curves_panel
 from tfcourse.report.page.assembly import page
@@ -21,6 +22,12 @@ from tfcourse.report.report import panels_of
 from tfcourse.search.results.search_record import read_record
 
 ONE = {"learning_rate": RATE}
+
+
+@pytest.fixture(autouse=True)
+def few_forests(monkeypatch):
+    """Fit two forests for the importances: how they are measured is `test_study`'s."""
+    monkeypatch.setattr(importance, "FORESTS", 2)
 
 
 def write(directory, *options):
@@ -173,7 +180,8 @@ def page_scripts(html):
 
 
 def test_the_command_imports_no_tensorflow(tmp_path):
-    directory = wide_run(tmp_path / "wide", 12)
+    space = {name: WIDE[name] for name in ("learning_rate", "optimizer", "beta_1")}
+    directory = write_run(tmp_path / "run", space, trials(space, 20, sometimes), trials=20)
     code = (
         "import sys\nfrom tfcourse.__main__ import app\n"
         f"app(['report', {str(directory)!r}], standalone_mode=False)\n"

@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from tests.report.runs import MARKUP, wide_run
+from tfcourse.report import importance
 from tfcourse.report.figures.panel import missing
 from tfcourse.report.pictures import draw, save_picture
 from tfcourse.report.report import panels_of
@@ -14,7 +15,9 @@ from tfcourse.search.results.search_record import read_record
 
 @pytest.fixture(scope="module")
 def panels(tmp_path_factory):
-    return panels_of(read_record(wide_run(tmp_path_factory.mktemp("runs") / "wide")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importance, "FORESTS", 2)
+        return panels_of(read_record(wide_run(tmp_path_factory.mktemp("runs") / "wide")))
 
 
 def drawn(panel):

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 
 from tests.report.runs import RATE, WIDE, sometimes, trials
 from tests.search.run_directories import completed
+from tfcourse.report import importance
 from tfcourse.report.axes import score_axis
 from tfcourse.report.importance import importances
 from tfcourse.report.study import as_study
@@ -108,6 +109,13 @@ def shares(raw, score_of, count=200):
     return {entry.name: entry for entry in importances(space_of(raw), ranking, axis)}
 
 
+@pytest.fixture
+def few_forests(monkeypatch):
+    """Fit three forests: their number is of the spread, not of the mean."""
+    monkeypatch.setattr(importance, "FORESTS", 3)
+
+
+@pytest.mark.usefixtures("few_forests")
 def test_the_importance_of_a_sum_is_the_share_of_its_variances():
     """2a + b has the variances 4/12 and 1/12: shares of 0.8 and 0.2."""
     entries = shares(LINEAR, lambda n, v, rng: 2 * v["a"] + v["b"])
@@ -120,6 +128,7 @@ def test_the_importance_of_a_sum_is_the_share_of_its_variances():
         assert entry.trials == 200
 
 
+@pytest.mark.usefixtures("few_forests")
 def test_every_decade_counts_the_same():
     raw = {"learning_rate": RATE, "a": {"low": 0.0, "high": 4.0}}
     entries = shares(raw, lambda n, v, rng: math.log10(v["learning_rate"]) + v["a"])
@@ -130,10 +139,11 @@ def test_fewer_trials_leave_more_uncertainty():
     def noisy(number, values, rng):
         return values["a"] + values["b"] + rng.normal() * 0.2
 
-    few, many = (shares(LINEAR, noisy, count)["a"] for count in (16, 200))
+    few, many = (shares(LINEAR, noisy, count)["a"] for count in (16, 100))
     assert few.high - few.low > 2 * (many.high - many.low)
 
 
+@pytest.mark.usefixtures("few_forests")
 def test_a_conditional_one_is_measured_among_the_trials_that_have_it():
     raw = {
         "kind": {"values": ["x", "y"]},
