@@ -23,6 +23,7 @@ def trained_by_keras(search, result, rtol=1e-4, callbacks=list):
     split, training = load_split(search.config), search.config.training
     for number, record in result.trials.items():
         model = build_trial(search.config, split, record.values, trial_seed(0, number))
+        model.run_eagerly, model.jit_compile = True, False  # a few steps, quicker than their traces
         history = model.fit(
             split.train.x,
             split.train.y,

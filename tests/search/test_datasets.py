@@ -69,6 +69,7 @@ def reference(searched, result, **arguments):
     """The history of trial 0's model trained by ``model.fit``."""
     config, values = searched.config, result.trials[0].values
     model = build_trial(config, load_split(config), values, trial_seed(config.search.seed, 0))
+    model.run_eagerly, model.jit_compile = True, False  # a few steps, quicker than their traces
     return model.fit(epochs=2, verbose=0, shuffle=False, **arguments).history
 
 

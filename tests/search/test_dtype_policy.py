@@ -8,11 +8,17 @@ from tests.search.beside_keras import trained_by_keras
 from tfcourse.search.data.loading import load_split
 
 
-@pytest.mark.parametrize("optimizer", ["momentum", "keras:sgd"])
-def test_float16_gives_the_numbers_of_model_fit(regression, optimizer):
+@pytest.mark.parametrize(
+    ("optimizer", "arguments"), [("momentum", {}), ("keras:sgd", {"batch_norm": "none"})]
+)
+def test_float16_gives_the_numbers_of_model_fit(regression, optimizer, arguments):
     """With targets so large that the scaled loss overflows at first, and steps are left out."""
     search = regression(
-        dtype_policy="mixed_float16", optimizer=optimizer, trials=2, epochs=6, scale=300.0
+        dtype_policy="mixed_float16",
+        optimizer=optimizer,
+        arguments=arguments,
+        epochs=6,
+        scale=300.0,
     )
     result = search.run(verbose=False)
     assert result.efforts["main"].reused == 1

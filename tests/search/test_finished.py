@@ -23,7 +23,7 @@ def hyper(hp):
 
 
 @pytest.fixture(params=["linear", "hyper"])
-def gone(request, module, tmp_path):
+def gone(request, module, untrained, tmp_path):
     """A finished search whose CSV file and module have been deleted; its result."""
     name = module(QUICK + HYPER)
     rows = np.random.default_rng(0).normal(size=(60, 4))

@@ -28,6 +28,7 @@ def images(tmp_path):
     return x, y
 
 
+SGD = {"optimizer": "gradient_descent"}
 IMAGES = {
     "source": "images",
     "path": "images",
@@ -41,7 +42,7 @@ def search(tmp_path, name, data, **tables):
         "search": {"name": name, "trials": 2, **tables.pop("search", {})},
         "data": data,
         "model": {"builder": "linear"},
-        "training": {"epochs": 2, "batch_size": 16, **tables.pop("training", {})},
+        "training": {"epochs": 2, "batch_size": 16, **SGD, **tables.pop("training", {})},
         "space": tables.pop("space", {**RATE, "batch_size": {"values": [8, 16]}}),
     }
     return Search(load(tmp_path, raw), tmp_path / "runs")
@@ -66,10 +67,12 @@ def test_it_has_the_numbers_of_the_arrays_in_memory(tmp_path, images, loss):
 
 
 def test_a_cache_changes_no_number(tmp_path, images):
-    one = search(tmp_path, "files", IMAGES).run(verbose=False)
-    found = search(tmp_path, "cached", {**IMAGES, "cache": True})
+    one = search(tmp_path, "files", IMAGES, space=RATE).run(verbose=False)
+    found = search(tmp_path, "cached", {**IMAGES, "cache": True}, space=RATE)
     assert histories(found.run(verbose=False)) == histories(one)
-    other = search(tmp_path, "cached", {**IMAGES, "cache": "disk"}, search={"trials": 3})
+    other = search(
+        tmp_path, "cached", {**IMAGES, "cache": "disk"}, search={"trials": 3}, space=RATE
+    )
     assert len(other.run(verbose=False).trials) == 3
     with pytest.raises(InputError, match=r'cache is for source "images" only. Received: "npz"'):
         search(tmp_path, "npz", {"source": "npz", "path": "images.npz", "cache": True})

@@ -28,13 +28,16 @@ def search(out, **arguments):
         "batch_size": 32,
         "trials": 1,
         "space": {"learning_rate": {"values": [0.01]}},
+        "build": "linear",
+        "optimizer": "momentum",
     }
     return tfcourse.Search(out=out, **{**settings, **arguments})
 
 
 @pytest.mark.parametrize("how", ["standardize", "min_max"])
 def test_the_trials_see_every_value(how, tmp_path, caplog):
-    planned = search(tmp_path, data=DATA["a table"], normalize=how, folds=2)
+    space = {"learning_rate": {"values": [1.0]}}
+    planned = search(tmp_path, data=DATA["a table"], normalize=how, folds=2, space=space)
     result = planned.run(verbose=False)
     assert (
         f'Search: [data] the column "time" needs more digits than float32 has: {KEPT}'

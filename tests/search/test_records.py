@@ -55,7 +55,7 @@ def search(tmp_path, name="records", **data):
         "search": {"name": name, "trials": 2},
         "data": {"source": "tfrecord", **{k: v for k, v in data.items() if v is not None}},
         "model": {"builder": "linear"},
-        "training": {"epochs": 2, "batch_size": 8},
+        "training": {"epochs": 2, "batch_size": 8, "optimizer": "gradient_descent"},
         "space": RATE,
     }
     return Search(load(tmp_path, raw), tmp_path / "runs")

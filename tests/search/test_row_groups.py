@@ -22,6 +22,7 @@ Y = RNG.permutation(np.arange(300) % 3)
 A, B = RNG.normal(size=(2, 300)).astype(np.float32) + Y
 FLAGS = A > 1
 X = np.stack([A, B, FLAGS], axis=1).astype(np.float32)
+TRAINING = {"epochs": 2, "batch_size": 16, "optimizer": "gradient_descent"}
 COLUMNS = {"a": A.astype(np.float64), "b": B, "flag": FLAGS, "y": Y}
 
 
@@ -41,7 +42,7 @@ def search(tmp_path, name="rows", tables=None, **data):
         "search": {"name": name, "trials": 2},
         "data": data,
         "model": {"builder": "linear"},
-        "training": {"epochs": 2, "batch_size": 16},
+        "training": TRAINING,
         "space": RATE,
     }
     for key, table in (tables or {}).items():
@@ -127,7 +128,7 @@ def test_the_numbers_are_those_of_the_same_rows_in_memory(tmp_path, module):
     one = found.run(verbose=False)
     memory = {"source": f"{name}:datasets", **settings}
     raw = {"search": {"name": "memory", "trials": 2}, "data": memory, "space": RATE}
-    raw |= {"model": {"builder": "linear"}, "training": {"epochs": 2, "batch_size": 16}}
+    raw |= {"model": {"builder": "linear"}, "training": TRAINING}
     other = Search(load(tmp_path, raw), tmp_path / "runs").run(verbose=False)
     assert [r.history for r in one.trials.values()] == [r.history for r in other.trials.values()]
     assert one.summary.test == other.summary.test

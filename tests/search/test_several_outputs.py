@@ -84,6 +84,7 @@ def test_the_trials_and_the_test_are_those_of_model_fit(tmp_path):
         loss_weights={"kind": 1, "fraud": 1, **weights},
         metrics=METRICS,
         weighted_metrics=WEIGHTED,
+        run_eagerly=True,
     )
 
     def encoded(which):
@@ -142,7 +143,7 @@ def test_names_are_keras(loss, metrics, weighted):
         y["kind"] = np.eye(3)[[0, 1, 2, 0]]
     single = [*heads] == [""]
     model = keras.Model(inputs, heads[""] if single else heads)
-    model.compile("sgd", loss, metrics=metrics, weighted_metrics=weighted)
+    model.compile("sgd", loss, metrics=metrics, weighted_metrics=weighted, run_eagerly=True)
     logs = model.evaluate(np.zeros((4, 2)), y[""] if single else y, verbose=0, return_dict=True)
     assert {*history_names(outputs)} == {*logs}
 
@@ -160,6 +161,8 @@ def test_normalized_folds_of_a_population(tmp_path):
         epochs=1,
         caviar="population",
         normalize="standardize",
+        optimizer="gradient_descent",
+        jit_compile=False,
     )
     result = search.run(verbose=False)
     assert sum(effort.vectorized for effort in result.efforts.values()) == 2

@@ -22,7 +22,8 @@ W = np.arange(120) % 3
 
 def search_of(folder, x=X, **settings):
     data = settings.pop("data", (x, Y, W))
-    settings = {"epochs": 2, "batch_size": 32, "arguments": {"units": 4}, **settings}
+    settings = {"epochs": 2, "batch_size": 32, "build": "linear", **settings}
+    settings = {"optimizer": "gradient_descent", **settings}
     return tfcourse.Search(out=folder, data=data, space=RATE, trials=2, **settings)
 
 
@@ -52,7 +53,7 @@ def test_beside_other_inputs(tmp_path):
 
     dense = X.toarray()
     x = {"words": X, "size": dense.sum(axis=1)}
-    settings = {"build": build, "arguments": None, "epochs": 1}
+    settings = {"build": build, "epochs": 1}
     histories = [
         search_of(tmp_path, {**x, "words": words}, name=name, **settings).run(verbose=False).best
         for name, words in (("sparse", X), ("dense", dense))

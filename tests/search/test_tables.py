@@ -63,12 +63,12 @@ DAY = '[data.columns.day]\ntype = "date"\n'
 def config(tmp_path, wine):
     """Writes the file and the config of a search."""
 
-    def write(data=DATA + DAY, training="", builder="linear", frame=wine, search=""):
+    def write(data=DATA + DAY, training="", builder="linear", frame=wine, search="", model=""):
         frame.to_csv(tmp_path / "wine.csv", sep=";", decimal=",", index=False)
         path = tmp_path / "search.toml"
         path.write_text(
             f'[search]\nname = "wine"\ntrials = 2\n{search}[data]\n{data}[model]\n'
-            f'builder = "{builder}"\n[training]\nepochs = 3\nbatch_size = 16\n{training}'
+            f'builder = "{builder}"\n{model}[training]\nepochs = 3\nbatch_size = 16\n{training}'
             "[space.learning_rate]\nlow = 0.01\nhigh = 0.1\n"
         )
         return path
@@ -242,7 +242,14 @@ class TestSearch:
         frame = pd.DataFrame({"town/city": town, "the size": random.random(600), "road": road})
         frame[["town/city", "road"]] = "at " + frame[["town/city", "road"]].astype(str)
         frame["kind"] = np.where(town % 2 == 0, "even", "odd")
-        path = config('source = "csv"\npath = "wine.csv"\n', "", "mlp", frame)
+        small = "layers = 1\nunits = 16\n"
+        path = config(
+            'source = "csv"\npath = "wine.csv"\n',
+            "jit_compile = false\n",
+            "mlp",
+            frame,
+            model=small,
+        )
         text = path.read_text().replace("epochs = 3", "epochs = 12")
         path.write_text(text.replace("trials = 2", "trials = 1"))
         result = tfcourse.Search.from_toml(path, out=tmp_path).run(verbose=False)
