@@ -14,7 +14,7 @@
 from tfcourse.course import QUICK, save, spread, verdict
 
 SEEDS = range(4 if QUICK else 10)
-EPOCHS, DIGITS = (5, 40) if QUICK else (20, 100)
+EPOCHS, DIGITS = (5, 20) if QUICK else (20, 100)
 BATCH_SIZE = 77 if QUICK else 64  # 77 divides the train set: a smaller last step is a program more
 
 # %%
