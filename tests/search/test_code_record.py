@@ -15,6 +15,7 @@ from tests import processes
 from tests.search.conftest import RATE, load
 from tfcourse.errors import InputError
 from tfcourse.search.code.model_config import hash_of_config
+from tfcourse.search.store.code_record import CodeRecord, code_changes, write_code_record
 
 pytestmark = pytest.mark.usefixtures("untrained")
 
@@ -188,6 +189,17 @@ def test_before_any_trial_is_finished_the_code_may_change(search, monkeypatch):
 
 def _interrupted(*args, **kwargs):
     raise KeyboardInterrupt
+
+
+def test_the_source_of_keras_that_earlier_versions_recorded_is_no_change(tmp_path):
+    old = {"keras.src.losses.losses:Huber": "1", "keras.src.losses.losses:Huber.k": "2", "a:f": "3"}
+    write_code_record(tmp_path, CodeRecord(old))
+    new = {"keras.src.losses.losses:Huber.k": "2", "keras.src.losses.losses:Huber.l": "4"}
+    assert code_changes(tmp_path, CodeRecord({**new, "a:f": "3"})) == []
+    assert code_changes(tmp_path, CodeRecord(new)) == ["a:f is no longer used"]
+    changed = {"keras.src.losses.losses:Huber.k": "3", "a:f": "3"}
+    expected = ["keras.src.losses.losses:Huber.k changed"]
+    assert code_changes(tmp_path, CodeRecord(changed)) == expected
 
 
 def test_a_function_in_python(tmp_path):
