@@ -92,9 +92,9 @@ class Search:
             missing = self.missing()
             if not self.by_program or self.config.search.strategy in MODEL_BASED:
                 missing = missing[:1]
-            assert [propose(self.config.study, number, self.records) for number in missing] == [
-                None for _ in missing
-            ]
+            memo = self.memos[worker]
+            for number in missing:
+                assert propose(self.config.study, number, self.records, memo) is None
         else:
             assert trial in self.missing()
             self.running[worker] = trial

@@ -327,6 +327,7 @@ def test_the_time_of_a_prediction_is_measured(caviar, tmp_path):
         objectives=["val_loss", "milliseconds"],
         limits={"milliseconds": 10_000, "seconds": 10_000},
         space={"learning_rate": {"low": 0.01, "high": 0.1}},
+        arguments={"layers": 1, "units": 2, "batch_norm": "none"},
         caviar=caviar,
         trials=2,
         epochs=1,
@@ -389,8 +390,10 @@ class TestStrategies:
         own = {
             "strategy": strategy,
             "space": self.SPACE,
-            "trials": 12 if strategy == "bayesian" else 20,
+            "trials": 20,
         }
+        if strategy == "bayesian":
+            own |= {"trials": 9, "settings": {"initial": 6}}
         config = type("Contract", (OracleContract,), own).config()
         return Search(config, workers=workers, order=workers).run()
 
