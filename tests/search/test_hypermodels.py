@@ -273,6 +273,7 @@ def hp_of(hp, kind, name, *args, **kwargs):
     return hp.space[-1]
 
 
+@pytest.mark.usefixtures("untrained")
 def test_a_search_over_what_it_registers(search):
     planned = search("compiled", search={"trials": 6})
     result = planned.run(verbose=False)

@@ -119,7 +119,7 @@ class TestATrialIsTheSameAsAlone:
         monkeypatch.setattr(
             building, "build_trial", lambda *args: built.append(args) or build(*args)
         )
-        values = {"learning_rate": 0.05, "dropout": 0.3, "layers": 2}
+        values = {"learning_rate": 0.05, "dropout": 0.3, "layers": 1, "units": 3}
         found = [outcome(pooled, number, values) for number in range(4)]
         # The rate of dropout is state too, though another argument; and it comes back.
         other = {**values, "dropout": 0.6}
@@ -162,7 +162,7 @@ class TestATrialIsTheSameAsAlone:
     @pytest.mark.parametrize("name", ARGUMENTS)
     def test_every_argument_of_an_optimizer_is_the_trial_s(self, name):
         pool, sample = ModelPool(16), (np.zeros((4, 4)), np.zeros(4, int))
-        base = {"optimizer": name, "learning_rate": 0.5}
+        base = {"optimizer": name, "learning_rate": 0.5, "layers": 1, "units": 1}
 
         def held(number, values):
             """What the optimizer says of itself that a trial is trained with, and alone."""
@@ -278,6 +278,10 @@ def test_what_xla_cant_compile_is_searched_without(quick, monkeypatch):
         last = keras.layers.Dense(classes, activation="softmax")
         return keras.Sequential([keras.Input(input_shape), Doubled(), last])
     """
+    # TensorFlow looks for places of the graph in XLA's message, which is long, for seconds.
+    from tensorflow.python.framework import error_interpolation
+
+    monkeypatch.setattr(error_interpolation, "parse_message", lambda message: (message, [], []))
     asked = []
     rule = "tfcourse.training.programs.jit.choose_jit"
     monkeypatch.setattr(rule, lambda *_: asked.append(True) or True)

@@ -194,6 +194,9 @@ class TestChecks:
         assert trials_per_program(parse()) == trials_per_program(parse(space=RATE))
 
 
+MODEL = '[model]\nbatch_norm = "none"\nlayers = 1\nunits = 3\n'
+
+
 def by_keras(config, data, values, seed):
     """A trial's losses by Keras's own schedules and losses, with the weights after each epoch."""
     of_epoch = -(-len(data.train.y) // BATCH)
@@ -211,7 +214,7 @@ def by_keras(config, data, values, seed):
     model = build_trial(config, data, values, seed)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=values["label_smoothing"])
     optimizer = keras.optimizers.SGD(0.0 if schedule is None else schedule)
-    model.compile(optimizer, loss, metrics=["categorical_accuracy"])
+    model.compile(optimizer, loss, run_eagerly=True)  # a graph takes longer than 12 steps
     train, dev = data.train, data.dev
     callbacks = []
     if schedule is None:  # step by step, of the course's formula
@@ -238,7 +241,7 @@ def by_keras(config, data, values, seed):
 
 @pytest.fixture(scope="module")
 def config():
-    return parse('[model]\nbatch_norm = "none"', optimizer="gradient_descent")
+    return parse(MODEL, optimizer="gradient_descent")
 
 
 @pytest.fixture(scope="module")
@@ -264,10 +267,7 @@ class TestTrials:
             np.testing.assert_allclose(record.history["val_loss"], val_loss, rtol=1e-5)
 
     def test_a_population_trains_them_with_one_program_and_the_same_results(self, alone):
-        config = parse(
-            '[model]\nbatch_norm = "none"\n[search]\ncaviar = "population"',
-            optimizer="gradient_descent",
-        )
+        config = parse(f'{MODEL}[search]\ncaviar = "population"', optimizer="gradient_descent")
         runner, found = GroupRunner(TrialRunner(config, split()), len(TRIALS)), {}
         runner.run(
             dict(enumerate(TRIALS)), lambda record, model: found.update({record.trial: record})
@@ -279,8 +279,8 @@ class TestTrials:
 
     def test_kerass_optimizers_take_them_too(self):
         training = {"optimizer": "keras:adamw", "weight_decay": 0.01}
-        shared = TrialRunner(parse(**training), split())
-        own = TrialRunner(parse("[search]\nreuse_models = 0", **training), split())
+        shared = TrialRunner(parse(MODEL, **training), split())
+        own = TrialRunner(parse(f"{MODEL}[search]\nreuse_models = 0", **training), split())
         records = [shared.run(number, values)[0] for number, values in enumerate(TRIALS[1:3])]
         assert shared.pool.counts.traces == 2
         assert own.run(1, TRIALS[2])[0].history == records[1].history
@@ -289,7 +289,7 @@ class TestTrials:
 @pytest.mark.parametrize("caviar", ["reuse", "population"])
 def test_a_search_records_them_and_its_model_is_evaluated_as_the_search_did(quick, caviar):
     search = quick(
-        model={"builder": "mlp"},
+        model={"builder": "mlp", "layers": 1, "units": 3},
         space=SPACE,
         training={"epochs": 3, "metrics": ["accuracy"]},
         search={"trials": 4, "objective": "val_loss", "caviar": caviar},

@@ -149,8 +149,10 @@ class TestConfig:
 
 
 @pytest.mark.parametrize("caviar", ["reuse", "population"])
-def test_the_model_has_the_weights_of_the_epochs_that_count(caviar, quick):
+def test_the_model_has_the_weights_of_the_epochs_that_count(caviar, quick, monkeypatch):
     """The worst loss is the objective, which the last epoch does not have."""
+    check = "tfcourse.search.runtime.preflight.preflight_population"
+    monkeypatch.setattr(check, lambda *arguments: None)  # it trains two models of each search
     results = {}
     for rule in ("best", "last", "mean_last_2"):
         search = {"objective": "val_loss", "direction": "max", "score_at": rule, "caviar": caviar}

@@ -357,7 +357,8 @@ class TestWorkers:
 
     def test_two_workers_and_groups(self, quick, tmp_path):
         def run(workers=None, **search):
-            search = quick(search=self.SEARCH | search, model={"builder": "mlp"})
+            model = {"builder": "mlp", "layers": 1, "units": 4}
+            search = quick(search=self.SEARCH | search, model=model)
             return search.run(verbose=False, workers=workers)
 
         alone = run(name="alone")
