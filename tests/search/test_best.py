@@ -1,13 +1,19 @@
 """The best trial of a search as a program, which is run here as a script."""
 
+import ast
+import builtins
 import json
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tests.search.conftest import RATE
 from tests.search.run_directories import completed, failed, write_run
+from tfcourse import Search
 from tfcourse.cli import app
+from tfcourse.models.build import BUILDERS
+from tfcourse.search.best.script import training_script
 from tfcourse.search.records.trial_record import TrialRecord
 from tfcourse.search.results.search_record import read_record
 
@@ -160,3 +166,22 @@ def test_no_trial_has_completed(tmp_path):
     code, text = best(write_run(tmp_path / "run", WIDTH, []))
     assert code == 2
     assert "has no best trial. 0 of 3 trials are on record. The search is not finished." in text
+
+
+@pytest.mark.parametrize("build", [*BUILDERS, *BUILDERS.values()])
+def test_a_program_imports_the_builder(tmp_path, build):
+    """Each of tfcourse's own, by its name and as a function."""
+    data = np.zeros((20, 8, 8, 1), np.float32), np.arange(20) % 2
+    search = Search(data=data, build=build, space=RATE, trials=1, out=tmp_path)
+    record = completed(0, 0.5, {"learning_rate": 0.05})
+    program = [*ast.walk(ast.parse(training_script(search.config, tmp_path, record)))]
+    known = {
+        alias.name
+        for node in program
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
+    names = [node for node in program if isinstance(node, ast.Name)]
+    known |= {name.id for name in names if isinstance(name.ctx, ast.Store)} | {*dir(builtins)}
+    assert {name.id for name in names} <= known
+    assert (build if isinstance(build, str) else build.__name__) in {name.id for name in names}

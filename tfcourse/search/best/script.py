@@ -44,6 +44,8 @@ _IMPORTS = {
     "keras_metrics": "tfcourse.search.trials.compilation",
     "load_config": "tfcourse.search.config.load",
     "load_split": "tfcourse.search.data.loading",
+    "convnet": "tfcourse.models",
+    "linear": "tfcourse.models",
     "mlp": "tfcourse.models",
     "normalize": "tfcourse.search.trials.normalized",
     "schedule_callbacks": "tfcourse.search.trials.schedules",
@@ -173,7 +175,7 @@ def _written_out(config: SearchConfig, values: Hyperparameters) -> list[str]:
     return [
         *set_lines,
         "keras.utils.set_random_seed(seed)",
-        f"model = {config.builder.name}(split.shape, split.classes{arguments})",
+        f"model = {config.builder.function.__name__}(split.shape, split.classes{arguments})",
         "model.compile(",
         f"    {_optimizer(config, every)},",
         f"    loss={f'SmoothedCrossentropy({loss})' if is_smoothed(config) else loss},",
