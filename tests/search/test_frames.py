@@ -56,6 +56,7 @@ class Exported:
 
 def search(out="runs", **arguments):
     settings = {"space": RATE, "build": "linear", "trials": 2, "epochs": 2, "missing": "mean"}
+    settings["optimizer"] = "gradient_descent"
     return Search(**{**settings, "normalize": "standardize", "out": out, **arguments})
 
 

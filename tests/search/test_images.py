@@ -186,7 +186,7 @@ def test_a_builders_own_fit_has_the_same_order_of_the_images(tmp_path, images, m
                 made = model()
                 made.compile(
                     keras.optimizers.SGD(hp.Float("learning_rate", 0.01, 0.1, sampling="log")),
-                    "sparse_categorical_crossentropy", metrics=["accuracy"],
+                    "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False,
                 )
                 return made
 

@@ -167,7 +167,7 @@ def outcome(records):
 STRATEGIES = {
     "random": ("asha", {}),
     "coarse_to_fine": ("median", {"trials_per_round": 7}),
-    "gp": ("asha", {"parallel": 3}),
+    "gp": ("asha", {"parallel": 3, "initial": 12}),
     "tpe": ("median", {"parallel": 2, "initial": 4}),
 }
 

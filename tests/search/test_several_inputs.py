@@ -69,6 +69,7 @@ def test_the_trials_and_the_best_model_are_those_of_model_fit(tmp_path):
         keras.optimizers.SGD(result.trials[0].values["learning_rate"]),
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
+        run_eagerly=True,
     )
     x, y = rows(slice(30))
     dev, dev_y = rows(slice(30, 35))

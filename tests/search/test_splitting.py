@@ -231,8 +231,8 @@ def test_given_sets_with_groups_have_folds_of_groups():
 
 
 @pytest.mark.usefixtures("untrained")
-def test_a_search_resumes_with_the_split_on_record(source, tmp_path):
-    settings = {"space": RATE, "epochs": 1, "out": tmp_path / "runs"}
+def test_a_search_resumes_with_the_split_on_record(source, untrained, tmp_path):
+    settings = {"space": RATE, "epochs": 1, "out": tmp_path / "runs", "build": "linear"}
     for name, keys in (
         ("groups", {"group": "patient"}),
         ("fold", {"split_by": "fold"}),

@@ -107,7 +107,7 @@ scale = "log"
 """
 
 
-def test_from_an_earlier_search(tmp_path, caplog):
+def test_from_an_earlier_search(untrained, tmp_path, caplog):
     """Of its best trials those whose values are in the new space, each once."""
     first, second = tmp_path / "first.toml", tmp_path / "second.toml"
     first.write_text(SMALL.format(name="first", trials=5, high=1.0))

@@ -52,6 +52,7 @@ def assert_trained_like(result, weight=None, y=Y, weighted_metrics=None, **argum
         "sparse_categorical_crossentropy",
         metrics=["accuracy"],
         weighted_metrics=weighted_metrics,
+        run_eagerly=True,
     )
     dev = (X[DEV], y[DEV], *([] if weight is None else [weight[DEV]]))
     epochs = result.best.best_epoch
@@ -117,7 +118,8 @@ def file_of(folder, weight="w", training=(), values=W, **data):
     tables = {
         "search": {"name": "search", "trials": 1},
         "data": {"source": "csv", "path": "data.csv", "sample_weight": weight, **data},
-        "training": {"epochs": 1, **dict(training)},
+        "model": {"builder": "linear"},
+        "training": {"epochs": 1, "optimizer": "gradient_descent", **dict(training)},
         "space": RATE,
     }
     (folder / "search.toml").write_text(tomli_w.dumps(tables), encoding="utf-8")
