@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import error_interpolation
 
 from tests.training.parity import assert_same_variables
 from tfcourse import InputError, evaluate, fit, predict
+from tfcourse.internals.tensorflow import errors_read_at_once
 from tfcourse.training.programs import jit
 from tfcourse.training.programs.jit import choose_jit
 from tfcourse.training.programs.program_cache import program_cache
@@ -70,7 +72,7 @@ def beyond_xla():
     x = inputs = keras.Input((4,))
     x = layers.Lambda(doubled_in_python, name="doubled")(x)
     model = keras.Model(inputs, layers.Dense(1, name="last")(layers.Dropout(0.5)(x)))
-    model.compile("adam", "mse")
+    model.compile("sgd", "mse")
     return model
 
 
@@ -117,6 +119,19 @@ def test_xla_that_is_asked_for_and_cant_be_had_is_said(form, monkeypatch):
     assert int(model.optimizer.iterations) == 3
     with pytest.raises(InputError, match=message):
         fit(model, **DATA[form](), verbose=0, jit_compile=True)
+
+
+def test_the_message_of_an_error_is_read_as_tensorflow_reads_it():
+    """With tags and without, a function's, which are left out, and braces that are none."""
+    node, function = "a {{node last/x_1}} b", "{{function_node loop}} c"
+    several = node + function + " } }}"
+    messages = ["", "}}", "{{", "x {{y}} z", node, function, several, "{{node x}}"]
+    parse = error_interpolation.parse_message
+    expected = [parse(message) for message in messages]
+    assert [len(nodes) for _, _, nodes in expected] == [0, 0, 0, 0, 1, 0, 1, 1]
+    with errors_read_at_once():
+        assert [error_interpolation.parse_message(message) for message in messages] == expected
+    assert error_interpolation.parse_message is parse
 
 
 def test_a_validation_is_weighed_by_its_own_steps(monkeypatch):

@@ -1,8 +1,8 @@
 """TensorFlow's compiled functions and graphs, and the global seeds."""
 
 import random
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ __all__ = [
     "allow_retracing",
     "assign_variables",
     "concrete_functions",
+    "errors_read_at_once",
     "function_graph",
     "in_xla_context",
     "operation_definition",
@@ -41,6 +42,32 @@ def allow_retracing(function: TensorFunction) -> TensorFunction:
 def concrete_functions(function: TensorFunction) -> list[ConcreteFunction]:
     """Return all traces of a ``tf.function``; public is only their number."""
     return list(function._list_all_concrete_functions())
+
+
+@uses("tensorflow.python.framework.error_interpolation.parse_message")
+def errors_read_at_once() -> AbstractContextManager[None]:
+    """Return a context in which TensorFlow reads the message of an error at once, to the same end.
+
+    It looks for tags like ``{{node x}}``. After the last one it starts again at each character,
+    which takes a second or two for the message about a program that XLA can't compile.
+    """
+    from tensorflow.python.framework import error_interpolation
+
+    return _tags_sought_where_they_are(error_interpolation, error_interpolation.parse_message)
+
+
+@contextmanager
+def _tags_sought_where_they_are(module: Any, parse: Any) -> Iterator[None]:
+    def parse_beginning(message: str) -> tuple[str, Any, Any]:
+        end = message.rfind("}}") + len("}}")
+        text, functions, nodes = parse(message[:end])
+        return text + message[end:], functions, nodes
+
+    module.parse_message = parse_beginning
+    try:
+        yield
+    finally:
+        module.parse_message = parse
 
 
 @uses("tensorflow.__internal__.FuncGraph")

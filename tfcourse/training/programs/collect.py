@@ -1,10 +1,12 @@
 """A step's outputs on many batches, collected in one compiled call."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import tensorflow as tf
 
+from tfcourse.internals.tensorflow import errors_read_at_once
 from tfcourse.training.programs.compiled import compiled
 from tfcourse.training.programs.replay_buffer import none_for_optionals
 from tfcourse.training.programs.result import ProgramResult
@@ -74,7 +76,8 @@ class CollectProgram:
             InputError: XLA can't compile the step.
         """
         try:
-            return self._collect(*batches)
+            with errors_read_at_once() if self.jit_compile else nullcontext():
+                return self._collect(*batches)
         except XLA_ERRORS as error:
             if self.jit_compile and "XLA" in str(error):
                 raise not_compiled(error, self.layers) from error

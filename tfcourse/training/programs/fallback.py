@@ -1,10 +1,12 @@
 """Programs that run without XLA where it can't compile them, or would omit checks of a CPU."""
 
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from tfcourse.internals.tensorflow import errors_read_at_once
 from tfcourse.training.programs.xla import (
     XLA_ERRORS,
     StringsError,
@@ -63,7 +65,8 @@ class XlaFallback:
         if self.unchecked and self.jit_compile and not self.required:
             self._give_up_xla()
         try:
-            return call()
+            with errors_read_at_once() if self.jit_compile else nullcontext():
+                return call()
         except UncheckedError:
             pass
         except (*XLA_ERRORS, StringsError) as error:
