@@ -59,9 +59,20 @@ def mlp(optimizer=None, synchronized=True, **kwargs):
     return compiled(keras.Sequential([keras.Input((FEATURES,)), *blocks]), optimizer, **kwargs)
 
 
+def unmeasured(optimizer=None, **kwargs):
+    return mlp(optimizer, metrics=None, weighted_metrics=None, **kwargs)
+
+
+def linear(optimizer=None, **kwargs):
+    """Two weights and no metrics: for what depends on neither layers nor metrics."""
+    kwargs = {"metrics": None, "weighted_metrics": None, **kwargs}
+    stack = [keras.Input((FEATURES,)), SoftmaxHead(CLASSES)]
+    return compiled(keras.Sequential(stack), optimizer, **kwargs)
+
+
 def two_inputs_two_outputs():
     a, b = keras.Input((FEATURES,), name="a"), keras.Input((FEATURES,), name="b")
-    h = layers.Dense(5, activation="tanh")(layers.Concatenate()([a, b]))
+    h = layers.Concatenate()([a, b])
     outputs = {"c": SoftmaxHead(CLASSES, name="c")(h), "r": layers.Dense(1, name="r")(h)}
     losses = {"c": "sparse_categorical_crossentropy", "r": "mse"}
     metrics = {"c": ["accuracy"], "r": ["mae"]}
@@ -72,7 +83,8 @@ def two_inputs_two_outputs():
 
 def embedding(optimizer=None):
     body = [layers.Embedding(9, 5), layers.Flatten(), SoftmaxHead(CLASSES)]
-    return compiled(keras.Sequential([keras.Input((4,), dtype="int32"), *body]), optimizer)
+    model = keras.Sequential([keras.Input((4,), dtype="int32"), *body])
+    return compiled(model, optimizer, metrics=None, weighted_metrics=None)
 
 
 class OwnStep(keras.Model):
@@ -122,11 +134,14 @@ def difference(these, those):
     return max(float(np.abs(np.subtract(a, b)).max()) for a, b in zip(these, those, strict=True))
 
 
-def compare(make=mlp, data=(x, y), devices=2, inside=False, arguments=dict, **kwargs):
-    """The largest differences between one device and two, and whether the replicas agree."""
+def compare(make=mlp, data=(x, y), devices=2, inside=False, arguments=dict, one=None, **kwargs):
+    """The largest differences between one device and two, and whether the replicas agree.
+
+    ``one`` is the model and its history on one device, where they are there already.
+    """
     if data and isinstance(data[0], np.ndarray | dict):
         kwargs = {"batch_size": 16, "seed": 3, **kwargs}
-    one, history = trained(make, data, **kwargs, **arguments())
+    one, history = one or trained(make, data, **kwargs, **arguments())
     strategy = mirrored(devices)
     two, distributed = trained(make, data, strategy, inside, **kwargs, **arguments())
     assert set(history) == set(distributed)
@@ -148,25 +163,25 @@ def everything_at_once():
 
 @case
 def clipped():
-    return compare(lambda: mlp(lambda: Adam(0.01, global_clipnorm=0.1)))
+    return compare(lambda: linear(lambda: Adam(0.01, global_clipnorm=0.1)))
 
 
 @case
 def clipped_accumulated_and_averaged():
     options = {"clipnorm": 0.1, "gradient_accumulation_steps": 2, "ema_overwrite_frequency": 3}
-    return compare(lambda: mlp(lambda: Adam(0.01, use_ema=True, **options)))
+    return compare(lambda: linear(lambda: Adam(0.01, use_ema=True, **options)))
 
 
 @case
 def loss_scaled():
     scaled = keras.optimizers.LossScaleOptimizer
-    return compare(lambda: mlp(lambda: scaled(keras.optimizers.SGD(0.1))))
+    return compare(lambda: linear(lambda: scaled(keras.optimizers.SGD(0.1))))
 
 
 @case
 def loss_scaled_and_clipped():
     scaled = keras.optimizers.LossScaleOptimizer
-    return compare(lambda: mlp(lambda: scaled(keras.optimizers.SGD(0.1, clipnorm=0.05))))
+    return compare(lambda: linear(lambda: scaled(keras.optimizers.SGD(0.1, clipnorm=0.05))))
 
 
 @case
@@ -184,16 +199,21 @@ def sparse_gradients_clipped():
     return compare(lambda: embedding(lambda: keras.optimizers.SGD(0.1, clipnorm=0.01)), (words, y))
 
 
+def measured():
+    """With metrics, which know the weights of the examples or not."""
+    return linear(metrics=["accuracy"], weighted_metrics=["accuracy"])
+
+
 @case
 def dataset():
     whole = whole_batches()
-    return compare(data=(whole,), validation_data=whole)
+    return compare(measured, (whole,), one=on_one_device(), validation_data=whole)
 
 
 @case
 def dataset_of_known_shapes():
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(15, drop_remainder=True)
-    return compare(data=(batches,))
+    return compare(linear, (batches,))
 
 
 def whole_batches():
@@ -202,31 +222,37 @@ def whole_batches():
 
 @cache
 def on_one_device():
-    """The reference of the distributed datasets: the model, its history, metrics and outputs."""
+    """The reference of the datasets: the model and its history."""
     whole = whole_batches()
-    model, history = trained(mlp, (whole,), validation_data=whole)
-    return model, history, evaluate(model, whole, verbose=0), predict(model, whole, verbose=0)
+    return trained(measured, (whole,), validation_data=whole)
+
+
+@cache
+def measured_on_one_device():
+    model, _ = on_one_device()
+    return [run(model, whole_batches(), verbose=0) for run in (evaluate, predict)]
 
 
 def compare_distributed(distribute):
     """One device on whole batches, two on batches that the strategy has split already."""
     strategy = mirrored(2)
-    one, history, *measured = on_one_device()
+    one, history = on_one_device()
+    results = measured_on_one_device()
     two, distributed = trained(
-        mlp, (distribute(strategy),), strategy, validation_data=distribute(strategy)
+        measured, (distribute(strategy),), strategy, validation_data=distribute(strategy)
     )
     assert list(history) == list(distributed)
     assert float(np.ptp(history["loss"])) > 0.01
     found = [run(two, distribute(strategy), verbose=0) for run in (evaluate, predict)]
-    assert measured[1].shape == found[1].shape == (ROWS, CLASSES)
+    assert results[1].shape == found[1].shape == (ROWS, CLASSES)
     return {
         "weights": difference(one.get_weights(), two.get_weights()),
         "slots": difference(*([v.numpy() for v in m.optimizer.variables] for m in (one, two))),
         "copies": 0,
         "of each": {n: difference([v], [distributed[n]]) for n, v in history.items()}
         | {
-            "evaluate": difference(measured[0], found[0]),
-            "predict": difference(measured[1], found[1]),
+            "evaluate": difference(results[0], found[0]),
+            "predict": difference(results[1], found[1]),
         },
         "epochs": 3,
     }
@@ -256,7 +282,7 @@ def py_dataset():
             rows = slice(index * 16, (index + 1) * 16)
             return x[rows], y[rows]
 
-    return compare(arguments=lambda: {"x": Batches(), "shuffle": False}, data=())
+    return compare(linear, arguments=lambda: {"x": Batches(), "shuffle": False}, data=())
 
 
 @case
@@ -293,20 +319,20 @@ def stops_early_inside_the_scope():
         stop = keras.callbacks.EarlyStopping("val_loss", patience=1, restore_best_weights=True)
         return {"callbacks": [stop], "epochs": 12, "validation_data": (x, y), "shuffle": False}
 
-    return compare(lambda: mlp(lambda: Momentum(3.0)), arguments=arguments, inside=True)
+    return compare(lambda: linear(lambda: Momentum(10.0)), arguments=arguments, inside=True)
 
 
 @case
 def every_batch_has_its_callback():
     calls = []
     counter = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: calls.append(1))
-    trained(mlp, (x, y), mirrored(2), batch_size=16, callbacks=[counter])
+    trained(linear, (x, y), mirrored(2), batch_size=16, callbacks=[counter])
     return {"calls": len(calls)}
 
 
 @case
 def control_without_synchronized_batch_norm():
-    return compare(lambda: mlp(synchronized=False))
+    return compare(lambda: unmeasured(synchronized=False))
 
 
 @case
@@ -314,7 +340,7 @@ def control_without_shares():
     parts = replicas._parts
     replicas._parts = lambda *a, **k: [(part, tf.constant(1.0)) for part, _ in parts(*a, **k)]
     try:
-        return compare()
+        return compare(linear)
     finally:
         replicas._parts = parts
 
@@ -328,7 +354,7 @@ def fails(function):
     return {"type": None, "message": "trained"}
 
 
-def fails_on_two(make=mlp, data=(x, y), **kwargs):
+def fails_on_two(make=linear, data=(x, y), **kwargs):
     return fails(lambda: trained(make, data, mirrored(2), **{"batch_size": 16, **kwargs}))
 
 
@@ -339,18 +365,18 @@ def error_jit_compile():
 
 @case
 def error_run_eagerly():
-    return fails_on_two(lambda: mlp(run_eagerly=True))
+    return fails_on_two(lambda: linear(run_eagerly=True))
 
 
 @case
 def error_strategy():
     cpu = tf.distribute.experimental.CentralStorageStrategy(["CPU:0", "CPU:1"])
-    return fails(lambda: trained(mlp, (x, y), cpu))
+    return fails(lambda: trained(linear, (x, y), cpu))
 
 
 @case
 def error_model_outside():
-    model = mlp()
+    model = linear()
     with mirrored(2).scope():
         return fails(lambda: fit(model, x, y))
 
@@ -358,24 +384,24 @@ def error_model_outside():
 @case
 def error_optimizer_outside():
     optimizer = Momentum(0.1)
-    return fails_on_two(lambda: mlp(lambda: optimizer))
+    return fails_on_two(lambda: linear(lambda: optimizer))
 
 
 @case
 def error_metric_outside():
     metric = keras.metrics.SparseCategoricalAccuracy()
-    return fails_on_two(lambda: mlp(metrics=[metric]))
+    return fails_on_two(lambda: linear(metrics=[metric]))
 
 
 @case
 def error_reduction():
     loss = keras.losses.SparseCategoricalCrossentropy(reduction="sum")
-    return fails_on_two(lambda: mlp(loss=loss))
+    return fails_on_two(lambda: linear(loss=loss))
 
 
 @case
 def error_clipping_inside():
-    return fails_on_two(lambda: mlp(lambda: Momentum(0.1, clipnorm=1.0)), inside=True)
+    return fails_on_two(lambda: linear(lambda: Momentum(0.1, clipnorm=1.0)), inside=True)
 
 
 @case
@@ -415,7 +441,7 @@ def error_small_batch_of_a_dataset():
 def error_small_batch_of_known_shape():
     batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(1, drop_remainder=True)
     with mirrored(2).scope():
-        model = mlp()
+        model = linear()
     step = replicas.distributed_test_step(model, logs=False)
     return fails(lambda: step(next(iter(batches))))
 
@@ -436,21 +462,21 @@ def error_distributed_dataset_without_end():
 
 @case
 def error_loss_not_finite():
-    return fails_on_two(lambda: mlp(lambda: Momentum(1e38)))
+    return fails_on_two(lambda: unmeasured(lambda: Momentum(1e38)))
 
 
 @case
 def rollback():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        make = lambda: mlp(lambda: Momentum(1e38))  # noqa: E731
+        make = lambda: unmeasured(lambda: Momentum(1e38))  # noqa: E731
         found = fails_on_two(make, on_nan="rollback")
     return {**found, "warnings": sum("not finite" in str(w.message) for w in caught)}
 
 
 @case
 def error_second_strategy():  # the last one: other strategies are of no use after it
-    trained(mlp, (x, y), mirrored(2), batch_size=16)
+    trained(linear, (x, y), mirrored(2), batch_size=16)
     another = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     return fails(lambda: trained(embedding, (words, y), another, batch_size=16))
 
