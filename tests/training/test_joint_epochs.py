@@ -33,9 +33,9 @@ def full(data):
 def network(*body):
     """A compiled stack of layers, by default with averages and draws, and a layer of one unit."""
     keras.utils.set_random_seed(1)
-    body = body or (layers.Dense(8), BatchNorm(), layers.Dropout(0.4))
+    body = body or (BatchNorm(), layers.Dropout(0.4))
     model = keras.Sequential([keras.Input((6,)), *body, layers.Dense(1)])
-    model.compile("adam", "mse", metrics=["mae"], jit_compile=True)
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse", metrics=["mae"], jit_compile=True)
     return model
 
 
@@ -44,19 +44,18 @@ def is_together(model, guarded=True):
     return bool(program._epochs.function.experimental_get_tracing_count())
 
 
-@pytest.mark.parametrize("batch_size", [16, 25])
-def test_three_calls_for_five_epochs(batch_size, data):
-    """75 rows: 4 batches of 16 and one of 11, or 3 of 25."""
-    options = {"batch_size": batch_size, "epochs": 5, "shuffle": False, "verbose": 0}
-    theirs = network()
+@pytest.mark.parametrize(("rows", "on_nan"), [(43, "stop"), (32, "stop"), (32, "ignore")])
+def test_three_calls_for_five_epochs(rows, on_nan, data):
+    """Two batches of 16, and one of 11 or none."""
+    options = {"batch_size": 16, "epochs": 5, "shuffle": False, "verbose": 0}
+    theirs, ours = network(), network()
+    data = [part[:rows] for part in data]
     expected = theirs.fit(*data, **options)
-    for on_nan in ("stop", "ignore"):
-        ours = network()
-        history = fit(ours, *data, jit_compile=True, on_nan=on_nan, **options)
-        assert is_together(ours, on_nan == "stop")
-        assert history.history == expected.history
-        assert history.epoch == expected.epoch
-        assert_same_variables(ours, theirs)
+    history = fit(ours, *data, jit_compile=True, on_nan=on_nan, **options)
+    assert is_together(ours, on_nan == "stop")
+    assert history.history == expected.history
+    assert history.epoch == expected.epoch
+    assert_same_variables(ours, theirs)
 
 
 def test_the_orders_are_those_of_one_call_each(data):
