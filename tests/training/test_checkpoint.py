@@ -60,6 +60,10 @@ def mlp(optimizer=None):
     )
 
 
+def dropped(optimizer):
+    return network(layers.Dropout(0.4), optimizer=optimizer)
+
+
 def fast():
     return mlp(Adam(0.3))
 
@@ -198,15 +202,15 @@ def names(folder):
 # Every optimizer's state, every kind of variable and of step, each interrupted everywhere.
 MODELS = {
     "dropout and batch norm": mlp,
-    "momentum": lambda: mlp(Momentum(0.1)),
-    "ema": lambda: mlp(Adam(0.01, use_ema=True, ema_overwrite_frequency=4)),
-    "accumulation": lambda: mlp(Adam(0.01, gradient_accumulation_steps=3)),
-    "schedule": lambda: mlp(
+    "momentum": lambda: dropped(Momentum(0.1)),
+    "ema": lambda: dropped(Adam(0.01, use_ema=True, ema_overwrite_frequency=4)),
+    "accumulation": lambda: dropped(Adam(0.01, gradient_accumulation_steps=3)),
+    "schedule": lambda: dropped(
         Momentum(keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.9))
     ),
-    "loss scaling": lambda: mlp(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))),
+    "loss scaling": lambda: dropped(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))),
     "own train_step": lambda: compiled(OwnStep()),
-    "bfloat16": lambda: network(layers.Dense(4, dtype="bfloat16"), layers.Dropout(0.2)),
+    "bfloat16": lambda: network(layers.Dense(4, dtype="bfloat16")),
 }  # fmt: skip
 
 
