@@ -91,7 +91,7 @@ def random_layers():
         layers.GaussianDropout(0.2),
         SoftmaxHead(CLASSES),
     ]
-    return compiled(keras.Sequential(stack))
+    return compiled(keras.Sequential(stack), GradientDescent(0.3))
 
 
 def renormalized():
@@ -102,7 +102,8 @@ def renormalized():
     # The activation, as otherwise the gradient of the β before it would be rounding alone.
     ghosts = BatchNorm(virtual_batch_size=3)
     stack += [layers.Activation("tanh"), layers.Dense(6, use_bias=False), ghosts]
-    return compiled(keras.Sequential([keras.Input((FEATURES,)), *stack, SoftmaxHead(CLASSES)]))
+    model = keras.Sequential([keras.Input((FEATURES,)), *stack, SoftmaxHead(CLASSES)])
+    return compiled(model, GradientDescent(0.1))
 
 
 def adapted():
@@ -178,7 +179,7 @@ def two_outputs():
     model = keras.Model(inputs, outputs)
     metrics = keras.metrics
     model.compile(
-        Adam(0.02),
+        GradientDescent(0.1),
         loss={"yes": "binary_crossentropy", "kind": "categorical_crossentropy"},
         loss_weights={"yes": 2.0, "kind": 0.5},
         metrics={
@@ -215,7 +216,7 @@ def test_several_inputs_outputs_weights_and_metrics():
 
 def dropped():
     stack = [keras.Input((FEATURES,)), BatchNorm(), layers.Dropout(0.4), SoftmaxHead(CLASSES)]
-    return compiled(keras.Sequential(stack))
+    return compiled(keras.Sequential(stack), GradientDescent(0.3))
 
 
 def test_under_xla_a_member_is_what_fit_trains_under_xla():
@@ -232,9 +233,9 @@ def test_under_xla_a_member_is_what_fit_trains_under_xla():
 
 def rated(rate=0.5):
     """Dropout whose rate is state."""
-    stack = [layers.Dense(8, "tanh"), Dropout(rate), layers.Dense(8, "tanh"), Dropout(rate)]
+    stack = [Dropout(rate), layers.Dense(8, "tanh"), Dropout(rate)]
     model = keras.Sequential([keras.Input((FEATURES,)), *stack, SoftmaxHead(CLASSES)])
-    return compiled(model)
+    return compiled(model, GradientDescent(0.3))
 
 
 def restart(model, new, rate):
