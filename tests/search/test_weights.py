@@ -142,6 +142,7 @@ def test_a_column_of_weights_is_no_feature(tmp_path, monkeypatch):
     names = {}
     exec(training_script(search.config, search.directory, result.best), names)
     assert names["scores"] == [result.best.score]
+    assert names["history"]["loss"] == result.best.history["loss"]
 
 
 def test_a_column_of_a_parquet_file(tmp_path):
