@@ -24,8 +24,14 @@ pytest.register_assert_rewrite("tests.contracts")
 
 
 def pytest_xdist_auto_num_workers():
-    """Return a process more than there are cores: a test often waits for processes of its own."""
-    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
+    """Return a process more than there are cores, if each finds the 3 GB that it comes to hold.
+
+    One more, as tests that start processes wait for them.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return None  # as many as pytest-xdist makes of "auto"
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(len(os.sched_getaffinity(0)) + 1, int(memory / 3e9)))
 
 
 @pytest.hookimpl(wrapper=True)
