@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import unittest
+from functools import partial
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.utils import check_array
+from sklearn.utils import check_array, estimator_checks
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import tfcourse
@@ -78,6 +79,11 @@ def checks():
 def test_the_contract_of_scikit_learn(estimator, check, monkeypatch):
     if check.func.__name__ not in TRAINED:
         train_nothing(monkeypatch)
+    if check.func.__name__ == "check_methods_sample_order_invariance":
+        # Its 1e-7 is less than a rounding of float32, and a kernel may add up the last rows of a
+        # batch in another order than the others.
+        close = partial(estimator_checks.assert_allclose_dense_sparse, rtol=1e-6)
+        monkeypatch.setattr(estimator_checks, "assert_allclose_dense_sparse", close)
     try:
         check(estimator)
     except unittest.SkipTest as error:

@@ -208,4 +208,5 @@ def test_loops_of_the_models_own():
     with pytest.raises(InputError, match=r"has its own make_test_function, .* Call model\.fit, or"):
         fit(half, x, y, verbose=0, validation_data=(x, y))
     model.build(x.shape)
-    np.testing.assert_array_equal(predict(model, x, verbose=0), 2 * model(x))
+    # In one batch: kernels may add up its last rows in another order.
+    np.testing.assert_array_equal(predict(model, x, len(x), verbose=0), 2 * model(x))
