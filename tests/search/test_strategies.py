@@ -372,11 +372,14 @@ def rosenbrock(a, b):
     return (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
 
-@pytest.mark.parametrize(("loss", "seeds"), [(bowl, 7), (branin, 7), (rosenbrock, 15)])
-def test_coarse_to_fine_beats_random(loss, seeds):
+@pytest.mark.parametrize(
+    ("loss", "seeds", "share"), [(bowl, 7, 0.1), (branin, 11, 0.3), (rosenbrock, 15, 0.8)]
+)
+def test_coarse_to_fine_beats_random(loss, seeds, share):
     """Course 1.3: with the same number of trials, in the median over seeds.
 
-    Random search, which takes little time, has more seeds.
+    Random search, which takes little time, has more seeds. With few seeds a quasi-random search has
+    a third less than the median of a random one too: the bounds are below that where they can be.
     """
 
     def best(strategy, seed):
@@ -395,7 +398,7 @@ def test_coarse_to_fine_beats_random(loss, seeds):
         strategy: statistics.median(best(strategy, seed) for seed in range(count))
         for strategy, count in (("random", 30), ("coarse_to_fine", seeds))
     }
-    assert medians["coarse_to_fine"] < 0.8 * medians["random"]
+    assert medians["coarse_to_fine"] < share * medians["random"]
 
 
 ROUNDS = {"strategy": "coarse_to_fine", "trials": 5, "coarse_to_fine": {"trials_per_round": 2}}
