@@ -75,7 +75,7 @@ def two_trials(draw):
     own = {
         "dropout": st.floats(0.01, 0.9) if dropout else st.just(0.0),
         "learning_rate": st.floats(1e-4, 2.0),
-        "batch_size": pick([7, 12, 16, 18, 50]),
+        "batch_size": pick([12, 16, 50]),  # divides the 36 examples, does not, is more
         "epochs": pick([1, 2]),
         **dict.fromkeys(("momentum", "beta_1", "beta_2", "rho"), st.floats(0.0, 0.999)),
         "epsilon": st.floats(1e-8, 1e-2),
