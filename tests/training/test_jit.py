@@ -132,6 +132,12 @@ def test_the_message_of_an_error_is_read_as_tensorflow_reads_it():
     with errors_read_at_once():
         assert [error_interpolation.parse_message(message) for message in messages] == expected
     assert error_interpolation.parse_message is parse
+    first = errors_read_at_once()
+    with first:
+        second = errors_read_at_once()
+        second.__enter__()
+    second.__exit__(None, None, None)
+    assert error_interpolation.parse_message is parse, "of two threads the later one to leave"
 
 
 def test_a_validation_is_weighed_by_its_own_steps(monkeypatch):

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -53,11 +54,14 @@ def errors_read_at_once() -> AbstractContextManager[None]:
     """
     from tensorflow.python.framework import error_interpolation
 
-    return _tags_sought_where_they_are(error_interpolation, error_interpolation.parse_message)
+    # Of several threads in the context, the last one to leave must not restore another one's.
+    parse = error_interpolation.parse_message
+    return _tags_sought_where_they_are(error_interpolation, getattr(parse, "__wrapped__", parse))
 
 
 @contextmanager
 def _tags_sought_where_they_are(module: Any, parse: Any) -> Iterator[None]:
+    @wraps(parse)
     def parse_beginning(message: str) -> tuple[str, Any, Any]:
         end = message.rfind("}}") + len("}}")
         text, functions, nodes = parse(message[:end])
