@@ -37,7 +37,9 @@ def network(*body):
     keras.utils.set_random_seed(1)
     body = body or (BatchNorm(), layers.Dropout(0.4))
     model = keras.Sequential([keras.Input((6,)), *body, layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse", metrics=["mae"], jit_compile=True)
+    model.compile(
+        keras.optimizers.SGD(0.01, momentum=0.9), "mse", metrics=["mae"], jit_compile=True
+    )
     return model
 
 
