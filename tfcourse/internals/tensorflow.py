@@ -1,9 +1,10 @@
 """TensorFlow's compiled functions and graphs, and the global seeds."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -60,18 +61,20 @@ def errors_read_at_once() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _tags_sought_where_they_are(module: Any, parse: Any) -> Iterator[None]:
+def _tags_sought_where_they_are(
+    module: ModuleType, parse: Callable[[str], tuple[str, Any, Any]]
+) -> Iterator[None]:
     @wraps(parse)
     def parse_beginning(message: str) -> tuple[str, Any, Any]:
         end = message.rfind("}}") + len("}}")
         text, functions, nodes = parse(message[:end])
         return text + message[end:], functions, nodes
 
-    module.parse_message = parse_beginning
+    vars(module)["parse_message"] = parse_beginning
     try:
         yield
     finally:
-        module.parse_message = parse
+        vars(module)["parse_message"] = parse
 
 
 @uses("tensorflow.__internal__.FuncGraph")
