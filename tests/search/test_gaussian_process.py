@@ -11,7 +11,6 @@ from scipy.stats import gamma, norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
-from tfcourse.search.engine.regressor import PointRegressor
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.space.sampling import sample
 from tfcourse.search.strategies.acquisition import around, log_expected_improvement, maximize
@@ -133,27 +132,6 @@ class TestProcess:
             mean, deviation = fit_process(points, targets, np.arange(2)).predict(points)
             assert np.isfinite(mean).all()
             assert (deviation > 0).all()
-
-
-@pytest.mark.parametrize("constant", [False, True])
-def test_single_points_are_predicted_bit_for_bit_as_by_scikit_learn(constant):
-    """Also where all targets are equal, and where a variance is rounded to less than 0."""
-    points, targets = observations(20, 3)
-    targets = np.full(20, 0.25) if constant else 3 + 2 * targets
-    settings = {"kernel": Matern(nu=2.5), "normalize_y": True, "alpha": 1e-4, "optimizer": None}
-    processes = [
-        kind(**settings).fit(points, targets) for kind in (PointRegressor, GaussianProcessRegressor)
-    ]
-    for point in np.random.default_rng(1).random((20, 3)):
-        ours, theirs = (p.predict(point[None], return_std=True) for p in processes)
-        assert [part.tolist() for part in ours] == [part.tolist() for part in theirs]
-    for process in processes:
-        process.L_ = process.L_ / 2  # as if the observations took more than all of the variance
-    with pytest.warns(UserWarning, match="smaller than 0"):
-        theirs = processes[1].predict(points[:1], return_std=True)
-    ours = processes[0].predict(points[:1], return_std=True)
-    assert [part.tolist() for part in ours] == [part.tolist() for part in theirs]
-    assert ours[1] == [0.0]
 
 
 class TestMinimize:

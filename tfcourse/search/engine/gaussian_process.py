@@ -22,10 +22,7 @@ def next_point(
         beta: The weight of the standard deviation in the acquisition function.
         seed: The seed, > 0.
     """
-    # scikit-learn is an extra.
-    from sklearn.exceptions import ConvergenceWarning
-
-    from tfcourse.search.engine.regressor import PointRegressor
+    from sklearn.exceptions import ConvergenceWarning  # an extra
 
     hyperparameters = keras_tuner.HyperParameters()
     names = [str(axis) for axis in range(len(scored[0][0]))]
@@ -38,7 +35,6 @@ def next_point(
         seed=seed,
         hyperparameters=hyperparameters,
     )
-    oracle.gpr = PointRegressor(**oracle.gpr.get_params(deep=False))
     for number, (point, score) in enumerate(scored):
         tried = hyperparameters.copy()
         tried.values = dict(zip(names, point, strict=True))

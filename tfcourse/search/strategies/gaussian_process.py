@@ -42,9 +42,7 @@ class Process:
 
     def covariance(self, first: Array, second: Array) -> Array:
         """Return the covariance of the function between points a priori."""
-        covariance = matern(_squared_distances(first * self.scales, second * self.scales))
-        covariance *= self.signal
-        return covariance
+        return self.signal * matern(_squared_distances(first * self.scales, second * self.scales))
 
     def predict(self, points: Array) -> tuple[Array, Array]:
         """Return the function's mean and standard deviation at points."""
@@ -60,8 +58,7 @@ class Process:
             normals: Standard normal numbers, (functions, points).
         """
         cross = self.covariance(points, self.points) @ self.inverse.T
-        covariance = self.covariance(points, points)
-        covariance -= cross @ cross.T
+        covariance = self.covariance(points, points) - cross @ cross.T
         covariance[np.diag_indices_from(covariance)] += 1e-6 * self.signal
         mean = cross @ (self.inverse @ self.targets)
         return mean + normals @ np.linalg.cholesky(covariance).T
@@ -178,20 +175,11 @@ def log_posterior(
 
 def matern(squared: Array) -> Array:
     """Return the correlation at squared distances: ``(1 + √5 r + 5/3 r²) exp(-√5 r)``."""
-    # In place: new arrays for the matrix of all candidates take longer than the arithmetic.
-    r = 5.0 * squared
-    np.sqrt(r, out=r)
-    correlation = r * r
-    correlation /= 3.0
-    correlation += 1.0 + r
-    np.negative(r, out=r)
-    correlation *= np.exp(r, out=r)
-    return correlation
+    r = np.sqrt(5.0 * squared)
+    return (1.0 + r + r * r / 3.0) * np.exp(-r)
 
 
 def _squared_distances(first: Array, second: Array) -> Array:
-    distances: Array = np.square(first).sum(axis=1)[:, None] + np.square(second).sum(axis=1)
-    products = first @ second.T
-    products *= 2.0
-    distances -= products
-    return np.maximum(distances, 0.0, out=distances)
+    squares = np.square(first).sum(axis=1)[:, None] + np.square(second).sum(axis=1)
+    distances: Array = np.maximum(squares - 2.0 * (first @ second.T), 0.0)
+    return distances
