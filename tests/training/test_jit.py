@@ -8,7 +8,7 @@ from tensorflow.python.framework import error_interpolation
 
 from tests.training.parity import assert_same_variables
 from tfcourse import InputError, evaluate, fit, predict
-from tfcourse.internals.tensorflow import errors_read_at_once
+from tfcourse.internals.tensorflow import fast_error_messages
 from tfcourse.training.programs import jit
 from tfcourse.training.programs.jit import choose_jit
 from tfcourse.training.programs.program_cache import program_cache
@@ -129,12 +129,12 @@ def test_the_message_of_an_error_is_read_as_tensorflow_reads_it():
     parse = error_interpolation.parse_message
     expected = [parse(message) for message in messages]
     assert [len(nodes) for _, _, nodes in expected] == [0, 0, 0, 0, 1, 0, 1, 1]
-    with errors_read_at_once():
+    with fast_error_messages():
         assert [error_interpolation.parse_message(message) for message in messages] == expected
     assert error_interpolation.parse_message is parse
-    first = errors_read_at_once()
+    first = fast_error_messages()
     with first:
-        second = errors_read_at_once()
+        second = fast_error_messages()
         second.__enter__()
     second.__exit__(None, None, None)
     assert error_interpolation.parse_message is parse, "of two threads the later one to leave"

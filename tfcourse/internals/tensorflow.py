@@ -17,7 +17,7 @@ __all__ = [
     "allow_retracing",
     "assign_variables",
     "concrete_functions",
-    "errors_read_at_once",
+    "fast_error_messages",
     "function_graph",
     "in_xla_context",
     "operation_definition",
@@ -47,30 +47,31 @@ def concrete_functions(function: TensorFunction) -> list[ConcreteFunction]:
 
 
 @uses("tensorflow.python.framework.error_interpolation.parse_message")
-def errors_read_at_once() -> AbstractContextManager[None]:
-    """Return a context in which TensorFlow reads the message of an error at once, to the same end.
+def fast_error_messages() -> AbstractContextManager[None]:
+    """Return a context in which TensorFlow parses the messages of errors in linear time.
 
-    It looks for tags like ``{{node x}}``. After the last one it starts again at each character,
-    which takes a second or two for the message about a program that XLA can't compile.
+    It searches them for tags like ``{{node x}}``. After the last one it starts again at each
+    character, which takes a second or two for the message about a program that XLA can't compile.
+    The context leaves out that part; what TensorFlow makes of the message is the same.
     """
     from tensorflow.python.framework import error_interpolation
 
     # Of several threads in the context, the last one to leave must not restore another one's.
     parse = error_interpolation.parse_message
-    return _tags_sought_where_they_are(error_interpolation, getattr(parse, "__wrapped__", parse))
+    return _parser_of_tagged_part(error_interpolation, getattr(parse, "__wrapped__", parse))
 
 
 @contextmanager
-def _tags_sought_where_they_are(
+def _parser_of_tagged_part(
     module: ModuleType, parse: Callable[[str], tuple[str, Any, Any]]
 ) -> Iterator[None]:
     @wraps(parse)
-    def parse_beginning(message: str) -> tuple[str, Any, Any]:
+    def parse_tagged_part(message: str) -> tuple[str, Any, Any]:
         end = message.rfind("}}") + len("}}")
         text, functions, nodes = parse(message[:end])
         return text + message[end:], functions, nodes
 
-    vars(module)["parse_message"] = parse_beginning
+    vars(module)["parse_message"] = parse_tagged_part
     try:
         yield
     finally:

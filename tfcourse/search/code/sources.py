@@ -22,8 +22,6 @@ from tfcourse.search.code.syntax import Syntax, canonical, imports, load_names, 
 
 __all__ = ["sources_of"]
 
-# Keras numbers its objects' names.
-_NAMES_AND_OUTPUT = ("name", "verbose")
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -32,7 +30,7 @@ def sources_of(source_object: object, complete: bool) -> dict[str, str]:
 
     A hash of source doesn't change with comments, docstrings and formatting. Without source it is
     a hash of bytecode, after the version of Python and a colon. Installed packages and tfcourse
-    are left out; of an object of Keras's, such as a loss, there are its constants.
+    are left out; so is an object of Keras's, whose class and arguments are in the config.
 
     Args:
         source_object: A function, a class, an object, or a ``functools.partial`` of one.
@@ -42,13 +40,10 @@ def sources_of(source_object: object, complete: bool) -> dict[str, str]:
     while isinstance(first, functools.partial):
         first = first.func
     module = getattr(first, "__module__", None) or "__main__"
-    if first is None or module.partition(".")[0] == "tfcourse":
+    if first is None or module.partition(".")[0] in ("tfcourse", "keras"):
         return {}
     walk = _Walk(Project(module), complete)
-    if module.partition(".")[0] != "keras":
-        walk.visit(source_object)
-    elif not isinstance(source_object, (type, FunctionType)):
-        walk.add_constants(source_object)
+    walk.visit(source_object)
     walk.add_values()
     return dict(sorted(walk.hashes.items()))
 
@@ -84,14 +79,6 @@ class _Walk:
                 self._class(value)
             case _:
                 self._object(value)
-
-    def add_constants(self, value: object) -> None:
-        """Add those public attributes of an object that only ``__init__`` sets."""
-        cls = type(value)
-        left_out = {*changed_by_methods(cls), *_NAMES_AND_OUTPUT}
-        for name, attribute in getattr(value, "__dict__", {}).items():
-            if name not in left_out and not name.startswith("_"):
-                self._add_value(name, f"{cls.__module__}:{cls.__qualname__}.{name}", attribute)
 
     def add_values(self) -> None:
         """Add the constants of `_add_value` that no visited code changes."""

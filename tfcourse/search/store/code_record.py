@@ -94,8 +94,8 @@ def code_changes(directory: Path, record: CodeRecord, complete: bool = True) -> 
         return []
     old, new = stored.source, record.source
     names = {*old, *new} if complete else {*old} & {*new}
-    # Of Keras's objects, such as a loss, earlier versions recorded other names: all their source.
-    names -= {name for name in {*old} ^ {*new} if name.startswith("keras.")}
+    # Earlier versions recorded Keras's own source too, for a loss that is an object of Keras's.
+    names = {name for name in names if not name.startswith("keras.")}
     changed = [_change(name, old.get(name), new.get(name)) for name in sorted(names)]
     changes = [change for change in changed if change]
     model, other = stored.model, record.model

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfcourse.internals.tensorflow import errors_read_at_once
+from tfcourse.internals.tensorflow import fast_error_messages
 from tfcourse.training.programs.compiled import compiled
 from tfcourse.training.programs.replay_buffer import none_for_optionals
 from tfcourse.training.programs.result import ProgramResult
@@ -76,7 +76,7 @@ class CollectProgram:
             InputError: XLA can't compile the step.
         """
         try:
-            with errors_read_at_once() if self.jit_compile else nullcontext():
+            with fast_error_messages() if self.jit_compile else nullcontext():
                 return self._collect(*batches)
         except XLA_ERRORS as error:
             if self.jit_compile and "XLA" in str(error):

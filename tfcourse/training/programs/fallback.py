@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
-from tfcourse.internals.tensorflow import errors_read_at_once
+from tfcourse.internals.tensorflow import fast_error_messages
 from tfcourse.training.programs.xla import (
     XLA_ERRORS,
     StringsError,
@@ -65,7 +65,7 @@ class XlaFallback:
         if self.unchecked and self.jit_compile and not self.required:
             self._give_up_xla()
         try:
-            with errors_read_at_once() if self.jit_compile else nullcontext():
+            with fast_error_messages() if self.jit_compile else nullcontext():
                 return call()
         except UncheckedError:
             pass
