@@ -15,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import tfcourse
 from tfcourse import InputError
+from tfcourse.data.scaling import fit_scaling
 from tfcourse.data.tables.columns import Column, Columns
 from tfcourse.data.tables.encoding import fit_encoding
 from tfcourse.search.best.exports import export_model
@@ -24,7 +25,7 @@ from tfcourse.search.config.load import load_config
 from tfcourse.search.data.folds import fold_split
 from tfcourse.search.data.loading import load_split
 from tfcourse.search.store.data_record import data_record
-from tfcourse.search.trials.normalized import normalize
+from tfcourse.search.trials.normalized import normalize, with_scaling
 from tfcourse.search.trials.table_inputs import with_table_inputs
 
 PLACES = np.array(["Jura", "Loire", "Rhône"])
@@ -234,6 +235,20 @@ class TestSearch:
         assert model.predict_classes(x)[0] == "even"
         with pytest.raises(InputError, match="takes the columns of a table, texts and numbers"):
             export_model(read_trial(tmp_path / "wine"), [])
+
+    @pytest.mark.parametrize("compiles", [True, False])
+    def test_lookups_of_text_are_not_for_xla(self, compiles, config):
+        """Which compiles the model alone, as by default on a GPU: with them Keras would warn."""
+        split = load_split(load_config(config()))
+        encoded, encoding = normalize(split, "standardize")
+        layers = [keras.Input(encoded.shape), keras.layers.Dense(3, "softmax")]
+        model = keras.Sequential(layers)
+        model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=compiles)
+        whole = with_scaling(model, encoding, split.shape)
+        assert (model.jit_compile, whole.jit_compile) == (compiles, False)
+        x = encoded.train.x[:4]
+        scaled = with_scaling(model, fit_scaling(x, "standardize"), encoded.shape)
+        assert scaled.jit_compile is compiles
 
     def test_many_levels_are_embedded_by_the_mlp(self, config, tmp_path):
         """Also with a blank and a slash in the names of columns, which Keras has not."""

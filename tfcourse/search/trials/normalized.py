@@ -13,7 +13,7 @@ from tfcourse.data.scaling import Method, Scaling, fit_scaling
 from tfcourse.data.splits import Split
 from tfcourse.data.streams.stream import Stream
 from tfcourse.data.tables.encoding import TableEncoding, encoding_of_statistics, fit_encoding
-from tfcourse.internals.models import compile_arguments
+from tfcourse.internals.models import compile_arguments, supports_jit
 from tfcourse.models.saving import save_model
 from tfcourse.search.trials.normalized_inputs import (
     input_dtype,
@@ -97,7 +97,10 @@ def with_scaling(model: KerasModel, scaling: AnyScaling | None, shape: Any) -> K
         return whole
     # Not from Keras's config, in which functions are lost and Huber has no delta.
     optimizer = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
-    whole.compile(**{**compile_arguments(model), "optimizer": optimizer})
+    # On a GPU Keras compiles with XLA by default, but not with lookups of text in front.
+    jit_compile = model.jit_compile and supports_jit(whole)
+    changes = {"optimizer": optimizer, "jit_compile": jit_compile}
+    whole.compile(**{**compile_arguments(model), **changes})
     whole.optimizer.build(whole.trainable_variables)
     return whole
 
