@@ -37,7 +37,7 @@ def tensorflow_1(coefficients, steps, learning_rate=0.01):
     """w before the first step and after each one."""
     v1 = tf.compat.v1
     data = np.reshape(coefficients, (3, 1))
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), tf.device("CPU"):  # a GPU rounds once where this rounds twice
         w = v1.Variable(0.0)
         x = v1.placeholder(tf.float32, [3, 1])
         cost = x[0, 0] * w**2 + x[1, 0] * w + x[2, 0]
