@@ -8,6 +8,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The tests run in as many processes as there are cores, where BLAS's own threads spin in vain.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The tests compare to the last bit, as they may on a CPU. `CUDA_VISIBLE_DEVICES=0` in the
+# environment runs them on a GPU: CONTRIBUTING says what to expect of that.
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
 import hypothesis
 import numpy as np
 import pytest
