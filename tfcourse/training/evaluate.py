@@ -38,8 +38,8 @@ def evaluate(
 
     Data in memory runs as one compiled program, data of other kinds many steps a call, in the
     program that `tfcourse.fit` validates with. The numbers are those of ``model.evaluate`` to
-    the last bit. A callback that acts on batches is called at every batch, and a model's own
-    ``test_step`` is used.
+    the last bit; on a GPU, where Keras compiles with XLA, to float tolerance. A callback that acts
+    on batches is called at every batch, and a model's own ``test_step`` is used.
 
     Args:
         model: A compiled ``keras.Model``.

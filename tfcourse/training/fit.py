@@ -75,7 +75,7 @@ def fit(
     at the training between them (`tfcourse.training.joint_epochs`); ``tf.data`` datasets,
     ``PyDataset`` and generators run many steps a call. With ``shuffle=False`` and
     ``jit_compile=False``, history, weights and optimizer state are those of
-    ``model.fit``. A callback that acts on batches is called at every batch. A model's own
+    ``model.fit`` on a CPU. A callback that acts on batches is called at every batch. A model's own
     ``train_step`` is used.
 
     Under ``MirroredStrategy`` and ``MultiWorkerMirroredStrategy`` a step is that of the whole

@@ -46,9 +46,9 @@ def predict(
     """Return a model's outputs, with ``model.predict``'s arguments and in less time.
 
     Data in memory runs as one compiled program that collects the outputs of its batches, data
-    of other kinds many steps a call. The outputs are those of ``model.predict`` to the last bit.
-    A callback that acts on batches is called at every batch, and a model's own ``predict_step`` is
-    used.
+    of other kinds many steps a call. The outputs are those of ``model.predict`` to the last bit;
+    on a GPU, where Keras compiles with XLA, to float tolerance. A callback that acts on batches is
+    called at every batch, and a model's own ``predict_step`` is used.
 
     ``model.predict`` itself runs where outputs can't be collected in one tensor (sparse or
     ragged ones, rows whose shape is known only batch by batch, scalars), where the model has
