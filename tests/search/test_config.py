@@ -513,6 +513,18 @@ SINGLE_ERRORS = {
         space("units", "low = 1", "high = 9", "steps = 2"),
         r'\[space\.units\] steps is not a known key\. Did you mean "step"\? Known: low, .*',
     ),
+    "Optuna's name, which is like another key's": (
+        space("units", "low = 1", "high = 9", "log = true"),
+        r'\[space\.units\] log is not a known key\. Did you mean "scale"\? Known: low, .*',
+    ),
+    "scikit-learn's name": (
+        search("random_state = 4"),
+        r'\[search\] random_state is not a known key\. Did you mean "seed"\? Known: name, .*',
+    ),
+    "a name that is no key of this table": (
+        "[training]\nrandom_state = 4",
+        r"\[training\] random_state is not a known key\. Known: class_weight, .*",
+    ),
 }
 
 

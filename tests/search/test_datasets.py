@@ -242,3 +242,8 @@ def test_a_function_gives_datasets_to_workers(quick):
 def test_errors(tmp_path, settings, message):
     with pytest.raises(InputError, match=message):
         run(tmp_path, **{"train": tensors(), "dev": tensors("dev"), **settings})
+
+
+def test_a_pair_of_datasets_is_no_pair_of_arrays():
+    with pytest.raises(InputError, match=r"SliceDataset\. Pass datasets as train=… and dev=…\.$"):
+        Search(data=(tensors(), tensors("dev")), space=RATE, trials=1)

@@ -22,6 +22,26 @@ KINDS = {
     "string_type": "a text",
 }
 
+# What Keras, keras-tuner, Optuna, scikit-learn and pandas call a key.
+OTHER_NAMES = {
+    "objective": ("metric", "monitor"),
+    "strategy": ("tuner", "sampler"),
+    "seed": ("random_state",),
+    "workers": ("n_jobs",),
+    "max_seconds": ("timeout",),
+    "path": ("file", "filename"),
+    "label": ("target", "y"),
+    "features": ("x", "usecols"),
+    "separator": ("sep", "delimiter"),
+    "split": ("test_size", "validation_split"),
+    "normalize": ("scaler",),
+    "learning_rate": ("lr",),
+    "low": ("min", "min_value"),
+    "high": ("max", "max_value"),
+    "scale": ("log", "sampling", "distribution"),
+    "values": ("choices",),
+}
+
 
 def parse(
     model: type[Table], raw: object, name: str, also_known: Iterable[str] = ()
@@ -72,6 +92,14 @@ def _of_union(errors: Sequence[ErrorDetails]) -> Mapping[str, Any]:
     return {**last, "type": "union", "msg": f"Input should be {' or '.join(words)}"}
 
 
+def _meant(key: str, known_keys: Collection[str]) -> str:
+    """Return the hint at the key that is called by a typo, or by another library's name."""
+    for known, others in OTHER_NAMES.items():
+        if key in others and known in known_keys:
+            return f' Did you mean "{known}"?'
+    return nearest(key, known_keys)
+
+
 def _inner_table(model: type[Table], key: str) -> type[Table] | None:
     """Return the model of a table within another, as of ``[search.limits]``; None for a value."""
     field = model.model_fields.get(key)
@@ -98,7 +126,7 @@ def _line(
         return f"{where} is required and missing.{remedy}"
     if details["type"] == "extra_forbidden":
         names = ", ".join(known_keys)
-        return f"{where} is not a known key.{nearest(key, known_keys)} Known: {names}."
+        return f"{where} is not a known key.{_meant(key, known_keys)} Known: {names}."
     if details["type"] == "model_type":
         return f"[{table}.{key}] must be a table. Received: {shown(received)}."
     demand = details["msg"].replace("Input should be", "must be")
