@@ -120,7 +120,17 @@ def test_a_function_is_not_hidden_by_its_module_of_the_same_name(room, name, mod
 
 
 def test_type_checkers_see_the_names(tmp_path):
-    """With the classes' own signatures, without importing anything."""
+    """With the classes' own signatures, without importing anything.
+
+    Other packages count as untyped: mypy would read some 2600 modules of theirs.
+    """
+    (tmp_path / "mypy.ini").write_text(
+        "[mypy]\n"
+        "no_site_packages = true\n"
+        "ignore_missing_imports = true\n"
+        "follow_imports = silent\n"
+        "incremental = false\n"
+    )
     (tmp_path / "user.py").write_text(
         "import tfcourse\n"
         "from tfcourse.training import Member\n"
@@ -129,7 +139,7 @@ def test_type_checkers_see_the_names(tmp_path):
         "tfcourse.layers.Dropuot\n"
     )
     run = subprocess.run(
-        [sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "user.py"],
+        [sys.executable, "-m", "mypy", "user.py"],
         cwd=tmp_path,
         env={**os.environ, "MYPYPATH": str(ROOT)},
         capture_output=True,
