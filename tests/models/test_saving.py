@@ -1,6 +1,7 @@
 """What `save_model` writes loads in plain Keras, and in tfcourse as it was."""
 
 import json
+import operator
 import zipfile
 
 import keras
@@ -107,6 +108,26 @@ def assert_equal(one, two):
 
 def layer_names(model):
     return [(type(layer), layer.name) for layer in model._flatten_layers()]
+
+
+def test_only_a_model_with_layers_of_ours_is_built_twice(tmp_path, monkeypatch):
+    built, build = [], L.Dense.build
+    monkeypatch.setattr(
+        L.Dense, "build", lambda self, shape: built.append(self) or build(self, shape)
+    )
+    policy = keras.dtype_policies.DTypePolicy("float32")  # Keras writes that the layers share it
+    for last, times in [(L.Dense(3, "softmax", dtype=policy), 1), (SoftmaxHead(3), 2)]:
+        stack = [L.Dense(4, dtype=policy), L.Dropout(0.3, dtype=policy), last]
+        model = keras.Sequential([keras.Input((16,)), *stack])
+        model.compile(Adam(0.01), LOSS, run_eagerly=True)
+        model.train_on_batch(X, Y)
+        save_model(model, path := tmp_path / "model.keras")
+        built.clear()
+        loaded = load_model(path)
+        assert sum(layer.name == stack[0].name for layer in built) == times
+        for kind in ("weights", "optimizer.variables"):
+            found, wanted = (operator.attrgetter(kind)(each) for each in (loaded, model))
+            assert_equal([v.numpy() for v in found], [v.numpy() for v in wanted])
 
 
 @pytest.mark.parametrize("name", MODELS)

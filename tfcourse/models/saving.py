@@ -31,6 +31,8 @@ __all__ = ["load_model", "save_model", "why_not_loadable"]
 # The parts of a file beside the model of Keras's own layers: the configuration of the model with
 # tfcourse's, and its optimizer's variables and further weights.
 _CONFIG, _STATE = "tfcourse.json", "tfcourse.npz"
+# The configuration of the model of Keras's own layers, in every file of Keras's.
+_KERAS_CONFIG = "config.json"
 
 _log = logging.getLogger(__name__)
 
@@ -47,9 +49,10 @@ def load_model(path: str | Path, compile: bool = True) -> KerasModel:
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as file:
-            if _CONFIG in file.namelist():
+            if {_CONFIG, _KERAS_CONFIG} <= {*file.namelist()}:
                 config, state = json.loads(file.read(_CONFIG)), file.read(_STATE)
-                return _with_own_parts(path, config, state, compile)
+                plain = json.loads(file.read(_KERAS_CONFIG), object_hook=_without_ids)
+                return _with_own_parts(path, config, plain, state, compile)
     model: KerasModel = keras.models.load_model(path, compile=compile)
     return model
 
@@ -201,20 +204,30 @@ def _own_state(model: KerasModel, plain: KerasModel) -> bytes:
 
 
 def _with_own_parts(
-    path: str | Path, config: KerasConfig, state: bytes, compile: bool
+    path: str | Path, config: KerasConfig, plain_config: KerasConfig, state: bytes, compile: bool
 ) -> KerasModel:
     """Load the plain model, and convert it to the one that was saved."""
-    plain = keras.models.load_model(path, compile=False)
+    plain: KerasModel = keras.models.load_model(path, compile=False)
     compiled = config.pop("compile_config", None)
-    model: KerasModel = keras.saving.deserialize_keras_object(config)
+    plain_config.pop("compile_config", None)
     arrays = dict(np.load(io.BytesIO(state), allow_pickle=False))
-    for i, weight in enumerate(_unpaired_weights(copy_weights(plain, model), model)):
-        weight.assign(arrays.pop(f"weight {i}"))
+    if config == plain_config:  # Keras's layers alone: only the compilation was exchanged
+        model = plain
+    else:
+        model = keras.saving.deserialize_keras_object(config)
+        for i, weight in enumerate(_unpaired_weights(copy_weights(plain, model), model)):
+            weight.assign(arrays.pop(f"weight {i}"))
     if compile and compiled:
         model.compile_from_config(compiled)
         if arrays and model.optimizer is not None:
             model.optimizer.load_own_variables(arrays)
     return model
+
+
+def _without_ids(config: KerasConfig) -> KerasConfig:
+    """Drop the numbers by which Keras has parts share an object, such as a dtype policy."""
+    config.pop("shared_object_id", None)
+    return config
 
 
 def _unpaired_weights(pairs: list[tuple[Any, Any]], model: KerasModel) -> list[Any]:
