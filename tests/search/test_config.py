@@ -13,6 +13,8 @@ from tfcourse import InputError
 from tfcourse.hyperparameters import HYPERPARAMETERS, OPTIMIZER_ARGUMENTS
 from tfcourse.search.config.load import load_config, parse_config
 from tfcourse.search.config.outputs import objectives, outputs_of
+from tfcourse.search.config.parsing import OTHER_NAMES
+from tfcourse.search.config.tables import DataTable, SearchTable, SpaceTable, TrainingTable
 from tfcourse.search.space.parameters import Choice, Range
 from tfcourse.search.store.identity import differences
 
@@ -526,6 +528,13 @@ SINGLE_ERRORS = {
         r"\[training\] random_state is not a known key\. Known: class_weight, .*",
     ),
 }
+
+
+@pytest.mark.parametrize("key", OTHER_NAMES)
+def test_other_libraries_names_are_those_of_a_key(key):
+    tables = SearchTable, DataTable, TrainingTable, SpaceTable
+    known = {name for table in tables for name in table.model_fields}
+    assert key in known
 
 
 @pytest.mark.parametrize(("fragment", "said"), SINGLE_ERRORS.values(), ids=SINGLE_ERRORS)

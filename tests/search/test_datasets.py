@@ -214,6 +214,10 @@ def test_a_function_gives_datasets_to_workers(quick):
     [
         ({"dev": None}, r"datasets are to be given as train and dev.*: dev is missing\."),
         ({"dev": (X, Y)}, r"each a tf\.data\.Dataset .*: dev is none\."),
+        (
+            {"train": None, "dev": None, "data": (tensors(), tensors("dev"))},
+            r"datasets are to be given as train and dev.*: data is a pair of them, train is",
+        ),
         ({"train": tensors().repeat()}, r"train: the dataset never ends\. .*steps_per_epoch"),
         ({"train": Endless("train")}, r"train: the PyDataset never ends"),
         ({"train": tensors().take(0)}, r"train: the dataset holds no batches"),
@@ -242,8 +246,3 @@ def test_a_function_gives_datasets_to_workers(quick):
 def test_errors(tmp_path, settings, message):
     with pytest.raises(InputError, match=message):
         run(tmp_path, **{"train": tensors(), "dev": tensors("dev"), **settings})
-
-
-def test_a_pair_of_datasets_is_no_pair_of_arrays():
-    with pytest.raises(InputError, match=r"SliceDataset\. Pass datasets as train=… and dev=…\.$"):
-        Search(data=(tensors(), tensors("dev")), space=RATE, trials=1)

@@ -63,21 +63,15 @@ def test_a_convolution_inside_another_model_counts():
     assert choose_jit(nested, tf.zeros((9, 8, 8, 1)), 64, 10**9) is False
 
 
-@pytest.mark.parametrize(
-    ("make", "declines", "chosen"),
-    [
-        (dense, {}, True),
-        (convolutional, {}, True),
-        (dense, {"jit_compile": False}, False),  # it was declined
-    ],
-)
-def test_the_choice_on_a_gpu_is_by_steps(make, declines, chosen, monkeypatch):
+@pytest.mark.parametrize("keras_compiles", [True, False])
+@pytest.mark.parametrize("make", [lambda: dense(64), convolutional], ids=["dense", "convolutional"])
+def test_the_choice_on_a_gpu_is_by_steps(make, keras_compiles, monkeypatch):
+    """Where Keras compiles, as it does there by default: else the model has declined it."""
     monkeypatch.setattr(jit, "_on_gpu", lambda: True)
-    model = make(64) if make is dense else make()
-    default_there = {"jit_compile": True}
-    model.compile("sgd", "mse", **{**default_there, **declines})
+    model = make()
+    model.compile("sgd", "mse", jit_compile=keras_compiles)
     sample = tf.zeros((64, *model.input_shape[1:]))
-    assert choose_jit(model, sample, 64, 2000) is chosen
+    assert choose_jit(model, sample, 64, 2000) is keras_compiles
     assert choose_jit(model, sample, 64, 1999) is False
     assert choose_jit(model, sample, 64, None) is False
 

@@ -219,11 +219,9 @@ def _arrays(name: str, pair: Pair) -> tuple[Arrays, Arrays, Arrays | None]:
     if len(lengths) != 1 or 0 in lengths:
         scalar = any(not array.ndim for array in arrays)  # such as a ragged tensor
         received = " and ".join(type(side).__name__ for side in pair) if scalar else _shapes((x, y))
-        batches = any(hasattr(side, "element_spec") for side in pair)  # a tf.data.Dataset
         raise InputError(
             f"{name} must be (x, y) with one y for each of at least one x, both arrays or dicts of "
             f"arrays. Received: {'' if scalar or len(arrays) > 2 else 'shapes '}{received}."
-            f"{' Pass datasets as train=… and dev=….' if batches else ''}"
         )
     weight = pair[2] if len(pair) == 3 else None
     return x, y, None if weight is None else check_weight(weight, y, name)
@@ -241,9 +239,7 @@ def _as_arrays(side: Arrays, title: str) -> Arrays:
 
 def _refuse_list(title: str, side: str, value: object, other: object) -> None:
     """Refuse a list of the arrays of several inputs or outputs, which have no names there."""
-    if not isinstance(value, list | tuple) or not value:
-        return
-    if not all(getattr(array, "shape", ()) for array in value):
+    if not isinstance(value, list | tuple) or not value or not all(map(_is_array, value)):
         return
     if len(value) == _length(other):
         return  # one array for each example
@@ -252,6 +248,10 @@ def _refuse_list(title: str, side: str, value: object, other: object) -> None:
         f"{title} is a {type(value).__name__} of {len(value)} arrays. Several {what}s are a dict "
         f"of arrays by the names of the {what}s."
     )
+
+
+def _is_array(value: object) -> bool:
+    return bool(getattr(value, "shape", ()))
 
 
 def _length(arrays: Any) -> int:

@@ -52,13 +52,15 @@ def datasets_of(**parts: AnyDataset | None) -> Datasets | None:
         InputError: Some are datasets and others are not, or train or dev is missing.
     """
     existing = {name: part for name, part in parts.items() if part is not None}
-    if not any(map(is_dataset, existing.values())):
+    pair = existing.get("data")
+    in_pair = isinstance(pair, tuple | list) and any(map(is_dataset, pair))
+    if not in_pair and not any(map(is_dataset, existing.values())):
         return None
     others = [name for name, part in existing.items() if not is_dataset(part)]
     missing = [name for name in ("train", "dev") if name not in existing]
     if others or missing or "data" in existing:
         what = [
-            *(f"{name} is none" for name in others),
+            *("data is a pair of them" if name == "data" else f"{name} is none" for name in others),
             *(f"{name} is missing" for name in missing),
         ]
         raise InputError(
