@@ -70,6 +70,7 @@ INSTANCES = {
     "keras.layers.Lambda": lambda: keras.layers.Lambda(lambda x: x),
     "keras.losses.Loss": keras.losses.MeanSquaredError,
     "keras.metrics.MeanMetricWrapper": keras.metrics.BinaryAccuracy,
+    "keras.optimizers.Adam": lambda: model().optimizer,
     "keras.optimizers.MultiOptimizer": lambda: keras.optimizers.MultiOptimizer([]),
     "keras.optimizers.Optimizer": lambda: model().optimizer,
     "keras.src.losses.losses.LossFunctionWrapper": keras.losses.Huber,

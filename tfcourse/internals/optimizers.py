@@ -1,22 +1,28 @@
 """Optimizers: their variables, and the parts of a step."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from tfcourse.internals.versions import uses
-from tfcourse.types import Optimizer, Variable
+from tfcourse.types import Optimizer, Tensor, TensorLike, Variable
 
 __all__ = [
     "HOOKS",
+    "adam_slots",
     "has_weight_decay",
     "inner_optimizers",
     "learning_rate_source",
     "optimized_variables",
+    "updates_by",
     "variable_index",
     "weight_averages",
+    "with_updates",
     "without_all_reduce",
 ]
+
+# Takes gradients, their weights and the learning rate.
+Update: TypeAlias = Callable[[Sequence[Tensor], Sequence[Variable], TensorLike], None]
 
 # The methods of an update that are not public, which a subclass may override all the same.
 HOOKS = ("_backend_apply_gradients", "_backend_update_step", "_clip_gradients")
@@ -76,15 +82,48 @@ def without_all_reduce(optimizers: Iterable[Optimizer]) -> AbstractContextManage
 
     No argument of theirs leaves the sum out.
     """
-    return _replaced([(optimizer, optimizer._all_reduce_sum_gradients) for optimizer in optimizers])
+    name = "_all_reduce_sum_gradients"
+    return _replaced(
+        name, [(optimizer, getattr(optimizer, name), list) for optimizer in optimizers]
+    )
+
+
+@uses("keras.optimizers.Optimizer._backend_update_step")
+def updates_by(kind: type[Optimizer]) -> Any:
+    """Return the method with which a class of optimizers updates all weights."""
+    return kind._backend_update_step
+
+
+@uses("keras.optimizers.Optimizer._backend_update_step")
+def with_updates(updates: Iterable[tuple[Optimizer, Update]]) -> AbstractContextManager[None]:
+    """Have optimizers call other functions to update the weights, after clipping and decay.
+
+    The public ``update_step`` updates one weight, and knows nothing of the others.
+
+    Args:
+        updates: The optimizers, each with its function.
+    """
+    name = "_backend_update_step"
+    return _replaced(name, [(o, getattr(o, name), update) for o, update in updates])
+
+
+@uses("keras.optimizers.Adam._momentums", "keras.optimizers.Adam._velocities")
+def adam_slots(optimizer: Optimizer, variable: Variable) -> tuple[Variable, Variable]:
+    """Return the averages of a weight's gradient and of its square, of Keras's ``Adam``.
+
+    The public ``variables`` has those of all weights in a row.
+    """
+    index = variable_index(optimizer, variable)
+    return optimizer._momentums[index], optimizer._velocities[index]
 
 
 @contextmanager
-def _replaced(sums: Sequence[tuple[Optimizer, Any]]) -> Iterator[None]:
-    for optimizer, _ in sums:
-        optimizer.__dict__["_all_reduce_sum_gradients"] = list
+def _replaced(name: str, methods: Sequence[tuple[Optimizer, Any, Any]]) -> Iterator[None]:
+    """Replace a method of some optimizers; with each go the present method and the new one."""
+    for optimizer, _, method in methods:
+        optimizer.__dict__[name] = method
     try:
         yield
     finally:
-        for optimizer, _ in sums:
-            optimizer.__dict__.pop("_all_reduce_sum_gradients", None)
+        for optimizer, _, _ in methods:
+            optimizer.__dict__.pop(name, None)

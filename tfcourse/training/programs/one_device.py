@@ -6,6 +6,7 @@ import keras
 
 from tfcourse.internals.optimizers import without_all_reduce
 from tfcourse.optimizers.keras_equivalent import optimizer_parts
+from tfcourse.training.programs.adam_update import with_adam_updates
 from tfcourse.training.programs.own_state import attributes
 from tfcourse.types import KerasModel, Nested, Optimizer
 
@@ -27,8 +28,8 @@ def on_one_device(
     """
 
     def step_without_sum(batch: Nested) -> Nested:
-        parts = (part for o in _optimizers(model) for part in optimizer_parts(o))
-        with without_all_reduce(parts):
+        parts = [part for o in _optimizers(model) for part in optimizer_parts(o)]
+        with without_all_reduce(parts), with_adam_updates(parts):
             return step(batch)
 
     return step_without_sum
