@@ -14,7 +14,8 @@ from tfcourse.babysit.rule import Rule
 from tfcourse.babysit.runner import Runner, Training
 from tfcourse.layers.dropout import Dropout
 from tfcourse.training.data.arrays import Arrays
-from tfcourse.training.programs.state import build_state, state_variables
+from tfcourse.training.programs.building import build_state
+from tfcourse.training.programs.state import state_variables
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(50, 4)).astype("float32")

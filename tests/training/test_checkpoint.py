@@ -25,7 +25,8 @@ from tfcourse.training.checkpoints import checkpoint
 from tfcourse.training.checkpoints.checkpoint import CheckpointFolder
 from tfcourse.training.checkpoints.record import NotStorableError, Record, encode
 from tfcourse.training.data.arrays import Arrays
-from tfcourse.training.programs.state import build_state, state_variables
+from tfcourse.training.programs.building import build_state
+from tfcourse.training.programs.state import state_variables
 
 # Programs are compared with themselves here.
 pytestmark = pytest.mark.usefixtures("no_graph_optimizer", "kept_programs")

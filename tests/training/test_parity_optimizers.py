@@ -4,6 +4,7 @@ import inspect
 
 import keras
 import pytest
+import tensorflow as tf
 
 from tests.training.parity import (
     FEATURES,
@@ -16,6 +17,7 @@ from tests.training.parity import (
     network,
 )
 from tfcourse import Adam, GradientDescent, Momentum, RMSprop, SoftmaxHead, fit
+from tfcourse.formulas.averages import bias_correction
 
 layers, optimizers, schedules = keras.layers, keras.optimizers, keras.optimizers.schedules
 
@@ -146,3 +148,57 @@ def test_the_learning_rate_may_be_changed_between_two_calls():
             train(model, *examples(), verbose=0, shuffle=False, **own)
         trained.append(model)
     assert_same_variables(*trained)
+
+
+class TwoSteps(keras.Sequential):
+    """Two steps of the optimizer for each batch, each with a correction of its own."""
+
+    def train_step(self, data):
+        x, y = data
+        for _ in range(2):
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(x, y, self(x, training=True))
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return {"loss": loss}
+
+
+class OwnSteps(optimizers.Adam):
+    """An Adam that changes what Keras's does."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        super().update_step(2 * gradient, variable, learning_rate / 2)
+
+
+@pytest.mark.parametrize("make", [optimizers.Adam, optimizers.AdamW, OwnSteps])
+def test_adam_in_a_step_of_ones_own(make):
+    def model():
+        result = TwoSteps([keras.Input((FEATURES,)), layers.Dense(4), SoftmaxHead(3)])
+        return compiled(result, make(0.01), metrics=None)
+
+    assert_same(both(model, examples()))
+
+
+def test_adam_of_sparse_gradients_and_of_several_types():
+    def model():
+        inputs = keras.Input((FEATURES,))
+        x = layers.Embedding(9, 4)(keras.ops.cast(abs(inputs), "int32"))
+        x = layers.Dense(4, dtype="float64")(layers.Flatten()(x))
+        x = layers.Dense(3, "softmax", dtype="float32")(layers.Dense(4, dtype="bfloat16")(x))
+        return compiled(keras.Model(inputs, x), optimizers.Adam(0.01, clipnorm=1.0))
+
+    assert_same(both(model, examples()))
+
+
+def test_the_correction_of_adam_is_computed_once(monkeypatch):
+    """The powers of β₁ and β₂, of which Keras computes two for each of the six weights."""
+    powers = []
+
+    def counted(beta, step):
+        powers.append(bias_correction(beta, step))
+        return powers[-1]
+
+    monkeypatch.setattr("tfcourse.training.programs.adam_update.bias_correction", counted)
+    body = layers.Dense(4), layers.Dense(4)
+    fit(network(*body, optimizer=optimizers.Adam()), *examples(), jit_compile=False, verbose=0)
+    assert len(powers) == 2

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfcourse.training.programs.building import build_state
 from tfcourse.training.programs.model_programs import metrics_reset, state_copier
-from tfcourse.training.programs.state import build_state, state_variables, values_of
+from tfcourse.training.programs.state import state_variables, values_of
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tfcourse.training.callbacks import callback_list
 from tfcourse.training.checkpoints.saving import saving_of
 from tfcourse.training.data.arrays import split_off_validation
 from tfcourse.training.data.checks import check_training
-from tfcourse.training.data.compilation import compilation_of, worth_compiling
+from tfcourse.training.data.compilation import compilation_of, worth_compiling, worth_optimizing
 from tfcourse.training.data.inputs import (
     Order,
     check_choices,
@@ -32,8 +32,8 @@ from tfcourse.training.distribution import (
 )
 from tfcourse.training.loop import Loop, Plan
 from tfcourse.training.non_finite.rule import OnNan, check_on_nan
+from tfcourse.training.programs.building import build_state
 from tfcourse.training.programs.jit import Auto
-from tfcourse.training.programs.state import build_state
 from tfcourse.training.programs.step import check_loop
 from tfcourse.training.reuse.shared_traces import share_traces
 from tfcourse.types import Callbacks, ClassWeight, KerasModel, SampleWeight, TrainingData
@@ -128,11 +128,12 @@ def fit(
             module does so for one of many trainings of a model. Under XLA the numbers agree to
             float tolerance, and dropout draws from XLA's generator. They also do where ``"auto"``
             does without XLA and computes small ``LSTM`` layers by TensorFlow's kernel for a whole
-            sequence (`tfcourse.training.programs.fused_lstm`). XLA omits some checks of a
-            CPU: an index beyond a table reads its nearest row, and ``tf.debugging.assert_*`` does
-            nothing. ``"auto"`` does without XLA where such a check may be lost (ids of an
-            ``Embedding`` that are not in the arrays themselves, a ``tf.gather``, an assertion; it
-            doesn't detect an ``x[i]`` or a division of whole numbers by 0); True accepts it.
+            sequence (`tfcourse.training.programs.fused_lstm`), or leaves out TensorFlow's
+            optimization of the graph (``choose_optimized``). XLA omits some checks of a CPU: an
+            index beyond a table reads its nearest row, and ``tf.debugging.assert_*`` does nothing.
+            ``"auto"`` does without XLA where such a check may be lost (ids of an ``Embedding`` that
+            are not in the arrays themselves, a ``tf.gather``, an assertion; it doesn't detect an
+            ``x[i]`` or a division of whole numbers by 0); True accepts it.
             Programs with strings are never compiled.
         on_nan: The reaction to a loss, or a weight, that becomes NaN or infinite:
 
@@ -206,8 +207,9 @@ def fit(
     all_callbacks = callback_list(callbacks, model, verbose, train.steps, epochs, add_history=True)
     if on_nan == "stop" and any(isinstance(c, TerminateOnNaN) for c in all_callbacks.callbacks):
         on_nan = "ignore"
-    pays = partial(worth_compiling, model, jit_compile, max(epochs - initial_epoch, 0))
-    jit = compilation_of(model, train, validation, jit_compile, pays)
+    choice = model, jit_compile, max(epochs - initial_epoch, 0)
+    jit = compilation_of(model, train, validation, jit_compile, partial(worth_compiling, *choice))
+    jit = jit._replace(optimized=worth_optimizing(*choice, train))
     steps = steps_per_call(model, train)
     plan = Plan(jit, steps, validation_freq, on_nan)
     loop = Loop(model, train, validation, plan, all_callbacks, saving)

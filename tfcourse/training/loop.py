@@ -142,7 +142,7 @@ class Loop:
 
     def _program(self) -> StepProgram:
         jit, guarded = self.plan.jit, self.guard is not None
-        options = guarded, jit.required, jit.in_range, jit.exact
+        options = guarded, jit.required, jit.in_range, jit.exact, jit.optimized
         return train_program(self.model, self.train.stream, jit.training, *options)
 
     def _train_steps(self, program: Program, epoch: int, start: int) -> tuple[Logs, int | None]:
@@ -196,7 +196,7 @@ def evaluate_feed(
     if isinstance(feed, StreamFeed):
         feed.restart()
     jit = plan.jit
-    options = jit.required, jit.validation_in_range, jit.exact
+    options = jit.required, jit.validation_in_range, jit.exact, jit.optimized
     program = test_program(model, feed.stream, jit.validation, *options)
     stride = _stride(model, callbacks, TEST_HOOKS, plan.steps_per_call)
     model.stop_evaluating = False

@@ -9,7 +9,14 @@ from tfcourse.training.data.feeds import Feed
 from tfcourse.training.programs.jit import Auto
 from tfcourse.types import KerasModel
 
-__all__ = ["Compilation", "JitCompile", "can_compile", "compilation_of", "worth_compiling"]
+__all__ = [
+    "Compilation",
+    "JitCompile",
+    "can_compile",
+    "compilation_of",
+    "worth_compiling",
+    "worth_optimizing",
+]
 
 JitCompile: TypeAlias = bool | Literal["auto"] | Auto
 
@@ -25,6 +32,7 @@ class Compilation(NamedTuple):
             training.
         validation_in_range: Those in the validation.
         exact: Without XLA, whether the numbers of both are Keras's to the last bit.
+        optimized: Without XLA, whether TensorFlow optimizes the graphs of both before they run.
     """
 
     training: bool
@@ -33,13 +41,32 @@ class Compilation(NamedTuple):
     in_range: Sequence[str] = ()
     validation_in_range: Sequence[str] = ()
     exact: bool = True
+    optimized: bool = True
 
 
 def worth_compiling(model: KerasModel, auto: JitCompile, epochs: int, feed: Feed) -> bool:
     """Return True if XLA pays for a number of epochs of a feed, by the rule of `choose_jit`."""
     steps = feed.steps and feed.steps * epochs
-    auto = auto if isinstance(auto, Auto) else Auto()
-    return auto.chooses(model, feed.sample, feed.batch_size, steps)
+    return _auto(auto).chooses(model, feed.sample, feed.batch_size, steps)
+
+
+def worth_optimizing(model: KerasModel, auto: JitCompile, epochs: int, feed: Feed) -> bool:
+    """Return True if TensorFlow's optimization of graphs pays, by the rule of `choose_optimized`.
+
+    Args:
+        model: The model.
+        auto: As ``jit_compile``; of True and False the numbers are promised, and it always pays.
+        epochs: The number of epochs.
+        feed: Their data.
+    """
+    steps = feed.steps and feed.steps * epochs
+    return isinstance(auto, bool) or _auto(auto).optimizes(
+        model, feed.sample, feed.batch_size, steps
+    )
+
+
+def _auto(jit_compile: JitCompile) -> Auto:
+    return jit_compile if isinstance(jit_compile, Auto) else Auto()
 
 
 def compilation_of(

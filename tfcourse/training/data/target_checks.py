@@ -13,7 +13,7 @@ from tfcourse.losses import SmoothedCrossentropy
 from tfcourse.training.data.metric_checks import check_loss, check_metric
 from tfcourse.training.data.target_shapes import NUMBER_BY_NUMBER, check_same_shape
 from tfcourse.training.programs.program_cache import program_cache
-from tfcourse.training.programs.step import outputs_on, overrides
+from tfcourse.training.programs.step import known_outputs, outputs_on, overrides
 from tfcourse.types import KerasModel, KerasTensor, Loss, Nested, Tensor, TrainingData
 
 __all__ = ["check_targets", "from_keras"]
@@ -63,7 +63,7 @@ def check_targets(
             f"y{of} is missing: the model was compiled with a loss, which compares its outputs "
             "with y. Pass y, or pass the data as pairs (x, y)."
         )
-    outputs = _outputs(model)
+    outputs = known_outputs(model)
     if outputs is None and trace and any(_is_checked(each) for each in keras.tree.flatten(loss)):
         outputs = _traced(model, x)
     if outputs is None:
@@ -136,13 +136,6 @@ def _triples(
         if entry is not None and not any(p is None or keras.tree.is_nested(p) for p in pair):
             key = f'["{name}"]' if isinstance(y, dict) else f"[{number}]"
             yield key, entry, *pair
-
-
-def _outputs(model: KerasModel) -> Nested:
-    """Return the symbols of the outputs of a model made of layers; None for others."""
-    if type(model).call.__module__.startswith("keras.") and getattr(model, "outputs", None):
-        return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
-    return None
 
 
 def _traced(model: KerasModel, x: TrainingData) -> Nested:

@@ -11,7 +11,7 @@ from tfcourse.training.population.checks import check_model
 from tfcourse.training.population.fresh import FreshValues, preserved_generators
 from tfcourse.training.population.program import PopulationProgram
 from tfcourse.training.population.step import MemberStep
-from tfcourse.training.programs.state import build_state
+from tfcourse.training.programs.building import build_state
 from tfcourse.training.programs.step import outputs_on
 from tfcourse.types import KerasModel, Nested
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -17,7 +18,7 @@ __all__ = ["with_adam_updates"]
 def with_adam_updates(optimizers: Iterable[Optimizer]) -> AbstractContextManager[None]:
     """Have those of some optimizers that take the steps of Keras's ``Adam`` take them as here.
 
-    Keras computes the corrected learning rate anew for each weight, in 15 of its 36 operations.
+    Keras computes the corrected learning rate again for each weight, in 15 of its 36 operations.
     Built once, it takes a fifth off the trace of a small MLP; the numbers are the same.
     """
     adams = [optimizer for optimizer in optimizers if _is_adam(optimizer)]
@@ -32,7 +33,12 @@ def _is_adam(optimizer: Optimizer) -> bool:
         and not optimizer.amsgrad
         and type(optimizer).update_step is adam.update_step
         and updates_by(type(optimizer)) is updates_by(adam)
+        and all(isinstance(number, float) for number in _hyperparameters(optimizer))
     )
+
+
+def _hyperparameters(adam: Optimizer) -> tuple[Any, Any, Any]:
+    return adam.beta_1, adam.beta_2, adam.epsilon
 
 
 def _update(
@@ -52,13 +58,14 @@ def _update(
 
 
 def _scalars(adam: Optimizer, learning_rate: TensorLike, dtype: tf.DType) -> Sequence[Tensor]:
-    """Return the corrected learning rate, 1-β₁, 1-β₂ and ε."""
+    """Return the corrected learning rate, 1-β₁, 1-β₂ and ε, each rounded as Keras rounds it."""
+    beta_1, beta_2, epsilon = _hyperparameters(adam)
     step = tf.cast(adam.iterations + 1, dtype)
-    corrections = [
-        bias_correction(tf.cast(beta, dtype), step) for beta in (adam.beta_1, adam.beta_2)
-    ]
-    rate = tf.cast(learning_rate, dtype) * tf.sqrt(corrections[1]) / corrections[0]
-    return rate, *(tf.cast(x, dtype) for x in (1 - adam.beta_1, 1 - adam.beta_2, adam.epsilon))
+    correction_1, correction_2 = (
+        bias_correction(tf.cast(beta, dtype), step) for beta in (beta_1, beta_2)
+    )
+    rate = tf.cast(learning_rate, dtype) * tf.sqrt(correction_2) / correction_1
+    return rate, *(tf.constant(number, dtype) for number in (1 - beta_1, 1 - beta_2, epsilon))
 
 
 def _update_one(

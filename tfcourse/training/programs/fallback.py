@@ -1,11 +1,11 @@
 """Programs that run without XLA where it can't compile them, or would omit checks of a CPU."""
 
 from collections.abc import Callable, Collection
-from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from tfcourse.internals.function_options import graph_optimization
 from tfcourse.internals.tensorflow import fast_error_messages
 from tfcourse.training.programs.xla import (
     XLA_ERRORS,
@@ -38,6 +38,7 @@ class XlaFallback:
     Attributes:
         jit_compile: Whether XLA compiles the program now.
         required: Whether it is an error if XLA can't compile the program.
+        optimized: Without XLA, whether TensorFlow optimizes the program's graph before it runs.
         xla_failed: Whether XLA could not compile it.
         unchecked: Whether a trace for XLA omits checks that the program makes on a CPU.
     """
@@ -50,7 +51,8 @@ class XlaFallback:
         safe: Collection[str] = (),
         in_range: Collection[str] = (),
     ) -> None:
-        self.required, self.xla_failed, self.unchecked = True, False, False
+        self.required, self.optimized = True, True
+        self.xla_failed, self.unchecked = False, False
         self._layers, self._safe, self._in_range = list(layers), safe, in_range
 
     def _compile(self, jit_compile: bool) -> None:
@@ -65,7 +67,7 @@ class XlaFallback:
         if self.unchecked and self.jit_compile and not self.required:
             self._give_up_xla()
         try:
-            with fast_error_messages() if self.jit_compile else nullcontext():
+            with fast_error_messages() if self.jit_compile else graph_optimization(self.optimized):
                 return call()
         except UncheckedError:
             pass

@@ -1,6 +1,7 @@
 """The choice to compile with XLA: by a rule, not a timing, so that runs repeat."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -12,15 +13,24 @@ from tfcourse.training.programs.fused_lstm import fused_layers
 from tfcourse.training.programs.tree import first_leaf
 from tfcourse.types import KerasModel, Layer, Nested
 
-__all__ = ["Auto", "choose_jit", "pays", "seconds_of_arithmetic", "seconds_of_step"]
+__all__ = [
+    "Auto",
+    "choose_jit",
+    "choose_optimized",
+    "pays",
+    "seconds_of_arithmetic",
+    "seconds_of_step",
+]
 
 # Fitted to measurements on two CPU cores: the cost of a step beside its arithmetic without XLA,
 # that of a recurrent layer's time step (20 to 40 operations forward, and as many backward), that
-# of the arithmetic, and the work from which a compile of one to two seconds pays.
+# of the arithmetic, the work from which a compile of one to two seconds pays, and that from which
+# TensorFlow's optimization of a graph, of a tenth of a second, does.
 OVERHEAD_PER_STEP = 0.4e-3
 OVERHEAD_PER_TIME_STEP = 0.1e-3
 SECONDS_PER_OPERATION = 1e-11
 WORTH_COMPILING = 2.0
+WORTH_OPTIMIZING = 1.0
 
 # On a GPU of the class H200: digits through 64-64 units with batch norm took 3.9 ms a step without
 # XLA, nearly all of it to launch the kernels, 0.09 ms with it, and 6 to 8 s to compile.
@@ -48,8 +58,16 @@ class Auto:
         self, model: KerasModel, sample: Nested, batch_size: int | None, steps: int | None
     ) -> bool:
         """Return the choice of `choose_jit` for all of them; ``steps`` are those of one."""
-        of_all = None if steps is None else round(steps * self.trainings)
-        return choose_jit(model, sample, batch_size, of_all)
+        return choose_jit(model, sample, batch_size, self._of_all(steps))
+
+    def optimizes(
+        self, model: KerasModel, sample: Nested, batch_size: int | None, steps: int | None
+    ) -> bool:
+        """Return the choice of `choose_optimized` for all of them, as `chooses` does."""
+        return choose_optimized(model, sample, batch_size, self._of_all(steps))
+
+    def _of_all(self, steps: int | None) -> int | None:
+        return None if steps is None else round(steps * self.trainings)
 
 
 def choose_jit(
@@ -77,14 +95,33 @@ def choose_jit(
     if _on_gpu():
         return _allows_jit(model) and steps >= STEPS_WORTH_COMPILING_ON_GPU
     layers = flatten_layers(model)
-    families = {base.__name__ for layer in layers for base in type(layer).__mro__}
-    if any("Conv" in name for name in families):
+    if _has_convolution(layers):
         return False
     recurrent = [layer for layer in layers if isinstance(layer, keras.layers.RNN)]
     masked = any(map(_makes_mask, layers))
     if recurrent and not masked and len(fused_layers(model)) == len(recurrent):
         return pays(model, 2 * steps * _saved_of_fused(model, sample, batch_size))
     return pays(model, steps * seconds_of_step(model, sample, batch_size))
+
+
+def choose_optimized(
+    model: KerasModel, sample: Nested, batch_size: int | None, steps: int | None
+) -> bool:
+    """Return True if TensorFlow's optimization of a graph pays for ``steps`` steps without XLA.
+
+    For digits through 64-64 units with batch norm it took 0.12 s, half of the time of the first
+    call, and saved at most a tenth of each step. It pays above 1 s by `seconds_of_step`, for an
+    unknown number of steps, and where that estimate does not hold: with a convolution, on a GPU.
+
+    Args:
+        model: A built Keras model.
+        sample: As in `choose_jit`.
+        batch_size: As in `choose_jit`.
+        steps: As in `choose_jit`.
+    """
+    if steps is None or _on_gpu() or _has_convolution(flatten_layers(model)):
+        return True
+    return steps * seconds_of_step(model, sample, batch_size) > WORTH_OPTIMIZING
 
 
 def pays(model: KerasModel, seconds: float) -> bool:
@@ -137,6 +174,11 @@ def _time_steps(model: KerasModel, sample: Nested) -> int:
 def _saved_of_fused(model: KerasModel, sample: Nested, batch_size: int | None) -> float:
     arithmetic = seconds_of_arithmetic(model, sample, batch_size)
     return SAVED_PER_FUSED_STEP + SHARE_SAVED * arithmetic
+
+
+def _has_convolution(layers: Sequence[Layer]) -> bool:
+    families = {base.__name__ for layer in layers for base in type(layer).__mro__}
+    return any("Conv" in name for name in families)
 
 
 def _makes_mask(layer: Layer) -> bool:

@@ -33,6 +33,7 @@ def train_program(
     required: bool = True,
     in_range: Sequence[str] = (),
     exact: bool = True,
+    optimized: bool = True,
 ) -> StepProgram:
     """Return the program that trains a model.
 
@@ -45,6 +46,7 @@ def train_program(
         required: Whether it is an error then if XLA can't compile it.
         in_range: For XLA, the names of ``Embedding`` layers whose ids are known to be in range.
         exact: Without XLA, whether the numbers are Keras's to the last bit, or up to rounding.
+        optimized: Without XLA, whether TensorFlow optimizes the program's graph before it runs.
     """
     in_range = tuple(in_range) if jit_compile else ()
     fused = _is_fused(model, jit_compile, exact)
@@ -55,7 +57,7 @@ def train_program(
         step = train_step(model, guarded, trainable, in_range)
         return fused_step(step, model) if fused else step
 
-    return _step_program(model, key, make, required)
+    return _step_program(model, key, make, required, optimized)
 
 
 def _is_fused(model: KerasModel, jit_compile: bool, exact: bool) -> bool:
@@ -69,6 +71,7 @@ def test_program(
     required: bool = True,
     in_range: Sequence[str] = (),
     exact: bool = True,
+    optimized: bool = True,
 ) -> StepProgram:
     """Return the program that evaluates a model; the arguments are those of `train_program`."""
     in_range = tuple(in_range) if jit_compile else ()
@@ -79,7 +82,7 @@ def test_program(
         step = test_step(model, in_range)
         return fused_step(step, model) if fused else step
 
-    return _step_program(model, key, make, required)
+    return _step_program(model, key, make, required, optimized)
 
 
 def state_copier(model: KerasModel) -> StateCopier:
@@ -117,7 +120,11 @@ def predict_program(model: KerasModel, jit_compile: bool) -> CollectProgram:
 
 
 def _step_program(
-    model: KerasModel, key: tuple[Any, ...], make: Callable[[], Step], required: bool
+    model: KerasModel,
+    key: tuple[Any, ...],
+    make: Callable[[], Step],
+    required: bool,
+    optimized: bool,
 ) -> StepProgram:
     """Return the program of a key, which begins with its kind, ``stream`` and ``jit_compile``."""
     programs, eager = program_cache(model).programs, runs_eagerly(model)
@@ -126,9 +133,12 @@ def _step_program(
     if stream and not jit_compile:
         if program is None:
             program = programs[key] = StreamProgram(make(), eager)
+        program.optimized = optimized
         return program
     if program is None or (required and program.xla_failed):
         on_arrays = EpochProgram(make(), jit_compile, eager, program_cache(model).share, key)
         program = programs[key] = BufferedProgram(on_arrays) if stream else on_arrays
     program.required = required
+    if isinstance(program, EpochProgram):
+        program.optimized = optimized
     return program

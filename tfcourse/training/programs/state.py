@@ -1,110 +1,20 @@
 """All that training changes in a model: weights, seeds, optimizer and metrics."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from tfcourse.internals.layers import flatten_layers
-from tfcourse.internals.models import (
-    build_on_symbols,
-    compiled_loss,
-    compiled_metrics,
-    finish_building,
-)
-from tfcourse.internals.tensorflow import allow_retracing, function_graph, read_variables
+from tfcourse.internals.tensorflow import allow_retracing, read_variables
 from tfcourse.optimizers.schedule import schedule_variables
-from tfcourse.training.programs.one_device import on_one_device
 from tfcourse.training.programs.own_state import own_state
-from tfcourse.training.programs.program_cache import program_cache, same_objects
+from tfcourse.training.programs.program_cache import same_objects
 from tfcourse.training.programs.replicas import is_distributed
-from tfcourse.training.programs.step import outputs_on, overrides, runs_eagerly
-from tfcourse.types import KerasModel, KerasTensor, Nested, Tensor, Variable
+from tfcourse.training.programs.step import overrides
+from tfcourse.types import KerasModel, Tensor, Variable
 
-__all__ = ["MetricsReset", "StateCopier", "build_state", "state_variables", "values_of"]
-
-
-def build_state(model: KerasModel, batch: Nested, validation: Nested = None) -> None:
-    """Create all variables (weights, loss, metrics, optimizer) on symbols of a batch's shape.
-
-    No variable can be created inside the compiled loop. Keras's fit does the same before its
-    first step.
-
-    Args:
-        model: A compiled model.
-        batch: A batch of the training's data, or symbols of one.
-        validation: A batch of the validation's data, or symbols; None without a validation.
-    """
-    traced = _trace_own_steps(model, {"train_step": batch, "test_step": validation})
-    if overrides(model, "call") or not overrides(model, "train_step"):
-        try:
-            with model.distribute_strategy.scope():
-                if runs_eagerly(model):
-                    _build_without_symbols(model, batch)
-                else:
-                    build_on_symbols(model, batch)
-        except Exception:
-            # A step of the model's own need not call the model, or not on these inputs.
-            if "train_step" not in traced and not _is_own_eager_step(model):
-                raise
-    if traced:
-        program_cache(model).traced_steps |= traced
-
-
-def _is_own_eager_step(model: KerasModel) -> bool:
-    return runs_eagerly(model) and overrides(model, "train_step")
-
-
-def _build_without_symbols(model: KerasModel, batch: Nested) -> None:
-    """Create the variables without a call of losses and metrics, which may look at values.
-
-    A model whose layers do so is called on the batch, if that holds values.
-    """
-    x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-    parts = [part for part in (compiled_metrics(model), compiled_loss(model)) if part is not None]
-    if not all(part.built for part in (*flatten_layers(model), *parts)):
-        try:
-            y_pred = outputs_on(model, model, x, training=False)
-        except Exception:
-            if any(isinstance(leaf, keras.KerasTensor) for leaf in keras.tree.flatten(x)):
-                raise
-            y_pred = model(x, training=False)
-        for part in parts:
-            if not part.built:
-                part.build(y, y_pred)
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    finish_building(model)
-
-
-def _trace_own_steps(model: KerasModel, batches: Mapping[str, Nested]) -> set[str]:
-    """Trace the steps that are the model's own into a graph that is never run.
-
-    Such a step may create variables that nothing else creates: a second optimizer's, those of a
-    metric at its first update. A compiled model's steps are traced once.
-
-    Returns:
-        The names of those that have been traced.
-    """
-    own = {name for name, batch in batches.items() if batch is not None and overrides(model, name)}
-    if not own or runs_eagerly(model) or is_distributed(model):
-        return set()
-    traced = set(program_cache(model).traced_steps)
-    for name in sorted(own - traced, reverse=True):  # the training first
-        step = on_one_device(getattr(model, name), model)
-        try:
-            with function_graph(name):
-                step(keras.tree.map_structure(_placeholder, batches[name]))
-        except Exception:  # the training raises a better error
-            continue
-        traced.add(name)
-    return traced
-
-
-def _placeholder(leaf: Tensor | KerasTensor | None) -> Tensor | None:
-    return None if leaf is None else tf.compat.v1.placeholder(leaf.dtype, leaf.shape)
+__all__ = ["MetricsReset", "StateCopier", "state_variables", "values_of"]
 
 
 def state_variables(model: KerasModel, metrics: bool = True) -> list[Variable]:

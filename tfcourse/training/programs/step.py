@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.internals.layers import flatten_layers, output_spec
+from tfcourse.internals.layers import flatten_layers, output_spec, output_structure
 from tfcourse.internals.models import averaged_function, loss_tracker
 from tfcourse.optimizers.keras_equivalent import optimizer_parts
 from tfcourse.training.programs.finite import all_finite
@@ -23,11 +23,13 @@ from tfcourse.types import KerasModel, KerasTensor, Logs, Nested, Tensor, Variab
 __all__ = [
     "Step",
     "check_loop",
+    "known_outputs",
     "layer_names",
     "outputs_on",
     "overrides",
     "runs_eagerly",
     "safe_scopes",
+    "symbols_of",
     "test_step",
     "train_step",
 ]
@@ -148,13 +150,26 @@ def outputs_on(
         **options: Arguments of the call, such as ``training``.
     """
 
+    with model.distribute_strategy.scope():
+        return output_spec(call, symbols_of(batch), **options)
+
+
+def symbols_of(batch: Nested) -> Nested:
+    """Return symbols of the shapes and types of a batch."""
+
     def symbol(leaf: Tensor | KerasTensor | None) -> KerasTensor | None:
         if leaf is None:
             return None
         return keras.KerasTensor(leaf.shape, keras.backend.standardize_dtype(leaf.dtype))
 
-    with model.distribute_strategy.scope():
-        return output_spec(call, keras.tree.map_structure(symbol, batch), **options)
+    return keras.tree.map_structure(symbol, batch)
+
+
+def known_outputs(model: KerasModel) -> Nested:
+    """Return the symbols of the outputs of a model made of layers; None for others."""
+    if type(model).call.__module__.startswith("keras.") and getattr(model, "outputs", None):
+        return model.outputs[0] if isinstance(model, keras.Sequential) else output_structure(model)
+    return None
 
 
 def runs_eagerly(model: KerasModel) -> bool:

@@ -4,6 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfcourse.internals.function_options import graph_optimization
 from tfcourse.training.programs.compiled import compiled
 from tfcourse.training.programs.replay_buffer import (
     OptionalReplayBuffer,
@@ -25,11 +26,14 @@ class StreamProgram:
     Args:
         step: The step that is repeated.
         run_eagerly: Whether not to compile at all, for debugging.
+
+    Attributes:
+        optimized: Whether TensorFlow optimizes the program's graph before it runs.
     """
 
     def __init__(self, step: Step, run_eagerly: bool = False) -> None:
         self.step = step
-        self.traces = 0
+        self.traces, self.optimized = 0, True
         self.guarded = step.loss is not None
         self._call = lambda batch: step.call(none_for_optionals(batch))
         self._loop = compiled(self._run_loop, False, run_eagerly)
@@ -40,7 +44,8 @@ class StreamProgram:
     ) -> ProgramResult:
         """Run at most ``limit`` steps; fewer where the iterator ends, unless it is ``endless``."""
         try:
-            optionals, tensors = self._loop(iterator, tf.constant(limit), endless)
+            with graph_optimization(self.optimized):
+                optionals, tensors = self._loop(iterator, tf.constant(limit), endless)
         except tf.errors.OutOfRangeError:
             return ProgramResult(0, True, None)
         result = program_result(tensors)
@@ -51,7 +56,8 @@ class StreamProgram:
 
     def replay(self, batch: Optional) -> ProgramResult:
         """Run one step on a batch in an Optional."""
-        return program_result(self._one(batch))
+        with graph_optimization(self.optimized):
+            return program_result(self._one(batch))
 
     def _run_one(self, batch: Optional) -> tuple[int, Tensor, Nested]:
         self.traces += 1

@@ -9,7 +9,7 @@ from typing import TypeVar
 import tensorflow as tf
 
 from tfcourse.internals.layers import flatten_layers
-from tfcourse.training.programs.state import build_state
+from tfcourse.training.programs.building import build_state
 from tfcourse.training.reuse.pooled_model import PooledModel, pooled_model, reset_state, traces_of
 from tfcourse.training.reuse.recipe import PureBuild, all_equal, recipe_of
 from tfcourse.training.reuse.seeding import count_dropped_model, generator_states, set_seed

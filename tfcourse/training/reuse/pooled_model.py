@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfcourse.internals.tensorflow import assign_variables
-from tfcourse.training.programs.state import build_state, state_variables
+from tfcourse.training.programs.building import build_state
+from tfcourse.training.programs.state import state_variables
 from tfcourse.training.reuse.purity import impurity, traced_functions
 from tfcourse.training.reuse.recipe import Recipe
 from tfcourse.training.reuse.variables import initial_variables
