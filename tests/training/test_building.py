@@ -80,12 +80,39 @@ def test_the_numbers_are_those_of_model_fit(case):
     assert_same(both(lambda: compiled(units, options), (X, y)))
 
 
-def test_outputs_in_a_list_are_left_to_keras(calls):
+@pytest.mark.parametrize(("heads", "y"), [(1, [ONE_HOT]), (2, [ONE_HOT, ONE_HOT])])
+def test_targets_in_a_list_are_left_to_keras(heads, y, calls):
     inputs = keras.Input((4,))
-    model = keras.Model(inputs, [layers.Dense(3)(inputs)])
-    model.compile("adam", ["mse"])
-    build_state(model, (X, [ONE_HOT]))
+    model = keras.Model(inputs, [layers.Dense(3)(inputs) for _ in range(heads)])
+    model.compile("adam", ["mse"] * heads)
+    build_state(model, (X, y))
     assert calls
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_one_output_in_a_list_is_one_output(kind, calls):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, kind([layers.Dense(3)(inputs)]))
+    model.compile("adam", "mse", metrics=["accuracy"])
+    build_state(model, (X, ONE_HOT))
+    assert not calls
+    assert type(model.metrics[1].metrics[0]) is metrics.CategoricalAccuracy
+
+
+class OwnCall(keras.Model):
+    """A model of layers that returns something else."""
+
+    def call(self, x):
+        return keras.ops.concatenate([super().call(x)] * 3, -1)
+
+
+def test_a_call_of_ones_own_is_left_to_keras(calls):
+    inputs = keras.Input((4,))
+    model = OwnCall(inputs, layers.Dense(1)(inputs))
+    model.compile("adam", "mse", metrics=["accuracy"])
+    build_state(model, (X, ONE_HOT))
+    assert calls
+    assert type(model.metrics[1].metrics[0]) is metrics.CategoricalAccuracy
 
 
 def compiled(units, options):

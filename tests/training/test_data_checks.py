@@ -70,6 +70,11 @@ def two_outputs(kind=dict):
     return compiled(keras.Model(x, heads), found)
 
 
+def one_output_in_a_list():
+    x = keras.Input((4,))
+    return compiled(keras.Model(x, [SoftmaxHead(CLASSES)(x)]))
+
+
 def words():
     vocabulary = layers.StringLookup(vocabulary=["a", "b"])
     body = [vocabulary, layers.Embedding(5, 2), layers.Flatten(), SoftmaxHead(CLASSES)]
@@ -168,6 +173,7 @@ REFUSED = [
      r"^y holds class numbers from 1 to 3, the model has 3 outputs: they must lie in 0 to 2\. "
      rf"Wrong in {(Y == 2).sum()} of 20 rows, first at index {np.argmax(Y == 2)}\. "
      r"Count the classes from 0: y - 1\.$"),
+    (one_output_in_a_list, X, Y + 1, r"^y holds class numbers from 1 to 3, the model has 3 out"),
     (classifier, X, Y * 3,
      r"from 0 to 6, .* Correct those labels, or give the output 7 classes\.$"),
     (classifier, X, Y - 1,

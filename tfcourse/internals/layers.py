@@ -18,7 +18,6 @@ __all__ = [
     "keras_mask",
     "lambda_output_shape",
     "output_spec",
-    "output_structure",
     "own_weights",
     "reset_automatic_names",
     "seed_generators",
@@ -119,15 +118,6 @@ def keras_mask(tensor: Tensor | KerasTensor) -> Tensor | None:
     from keras.src.backend.common.masking import get_keras_mask
 
     return get_keras_mask(tensor)
-
-
-@uses("keras.Function._outputs_struct")
-def output_structure(model: KerasModel) -> Nested:
-    """Return the symbols of a functional model's outputs, nested as the model returns them.
-
-    The public ``output`` of a model that returns a list of one is that one.
-    """
-    return model._outputs_struct
 
 
 @uses("keras.src.backend.compute_output_spec")

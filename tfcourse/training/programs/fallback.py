@@ -77,7 +77,8 @@ class XlaFallback:
             if self.required:
                 raise not_compiled(error, self._layers) from error
         self._give_up_xla()
-        return call()
+        with graph_optimization(self.optimized):
+            return call()
 
     def _give_up_xla(self) -> None:
         self.xla_failed = True

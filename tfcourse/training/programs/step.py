@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from tfcourse.errors import InputError
-from tfcourse.internals.layers import flatten_layers, output_spec, output_structure
+from tfcourse.internals.layers import flatten_layers, output_spec
 from tfcourse.internals.models import averaged_function, loss_tracker
 from tfcourse.optimizers.keras_equivalent import optimizer_parts
 from tfcourse.training.programs.finite import all_finite
@@ -166,10 +166,13 @@ def symbols_of(batch: Nested) -> Nested:
 
 
 def known_outputs(model: KerasModel) -> Nested:
-    """Return the symbols of the outputs of a model made of layers; None for others."""
-    if type(model).call.__module__.startswith("keras.") and getattr(model, "outputs", None):
-        return model.outputs[0] if isinstance(model, keras.Sequential) else output_structure(model)
-    return None
+    """Return the symbols of what a model made of layers returns; None for others."""
+    if not (type(model).call.__module__.startswith("keras.") and getattr(model, "outputs", None)):
+        return None
+    outputs = model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+    # A model of a list of one returns that one.
+    single = isinstance(outputs, list | tuple) and len(outputs) == 1
+    return outputs[0] if single else outputs
 
 
 def runs_eagerly(model: KerasModel) -> bool:
