@@ -115,6 +115,20 @@ def test_a_call_of_ones_own_is_left_to_keras(calls):
     assert type(model.metrics[1].metrics[0]) is metrics.CategoricalAccuracy
 
 
+@pytest.mark.parametrize("name", ["compute_metrics", "compute_loss"])
+def test_what_a_model_computes_itself_is_left_to_keras(name, calls):
+    """It may create variables, such as those of a metric at its first update."""
+
+    def own(self, *args, **kwargs):
+        return getattr(keras.Model, name)(self, *args, **kwargs)
+
+    inputs = keras.Input((4,))
+    model = type("Own", (keras.Model,), {name: own})(inputs, layers.Dense(3)(inputs))
+    model.compile("adam", "mse", metrics=["mae"])
+    build_state(model, (X, ONE_HOT))
+    assert calls
+
+
 def compiled(units, options):
     """Return a model whose losses and metrics are copies: both keep state."""
     keras.utils.set_random_seed(0)

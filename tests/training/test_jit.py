@@ -201,6 +201,12 @@ def test_the_choice_to_optimize_a_graph(model, shape, steps, chosen, monkeypatch
     assert choose_optimized(model, tf.zeros(shape), 64, steps) is True
 
 
+def test_a_graph_of_many_trainings_is_optimized_once_for_all():
+    sample = tf.zeros((1000, 64))
+    assert [jit.Auto(n).optimizes(dense(64), sample, 64, 1000) for n in (1, 3)] == [False, True]
+    assert jit.Auto(0.5).optimizes(dense(64), sample, 64, None) is True
+
+
 def cubed(x):
     """TensorFlow's optimization makes two products of it, which round otherwise."""
     return tf.pow(x, 3.0)

@@ -170,7 +170,24 @@ class OwnSteps(optimizers.Adam):
         super().update_step(2 * gradient, variable, learning_rate / 2)
 
 
-@pytest.mark.parametrize("make", [optimizers.Adam, optimizers.AdamW, OwnSteps])
+class OwnUpdate(optimizers.Adam):
+    """An Adam that changes all gradients at once."""
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        grads = [2 * gradient for gradient in grads]
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
+
+
+def with_tensor(learning_rate):
+    """An Adam whose β₁ is no number."""
+    optimizer = optimizers.Adam(learning_rate)
+    optimizer.beta_1 = tf.constant(0.8)
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    "make", [optimizers.Adam, optimizers.AdamW, OwnSteps, OwnUpdate, with_tensor]
+)
 def test_adam_in_a_step_of_ones_own(make):
     def model():
         result = TwoSteps([keras.Input((FEATURES,)), layers.Dense(4), SoftmaxHead(3)])

@@ -91,7 +91,7 @@ def _build_from_shapes(model: KerasModel, batch: Nested) -> bool:
         False if the call is needed, and nothing has been created.
     """
     output = known_outputs(model)
-    own = any(overrides(model, name) for name in ("train_step", "compute_metrics", "compute_loss"))
+    own = any(overrides(model, name) for name in ("compute_metrics", "compute_loss"))
     if output is None or own or is_distributed(model):
         return False
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(symbols_of(batch))
