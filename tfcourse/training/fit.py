@@ -129,11 +129,12 @@ def fit(
             float tolerance, and dropout draws from XLA's generator. They also do where ``"auto"``
             does without XLA and computes small ``LSTM`` layers by TensorFlow's kernel for a whole
             sequence (`tfcourse.training.programs.fused_lstm`), or leaves out TensorFlow's
-            optimization of the graph (``choose_optimized``). XLA omits some checks of a CPU: an
-            index beyond a table reads its nearest row, and ``tf.debugging.assert_*`` does nothing.
-            ``"auto"`` does without XLA where such a check may be lost (ids of an ``Embedding`` that
-            are not in the arrays themselves, a ``tf.gather``, an assertion; it doesn't detect an
-            ``x[i]`` or a division of whole numbers by 0); True accepts it.
+            optimization of the graph (``choose_optimized``), which makes products of divisions and
+            powers. XLA omits some checks of a CPU: an index beyond a table reads its nearest row,
+            and ``tf.debugging.assert_*`` does nothing. ``"auto"`` does without XLA where such a
+            check may be lost (ids of an ``Embedding`` that are not in the arrays themselves, a
+            ``tf.gather``, an assertion; it doesn't detect an ``x[i]`` or a division of whole
+            numbers by 0); True accepts it.
             Programs with strings are never compiled.
         on_nan: The reaction to a loss, or a weight, that becomes NaN or infinite:
 
