@@ -220,7 +220,7 @@ def test_a_graph_is_optimized_or_runs_as_it_is():
     for wanted in (False, True, False):
         with graph_optimization(wanted):
             found = function(x).numpy()
-        assert (found == as_it_is).all() is np.bool_(not wanted)
+        assert (found == as_it_is).all() == (not wanted)
     assert (tf.function(cubed)(x).numpy() != as_it_is).any(), "the user's functions as ever"
 
 

@@ -82,10 +82,7 @@ def without_all_reduce(optimizers: Iterable[Optimizer]) -> AbstractContextManage
 
     No argument of theirs leaves the sum out.
     """
-    name = "_all_reduce_sum_gradients"
-    return _replaced(
-        name, [(optimizer, getattr(optimizer, name), list) for optimizer in optimizers]
-    )
+    return _replaced("_all_reduce_sum_gradients", [(optimizer, list) for optimizer in optimizers])
 
 
 @uses("keras.optimizers.Optimizer._backend_update_step")
@@ -103,8 +100,7 @@ def with_updates(updates: Iterable[tuple[Optimizer, Update]]) -> AbstractContext
     Args:
         updates: The optimizers, each with its function.
     """
-    name = "_backend_update_step"
-    return _replaced(name, [(o, getattr(o, name), update) for o, update in updates])
+    return _replaced("_backend_update_step", list(updates))
 
 
 @uses("keras.optimizers.Adam._momentums", "keras.optimizers.Adam._velocities")
@@ -117,13 +113,19 @@ def adam_slots(optimizer: Optimizer, variable: Variable) -> tuple[Variable, Vari
     return optimizer._momentums[index], optimizer._velocities[index]
 
 
+def _replaced(name: str, methods: Sequence[tuple[Optimizer, Any]]) -> AbstractContextManager[None]:
+    """Return a context in which some optimizers have another method of a name that all have."""
+    for optimizer, _ in methods:
+        getattr(optimizer, name)  # an AttributeError for `uses`, where Keras lacks it
+    return _replacement(name, methods)
+
+
 @contextmanager
-def _replaced(name: str, methods: Sequence[tuple[Optimizer, Any, Any]]) -> Iterator[None]:
-    """Replace a method of some optimizers; with each go the present method and the new one."""
-    for optimizer, _, method in methods:
+def _replacement(name: str, methods: Sequence[tuple[Optimizer, Any]]) -> Iterator[None]:
+    for optimizer, method in methods:
         optimizer.__dict__[name] = method
     try:
         yield
     finally:
-        for optimizer, _, _ in methods:
+        for optimizer, _ in methods:
             optimizer.__dict__.pop(name, None)
